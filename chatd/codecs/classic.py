@@ -1,0 +1,247 @@
+"""The classic protocol's bytes, both directions: no transport, no clock, no state but the unfinished frame.
+
+Frame: version 1 byte, always 0 | command 1 byte | length 40 bytes, big-endian | data, `length` bytes.
+Data is ASCII strings joined by ``|||``, split from the left.
+
+A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (answer it, go
+on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will be.
+Specification: docs/protocol.md, "Version 0: classic".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from struct import Struct
+from typing import TypeAlias
+
+import msgspec
+
+CREATE, LIST, SEND, DELIVER, DELETE, LOGIN, RESPONSE, LISTRESPONSE = range(8)
+VERSION = 0
+SEPARATOR = "|||"
+HEADER_SIZE = 42
+
+_HEADER = Struct(">BB36sI")
+_NO_HIGH_BYTES = bytes(36)
+_NAMES = ("CREATE", "LIST", "SEND", "DELIVER", "DELETE", "LOGIN", "RESPONSE", "LISTRESPONSE")
+
+
+class Create(msgspec.Struct, frozen=True, gc=False):
+    """Make an account and log this connection in as it; with a password, it is not open."""
+
+    name: str
+    password: str | None = None
+
+
+class Login(msgspec.Struct, frozen=True, gc=False):
+    """Log this connection in."""
+
+    name: str
+    password: str | None = None
+
+
+class List(msgspec.Struct, frozen=True, gc=False):
+    """Ask for the names of all accounts, or of those that match a file-name pattern."""
+
+    pattern: str = ""
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """A message, either way; `frame` is all of it as it came, header included."""
+
+    sender: str
+    recipient: str
+    text: str
+    frame: bytes
+
+
+class Deliver(msgspec.Struct, frozen=True, gc=False):
+    """Ask for the waiting mail."""
+
+
+class Delete(msgspec.Struct, frozen=True, gc=False):
+    """Delete the account logged in."""
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """The answer to CREATE and LOGIN, and to anything that went wrong; empty: it went well."""
+
+    error: str = ""
+
+
+class ListResponse(msgspec.Struct, frozen=True, gc=False):
+    """The answer to LIST, in order of creation."""
+
+    names: tuple[str, ...]
+
+
+class Malformed(msgspec.Struct, frozen=True, gc=False):
+    """A frame that means nothing; the next one may. `reason` says what is wrong with it."""
+
+    reason: str
+
+
+class Broken(msgspec.Struct, frozen=True, gc=False):
+    """From here on the stream means nothing. `reason` says why."""
+
+    reason: str
+
+
+Command: TypeAlias = Create | Login | List | Send | Deliver | Delete | Malformed | Broken
+Reply: TypeAlias = Send | Response | ListResponse | Malformed | Broken
+
+
+class Decoder:
+    """Cuts a stream of bytes into frames and these into messages.
+
+    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before a
+    single byte is kept for the frame, so an unfinished frame holds at most `limit` + 42 bytes.
+    """
+
+    __slots__ = ("_broken", "_have", "_limit", "_need", "_parts", "_translate")
+
+    def __init__(self, translate: Callable[[int, bytes, bytes], Command | Reply], limit: int) -> None:
+        self._translate = translate
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = HEADER_SIZE
+        self._broken = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame has begun and not ended."""
+        return self._have > 0
+
+    def feed(self, data: bytes) -> list[Command | Reply]:
+        """The messages that `data` completes, in order."""
+        if self._broken:
+            return []
+        if self._parts:
+            self._parts.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return []
+            data = b"".join(self._parts)
+            self._parts = []
+        size = len(data)
+        limit = self._limit
+        translate = self._translate
+        messages: list[Command | Reply] = []
+        at = 0
+        need = HEADER_SIZE
+        while size - at >= HEADER_SIZE:
+            version, command, high, length = _HEADER.unpack_from(data, at)
+            if version or high != _NO_HIGH_BYTES or length > limit:
+                break
+            end = at + HEADER_SIZE + length
+            if end > size:
+                need = end - at
+                break
+            frame = data[at:end]
+            if command == SEND:
+                # The hot path: the same as `_send`, without a call for each message.
+                try:
+                    sender, recipient, text = str(frame[HEADER_SIZE:], "ascii").split(SEPARATOR, 2)
+                except ValueError:
+                    messages.append(translate(command, frame[HEADER_SIZE:], frame))
+                else:
+                    messages.append(Send(sender, recipient, text, frame))
+            else:
+                messages.append(translate(command, frame[HEADER_SIZE:], frame))
+            at = end
+        if at < size:
+            reason = self._why_broken(data, at)
+            if reason:
+                self._broken = True
+                self._have = 0
+                messages.append(Broken(reason))
+                return messages
+            self._parts = [data[at:]]
+        self._have = size - at
+        self._need = need
+        return messages
+
+    def _why_broken(self, data: bytes, at: int) -> str:
+        """What is wrong with the header that begins at `at`, as far as it is there; empty: nothing."""
+        if data[at] != VERSION:
+            return f"unknown version {data[at]}: a classic frame begins with version {VERSION}"
+        header = data[at : at + HEADER_SIZE]
+        if len(header) == HEADER_SIZE:
+            length = int.from_bytes(header[2:])
+            if length > self._limit:
+                shown = str(length) if length < 2**64 else f"2^{length.bit_length() - 1} or more"
+                return f"frame too long: its length is {shown} bytes, the limit is {self._limit}"
+        return ""
+
+
+def server_decoder(limit: int) -> Decoder:
+    """A decoder for what clients send to a server (`Command`)."""
+    return Decoder(_command, limit)
+
+
+def client_decoder(limit: int) -> Decoder:
+    """A decoder for what a server sends to clients (`Reply`)."""
+    return Decoder(_reply, limit)
+
+
+def _command(command: int, data: bytes, frame: bytes) -> Command:
+    try:
+        text = str(data, "ascii")
+    except UnicodeDecodeError as error:
+        return Malformed(f"non-ASCII data: byte 0x{data[error.start]:02x} at {error.start} in {_name(command)}")
+    if command == CREATE or command == LOGIN:
+        name, separator, password = text.partition(SEPARATOR)
+        kind = Create if command == CREATE else Login
+        return kind(name, password if separator else None)
+    if command == LIST:
+        return List(text)
+    if command == SEND:
+        return _send(text, frame)
+    if command == DELIVER or command == DELETE:
+        if text:
+            return Malformed(f"{_name(command)} takes no data, got {len(text)} bytes")
+        return Deliver() if command == DELIVER else Delete()
+    if command in (RESPONSE, LISTRESPONSE):
+        return Malformed(f"{_name(command)} is for the server to send, not for a client")
+    return Malformed(f"unknown command {command}")
+
+
+def _reply(command: int, data: bytes, frame: bytes) -> Reply:
+    text = str(data, "ascii", "replace")
+    if command == SEND:
+        return _send(text, frame)
+    if command == RESPONSE:
+        return Response(text)
+    if command == LISTRESPONSE:
+        return ListResponse(tuple(text.split(SEPARATOR)) if text else ())
+    return Malformed(f"{_name(command)} is not for a server to send")
+
+
+def _send(text: str, frame: bytes) -> Send | Malformed:
+    fields = text.split(SEPARATOR, 2)
+    if len(fields) < 3:
+        return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
+    return Send(fields[0], fields[1], fields[2], frame)
+
+
+def _name(command: int) -> str:
+    return _NAMES[command] if command < len(_NAMES) else f"command {command}"
+
+
+def encode(command: int, *fields: str) -> bytes:
+    """One frame. Characters that are not ASCII become ``?``: the old programs die of them."""
+    data = SEPARATOR.join(fields).encode("ascii", "replace")
+    return _HEADER.pack(VERSION, command, _NO_HIGH_BYTES, len(data)) + data
+
+
+def encode_send(sender: str, recipient: str, text: str) -> bytes:
+    """A SEND of exactly three fields whatever the text: a run of three or more bars is broken by blanks."""
+    while SEPARATOR in text:
+        text = text.replace(SEPARATOR, "|| |")
+    return encode(SEND, sender, recipient, text)
+
+
+def encode_names(names: Iterable[str]) -> bytes:
+    """A LISTRESPONSE."""
+    return encode(LISTRESPONSE, *names)

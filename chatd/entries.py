@@ -1,0 +1,78 @@
+"""The values everything else is about: the entry of a log, and a reader's cursor in one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import msgspec
+
+TEXT = "text"
+"""the kind of an entry that a person or a bot said"""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One thing said, as its log keeps it: immutable.
+
+    `seq` counts from 1 without gaps within the log; `id` is unique across the logs of a store and
+    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name.
+    """
+
+    seq: int
+    id: int
+    time: int
+    sender: str
+    kind: str
+    body: str
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a reader is in a log: all up to `upto`, and some ranges acknowledged ahead of it.
+
+    The idea is TCP's selective acknowledgement (RFC 2018): `ahead` holds ranges (first, last), both
+    inclusive, in order, never touching each other or `upto`.
+    """
+
+    upto: int = 0
+    ahead: tuple[tuple[int, int], ...] = ()
+
+    def acknowledge(self, first: int, last: int) -> Cursor:
+        """This cursor with the seqs `first` to `last`, inclusive, acknowledged as well."""
+        return _joined(self.upto, [*self.ahead, (first, last)])
+
+    def without(self, seqs: Iterable[int]) -> Cursor:
+        """This cursor with `seqs` waiting again: what was handed over has come back unread."""
+        ranges = [(1, self.upto), *self.ahead]
+        for seq in sorted(seqs):
+            ranges = [
+                part
+                for first, last in ranges
+                for part in (((first, seq - 1), (seq + 1, last)) if first <= seq <= last else ((first, last),))
+            ]
+        return _joined(0, ranges)
+
+    def has(self, seq: int) -> bool:
+        """Whether `seq` is acknowledged."""
+        return seq <= self.upto or any(first <= seq <= last for first, last in self.ahead)
+
+    def waiting(self, head: int) -> Iterator[tuple[int, int]]:
+        """The ranges (first, last) up to `head` that are not acknowledged, oldest first."""
+        edges = [(0, self.upto), *self.ahead, (head + 1, head + 1)]
+        for (_, last), (first, _) in pairwise(edges):
+            if last + 1 <= min(first - 1, head):
+                yield last + 1, min(first - 1, head)
+
+
+def _joined(upto: int, ranges: Iterable[tuple[int, int]]) -> Cursor:
+    """The cursor with all up to `upto` and all of `ranges` acknowledged."""
+    ahead: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if last < first:
+            continue
+        if first <= upto + 1:
+            upto = max(upto, last)
+        elif ahead and first <= ahead[-1][1] + 1:
+            ahead[-1] = (ahead[-1][0], max(ahead[-1][1], last))
+        else:
+            ahead.append((first, last))
+    return Cursor(upto, tuple(ahead))

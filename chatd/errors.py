@@ -1,0 +1,126 @@
+"""Every way chatd says no, each a class with a stable code and a sentence for whoever reads it.
+
+`Refused` answers one request and the session goes on; `Fatal` ends the process or the connection it
+is about. A docstring is the sentence a person reads when the raiser gave none of its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ChatdError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(sentence or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class Refused(ChatdError):
+    """The request was refused."""
+
+    code = "refused"
+
+
+class Fatal(ChatdError):
+    """chatd cannot go on."""
+
+    code = "fatal"
+
+
+class IllegalName(Refused):
+    """A name has 1 to 32 letters, digits, dots, underscores or hyphens."""
+
+    code = "illegal-name"
+
+
+class NameTaken(Refused):
+    """Username already exists; choose another one."""
+
+    code = "name-taken"
+
+
+class UnknownAccount(Refused):
+    """There is no account of that name."""
+
+    code = "unknown-account"
+
+
+class AlreadyLoggedIn(Refused):
+    """The account is logged in elsewhere."""
+
+    code = "already-logged-in"
+
+
+class NotLoggedIn(Refused):
+    """Log in first."""
+
+    code = "not-logged-in"
+
+
+class PasswordRequired(Refused):
+    """password required: this account has one"""
+
+    code = "password-required"
+
+
+class WrongPassword(Refused):
+    """wrong password"""
+
+    code = "wrong-password"
+
+
+class PasswordTooLong(Refused):
+    """A password has at most 1024 characters."""
+
+    code = "password-too-long"
+
+
+class TextTooLong(Refused):
+    """The text is longer than this daemon takes."""
+
+    code = "text-too-long"
+
+
+class PatternTooLong(Refused):
+    """The search pattern is longer than this daemon takes."""
+
+    code = "pattern-too-long"
+
+
+class Busy(Refused):
+    """The daemon has too much of this to do at the moment; try again later."""
+
+    code = "busy"
+
+
+class StoreUnavailable(Refused):
+    """The message could not be stored; nothing was sent. Try again later."""
+
+    code = "store-unavailable"
+
+
+class Exists(Refused):
+    """A document of that kind and key exists already."""
+
+    code = "exists"
+
+
+class Conflict(Refused):
+    """The document was changed by someone else since it was read, or is gone."""
+
+    code = "conflict"
+
+
+class KeyReused(Refused):
+    """This sender has used this key for another text."""
+
+    code = "key-reused"
+
+
+class StoreUnusable(Fatal):
+    """The store cannot be used."""
+
+    code = "store-unusable"

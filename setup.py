@@ -1,0 +1,61 @@
+"""Packaging of chatd: metadata, lower bounds of what it needs, and its twistd plugin."""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "chatd/__init__.py").read_text(), re.M)
+
+setup(
+    name="chatd",
+    version=VERSION.group(1),
+    description="A self-hosted chat daemon on Twisted: accounts, mailboxes, one command to start",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # An explicit root keeps an editable install to one .pth line, so that Twisted, which looks
+    # for twisted/plugins below every entry of sys.path, finds the plugin there too.
+    package_dir={"": "."},
+    packages=[
+        "chatd",
+        "chatd.client",
+        "chatd.codecs",
+        "chatd.protocols",
+        "chatd.stores",
+        "chatd.stores.schema",
+        "twisted.plugins",
+    ],
+    package_data={
+        "chatd": ["py.typed"],
+        "chatd.stores.schema": ["*.sql"],
+        "twisted.plugins": ["chatd_plugin.py"],
+    },
+    install_requires=[
+        "twisted>=24.7",
+        "msgspec>=0.18.6",
+        "argon2-cffi>=23.1",
+    ],
+    extras_require={
+        "test": [
+            "pytest>=8",
+            "pytest-twisted>=1.14",
+            "hypothesis>=6.100",
+            "pexpect>=4.9",
+        ],
+        "lint": ["ruff>=0.6", "mypy>=1.11", "mypy-zope>=1.0.5"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Framework :: Twisted",
+        "Intended Audience :: System Administrators",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Communications :: Chat",
+        "Typing :: Typed",
+    ],
+)
