@@ -47,7 +47,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             ranges = [
                 part
                 for first, last in ranges
-                for part in (((first, seq - 1), (seq + 1, last)) if first <= seq <= last else ((first, last),))
+                for part in (
+                    ((first, seq - 1), (seq + 1, last)) if first <= seq <= last else ((first, last),)
+                )
             ]
         return _joined(0, ranges)
 

@@ -60,6 +60,12 @@ class NotLoggedIn(Refused):
     code = "not-logged-in"
 
 
+class NotTheSender(Refused):
+    """A message can be sent in one's own name only."""
+
+    code = "not-the-sender"
+
+
 class PasswordRequired(Refused):
     """password required: this account has one"""
 

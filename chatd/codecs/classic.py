@@ -189,8 +189,10 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
     try:
         text = str(data, "ascii")
     except UnicodeDecodeError as error:
-        return Malformed(f"non-ASCII data: byte 0x{data[error.start]:02x} at {error.start} in {_name(command)}")
-    if command == CREATE or command == LOGIN:
+        return Malformed(
+            f"non-ASCII data: byte 0x{data[error.start]:02x} at {error.start} in {_name(command)}"
+        )
+    if command in (CREATE, LOGIN):
         name, separator, password = text.partition(SEPARATOR)
         kind = Create if command == CREATE else Login
         return kind(name, password if separator else None)
@@ -198,7 +200,7 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
         return List(text)
     if command == SEND:
         return _send(text, frame)
-    if command == DELIVER or command == DELETE:
+    if command in (DELIVER, DELETE):
         if text:
             return Malformed(f"{_name(command)} takes no data, got {len(text)} bytes")
         return Deliver() if command == DELIVER else Delete()

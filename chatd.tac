@@ -1,0 +1,10 @@
+"""The daemon for `twistd -ny chatd.tac`; options come from the environment (CHATD_PORT, CHATD_STORE, ...)."""
+
+from twisted.application.service import Application
+
+from chatd.service import Options, makeService
+
+options = Options()
+options.parseOptions([])
+application = Application("chatd")
+makeService(options).setServiceParent(application)

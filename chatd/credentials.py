@@ -1,0 +1,223 @@
+"""Who may log in: credentials, their checker and the portal of `twisted.cred`; hashing off the reactor's
+thread; and slowing down those who guess.
+
+Passwords are hashed with argon2id (RFC 9106, the library's recommended parameters for its low-memory
+setting) and stored in PHC string format. An account without a password is *open*: its name is enough.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import ICredentials, IUsernamePassword
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from zope.interface import Attribute, Interface, implementer
+
+from chatd.errors import Busy, PasswordTooLong, UnknownAccount, WrongPassword
+from chatd.limits import Limits
+from chatd.permissions import check_open
+from chatd.realm import Realm
+from chatd.sessions import Peer, Session
+
+T = TypeVar("T")
+
+
+class INamed(ICredentials):
+    """Being someone by saying so: enough for an open account."""
+
+    username: str = Attribute("The name of the account.")
+
+
+class IFrom(Interface):
+    """Credentials that say where they come from, so that guessing can be slowed down by address."""
+
+    address: str = Attribute("The address of the peer, without its port.")
+
+
+class ISession(Interface):
+    """What a portal gives: a `chatd.sessions.Session`."""
+
+
+@implementer(INamed, IFrom)
+class Named:
+    """A name without a password."""
+
+    def __init__(self, username: str, address: str) -> None:
+        self.username = username
+        self.address = address
+
+
+@implementer(IUsernamePassword, IFrom)
+class NamedWithPassword:
+    """A name and the password that came with it."""
+
+    def __init__(self, username: str, password: str, address: str) -> None:
+        self.username = username
+        self.password = password
+        self.address = address
+
+    def checkPassword(self, password: bytes) -> bool:
+        """Stored passwords are hashes, so there is nothing to compare with; see `AccountChecker`."""
+        return False
+
+
+class Passwords:
+    """Hashing and comparing, on threads of their own, with a bounded queue before them."""
+
+    def __init__(self, reactor: Any, limits: Limits, hasher: PasswordHasher | None = None) -> None:
+        self._reactor = reactor
+        self._limits = limits
+        self._hasher = hasher or PasswordHasher()
+        self._pool = ThreadPool(0, 2, "chatd-passwords")
+        self._waiting = 0
+
+    def start(self) -> None:
+        """Start taking work."""
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Finish what was begun."""
+        self._pool.stop()
+
+    async def hash(self, password: str) -> str:
+        """The hash of a new password, in PHC string format. Raises `PasswordTooLong`, `Busy`."""
+        if len(password) > self._limits.password:
+            raise PasswordTooLong()
+        return await self._run(self._hasher.hash, password)
+
+    async def verify(self, hashed: str, password: str) -> bool:
+        """Whether `password` is the one that was hashed; compared in constant time. Raises `Busy`."""
+        if len(password) > self._limits.password:
+            return False
+        return await self._run(self._verify, hashed, password)
+
+    def _verify(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _run(self, function: Callable[..., T], *args: object) -> T:
+        if self._waiting >= self._limits.hashes:
+            raise Busy("too many passwords are being checked at the moment; try again later")
+        self._waiting += 1
+        try:
+            return await deferToThreadPool(self._reactor, self._pool, function, *args)
+        finally:
+            self._waiting -= 1
+
+
+class Guesses:
+    """When the next attempt at an account, or from an address, is looked at.
+
+    Each attempt takes the next free moment, so that many at once gain nothing. The first three are free;
+    then the gap after each doubles from half a second, up to 10 s for an account (its owner has to wait,
+    too) and 60 s for an address. The right password, or an hour's peace, forgives.
+    """
+
+    _FREE = 3
+    _FIRST = 0.5
+    _LONGEST_WAIT = 60.0
+    _PEACE = 3600.0
+    _REMEMBERED = 10_000
+
+    def __init__(self, clock: Any) -> None:
+        self._now: Callable[[], float] = IReactorTime(clock).seconds
+        # How many attempts there were, and when the next one may be looked at.
+        self._attempts: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def attempt(self, account: str, address: str) -> float:
+        """How many seconds this attempt has to wait. Raises `Busy` when too many are waiting."""
+        now = self._now()
+        account_key, address_key = self._keys(account, address)
+        wait = max(self._attempts.get(key, (0, now))[1] - now for key in (account_key, address_key))
+        if wait > self._LONGEST_WAIT:
+            raise Busy("too many attempts to log in; try again later")
+        for key, longest in ((account_key, 10.0), (address_key, 60.0)):
+            count, free = self._attempts.pop(key, (0, now))
+            if now - free > self._PEACE:
+                count = 0
+            gap = (
+                min(longest, self._FIRST * 2.0 ** min(count - self._FREE, 16)) if count >= self._FREE else 0.0
+            )
+            self._attempts[key] = (count + 1, max(now, free) + gap)
+        while len(self._attempts) > self._REMEMBERED:
+            self._attempts.popitem(last=False)
+        return max(0.0, wait)
+
+    def succeeded(self, account: str, address: str) -> None:
+        """The right password came."""
+        for key in self._keys(account, address):
+            self._attempts.pop(key, None)
+
+    def _keys(self, account: str, address: str) -> tuple[str, str]:
+        return account.lower(), "from " + address
+
+
+@implementer(ICredentialsChecker)
+class AccountChecker:
+    """Checks names and passwords against the realm's accounts; the avatar is the name as first written."""
+
+    credentialInterfaces = (INamed, IUsernamePassword)
+
+    def __init__(self, realm: Realm, passwords: Passwords, clock: Any) -> None:
+        self._realm = realm
+        self._passwords = passwords
+        self._clock = clock
+        self._guesses = Guesses(clock)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[str]:
+        """Fires with the account's name; fails with `UnknownAccount`, `PasswordRequired`, `WrongPassword`."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Named | NamedWithPassword) -> str:
+        found = await self._realm.account(credentials.username)
+        if found is None:
+            raise UnknownAccount()
+        name, account = found
+        if isinstance(credentials, Named):
+            check_open(account)
+            return name
+        if account.password is None:
+            # An open account has no password that could be wrong; who it is was never in doubt.
+            return name
+        wait = self._guesses.attempt(name, credentials.address)
+        if wait:
+            await deferLater(self._clock, wait)
+        if not await self._passwords.verify(account.password, credentials.password):
+            raise WrongPassword()
+        self._guesses.succeeded(name, credentials.address)
+        return name
+
+
+@implementer(IRealm)
+class Avatars:
+    """The realm as `twisted.cred` wants it: the mind is the peer, the avatar its session."""
+
+    def __init__(self, realm: Realm) -> None:
+        self._realm = realm
+
+    def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
+        """(ISession, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
+        if ISession not in interfaces:
+            raise NotImplementedError("only ISession is provided")
+        return Deferred.fromCoroutine(self._avatar(avatarId, mind))
+
+    async def _avatar(self, name: str, peer: Peer) -> tuple[Any, Session, Callable[[], None]]:
+        session = await self._realm.login(name, peer)
+        return ISession, session, session.end
+
+
+def portal(realm: Realm, passwords: Passwords, clock: Any) -> Portal:
+    """The portal through which every protocol logs in."""
+    return Portal(Avatars(realm), [AccountChecker(realm, passwords, clock)])

@@ -1,0 +1,254 @@
+"""The classic protocol: bytes to realm calls and back.
+
+    client                                    server
+      CREATE name [password]          ->
+                                      <-        RESPONSE (empty)          and is logged in
+      LIST pattern                    ->
+                                      <-        LISTRESPONSE names
+      SEND me, you, text              ->
+                                      <-        the same SEND             when it is durable
+                                      <-        SEND you, me, text        whenever one comes
+      DELIVER                         ->
+                                      <-        SEND, SEND, ...           what was waiting, perhaps nothing
+      DELETE                          ->                                  no answer
+
+Replies come in the order of the commands. RESPONSE with a text answers whatever went wrong. Nothing but a
+RESPONSE is ever the first answer to CREATE or LOGIN. Specification: docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from chatd.accounts import Account, check_name
+from chatd.codecs.classic import (
+    RESPONSE,
+    SEPARATOR,
+    Broken,
+    Command,
+    Create,
+    Delete,
+    List,
+    Login,
+    Malformed,
+    Send,
+    encode,
+    encode_names,
+    encode_send,
+    server_decoder,
+)
+from chatd.credentials import ISession, Named, NamedWithPassword
+from chatd.entries import Entry
+from chatd.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
+from chatd.permissions import check_logged_in, check_sender
+from chatd.protocols.connection import Connection
+from chatd.sessions import Session
+from chatd.stores import Append
+
+_NAMES_A_COMMAND = 100
+"""how many names in a LISTRESPONSE count as one command of the sender's allowance"""
+_HEADROOM = 256
+"""bytes that a SEND's names and separators may take beside the text"""
+_SUCCESS = encode(RESPONSE)
+
+
+class ClassicProtocol(Connection):
+    """One classic client. `spelling` is its name as it typed it, which it compares with what it gets."""
+
+    spelling = ""
+
+    def __init__(self, factory: Any) -> None:
+        super().__init__(factory, server_decoder(factory.limits.text + _HEADROOM))
+
+    # From the client
+
+    def burst(self, messages: Sequence[Command]) -> int:
+        """The hot path: SENDs to accounts known to exist, until something else comes."""
+        session = self.session
+        if session is None:
+            return 0
+        done = 0
+        now = int(self.clock.seconds() * 1000)
+        send = self.realm.send
+        try:
+            for message in messages:
+                if message.__class__ is not Send or SEPARATOR in message.text:
+                    break
+                send(session, message.sender, message.recipient, message.text, now, message.frame)
+                done += 1
+        except Refused:
+            pass  # `perform` meets the same message and says why.
+        if done:
+            self.unanswered += done
+            self.realm.flush()
+        return done
+
+    async def perform(self, message: Command) -> None:
+        """One command, when all before it are done."""
+        if self.unanswered and not isinstance(message, Send):
+            self.put_back(message)
+            return
+        try:
+            match message:
+                case Send():
+                    await self._send(message)
+                case Create():
+                    await self._create(message)
+                case Login():
+                    await self._login(message)
+                case List():
+                    names = await self.realm.names(message.pattern or "*")
+                    self._write(encode_names(names))
+                    self.spend(len(names) / _NAMES_A_COMMAND)
+                case Malformed():
+                    self._refuse(message.reason, "malformed")
+                case Broken():
+                    self._refuse(message.reason, "broken")
+                    self.break_off()
+                case Delete():
+                    await self._delete()
+                case _:
+                    self._deliver()
+        except Refused as refused:
+            self._refuse(str(refused), refused.code)
+
+    async def _send(self, message: Send) -> None:
+        shown = f"for message: from: {message.sender} | to: {message.recipient} | body: {message.text}"
+        try:
+            session = check_logged_in(
+                self.session, f"attempting to send a message before logging in, {shown}"
+            )
+            if SEPARATOR in message.text:
+                raise Refused("illegal character sequence ||| in text")
+            check_sender(session, message.sender)
+            if not self.realm.knows(message.recipient):
+                await self.realm.account(message.recipient)
+            now = int(self.clock.seconds() * 1000)
+            self.realm.send(session, message.sender, message.recipient, message.text, now, message.frame)
+        except Refused as refused:
+            if self.unanswered:
+                # The echoes of earlier messages come before this refusal.
+                self.put_back(message)
+            elif isinstance(refused, NotTheSender):
+                self._refuse(
+                    "specified from name is not the sender. Got username "
+                    f"{message.sender}, current username is {self.spelling}, {shown}",
+                    refused.code,
+                )
+            elif isinstance(refused, UnknownAccount):
+                self._refuse(f"specific recipient {message.recipient} does not exist, {shown}", refused.code)
+            else:
+                raise
+        else:
+            self.unanswered += 1
+            self.realm.flush()
+
+    async def _create(self, message: Create) -> None:
+        password = _password(message)
+        # Hashing is dear, so a taken name is found out before it.
+        if await self.realm.account(message.name) is not None:
+            raise NameTaken("username already exists")
+        check_name(message.name)
+        hashed = await self.factory.passwords.hash(password) if password else None
+        try:
+            await self.realm.register(message.name, Account(int(self.clock.seconds() * 1000), hashed))
+        except NameTaken:
+            raise NameTaken("username already exists") from None
+        self._become(await self.realm.login(message.name, self), message.name)
+
+    async def _login(self, message: Login) -> None:
+        password = _password(message)
+        address = self.address
+        credentials = (
+            NamedWithPassword(message.name, password, address) if password else Named(message.name, address)
+        )
+        try:
+            _, session, _ = await self.factory.portal.login(credentials, self, ISession)
+        except UnknownAccount:
+            raise UnknownAccount("username does not exist") from None
+        except AlreadyLoggedIn:
+            raise AlreadyLoggedIn("user is already logged in") from None
+        self._become(session, message.name)
+
+    def _become(self, session: Session, spelling: str) -> None:
+        """Whoever this connection was before is offline now; what it was sent it goes on to read."""
+        former = self.session
+        if former is not None:
+            former.end(self.unsent())
+            self.log_offline(former)
+        self.receipts.forget()
+        self.spelling = spelling
+        self._write(_SUCCESS)
+        self.logged_in(session)
+
+    async def _delete(self) -> None:
+        session = check_logged_in(self.session, "attempting to delete an account before logging in")
+        await self.realm.delete(session)
+        self.session = None
+        self.receipts.forget()
+        self.log_offline(session)
+
+    def _deliver(self) -> None:
+        session = check_logged_in(
+            self.session, "attempting to deliver undelivered messages before logging in"
+        )
+        self.realm.fetch(session)
+
+    # To the client
+
+    def push(self, appends: Sequence[Append]) -> None:
+        """See `chatd.sessions.Peer`. A frame that is just as this client would have it goes on as it came."""
+        spelling = self.spelling
+        frames = [
+            append.frame
+            if append.frame is not None and append.recipient == spelling
+            else encode_send(append.sender, spelling, append.body)
+            for append in appends
+        ]
+        self._write_entries(appends[0].seq, frames)
+
+    def replay(self, entries: Sequence[Entry]) -> None:
+        """See `chatd.sessions.Peer`."""
+        spelling = self.spelling
+        self._write_entries(
+            entries[0].seq, [encode_send(entry.sender, spelling, entry.body) for entry in entries]
+        )
+
+    def answer(self, appends: Sequence[Append]) -> None:
+        """See `chatd.sessions.Peer`. The echo of a SEND says that it is durable."""
+        self._write(
+            b"".join(
+                [
+                    append.ticket if append.refusal is None else encode(RESPONSE, str(append.refusal))
+                    for append in appends
+                ]
+            )
+        )
+        self.answered(len(appends))
+
+    def too_slow(self) -> None:
+        """See `Connection`."""
+        time = self.factory.limits.frame_time
+        self._refuse(f"unfinished frame: the rest of it did not come within {time:g} s", "too-slow")
+        self.break_off()
+
+    def _refuse(self, sentence: str, code: str) -> None:
+        # The log gets the code: a sentence may quote a message.
+        self.log_refusal(code)
+        self._write(encode(RESPONSE, sentence))
+
+    def _write(self, data: bytes) -> None:
+        self.receipts.wrote(len(data))
+        self.transport.write(data)
+
+    def _write_entries(self, first: int, frames: list[bytes]) -> None:
+        data = b"".join(frames)
+        self.receipts.wrote_entries(first, [len(frame) for frame in frames], len(data))
+        self.transport.write(data)
+
+
+def _password(message: Create | Login) -> str | None:
+    if SEPARATOR in message.name + (message.password or ""):
+        raise IllegalName("illegal character sequence ||| in username")
+    return message.password

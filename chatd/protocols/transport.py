@@ -1,0 +1,72 @@
+"""The TCP transport of our servers: it sends at once what can be sent at once, and knows what arrived.
+
+Twisted queues every write and asks the reactor for a write event: two calls of epoll_ctl and a turn of the
+loop for each message. Here a write goes to the socket directly when nothing is queued before it; what the
+kernel does not take is queued as ever.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import struct
+import sys
+from typing import Any
+
+from twisted.internet import tcp
+
+_SIOCOUTQ = 0x5411
+"""Linux: bytes in a socket's send queue that the peer has not acknowledged (tcp(7))"""
+
+
+class PromptServer(tcp.Server):
+    """A server-side connection. `taken` counts the bytes the kernel has taken for sending."""
+
+    taken = 0
+    _arrived: int | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send, or queue what cannot be sent now; a streaming producer is paused while anything is queued."""
+        if (
+            self.TLS
+            or self.dataBuffer
+            or self._tempDataBuffer
+            or not self.connected
+            or self._writeDisconnected
+        ):
+            super().write(data)  # type: ignore[no-untyped-call]
+            return
+        sent = self.writeSomeData(data)
+        if not isinstance(sent, int):
+            # Broken: queued, the reactor will run into it and report it in its own time.
+            sent = 0
+        if sent < len(data):
+            super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
+            producer: Any = self.producer
+            if producer is not None and self.streamingProducer and not self.producerPaused:
+                self.producerPaused = True
+                producer.pauseProducing()
+
+    def writeSomeData(self, data: Any) -> Any:
+        """As inherited; counts."""
+        sent = super().writeSomeData(data)
+        if isinstance(sent, int):
+            self.taken += sent
+        return sent
+
+    def arrived(self) -> int:
+        """How many of the bytes written have reached the peer's kernel, as far as can be known."""
+        if self._arrived is not None:
+            return self._arrived
+        if not sys.platform.startswith("linux"):
+            return self.taken
+        try:
+            (unacknowledged,) = struct.unpack("i", fcntl.ioctl(self.socket, _SIOCOUTQ, bytes(4)))
+        except OSError:
+            return self.taken
+        return max(0, self.taken - int(unacknowledged))
+
+    def connectionLost(self, reason: Any) -> None:
+        """As inherited; after it the socket can no longer be asked, so ask it first."""
+        if hasattr(self, "socket"):
+            self._arrived = self.arrived()
+        super().connectionLost(reason)

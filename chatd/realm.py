@@ -1,0 +1,267 @@
+"""The heart: who is who, who is there, who is told what. One realm is shared by all protocols.
+
+Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of a
+message (`send` and `committed`) is plain calls.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
+
+import msgspec
+
+from chatd.accounts import ACCOUNT, Account, check_name, inbox
+from chatd.errors import (
+    AlreadyLoggedIn,
+    Exists,
+    NameTaken,
+    PatternTooLong,
+    TextTooLong,
+    UnknownAccount,
+)
+from chatd.limits import Limits
+from chatd.mailboxes import CLAIM, Background, Mailbox
+from chatd.permissions import check_sender
+from chatd.sessions import Peer, Session
+from chatd.stores import Append, Store
+
+
+class Realm:
+    """Accounts, sessions and mailboxes over one store.
+
+    `boot` names this run of the machine; `now` is milliseconds since 1970 (UTC), and ids count on from it.
+    """
+
+    def __init__(
+        self, store: Store, background: Background, limits: Limits, boot: str = "", now: int = 0
+    ) -> None:
+        self.store = store
+        self.limits = limits
+        self._background = background
+        self._boot = boot
+        # A million ids a millisecond before they could run into those of a later start.
+        self._ids = count(now << 20)
+        self._mailboxes: dict[str, Mailbox] = {}
+        # The logs of accounts known to exist, by the name in lower case.
+        self._known: dict[str, str] = {}
+        self._leaving: set[str] = set()
+        self._held: deque[_Held] = deque()
+        self._waiting: list[Callable[[], None]] = []
+        store.committed = self.committed
+
+    async def start(self) -> None:
+        """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
+        for log in await self.store.list(CLAIM):
+            mailbox = self._mailbox(log)
+            await mailbox.load()
+            mailbox.settle(self._boot)
+
+    # Accounts
+
+    async def account(self, name: str) -> tuple[str, Account] | None:
+        """The name as first written, and what is stored; None if there is no such account."""
+        document = await self.store.get(ACCOUNT, name)
+        if document is None or name.lower() in self._leaving:
+            return None
+        self._remember(name)
+        return document.key, msgspec.msgpack.decode(document.body, type=Account)
+
+    async def register(self, name: str, account: Account) -> None:
+        """Make an account. Raises `IllegalName`, `NameTaken`."""
+        check_name(name)
+        try:
+            await self.store.create(ACCOUNT, name, msgspec.msgpack.encode(account))
+        except Exists:
+            raise NameTaken() from None
+        self._remember(name)
+
+    async def names(self, pattern: str = "*") -> list[str]:
+        """The names of all accounts that match a glob, in order of creation. Raises `PatternTooLong`."""
+        if len(pattern) > self.limits.pattern:
+            raise PatternTooLong(
+                f"search pattern too long: {len(pattern)} characters, the limit is {self.limits.pattern}"
+            )
+        return await self.store.list(ACCOUNT, pattern)
+
+    async def delete(self, session: Session) -> None:
+        """Delete the account of `session` with its mailbox; the session is over."""
+        key = session.name.lower()
+        document = await self.store.get(ACCOUNT, session.name)
+        if document is None or session.ended:
+            return
+        mailbox = session.mailbox
+        self._known.pop(key, None)
+        self._leaving.add(key)
+        mailbox.gone = True
+        try:
+            # Both are in the queue before either is awaited: one transaction.
+            deleted = self.store.delete(ACCOUNT, session.name, document.version)
+            dropped = self.store.drop(mailbox.log)
+            await deleted
+            await dropped
+        except BaseException:
+            mailbox.gone = False
+            raise
+        finally:
+            self._leaving.discard(key)
+        session.vanish()
+        self._mailboxes.pop(mailbox.log, None)
+
+    def _remember(self, name: str) -> None:
+        if len(self._known) >= self.limits.accounts_cached:
+            self._known.clear()
+        self._known[name.lower()] = inbox(name)
+
+    # Sessions
+
+    async def login(self, name: str, peer: Peer) -> Session:
+        """Log `peer` in as the account `name`, whose right to it has been proven.
+
+        Raises `AlreadyLoggedIn`, or `StoreUnavailable`.
+        """
+        log = inbox(name)
+        mailbox = self._mailboxes.get(log)
+        if mailbox is not None and mailbox.session is not None and mailbox.session.leaving:
+            mailbox.session.end()
+        if mailbox is None:
+            mailbox = self._mailbox(log)
+            mailbox.reserved = True
+            try:
+                await mailbox.load()
+            except BaseException:
+                self._mailboxes.pop(log, None)
+                raise
+            mailbox.reserved = False
+        elif mailbox.session is not None or mailbox.reserved:
+            raise AlreadyLoggedIn()
+        return Session(name, mailbox, peer, self.store, self.limits, self._boot)
+
+    def online(self, name: str) -> bool:
+        """Whether someone is logged in as `name`."""
+        mailbox = self._mailboxes.get(inbox(name))
+        return mailbox is not None and (mailbox.session is not None or mailbox.reserved)
+
+    def _mailbox(self, log: str) -> Mailbox:
+        mailbox = self._mailboxes[log] = Mailbox(self.store, self._background, log, self._settled)
+        return mailbox
+
+    def _settled(self, mailbox: Mailbox) -> None:
+        if self._mailboxes.get(mailbox.log) is mailbox:
+            del self._mailboxes[mailbox.log]
+
+    # Messages
+
+    def knows(self, name: str) -> bool:
+        """Whether `send` can decide about this recipient at once; if not, await `account` first."""
+        return name.lower() in self._known
+
+    def send(
+        self, session: Session, sender: str, recipient: str, text: str, time: int, frame: bytes | None = None
+    ) -> None:
+        """Append a text to the recipient's inbox; `session` is answered when it is durable.
+
+        `sender` is the name the peer claims to be, `time` milliseconds since 1970 (UTC), `frame` the message
+        as it came. Raises `NotTheSender`, `UnknownAccount`, `TextTooLong`. Call `flush` after a burst.
+        """
+        name = session.name
+        if sender != name:
+            check_sender(session, sender)
+        log = self._known.get(recipient.lower())
+        if log is None:
+            raise UnknownAccount()
+        if len(text) > self.limits.text:
+            raise TextTooLong(f"text too long: {len(text)} characters, the limit is {self.limits.text}")
+        self.store.append(
+            Append(
+                log=log,
+                id=next(self._ids),
+                time=time,
+                sender=name,
+                body=text,
+                origin=session,
+                ticket=frame,
+                recipient=recipient,
+                # Others are told a sender's name as it was first written, so only then can the frame go on.
+                frame=frame if sender == name else None,
+            )
+        )
+
+    def fetch(self, session: Session) -> None:
+        """Have the waiting mail replayed: what comes meanwhile comes after it (`Session.catch_up`)."""
+        if session.ask() and session.live:
+            self._hold((), [session])
+
+    def flush(self) -> None:
+        """Say that a burst of `send` has ended."""
+        self.store.flush()
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the store that senders should pause."""
+        return self.store.backlog > self.limits.backlog
+
+    def when_clear(self, function: Callable[[], None]) -> None:
+        """Call it, once, when the store has caught up."""
+        self._waiting.append(function)
+
+    def committed(self, appends: Sequence[Append]) -> None:
+        """Called by the store with what became durable: readers first, then those who sent it."""
+        mailboxes = self._mailboxes
+        reached: list[Session] = []
+        for append in appends:
+            mailbox = mailboxes.get(append.log)
+            if mailbox is None or append.seq <= mailbox.head:
+                continue
+            mailbox.head = append.seq
+            session = mailbox.session
+            if session is not None and session.live:
+                if not session.outbox:
+                    reached.append(session)
+                session.outbox.append(append)
+        behind = [session for session in reached if not session.push()]
+        if behind or self._held:
+            self._hold(appends, behind)
+        else:
+            _answer(appends)
+        if self._waiting and self.store.backlog < self.limits.backlog // 2:
+            waiting, self._waiting = self._waiting, []
+            for function in waiting:
+                function()
+
+    def _hold(self, appends: Sequence[Append], behind: list[Session]) -> None:
+        """What a session could not take is not safe until the store knows that it was not taken; until then
+        no sender may hear of it, nor of anything that came later."""
+        held = _Held(appends, len(behind))
+        self._held.append(held)
+        for session in behind:
+            session.fall_behind(partial(self._release, held))
+
+    def _release(self, held: _Held) -> None:
+        held.unknown -= 1
+        while self._held and not self._held[0].unknown:
+            _answer(self._held.popleft().appends)
+
+
+class _Held:
+    """Appends whose senders wait until the store knows of `unknown` more sessions that fell behind."""
+
+    __slots__ = ("appends", "unknown")
+
+    def __init__(self, appends: Sequence[Append], unknown: int) -> None:
+        self.appends = appends
+        self.unknown = unknown
+
+
+def _answer(appends: Sequence[Append]) -> None:
+    """Tell each sender what became of what it sent, all at once."""
+    origins = []
+    for append in appends:
+        origin = append.origin
+        if not origin.answers:
+            origins.append(origin)
+        origin.answers.append(append)
+    for origin in origins:
+        origin.answer()

@@ -1,0 +1,261 @@
+"""From options to a running daemon: the one place that knows every part.
+
+`makeService` only puts the parts together. Files and ports are opened when the service starts, and closed in
+an order that loses nothing when it stops.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from chatd import __version__
+from chatd.accounts import ACCOUNT
+from chatd.credentials import Passwords, portal
+from chatd.errors import Refused, StoreUnusable
+from chatd.limits import Limits
+from chatd.mailboxes import Background
+from chatd.options import Options
+from chatd.protocols.classic import ClassicProtocol
+from chatd.protocols.factory import ConnectionFactory
+from chatd.protocols.transport import PromptServer
+from chatd.realm import Realm
+from chatd.stores.memory import MemoryStore
+from chatd.stores.sqlite import SQLiteStore
+from chatd.stores.sqlite_file import check
+
+__all__ = ["Options", "makeService"]
+
+_GRACE = 3.5
+"""seconds that clients get, when the daemon stops, to take what they are owed"""
+_BACKLOG = 1024
+"""connections that may wait to be accepted"""
+
+
+def makeService(options: Options, reactor: Any = None) -> MultiService:
+    """The daemon that these options describe.
+
+    Ends the process with a sentence (SystemExit) if the store or the port can be seen not to be usable.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    limits = Limits(rate=options["rate"])
+    sort, _, path = options["store"].partition(":")
+    store: MemoryStore | SQLiteStore
+    if sort == "memory":
+        store = MemoryStore()
+    else:
+        # twistd may change its folder (--rundir, or as a daemon) before the service starts.
+        path = os.path.abspath(path)
+        try:
+            check(path)
+        except StoreUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+        store = SQLiteStore(reactor, path)
+    _check_port(options["host"], options["port"])
+    return Daemon(reactor, store, limits, options["host"], options["port"])
+
+
+class Listener(Service):
+    """A port. Connections that come before `accept` wait in the kernel."""
+
+    def __init__(self, reactor: Any, host: str, port: int, factory: Factory) -> None:
+        self._endpoint = serverFromString(
+            reactor, f"tcp:{port}:interface={quoteStringArgument(host)}:backlog={_BACKLOG}"
+        )
+        self._factory = factory
+        self.port: Any = None
+
+    def privilegedStartService(self) -> None:
+        """Bind the port; failing that, end the process with a sentence."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        listening = self._endpoint.listen(self._factory)
+        failures: list[Any] = []
+        listening.addCallbacks(self._bound, failures.append)
+        if failures:
+            failures[0].trap(CannotListenError)
+            raise SystemExit(f"chatd: {_why_not_listening(failures[0].value)}")
+
+    def _bound(self, port: Any) -> None:
+        self.port = port
+        if isinstance(port, tcp.Port):
+            port.transport = PromptServer
+        port.stopReading()
+
+    def accept(self) -> None:
+        """Let them in."""
+        self.port.startReading()
+
+    def stopService(self) -> Any:
+        """Let nobody in any more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return self.port.stopListening()
+
+
+class Daemon(MultiService):
+    """The whole daemon."""
+
+    log = Logger()
+
+    def __init__(
+        self, reactor: Any, store: MemoryStore | SQLiteStore, limits: Limits, host: str, port: int
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        self._store = store
+        self._passwords = Passwords(reactor, limits)
+        self._host = host
+        background = Background(self._spawn, self._sleep)
+        now = int(reactor.seconds() * 1000)
+        self._realm = Realm(store, background, limits, boot=_boot(), now=now)
+        self._factory = ConnectionFactory(
+            ClassicProtocol,
+            self._realm,
+            portal(self._realm, self._passwords, reactor),
+            self._passwords,
+            limits,
+            reactor,
+        )
+        self.listener = Listener(reactor, host, port, self._factory)
+        self.listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        """Open the store, then the door."""
+        _raise_open_files()
+        try:
+            self._store.start()
+        except StoreUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+        self._passwords.start()
+        super().startService()  # type: ignore[no-untyped-call]
+        # Twisted's own handlers would have twistd end by the signal instead of with status 0.
+        self._reactor.callWhenRunning(_stop_on_signals, self._reactor)
+        self._spawn(self._open())
+
+    async def _open(self) -> None:
+        try:
+            await self._realm.start()
+            accounts = len(await self._store.list(ACCOUNT))
+        except Refused as refused:
+            self.log.critical("chatd cannot start: {sentence}", sentence=str(refused))
+            self._reactor.stop()
+            return
+        self._greet(accounts)
+        self.listener.accept()
+
+    def _greet(self, accounts: int) -> None:
+        address = self.listener.port.getHost()
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        self.log.info(
+            "chatd {version} is listening on {host}:{port}", version=__version__, host=host, port=address.port
+        )
+        if isinstance(self._store, SQLiteStore):
+            size = sum(
+                file.stat().st_size for end in ("", "-wal") if (file := Path(self._store.path + end)).exists()
+            )
+            self.log.info(
+                "Data: {path}  ({accounts} accounts, {size:.1f} MB)",
+                path=self._store.path,
+                accounts=accounts,
+                size=size / 1e6,
+            )
+        else:
+            self.log.info("Data: in memory only; all of it is gone when the daemon stops")
+        if self._host in ("127.0.0.1", "::1", "localhost"):
+            self.log.info("Reach: this machine only (--host 0.0.0.0 for others)")
+        else:
+            self.log.warn(
+                "Reach: anyone who can reach {host}. They may create accounts, "
+                "and use any account that has no password",
+                host=self._host,
+            )
+        client = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
+        self.log.info(
+            "Connect: python -m chatd.client YOUR_NAME chat://{client}:{port}",
+            client=client,
+            port=address.port,
+        )
+        self.log.info("Stop: Ctrl-C, or kill {pid}", pid=os.getpid())
+
+    async def _close(self) -> None:
+        """Who is in is told, what was begun is committed and answered; then the file closes."""
+        self.log.info("Stopping: {count} connections to close", count=len(self._factory.connections))
+        grace = self._reactor.callLater(_GRACE, self._factory.abort_all)
+        await self._factory.close_all()
+        if grace.active():
+            grace.cancel()
+        self._factory.forget_deadlines()
+        await self._store.stop()
+        self._passwords.stop()
+        self.log.info("Stopped; everything that was acknowledged is kept")
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop within 5 seconds; fires when all is written and closed."""
+        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        return DeferredList([stopped, Deferred.fromCoroutine(self._close())], fireOnOneErrback=True)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        Deferred.fromCoroutine(coroutine).addErrback(
+            lambda failure: self.log.failure("Something in the background failed", failure)
+        )
+
+    def _sleep(self, seconds: float) -> Awaitable[object]:
+        return deferLater(self._reactor, seconds)
+
+
+def _check_port(host: str, port: int) -> None:
+    """Try the port before anything else is done, while there is a terminal to complain to."""
+    try:
+        family, sort, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, sort, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+            trial.listen(1)
+    except OSError as error:
+        problem = CannotListenError(host, port, error)
+        raise SystemExit(f"chatd: {_why_not_listening(problem)}") from None
+
+
+def _why_not_listening(error: CannotListenError) -> str:
+    reason = (getattr(error.socketError, "strerror", None) or str(error.socketError)).lower()
+    return f"cannot listen on {error.interface}:{error.port}: {reason}"
+
+
+def _raise_open_files() -> None:
+    """A connection is an open file, and most systems allow few of them unless asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _stop_on_signals(reactor: Any) -> None:
+    def stop(*_: object) -> None:
+        # A second signal finds the reactor stopping already.
+        reactor.callFromThread(lambda: reactor.running and reactor.stop())
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _boot() -> str:
+    """What tells one run of this machine from another: Linux's boot id, elsewhere nothing."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

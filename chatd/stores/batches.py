@@ -1,0 +1,93 @@
+"""What all stores share: collecting work into batches, and handing back the answers in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatd.stores import Append
+
+T = TypeVar("T")
+
+
+class Call(Generic[T]):
+    """A question or a change other than an append, taking its turn among the appends.
+
+    `run` is called with whatever the back end works on; it may raise `Refused`, which refuses this
+    call alone.
+    """
+
+    __slots__ = ("deferred", "outcome", "run")
+
+    def __init__(self, run: Callable[[Any], T]) -> None:
+        self.run = run
+        self.deferred: Deferred[T] = Deferred()
+        self.outcome: T | Failure | None = None
+
+
+Batch: TypeAlias = list[Append | Call[Any]]
+
+
+class Batches:
+    """The open batch, which collects while another is being committed, and the way back for answers."""
+
+    def __init__(self) -> None:
+        self.committed: Callable[[Sequence[Append]], None] = _unheard
+        self.backlog = 0
+        self._open: Batch = []
+        self._calls = 0
+
+    def append(self, append: Append) -> None:
+        """See `Store.append`."""
+        self._open.append(append)
+        self.backlog += len(append.body)
+
+    def flush(self) -> None:
+        """See `Store.flush`; each back end has its own moment for it."""
+        raise NotImplementedError
+
+    def _call(self, run: Callable[[Any], T]) -> Deferred[T]:
+        call = Call(run)
+        self._open.append(call)
+        self._calls += 1
+        self.flush()
+        return call.deferred
+
+    def _take_open(self) -> Batch:
+        """The open batch, to be committed now; the next one begins."""
+        batch, self._open = self._open, []
+        return batch
+
+    def _answer(self, batch: Batch) -> None:
+        """Hand back what became of a batch: runs of appends together, calls one by one, all in order."""
+        if not self._calls:
+            self._answer_appends(batch)  # type: ignore[arg-type]  # there are only appends in it
+            return
+        run: list[Append] = []
+        for item in batch:
+            if isinstance(item, Append):
+                run.append(item)
+                continue
+            self._calls -= 1
+            if run:
+                self._answer_appends(run)
+                run = []
+            outcome = item.outcome
+            if isinstance(outcome, Failure):
+                item.deferred.errback(outcome)
+            else:
+                item.deferred.callback(outcome)
+        if run:
+            self._answer_appends(run)
+
+    def _answer_appends(self, appends: list[Append]) -> None:
+        if appends:
+            self.backlog -= sum([len(append.body) for append in appends])
+            self.committed(appends)
+
+
+def _unheard(appends: Sequence[Append]) -> None:
+    """Before a realm listens there is nobody to tell."""

@@ -1,0 +1,181 @@
+"""A store in memory: everything is committed at once and gone when the daemon stops."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from chatd.entries import Entry
+from chatd.errors import Conflict, Exists, KeyReused, Refused
+from chatd.globs import matcher
+from chatd.stores import PAGE_BYTES, Append, Document
+from chatd.stores.batches import Batch, Batches
+
+
+class _Log:
+    """One log; `entries[0]` has the seq `trimmed` + 1."""
+
+    __slots__ = ("entries", "keys", "trimmed")
+
+    def __init__(self) -> None:
+        self.trimmed = 0
+        self.entries: list[Entry] = []
+        self.keys: dict[tuple[str, str], int] = {}
+
+    @property
+    def head(self) -> int:
+        return self.trimmed + len(self.entries)
+
+
+class MemoryStore(Batches):
+    """`Store` without a disk, for tests, trials and chats that nobody wants to keep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logs: dict[str, _Log] = {}
+        self._documents: dict[str, dict[str, Document]] = {}
+        self._flushing = False
+
+    def start(self) -> None:
+        """Nothing to open."""
+
+    def stop(self) -> Deferred[None]:
+        """Nothing to close."""
+        return succeed(None)
+
+    def flush(self) -> None:
+        """Commit at once. Whoever hears of it may send again, so this goes on until nothing waits."""
+        if self._flushing:
+            return
+        self._flushing = True
+        try:
+            while self._open:
+                batch = self._take_open()
+                self._commit(batch)
+                self._answer(batch)
+        finally:
+            self._flushing = False
+
+    def _commit(self, batch: Batch) -> None:
+        logs = self._logs
+        for item in batch:
+            if not isinstance(item, Append):
+                try:
+                    item.outcome = item.run(self)
+                except Refused:
+                    item.outcome = Failure()
+                continue
+            log = logs.get(item.log)
+            if log is None:
+                log = logs[item.log] = _Log()
+            if item.key is not None and self._resent(log, item, item.key):
+                continue
+            seq = item.seq = log.trimmed + len(log.entries) + 1
+            log.entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body))
+
+    def _resent(self, log: _Log, append: Append, key: str) -> bool:
+        """Whether the sender's key was used before; then the append has its answer."""
+        seq = log.keys.setdefault((append.sender, key), log.head + 1)
+        if seq > log.head:
+            return False
+        if log.entries[seq - log.trimmed - 1].body == append.body:
+            append.seq = seq
+        else:
+            append.refusal = KeyReused()
+        return True
+
+    def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
+        """See `Store.read`."""
+
+        def run(_: object) -> list[Entry]:
+            found = self._logs.get(log)
+            if found is None:
+                return []
+            start = max(0, after - found.trimmed)
+            page: list[Entry] = []
+            size = 0
+            for entry in found.entries[start : start + limit]:
+                size += len(entry.body)
+                if page and size > PAGE_BYTES:
+                    break
+                page.append(entry)
+            return page
+
+        return self._call(run)
+
+    def head(self, log: str) -> Deferred[int]:
+        """See `Store.head`."""
+        return self._call(lambda _: self._logs[log].head if log in self._logs else 0)
+
+    def trim(self, log: str, upto: int) -> Deferred[None]:
+        """See `Store.trim`."""
+
+        def run(_: object) -> None:
+            found = self._logs.get(log)
+            if found is not None:
+                count = max(0, min(upto, found.head) - found.trimmed)
+                del found.entries[:count]
+                found.trimmed += count
+                found.keys = {key: seq for key, seq in found.keys.items() if seq > found.trimmed}
+
+        return self._call(run)
+
+    def drop(self, log: str) -> Deferred[None]:
+        """See `Store.drop`."""
+
+        def run(_: object) -> None:
+            self._logs.pop(log, None)
+            for documents in self._documents.values():
+                documents.pop(log.lower(), None)
+
+        return self._call(run)
+
+    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
+        """See `Store.create`."""
+
+        def run(_: object) -> int:
+            documents = self._documents.setdefault(kind, {})
+            if key.lower() in documents:
+                raise Exists()
+            documents[key.lower()] = Document(key, 1, body)
+            return 1
+
+        return self._call(run)
+
+    def get(self, kind: str, key: str) -> Deferred[Document | None]:
+        """See `Store.get`."""
+        return self._call(lambda _: self._documents.get(kind, {}).get(key.lower()))
+
+    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
+        """See `Store.update`."""
+
+        def run(_: object) -> int:
+            document = self._expect(kind, key, version)
+            self._documents[kind][key.lower()] = Document(document.key, version + 1, body)
+            return version + 1
+
+        return self._call(run)
+
+    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
+        """See `Store.delete`."""
+
+        def run(_: object) -> None:
+            self._expect(kind, key, version)
+            del self._documents[kind][key.lower()]
+
+        return self._call(run)
+
+    def _expect(self, kind: str, key: str, version: int) -> Document:
+        document = self._documents.get(kind, {}).get(key.lower())
+        if document is None or document.version != version:
+            raise Conflict()
+        return document
+
+    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
+        """See `Store.list`."""
+
+        def run(_: object) -> list[str]:
+            keys = [document.key for document in self._documents.get(kind, {}).values()]
+            return list(filter(matcher(pattern), keys))[:limit]
+
+        return self._call(run)

@@ -1,0 +1,195 @@
+"""The writer's side of the SQLite store: one transaction for each batch. Runs on the writer's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from typing import Any
+
+from twisted.python.failure import Failure
+
+from chatd.errors import KeyReused, Refused, StoreUnavailable
+from chatd.stores import Append
+from chatd.stores.batches import Batch, Call
+
+_COLUMNS = 8
+_INSERT = "INSERT INTO entries (log, seq, id, time, sender, kind, body, key) VALUES "
+# Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows go
+# in by the handful: in eights as long as there are eight, the rest one by one.
+_ROWS_AT_ONCE = 8
+_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?,?)"
+_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
+_CACHED_LOGS = 200_000
+_RUBBISH_AT_ONCE = 500
+
+
+class Writer:
+    """Owns the writing connection; knows the number and the head of the logs it has lately met."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._logs: dict[str, list[int]] = {}
+        self.rubbish = connection.execute("SELECT 1 FROM rubbish LIMIT 1").fetchone() is not None
+
+    def commit(self, batch: Batch) -> str | None:
+        """Make a batch durable and fill in its answers; or refuse all of it, and say why not."""
+        connection = self.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._write(batch)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._logs.clear()
+            reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
+            try:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            except sqlite3.Error as again:
+                reason += f"; and then: {again}"
+            refusal = StoreUnavailable(f"the store cannot write at the moment: {error}")
+            for item in batch:
+                if isinstance(item, Append):
+                    item.seq = 0
+                    item.refusal = refusal
+                else:
+                    self._run_alone(item)
+            return reason
+        if len(self._logs) > _CACHED_LOGS:
+            self._logs.clear()
+        return None
+
+    def _run_alone(self, call: Call[Any]) -> None:
+        """A second chance for a call whose batch failed: what only reads need not suffer from a full disk."""
+        try:
+            self.connection.execute("BEGIN")
+            call.outcome = call.run(self)
+            self.connection.execute("COMMIT")
+        except (sqlite3.Error, Refused) as error:
+            self._logs.clear()
+            if self.connection.in_transaction:
+                with suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+            refused = error if isinstance(error, Refused) else StoreUnavailable(f"the store fails: {error}")
+            call.outcome = Failure(refused)
+
+    def _write(self, batch: Batch) -> None:
+        logs = self._logs
+        row: list[Any] = []
+        for item in batch:
+            if item.__class__ is Append:
+                name = item.log
+                log = logs.get(name)
+                if log is None:
+                    log = self._open_log(name)
+                if item.key is not None:
+                    self._insert(row)
+                    row = []
+                    if self._resent(log[0], item):
+                        continue
+                seq = item.seq = log[1] = log[1] + 1
+                row += (log[0], seq, item.id, item.time, item.sender, item.kind, item.body, item.key)
+            else:
+                self._insert(row)
+                row = []
+                try:
+                    item.outcome = item.run(self)
+                except Refused:
+                    item.outcome = Failure()
+        self._insert(row)
+
+    def _insert(self, values: list[Any]) -> None:
+        execute = self.connection.execute
+        many = _COLUMNS * _ROWS_AT_ONCE
+        whole = len(values) - len(values) % many
+        for start in range(0, whole, many):
+            execute(_INSERT_MANY, values[start : start + many])
+        for start in range(whole, len(values), _COLUMNS):
+            execute(_INSERT_ONE, values[start : start + _COLUMNS])
+
+    def _open_log(self, name: str) -> list[int]:
+        """[number, head] of a log, which begins now if there is none."""
+        found = self._find_log(name)
+        if found is None:
+            cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
+            assert cursor.lastrowid is not None
+            found = self._logs[name] = [cursor.lastrowid, 0]
+        return found
+
+    def _find_log(self, name: str) -> list[int] | None:
+        known = self._logs.get(name)
+        if known is None:
+            row = self.connection.execute("SELECT id, trimmed FROM logs WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            number, trimmed = row
+            (head,) = self.connection.execute(
+                "SELECT max(seq) FROM entries WHERE log = ?", (number,)
+            ).fetchone()
+            known = self._logs[name] = [number, max(trimmed, head or 0)]
+        return known
+
+    def _resent(self, log: int, append: Append) -> bool:
+        """Whether the sender's key was used before; then the append has its answer."""
+        row = self.connection.execute(
+            "SELECT seq, body FROM entries WHERE log = ? AND sender = ? AND key = ?",
+            (log, append.sender, append.key),
+        ).fetchone()
+        if row is None:
+            return False
+        if row[1] == append.body:
+            append.seq = row[0]
+        else:
+            append.refusal = KeyReused()
+        return True
+
+    def head(self, name: str) -> int:
+        """See `Store.head`."""
+        log = self._find_log(name)
+        return log[1] if log else 0
+
+    def trim(self, name: str, upto: int) -> None:
+        """See `Store.trim`."""
+        log = self._find_log(name)
+        if log is not None:
+            upto = min(upto, log[1])
+            self.connection.execute("UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0]))
+            self._discard(log[0], upto)
+
+    def drop(self, name: str) -> None:
+        """See `Store.drop`."""
+        self.connection.execute("DELETE FROM documents WHERE key = ?", (name,))
+        log = self._find_log(name)
+        if log is not None:
+            self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
+            self._discard(log[0], log[1])
+            del self._logs[name]
+
+    def _discard(self, log: int, upto: int) -> None:
+        self.connection.execute(
+            "INSERT INTO rubbish (log, upto) VALUES (?, ?)"
+            " ON CONFLICT (log) DO UPDATE SET upto = max(upto, excluded.upto)",
+            (log, upto),
+        )
+        self.rubbish = True
+
+    def sweep(self) -> None:
+        """Remove a few of the entries that nobody can read any more; `rubbish` tells if there are others."""
+        execute = self.connection.execute
+        try:
+            execute("BEGIN IMMEDIATE")
+            row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
+            if row is not None:
+                swept = execute(
+                    "DELETE FROM entries WHERE rowid IN"
+                    " (SELECT rowid FROM entries WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?)",
+                    (*row, _RUBBISH_AT_ONCE),
+                ).rowcount
+                if swept < _RUBBISH_AT_ONCE:
+                    execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
+            execute("COMMIT")
+            self.rubbish = row is not None
+        except sqlite3.Error:
+            # The next commit will run into the same trouble and report it; sweeping waits for a restart.
+            self.rubbish = False
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
