@@ -176,7 +176,7 @@ class AccountChecker:
         self._clock = clock
         self._guesses = Guesses(clock)
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[str]:
+    def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
         """Fires with the account's name; fails with `UnknownAccount`, `PasswordRequired`, `WrongPassword`."""
         return Deferred.fromCoroutine(self._check(credentials))
 

@@ -95,7 +95,8 @@ the environment, the environment over the file. Talk to it with: python -m chatd
             "r",
             None,
             f"Commands a second that a connection may send on average, {Limits().rate:g} unless told "
-            "otherwise. More may come at once; what is too much is slowed down, never refused. none: no bound.",
+            "otherwise. "
+            "More may come at once; what is too much is slowed, never refused. none: no bound.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

@@ -102,10 +102,10 @@ class Connection(Protocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
+            handle: socket.socket = self.transport.getHandle()  # type: ignore[attr-defined]
             # A peer that is gone without a word is found out within a minute or two.
             for option, value in _KEEPALIVE:
                 if hasattr(socket, option):
-                    handle = self.transport.getHandle()
                     handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         limits = self.factory.limits
         if limits.rate is not None:

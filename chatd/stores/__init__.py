@@ -13,14 +13,12 @@ give, and a document may have changed since it was read, which compare-and-set t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 
 from chatd.entries import Entry
 from chatd.errors import Refused
-
-T_co = TypeVar("T_co", covariant=True)
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -47,7 +45,7 @@ class Append(msgspec.Struct, gc=False, kw_only=True):
     sender: str
     body: str
     origin: Origin
-    ticket: object = None
+    ticket: Any = None
     recipient: str = ""
     frame: bytes | None = None
     kind: str = "text"

@@ -76,7 +76,7 @@ class Writer:
         logs = self._logs
         row: list[Any] = []
         for item in batch:
-            if item.__class__ is Append:
+            if isinstance(item, Append):
                 name = item.log
                 log = logs.get(name)
                 if log is None:
