@@ -63,11 +63,11 @@ class PumpedReactor(Clock):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+        self.queued: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
 
     def callFromThread(self, callable: Any, *args: Any, **kwargs: Any) -> None:
         """See IReactorFromThreads."""
-        self.calls.put((callable, args))
+        self.queued.put((callable, args))
 
     def pump(self, answer: Deferred[Any]) -> Any:
         """Go on until this is answered, at most 10 seconds."""
@@ -75,7 +75,7 @@ class PumpedReactor(Clock):
         answer.addBoth(results.append)
         self.advance(0)
         while not results:
-            function, args = self.calls.get(timeout=10)
+            function, args = self.queued.get(timeout=10)
             function(*args)
             self.advance(0)
         return results[0]
