@@ -8,7 +8,8 @@ What the store keeps of it, beside the log itself, are two documents under the l
 
 An entry is handed to a claiming session before its sender hears that it was accepted. So if the daemon is
 killed, all that senders were told was accepted is with the reader's kernel or waiting in the log, and
-`Mailbox.settle` may count what follows `after` as read. If the whole machine went down, that proves
+`Mailbox.settle` may count what follows `after` as read. For the same reason, what is committed between the
+end of a session and the end of its claim is not answered before the claim is gone. If the whole machine went down, that proves
 nothing: then those entries wait again, and may be seen twice rather than never.
 """
 
@@ -51,7 +52,7 @@ class Mailbox:
     """One inbox, from the time someone logs in until the store knows how far that someone read.
 
     `head` is the last seq known to be committed; `cursor` is what the store should say, or will as soon as
-    it can; `reserved` that a login is under way.
+    it can; `claimed` is whether there may be a claim in the store; `reserved` that a login is under way.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class Mailbox:
         "_settled",
         "_store",
         "_tried",
+        "claimed",
         "cursor",
         "gone",
         "head",
@@ -80,6 +82,7 @@ class Mailbox:
         self.session: Session | None = None
         self.reserved = False
         self.gone = False
+        self.claimed = False
         self._store = store
         self._background = background
         self._settled = settled
@@ -96,6 +99,7 @@ class Mailbox:
         for kind, document in ((CURSOR, await cursor), (CLAIM, await claim)):
             if document is not None:
                 self._kept[kind] = document
+        self.claimed = CLAIM in self._kept
         if CURSOR in self._kept:
             self.cursor = msgspec.msgpack.decode(self._kept[CURSOR].body, type=Cursor)
         self.head = max(self.head, await head)
@@ -114,23 +118,28 @@ class Mailbox:
         """
         self.cursor = cursor
         self._claim = claim
+        if claim is not None:
+            self.claimed = True
         if tried is not None:
             self._tried.append(tried)
         if not self._saving:
             self._saving = True
             self._background.spawn(self._save_until_kept())
 
+    def when_kept(self, tried: Callable[[], None]) -> None:
+        """Call this as `keep` would; something is being saved, and what is to be said may change meanwhile."""
+        self.keep(self.cursor, self._claim, tried)
+
     async def _save_until_kept(self) -> None:
         while not self.gone:
             tried, self._tried = self._tried, []
-            changes = self._changes()
-            try:
-                for change in changes:
-                    await change
-            except Refused:
-                failed = True
-            else:
-                failed = False
+            changes = self._submit()
+            failed = False
+            for kind, body, written in changes:
+                try:
+                    self._remember(kind, body, await written)
+                except Refused:
+                    failed = True
             for function in tried:
                 function()
             if failed:
@@ -145,33 +154,31 @@ class Mailbox:
         if self.session is None and not self.reserved:
             self._settled(self)
 
-    def _changes(self) -> list[Awaitable[None]]:
-        """What has to be written for the store to say what it should; all in the queue already."""
+    def _submit(self) -> list[tuple[str, bytes | None, Awaitable[int | None]]]:
+        """Queue what has to be written for the store to say what it should: (kind, body, the new version)."""
         wanted = {
             CURSOR: msgspec.msgpack.encode(self.cursor) if self.cursor != Cursor() else None,
             CLAIM: msgspec.msgpack.encode(self._claim) if self._claim is not None else None,
         }
-        return [
-            self._write(kind, body)
-            for kind, body in wanted.items()
-            if body != (self._kept[kind].body if kind in self._kept else None)
-        ]
+        changes: list[tuple[str, bytes | None, Awaitable[int | None]]] = []
+        for kind, body in wanted.items():
+            kept = self._kept.get(kind)
+            if kept is None:
+                if body is not None:
+                    changes.append((kind, body, self._store.create(kind, self.log, body)))
+            elif body is None:
+                changes.append((kind, body, self._store.delete(kind, self.log, kept.version)))
+            elif body != kept.body:
+                changes.append((kind, body, self._store.update(kind, self.log, kept.version, body)))
+        return changes
 
-    def _write(self, kind: str, body: bytes | None) -> Awaitable[None]:
-        kept = self._kept.get(kind)
-        if body is None:
-            assert kept is not None
-            return self._forget(kind, self._store.delete(kind, self.log, kept.version))
-        if kept is None:
-            return self._remember(kind, body, self._store.create(kind, self.log, body))
-        return self._remember(kind, body, self._store.update(kind, self.log, kept.version, body))
-
-    async def _remember(self, kind: str, body: bytes, written: Awaitable[int]) -> None:
-        self._kept[kind] = Document(self.log, await written, body)
-
-    async def _forget(self, kind: str, written: Awaitable[None]) -> None:
-        await written
+    def _remember(self, kind: str, body: bytes | None, version: int | None) -> None:
+        if body is not None and version is not None:
+            self._kept[kind] = Document(self.log, version, body)
+            return
         del self._kept[kind]
+        if kind == CLAIM and self._claim is None:
+            self.claimed = False
 
     async def _reload(self) -> None:
         """Versions may be off after a failure; read them again, or leave it to the next round."""

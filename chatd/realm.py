@@ -192,7 +192,7 @@ class Realm:
     def fetch(self, session: Session) -> None:
         """Have the waiting mail replayed: what comes meanwhile comes after it (`Session.catch_up`)."""
         if session.ask() and session.live:
-            self._hold((), [session])
+            session.fall_behind()
 
     def flush(self) -> None:
         """Say that a burst of `send` has ended."""
@@ -211,6 +211,7 @@ class Realm:
         """Called by the store with what became durable: readers first, then those who sent it."""
         mailboxes = self._mailboxes
         reached: list[Session] = []
+        claimed: list[Mailbox] = []
         for append in appends:
             mailbox = mailboxes.get(append.log)
             if mailbox is None or append.seq <= mailbox.head:
@@ -221,9 +222,14 @@ class Realm:
                 if not session.outbox:
                     reached.append(session)
                 session.outbox.append(append)
-        behind = [session for session in reached if not session.push()]
-        if behind or self._held:
-            self._hold(appends, behind)
+            elif mailbox.claimed and mailbox not in claimed:
+                claimed.append(mailbox)
+        for session in reached:
+            if not session.push():
+                session.fall_behind()
+                claimed.append(session.mailbox)
+        if claimed or self._held:
+            self._hold(appends, claimed)
         else:
             _answer(appends)
         if self._waiting and self.store.backlog < self.limits.backlog // 2:
@@ -231,13 +237,13 @@ class Realm:
             for function in waiting:
                 function()
 
-    def _hold(self, appends: Sequence[Append], behind: list[Session]) -> None:
-        """What a session could not take is not safe until the store knows that it was not taken; until then
-        no sender may hear of it, nor of anything that came later."""
-        held = _Held(appends, len(behind))
+    def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
+        """Entries that were not handed over are not safe while the store has it that a session takes them all;
+        until it knows better, no sender may hear of them, nor of anything that came later."""
+        held = _Held(appends, len(claimed))
         self._held.append(held)
-        for session in behind:
-            session.fall_behind(partial(self._release, held))
+        for mailbox in claimed:
+            mailbox.when_kept(partial(self._release, held))
 
     def _release(self, held: _Held) -> None:
         held.unknown -= 1
@@ -246,7 +252,7 @@ class Realm:
 
 
 class _Held:
-    """Appends whose senders wait until the store knows of `unknown` more sessions that fell behind."""
+    """Appends whose senders wait until `unknown` more claims are known to be gone."""
 
     __slots__ = ("appends", "unknown")
 

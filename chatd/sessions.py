@@ -9,7 +9,7 @@ page by page until it has caught up, and is live again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from chatd.entries import Cursor, Entry
@@ -112,11 +112,11 @@ class Session:
         self.answers = []
         self.peer.answer(answers)
 
-    def fall_behind(self, known: Callable[[], None]) -> None:
-        """Stop pushing. Until `known` is called, the store still has it that this session takes all."""
+    def fall_behind(self) -> None:
+        """Stop pushing."""
         self._cursor = self._handed
         self.live = False
-        self.mailbox.keep(self._cursor.without(self.peer.unsent()), None, known)
+        self.mailbox.keep(self._cursor.without(self.peer.unsent()), None)
 
     def ask(self) -> bool:
         """Whether there is waiting mail; from now on `catch_up` brings it."""

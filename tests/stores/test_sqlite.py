@@ -21,6 +21,7 @@ from chatd.errors import Conflict, StoreUnavailable, StoreUnusable
 from chatd.stores import Append
 from chatd.stores.sqlite import SQLiteStore
 from chatd.stores.sqlite_file import check, claim, migrate, migrations
+from tests.folders import folder
 from tests.stores.contract import (
     DocumentContract,
     LogContract,
@@ -34,12 +35,11 @@ from tests.stores.contract import (
 
 class _InFile(StoreContract):
     def setUp(self) -> None:
-        self.path = self.mktemp()
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+        self.path = os.path.join(folder(self), "chatd.db")
         self.store = SQLiteStore(reactor, self.path)
         self.store.start()
 
-    def tearDown(self) -> Deferred[None]:
+    def tearDown(self) -> Any:
         return self.store.stop()
 
     async def reopen(self) -> None:
@@ -59,7 +59,7 @@ class SQLiteDocuments(_InFile, DocumentContract):
 
 @implementer(IReactorFromThreads)
 class PumpedReactor(Clock):
-    """A clock that also takes calls from threads, and makes them when it is pumped."""
+    """A clock that also takes calls from threads, and makes them when it is told to wait."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class PumpedReactor(Clock):
         """See IReactorFromThreads."""
         self.queued.put((callable, args))
 
-    def pump(self, answer: Deferred[Any]) -> Any:
+    def run_until(self, answer: Deferred[Any]) -> Any:
         """Go on until this is answered, at most 10 seconds."""
         results: list[Any] = []
         answer.addBoth(results.append)
@@ -93,19 +93,17 @@ class SQLiteSequences(SequenceContract):
     def open(self) -> SQLiteStore:
         """A file of its own."""
         self.reactor = PumpedReactor()
-        path = self.mktemp()
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        store = SQLiteStore(self.reactor, path)
+        store = SQLiteStore(self.reactor, os.path.join(folder(self), "chatd.db"))
         store.start()
         return store
 
     def wait_for(self, answer: Deferred[Any]) -> Any:
         """The threads do their part."""
-        return self.reactor.pump(answer)
+        return self.reactor.run_until(answer)
 
     def close(self, store: SQLiteStore) -> None:
         """Close the file."""
-        self.reactor.pump(store.stop())
+        self.reactor.run_until(store.stop())
 
 
 class Restart(_InFile):
@@ -237,8 +235,7 @@ class Opening(SynchronousTestCase):
     """Only a file that is ours, whole, free and not from the future is opened, and no other is changed."""
 
     def setUp(self) -> None:
-        self.path = os.path.abspath(self.mktemp())
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        self.path = os.path.join(folder(self), "chatd.db")
 
     def fresh(self, fill: int = 0) -> sqlite3.Connection:
         """A store as a daemon leaves it, with some entries."""
