@@ -9,8 +9,8 @@ What the store keeps of it, beside the log itself, are two documents under the l
 An entry is handed to a claiming session before its sender hears that it was accepted. So if the daemon is
 killed, all that senders were told was accepted is with the reader's kernel or waiting in the log, and
 `Mailbox.settle` may count what follows `after` as read. For the same reason, what is committed between the
-end of a session and the end of its claim is not answered before the claim is gone. If the whole machine went down, that proves
-nothing: then those entries wait again, and may be seen twice rather than never.
+end of a session and the end of its claim is not answered before the claim is gone. If the whole machine went
+down, that proves nothing: then those entries wait again, and may be seen twice rather than never.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Mailbox:
             self._background.spawn(self._save_until_kept())
 
     def when_kept(self, tried: Callable[[], None]) -> None:
-        """Call this as `keep` would; something is being saved, and what is to be said may change meanwhile."""
+        """Call this as `keep` would, with nothing new to say."""
         self.keep(self.cursor, self._claim, tried)
 
     async def _save_until_kept(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.accounts import Account
-from chatd.errors import NotLoggedIn, NotTheSender, PasswordRequired
+from chatd.errors import NotLoggedIn, NotTheSender, PasswordRequired, TextTooLong
 from chatd.sessions import Session
 
 
@@ -24,3 +24,9 @@ def check_sender(session: Session, sender: str) -> None:
     """Nobody speaks for another, however the name is spelled. Raises `NotTheSender`."""
     if sender != session.name and sender.lower() != session.name.lower():
         raise NotTheSender()
+
+
+def check_text(text: str, limit: int) -> None:
+    """A text has at most `limit` characters. Raises `TextTooLong`."""
+    if len(text) > limit:
+        raise TextTooLong(f"text too long: {len(text)} characters, the limit is {limit}")

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
+from typing import Protocol
 
 import msgspec
 
@@ -19,14 +20,26 @@ from chatd.errors import (
     Exists,
     NameTaken,
     PatternTooLong,
-    TextTooLong,
-    UnknownAccount,
+    Refused,
 )
 from chatd.limits import Limits
 from chatd.mailboxes import CLAIM, Background, Mailbox
-from chatd.permissions import check_sender
+from chatd.permissions import check_sender, check_text
 from chatd.sessions import Peer, Session
-from chatd.stores import Append, Store
+from chatd.stores import Append, Origin, Store
+
+
+class Message(Protocol):
+    """What somebody says: who it claims to be, to whom, and the message as it came, to be passed on."""
+
+    @property
+    def sender(self) -> str: ...
+    @property
+    def recipient(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def frame(self) -> bytes | None: ...
 
 
 class Realm:
@@ -154,40 +167,41 @@ class Realm:
 
     # Messages
 
-    def knows(self, name: str) -> bool:
-        """Whether `send` can decide about this recipient at once; if not, await `account` first."""
-        return name.lower() in self._known
+    def send(self, session: Session, messages: Sequence[Message], time: int) -> int:
+        """Append texts to the inboxes of their recipients; `session` is answered when they are durable.
 
-    def send(
-        self, session: Session, sender: str, recipient: str, text: str, time: int, frame: bytes | None = None
-    ) -> None:
-        """Append a text to the recipient's inbox; `session` is answered when it is durable.
-
-        `sender` is the name the peer claims to be, `time` milliseconds since 1970 (UTC), `frame` the message
-        as it came. Raises `NotTheSender`, `UnknownAccount`, `TextTooLong`. Call `flush` after a burst.
+        Takes as many of `messages` as it can without asking the store, from the front, and says how many:
+        0 if it does not know whether there is such a recipient (await `account`). `time` is milliseconds
+        since 1970 (UTC). Raises, if the first is refused, `NotTheSender`, `UnknownAccount`, `TextTooLong`.
         """
         name = session.name
-        if sender != name:
-            check_sender(session, sender)
-        log = self._known.get(recipient.lower())
-        if log is None:
-            raise UnknownAccount()
-        if len(text) > self.limits.text:
-            raise TextTooLong(f"text too long: {len(text)} characters, the limit is {self.limits.text}")
-        self.store.append(
-            Append(
-                log=log,
-                id=next(self._ids),
-                time=time,
-                sender=name,
-                body=text,
-                origin=session,
-                ticket=frame,
-                recipient=recipient,
-                # Others are told a sender's name as it was first written, so only then can the frame go on.
-                frame=frame if sender == name else None,
-            )
-        )
+        limit = self.limits.text
+        ids = self._ids
+        known = self._known
+        appends: list[Append] = []
+        recipient = log = None
+        for message in messages:
+            sender = message.sender
+            text = message.text
+            if message.recipient != recipient:
+                recipient = message.recipient
+                log = known.get(recipient.lower())
+            if log is None or sender != name or len(text) > limit:
+                try:
+                    check_sender(session, sender)
+                    check_text(text, limit)
+                except Refused:
+                    if appends:
+                        break
+                    raise
+                if log is None:
+                    break
+            frame = message.frame
+            # Others are told a sender's name as it was first written, so only then can the frame go on.
+            passed = frame if sender == name else None
+            appends.append(Append(log, next(ids), time, name, text, session, frame, recipient, passed))
+        self.store.append(appends)
+        return len(appends)
 
     def fetch(self, session: Session) -> None:
         """Have the waiting mail replayed: what comes meanwhile comes after it (`Session.catch_up`)."""
@@ -212,20 +226,28 @@ class Realm:
         mailboxes = self._mailboxes
         reached: list[Session] = []
         claimed: list[Mailbox] = []
+        log = mailbox = outbox = None
         for append in appends:
-            mailbox = mailboxes.get(append.log)
+            # Bursts are to one log more often than not.
+            if append.log is not log:
+                log = append.log
+                mailbox = mailboxes.get(log)
+                outbox = None
+                if mailbox is not None:
+                    session = mailbox.session
+                    if session is not None and session.live:
+                        outbox = session.outbox
+                        if not outbox:
+                            reached.append(session)
+                    elif mailbox.claimed and mailbox not in claimed:
+                        claimed.append(mailbox)
             if mailbox is None or append.seq <= mailbox.head:
                 continue
             mailbox.head = append.seq
-            session = mailbox.session
-            if session is not None and session.live:
-                if not session.outbox:
-                    reached.append(session)
-                session.outbox.append(append)
-            elif mailbox.claimed and mailbox not in claimed:
-                claimed.append(mailbox)
+            if outbox is not None:
+                outbox.append(append)
         for session in reached:
-            if not session.push():
+            if session.outbox and not session.push():
                 session.fall_behind()
                 claimed.append(session.mailbox)
         if claimed or self._held:
@@ -238,7 +260,7 @@ class Realm:
                 function()
 
     def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Entries that were not handed over are not safe while the store has it that a session takes them all;
+        """Entries that were not handed over are not safe while the store has it that a session takes them;
         until it knows better, no sender may hear of them, nor of anything that came later."""
         held = _Held(appends, len(claimed))
         self._held.append(held)
@@ -263,11 +285,14 @@ class _Held:
 
 def _answer(appends: Sequence[Append]) -> None:
     """Tell each sender what became of what it sent, all at once."""
-    origins = []
+    origins: list[Origin] = []
+    origin = None
     for append in appends:
-        origin = append.origin
-        if not origin.answers:
-            origins.append(origin)
-        origin.answers.append(append)
+        if append.origin is not origin:
+            origin = append.origin
+            answers = origin.answers
+            if not answers:
+                origins.append(origin)
+        answers.append(append)
     for origin in origins:
         origin.answer()

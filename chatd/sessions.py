@@ -17,6 +17,9 @@ from chatd.limits import Limits
 from chatd.mailboxes import Claim, Mailbox
 from chatd.stores import Append, Store
 
+_KEPT = 64
+"""entries of an inbox that a volatile store keeps after they have been read"""
+
 
 class Peer(Protocol):
     """What a protocol is to a session."""
@@ -49,6 +52,7 @@ class Session:
         "_automatic",
         "_boot",
         "_cursor",
+        "_forget_at",
         "_limits",
         "_pushed",
         "_reading",
@@ -80,6 +84,7 @@ class Session:
         # What this session or those before it were handed; while it is live, also all of (_after, _pushed].
         self._cursor = mailbox.cursor
         self._after = self._pushed = mailbox.head
+        self._forget_at = mailbox.head + _KEPT
         # Mail after this seq needs no asking for. A cursor must not get ever more gaps from sessions that
         # never fetch their mail: with too many of them, everything waits until it is asked for.
         crowded = len(mailbox.cursor.ahead) >= limits.holes
@@ -104,7 +109,15 @@ class Session:
         self.outbox = []
         self._pushed = outbox[-1].seq
         self.peer.push(outbox)
+        if self._store.volatile and self._pushed >= self._forget_at:
+            self._forget()
         return self.peer.writable
+
+    def _forget(self) -> None:
+        """Have the store drop what has been read, but for the latest entries."""
+        read = self._handed.without(self.peer.unread()).upto
+        self._store.trim(self.mailbox.log, read - _KEPT)
+        self._forget_at = self._pushed + _KEPT
 
     def answer(self) -> None:
         """Let the peer know what became of what it sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
@@ -40,7 +41,7 @@ class HeldStore(MemoryStore):
         """Forget what was not committed."""
         self._open = []
         self._calls = 0
-        self.backlog = 0
+        self._collected = 0
 
 
 class Runner:
@@ -114,6 +115,15 @@ class Reader:
         return [entry.body for entry in self.received]
 
 
+class Said(msgspec.Struct, frozen=True):
+    """See `chatd.realm.Message`."""
+
+    sender: str
+    recipient: str
+    text: str
+    frame: bytes | None = None
+
+
 class House:
     """A realm with accounts, over a store that the test controls."""
 
@@ -150,10 +160,11 @@ class House:
     def send(self, sender: str, recipient: str, *texts: str) -> None:
         """Send texts, each known recipient at once."""
         session = self.sessions[sender]
-        if not self.realm.knows(recipient):
+        messages = [Said(sender, recipient, text) for text in texts]
+        if messages and not self.realm.send(session, messages[:1], 0):
             self.run(self.realm.account(recipient))
-        for text in texts:
-            self.realm.send(session, sender, recipient, text, 0)
+            self.realm.send(session, messages[:1], 0)
+        self.realm.send(session, messages[1:], 0)
         self.realm.flush()
 
     def fetch(self, name: str) -> None:

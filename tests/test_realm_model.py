@@ -33,7 +33,8 @@ class Model:
         assert asked == (due if fetched else []), f"{asked} of {due}"
 
 
-_STEPS = "login login send send send send fetch end block drain delete hold release".split()
+_STEPS = ["login", "login", "send", "send", "send", "send", "fetch", "end", "block", "drain", "delete"]
+_STEPS += ["hold", "release"]
 steps = st.lists(
     st.tuples(st.sampled_from(_STEPS), st.integers(0, 2), st.integers(0, 2), st.integers(0, 5)), max_size=50
 )

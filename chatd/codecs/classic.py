@@ -142,7 +142,7 @@ class Decoder:
             if command == SEND:
                 # The hot path: the same as `_send`, without a call for each message.
                 try:
-                    sender, recipient, text = str(frame[HEADER_SIZE:], "ascii").split(SEPARATOR, 2)
+                    sender, recipient, text = frame[HEADER_SIZE:].decode("ascii").split("|||", 2)
                 except ValueError:
                     messages.append(translate(command, frame[HEADER_SIZE:], frame))
                 else:

@@ -41,7 +41,7 @@ from chatd.codecs.classic import (
 from chatd.credentials import ISession, Named, NamedWithPassword
 from chatd.entries import Entry
 from chatd.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
-from chatd.permissions import check_logged_in, check_sender
+from chatd.permissions import check_logged_in
 from chatd.protocols.connection import Connection
 from chatd.sessions import Session
 from chatd.stores import Append
@@ -68,17 +68,15 @@ class ClassicProtocol(Connection):
         session = self.session
         if session is None:
             return 0
-        done = 0
-        now = int(self.clock.seconds() * 1000)
-        send = self.realm.send
+        sends = messages
+        for place, message in enumerate(messages):
+            if message.__class__ is not Send or SEPARATOR in message.text:
+                sends = messages[:place]
+                break
         try:
-            for message in messages:
-                if message.__class__ is not Send or SEPARATOR in message.text:
-                    break
-                send(session, message.sender, message.recipient, message.text, now, message.frame)
-                done += 1
+            done: int = self.realm.send(session, sends, int(self.clock.seconds() * 1000))
         except Refused:
-            pass  # `perform` meets the same message and says why.
+            return 0  # `perform` meets the same message and says why.
         if done:
             self.unanswered += done
             self.realm.flush()
@@ -121,11 +119,12 @@ class ClassicProtocol(Connection):
             )
             if SEPARATOR in message.text:
                 raise Refused("illegal character sequence ||| in text")
-            check_sender(session, message.sender)
-            if not self.realm.knows(message.recipient):
-                await self.realm.account(message.recipient)
             now = int(self.clock.seconds() * 1000)
-            self.realm.send(session, message.sender, message.recipient, message.text, now, message.frame)
+            sent = self.realm.send(session, (message,), now)
+            if not sent and await self.realm.account(message.recipient) is not None:
+                sent = self.realm.send(session, (message,), now)
+            if not sent:
+                raise UnknownAccount()
         except Refused as refused:
             if self.unanswered:
                 # The echoes of earlier messages come before this refusal.
@@ -141,7 +140,7 @@ class ClassicProtocol(Connection):
             else:
                 raise
         else:
-            self.unanswered += 1
+            self.unanswered += sent
             self.realm.flush()
 
     async def _create(self, message: Create) -> None:

@@ -29,7 +29,7 @@ class Document(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Append(msgspec.Struct, gc=False, kw_only=True):
+class Append(msgspec.Struct, gc=False):
     """One entry on its way into a log, and afterwards the store's answer.
 
     The store reads `log`, `id`, `time`, `sender`, `kind`, `body` and `key` (as in `Entry`; `key` is the
@@ -66,6 +66,8 @@ class Origin(Protocol):
 class Store(Protocol):
     """The contract. Calls may raise `StoreUnavailable` when the disk or the server fails."""
 
+    volatile: bool
+    """whether it forgets everything in the end anyway, so that what was read should not pile up in it"""
     committed: Callable[[Sequence[Append]], None]
     """called with each run of appends that became durable, or were refused, in order; set by the realm"""
 
@@ -79,11 +81,12 @@ class Store(Protocol):
     def stop(self) -> Awaitable[None]:
         """Commit what is waiting, answer it, and close."""
 
-    def append(self, append: Append) -> None:
-        """Put an entry at the end of a log, with the next seq: 1, 2, 3, ... without gaps.
+    def append(self, appends: Sequence[Append]) -> None:
+        """Put entries at the end of their logs, each with the next seq: 1, 2, 3, ... without gaps.
 
-        Returns at once; `committed` tells. With a `key` that this sender has used in this log before, the
-        same body gives the seq it got then and no second entry, another body is refused (`KeyReused`).
+        Returns at once; after `flush`, `committed` tells. With a `key` that this sender has used in this log
+        before, the same body gives the seq it got then and no second entry; another body is refused
+        (`KeyReused`).
         """
 
     def flush(self) -> None:

@@ -36,14 +36,21 @@ class Batches:
 
     def __init__(self) -> None:
         self.committed: Callable[[Sequence[Append]], None] = _unheard
-        self.backlog = 0
         self._open: Batch = []
         self._calls = 0
+        # Bytes of text in the open batch, and in the one being committed.
+        self._collected = 0
+        self._committing = 0
 
-    def append(self, append: Append) -> None:
+    @property
+    def backlog(self) -> int:
+        """See `Store.backlog`."""
+        return self._collected + self._committing
+
+    def append(self, appends: Sequence[Append]) -> None:
         """See `Store.append`."""
-        self._open.append(append)
-        self.backlog += len(append.body)
+        self._open += appends
+        self._collected += sum([len(append.body) for append in appends])
 
     def flush(self) -> None:
         """See `Store.flush`; each back end has its own moment for it."""
@@ -59,12 +66,13 @@ class Batches:
     def _take_open(self) -> Batch:
         """The open batch, to be committed now; the next one begins."""
         batch, self._open = self._open, []
+        self._committing, self._collected = self._collected, 0
         return batch
 
     def _answer(self, batch: Batch) -> None:
         """Hand back what became of a batch: runs of appends together, calls one by one, all in order."""
         if not self._calls:
-            self._answer_appends(batch)  # type: ignore[arg-type]  # there are only appends in it
+            self.committed(batch)  # type: ignore[arg-type]  # there are only appends in it
             return
         run: list[Append] = []
         for item in batch:
@@ -73,7 +81,7 @@ class Batches:
                 continue
             self._calls -= 1
             if run:
-                self._answer_appends(run)
+                self.committed(run)
                 run = []
             outcome = item.outcome
             if isinstance(outcome, Failure):
@@ -81,12 +89,7 @@ class Batches:
             else:
                 item.deferred.callback(outcome)
         if run:
-            self._answer_appends(run)
-
-    def _answer_appends(self, appends: list[Append]) -> None:
-        if appends:
-            self.backlog -= sum([len(append.body) for append in appends])
-            self.committed(appends)
+            self.committed(run)
 
 
 def _unheard(appends: Sequence[Append]) -> None:

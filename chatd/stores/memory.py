@@ -30,6 +30,8 @@ class _Log:
 class MemoryStore(Batches):
     """`Store` without a disk, for tests, trials and chats that nobody wants to keep."""
 
+    volatile = True
+
     def __init__(self) -> None:
         super().__init__()
         self._logs: dict[str, _Log] = {}
@@ -52,26 +54,32 @@ class MemoryStore(Batches):
             while self._open:
                 batch = self._take_open()
                 self._commit(batch)
+                self._committing = 0
                 self._answer(batch)
         finally:
             self._flushing = False
 
     def _commit(self, batch: Batch) -> None:
-        logs = self._logs
+        name = ""
+        log = _Log()
         for item in batch:
             if not isinstance(item, Append):
+                name = ""
                 try:
                     item.outcome = item.run(self)
                 except Refused:
                     item.outcome = Failure()
                 continue
-            log = logs.get(item.log)
-            if log is None:
-                log = logs[item.log] = _Log()
+            # Bursts are to one log more often than not.
+            if item.log is not name:
+                name = item.log
+                found = self._logs.get(name)
+                log = self._logs[name] = _Log() if found is None else found
             if item.key is not None and self._resent(log, item, item.key):
                 continue
-            seq = item.seq = log.trimmed + len(log.entries) + 1
-            log.entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body))
+            entries = log.entries
+            seq = item.seq = log.trimmed + len(entries) + 1
+            entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body))
 
     def _resent(self, log: _Log, append: Append, key: str) -> bool:
         """Whether the sender's key was used before; then the append has its answer."""

@@ -34,6 +34,8 @@ T = TypeVar("T")
 class SQLiteStore(Batches):
     """`Store` in the file at `path`. `reactor` must take calls from threads (IReactorFromThreads)."""
 
+    volatile = False
+
     log = Logger()
 
     def __init__(self, reactor: Any, path: str) -> None:
@@ -95,6 +97,7 @@ class SQLiteStore(Batches):
     def _written(self, batch: Batch, trouble: str | None) -> None:
         """Back on the reactor's thread: let the next batch go first, then tell of this one."""
         self._writing = False
+        self._committing = 0
         if trouble and not self._failing:
             self.log.error("The store {path} cannot write: {trouble}", path=self.path, trouble=trouble)
         elif self._failing and not trouble:

@@ -54,8 +54,7 @@ class StoreContract(TestCase):
                 done.callback(None)
 
         self.store.committed = committed
-        for append in appends:
-            self.store.append(append)
+        self.store.append(appends)
         self.store.flush()
         await done
         return heard
@@ -107,17 +106,17 @@ class LogContract(StoreContract):
     async def test_later_calls_see_earlier_appends(self) -> None:
         """What is asked after an append, without waiting for it, sees it."""
         self.listen()
-        self.store.append(said("@a", "1"))
+        self.store.append([said("@a", "1")])
         self.assertEqual(await self.store.head("@a"), 1)
 
     async def test_answers_come_in_the_order_of_the_calls(self) -> None:
         """Appends and calls, mixed, are answered one after another."""
         order: list[object] = []
         self.store.committed = lambda run: order.extend(append.body for append in run)
-        self.store.append(said("@a", "1"))
+        self.store.append([said("@a", "1")])
         first = self.store.head("@a")
-        self.store.append(said("@a", "2"))
-        self.store.append(said("@a", "3"))
+        self.store.append([said("@a", "2")])
+        self.store.append([said("@a", "3")])
         second = self.store.get("kind", "key")
         first.addCallback(order.append)
         second.addCallback(order.append)
@@ -130,7 +129,7 @@ class LogContract(StoreContract):
     async def test_the_backlog_is_what_has_not_been_answered(self) -> None:
         """It grows by what is appended and is nothing when all is answered."""
         self.listen()
-        self.store.append(said("@a", "12345"))
+        self.store.append([said("@a", "12345")])
         self.assertEqual(self.store.backlog, 5)
         await self.store.head("@a")
         self.assertEqual(self.store.backlog, 0)
@@ -232,13 +231,13 @@ class DocumentContract(StoreContract):
     async def test_a_refused_call_refuses_nothing_else(self) -> None:
         """One conflict in the midst of others: they are done all the same."""
         heard = self.listen()
-        self.store.append(said("@a", "1"))
+        self.store.append([said("@a", "1")])
         calls = [
             self.store.create("account", "Ann", b""),
             self.assertFailure(self.store.create("account", "Ann", b""), Exists),
             self.store.create("account", "Bob", b""),
         ]
-        self.store.append(said("@a", "2"))
+        self.store.append([said("@a", "2")])
         await gatherResults(calls)
         self.assertEqual(await self.store.head("@a"), 2)
         self.assertEqual([a.refusal for a in heard], [None, None])
@@ -310,7 +309,7 @@ class SequenceContract(SynchronousTestCase):
                 if step == "append":
                     model.bodies.append(str(value))
                     expected.append((log, len(model.bodies)))
-                    store.append(said(log, str(value)))
+                    store.append([said(log, str(value))])
                 elif step == "read":
                     found = store.read(log, value, 5)
                     found.addCallback(lambda page: [(entry.seq, entry.body) for entry in page])

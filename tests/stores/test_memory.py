@@ -59,11 +59,11 @@ class Reentrance(SynchronousTestCase):
             for append in run:
                 heard.append(append.body)
                 if len(heard) < 4:
-                    store.append(said("@a", append.body + "!"))
+                    store.append([said("@a", append.body + "!")])
                     store.flush()
 
         store.committed = committed
-        store.append(said("@a", "hi"))
+        store.append([said("@a", "hi")])
         store.flush()
         self.assertEqual(heard, ["hi", "hi!", "hi!!", "hi!!!"])
 
