@@ -1,0 +1,112 @@
+"""``python -m chatd.client``: the parts put together, and the process around them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.stdio import StandardIO
+from twisted.python import usage
+from twisted.python.failure import Failure
+
+from chatd.client import stdio
+from chatd.client.connection import connect
+from chatd.client.conversation import FAILED, INTERRUPT, LEFT, Conversation
+from chatd.client.options import INVALID_SERVER, Options
+from chatd.client.pipe import PipeScreen
+from chatd.client.terminal import PASTE_OFF, Terminal, TerminalScreen
+
+WRONG_USAGE = 2
+"""the exit status for a command line that means nothing"""
+
+
+class Client:
+    """The conversation on the screen that fits, for as long as the process lives."""
+
+    def __init__(self, reactor: Any, options: Options, terminal: bool) -> None:
+        self.status = FAILED
+        """the exit status"""
+        self.traceback = ""
+        """what a programmer wants to know if the client failed, which it should not"""
+        self._reactor = reactor
+        self._leaving = False
+        self._screen: TerminalScreen | PipeScreen
+        if terminal:
+            screen = self._screen = TerminalScreen(stdio.size, lambda: self.interrupt(LEFT))
+            StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
+        else:
+            complain = None if stdio.errors_go_to_output() else stdio.complain
+            self._screen = PipeScreen(complain, lambda: self.interrupt(FAILED, ""))
+            StandardIO(self._screen, reactor=reactor)
+        self._conversation = Conversation(
+            self._screen,
+            lambda audience: connect(reactor, *options.address, audience),
+            options.name,
+            options.password,
+        )
+
+    def start(self) -> None:
+        """Begin the conversation; at its end the reactor stops."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                self._heed(number, self.interrupt, 128 + number)
+        if isinstance(self._screen, TerminalScreen):
+            self._heed(signal.SIGWINCH, self._screen.resized)
+        self._conversation.start().addCallbacks(self._left, self._broken).addCallback(self._close)
+
+    def interrupt(self, status: int, sentence: str = INTERRUPT) -> None:
+        """Leave with this exit status; when called again, without waiting for anything."""
+        if self._leaving:
+            self._stop()
+        else:
+            self._leaving = True
+            self._conversation.interrupt(status, sentence)
+
+    def _heed(self, number: signal.Signals, call: Callable[..., None], *arguments: object) -> None:
+        signal.signal(number, lambda *_: self._reactor.callFromThread(call, *arguments))
+
+    def _left(self, status: int) -> None:
+        self.status = status
+
+    def _broken(self, failure: Failure) -> None:
+        self.traceback = failure.getTraceback()
+
+    def _close(self, _: None) -> Deferred[None]:
+        self._leaving = True
+        return self._screen.close().addCallback(lambda _: self._stop())
+
+    def _stop(self) -> None:
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the client; the exit status."""
+    options = Options()  # type: ignore[no-untyped-call]
+    try:
+        options.parseOptions(arguments)
+    except usage.UsageError as error:
+        print(error, file=sys.stderr)
+        if str(error) != INVALID_SERVER:
+            print("python -m chatd.client --help shows how it is used.", file=sys.stderr)
+        return WRONG_USAGE
+    from twisted.internet import reactor
+
+    running: Any = reactor
+    terminal = stdio.at_terminal()
+    with stdio.kept(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
+        client = Client(running, options, terminal)
+        running.callWhenRunning(client.start)
+        running.run()
+    if client.traceback:
+        print(client.traceback, file=sys.stderr)
+    return client.status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

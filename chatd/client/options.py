@@ -1,0 +1,145 @@
+"""The command line: who, where, and how the password comes in. Parsing only; nothing is opened but FILE."""
+
+from __future__ import annotations
+
+import getopt
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from twisted.python import usage
+
+import chatd
+
+HOST, PORT = "127.0.0.1", 65432
+"""where the daemon is unless told otherwise"""
+
+INVALID_SERVER = "Error:  Invalid server.  Enter a URL of the form:  chat://host:port"
+
+_SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat://HOST[:PORT]] [options]\n"
+_PAGE = f"""\
+Chat by way of a chatd daemon, at a terminal or in a pipe.
+
+  python -m chatd.client          choose from a menu
+  python -m chatd.client alice    log in as alice; a new name gets an account
+  python -m chatd.client alice chat://chat.example.org:{PORT}
+  printf '/msg bob hi\\n' | python -m chatd.client alice
+
+At a terminal, type help for all commands. Tab completes, the arrows bring back
+earlier lines, Ctrl-C or Ctrl-D leave.
+
+In a pipe, each line is a command or the answer to a question. What was asked
+for goes to the output, a line for each thing, a message as SENDER: TEXT.
+What was refused goes to the error output. At the end of its input the client
+waits for the replies it is owed, then leaves.
+
+Options:
+  --host HOST           the daemon's host name or address [{HOST}]
+  --port PORT           its port [{PORT}]
+  --password-file FILE  the first line of FILE is the password, if USERNAME
+                        wants one; else the environment variable CHATD_PASSWORD
+                        is. Without either, a person is asked
+  -h, --help            show this page
+  --version             show the version
+
+Exit status: 0 all went well; 1 the connection failed or was lost, or, in a
+pipe, something was refused; 2 the command line is wrong; 128 and its number
+when a signal ended the client, as 130 for Ctrl-C in a pipe.
+"""
+
+
+class Options(usage.Options):
+    """What was asked for: `name`, `address` and `password`, once `parseOptions` has returned."""
+
+    optParameters = [
+        ["host", None, None, ""],
+        ["port", None, None, ""],
+        ["password-file", None, None, ""],
+    ]
+
+    name: str | None = None
+    """who to log in as; None: ask"""
+    password: str | None = None
+    """the password that was given; None: none was"""
+    address: tuple[str, int] = (HOST, PORT)
+    """host and port of the daemon"""
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The rest of the page that --help shows."""
+        return _PAGE
+
+    def getSynopsis(self) -> str:
+        """The first line of the page."""
+        return _SYNOPSIS
+
+    def opt_h(self) -> None:
+        """Show the page."""
+        self.opt_help()  # type: ignore[no-untyped-call]
+
+    def opt_version(self) -> None:
+        """Show the version."""
+        print(f"chatd {chatd.__version__}")
+        sys.exit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse; unlike the parent's, options may also follow USERNAME and the URL."""
+        given = sys.argv[1:] if options is None else options
+        try:
+            found, rest = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
+        except getopt.error as error:
+            raise usage.UsageError(f"{error}.") from None
+        takes_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
+        first = [f"{option}={value}" if option in takes_value else option for option, value in found]
+        super().parseOptions([*first, "--", *rest])  # type: ignore[no-untyped-call]
+
+    def parseArgs(self, *args: str) -> None:
+        """USERNAME, then the URL; either may be missing."""
+        rest = list(args)
+        if rest and "://" not in rest[0]:
+            self.name = rest.pop(0)
+        self._url = rest.pop(0) if rest else None
+        if rest:
+            raise usage.UsageError(f"{rest[0]!r} is too much: give a USERNAME and a URL, or one of them.")
+
+    def postOptions(self) -> None:
+        """Put together what was given apart."""
+        host, port = _parse_url(self._url) if self._url is not None else (None, None)
+        if host and self["host"] is not None:
+            raise usage.UsageError("The host is given twice: use the URL or --host.")
+        if port and self["port"] is not None:
+            raise usage.UsageError("The port is given twice: use the URL or --port.")
+        if self["port"] is not None:
+            port = _port(self["port"])
+        self.address = (host or self["host"] or HOST, port or PORT)
+        self.password = os.environ.get("CHATD_PASSWORD") or None
+        if self["password-file"] is not None:
+            self.password = _first_line(self["password-file"])
+
+
+def _parse_url(url: str) -> tuple[str, int | None]:
+    """Host and port of a chat:// URL; `usage.UsageError` says what one looks like."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise usage.UsageError(INVALID_SERVER) from None
+    extra = parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
+    if parts.scheme != "chat" or not host or port == 0 or extra or not host.isprintable() or " " in host:
+        raise usage.UsageError(INVALID_SERVER)
+    return host, port
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise usage.UsageError(f"--port takes a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _first_line(name: str) -> str | None:
+    try:
+        with Path(name).open(encoding="utf-8", errors="replace") as file:
+            return file.readline().rstrip("\r\n") or None
+    except OSError as error:
+        raise usage.UsageError(f"The password file {name!r} cannot be read: {error.strerror}.") from None
