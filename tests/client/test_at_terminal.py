@@ -1,0 +1,213 @@
+"""The real client at a pseudo-terminal, against the real daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import termios
+
+import pexpect.fdpexpect
+
+from tests.client.processes import PATIENCE, Person, Process
+
+MENU_BEFORE = "Commands: login, create_account, quit"
+MENU = "Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q)"
+
+
+class ConversationTests(Process):
+    """Alicia and Bobert."""
+
+    def compose(self, person: Person, recipient: str, text: str) -> None:
+        """Write a message step by step."""
+        person.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
+        person.sees(f"Sent to {recipient}: ", text)
+
+    def test_alicia_and_bobert(self) -> None:
+        """The whole of the old screen: online, offline and back."""
+        alicia = Person(self, self.url)
+        alicia.answers(MENU_BEFORE + "\r\n> ", "login", "Username: ", "Alicia")
+        alicia.sees("username does not exist")
+        alicia.answers(MENU_BEFORE + "\r\n> ", "create_account", "Username: ", "Alicia")
+        alicia.sees("Logged in as: Alicia", MENU)
+
+        bobert = Person(self, self.url)
+        bobert.answers("> ", "create_account", "Username: ", "Bobert")
+        bobert.sees("Logged in as: Bobert", MENU)
+
+        alicia.answers("> ", "l", "Search pattern (optional): ", "*")
+        alicia.sees("Accounts:", "\tAlicia", "\tBobert")
+        self.compose(alicia, "Bobert", "Salutations, Bobert. Is it snowy where you are?")
+        bobert.sees("New message from Alicia: ", "Salutations, Bobert. Is it snowy where you are?")
+        self.compose(bobert, "Alicia", "Hey Alicia, yes it is very snowy. I am worried I may lose power.")
+        alicia.sees("New message from Bobert: ", "I may lose power.")
+        bobert.answers("> ", "q")
+        bobert.leaves()
+
+        self.compose(alicia, "Bobert", "Are you still there?")
+        self.compose(alicia, "Bobert", "Keep warm!")
+        alicia.answers("> ", "q")
+        alicia.leaves()
+
+        bobert = Person(self, self.url)
+        bobert.answers("> ", "login", "Username: ", "Bobert")
+        bobert.sees("Logged in as: Bobert")
+        bobert.answers("> ", "g")
+        bobert.sees("New message from Alicia: ", "Are you still there?")
+        bobert.sees("New message from Alicia: ", "Keep warm!")
+        self.compose(bobert, "Alicia", "The power is back.")
+        self.compose(bobert, "Alicia", "So am I.")
+        bobert.answers("> ", "logout")
+        bobert.leaves()
+
+        again = Person(self, self.url)
+        again.answers("> ", "login", "Username: ", "Alicia")
+        again.answers(MENU + "\r\n> ", "get messages")
+        again.sees("New message from Bobert: ", "The power is back.")
+        again.sees("New message from Bobert: ", "So am I.")
+        again.answers("> ", "q")
+        again.leaves()
+
+        self.assertEqual(
+            alicia.screen(),
+            [
+                MENU_BEFORE,
+                "> login",
+                "Username: Alicia",
+                "username does not exist",
+                MENU_BEFORE,
+                "> create_account",
+                "Username: Alicia",
+                "Logged in as: Alicia",
+                MENU,
+                "> l",
+                "Search pattern (optional): *",
+                "Accounts:",
+                "        Alicia",
+                "        Bobert",
+                "> c",
+                "Recipient: Bobert",
+                "Message: Salutations, Bobert. Is it snowy where you are?",
+                "Send? (y/n): y",
+                "Sent to Bobert:",
+                "Salutations, Bobert. Is it snowy where you are?",
+                "",
+                "New message from Bobert:",
+                "Hey Alicia, yes it is very snowy. I am worried I may lose power.",
+                "",
+                "> c",
+                "Recipient: Bobert",
+                "Message: Are you still there?",
+                "Send? (y/n): y",
+                "Sent to Bobert:",
+                "Are you still there?",
+                "",
+                "> c",
+                "Recipient: Bobert",
+                "Message: Keep warm!",
+                "Send? (y/n): y",
+                "Sent to Bobert:",
+                "Keep warm!",
+                "",
+                "> q",
+            ],
+        )
+
+    def test_message_while_typing(self) -> None:
+        """What is being typed is neither garbled nor lost, though it wraps and the window changes."""
+        alicia = Person(self, "Alicia", self.url)
+        alicia.answers("Password", "")
+        alicia.sees(MENU, "> ")
+        half = "/msg Alicia " + "la " * 40
+        alicia.presses(half + "end\x1b[D\x1b[D\x1b[D")
+        alicia.sees("end")
+        told = self.script("/msg Alicia knock knock\n", "Bobert", self.url)
+        self.assertEqual(told.returncode, 0)
+        alicia.sees("New message from Bobert: ", "knock knock", "> /msg Alicia")
+        alicia.child.setwinsize(50, 60)
+        alicia.presses("the \r")
+        alicia.sees("Sent to Alicia: ", "la " * 40 + "the end")
+        alicia.presses("\x04")
+        alicia.leaves()
+
+    def test_password(self) -> None:
+        """Chosen at the first run, asked for at the next, never seen."""
+        alice = Person(self, "alice", self.url)
+        alice.sees("CREATING NEW ID: alice")
+        alice.answers("Password (empty: anyone can log in): ", "hunter2", "Password again: ", "hunter2")
+        alice.answers("> ", "tata")
+        alice.leaves()
+        again = Person(self, "alice", self.url)
+        again.answers("Password: ", "hunter3", "wrong password\r\nPassword: ", "hunter2")
+        again.sees("Logged in as: alice")
+        again.answers("> ", "d", "Confirm account deletion? (y/n): ", "y")
+        again.leaves()
+        self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
+
+    def test_ctrl_c_at_every_prompt(self) -> None:
+        """And Ctrl-D: the client leaves, and says so."""
+        for answers in (
+            ["> "],
+            ["> ", "login", "Username: "],
+            ["> ", "create_account", "Username: ", "NAME", MENU + "\r\n> "],
+            ["> ", "create_account", "Username: ", "NAME", "> ", "l", "Search pattern (optional): "],
+            ["> ", "create_account", "Username: ", "NAME", "> ", "c", "Recipient: "],
+            ["> ", "create_account", "Username: ", "NAME", "> ", "c", "Recipient: ", "x", "Message: "],
+            ["> ", "create_account", "Username: ", "NAME", "> ", "d", "Confirm account deletion? (y/n): "],
+        ):
+            for key, sentence in ("\x03", "Interrupt received, shutting down ..."), ("\x04", ""):
+                person = Person(self, self.url)
+                name = f"n{len(answers)}{ord(key)}-{os.urandom(4).hex()}"
+                *pairs, last = (name if answer == "NAME" else answer for answer in answers)
+                person.answers(*pairs)
+                person.sees(last)
+                person.presses(key)
+                person.sees(sentence)
+                person.leaves()
+
+
+class LeavingTests(Process):
+    """The terminal afterwards, whichever way the client ended."""
+
+    def test_terminal_as_before(self) -> None:
+        """Modes and blocking are restored; the exit status says what happened."""
+        for leave, status in (
+            (b"\x03", 0),
+            (b"\x04", 0),
+            (b"/quit\r", 0),
+            (signal.SIGTERM, 128 + signal.SIGTERM),
+            (signal.SIGHUP, 128 + signal.SIGHUP),
+            (signal.SIGINT, 128 + signal.SIGINT),
+            ("the daemon stops", 1),
+        ):
+            if isinstance(leave, signal.Signals) and signal.getsignal(leave) == signal.SIG_IGN:
+                continue  # as under nohup: the client, too, ignores it then
+            master, slave = os.openpty()
+            before = termios.tcgetattr(slave)
+            client = subprocess.Popen(
+                self.command(self.url),
+                stdin=slave,
+                stdout=slave,
+                stderr=slave,
+                cwd=self.folder,
+                env=self.environment,
+                start_new_session=True,
+            )
+            terminal = pexpect.fdpexpect.fdspawn(master, timeout=PATIENCE)
+            terminal.expect_exact(b"> ")
+            self.assertNotEqual(termios.tcgetattr(slave), before)
+            if isinstance(leave, bytes):
+                os.write(master, leave)
+            elif isinstance(leave, signal.Signals):
+                client.send_signal(leave)
+            else:
+                os.write(master, b"half a line")
+                terminal.expect_exact(b"half a line")
+                self.daemon.terminate()
+                terminal.expect_exact(b"Disconnected from server ... exiting!")
+            terminal.expect_exact(b"\x1b[?2004l")
+            self.assertEqual(client.wait(PATIENCE), status, leave)
+            self.assertEqual(termios.tcgetattr(slave), before, leave)
+            self.assertTrue(os.get_blocking(slave), leave)
+            os.close(slave)
+            terminal.close()

@@ -1,0 +1,149 @@
+"""The real client in pipes, against the real daemon."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import chatd
+from tests.client.processes import PATIENCE, Process
+
+
+class PipeTests(Process):
+    """Scripts."""
+
+    def test_one_message(self) -> None:
+        """The one-liner of the documentation."""
+        self.assertEqual(self.script("", "bob", self.url).returncode, 0)
+        done = self.script("/msg bob hi\n", "alice", self.url)
+        self.assertEqual((done.stdout, done.stderr), ("CREATING NEW ID: alice\nSent to bob: hi\n", ""))
+        self.assertEqual(done.returncode, 0)
+        done = self.script("/get\n/list b*\n", "bob", self.url)
+        self.assertEqual((done.stdout, done.returncode), ("alice: hi\nAccounts:\n\tbob\n", 0))
+
+    def test_refused(self) -> None:
+        """Refusals on the error output, all else goes on, the status says so."""
+        done = self.script("/msg nobody hi\n/msg alice a|||b\n/msg alice bye", "alice", self.url)
+        self.assertEqual(done.stdout, "CREATING NEW ID: alice\nalice: bye\nSent to alice: bye\n")
+        self.assertIn("Server error: specific recipient nobody does not exist", done.stderr)
+        self.assertIn("A message cannot contain |||. Nothing was sent.\n", done.stderr)
+        self.assertEqual(done.returncode, 1)
+
+    def test_old_screen(self) -> None:
+        """The menus, answered by lines."""
+        done = self.script("create_account\nAlicia\nc\nAlicia\nhi\ny\nl\n\nq\n", self.url)
+        self.assertEqual(
+            done.stdout,
+            "Logged in as: Alicia\nAlicia: hi\nSent to Alicia: hi\nAccounts:\n\tAlicia\n",
+        )
+        self.assertEqual((done.stderr, done.returncode), ("", 0))
+
+    def test_password(self) -> None:
+        """From the environment or a file; without it, a sentence."""
+        self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)
+        done = self.script("", "alice", self.url)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("CHATD_PASSWORD", done.stderr)
+        self.assertEqual(self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n")
+        Path(self.folder, "password").write_text("secret\n")
+        done = self.script("/list\n", "alice", self.url, "--password-file", "password")
+        self.assertEqual((done.stdout, done.returncode), ("Accounts:\n\talice\n", 0))
+
+    def test_many(self) -> None:
+        """Thousands of lines, each acknowledged before the client ends, in order."""
+        self.script("", "bob", self.url)
+        done = self.script("".join(f"/msg bob {n}\n" for n in range(3000)), "alice", self.url)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[1:], [f"Sent to bob: {n}" for n in range(3000)])
+        got = self.script("/get\n", "bob", self.url)
+        self.assertEqual(got.stdout.splitlines(), [f"alice: {n}" for n in range(3000)])
+
+    def test_nobody_reads(self) -> None:
+        """As before `head -1`: it ends, without a traceback."""
+        client = subprocess.Popen(
+            self.command("alice", self.url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+        )
+        assert client.stdin and client.stdout and client.stderr
+        self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
+        client.stdout.close()
+        client.stdin.write("/list\n")
+        client.stdin.flush()
+        self.assertEqual(client.stderr.read(), "")
+        self.assertEqual(client.wait(PATIENCE), 1)
+        client.stderr.close()
+        client.stdin.close()
+
+    def test_files(self) -> None:
+        """Input and output can be files, too."""
+        script, output = Path(self.folder, "script"), Path(self.folder, "output")
+        script.write_text("/list\n")
+        with script.open() as stdin, output.open("w") as stdout:
+            status = subprocess.call(
+                self.command("alice", self.url),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stdout,
+                cwd=self.folder,
+                env=self.environment,
+            )
+        self.assertEqual((status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n"))
+
+    def test_server_stops(self) -> None:
+        """The sentence, and a status that says so, though the input goes on."""
+        client = subprocess.Popen(
+            self.command("alice", self.url),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+        )
+        assert client.stdin and client.stdout and client.stderr
+        self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
+        client.stdin.write("/list\n")
+        client.stdin.flush()
+        self.assertEqual(client.stdout.readline(), "Accounts:\n")
+        self.daemon.terminate()
+        self.assertEqual(client.stderr.read(), "Disconnected from server ... exiting!\n")
+        self.assertEqual(client.wait(PATIENCE), 1)
+        for stream in (client.stdin, client.stdout, client.stderr):
+            stream.close()
+
+    def test_no_server(self) -> None:
+        """Nobody listens, or what was given is no server."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            done = self.script("", "alice", f"chat://127.0.0.1:{closed.getsockname()[1]}")
+        self.assertEqual(done.stderr, "Error:  That host or port is not accepting connections.\n")
+        self.assertEqual(done.returncode, 1)
+        done = self.script("", "alice", "chats://localhost")
+        self.assertEqual(done.stderr, "Error:  Invalid server.  Enter a URL of the form:  chat://host:port\n")
+        self.assertEqual(done.returncode, 2)
+
+    def test_help_and_version(self) -> None:
+        """They print and leave, with status 0."""
+        done = self.script("", "--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("python -m chatd.client [USERNAME] [chat://HOST[:PORT]]", done.stdout)
+        self.assertTrue(all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
+        done = self.script("", "--version")
+        self.assertEqual((done.returncode, done.stdout), (0, f"chatd {chatd.__version__}\n"))
+
+    def test_ipv6(self) -> None:
+        """An address in brackets."""
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            self.skipTest("this machine has no IPv6")
+        self.start_daemon("::1")
+        done = self.script("/list\n", "alice", f"chat://[::1]:{self.port}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
