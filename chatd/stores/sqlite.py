@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from chatd.entries import Entry
 from chatd.errors import Conflict, Exists, StoreUnavailable, StoreUnusable
 from chatd.globs import matcher
-from chatd.stores import PAGE_BYTES, Document
+from chatd.stores import Document
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite_file import claim, connect, migrate, migrations
 from chatd.stores.sqlite_writer import Writer
@@ -124,8 +124,8 @@ class SQLiteStore(Batches):
     def _write_on(self, writer: Writer) -> None:
         """The writer's thread."""
         while True:
-            if writer.rubbish and self._batches.empty():
-                writer.sweep()
+            if writer.overdue or (writer.chores and self._batches.empty()):
+                writer.tidy()
                 continue
             batch = self._batches.get()
             if batch is None:
@@ -145,25 +145,7 @@ class SQLiteStore(Batches):
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
-
-        def run(writer: Writer) -> list[Entry]:
-            rows = writer.connection.execute(
-                "SELECT seq, id, time, sender, kind, body FROM entries"
-                " WHERE log = (SELECT id FROM logs WHERE name = ?)"
-                " AND seq > max(?, (SELECT trimmed FROM logs WHERE name = ?)) ORDER BY seq LIMIT ?",
-                (log, after, log, limit),
-            )
-            page: list[Entry] = []
-            size = 0
-            for row in rows:
-                size += len(row[5])
-                if page and size > PAGE_BYTES:
-                    break
-                page.append(Entry(*row))
-            rows.close()
-            return page
-
-        return self._call(run)
+        return self._call(lambda writer: writer.read(log, after, limit))
 
     def head(self, log: str) -> Deferred[int]:
         """See `Store.head`."""

@@ -8,17 +8,19 @@ from typing import Any
 
 from twisted.python.failure import Failure
 
+from chatd.entries import Entry
 from chatd.errors import KeyReused, Refused, StoreUnavailable
-from chatd.stores import Append
+from chatd.stores import PAGE_BYTES, Append
 from chatd.stores.batches import Batch, Call
+from chatd.stores.sqlite_tail import INDEX_AT, Tail
 
-_COLUMNS = 8
-_INSERT = "INSERT INTO entries (log, seq, id, time, sender, kind, body, key) VALUES "
+_COLUMNS = 9
+_INSERT = "INSERT INTO entries (place, log, seq, id, time, sender, kind, body, key) VALUES "
 # Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows go
 # in by the handful: in eights as long as there are eight, the rest one by one.
-_ROWS_AT_ONCE = 8
-_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?,?)"
-_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
+_ROWS_AT_ONCE = 16
+_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?,?,?)"
+_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
 _CACHED_LOGS = 200_000
 _RUBBISH_AT_ONCE = 500
 
@@ -29,17 +31,24 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._logs: dict[str, list[int]] = {}
+        self._tail = Tail(connection)
+        self._tail_is_stale = False
+        self._untidy = False
         self.rubbish = connection.execute("SELECT 1 FROM rubbish LIMIT 1").fetchone() is not None
 
     def commit(self, batch: Batch) -> str | None:
         """Make a batch durable and fill in its answers; or refuse all of it, and say why not."""
         connection = self.connection
         try:
+            if self._tail_is_stale:
+                self._tail.read()
+                self._tail_is_stale = False
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._logs.clear()
+            self._tail_is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
             try:
                 if connection.in_transaction:
@@ -54,6 +63,7 @@ class Writer:
                 else:
                     self._run_alone(item)
             return reason
+        self._untidy = False
         if len(self._logs) > _CACHED_LOGS:
             self._logs.clear()
         return None
@@ -61,6 +71,9 @@ class Writer:
     def _run_alone(self, call: Call[Any]) -> None:
         """A second chance for a call whose batch failed: what only reads need not suffer from a full disk."""
         try:
+            if self._tail_is_stale:
+                self._tail.read()
+                self._tail_is_stale = False
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
             self.connection.execute("COMMIT")
@@ -74,6 +87,9 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         logs = self._logs
+        places = self._tail.places
+        first = self._tail.first
+        place = self._tail.last
         row: list[Any] = []
         for item in batch:
             if isinstance(item, Append):
@@ -86,16 +102,23 @@ class Writer:
                     row = []
                     if self._resent(log[0], item):
                         continue
+                number = log[0]
                 seq = item.seq = log[1] = log[1] + 1
-                row += (log[0], seq, item.id, item.time, item.sender, item.kind, item.body, item.key)
+                place += 1
+                if number not in first:
+                    first[number] = seq
+                places[number].append(place)
+                row += (place, number, seq, item.id, item.time, item.sender, item.kind, item.body, item.key)
             else:
                 self._insert(row)
                 row = []
+                self._tail.last = place
                 try:
                     item.outcome = item.run(self)
                 except Refused:
                     item.outcome = Failure()
         self._insert(row)
+        self._tail.last = place
 
     def _insert(self, values: list[Any]) -> None:
         execute = self.connection.execute
@@ -122,10 +145,7 @@ class Writer:
             if row is None:
                 return None
             number, trimmed = row
-            (head,) = self.connection.execute(
-                "SELECT max(seq) FROM entries WHERE log = ?", (number,)
-            ).fetchone()
-            known = self._logs[name] = [number, max(trimmed, head or 0)]
+            known = self._logs[name] = [number, max(trimmed, self._tail.head(number))]
         return known
 
     def _resent(self, log: int, append: Append) -> bool:
@@ -141,6 +161,19 @@ class Writer:
         else:
             append.refusal = KeyReused()
         return True
+
+    def read(self, name: str, after: int, limit: int) -> list[Entry]:
+        """See `Store.read`."""
+        row = self.connection.execute("SELECT id, trimmed FROM logs WHERE name = ?", (name,)).fetchone()
+        page: list[Entry] = []
+        if row is not None:
+            size = 0
+            for entry in self._tail.entries(row[0], max(after, row[1]), limit):
+                size += len(entry.body)
+                if page and size > PAGE_BYTES:
+                    break
+                page.append(entry)
+        return page
 
     def head(self, name: str) -> int:
         """See `Store.head`."""
@@ -172,24 +205,43 @@ class Writer:
         )
         self.rubbish = True
 
-    def sweep(self) -> None:
-        """Remove a few of the entries that nobody can read any more; `rubbish` tells if there are others."""
-        execute = self.connection.execute
+    @property
+    def chores(self) -> bool:
+        """Whether `tidy` has something to do."""
+        return not self._untidy and (self.rubbish or len(self._tail) >= INDEX_AT)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether it should no longer wait for an idle moment."""
+        return not self._untidy and len(self._tail) >= 2 * INDEX_AT
+
+    def tidy(self) -> None:
+        """Write the tail to the index, or remove a few of the entries that nobody can read any more."""
         try:
-            execute("BEGIN IMMEDIATE")
-            row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
-            if row is not None:
-                swept = execute(
-                    "DELETE FROM entries WHERE rowid IN"
-                    " (SELECT rowid FROM entries WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?)",
-                    (*row, _RUBBISH_AT_ONCE),
-                ).rowcount
-                if swept < _RUBBISH_AT_ONCE:
-                    execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
-            execute("COMMIT")
-            self.rubbish = row is not None
+            if len(self._tail) >= INDEX_AT or (self.rubbish and len(self._tail)):
+                self._tail.index()
+            else:
+                self._sweep()
         except sqlite3.Error:
-            # The next commit will run into the same trouble and report it; sweeping waits for a restart.
-            self.rubbish = False
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
+            # The next commit runs into the same trouble and reports it; the first that does not clears this.
+            self._untidy = True
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+
+    def _sweep(self) -> None:
+        execute = self.connection.execute
+        execute("BEGIN IMMEDIATE")
+        row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
+        if row is not None:
+            old = execute(
+                "SELECT log, seq, place FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
+                (*row, _RUBBISH_AT_ONCE),
+            ).fetchall()
+            for log, seq, place in old:
+                execute("DELETE FROM entries WHERE place = ?", (place,))
+                execute("DELETE FROM places WHERE log = ? AND seq = ?", (log, seq))
+            if len(old) < _RUBBISH_AT_ONCE:
+                execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
+        execute("COMMIT")
+        self.rubbish = row is not None

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatd.errors import Conflict, StoreUnavailable, StoreUnusable
-from chatd.stores import Append
+from chatd.stores import Append, sqlite_writer
 from chatd.stores.sqlite import SQLiteStore
 from chatd.stores.sqlite_file import check, claim, migrate, migrations
 from tests.folders import folder
@@ -90,6 +90,13 @@ class SQLiteSequences(SequenceContract):
         """Every answer is what the model says."""
         self.play(scripts)
 
+    @bounded
+    @any_scripts
+    def test_any_sequence_with_an_eager_index(self, scripts: list[list[tuple[str, int]]]) -> None:
+        """The same when the tail goes to the index every few entries."""
+        self.patch(sqlite_writer, "INDEX_AT", 3)
+        self.play(scripts)
+
     def open(self) -> SQLiteStore:
         """A file of its own."""
         self.reactor = PumpedReactor()
@@ -122,6 +129,24 @@ class Restart(_InFile):
         document = await self.store.get("account", "Ann")
         assert document is not None
         self.assertEqual((document.version, document.body), (2, b"2"))
+
+    async def test_the_index_and_the_tail_make_one_log(self) -> None:
+        """Entries in the index, in the tail, and read again after a restart: one sequence."""
+        self.patch(sqlite_writer, "INDEX_AT", 40)
+        for start in range(0, 100, 10):
+            await self.say(*[said(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
+            await self.store.head("@0")
+        for _ in range(2):
+            bodies = [[e.body for e in await self.store.read(f"@{log}", 5, 99)] for log in range(3)]
+            self.assertEqual(bodies, [[str(n) for n in range(100) if n % 3 == log][5:] for log in range(3)])
+            for after in range(34):
+                page = await self.store.read("@0", after, 4)
+                self.assertEqual([e.seq for e in page], list(range(after + 1, min(after + 5, 35))))
+            await self.reopen()
+        indexed = await self.store._call(
+            lambda writer: writer.connection.execute("SELECT count(*) FROM places").fetchone()[0]
+        )
+        self.assertTrue(0 < indexed < 100, indexed)
 
     async def test_rubbish_is_swept(self) -> None:
         """The rows of trimmed and dropped logs go away, a few at a time, also after a restart."""
@@ -243,7 +268,8 @@ class Opening(SynchronousTestCase):
         connection.execute("PRAGMA journal_mode = WAL")
         migrate(connection, self.path, migrations())
         connection.executemany(
-            "INSERT INTO entries VALUES (1, ?, 1, 1, 'ann', 'text', ?, NULL)",
+            "INSERT INTO entries (log, seq, id, time, sender, kind, body)"
+            " VALUES (1, ?, 1, 1, 'ann', 'text', ?)",
             [(seq, "x" * 500) for seq in range(fill)],
         )
         return connection

@@ -1,4 +1,4 @@
--- The first schema. Rows of entries are only ever added, read in order, and removed from the front.
+-- The first schema.
 
 PRAGMA application_id = 1667785076; -- 'chat' in ASCII
 
@@ -19,7 +19,9 @@ CREATE TABLE logs (
     trimmed INTEGER NOT NULL DEFAULT 0
 );
 
+-- In order of arrival, whichever the log: a commit writes to the end of this table and nowhere else.
 CREATE TABLE entries (
+    place INTEGER PRIMARY KEY,
     log INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     id INTEGER NOT NULL,
@@ -29,8 +31,18 @@ CREATE TABLE entries (
     body TEXT NOT NULL,
     key TEXT
 );
-CREATE UNIQUE INDEX entries_in_order ON entries (log, seq);
 CREATE UNIQUE INDEX entries_by_key ON entries (log, sender, key) WHERE key IS NOT NULL;
+
+-- Where to find them by log and seq; filled some thousands at a time, up to the place in `progress`. The
+-- writer knows the later ones by heart, and reads them again at start.
+CREATE TABLE places (
+    log INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (log, seq)
+) WITHOUT ROWID;
+CREATE TABLE progress (placed INTEGER NOT NULL);
+INSERT INTO progress VALUES (0);
 
 -- Logs that were dropped or trimmed, until their entries up to `upto` have been removed, a few at a time.
 CREATE TABLE rubbish (

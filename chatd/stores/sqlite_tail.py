@@ -1,0 +1,102 @@
+"""Finding entries by log and seq without an index that every commit has to touch.
+
+Each of the logs that a batch appends to has its own leaf in an index by (log, seq): 50 logs would be 50 pages
+to write for 50 short messages. So a commit only adds rows at the end of `entries`; the places of the latest
+rows, the *tail*, are kept in memory and written to the index `places` some thousands at a time, sorted, so
+that one page takes many of them. The tail is read again from the end of `entries` at start.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from chatd.entries import Entry
+
+INDEX_AT = 8192
+"""entries in the tail from which on it is worth being written to the index"""
+
+_ROWS_AT_ONCE = 32
+_ONE = "INSERT INTO places (log, seq, place) VALUES (?,?,?)"
+_MANY = "INSERT INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
+_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body"
+
+
+class Tail:
+    """The entries that are not in the index yet; `last` is the place of the latest entry of all."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.places: defaultdict[int, list[int]] = defaultdict(list)
+        """where the tail's entries are, in order, by the number of the log"""
+        self.first: dict[int, int] = {}
+        """the seq of the first of them, likewise; the others follow it without a gap"""
+        self.last = 0
+        self._indexed = 0
+        self.read()
+
+    def __len__(self) -> int:
+        return self.last - self._indexed
+
+    def read(self) -> None:
+        """Learn the tail from the file: at start, and after a transaction that came to nothing."""
+        execute = self._connection.execute
+        self.places.clear()
+        self.first.clear()
+        (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
+        self.last = self._indexed
+        for place, log, seq in execute(
+            "SELECT place, log, seq FROM entries WHERE place > ? ORDER BY place", (self._indexed,)
+        ):
+            self.first.setdefault(log, seq)
+            self.places[log].append(place)
+            self.last = place
+
+    def head(self, log: int) -> int:
+        """The seq of the latest entry of a log, 0 if it has none."""
+        if log in self.places:
+            return self.first[log] + len(self.places[log]) - 1
+        (seq,) = self._connection.execute("SELECT max(seq) FROM places WHERE log = ?", (log,)).fetchone()
+        return seq or 0
+
+    def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
+        """At most `limit` entries of a log with seq > `after`, in order."""
+        tail = self.places.get(log, [])
+        first = self.first.get(log, 0)
+        found = 0
+        if not tail or after + 1 < first:
+            for row in self._connection.execute(
+                f"SELECT {_COLUMNS} FROM places AS p JOIN entries AS e USING (place)"
+                " WHERE p.log = ? AND p.seq > ? ORDER BY p.seq LIMIT ?",
+                (log, after, limit),
+            ):
+                found += 1
+                yield Entry(*row)
+        start = max(0, after + 1 - first)
+        for place in tail[start : start + limit - found]:
+            row = self._connection.execute(
+                f"SELECT {_COLUMNS} FROM entries AS e WHERE place = ?", (place,)
+            ).fetchone()
+            yield Entry(*row)
+
+    def index(self) -> None:
+        """Write the tail to the index, within a transaction of its own. May raise `sqlite3.Error`."""
+        execute = self._connection.execute
+        values: list[Any] = []
+        for log in sorted(self.places):
+            for seq, place in enumerate(self.places[log], self.first[log]):
+                values += (log, seq, place)
+        many = 3 * _ROWS_AT_ONCE
+        whole = len(values) - len(values) % many
+        execute("BEGIN IMMEDIATE")
+        for start in range(0, whole, many):
+            execute(_MANY, values[start : start + many])
+        for start in range(whole, len(values), 3):
+            execute(_ONE, values[start : start + 3])
+        execute("UPDATE progress SET placed = ?", (self.last,))
+        execute("COMMIT")
+        self.places.clear()
+        self.first.clear()
+        self._indexed = self.last
