@@ -1,0 +1,55 @@
+"""A store with a past: accounts and entries, written by the store's own writer, many at a time."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from chatd.accounts import ACCOUNT, Account, inbox
+from chatd.stores import Append
+from chatd.stores.sqlite_file import claim, connect, migrate, migrations
+from chatd.stores.sqlite_writer import Writer
+
+_BATCH = 5_000
+_LOGS = 1_000
+
+
+class _Nobody:
+    """Who is not interested in the answer."""
+
+    def __init__(self) -> None:
+        self.answers: list[Append] = []
+
+    def answer(self) -> None:
+        """Not interested."""
+
+
+def fill(path: str, accounts: int, entries: int) -> None:
+    """Make a store at `path` with so many open accounts, and entries spread over 1,000 inboxes."""
+    claimed = claim(path)
+    connection = connect(path, writing=True)
+    migrate(connection, path, migrations())
+    body = msgspec.msgpack.encode(Account(0))
+    connection.execute("BEGIN")
+    connection.executemany(
+        "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)",
+        ((ACCOUNT, f"user{number:06d}", body) for number in range(accounts)),
+    )
+    connection.execute("COMMIT")
+    writer = Writer(connection)
+    nobody = _Nobody()
+    text = "x" * 100
+    for start in range(0, entries, _BATCH):
+        trouble = writer.commit(
+            [
+                Append(inbox(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, nobody)
+                for number in range(start, min(start + _BATCH, entries))
+            ]
+        )
+        if trouble:
+            raise RuntimeError(trouble)
+        while writer.chores:
+            writer.tidy()
+    connection.close()
+    os.close(claimed)

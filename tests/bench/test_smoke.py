@@ -1,0 +1,44 @@
+"""The benchmark still runs: a tiny drive of the relay and of the daemon, without looking at the figures."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.__main__ import line
+from bench.driver import TEXT, Load, drive
+from bench.fill import fill
+from bench.measurements import Row
+from bench.process import chatd, cpu_seconds, memory_bytes, relay, running
+from chatd.codecs.classic import encode_send
+from chatd.stores.sqlite_file import check
+from tests.folders import folder
+
+
+class Smoke(SynchronousTestCase):
+    """Everything that a full run uses, in a second or two."""
+
+    def test_relay(self) -> None:
+        """Messages go from end to end."""
+        command = relay(len(encode_send("xa0000", "xb0000", TEXT)))
+        with running(command, folder(self)) as server:
+            result = drive(Load(server.port, server.pid, 2, 4, 0.2, False, "x", warm_up=0.1))
+            self.assertTrue(cpu_seconds(server.pid) > 0)
+            self.assertTrue(memory_bytes(server.pid) > 1_000_000)
+        self.assertTrue(result.messages > 0)
+        self.assertIsNotNone(server.process.poll())
+
+    def test_daemon_on_a_filled_store(self) -> None:
+        """A store made by `fill` is one, and the daemon serves from it."""
+        path = os.path.join(folder(self), "chatd.db")
+        fill(path, 50, 20_000)
+        check(path)
+        with running(chatd(f"sqlite:{path}"), folder(self)) as server:
+            result = drive(Load(server.port, server.pid, 2, 4, 0.2, True, "x", idle=5, warm_up=0.1))
+        self.assertTrue(result.messages > 0)
+
+    def test_report(self) -> None:
+        """A row says whether its target was reached."""
+        self.assertIn("ok", line(Row("something", 1.0, "ms", 2.0)))
+        self.assertIn("over", line(Row("something", 3.0, "ms", 2.0)))
