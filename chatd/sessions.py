@@ -17,7 +17,7 @@ from chatd.limits import Limits
 from chatd.mailboxes import Claim, Mailbox
 from chatd.stores import Append, Store
 
-_KEPT = 64
+_KEPT = 256
 """entries of an inbox that a volatile store keeps after they have been read"""
 
 

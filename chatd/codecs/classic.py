@@ -138,17 +138,17 @@ class Decoder:
             if end > size:
                 need = end - at
                 break
-            frame = data[at:end]
+            start = at + HEADER_SIZE
             if command == SEND:
-                # The hot path: the same as `_send`, without a call for each message.
+                # The hot path, without a call for each message.
                 try:
-                    sender, recipient, text = frame[HEADER_SIZE:].decode("ascii").split("|||", 2)
+                    sender, recipient, text = data[start:end].decode("ascii").split("|||")
                 except ValueError:
-                    messages.append(translate(command, frame[HEADER_SIZE:], frame))
+                    messages.append(translate(command, data[start:end], data[at:end]))
                 else:
-                    messages.append(Send(sender, recipient, text, frame))
+                    messages.append(Send(sender, recipient, text, data[at:end]))
             else:
-                messages.append(translate(command, frame[HEADER_SIZE:], frame))
+                messages.append(translate(command, data[start:end], data[at:end]))
             at = end
         if at < size:
             reason = self._why_broken(data, at)
@@ -199,7 +199,13 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
     if command == LIST:
         return List(text)
     if command == SEND:
-        return _send(text, frame)
+        fields = text.split(SEPARATOR)
+        if len(fields) < 3:
+            return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
+        if len(fields) > 3:
+            # To pass it on whole would kill the old client that receives it.
+            return Malformed("illegal character sequence ||| in text")
+        return Send(fields[0], fields[1], fields[2], frame)
     if command in (DELIVER, DELETE):
         if text:
             return Malformed(f"{_name(command)} takes no data, got {len(text)} bytes")
@@ -212,19 +218,15 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
 def _reply(command: int, data: bytes, frame: bytes) -> Reply:
     text = str(data, "ascii", "replace")
     if command == SEND:
-        return _send(text, frame)
+        fields = text.split(SEPARATOR, 2)
+        if len(fields) < 3:
+            return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
+        return Send(fields[0], fields[1], fields[2], frame)
     if command == RESPONSE:
         return Response(text)
     if command == LISTRESPONSE:
         return ListResponse(tuple(text.split(SEPARATOR)) if text else ())
     return Malformed(f"{_name(command)} is not for a server to send")
-
-
-def _send(text: str, frame: bytes) -> Send | Malformed:
-    fields = text.split(SEPARATOR, 2)
-    if len(fields) < 3:
-        return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
-    return Send(fields[0], fields[1], fields[2], frame)
 
 
 def _name(command: int) -> str:

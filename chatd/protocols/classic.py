@@ -19,6 +19,7 @@ RESPONSE is ever the first answer to CREATE or LOGIN. Specification: docs/protoc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from chatd.accounts import Account, check_name
@@ -68,13 +69,12 @@ class ClassicProtocol(Connection):
         session = self.session
         if session is None:
             return 0
-        sends = messages
-        for place, message in enumerate(messages):
-            if message.__class__ is not Send or SEPARATOR in message.text:
-                sends = messages[:place]
+        for message in messages:
+            if message.__class__ is not Send:
+                messages = list(takewhile(_is_send, messages))
                 break
         try:
-            done: int = self.realm.send(session, sends, int(self.clock.seconds() * 1000))
+            done: int = self.realm.send(session, messages, int(self.clock.seconds() * 1000))
         except Refused:
             return 0  # `perform` meets the same message and says why.
         if done:
@@ -117,8 +117,6 @@ class ClassicProtocol(Connection):
             session = check_logged_in(
                 self.session, f"attempting to send a message before logging in, {shown}"
             )
-            if SEPARATOR in message.text:
-                raise Refused("illegal character sequence ||| in text")
             now = int(self.clock.seconds() * 1000)
             sent = self.realm.send(session, (message,), now)
             if not sent and await self.realm.account(message.recipient) is not None:
@@ -243,8 +241,12 @@ class ClassicProtocol(Connection):
 
     def _write_entries(self, first: int, frames: list[bytes]) -> None:
         data = b"".join(frames)
-        self.receipts.wrote_entries(first, [len(frame) for frame in frames], len(data))
+        self.receipts.wrote_entries(first, list(map(len, frames)), len(data))
         self.transport.write(data)
+
+
+def _is_send(message: Command) -> bool:
+    return isinstance(message, Send)
 
 
 def _password(message: Create | Login) -> str | None:

@@ -35,10 +35,12 @@ class PromptServer(tcp.Server):
         ):
             super().write(data)  # type: ignore[no-untyped-call]
             return
-        sent = self.writeSomeData(data)
-        if not isinstance(sent, int):
-            # Broken: queued, the reactor will run into it and report it in its own time.
+        try:
+            sent = self.socket.send(data)
+        except OSError:
+            # Full, or broken: queued, and the reactor will run into it and report it in its own time.
             sent = 0
+        self.taken += sent
         if sent < len(data):
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
             producer: Any = self.producer

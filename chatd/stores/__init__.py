@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chatd.entries import Entry
+from chatd.entries import TEXT, Entry
 from chatd.errors import Refused
 
 
@@ -48,7 +48,7 @@ class Append(msgspec.Struct, gc=False):
     ticket: Any = None
     recipient: str = ""
     frame: bytes | None = None
-    kind: str = "text"
+    kind: str = TEXT
     key: str | None = None
     seq: int = 0
     refusal: Refused | None = None

@@ -60,11 +60,10 @@ class MemoryStore(Batches):
             self._flushing = False
 
     def _commit(self, batch: Batch) -> None:
-        name = ""
-        log = _Log()
+        name = None
         for item in batch:
             if not isinstance(item, Append):
-                name = ""
+                name = None
                 try:
                     item.outcome = item.run(self)
                 except Refused:
@@ -73,12 +72,13 @@ class MemoryStore(Batches):
             # Bursts are to one log more often than not.
             if item.log is not name:
                 name = item.log
-                found = self._logs.get(name)
-                log = self._logs[name] = _Log() if found is None else found
+                log = self._logs.get(name) or self._logs.setdefault(name, _Log())
+                entries = log.entries
+                seq = log.head
             if item.key is not None and self._resent(log, item, item.key):
                 continue
-            entries = log.entries
-            seq = item.seq = log.trimmed + len(entries) + 1
+            seq += 1
+            item.seq = seq
             entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body))
 
     def _resent(self, log: _Log, append: Append, key: str) -> bool:

@@ -2,8 +2,8 @@
 
 Each of the logs that a batch appends to has its own leaf in an index by (log, seq): 50 logs would be 50 pages
 to write for 50 short messages. So a commit only adds rows at the end of `entries`; the places of the latest
-rows, the *tail*, are kept in memory and written to the index `places` some thousands at a time, sorted, so
-that one page takes many of them. The tail is read again from the end of `entries` at start.
+rows, the *tail*, are kept in memory and written to the index `places` log by log when there are some
+thousands of them, so that one page takes many. The tail is read again from the end of `entries` at start.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from chatd.entries import Entry
 INDEX_AT = 8192
 """entries in the tail from which on it is worth being written to the index"""
 
+_STEP = 1024
+"""about how many are written in one transaction, so that nobody waits long for it"""
 _ROWS_AT_ONCE = 32
-_ONE = "INSERT INTO places (log, seq, place) VALUES (?,?,?)"
-_MANY = "INSERT INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
+# A crash between two steps leaves places in the index that are in the tail again after the restart.
+_ONE = "INSERT OR IGNORE INTO places (log, seq, place) VALUES (?,?,?)"
+_MANY = "INSERT OR IGNORE INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
 _COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body"
 
 
@@ -35,6 +38,10 @@ class Tail:
         """the seq of the first of them, likewise; the others follow it without a gap"""
         self.last = 0
         self._indexed = 0
+        # What is being written to the index: the logs and how many entries of each, and up to which place.
+        self._plan: list[tuple[int, int]] = []
+        self._done: list[tuple[int, int]] = []
+        self._upto = 0
         self.read()
 
     def __len__(self) -> int:
@@ -45,6 +52,8 @@ class Tail:
         execute = self._connection.execute
         self.places.clear()
         self.first.clear()
+        self._plan = []
+        self._done = []
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
         self.last = self._indexed
         for place, log, seq in execute(
@@ -81,22 +90,44 @@ class Tail:
             ).fetchone()
             yield Entry(*row)
 
+    @property
+    def indexing(self) -> bool:
+        """Whether `index` has begun and not ended."""
+        return bool(self._plan)
+
     def index(self) -> None:
-        """Write the tail to the index, within a transaction of its own. May raise `sqlite3.Error`."""
-        execute = self._connection.execute
+        """Write some of the tail to the index, in one transaction. May raise `sqlite3.Error`; then `read`."""
+        if not self._plan:
+            self._plan = sorted(((log, len(found)) for log, found in self.places.items()), reverse=True)
+            self._upto = self.last
         values: list[Any] = []
-        for log in sorted(self.places):
-            for seq, place in enumerate(self.places[log], self.first[log]):
+        while self._plan and len(values) < 3 * _STEP:
+            log, count = self._plan.pop()
+            self._done.append((log, count))
+            for seq, place in enumerate(self.places[log][:count], self.first[log]):
                 values += (log, seq, place)
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
         many = 3 * _ROWS_AT_ONCE
         whole = len(values) - len(values) % many
-        execute("BEGIN IMMEDIATE")
         for start in range(0, whole, many):
             execute(_MANY, values[start : start + many])
         for start in range(whole, len(values), 3):
             execute(_ONE, values[start : start + 3])
-        execute("UPDATE progress SET placed = ?", (self.last,))
+        if not self._plan:
+            execute("UPDATE progress SET placed = ?", (self._upto,))
         execute("COMMIT")
-        self.places.clear()
-        self.first.clear()
-        self._indexed = self.last
+        if not self._plan:
+            self._forget()
+
+    def _forget(self) -> None:
+        """All that was in the tail when indexing began is in the index now."""
+        for log, count in self._done:
+            left = self.places[log][count:]
+            if left:
+                self.places[log] = left
+                self.first[log] += count
+            else:
+                del self.places[log], self.first[log]
+        self._done = []
+        self._indexed = self._upto

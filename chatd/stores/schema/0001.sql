@@ -27,7 +27,7 @@ CREATE TABLE entries (
     id INTEGER NOT NULL,
     time INTEGER NOT NULL,
     sender TEXT NOT NULL,
-    kind TEXT NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'text',
     body TEXT NOT NULL,
     key TEXT
 );
