@@ -198,8 +198,8 @@ class ClassicProtocol(Connection):
         """See `chatd.sessions.Peer`. A frame that is just as this client would have it goes on as it came."""
         spelling = self.spelling
         frames = [
-            append.frame
-            if append.frame is not None and append.recipient == spelling
+            frame
+            if (frame := append.frame) is not None and append.recipient == spelling
             else encode_send(append.sender, spelling, append.body)
             for append in appends
         ]

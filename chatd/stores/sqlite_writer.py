@@ -52,7 +52,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # Whatever it is: it must not end this thread, on which all wait.
             self._logs.clear()
             self._tail_is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
@@ -84,7 +84,7 @@ class Writer:
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
             self.connection.execute("COMMIT")
-        except (sqlite3.Error, Refused) as error:
+        except Exception as error:
             self._logs.clear()
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
