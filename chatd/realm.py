@@ -137,8 +137,10 @@ class Realm:
         """
         log = inbox(name)
         mailbox = self._mailboxes.get(log)
-        if mailbox is not None and mailbox.session is not None and mailbox.session.leaving:
-            mailbox.session.end()
+        if mailbox is not None and mailbox.session is not None:
+            former = mailbox.session
+            if former.leaving or former.peer.hung_up():
+                former.end()
         if mailbox is None:
             mailbox = self._mailbox(log)
             mailbox.reserved = True

@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.internet import tcp
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
@@ -195,7 +195,11 @@ class Daemon(MultiService):
         """Who is in is told, what was begun is committed and answered; then the file closes."""
         self.log.info("Stopping: {count} connections to close", count=len(self._factory.connections))
         grace = self._reactor.callLater(_GRACE, self._factory.abort_all)
-        await self._factory.close_all()
+        try:
+            # Whatever still hangs after having been aborted waits for the store, which has its own troubles.
+            await self._factory.close_all().addTimeout(_GRACE + 0.5, self._reactor)
+        except TimeoutError:
+            self.log.warn("{count} connections did not close", count=len(self._factory.connections))
         if grace.active():
             grace.cancel()
         self._factory.forget_deadlines()
@@ -245,9 +249,13 @@ def _raise_open_files() -> None:
 
 
 def _stop_on_signals(reactor: Any) -> None:
+    stopping = False
+
     def stop(*_: object) -> None:
-        # A second signal finds the reactor stopping already.
-        reactor.callFromThread(lambda: reactor.running and reactor.stop())
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            reactor.callFromThread(reactor.stop)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

@@ -43,6 +43,9 @@ class Peer(Protocol):
     def unread(self) -> list[int]:
         """The seqs of entries that were pushed or replayed and may not have reached the other end."""
 
+    def hung_up(self) -> bool:
+        """Whether the other end has closed the connection, perhaps unnoticed yet."""
+
 
 class Session:
     """A peer logged in as the account `name`, reading `mailbox`."""

@@ -104,6 +104,10 @@ class Reader:
         """See `Peer`."""
         return [entry.seq for entry in self.received[len(self.received) - max(self.buffered, self.lost) :]]
 
+    def hung_up(self) -> bool:
+        """See `Peer`."""
+        return False
+
     def drain(self) -> None:
         """The buffer has gone out."""
         self.room = None

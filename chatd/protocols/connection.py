@@ -33,6 +33,7 @@ STORE = 4  # too much waits for the store
 ANSWERS = 8  # what it sent has to be answered first
 RETRY = 16  # the store failed and is asked again soon
 CLOSING = 32  # it is being closed
+RECORDING = 64  # what it was sent from the log has to be recorded first
 
 _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
@@ -205,6 +206,13 @@ class Connection(Protocol):
         except StoreUnavailable:
             self.hold(RETRY)
             self.clock.callLater(1.0, self.release, RETRY)
+        else:
+            # Whoever gets the answer to a later command may rely on not getting this mail again.
+            self.hold(RECORDING)
+            session.mailbox.when_kept(self._release_recording)
+
+    def _release_recording(self) -> None:
+        self.release(RECORDING)
 
     def _failed(self, failure: Failure) -> None:
         """A programming error: it costs this connection, no other."""
@@ -249,6 +257,10 @@ class Connection(Protocol):
     def unread(self) -> list[int]:
         """See `chatd.sessions.Peer`."""
         return self.receipts.unread()
+
+    def hung_up(self) -> bool:
+        """See `chatd.sessions.Peer`."""
+        return bool(getattr(self.transport, "hung_up", bool)())
 
     # The end
 
@@ -297,8 +309,12 @@ class Connection(Protocol):
                 self.clock.callLater(_ARRIVAL_POLL, self._leave_when_done)
                 return
         self.log_out()
-        if not self.gone:
+        if self.gone:
+            self.factory.went(self)
+        else:
             self.transport.unregisterProducer()
+            if self.held & CLOSING and getattr(self.transport, "input_waits", bool)():
+                self._deaf = True
             if self._deaf:
                 # Closing with input unread would reset the connection and take our last words with it.
                 self.transport.loseWriteConnection()
@@ -316,7 +332,7 @@ class Connection(Protocol):
         """Gone. What it had asked for before is still done; then it is logged out."""
         self.gone = True
         self.held &= ~(OUTPUT | PACE | CLOSING)
-        self.factory.went(self)
+        self.factory.lost(self)
         self._end()
         self._work()
 

@@ -60,14 +60,18 @@ class ConnectionFactory(Factory):
             oldest.log_refusal("too many connections that have not logged in; idle longest")
             oldest.transport.abortConnection()
 
-    def went(self, connection: Connection) -> None:
-        """One less."""
-        self.connections.discard(connection)
+    def lost(self, connection: Connection) -> None:
+        """It has no deadlines any more."""
         self.strangers.discard(connection)
         self.unfinished.discard(connection)
         self.closing.discard(connection)
+
+    def went(self, connection: Connection) -> None:
+        """One less: gone, and logged out."""
+        self.connections.discard(connection)
         if self._closed is not None and not self.connections:
-            self._closed.callback(None)
+            closed, self._closed = self._closed, None
+            closed.callback(None)
 
     def close_all(self) -> Deferred[None]:
         """Shut every connection (`Connection.shut`); fires when the last one is gone."""

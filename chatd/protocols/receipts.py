@@ -43,10 +43,13 @@ class Receipts:
 
     def unread(self) -> list[int]:
         """The seqs of entries that have not reached the peer's kernel."""
-        return self._after(self._transport.arrived()) if self._waiting and self._transport is not None else []
+        if not self._waiting or self._transport is None:
+            return []
+        arrived = self._transport.arrived()
+        self._prune(arrived)
+        return self._after(arrived)
 
     def _after(self, offset: int) -> list[int]:
-        self._prune(offset)
         seqs = []
         for at, first, sizes in self._waiting:
             for seq, size in enumerate(sizes, first):

@@ -8,14 +8,18 @@ kernel does not take is queued as ever.
 from __future__ import annotations
 
 import fcntl
+import socket
 import struct
 import sys
 from typing import Any
 
 from twisted.internet import tcp
 
+_LINUX = sys.platform.startswith("linux")
+# Linux, tcp(7): bytes in the receive queue; bytes in the send queue that the peer has not acknowledged.
+_SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
-"""Linux: bytes in a socket's send queue that the peer has not acknowledged (tcp(7))"""
+_TCP_ESTABLISHED = 1
 
 
 class PromptServer(tcp.Server):
@@ -59,13 +63,25 @@ class PromptServer(tcp.Server):
         """How many of the bytes written have reached the peer's kernel, as far as can be known."""
         if self._arrived is not None:
             return self._arrived
-        if not sys.platform.startswith("linux"):
-            return self.taken
+        return max(0, self.taken - self._ask(_SIOCOUTQ))
+
+    def input_waits(self) -> bool:
+        """Whether something has come that was not read; closing now would break off the connection."""
+        return self._ask(_SIOCINQ) > 0
+
+    def hung_up(self) -> bool:
+        """Whether the peer has closed, although we may not have read as far as that."""
+        if not _LINUX or not self.connected:
+            return not self.connected
+        return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
+
+    def _ask(self, request: int) -> int:
+        if not _LINUX or not self.connected:
+            return 0
         try:
-            (unacknowledged,) = struct.unpack("i", fcntl.ioctl(self.socket, _SIOCOUTQ, bytes(4)))
+            return int(struct.unpack("i", fcntl.ioctl(self.socket, request, bytes(4)))[0])
         except OSError:
-            return self.taken
-        return max(0, self.taken - int(unacknowledged))
+            return 0
 
     def connectionLost(self, reason: Any) -> None:
         """As inherited; after it the socket can no longer be asked, so ask it first."""

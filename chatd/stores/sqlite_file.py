@@ -11,6 +11,7 @@ import fcntl
 import os
 import sqlite3
 import time
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -114,8 +115,33 @@ def _check_header(path: str, header: bytes) -> None:
     version = int.from_bytes(header[60:64])
     application = int.from_bytes(header[68:72])
     if application != APPLICATION_ID:
-        raise StoreUnusable(f"{path} is a database, but not a store of chatd")
+        # A daemon that was killed right after making the file left all but the header in the log beside it.
+        application, version = _read_identity(path)
+        if application != APPLICATION_ID:
+            raise StoreUnusable(f"{path} is a database, but not a store of chatd")
     _check_version(path, version, len(migrations()))
+
+
+def _read_identity(path: str) -> tuple[int, int]:
+    """(application id, schema version) as SQLite sees them; an empty database counts as ours."""
+    with closing(_look(path)) as connection:
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError:
+            return 0, 0
+    return (APPLICATION_ID if not tables and not application else application), version
+
+
+def _look(path: str) -> sqlite3.Connection:
+    """A connection that changes nothing.
+
+    An immutable one leaves no files behind, but it does not read a write-ahead log; there is one only after a
+    crash, or while another program has the file open.
+    """
+    immutable = "" if os.path.exists(path + "-wal") else "&immutable=1"
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro{immutable}", uri=True)
 
 
 def _check_version(path: str, version: int, known: int) -> None:
@@ -126,11 +152,8 @@ def _check_version(path: str, version: int, known: int) -> None:
 
 
 def _check_damage(path: str) -> None:
-    # An immutable connection leaves no files behind, but it does not read a write-ahead log; there is one
-    # only after a crash, or while another program has the file open.
-    immutable = "" if os.path.exists(path + "-wal") else "&immutable=1"
     deadline = time.monotonic() + _CHECK_SECONDS
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro{immutable}", uri=True)
+    connection = _look(path)
     try:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
         problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
