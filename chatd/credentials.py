@@ -23,6 +23,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 from zope.interface import Attribute, Interface, implementer
 
+from chatd.accounts import Account
 from chatd.errors import Busy, PasswordTooLong, UnknownAccount, WrongPassword
 from chatd.limits import Limits
 from chatd.permissions import check_open
@@ -156,9 +157,13 @@ class Guesses:
         return max(0.0, wait)
 
     def succeeded(self, account: str, address: str) -> None:
-        """The right password came."""
-        for key in self._keys(account, address):
-            self._attempts.pop(key, None)
+        """The right password came: the account's attempts are forgiven, of the address's just this one, or
+        whoever has an account could guess at those of others without end."""
+        account_key, address_key = self._keys(account, address)
+        self._attempts.pop(account_key, None)
+        count, free = self._attempts.get(address_key, (0, 0.0))
+        if count:
+            self._attempts[address_key] = (count - 1, free)
 
     def _keys(self, account: str, address: str) -> tuple[str, str]:
         return account.lower(), "from " + address
@@ -166,7 +171,8 @@ class Guesses:
 
 @implementer(ICredentialsChecker)
 class AccountChecker:
-    """Checks names and passwords against the realm's accounts; the avatar is the name as first written."""
+    """Checks names and passwords against the realm's accounts. The avatar id is the name as first written,
+    and the account as it was when the right to it was proven."""
 
     credentialInterfaces = (INamed, IUsernamePassword)
 
@@ -177,27 +183,27 @@ class AccountChecker:
         self._guesses = Guesses(clock)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        """Fires with the account's name; fails with `UnknownAccount`, `PasswordRequired`, `WrongPassword`."""
+        """Fires with the avatar id; fails with `UnknownAccount`, `PasswordRequired`, `WrongPassword`."""
         return Deferred.fromCoroutine(self._check(credentials))
 
-    async def _check(self, credentials: Named | NamedWithPassword) -> str:
+    async def _check(self, credentials: Named | NamedWithPassword) -> tuple[str, Account]:
         found = await self._realm.account(credentials.username)
         if found is None:
             raise UnknownAccount()
         name, account = found
         if isinstance(credentials, Named):
             check_open(account)
-            return name
+            return found
         if account.password is None:
             # An open account has no password that could be wrong; who it is was never in doubt.
-            return name
+            return found
         wait = self._guesses.attempt(name, credentials.address)
         if wait:
             await deferLater(self._clock, wait)
         if not await self._passwords.verify(account.password, credentials.password):
             raise WrongPassword()
         self._guesses.succeeded(name, credentials.address)
-        return name
+        return found
 
 
 @implementer(IRealm)
@@ -211,10 +217,13 @@ class Avatars:
         """(ISession, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
         if ISession not in interfaces:
             raise NotImplementedError("only ISession is provided")
-        return Deferred.fromCoroutine(self._avatar(avatarId, mind))
+        name, account = avatarId
+        return Deferred.fromCoroutine(self._avatar(name, account, mind))
 
-    async def _avatar(self, name: str, peer: Peer) -> tuple[Any, Session, Callable[[], None]]:
-        session = await self._realm.login(name, peer)
+    async def _avatar(
+        self, name: str, account: Account, peer: Peer
+    ) -> tuple[Any, Session, Callable[[], None]]:
+        session = await self._realm.login(name, account, peer)
         return ISession, session, session.end
 
 

@@ -103,7 +103,7 @@ class Busy(Refused):
 
 
 class StoreUnavailable(Refused):
-    """The message could not be stored; nothing was sent. Try again later."""
+    """The store fails at the moment, so nothing was done; try again later."""
 
     code = "store-unavailable"
 

@@ -7,10 +7,10 @@ What the store keeps of it, beside the log itself, are two documents under the l
   is handed over the moment it is committed", so that no message costs a write of its own to say it.
 
 An entry is handed to a claiming session before its sender hears that it was accepted. So if the daemon is
-killed, all that senders were told was accepted is with the reader's kernel or waiting in the log, and
-`Mailbox.settle` may count what follows `after` as read. For the same reason, what is committed between the
-end of a session and the end of its claim is not answered before the claim is gone. If the whole machine went
-down, that proves nothing: then those entries wait again, and may be seen twice rather than never.
+killed, all that senders were told was accepted is with the kernel, on its way to the reader, or waiting in
+the log, and `Mailbox.settle` may count what follows `after` as read. For the same reason, what is committed
+between the end of a session and the end of its claim is not answered before the claim is gone. If the whole
+machine went down, that proves nothing: then those entries wait again, and may be seen twice, not never.
 """
 
 from __future__ import annotations
@@ -46,6 +46,20 @@ class Background(msgspec.Struct, frozen=True):
 
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     sleep: Callable[[float], Awaitable[object]]
+
+
+async def all_of(*answers: Awaitable[Any]) -> list[Any]:
+    """The results, when all are there; if any failed, then the first failure."""
+    results: list[Any] = []
+    failure: Refused | None = None
+    for answer in answers:
+        try:
+            results.append(await answer)
+        except Refused as refused:
+            failure = failure or refused
+    if failure is not None:
+        raise failure
+    return results
 
 
 class Mailbox:
@@ -95,14 +109,16 @@ class Mailbox:
         """Read what the store has. May raise `StoreUnavailable`."""
         store = self._store
         # All three are in the queue before the first is awaited, so they are of one moment.
-        cursor, claim, head = store.get(CURSOR, self.log), store.get(CLAIM, self.log), store.head(self.log)
-        for kind, document in ((CURSOR, await cursor), (CLAIM, await claim)):
+        cursor, claim, head = await all_of(
+            store.get(CURSOR, self.log), store.get(CLAIM, self.log), store.head(self.log)
+        )
+        for kind, document in ((CURSOR, cursor), (CLAIM, claim)):
             if document is not None:
                 self._kept[kind] = document
         self.claimed = CLAIM in self._kept
         if CURSOR in self._kept:
             self.cursor = msgspec.msgpack.decode(self._kept[CURSOR].body, type=Cursor)
-        self.head = max(self.head, await head)
+        self.head = max(self.head, head)
 
     def settle(self, boot: str) -> None:
         """After a daemon that ended without a word: decide what its sessions had read (see above)."""

@@ -30,7 +30,7 @@ def _host(value: str) -> str:
 
 def _store(value: str) -> str:
     sort, _, path = value.partition(":")
-    if value != "memory" and (sort != "sqlite" or not path or "\\0" in path):
+    if value != "memory" and (sort != "sqlite" or not path or "\0" in path):
         raise ValueError(f"a store is memory or sqlite:PATH, not {value!r}")
     return value
 

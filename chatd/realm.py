@@ -21,9 +21,10 @@ from chatd.errors import (
     NameTaken,
     PatternTooLong,
     Refused,
+    UnknownAccount,
 )
 from chatd.limits import Limits
-from chatd.mailboxes import CLAIM, Background, Mailbox
+from chatd.mailboxes import CLAIM, Background, Mailbox, all_of
 from chatd.permissions import check_sender, check_text
 from chatd.sessions import Peer, Session
 from chatd.stores import Append, Origin, Store
@@ -111,12 +112,14 @@ class Realm:
         mailbox.gone = True
         try:
             # Both are in the queue before either is awaited: one transaction.
-            deleted = self.store.delete(ACCOUNT, session.name, document.version)
-            dropped = self.store.drop(mailbox.log)
-            await deleted
-            await dropped
+            await all_of(
+                self.store.delete(ACCOUNT, session.name, document.version), self.store.drop(mailbox.log)
+            )
         except BaseException:
+            # The session may have ended meanwhile; what it has read still has to be kept.
             mailbox.gone = False
+            self._mailboxes.setdefault(mailbox.log, mailbox)
+            mailbox.when_kept(_nothing)
             raise
         finally:
             self._leaving.discard(key)
@@ -130,10 +133,11 @@ class Realm:
 
     # Sessions
 
-    async def login(self, name: str, peer: Peer) -> Session:
-        """Log `peer` in as the account `name`, whose right to it has been proven.
+    async def login(self, name: str, account: Account, peer: Peer) -> Session:
+        """Log `peer` in as the account `name`, whose right to it has been proven when it was `account`.
 
-        Raises `AlreadyLoggedIn`, or `StoreUnavailable`.
+        Raises `AlreadyLoggedIn`; `UnknownAccount` if it has been deleted meanwhile, even if there is another
+        of that name now; `StoreUnavailable`.
         """
         log = inbox(name)
         mailbox = self._mailboxes.get(log)
@@ -141,18 +145,28 @@ class Realm:
             former = mailbox.session
             if former.leaving or former.peer.hung_up():
                 former.end()
+                mailbox = self._mailboxes.get(log)
+        if mailbox is not None and (mailbox.session is not None or mailbox.reserved):
+            raise AlreadyLoggedIn()
+        is_new = mailbox is None
         if mailbox is None:
             mailbox = self._mailbox(log)
-            mailbox.reserved = True
-            try:
+        mailbox.reserved = True
+        try:
+            if is_new:
                 await mailbox.load()
-            except BaseException:
-                self._mailboxes.pop(log, None)
-                raise
+            found = await self.account(name)
+            if found is None or found[1] != account:
+                raise UnknownAccount()
+            return Session(name, mailbox, peer, self.store, self.limits, self._boot)
+        except BaseException:
+            if is_new:
+                self._settled(mailbox)
+            else:
+                mailbox.when_kept(_nothing)
+            raise
+        finally:
             mailbox.reserved = False
-        elif mailbox.session is not None or mailbox.reserved:
-            raise AlreadyLoggedIn()
-        return Session(name, mailbox, peer, self.store, self.limits, self._boot)
 
     def online(self, name: str) -> bool:
         """Whether someone is logged in as `name`."""
@@ -283,6 +297,10 @@ class _Held:
     def __init__(self, appends: Sequence[Append], unknown: int) -> None:
         self.appends = appends
         self.unknown = unknown
+
+
+def _nothing() -> None:
+    """Nobody waits."""
 
 
 def _answer(appends: Sequence[Append]) -> None:

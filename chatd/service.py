@@ -144,7 +144,8 @@ class Daemon(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         # Twisted's own handlers would have twistd end by the signal instead of with status 0.
         self._reactor.callWhenRunning(_stop_on_signals, self._reactor)
-        self._spawn(self._open())
+        # Listening is announced when signals are answered, not before.
+        self._reactor.callWhenRunning(lambda: self._spawn(self._open()))
 
     async def _open(self) -> None:
         try:
@@ -231,7 +232,7 @@ def _check_port(host: str, port: int) -> None:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
             trial.listen(1)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         problem = CannotListenError(host, port, error)
         raise SystemExit(f"chatd: {_why_not_listening(problem)}") from None
 

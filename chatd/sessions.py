@@ -132,7 +132,8 @@ class Session:
         """Stop pushing."""
         self._cursor = self._handed
         self.live = False
-        self.mailbox.keep(self._cursor.without(self.peer.unsent()), None)
+        # A peer that reads slowly may never come to read what its kernel or ours still holds.
+        self.mailbox.keep(self._cursor.without(self.peer.unread()), None)
 
     def ask(self) -> bool:
         """Whether there is waiting mail; from now on `catch_up` brings it."""

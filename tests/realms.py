@@ -61,6 +61,10 @@ class Runner:
         return deferLater(self.clock, seconds)
 
 
+OPEN = Account(0)
+"""the accounts of these tests"""
+
+
 class Reader:
     """A peer that keeps what it is handed. After `room` entries the rest stays in its buffer, and it is not
     writable until `drain`."""
@@ -153,12 +157,12 @@ class House:
     def register(self, *names: str) -> None:
         """Make open accounts."""
         for name in names:
-            self.run(self.realm.register(name, Account(0)))
+            self.run(self.realm.register(name, OPEN))
 
     def login(self, name: str) -> Reader:
         """Log a new reader in."""
         reader = Reader()
-        self.sessions[name] = self.run(self.realm.login(name, reader))
+        self.sessions[name] = self.run(self.realm.login(name, OPEN, reader))
         return reader
 
     def send(self, sender: str, recipient: str, *texts: str) -> None:

@@ -10,6 +10,7 @@ Specification: docs/protocol.md, "Version 0: classic".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import TypeAlias
@@ -23,6 +24,7 @@ HEADER_SIZE = 42
 
 _HEADER = Struct(">BB36sI")
 _NO_HIGH_BYTES = bytes(36)
+_TWO_OF_THREE_BARS = re.compile(r"\|\|(?=\|)")
 _NAMES = ("CREATE", "LIST", "SEND", "DELIVER", "DELETE", "LOGIN", "RESPONSE", "LISTRESPONSE")
 
 
@@ -241,8 +243,8 @@ def encode(command: int, *fields: str) -> bytes:
 
 def encode_send(sender: str, recipient: str, text: str) -> bytes:
     """A SEND of exactly three fields whatever the text: a run of three or more bars is broken by blanks."""
-    while SEPARATOR in text:
-        text = text.replace(SEPARATOR, "|| |")
+    if SEPARATOR in text:
+        text = _TWO_OF_THREE_BARS.sub("|| ", text)
     return encode(SEND, sender, recipient, text)
 
 

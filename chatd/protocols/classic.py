@@ -148,11 +148,12 @@ class ClassicProtocol(Connection):
             raise NameTaken("username already exists")
         check_name(message.name)
         hashed = await self.factory.passwords.hash(password) if password else None
+        account = Account(int(self.clock.seconds() * 1000), hashed)
         try:
-            await self.realm.register(message.name, Account(int(self.clock.seconds() * 1000), hashed))
+            await self.realm.register(message.name, account)
         except NameTaken:
             raise NameTaken("username already exists") from None
-        self._become(await self.realm.login(message.name, self), message.name)
+        self._become(await self.realm.login(message.name, account, self), message.name)
 
     async def _login(self, message: Login) -> None:
         password = _password(message)

@@ -1,0 +1,148 @@
+"""Starting the daemon in every way there is, and every reason for which it does not start."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+
+import chatd
+from chatd.codecs.classic import CREATE, RESPONSE, encode
+from tests.process.daemon import CHECKOUT, START_PATIENCE, TWISTD, Client, Daemon, environment
+from tests.process.starting import Start
+
+OPTIONS = ("--port", "--host", "--store", "--rate", "--config", "--version", "--help")
+
+
+class Options(Start):
+    """On the command line, in the environment, in a file."""
+
+    def test_wrong_values(self) -> None:
+        """A value that makes no sense is named, with what would make sense."""
+        for option, value, words in (
+            ("port", "http", "a port is a number from 0 to 65535"),
+            ("port", "65536", "a port is a number from 0 to 65535"),
+            ("port", "-1", "a port is a number from 0 to 65535"),
+            ("host", "", "a host is a name or an address"),
+            ("host", "two words", "a host is a name or an address"),
+            ("host", "192.0.2.1", "cannot listen on 192.0.2.1"),
+            ("rate", "0", "a rate is a number"),
+            ("rate", "nan", "a rate is a number"),
+            ("rate", "fast", "a rate is a number"),
+            ("store", "redis", "a store is memory or sqlite:PATH"),
+            ("store", "sqlite:", "a store is memory or sqlite:PATH"),
+        ):
+            self.refused(*self._options(option, value), words=words)
+
+    def _options(self, option: str, value: str) -> list[str]:
+        values = {"store": "memory", "port": "0", option: value}
+        return [f"--{name}={text}" for name, text in values.items()]
+
+    def test_wrong_use(self) -> None:
+        """What is no option is said not to be one."""
+        self.refused("--store=memory", "--colour", words="colour")
+        self.refused("--store=memory", "extra", words="only options are expected, not 'extra'")
+        self.refused("--port", words="port")
+
+    def test_wrong_environment(self) -> None:
+        """A mistake in a variable is blamed on that variable."""
+        self.refused(extra={"CHATD_PORT": "http"}, words="CHATD_PORT: a port is")
+        self.refused(extra={"CHATD_CONFIG": "none.toml"}, words="none.toml cannot be read: no such file")
+
+    def test_wrong_file(self) -> None:
+        """A configuration file that is missing, unreadable or wrong is named."""
+        file = self.folder / "chatd.toml"
+        self.refused("--config", str(file), words=f"{file} cannot be read: no such file")
+        self.refused("--config", str(self.folder), words="cannot be read: is a directory")
+        for content, words in (
+            (b"port = ", "is not TOML"),
+            (b"\xff\xfe\x00", "is not TOML"),
+            (b"colour = 1", "there is no option 'colour'; there are port, host, store, rate"),
+            (b"port = [1]", "port takes text or a number"),
+            (b"[port]\na = 1", "port takes text or a number"),
+            (b"port = true", "port takes text or a number"),
+            (b"port = 99999", f"port in {file}: a port is a number"),
+            (b"store = 'redis'", f"store in {file}: a store is memory"),
+        ):
+            file.write_bytes(content)
+            self.refused("--config", str(file), words=words)
+
+    def test_precedence(self) -> None:
+        """The command line wins over the environment, that over the file, and that over the default."""
+        (self.folder / "chatd.toml").write_text(f"port = {self.free_port()}\nstore = 'memory'\nrate = 5.5\n")
+        file_port = int((self.folder / "chatd.toml").read_text().split()[2])
+        by_file = self.daemon("--config", "chatd.toml")
+        self.assertEqual(by_file.port, file_port)
+        self.assertEqual(by_file.stop(), 0)
+        port = self.free_port()
+        extra = {"CHATD_PORT": str(port), "CHATD_CONFIG": "chatd.toml"}
+        by_environment = self.daemon(extra=extra)
+        self.assertEqual(by_environment.port, port)
+        self.assertEqual(by_environment.stop(), 0)
+        self.assertIn("in memory only", by_environment.told)
+        port = self.free_port()
+        by_command_line = self.daemon("--port", str(port), "--store", "sqlite:mine.db", extra=extra)
+        self.assertEqual(by_command_line.port, port)
+        self.assertTrue((self.folder / "mine.db").exists())
+        self.assertEqual(by_command_line.stop(), 0)
+
+    def test_version_and_help(self) -> None:
+        """Both are told on stdout, and nothing is begun."""
+        version = self.run_to_end("--version")
+        self.assertEqual((version.returncode, version.stdout), (0, f"chatd {chatd.__version__}\n"))
+        usage = self.run_to_end("--help")
+        self.assertEqual((usage.returncode, usage.stderr), (0, ""))
+        for option in OPTIONS:
+            self.assertIn(option, usage.stdout)
+        self.assertEqual(self.contents(), {})
+
+
+class Ways(Start):
+    """All lead to the same daemon."""
+
+    def check(self, daemon: Daemon) -> None:
+        """It serves, and ends well."""
+        Client(self, daemon).create("Ann").say("Ann", "Ann", "hi")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_python_m(self) -> None:
+        """`python -m chatd` needs no twistd."""
+        command = [sys.executable, "-m", "chatd", "--port", "0", "--store", "memory"]
+        self.check(Daemon(self, "", cwd=str(self.folder), command=command))
+
+    def test_tac(self) -> None:
+        """`twistd -ny chatd.tac` takes its options from the environment."""
+        command = [*TWISTD, "--pidfile=", "-ny", str(CHECKOUT / "chatd.tac")]
+        extra = {"CHATD_PORT": "0", "CHATD_STORE": "sqlite:tac.db"}
+        self.check(Daemon(self, "", cwd=str(self.folder), command=command, extra=extra))
+        self.assertTrue((self.folder / "tac.db").exists())
+
+    def test_in_the_background(self) -> None:
+        """`twistd --pidfile=P --logfile=L chatd` returns at once; the pid in P is whom to stop."""
+        port = self.free_port()
+        options = ["--pidfile=P", "--logfile=L", "chatd", "--port", str(port), "--store=sqlite:chatd.db"]
+        subprocess.run(
+            [*TWISTD, *options], cwd=self.folder, env=environment(), timeout=START_PATIENCE, check=True
+        )
+        pid = int((self.folder / "P").read_text())
+        self.addCleanup(self._kill, pid)
+        handle = os.pidfd_open(pid)
+        self.addCleanup(os.close, handle)
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(encode(CREATE, "Ann"))
+            self.assertEqual(connection.recv(100), encode(RESPONSE))
+            os.kill(pid, signal.SIGTERM)
+            self.assertEqual(connection.recv(1), b"")
+        self.assertEqual(select.select([handle], [], [], 10)[0], [handle])
+        told = (self.folder / "L").read_text()
+        self.assertIn(f"listening on 127.0.0.1:{port}", told)
+        self.assertNotIn("Traceback", told)
+        self.assertEqual(sorted(self.contents()), ["L", "chatd.db"])
+
+    def _kill(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

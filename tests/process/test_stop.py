@@ -1,0 +1,180 @@
+"""The daemon is asked to stop: what was acknowledged is kept, and everyone gets an orderly end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs.classic import LIST, SEND, Reply, Send, encode
+from tests.folders import folder
+from tests.process.daemon import PATIENCE, Client, Daemon, texts
+
+AT_MOST = 5.0
+"""seconds that stopping may take"""
+DEEP = 16
+
+
+class Reader:
+    """Reads all that comes, on a thread of its own, until an orderly end."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._read: list[Reply] = []
+        self._orderly = False
+        self.busy = threading.Event()
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    def _go_on(self) -> None:
+        self._read.append(self._client.next())
+        self.busy.set()
+        self._read += self._client.rest()
+        self._orderly = True
+
+    def end(self, case: SynchronousTestCase) -> list[Reply]:
+        """What it has read."""
+        self._thread.join(PATIENCE)
+        case.assertTrue(self._orderly, "the connection was broken off")
+        return self._read
+
+
+class Stop(SynchronousTestCase):
+    """By either signal."""
+
+    def setUp(self) -> None:
+        self.folder = folder(self)
+        self.daemon = self.start()
+
+    def start(self) -> Daemon:
+        """The daemon, on the file of this test."""
+        return Daemon(self, f"sqlite:{self.folder}/chatd.db")
+
+    def client(self) -> Client:
+        """A new connection."""
+        return Client(self, self.daemon)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """In time, with status 0, and without a word of complaint."""
+        began = time.monotonic()
+        status = self.daemon.stop(number)
+        self.assertLess(time.monotonic() - began, AT_MOST)
+        self.assertEqual(status, 0, self.daemon.told)
+        self.assertNotIn("Traceback", self.daemon.told)
+        self.assertIn("everything that was acknowledged is kept", self.daemon.told)
+
+    def test_idle(self) -> None:
+        """Whoever is connected sees the end of the stream, however long the connection was idle."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            clients = [self.client(), self.client().create(f"name-{number}"), self.client()]
+            clients[2].send(encode(LIST)[:10])
+            clients[0].so_far()
+            self.stop(number)
+            for client in clients:
+                self.assertEqual(client.rest(), [])
+            self.daemon = self.start()
+
+    def test_signal_twice(self) -> None:
+        """An impatient operator changes nothing."""
+        self.client().create("Ann")
+        self.daemon.process.send_signal(signal.SIGINT)
+        self.daemon.process.send_signal(signal.SIGINT)
+        self.stop()
+
+    def test_stopped_right_away(self) -> None:
+        """The same just after the start, again and again on the same file, and without one."""
+        for _ in range(3):
+            self.stop()
+            self.daemon = self.start()
+        for _ in range(3):
+            self.assertEqual(Daemon(self, "memory").stop(), 0)
+
+    def test_answers_first(self) -> None:
+        """Each connection gets the echoes of what was committed, and then the end; the rest is not there."""
+        client = self.client().create("Ann")
+        bob = Reader(self.client().create("Bob"))
+        ann = Reader(client)
+        said = [f"{number} " + "x" * 1000 for number in range(20_000)]
+        sender = threading.Thread(target=self._send_all, args=(client, said), daemon=True)
+        sender.start()
+        self.assertTrue(ann.busy.wait(PATIENCE))
+        self.stop()
+        sender.join(PATIENCE)
+        echoed = texts(ann.end(self))
+        self.assertEqual(echoed, said[: len(echoed)])
+        read = bob.end(self)
+        self.daemon = self.start()
+        mail = self.client().login("Bob").mail()
+        self.assertEqual(texts(read) + texts(mail), echoed)
+
+    def _send_all(self, client: Client, said: list[str]) -> None:
+        with contextlib.suppress(ConnectionError):
+            for text in said:
+                client.send(encode(SEND, "Ann", "Bob", text))
+
+    def test_clients_that_never_read(self) -> None:
+        """They cannot hold the daemon up, and what did not reach them waits for them."""
+        said = [f"{number} " + "x" * 30_000 for number in range(300)]
+        names = ("Bob", "Cid", "Dan")
+        ann = self.client().create("Ann")
+        deaf = [Client(self, self.daemon, window=8192).create(name) for name in names]
+        for name in names:
+            for text in said:
+                ann.say("Ann", name, text)
+        self.stop()
+        self.assertEqual(ann.rest(), [])
+        self.daemon = self.start()
+        for name, client in zip(names, deaf, strict=True):
+            got = texts([*client.remains(), *self.client().login(name).mail()])
+            missing = [text.split(" ")[0] for text in said if text not in got]
+            self.assertEqual(missing, [], name)
+
+    def test_full_flow(self) -> None:
+        """Four who write, sixteen deep, to one who reads: all that was echoed has come, or comes, once."""
+        names = ("ann", "cid", "dan", "eve")
+        for name in (*names, "bob"):
+            self.client().create(name).close()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            bob = Reader(self.client().login("bob"))
+            echoes: dict[str, list[Reply]] = {name: [] for name in names}
+            flowing = [threading.Event() for _ in names]
+            threads = [
+                threading.Thread(
+                    target=self._write,
+                    args=(name, self.client().login(name), echoes[name], event),
+                    daemon=True,
+                )
+                for name, event in zip(names, flowing, strict=True)
+            ]
+            for thread in threads:
+                thread.start()
+            for event in flowing:
+                self.assertTrue(event.wait(PATIENCE))
+            self.stop(number)
+            for thread in threads:
+                thread.join(PATIENCE)
+            read = bob.end(self)
+            self.daemon = self.start()
+            late = self.client().login("bob")
+            got = [*read, *late.mail()]
+            late.close()
+            for name in names:
+                self.assertEqual(
+                    [message for message in got if isinstance(message, Send) and message.sender == name],
+                    echoes[name],
+                )
+                self.assertGreater(len(echoes[name]), 200)
+
+    def _write(self, name: str, client: Client, echoes: list[Reply], flowing: threading.Event) -> None:
+        try:
+            for number in range(100_000):
+                client.send(encode(SEND, name, "bob", f"{name} {number}"))
+                if number >= DEEP:
+                    echoes.append(client.next())
+                if number == 200 + DEEP:
+                    flowing.set()
+        except (ConnectionError, self.failureException):
+            echoes += client.remains()

@@ -1,0 +1,117 @@
+"""Files that the daemon must not touch, and what it says of them."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+
+from chatd.codecs.classic import SEND, encode
+from tests.process.daemon import Client, Daemon
+from tests.process.starting import Start
+
+
+class Stores(Start):
+    """One sentence, no Traceback, not a byte changed: see `refused`."""
+
+    def used(self, count: int = 0) -> None:
+        """A store that some daemon has left in good order."""
+        daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        client = Client(self, daemon).create("Ann")
+        client.send(*[encode(SEND, "Ann", "Ann", "x" * 1000)] * count)
+        client.take(2 * count)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(list(self.contents()), ["chatd.db"])
+
+    def refuses(self, words: str, name: str = "chatd.db") -> None:
+        """A store of that name in the folder."""
+        self.refused("--port=0", "--store", "sqlite:" + name, words=words)
+
+    def test_port_in_use(self) -> None:
+        """The port is named, and no store is made for nothing."""
+        first = Daemon(self, "memory")
+        port = str(first.port)
+        for store in ("memory", "sqlite:chatd.db"):
+            self.refused(
+                "--port", port, "--store", store, words=f"cannot listen on 127.0.0.1:{port}: address"
+            )
+        self.assertEqual(first.stop(), 0)
+
+    def test_held_by_another_daemon(self) -> None:
+        """Two daemons on one file would give two of each message; the second says so, the first goes on."""
+        first = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        ann = Client(self, first).create("Ann")
+        ann.send(encode(SEND, "Ann", "Ann", "before"))
+        ann.take(2)
+        self.refuses("is in use by another daemon")
+        (self.folder / "link.db").symlink_to("chatd.db")
+        self.refuses("is in use by another daemon", "link.db")
+        ann.send(encode(SEND, "Ann", "Ann", "after"))
+        ann.take(2)
+        first.kill()
+        after = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        Client(self, after).login("Ann")
+        self.assertEqual(after.stop(), 0)
+
+    def test_not_ours(self) -> None:
+        """A text, a picture, or somebody else's database stays what it is."""
+        file = self.folder / "chatd.db"
+        for content in (b"Dear diary,\n", b"x" * 100_000, bytes(4096), b"SQLite format 3\0"):
+            file.write_bytes(content)
+            self.refuses("is not a store of chatd")
+        file.unlink()
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("CREATE TABLE recipes (name TEXT)")
+        self.refuses("is a database, but not a store of chatd")
+
+    def test_newer(self) -> None:
+        """What a later version has written is for that version."""
+        self.used()
+        with closing(sqlite3.connect(self.folder / "chatd.db")) as later:
+            later.execute("PRAGMA user_version = 99")
+            later.execute("PRAGMA journal_mode = DELETE")
+        self.refuses("was written by a newer chatd (schema 99")
+
+    def test_damaged(self) -> None:
+        """Damage is found before anything is written."""
+        self.used(500)
+        file = self.folder / "chatd.db"
+        good = file.read_bytes()
+        middle = len(good) // 2 // 4096 * 4096
+        for bad in (
+            good[:middle] + b"\xa5" * 8192 + good[middle + 8192 :],
+            good[:4096] + b"garbage" * 1000 + good[4096 + 7000 :],
+            good[:middle],
+            good[:5000],
+            good[:4096],
+            good[:101],
+            good[:50],
+        ):
+            file.write_bytes(bad)
+            self.refuses("")
+        file.write_bytes(good)
+        daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_no_place(self) -> None:
+        """A folder that is not there, or a folder where a file should be."""
+        self.refuses("there is no folder", "none/chatd.db")
+        (self.folder / "chatd.db").mkdir()
+        self.refuses("is a folder, not a file")
+
+    def test_only_mine(self) -> None:
+        """What is stored is for the eyes of the daemon's own user."""
+        daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        Client(self, daemon).create("Ann")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}
+        self.assertEqual(modes, dict.fromkeys(("chatd.db", "chatd.db-wal", "chatd.db-shm"), 0o600))
+        daemon.stop()
+
+    def test_copied(self) -> None:
+        """A copy of a store that was closed is a store."""
+        self.used(10)
+        shutil.copy(self.folder / "chatd.db", self.folder / "copy.db")
+        daemon = self.daemon("--port=0", "--store=sqlite:copy.db")
+        Client(self, daemon).login("Ann")
+        self.assertEqual(daemon.stop(), 0)

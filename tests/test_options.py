@@ -1,0 +1,213 @@
+"""What an operator may choose, from four sources, and what they are told when it will not do."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from typing import Any
+
+from twisted.application.app import ServerOptions
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import __version__
+from chatd.options import Options
+from tests.folders import folder
+
+NAMES = ("port", "host", "store", "rate")
+# For each option a value for each source, as text, and as what it becomes; all are legal.
+CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "port": (("1", 1), ("2", 2), ("3", 3)),
+    "host": (("::1", "::1"), ("example.org", "example.org"), ("0.0.0.0", "0.0.0.0")),
+    "store": (("memory", "memory"), ("sqlite:a.db", "sqlite:a.db"), ("sqlite:/b:c", "sqlite:/b:c")),
+    "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
+}
+BAD: Mapping[str, tuple[str, ...]] = {
+    "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
+    "host": ("", "a b", "\t", "127.0.0.1\n"),
+    "store": ("", "sqlite", "sqlite:", "memory:", "Memory", "postgres:x", "/var/lib/chatd.db"),
+    "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
+}
+
+
+class OptionsCase(SynchronousTestCase):
+    """Parses options from lists of words."""
+
+    def parsed(self, *words: str, environment: Mapping[str, str] | None = None) -> Options:
+        """The options after a command line and an environment."""
+        options = Options(environment or {})
+        options.parseOptions(words)
+        return options
+
+    def mistake(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+        """What an operator is told about a mistake."""
+        return str(self.assertRaises(usage.UsageError, self.parsed, *words, environment=environment))
+
+    def file(self, text: str | bytes) -> str:
+        """A configuration file with that text."""
+        path = os.path.join(folder(self), "chatd.toml")
+        with open(path, "wb") as file:
+            file.write(text.encode() if isinstance(text, str) else text)
+        return path
+
+
+class Sources(OptionsCase):
+    """Where a value comes from."""
+
+    def test_defaults(self) -> None:
+        """With nothing said, it is this machine only, one file in this folder, and a generous rate."""
+        options = self.parsed()
+        self.assertEqual(
+            {name: options[name] for name in NAMES},
+            {"port": 65432, "host": "127.0.0.1", "store": "sqlite:chatd.db", "rate": 1000.0},
+        )
+
+    def test_each_source(self) -> None:
+        """Every option can be said on the command line, in the environment, and in a file."""
+        for name, choices in CHOICES.items():
+            for text, value in choices:
+                path = self.file(f"{name} = {text!r}")
+                for options in (
+                    self.parsed("--" + name, text),
+                    self.parsed(environment={"CHATD_" + name.upper(): text}),
+                    self.parsed("--config", path),
+                    self.parsed(environment={"CHATD_CONFIG": path}),
+                ):
+                    self.assertEqual(options[name], value)
+
+    def test_letters(self) -> None:
+        """There is a short form of each option."""
+        options = self.parsed(
+            "-p", "0", "-H", "::", "-s", "memory", "-r", "none", "-c", self.file("port = 9")
+        )
+        self.assertEqual([options[name] for name in NAMES], [0, "::", "memory", None])
+
+    def test_the_command_line_wins_over_the_environment_over_the_file(self) -> None:
+        """Of three sources the nearest counts, for each option by itself."""
+        for name, ((line, first), (variable, second), (text, third)) in CHOICES.items():
+            path = self.file(f"{name} = {text!r}")
+            environment = {"CHATD_" + name.upper(): variable, "CHATD_CONFIG": path}
+            self.assertEqual(self.parsed("--" + name, line, environment=environment)[name], first)
+            self.assertEqual(self.parsed(environment=environment)[name], second)
+            self.assertEqual(self.parsed("--config", path)[name], third)
+
+    def test_the_nearest_source_counts_even_when_it_is_the_default(self) -> None:
+        """Saying the default on the command line overrules the environment."""
+        environment = {"CHATD_PORT": "1", "CHATD_HOST": "::"}
+        options = self.parsed("--port", "65432", "--host", "127.0.0.1", environment=environment)
+        self.assertEqual((options["port"], options["host"]), (65432, "127.0.0.1"))
+
+    def test_which_file(self) -> None:
+        """The command line's file is read, and not the environment's."""
+        other = self.file("port = 2\nrate = 3")
+        environment = {"CHATD_CONFIG": other}
+        options = self.parsed("--config", self.file("port = 1"), environment=environment)
+        self.assertEqual((options["port"], options["rate"]), (1, 1000.0))
+        self.assertEqual(self.parsed("--config", "", environment=environment)["port"], 65432)
+
+    def test_numbers_in_the_file(self) -> None:
+        """A number in the file needs no quotes."""
+        options = self.parsed("--config", self.file("port = 80\nrate = 2.5"))
+        self.assertEqual((options["port"], options["rate"]), (80, 2.5))
+
+    def test_the_process_has_an_environment(self) -> None:
+        """Unless a test says otherwise, variables of the process count."""
+        self.patch(os, "environ", {"CHATD_PORT": "7"})
+        options = Options()
+        options.parseOptions([])
+        self.assertEqual(options["port"], 7)
+
+
+class Mistakes(OptionsCase):
+    """What is said when it will not do."""
+
+    def test_bad_values(self) -> None:
+        """Whichever source a bad value came from, the sentence names that source and what would be good."""
+        for name, values in BAD.items():
+            for value in values:
+                variable = "CHATD_" + name.upper()
+                quoted = value.replace("\n", "\\n").replace("\t", "\\t")
+                path = self.file(f'{name} = "{quoted}"')
+                for source, sentence in (
+                    ("--" + name, self.mistake("--" + name, value)),
+                    (variable, self.mistake(environment={variable: value})),
+                    (f"{name} in {path}", self.mistake("--config", path)),
+                ):
+                    self.assertTrue(sentence.startswith(source + ": "), sentence)
+                    self.assertNotIn("\n", sentence)
+
+    def test_the_sentence_repeats_the_value(self) -> None:
+        """An operator sees what was understood, and what is possible."""
+        self.assertEqual(
+            self.mistake("--port", "telnet"),
+            "--port: a port is a number from 0 to 65535 (0: any free one), not 'telnet'",
+        )
+        self.assertEqual(
+            self.mistake(environment={"CHATD_STORE": "disk"}),
+            "CHATD_STORE: a store is memory or sqlite:PATH, not 'disk'",
+        )
+
+    def test_a_mistake_in_a_farther_source_is_not_seen(self) -> None:
+        """A bad value that is overruled does no harm."""
+        self.assertEqual(self.parsed("-p", "1", environment={"CHATD_PORT": "x"})["port"], 1)
+
+    def test_files_that_cannot_be_read(self) -> None:
+        """A missing file, a folder, and what is not TOML are told apart, with the path."""
+        missing = os.path.join(folder(self), "none.toml")
+        self.assertEqual(
+            self.mistake("-c", missing),
+            f"the configuration file {missing} cannot be read: no such file or directory",
+        )
+        self.assertIn("is a directory", self.mistake("-c", folder(self)))
+        for text in ("port", "port = ", b"\xff = 1", "port = 1\nport = 2"):
+            path = self.file(text)
+            sentence = self.mistake("-c", path)
+            self.assertTrue(sentence.startswith(f"the configuration file {path} is not TOML: "), sentence)
+
+    def test_what_a_file_cannot_say(self) -> None:
+        """An unknown name, or a value that is no text or number, is not passed over in silence."""
+        path = self.file("prot = 1")
+        known = "there are port, host, store, rate"
+        self.assertEqual(self.mistake("-c", path), f"{path}: there is no option 'prot'; {known}")
+        for text in ("port = true", "port = [1]", "rate = 2020-01-01", "[store]\npath = 'x'"):
+            path = self.file(text)
+            name = "store" if "store" in text else text.split()[0]
+            self.assertEqual(self.mistake("-c", path), f"{path}: {name} takes text or a number")
+
+    def test_words_that_are_no_options(self) -> None:
+        """A stray word or an unknown option is refused, and named."""
+        self.assertEqual(self.mistake("start"), "only options are expected, not 'start'")
+        self.assertIn("--prot", self.mistake("--prot", "1"))
+
+    def test_below_twistd_one_sentence_ends_it(self) -> None:
+        """twistd shows the sentence alone, not pages of help around it."""
+        for words, told in ((["--port", "x"], "chatd: --port: a port is"), (["--nothing"], "chatd: ")):
+            options = Options({})
+            options.parent = ServerOptions()
+            leaving = self.assertRaises(SystemExit, options.parseOptions, words)
+            self.assertTrue(str(leaving).startswith(told), leaving)
+            self.assertTrue(str(leaving).endswith("(see: twistd chatd --help)"), leaving)
+
+
+class Help(OptionsCase):
+    """What can be read without a manual."""
+
+    def test_every_option_is_in_the_help(self) -> None:
+        """--help has each option, its letter, its default and its variable, and the order of the sources."""
+        text = str(Options({}))
+        for name in (*NAMES, "config"):
+            self.assertIn(f"--{name}=", text)
+            self.assertIn("CHATD_" + name.upper(), text)
+        for default in ("65432", "127.0.0.1", "sqlite:chatd.db", "1000"):
+            self.assertIn(default, text.partition("Options:")[2].partition("A chat daemon")[0])
+        for option in ("--help", "--version"):
+            self.assertIn(option, text)
+
+    def test_version(self) -> None:
+        """--version says which one this is, and leaves."""
+        said = io.StringIO()
+        with redirect_stdout(said):
+            leaving = self.assertRaises(SystemExit, self.parsed, "--version")
+        self.assertEqual((leaving.code, said.getvalue()), (0, f"chatd {__version__}\n"))
