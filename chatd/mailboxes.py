@@ -105,12 +105,12 @@ class Mailbox:
         self._saving = False
         self._tried: list[Callable[[], None]] = []
 
-    async def load(self) -> None:
-        """Read what the store has. May raise `StoreUnavailable`."""
+    async def load(self, *others: Awaitable[Any]) -> list[Any]:
+        """Read what the store has, and the answers to `others`. May raise `StoreUnavailable`."""
         store = self._store
-        # All three are in the queue before the first is awaited, so they are of one moment.
-        cursor, claim, head = await all_of(
-            store.get(CURSOR, self.log), store.get(CLAIM, self.log), store.head(self.log)
+        # All of them are in the queue before the first is awaited, so they are of one moment.
+        cursor, claim, head, *answers = await all_of(
+            store.get(CURSOR, self.log), store.get(CLAIM, self.log), store.head(self.log), *others
         )
         for kind, document in ((CURSOR, cursor), (CLAIM, claim)):
             if document is not None:
@@ -119,6 +119,7 @@ class Mailbox:
         if CURSOR in self._kept:
             self.cursor = msgspec.msgpack.decode(self._kept[CURSOR].body, type=Cursor)
         self.head = max(self.head, head)
+        return answers
 
     def settle(self, boot: str) -> None:
         """After a daemon that ended without a word: decide what its sessions had read (see above)."""

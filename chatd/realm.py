@@ -27,7 +27,7 @@ from chatd.limits import Limits
 from chatd.mailboxes import CLAIM, Background, Mailbox, all_of
 from chatd.permissions import check_sender, check_text
 from chatd.sessions import Peer, Session
-from chatd.stores import Append, Origin, Store
+from chatd.stores import Append, Document, Origin, Store
 
 
 class Message(Protocol):
@@ -81,7 +81,7 @@ class Realm:
         if document is None or name.lower() in self._leaving:
             return None
         self._remember(name)
-        return document.key, msgspec.msgpack.decode(document.body, type=Account)
+        return document.key, _account(document)
 
     async def register(self, name: str, account: Account) -> None:
         """Make an account. Raises `IllegalName`, `NameTaken`."""
@@ -153,10 +153,9 @@ class Realm:
             mailbox = self._mailbox(log)
         mailbox.reserved = True
         try:
-            if is_new:
-                await mailbox.load()
-            found = await self.account(name)
-            if found is None or found[1] != account:
+            document = self.store.get(ACCOUNT, name)
+            (found,) = await (mailbox.load(document) if is_new else all_of(document))
+            if found is None or name.lower() in self._leaving or _account(found) != account:
                 raise UnknownAccount()
             return Session(name, mailbox, peer, self.store, self.limits, self._boot)
         except BaseException:
@@ -297,6 +296,10 @@ class _Held:
     def __init__(self, appends: Sequence[Append], unknown: int) -> None:
         self.appends = appends
         self.unknown = unknown
+
+
+def _account(document: Document) -> Account:
+    return msgspec.msgpack.decode(document.body, type=Account)
 
 
 def _nothing() -> None:

@@ -35,6 +35,7 @@ class HeldStore(MemoryStore):
         if self._open:
             batch = self._take_open()
             self._commit(batch)
+            self._committing = 0
             self._answer(batch)
 
     def crash(self) -> None:

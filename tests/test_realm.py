@@ -22,7 +22,7 @@ from chatd.mailboxes import CLAIM, CURSOR
 from chatd.sessions import Session
 from chatd.stores import Append
 from chatd.stores.batches import Batch
-from tests.realms import HeldStore, House, Reader, Said
+from tests.realms import OPEN, HeldStore, House, Reader, Said
 from tests.test_mailboxes import FailingStore, forgiven
 
 
@@ -163,7 +163,7 @@ class Sending(RealmCase):
         for name in ("Ann", "bob"):
             if name in self.house.sessions:
                 self.house.logout(name)
-            self.house.sessions[name] = self.house.run(self.realm.login(name, Noting()))
+            self.house.sessions[name] = self.house.run(self.realm.login(name, OPEN, Noting()))
         self.store.eager = False
         for number, (sender, recipient) in enumerate([("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]):
             self.house.send(sender, recipient, str(number))
@@ -190,19 +190,19 @@ class LoggingIn(RealmCase):
     def test_one_at_a_time(self) -> None:
         """An account that is logged in, or about to be, is not had a second time, in any spelling."""
         self.store.eager = False
-        first = self.begin(self.realm.login("Ann", Reader()))
-        second = self.begin(self.realm.login("ANN", Reader()))
+        first = self.begin(self.realm.login("Ann", OPEN, Reader()))
+        second = self.begin(self.realm.login("ANN", OPEN, Reader()))
         self.assertTrue(self.realm.online("ann"))
         self.failureResultOf(second, AlreadyLoggedIn)
         self.store.release()
-        self.failureResultOf(self.begin(self.realm.login("ann", Reader())), AlreadyLoggedIn)
+        self.failureResultOf(self.begin(self.realm.login("ann", OPEN, Reader())), AlreadyLoggedIn)
         self.successResultOf(first).end()
         self.assertFalse(self.realm.online("ann"))
 
     def test_when_the_store_fails(self) -> None:
         """A login that could not read the mailbox is refused, and does not stand in the way of the next."""
         self.store.readable = False
-        self.failureResultOf(self.begin(self.realm.login("Ann", Reader())), StoreUnavailable)
+        self.failureResultOf(self.begin(self.realm.login("Ann", OPEN, Reader())), StoreUnavailable)
         forgiven(self)
         self.assertFalse(self.realm.online("ann"))
         self.store.readable = True

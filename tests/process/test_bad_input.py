@@ -180,6 +180,19 @@ class BadInput(SynchronousTestCase):
         self.assertEqual(client.so_far(), [])
         self.well()
 
+    def test_a_million_frames(self) -> None:
+        """A million commands in one write cost the daemon no memory to speak of, and nobody else's time."""
+        client = self.client().create("Ann")
+        before = self.daemon.memory()
+        sender = threading.Thread(target=client.send, args=(encode(DELIVER) * 1_000_000,), daemon=True)
+        sender.start()
+        sender.join(30)
+        self.assertFalse(sender.is_alive())
+        client.socket.settimeout(30)
+        self.assertEqual(client.so_far(), [])
+        self.assertLess(self.daemon.memory() - before, 16 * MEGABYTE)
+        self.well()
+
     def test_half_a_frame(self) -> None:
         """Whoever falls silent in the middle of a frame keeps nobody waiting, and may still go on."""
         frame = encode(SEND, "Ann", "Ann", "hello")

@@ -89,7 +89,7 @@ class Stores(Start):
             good[:50],
         ):
             file.write_bytes(bad)
-            self.refuses("")
+            self.refuses("damaged")
         file.write_bytes(good)
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
         self.assertEqual(daemon.stop(), 0)
