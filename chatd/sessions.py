@@ -18,7 +18,8 @@ from chatd.mailboxes import Claim, Mailbox
 from chatd.stores import Append, Store
 
 _KEPT = 256
-"""entries of an inbox that a volatile store keeps after they have been read"""
+"""entries of an inbox that a volatile store keeps after they have been read, at least"""
+_FORGOTTEN_AT_ONCE = 4 * _KEPT
 
 
 class Peer(Protocol):
@@ -87,7 +88,7 @@ class Session:
         # What this session or those before it were handed; while it is live, also all of (_after, _pushed].
         self._cursor = mailbox.cursor
         self._after = self._pushed = mailbox.head
-        self._forget_at = mailbox.head + _KEPT
+        self._forget_at = mailbox.head + _FORGOTTEN_AT_ONCE
         # Mail after this seq needs no asking for. A cursor must not get ever more gaps from sessions that
         # never fetch their mail: with too many of them, everything waits until it is asked for.
         crowded = len(mailbox.cursor.ahead) >= limits.holes
@@ -120,7 +121,7 @@ class Session:
         """Have the store drop what has been read, but for the latest entries."""
         read = self._handed.without(self.peer.unread()).upto
         self._store.trim(self.mailbox.log, read - _KEPT)
-        self._forget_at = self._pushed + _KEPT
+        self._forget_at = self._pushed + _FORGOTTEN_AT_ONCE
 
     def answer(self) -> None:
         """Let the peer know what became of what it sent."""

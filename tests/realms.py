@@ -35,14 +35,12 @@ class HeldStore(MemoryStore):
         if self._open:
             batch = self._take_open()
             self._commit(batch)
-            self._committing = 0
             self._answer(batch)
 
     def crash(self) -> None:
         """Forget what was not committed."""
         self._open = []
         self._calls = 0
-        self._collected = 0
 
 
 class Runner:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
@@ -45,6 +47,17 @@ class MemoryStore(Batches):
         """Nothing to close."""
         return succeed(None)
 
+    @property
+    def backlog(self) -> int:
+        """See `Store.backlog`; there is seldom any, so it is counted when somebody asks."""
+        if not self._open:
+            return 0
+        return sum(len(item.body) for item in self._open if isinstance(item, Append))
+
+    def append(self, appends: Sequence[Append]) -> None:
+        """See `Store.append`."""
+        self._open += appends
+
     def flush(self) -> None:
         """Commit at once. Whoever hears of it may send again, so this goes on until nothing waits."""
         if self._flushing:
@@ -54,7 +67,6 @@ class MemoryStore(Batches):
             while self._open:
                 batch = self._take_open()
                 self._commit(batch)
-                self._committing = 0
                 self._answer(batch)
         finally:
             self._flushing = False

@@ -40,6 +40,8 @@ PATIENCE = 10.0
 """seconds that one wait for a socket may take"""
 START_PATIENCE = 30.0
 """seconds that a daemon may take to start on a busy machine"""
+ALL_PATIENCE = 30.0
+"""seconds that reading all there is may take, however steadily it comes"""
 NOBODY = "no-such-name"
 _PROGRAM = Path(sys.executable).parent / "twistd"
 TWISTD: Sequence[str] = (
@@ -195,9 +197,16 @@ class Client:
         """All that comes before the answer to a command sent now."""
         self.send(encode(LIST, NOBODY))
         come: list[Reply] = []
+        deadline = time.monotonic() + ALL_PATIENCE
         while (message := self.next()) != ListResponse(()):
             come.append(message)
+            self._check_end(deadline, come)
         return come
+
+    def _check_end(self, deadline: float, come: Sequence[Reply]) -> None:
+        """A daemon that sends without end must not hold the tests up."""
+        if time.monotonic() > deadline:
+            raise self.case.failureException(f"no end of what comes, after {len(come)} messages")
 
     def mail(self) -> list[Reply]:
         """What DELIVER brings."""
@@ -212,17 +221,21 @@ class Client:
         """All that comes until the daemon closes the connection in an orderly way."""
         come: list[Reply] = self._come[self._at :]
         self._come, self._at = [], 0
+        deadline = time.monotonic() + ALL_PATIENCE
         while data := self.socket.recv(1 << 16):
             come += self._decoder.feed(data)  # type: ignore[arg-type]
+            self._check_end(deadline, come)
         return come
 
     def remains(self) -> list[Reply]:
         """All that can still be read, however the connection ended."""
         come: list[Reply] = self._come[self._at :]
         self._come, self._at = [], 0
+        deadline = time.monotonic() + ALL_PATIENCE
         try:
             while data := self.socket.recv(1 << 16):
                 come += self._decoder.feed(data)  # type: ignore[arg-type]
+                self._check_end(deadline, come)
         except ConnectionError:
             pass
         return come
