@@ -39,7 +39,14 @@ _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
 _LINGER_TIME = 2.0
 _LOGGED_REFUSALS = 10
-_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 60_000))
+# A peer that is gone without a word is found out; and a socket is writable when all of it is on its way.
+_TCP_OPTIONS = (
+    ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 60_000),
+    ("TCP_NOTSENT_LOWAT", 1),
+)
 
 
 class Decoder(TypingProtocol[M]):
@@ -104,8 +111,7 @@ class Connection(Protocol):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
             handle: socket.socket = self.transport.getHandle()  # type: ignore[attr-defined]
-            # A peer that is gone without a word is found out within a minute or two.
-            for option, value in _KEEPALIVE:
+            for option, value in _TCP_OPTIONS:
                 if hasattr(socket, option):
                     handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         limits = self.factory.limits

@@ -16,16 +16,17 @@ from typing import Any
 from twisted.internet import tcp
 
 _LINUX = sys.platform.startswith("linux")
-# Linux, tcp(7): bytes in the receive queue; bytes in the send queue that the peer has not acknowledged.
+# Linux, tcp(7): bytes in the receive queue; in the send queue, not acknowledged by the peer; not even sent.
 _SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
+_SIOCOUTQNSD = 0x894B
 _TCP_ESTABLISHED = 1
 
 
 class PromptServer(tcp.Server):
-    """A server-side connection. `taken` counts the bytes the kernel has taken for sending."""
+    """A server-side connection."""
 
-    taken = 0
+    _taken = 0
     _arrived: int | None = None
 
     def write(self, data: bytes) -> None:
@@ -44,9 +45,15 @@ class PromptServer(tcp.Server):
         except OSError:
             # Full, or broken: queued, and the reactor will run into it and report it in its own time.
             sent = 0
-        self.taken += sent
-        if sent < len(data):
+        self._taken += sent
+        full = sent < len(data)
+        if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
+        elif self._ask(_SIOCOUTQNSD):
+            # The peer's window is closed: what only the kernel of this machine has may never get out.
+            full = True
+            self.startWriting()  # type: ignore[no-untyped-call]
+        if full:
             producer: Any = self.producer
             if producer is not None and self.streamingProducer and not self.producerPaused:
                 self.producerPaused = True
@@ -56,14 +63,19 @@ class PromptServer(tcp.Server):
         """As inherited; counts."""
         sent = super().writeSomeData(data)
         if isinstance(sent, int):
-            self.taken += sent
+            self._taken += sent
         return sent
 
     def arrived(self) -> int:
         """How many of the bytes written have reached the peer's kernel, as far as can be known."""
         if self._arrived is not None:
             return self._arrived
-        return max(0, self.taken - self._ask(_SIOCOUTQ))
+        return max(0, self._taken - self._ask(_SIOCOUTQ))
+
+    @property
+    def taken(self) -> int:
+        """How many of the bytes written are on their way to the peer, or there."""
+        return self._taken - self._ask(_SIOCOUTQNSD)
 
     def input_waits(self) -> bool:
         """Whether something has come that was not read; closing now would break off the connection."""
