@@ -301,7 +301,8 @@ class React(Message):
 
 
 class History(Message):
-    """Entries of one's own inbox, or of a room that one is in: those after seq `after`, oldest first, or, with `before` greater than 0, the last ones before it, likewise oldest first. Answer: `Page`."""
+    """Entries of one's own inbox, or of a room that one is in: those after seq `after`, oldest first,
+    or, with `before` above 0, the last ones before it, likewise oldest first. Answer: `Page`."""
 
     command: ClassVar[int] = 17
     ref: Ref
@@ -312,7 +313,8 @@ class History(Message):
 
 
 class SayTyping(Message):
-    """Tell an account or a room that one is writing, or has stopped. Never stored, told to those who want `Typing`. Answer: `Done`."""
+    """Tell an account or a room that one is writing, or has stopped. Never stored, told to those who want
+    `Typing`. Answer: `Done`."""
 
     command: ClassVar[int] = 18
     ref: Ref
@@ -341,8 +343,8 @@ class Join(Message):
 
 
 class Leave(Message):
-    """Be no member any more. An owner's place goes to the first who came of the moderators, else members; a room
-    that its last member leaves is deleted (``#lobby`` never is). Answer: `Done`."""
+    """Be no member any more. An owner's place goes to the oldest of the moderators, else members; a room that
+    its last member leaves is deleted (``#lobby`` never is). Answer: `Done`."""
 
     command: ClassVar[int] = 22
     ref: Ref
