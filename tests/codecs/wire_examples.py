@@ -83,7 +83,7 @@ LIMIT = 131_072
 
 def raw(shown: str) -> bytes:
     """The bytes of `shown`; put together by hand, so that the table does not depend on what it tests."""
-    parts = re.findall(r"'([^']*)'|([0-9a-f]{2})|\S", shown)
+    parts = re.findall(r"'([^']*)'|([0-9a-f]{2})", shown)
     return b"".join(bytes.fromhex(digits) or text.encode() for text, digits in parts)
 
 
