@@ -25,6 +25,11 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     password: str | None = None
 
 
+def check_word(word: str) -> bool:
+    """Whether this has the letters and the length that a name may have."""
+    return _NAME.fullmatch(word) is not None
+
+
 def check_name(name: str) -> None:
     """Accept the name of an account, or raise `IllegalName` saying which rule it breaks."""
     if not name:

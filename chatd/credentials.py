@@ -24,11 +24,12 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import Attribute, Interface, implementer
 
 from chatd.accounts import Account
+from chatd.claiming import ClaimingPeer, ClaimingSession
 from chatd.errors import Busy, PasswordTooLong, UnknownAccount, WrongPassword
+from chatd.following import FollowingPeer, FollowingSession
 from chatd.limits import Limits
 from chatd.permissions import check_open
 from chatd.realm import Realm
-from chatd.sessions import Peer, Session
 
 T = TypeVar("T")
 
@@ -45,8 +46,12 @@ class IFrom(Interface):
     address: str = Attribute("The address of the peer, without its port.")
 
 
-class ISession(Interface):
-    """What a portal gives: a `chatd.sessions.Session`."""
+class IClaimingSession(Interface):
+    """What a portal gives a protocol without acknowledgements: a `chatd.claiming.ClaimingSession`."""
+
+
+class IFollowingSession(Interface):
+    """What a portal gives a protocol with acknowledgements: a `chatd.following.FollowingSession`."""
 
 
 @implementer(INamed, IFrom)
@@ -186,8 +191,14 @@ class AccountChecker:
         """Fires with the avatar id; fails with `UnknownAccount`, `PasswordRequired`, `WrongPassword`."""
         return Deferred.fromCoroutine(self._check(credentials))
 
+    async def prove(self, name: str, password: str | None, address: str) -> Account:
+        """The account, if this is its password. Raises as `requestAvatarId`."""
+        given = Named(name, address) if password is None else NamedWithPassword(name, password, address)
+        _, account = await self._check(given)
+        return account
+
     async def _check(self, credentials: Named | NamedWithPassword) -> tuple[str, Account]:
-        found = await self._realm.account(credentials.username)
+        found = await self._realm.directory.account(credentials.username)
         if found is None:
             raise UnknownAccount()
         name, account = found
@@ -214,17 +225,25 @@ class Avatars:
         self._realm = realm
 
     def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
-        """(ISession, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
-        if ISession not in interfaces:
-            raise NotImplementedError("only ISession is provided")
+        """(the interface, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
         name, account = avatarId
-        return Deferred.fromCoroutine(self._avatar(name, account, mind))
+        if IClaimingSession in interfaces:
+            return Deferred.fromCoroutine(self._claiming(name, account, mind))
+        if IFollowingSession in interfaces:
+            return Deferred.fromCoroutine(self._following(name, account, mind))
+        raise NotImplementedError("only sessions are provided")
 
-    async def _avatar(
-        self, name: str, account: Account, peer: Peer
-    ) -> tuple[Any, Session, Callable[[], None]]:
+    async def _claiming(
+        self, name: str, account: Account, peer: ClaimingPeer
+    ) -> tuple[Any, ClaimingSession, Callable[[], None]]:
         session = await self._realm.login(name, account, peer)
-        return ISession, session, session.end
+        return IClaimingSession, session, session.end
+
+    async def _following(
+        self, name: str, account: Account, peer: FollowingPeer
+    ) -> tuple[Any, FollowingSession, Callable[[], None]]:
+        session = await self._realm.follow(name, account, peer)
+        return IFollowingSession, session, session.end
 
 
 def portal(realm: Realm, passwords: Passwords, clock: Any) -> Portal:

@@ -9,13 +9,22 @@ import msgspec
 
 TEXT = "text"
 """the kind of an entry that a person or a bot said"""
+EDIT, DELETION, REACTION = "edit", "delete", "reaction"
+"""kinds that say something about the entry whose id is `Entry.about`"""
+JOIN, LEAVE, KICK, TOPIC, ACCESS, ROLE = "join", "leave", "kick", "topic", "access", "role"
+"""kinds that tell what has happened in a room"""
+INVITE = "invite"
+"""the kind of an entry in an inbox that invites to a room"""
+REPORT = "report"
+"""the kind of an entry for the operators"""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One thing said, as its log keeps it: immutable.
 
     `seq` counts from 1 without gaps within the log; `id` is unique across the logs of a store and
-    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name.
+    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name; `about` is the
+    id of the entry that this one refers to, 0 for none.
     """
 
     seq: int
@@ -24,6 +33,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     sender: str
     kind: str
     body: str
+    about: int = 0
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -38,7 +48,15 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
     def acknowledge(self, first: int, last: int) -> Cursor:
         """This cursor with the seqs `first` to `last`, inclusive, acknowledged as well."""
+        if not self.ahead and first <= self.upto + 1:
+            return Cursor(last) if last > self.upto else self
         return _joined(self.upto, [*self.ahead, (first, last)])
+
+    def union(self, other: Cursor) -> Cursor:
+        """What this cursor or the other has acknowledged."""
+        if other.upto <= self.upto and not other.ahead:
+            return self
+        return _joined(self.upto, [(1, other.upto), *self.ahead, *other.ahead])
 
     def without(self, seqs: Iterable[int]) -> Cursor:
         """This cursor with `seqs` waiting again: what was handed over has come back unread."""
@@ -78,3 +96,19 @@ def _joined(upto: int, ranges: Iterable[tuple[int, int]]) -> Cursor:
         else:
             ahead.append((first, last))
     return Cursor(upto, tuple(ahead))
+
+
+def described(kind: str, body: str) -> str:
+    """An entry as one text, for protocols that have nothing but texts."""
+    match kind:
+        case "text":
+            return body
+        case "edit":
+            return f"[corrected] {body}"
+        case "delete":
+            return "[deleted a message]"
+        case "reaction":
+            return f"[reacted: {body}]" if body else "[took a reaction back]"
+        case "invite":
+            return f"[invites you to {body}]"
+    return f"[{kind}] {body}".rstrip()

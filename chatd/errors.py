@@ -90,10 +90,100 @@ class TextTooLong(Refused):
     code = "text-too-long"
 
 
+class TopicTooLong(Refused):
+    """The topic is longer than this daemon takes."""
+
+    code = "topic-too-long"
+
+
 class PatternTooLong(Refused):
     """The search pattern is longer than this daemon takes."""
 
     code = "pattern-too-long"
+
+
+class UnknownLog(Refused):
+    """There is no such log, or it is not yours to read."""
+
+    code = "unknown-log"
+
+
+class UnknownEntry(Refused):
+    """There is no such entry, or it is not yours to read."""
+
+    code = "unknown-entry"
+
+
+class NothingToAcknowledge(Refused):
+    """The log has no such entry yet."""
+
+    code = "nothing-to-acknowledge"
+
+
+class TooManyGaps(Refused):
+    """Too many gaps in what has been acknowledged; acknowledge the older entries first."""
+
+    code = "too-many-gaps"
+
+
+class NotTheAuthor(Refused):
+    """Only messages of one's own can be changed."""
+
+    code = "not-the-author"
+
+
+class Blocked(Refused):
+    """The recipient takes no messages from you."""
+
+    code = "blocked"
+
+
+class IllegalRoom(Refused):
+    """A room's name is a # and then 1 to 32 letters, digits, dots, underscores or hyphens."""
+
+    code = "illegal-room"
+
+
+class RoomTaken(Refused):
+    """There is a room of that name already."""
+
+    code = "room-taken"
+
+
+class UnknownRoom(Refused):
+    """There is no room of that name, or one has to be invited to it."""
+
+    code = "unknown-room"
+
+
+class NotAMember(Refused):
+    """That takes a member of the room; join it first."""
+
+    code = "not-a-member"
+
+
+class NotAllowed(Refused):
+    """That takes another role in the room."""
+
+    code = "not-allowed"
+
+
+class UnknownMember(Refused):
+    """The room has no such member."""
+
+    code = "unknown-member"
+
+
+class UnknownRole(Refused):
+    """A role is owner, moderator or member."""
+
+    code = "unknown-role"
+
+
+class LimitReached(Refused):
+    """There are as many of these as this daemon allows."""
+
+    code = "limit-reached"
 
 
 class Busy(Refused):

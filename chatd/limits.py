@@ -10,6 +10,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     text: int = 65_536
     """longest text of a message"""
+    topic: int = 256
+    """longest topic of a room, in characters"""
     pattern: int = 256
     """longest pattern of a listing, in characters"""
     password: int = 1_024
@@ -18,6 +20,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """commands a second that a connection may send on average; None: as fast as it can"""
     burst_seconds: float = 10.0
     """how many seconds' worth of commands may come at once before a connection is slowed"""
+    account_rate: float = 2.0
+    """commands that all connections of an account may send together, as a multiple of `rate`"""
+    idle_time: float = 60.0
+    """how long a client may be silent before it is asked whether it is there, and then to answer"""
     strangers: int = 2_000
     """connections that have not logged in; over it the one that has been idle longest goes"""
     login_time: float = 300.0
@@ -30,6 +36,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """bytes of text waiting for the store; over it senders are paused until it is half of that"""
     page: int = 256
     """entries read from a log at once"""
+    rooms: int = 200
+    """rooms that an account may be a member of"""
+    members: int = 10_000
+    """members that a room may have, and as many may be invited"""
+    blocked: int = 1_000
+    """accounts that an account may block"""
+    watched: int = 500
+    """accounts whose presence a session may watch"""
     holes: int = 64
     """gaps a cursor may have; a reader who has more is pushed nothing until it has fetched its mail"""
     hashes: int = 64

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chatd.accounts import Account
-from chatd.errors import NotLoggedIn, NotTheSender, PasswordRequired, TextTooLong
+from chatd.entries import TEXT, Entry
+from chatd.errors import (
+    NotAllowed,
+    NotAMember,
+    NotLoggedIn,
+    NotTheAuthor,
+    NotTheSender,
+    PasswordRequired,
+    TextTooLong,
+    UnknownMember,
+    UnknownRoom,
+)
+from chatd.rooms import INVITED, LOBBY, MEMBER, MODERATOR, OWNER, RANKS, Room
 from chatd.sessions import Session
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Who may become somebody here. `registration` is ``open``, ``invite`` (with an operator's token) or
+    ``closed``; `open_accounts`: whether accounts without a password may be made and used."""
+
+    registration: str = "open"
+    open_accounts: bool = True
 
 
 def check_open(account: Account) -> None:
@@ -27,6 +49,77 @@ def check_sender(session: Session, sender: str) -> None:
 
 
 def check_text(text: str, limit: int) -> None:
-    """A text has at most `limit` characters. Raises `TextTooLong`."""
-    if len(text) > limit:
-        raise TextTooLong(f"text too long: {len(text)} characters, the limit is {limit}")
+    """A text has at most `limit` bytes of UTF-8. Raises `TextTooLong`."""
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > limit:
+        raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
+
+
+def check_author(session: Session, entry: Entry) -> None:
+    """Only what one has said oneself can be changed, and only once it is a text. Raises `NotTheAuthor`."""
+    if entry.sender.lower() != session.name.lower() or entry.kind != TEXT:
+        raise NotTheAuthor()
+
+
+def may_see(room: Room, name: str) -> bool:
+    """A private room is there for those in it, and those invited."""
+    return not room.charter.private or room.charter.role(name) != ""
+
+
+def check_seen(room: Room, name: str) -> None:
+    """Raises `UnknownRoom`, as if there were none."""
+    if not may_see(room, name):
+        raise UnknownRoom()
+
+
+def check_join(room: Room, name: str) -> None:
+    """Everyone may join a public room, who is invited a private one. Raises `UnknownRoom`."""
+    check_seen(room, name)
+
+
+def check_role(room: Room, name: str, role: str) -> None:
+    """That takes at least this role. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+    check_seen(room, name)
+    own = room.charter.role(name)
+    if RANKS[own] < RANKS[MEMBER]:
+        raise NotAMember()
+    if RANKS[own] < RANKS[role]:
+        raise NotAllowed(f"that takes the {role} of {room.name}; you are a {own}")
+
+
+def check_topic(room: Room, name: str) -> None:
+    """A topic is for moderators and the owner; nobody owns the lobby. Raises as `check_role`."""
+    check_role(room, name, MODERATOR)
+
+
+def check_invite(room: Room, name: str) -> None:
+    """In a public room every member may invite. Raises as `check_role`."""
+    check_role(room, name, MODERATOR if room.charter.private else MEMBER)
+
+
+def check_kick(room: Room, name: str, other: str) -> None:
+    """Those of lower rank can be put out. Raises as `check_role`, and `UnknownMember`."""
+    check_role(room, name, MODERATOR)
+    role = room.charter.role(other)
+    if not role:
+        raise UnknownMember(f"{room.name} has no member {other}")
+    if RANKS[role] >= RANKS[room.charter.role(name)]:
+        raise NotAllowed(f"{other} is a {role} of {room.name}, as much as you")
+
+
+def check_owner(room: Room, name: str, member: str = "") -> None:
+    """Roles, access and deletion are the owner's. Raises as `check_role`, and `UnknownMember`."""
+    check_role(room, name, OWNER)
+    if member and room.charter.role(member) in ("", INVITED):
+        raise UnknownMember(f"{room.name} has no member {member}")
+
+
+def check_retract(session: Session, entry: Entry, room: Room | None) -> None:
+    """One's own messages can be deleted, and by moderators all in their room. Raises `NotTheAuthor`."""
+    if room is None or entry.kind != TEXT or RANKS[room.charter.role(session.name)] < RANKS[MODERATOR]:
+        check_author(session, entry)
+
+
+def is_eternal(room: Room) -> bool:
+    """Whether it stays when its last member leaves."""
+    return room.log == LOBBY

@@ -1,224 +1,376 @@
 """The heart: who is who, who is there, who is told what. One realm is shared by all protocols.
 
 Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of a
-message (`send` and `committed`) is plain calls.
+message (`send` and `committed`) is plain calls. What is said about rooms, people and earlier entries has
+files of its own: `membership`, `people`, `remarks`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Protocol
 
-import msgspec
-
-from chatd.accounts import ACCOUNT, Account, check_name, inbox
-from chatd.errors import (
-    AlreadyLoggedIn,
-    Exists,
-    NameTaken,
-    PatternTooLong,
-    Refused,
-    UnknownAccount,
-)
+from chatd.accounts import ACCOUNT, Account, inbox
+from chatd.claiming import ClaimingPeer, ClaimingSession
+from chatd.delivery import Delivery
+from chatd.directory import Directory, decoded
+from chatd.entries import INVITE
+from chatd.errors import AlreadyLoggedIn, NotAMember, Refused, UnknownAccount, UnknownRoom
+from chatd.following import FollowingPeer, FollowingSession
 from chatd.limits import Limits
 from chatd.mailboxes import CLAIM, Background, Mailbox, all_of
-from chatd.permissions import check_sender, check_text
-from chatd.sessions import Peer, Session
-from chatd.stores import Append, Document, Origin, Store
+from chatd.membership import Rooms
+from chatd.people import People
+from chatd.permissions import Policy, check_sender, check_text
+from chatd.remarks import Remarks
+from chatd.rooms import Room
+from chatd.sessions import Session
+from chatd.stores import Append, Store
 
 
 class Message(Protocol):
-    """What somebody says: who it claims to be, to whom, and the message as it came, to be passed on."""
+    """What somebody says: who it claims to be (None: itself), to whom, and the sender's own key for it."""
 
     @property
-    def sender(self) -> str: ...
+    def sender(self) -> str | None: ...
     @property
     def recipient(self) -> str: ...
     @property
     def text(self) -> str: ...
     @property
-    def frame(self) -> bytes | None: ...
+    def key(self) -> str | None: ...
+
+
+class _Nobody:
+    """The origin of entries of which nobody waits to hear."""
+
+    wants_receipts = False
+
+    def __init__(self) -> None:
+        self.answers: list[Append] = []
+
+    def answer(self) -> None:
+        """See `Origin`."""
+        self.answers = []
 
 
 class Realm:
-    """Accounts, sessions and mailboxes over one store.
+    """Accounts, sessions, mailboxes and rooms over one store.
 
-    `boot` names this run of the machine; `now` is milliseconds since 1970 (UTC), and ids count on from it.
+    `boot` names this run of the machine; `now` gives milliseconds since 1970 (UTC), and ids count on from
+    what it says first.
     """
 
     def __init__(
-        self, store: Store, background: Background, limits: Limits, boot: str = "", now: int = 0
+        self,
+        store: Store,
+        background: Background,
+        limits: Limits,
+        boot: str = "",
+        now: Callable[[], int] = lambda: 0,
+        policy: Policy | None = None,
     ) -> None:
         self.store = store
         self.limits = limits
+        self.now = now
+        self.policy = policy or Policy()
         self._background = background
         self._boot = boot
         # A million ids a millisecond before they could run into those of a later start.
-        self._ids = count(now << 20)
+        self._ids = count(now() << 20)
         self._mailboxes: dict[str, Mailbox] = {}
-        # The logs of accounts known to exist, by the name in lower case.
-        self._known: dict[str, str] = {}
-        self._leaving: set[str] = set()
-        self._held: deque[_Held] = deque()
-        self._waiting: list[Callable[[], None]] = []
-        store.committed = self.committed
+        self._nobody = _Nobody()
+        self.directory = Directory(store, limits)
+        self.rooms = Rooms(self)
+        self.people = People(self)
+        self.remarks = Remarks(self)
+        self.delivery = Delivery(store, limits, self.remarks.delivered)
 
     async def start(self) -> None:
         """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
         for log in await self.store.list(CLAIM):
-            mailbox = self._mailbox(log)
+            mailbox = self._mailbox(log.removeprefix("@"))
             await mailbox.load()
             mailbox.settle(self._boot)
+        await self.rooms.start()
 
     # Accounts
 
-    async def account(self, name: str) -> tuple[str, Account] | None:
-        """The name as first written, and what is stored; None if there is no such account."""
-        document = await self.store.get(ACCOUNT, name)
-        if document is None or name.lower() in self._leaving:
-            return None
-        self._remember(name)
-        return document.key, _account(document)
+    async def find_rooms(
+        self, name: str | None, pattern: str, after: str, limit: int
+    ) -> tuple[list[Room], bool, str]:
+        """See `Rooms.find`. Raises `PatternTooLong`."""
+        self.directory.check_pattern(pattern)
+        return await self.rooms.find(name, pattern, after, limit)
 
-    async def register(self, name: str, account: Account) -> None:
-        """Make an account. Raises `IllegalName`, `NameTaken`."""
-        check_name(name)
-        try:
-            await self.store.create(ACCOUNT, name, msgspec.msgpack.encode(account))
-        except Exists:
-            raise NameTaken() from None
-        self._remember(name)
+    async def register(self, name: str, account: Account, invite: str | None = None) -> None:
+        """Make an account, as far as the policy allows. Raises `IllegalName`, `NameTaken`."""
+        await self.directory.register(name, account)
 
-    async def names(self, pattern: str = "*") -> list[str]:
-        """The names of all accounts that match a glob, in order of creation. Raises `PatternTooLong`."""
-        if len(pattern) > self.limits.pattern:
-            raise PatternTooLong(
-                f"search pattern too long: {len(pattern)} characters, the limit is {self.limits.pattern}"
-            )
-        return await self.store.list(ACCOUNT, pattern)
+    async def set_password(
+        self, name: str, password: str | None, account: Account | None = None, asker: Session | None = None
+    ) -> None:
+        """Give an account another password (its hash, or None: it becomes open) and end its sessions but the
+        asker's. With `account`: if it is still that. Raises `UnknownAccount`."""
+        if account is None:
+            found = await self.directory.account(name)
+            if found is None:
+                raise UnknownAccount()
+            name, account = found
+        await self.directory.set_password(name, account, password)
+        await self.kick(name, "password-changed", "The password has been changed: log in again.", asker)
 
     async def delete(self, session: Session) -> None:
-        """Delete the account of `session` with its mailbox; the session is over."""
-        key = session.name.lower()
-        document = await self.store.get(ACCOUNT, session.name)
-        if document is None or session.ended:
-            return
-        mailbox = session.mailbox
-        self._known.pop(key, None)
-        self._leaving.add(key)
-        mailbox.gone = True
-        try:
-            # Both are in the queue before either is awaited: one transaction.
-            await all_of(
-                self.store.delete(ACCOUNT, session.name, document.version), self.store.drop(mailbox.log)
-            )
-        except BaseException:
-            # The session may have ended meanwhile; what it has read still has to be kept.
-            mailbox.gone = False
-            self._mailboxes.setdefault(mailbox.log, mailbox)
-            mailbox.when_kept(_nothing)
-            raise
-        finally:
-            self._leaving.discard(key)
-        session.vanish()
-        self._mailboxes.pop(mailbox.log, None)
+        """Delete the account of `session` with its inbox; the session is over, and so are its others."""
+        if not session.ended:
+            await self._delete(session.mailbox, session.name, session)
 
-    def _remember(self, name: str) -> None:
-        if len(self._known) >= self.limits.accounts_cached:
-            self._known.clear()
-        self._known[name.lower()] = inbox(name)
+    async def remove(self, name: str) -> None:
+        """Delete an account, for operators. Raises `UnknownAccount`."""
+        name = await self.directory.display_name(name)
+        mailbox = self._mailbox(name)
+        mailbox.reserved += 1
+        try:
+            await mailbox.load()
+            await self._delete(mailbox, name, None)
+        finally:
+            self._unreserve(mailbox)
+
+    async def _delete(self, mailbox: Mailbox, name: str, asker: Session | None) -> None:
+        document = await self.store.get(ACCOUNT, name)
+        if document is None or self.directory.leaving(name):
+            return
+        self.directory.leave(name)
+        try:
+            for log in list(mailbox.reading.places):
+                try:
+                    await self.rooms.leave(name, log)
+                except (NotAMember, UnknownRoom):
+                    mailbox.reading.places.pop(log, None)
+            mailbox.gone = True
+            try:
+                # Both are in the queue before either is awaited: one transaction.
+                await all_of(self.store.delete(ACCOUNT, name, document.version), self.store.drop(mailbox.log))
+            except BaseException:
+                # Sessions may have ended meanwhile; what they have read still has to be kept.
+                mailbox.gone = False
+                self._mailboxes.setdefault(mailbox.log, mailbox)
+                self.delivery.feeds.setdefault(mailbox.log, mailbox)
+                mailbox.when_kept(_nothing)
+                raise
+        finally:
+            self.directory.left(name)
+        for session in mailbox.sessions:
+            session.vanish()
+            if session is not asker:
+                session.peer.dismiss("account-deleted", "The account has been deleted.")
+        self._settled(mailbox)
+
+    async def kick(self, name: str, code: str, sentence: str, but: Session | None = None) -> int:
+        """End all sessions of an account, but one perhaps, and say why; how many they were."""
+        mailbox = self.mailbox(name)
+        sessions = [] if mailbox is None else [each for each in mailbox.sessions if each is not but]
+        for session in sessions:
+            session.end()
+            session.peer.dismiss(code, sentence)
+        return len(sessions)
 
     # Sessions
 
-    async def login(self, name: str, account: Account, peer: Peer) -> Session:
+    async def login(self, name: str, account: Account, peer: ClaimingPeer) -> ClaimingSession:
         """Log `peer` in as the account `name`, whose right to it has been proven when it was `account`.
 
         Raises `AlreadyLoggedIn`; `UnknownAccount` if it has been deleted meanwhile, even if there is another
         of that name now; `StoreUnavailable`.
         """
-        log = inbox(name)
-        mailbox = self._mailboxes.get(log)
-        if mailbox is not None and mailbox.session is not None:
+        mailbox = self._mailbox(name)
+        if mailbox.session is not None:
             former = mailbox.session
             if former.leaving or former.peer.hung_up():
                 former.end()
-                mailbox = self._mailboxes.get(log)
-        if mailbox is not None and (mailbox.session is not None or mailbox.reserved):
+                mailbox = self._mailbox(name)
+        if mailbox.session is not None or mailbox.claiming:
             raise AlreadyLoggedIn()
-        is_new = mailbox is None
-        if mailbox is None:
-            mailbox = self._mailbox(log)
-        mailbox.reserved = True
+        mailbox.claiming = True
         try:
-            document = self.store.get(ACCOUNT, name)
-            (found,) = await (mailbox.load(document) if is_new else all_of(document))
-            if found is None or name.lower() in self._leaving or _account(found) != account:
-                raise UnknownAccount()
-            return Session(name, mailbox, peer, self.store, self.limits, self._boot)
-        except BaseException:
-            if is_new:
-                self._settled(mailbox)
-            else:
-                mailbox.when_kept(_nothing)
-            raise
+            await self._check_in(mailbox, name, account)
+            session = ClaimingSession(
+                name, mailbox, peer, self.store, self.limits, self._boot, self.now(), self._went
+            )
         finally:
-            mailbox.reserved = False
+            mailbox.claiming = False
+            self._unreserve(mailbox)
+        self._came(session)
+        return session
+
+    async def follow(self, name: str, account: Account, peer: FollowingPeer) -> FollowingSession:
+        """The same for a peer that acknowledges what it gets. Nothing is pushed before `Session.begin`.
+
+        Raises `UnknownAccount`, `StoreUnavailable`.
+        """
+        mailbox = self._mailbox(name)
+        try:
+            await self._check_in(mailbox, name, account)
+            places = mailbox.reading.places
+            await self.rooms.load(list(places))
+            session = FollowingSession(
+                name, account.created, mailbox, peer, self.limits, self.now(), self._went
+            )
+            for log in list(places):
+                room = self.rooms.loaded(log)
+                if (
+                    room is not None
+                    and room.charter.created == places[log].since
+                    and name.lower() in room.charter.members
+                ):
+                    session.follow(room, places[log])
+                else:
+                    del places[log]
+        finally:
+            self._unreserve(mailbox)
+        self._came(session)
+        return session
+
+    async def _check_in(self, mailbox: Mailbox, name: str, account: Account) -> None:
+        """Load a mailbox, to be given back with `_unreserve`, if its account is still what it was."""
+        mailbox.reserved += 1
+        (found,) = await mailbox.load(self.store.get(ACCOUNT, name))
+        if found is None or self.directory.leaving(name) or mailbox.gone or decoded(found) != account:
+            raise UnknownAccount()
+
+    def _unreserve(self, mailbox: Mailbox) -> None:
+        mailbox.reserved -= 1
+        mailbox.settle_down()
+
+    def _came(self, session: Session) -> None:
+        if len(session.mailbox.readers) == 1:
+            self.people.came(session)
+
+    def _went(self, session: Session) -> None:
+        if isinstance(session, FollowingSession):
+            self.people.forget(session)
+        mailbox = session.mailbox
+        if not mailbox.readers and not mailbox.gone:
+            mailbox.reading.seen = self.now()
+            self.people.went(session)
 
     def online(self, name: str) -> bool:
         """Whether someone is logged in as `name`."""
         mailbox = self._mailboxes.get(inbox(name))
-        return mailbox is not None and (mailbox.session is not None or mailbox.reserved)
+        return mailbox is not None and bool(mailbox.readers or mailbox.reserved)
 
-    def _mailbox(self, log: str) -> Mailbox:
-        mailbox = self._mailboxes[log] = Mailbox(self.store, self._background, log, self._settled)
+    def sessions(self) -> list[Session]:
+        """All there are."""
+        return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
+
+    def following(self, name: str) -> list[FollowingSession]:
+        """The sessions of an account that follow logs."""
+        mailbox = self.mailbox(name)
+        found = [] if mailbox is None else mailbox.sessions
+        return [session for session in found if isinstance(session, FollowingSession)]
+
+    def mailbox(self, name: str) -> Mailbox | None:
+        """That of an account somebody is logged in as, perhaps."""
+        return self._mailboxes.get(inbox(name))
+
+    def counts(self) -> Mapping[str, int]:
+        """What there is at the moment, for operators."""
+        sessions = self.sessions()
+        return {
+            "sessions": len(sessions),
+            "accounts online": sum(1 for mailbox in self._mailboxes.values() if mailbox.readers),
+            "classic sessions": sum(isinstance(session, ClaimingSession) for session in sessions),
+            "rooms in memory": len(self.delivery.feeds) - len(self._mailboxes),
+            "bytes waiting for the store": self.store.backlog,
+        }
+
+    def _mailbox(self, name: str) -> Mailbox:
+        """That of an account, which may have to be loaded."""
+        log = inbox(name)
+        mailbox = self._mailboxes.get(log)
+        if mailbox is None:
+            mailbox = Mailbox(self.store, self._background, log, self._settled)
+            self._mailboxes[log] = self.delivery.feeds[log] = mailbox
         return mailbox
 
     def _settled(self, mailbox: Mailbox) -> None:
         if self._mailboxes.get(mailbox.log) is mailbox:
             del self._mailboxes[mailbox.log]
+            del self.delivery.feeds[mailbox.log]
+
+    def add_feed(self, room: Room) -> None:
+        """See `chatd.membership.House`."""
+        self.delivery.feeds[room.log] = room
+
+    def remove_feed(self, log: str) -> None:
+        """See `chatd.membership.House`."""
+        self.delivery.feeds.pop(log, None)
 
     # Messages
 
     def send(self, session: Session, messages: Sequence[Message], time: int) -> int:
-        """Append texts to the inboxes of their recipients; `session` is answered when they are durable.
+        """Append texts to the logs of their recipients; `session` is answered when they are durable.
 
         Takes as many of `messages` as it can without asking the store, from the front, and says how many:
         0 if it does not know whether there is such a recipient (await `account`). `time` is milliseconds
-        since 1970 (UTC). Raises, if the first is refused, `NotTheSender`, `UnknownAccount`, `TextTooLong`.
+        since 1970 (UTC). Raises, if the first is refused, `NotTheSender`, `UnknownAccount`, `TextTooLong`,
+        `NotAMember`, `Blocked`.
         """
         name = session.name
-        limit = self.limits.text
+        short = self.limits.text // 4
         ids = self._ids
-        known = self._known
         appends: list[Append] = []
         recipient = log = None
-        for message in messages:
-            sender = message.sender
-            text = message.text
-            if message.recipient != recipient:
-                recipient = message.recipient
-                log = known.get(recipient.lower())
-            if log is None or sender != name or len(text) > limit:
-                try:
+        try:
+            for message in messages:
+                text = message.text
+                sender = message.sender
+                if sender is not None and sender != name:
                     check_sender(session, sender)
-                    check_text(text, limit)
-                except Refused:
-                    if appends:
-                        break
-                    raise
+                if len(text) > short:
+                    check_text(text, self.limits.text)
+                if message.recipient != recipient:
+                    recipient = message.recipient
+                    log = self._address(session, recipient)
                 if log is None:
                     break
-            frame = message.frame
-            # Others are told a sender's name as it was first written, so only then can the frame go on.
-            passed = frame if sender == name else None
-            appends.append(Append(log, next(ids), time, name, text, session, frame, recipient, passed))
+                appends.append(Append(log, next(ids), time, name, text, session, message, key=message.key))
+        except Refused:
+            if not appends:
+                raise
         self.store.append(appends)
         return len(appends)
 
-    def fetch(self, session: Session) -> None:
+    def _address(self, session: Session, recipient: str) -> str | None:
+        """The log of a recipient, None if it is not known whether there is one."""
+        if recipient.startswith("#") and isinstance(session, FollowingSession):
+            log = recipient.lower()
+            if log not in session.readers:
+                raise NotAMember()
+            return log
+        return self.directory.inbox(recipient, session.name)
+
+    def append(self, append: Append) -> None:
+        """Put an entry into a log; its origin is told. `flush` is the caller's."""
+        self.store.append((append,))
+
+    def new_id(self) -> int:
+        """An id for an entry."""
+        return next(self._ids)
+
+    def note(self, log: str, sender: str, kind: str, body: str) -> None:
+        """Append an entry of which nobody waits to hear; `flush` is the caller's."""
+        self.append(Append(log, next(self._ids), self.now(), sender, body, self._nobody, kind=kind))
+
+    async def invite(self, session: FollowingSession, room: str, name: str) -> None:
+        """Let somebody join a room, and tell them. Raises as `Rooms.invite`, and `Blocked`."""
+        log = await self.directory.check_reachable(name, session.name)
+        invited = await self.rooms.invite(session.name, room, name)
+        if invited is not None:
+            self.note(log, session.name, INVITE, (await self.rooms.room(room)).name)
+
+    def fetch(self, session: ClaimingSession) -> None:
         """Have the waiting mail replayed: what comes meanwhile comes after it (`Session.catch_up`)."""
         if session.ask() and session.live:
             session.fall_behind()
@@ -227,95 +379,6 @@ class Realm:
         """Say that a burst of `send` has ended."""
         self.store.flush()
 
-    @property
-    def congested(self) -> bool:
-        """Whether so much waits for the store that senders should pause."""
-        return self.store.backlog > self.limits.backlog
-
-    def when_clear(self, function: Callable[[], None]) -> None:
-        """Call it, once, when the store has caught up."""
-        self._waiting.append(function)
-
-    def committed(self, appends: Sequence[Append]) -> None:
-        """Called by the store with what became durable: readers first, then those who sent it."""
-        mailboxes = self._mailboxes
-        reached: list[Session] = []
-        claimed: list[Mailbox] = []
-        log = mailbox = outbox = None
-        for append in appends:
-            # Bursts are to one log more often than not.
-            if append.log is not log:
-                log = append.log
-                mailbox = mailboxes.get(log)
-                outbox = None
-                if mailbox is not None:
-                    session = mailbox.session
-                    if session is not None and session.live:
-                        outbox = session.outbox
-                        if not outbox:
-                            reached.append(session)
-                    elif mailbox.claimed and mailbox not in claimed:
-                        claimed.append(mailbox)
-            if mailbox is None or append.seq <= mailbox.head:
-                continue
-            mailbox.head = append.seq
-            if outbox is not None:
-                outbox.append(append)
-        for session in reached:
-            if session.outbox and not session.push():
-                session.fall_behind()
-                claimed.append(session.mailbox)
-        if claimed or self._held:
-            self._hold(appends, claimed)
-        else:
-            _answer(appends)
-        if self._waiting and self.store.backlog < self.limits.backlog // 2:
-            waiting, self._waiting = self._waiting, []
-            for function in waiting:
-                function()
-
-    def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Entries that were not handed over are not safe while the store has it that a session takes them;
-        until it knows better, no sender may hear of them, nor of anything that came later."""
-        held = _Held(appends, len(claimed))
-        self._held.append(held)
-        for mailbox in claimed:
-            mailbox.when_kept(partial(self._release, held))
-
-    def _release(self, held: _Held) -> None:
-        held.unknown -= 1
-        while self._held and not self._held[0].unknown:
-            _answer(self._held.popleft().appends)
-
-
-class _Held:
-    """Appends whose senders wait until `unknown` more claims are known to be gone."""
-
-    __slots__ = ("appends", "unknown")
-
-    def __init__(self, appends: Sequence[Append], unknown: int) -> None:
-        self.appends = appends
-        self.unknown = unknown
-
-
-def _account(document: Document) -> Account:
-    return msgspec.msgpack.decode(document.body, type=Account)
-
 
 def _nothing() -> None:
     """Nobody waits."""
-
-
-def _answer(appends: Sequence[Append]) -> None:
-    """Tell each sender what became of what it sent, all at once."""
-    origins: list[Origin] = []
-    origin = None
-    for append in appends:
-        if append.origin is not origin:
-            origin = append.origin
-            answers = origin.answers
-            if not answers:
-                origins.append(origin)
-        answers.append(append)
-    for origin in origins:
-        origin.answer()

@@ -32,7 +32,9 @@ from chatd.mailboxes import Background
 from chatd.options import Options
 from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.factory import ConnectionFactory
+from chatd.protocols.sniff import Sniff
 from chatd.protocols.transport import PromptServer
+from chatd.protocols.wire import WireProtocol
 from chatd.realm import Realm
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite import SQLiteStore
@@ -68,6 +70,11 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
     return Daemon(reactor, store, limits, options["host"], options["port"])
+
+
+def main_port(factory: ConnectionFactory) -> Sniff:
+    """A connection to the port that knows every protocol."""
+    return Sniff(factory, {0: ClassicProtocol, 1: WireProtocol}, ClassicProtocol)
 
 
 class Listener(Service):
@@ -120,10 +127,11 @@ class Daemon(MultiService):
         self._passwords = Passwords(reactor, limits)
         self._host = host
         background = Background(self._spawn, self._sleep)
-        now = int(reactor.seconds() * 1000)
-        self._realm = Realm(store, background, limits, boot=_boot(), now=now)
+        self._realm = Realm(
+            store, background, limits, boot=_boot(), now=lambda: int(reactor.seconds() * 1000)
+        )
         self._factory = ConnectionFactory(
-            ClassicProtocol,
+            main_port,
             self._realm,
             portal(self._realm, self._passwords, reactor),
             self._passwords,

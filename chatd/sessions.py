@@ -1,198 +1,109 @@
-"""One login: what was committed goes from here to its protocol, as fast as that can take it, in order.
+"""What all sessions are: a peer logged in as an account, that sends and is told what became of it.
 
-A session is **live** while its peer takes everything at once: each batch of committed entries is pushed to
-it in one write. When the peer's connection cannot take more, the session falls **behind**: it is pushed
-nothing, costs no memory, and the log keeps what it misses. When the connection has drained it reads its log
-page by page until it has caught up, and is live again.
+There are two kinds, for two kinds of protocols. A `chatd.claiming.ClaimingSession` speaks for a peer that
+cannot acknowledge anything: what it has been handed counts as read. A `chatd.following.FollowingSession` is
+for one that acknowledges, and that reads rooms besides its inbox.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from chatd.entries import Cursor, Entry
-from chatd.limits import Limits
-from chatd.mailboxes import Claim, Mailbox
-from chatd.stores import Append, Store
+from chatd.feeds import Run
+from chatd.stores import Append
 
-_KEPT = 256
-"""entries of an inbox that a volatile store keeps after they have been read, at least"""
-_FORGOTTEN_AT_ONCE = 4 * _KEPT
+if TYPE_CHECKING:
+    from chatd.mailboxes import Mailbox
 
 
 class Peer(Protocol):
-    """What a protocol is to a session."""
+    """What a protocol is to any session."""
 
     @property
     def writable(self) -> bool:
         """Whether the connection has taken all it was given; when it has again, call `Session.catch_up`."""
 
-    def push(self, appends: Sequence[Append]) -> None:
-        """Send entries that were committed just now."""
-
-    def replay(self, entries: Sequence[Entry]) -> None:
-        """Send entries from the log."""
+    @property
+    def about(self) -> str:
+        """The protocol and where the peer is, for operators."""
 
     def answer(self, appends: Sequence[Append]) -> None:
         """Tell what became of appends that this peer sent, in order."""
 
-    def unsent(self) -> list[int]:
-        """The seqs of entries that were pushed or replayed and have not left this process."""
-
-    def unread(self) -> list[int]:
-        """The seqs of entries that were pushed or replayed and may not have reached the other end."""
-
-    def hung_up(self) -> bool:
-        """Whether the other end has closed the connection, perhaps unnoticed yet."""
+    def dismiss(self, code: str, sentence: str) -> None:
+        """The session has been ended from this side: say why, as far as the protocol can, and close."""
 
 
 class Session:
-    """A peer logged in as the account `name`, reading `mailbox`."""
+    """A peer logged in as the account `name`, whose inbox is `mailbox`.
+
+    `since` is when, in milliseconds since 1970 (UTC).
+    """
 
     __slots__ = (
-        "_after",
-        "_automatic",
-        "_boot",
-        "_cursor",
-        "_forget_at",
-        "_limits",
-        "_pushed",
-        "_reading",
-        "_store",
+        "_went",
         "answers",
         "ended",
         "leaving",
-        "live",
         "mailbox",
         "name",
         "outbox",
-        "peer",
+        "since",
+        "wants_receipts",
     )
 
-    def __init__(
-        self, name: str, mailbox: Mailbox, peer: Peer, store: Store, limits: Limits, boot: str
-    ) -> None:
+    peer: Peer
+
+    def __init__(self, name: str, mailbox: Mailbox, since: int, went: Callable[[Session], None]) -> None:
+        """`went` is called when it has ended."""
         self.name = name
         self.mailbox = mailbox
-        self.peer = peer
+        self.since = since
         self.answers: list[Append] = []
-        self.outbox: list[Append] = []
+        self.outbox: list[Run] = []
         self.ended = False
         self.leaving = False
-        self._store = store
-        self._limits = limits
-        self._boot = boot
-        self._reading = False
-        # What this session or those before it were handed; while it is live, also all of (_after, _pushed].
-        self._cursor = mailbox.cursor
-        self._after = self._pushed = mailbox.head
-        self._forget_at = mailbox.head + _FORGOTTEN_AT_ONCE
-        # Mail after this seq needs no asking for. A cursor must not get ever more gaps from sessions that
-        # never fetch their mail: with too many of them, everything waits until it is asked for.
-        crowded = len(mailbox.cursor.ahead) >= limits.holes
-        self._automatic = sys.maxsize if crowded else mailbox.head
-        self.live = not crowded
-        mailbox.session = self
-        if self.live:
-            mailbox.keep(mailbox.cursor, Claim(mailbox.head, boot))
+        self.wants_receipts = False
+        self._went = went
+
+    def push(self) -> bool:
+        """Hand over the outbox; False if the peer could not take all of it and has fallen behind."""
+        raise NotImplementedError
+
+    def fall_behind(self) -> None:
+        """Stop pushing."""
+        raise NotImplementedError
 
     @property
     def behind(self) -> bool:
         """Whether there is something for `catch_up` to do."""
-        return not self.live and not self.ended and self._automatic != sys.maxsize
-
-    @property
-    def _handed(self) -> Cursor:
-        return self._cursor.acknowledge(self._after + 1, self._pushed) if self.live else self._cursor
-
-    def push(self) -> bool:
-        """Hand over the outbox; False if the peer could not take all of it and has fallen behind."""
-        outbox = self.outbox
-        self.outbox = []
-        self._pushed = outbox[-1].seq
-        self.peer.push(outbox)
-        if self._store.volatile and self._pushed >= self._forget_at:
-            self._forget()
-        return self.peer.writable
-
-    def _forget(self) -> None:
-        """Have the store drop what has been read, but for the latest entries."""
-        read = self._handed.without(self.peer.unread()).upto
-        self._store.trim(self.mailbox.log, read - _KEPT)
-        self._forget_at = self._pushed + _FORGOTTEN_AT_ONCE
-
-    def answer(self) -> None:
-        """Let the peer know what became of what it sent."""
-        answers = self.answers
-        self.answers = []
-        self.peer.answer(answers)
-
-    def fall_behind(self) -> None:
-        """Stop pushing."""
-        self._cursor = self._handed
-        self.live = False
-        # A peer that reads slowly may never come to read what its kernel or ours still holds.
-        self.mailbox.keep(self._cursor.without(self.peer.unread()), None)
-
-    def ask(self) -> bool:
-        """Whether there is waiting mail; from now on `catch_up` brings it."""
-        if self._next(0) is None:
-            return False
-        self._automatic = 0
-        return True
+        raise NotImplementedError
 
     async def catch_up(self) -> None:
         """Read on in the log until there is nothing more to send, or the peer takes no more.
 
         May raise `StoreUnavailable`; what has not been sent by then still waits.
         """
-        if not self.behind or self._reading:
-            return
-        self._reading = True
-        try:
-            while not self.ended and self.peer.writable:
-                part = self._next(self._automatic)
-                if part is None:
-                    self._go_live()
-                    return
-                first, last = part
-                limit = min(self._limits.page, last - first + 1)
-                entries = await self._store.read(self.mailbox.log, first - 1, limit)
-                # What is no longer in the log cannot be waited for.
-                entries = [entry for entry in entries if entry.seq <= last]
-                self._cursor = self._cursor.acknowledge(first, entries[-1].seq if entries else last)
-                if entries and not self.ended:
-                    self.peer.replay(entries)
-        finally:
-            self._reading = False
+        raise NotImplementedError
 
-    def _next(self, after: int) -> tuple[int, int] | None:
-        """The oldest range of entries after seq `after` that has not been handed over."""
-        for first, last in self._handed.waiting(self.mailbox.head):
-            if last > after:
-                return max(first, after + 1), last
-        return None
-
-    def _go_live(self) -> None:
-        self._after = self._pushed = self._automatic = self.mailbox.head
-        self.live = True
-        self.mailbox.keep(self._cursor.without(self.peer.unsent()), Claim(self._after, self._boot))
-
-    def end(self, lost: Sequence[int] | None = None) -> None:
-        """Log out. The entries with the seqs `lost` wait again; without it, whatever may not have reached the
-        other end. Ending twice is ending once."""
-        if self.ended:
-            return
-        handed = self._handed
-        self.ended = True
-        self.live = False
-        self.mailbox.session = None
-        self.mailbox.keep(handed.without(self.peer.unread() if lost is None else lost), None)
+    def end(self) -> None:
+        """Log out. Ending twice is ending once."""
+        raise NotImplementedError
 
     def vanish(self) -> None:
         """Log out with nothing left to keep: the account is gone."""
-        self.ended = True
-        self.live = False
-        self.mailbox.session = None
+        raise NotImplementedError
+
+    def answer(self) -> None:
+        """Let the peer know what became of what it sent."""
+        answers = self.answers
+        self.answers = []
+        self.peer.answer(answers)
+        if len(self.mailbox.readers) > 1:
+            for other in self.mailbox.sessions:
+                if other is not self:
+                    other.echo(answers)
+
+    def echo(self, appends: Sequence[Append]) -> None:
+        """Another session of the account has sent this."""

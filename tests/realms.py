@@ -15,7 +15,7 @@ from chatd.entries import Entry
 from chatd.limits import Limits
 from chatd.mailboxes import Background
 from chatd.realm import Realm
-from chatd.sessions import Session
+from chatd.claiming import ClaimingSession
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
 
@@ -74,6 +74,13 @@ class Reader:
         self.buffered = 0
         self.lost = 0
         self.answers: list[Append] = []
+        self.dismissed = ""
+
+    about = "a test"
+
+    def dismiss(self, code: str, sentence: str) -> None:
+        """See `Peer`."""
+        self.dismissed = code
 
     @property
     def writable(self) -> bool:
@@ -129,6 +136,7 @@ class Said(msgspec.Struct, frozen=True):
     recipient: str
     text: str
     frame: bytes | None = None
+    key: str | None = None
 
 
 class House:
@@ -138,7 +146,7 @@ class House:
         self.store = store or HeldStore()
         self.runner = Runner()
         self.realm = Realm(self.store, self.runner.background, Limits(**limits), boot=boot)
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, ClaimingSession] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine that needs nothing but the store."""
@@ -156,7 +164,7 @@ class House:
     def register(self, *names: str) -> None:
         """Make open accounts."""
         for name in names:
-            self.run(self.realm.register(name, OPEN))
+            self.run(self.realm.directory.register(name, OPEN))
 
     def login(self, name: str) -> Reader:
         """Log a new reader in."""
@@ -169,7 +177,7 @@ class House:
         session = self.sessions[sender]
         messages = [Said(sender, recipient, text) for text in texts]
         if messages and not self.realm.send(session, messages[:1], 0):
-            self.run(self.realm.account(recipient))
+            self.run(self.realm.directory.account(recipient))
             self.realm.send(session, messages[:1], 0)
         self.realm.send(session, messages[1:], 0)
         self.realm.flush()

@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.accounts import Account
-from chatd.credentials import Guesses, IFrom, ISession, Named, NamedWithPassword, Passwords, portal
+from chatd.credentials import Guesses, IFrom, IClaimingSession, Named, NamedWithPassword, Passwords, portal
 from chatd.errors import (
     AlreadyLoggedIn,
     Busy,
@@ -26,7 +26,7 @@ from chatd.errors import (
 )
 from chatd.limits import Limits
 from chatd.realm import Realm
-from chatd.sessions import Session
+from chatd.claiming import ClaimingSession as Session
 from chatd.stores.memory import MemoryStore
 from tests.realms import House, Reader, Runner
 
@@ -157,7 +157,7 @@ class WithThreads(TestCase):
         self.passwords = self.started(Limits())
         self.portal: Portal = portal(self.house.realm, self.passwords, self.clock)
         hashed = cheap().hash("right")
-        self.house.run(self.house.realm.register("ann", Account(0, hashed)))
+        self.house.run(self.house.realm.directory.register("ann", Account(0, hashed)))
         self.house.register("Bob")
 
     def started(self, limits: Limits) -> Passwords:
@@ -170,7 +170,7 @@ class WithThreads(TestCase):
     def login(self, credentials: Any) -> Deferred[tuple[Any, Session, Any]]:
         """Log a new reader in."""
         door: Any = self.portal
-        logging_in: Deferred[tuple[Any, Session, Any]] = door.login(credentials, Reader(), ISession)
+        logging_in: Deferred[tuple[Any, Session, Any]] = door.login(credentials, Reader(), IClaimingSession)
         return logging_in
 
     async def refused(self, kind: type[Exception], awaitable: Awaitable[Any]) -> str:
@@ -227,7 +227,7 @@ class LoggingIn(WithThreads):
     async def test_open(self) -> None:
         """An open account is had by its name, however spelled, and is shown as first written."""
         interface, session, logout = await self.login(Named("bOB", HERE))
-        self.assertEqual((interface, session.name), (ISession, "Bob"))
+        self.assertEqual((interface, session.name), (IClaimingSession, "Bob"))
         self.assertTrue(self.house.realm.online("bob"))
         logout()
         self.assertFalse(self.house.realm.online("bob"))
@@ -287,9 +287,9 @@ class LoggingIn(WithThreads):
     async def test_over_a_plain_store(self) -> None:
         """It is the same over the store that the daemon has in memory."""
         realm = Realm(MemoryStore(), Runner().background, Limits())
-        await realm.register("eve", Account(0, cheap().hash("right")))
+        await realm.directory.register("eve", Account(0, cheap().hash("right")))
         door: Any = portal(realm, self.passwords, self.clock)
-        _, session, _ = await door.login(NamedWithPassword("Eve", "right", HERE), Reader(), ISession)
+        _, session, _ = await door.login(NamedWithPassword("Eve", "right", HERE), Reader(), IClaimingSession)
         self.assertEqual(session.name, "eve")
 
     async def test_nothing_else_is_given(self) -> None:

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.entries import Cursor
 from chatd.errors import StoreUnavailable
 from chatd.mailboxes import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
-from chatd.sessions import _KEPT
+from chatd.feeds import KEPT
 from chatd.stores import Document
 from tests.realms import HeldStore, House, Runner
 
@@ -328,13 +328,13 @@ class Restarting(SynchronousTestCase):
     def test_memory_forgets_what_was_read(self) -> None:
         """In memory what was read is dropped but for the latest, and what was not read never is."""
         self.house.fetch("ann")
-        for number in range(5 * _KEPT):
+        for number in range(5 * KEPT):
             self.house.send("bob", "ann", str(number))
-        self.assertLessEqual(len(self.successResultOf(self.house.store.read("@ann", 0, 10_000))), 2 * _KEPT)
+        self.assertLessEqual(len(self.successResultOf(self.house.store.read("@ann", 0, 10_000))), 2 * KEPT)
         self.house.logout("ann")
         self.house.send("bob", "ann", "waits")
         reader = self.house.login("ann")
-        for number in range(3 * _KEPT):
+        for number in range(3 * KEPT):
             self.house.send("bob", "ann", str(number))
         self.house.fetch("ann")
-        self.assertEqual(reader.texts[3 * _KEPT :], ["waits"])
+        self.assertEqual(reader.texts[3 * KEPT :], ["waits"])

@@ -19,7 +19,7 @@ from chatd.errors import (
     TextTooLong,
 )
 from chatd.mailboxes import CLAIM, CURSOR
-from chatd.sessions import Session
+from chatd.claiming import ClaimingSession as Session
 from chatd.stores import Append
 from chatd.stores.batches import Batch
 from tests.realms import OPEN, HeldStore, House, Reader, Said
@@ -60,7 +60,7 @@ class Accounts(RealmCase):
         for name in ("Ann", "ann", "ANN"):
             with self.assertRaises(NameTaken):
                 self.house.register(name)
-            self.assertEqual(self.house.run(self.realm.account(name)), ("Ann", Account(0)))
+            self.assertEqual(self.house.run(self.realm.directory.account(name)), ("Ann", Account(0)))
 
     def test_illegal_names(self) -> None:
         """What no protocol could spell is refused before the store is asked."""
@@ -73,8 +73,8 @@ class Accounts(RealmCase):
     def test_two_at_once(self) -> None:
         """Of two who want a name in the same moment one gets it."""
         self.store.eager = False
-        first = self.begin(self.realm.register("cyd", Account(1)))
-        second = self.begin(self.realm.register("CYD", Account(2)))
+        first = self.begin(self.realm.directory.register("cyd", Account(1)))
+        second = self.begin(self.realm.directory.register("CYD", Account(2)))
         self.store.release()
         self.successResultOf(first)
         self.failureResultOf(second, NameTaken)
@@ -82,14 +82,14 @@ class Accounts(RealmCase):
     def test_unknown(self) -> None:
         """There is nobody of a name that was never registered, nor of an illegal one."""
         for name in ("cyd", "", "@ann", "*"):
-            self.assertIsNone(self.house.run(self.realm.account(name)))
+            self.assertIsNone(self.house.run(self.realm.directory.account(name)))
 
     def test_list(self) -> None:
         """A listing is in order of creation, and a pattern is about the names as written."""
         self.house.register("abe")
         for pattern, names in (("*", ["Ann", "bob", "abe"]), ("a*", ["abe"]), ("[aA]*", ["Ann", "abe"])):
-            self.assertEqual(self.house.run(self.realm.names(pattern)), names)
-        refusal = self.failureResultOf(self.begin(self.realm.names("*" * 257)), PatternTooLong)
+            self.assertEqual(self.house.run(self.realm.directory.names(pattern)), names)
+        refusal = self.failureResultOf(self.begin(self.realm.directory.names("*" * 257)), PatternTooLong)
         self.assertIn("257 characters, the limit is 256", str(refusal.value))
 
 
@@ -120,15 +120,15 @@ class Sending(RealmCase):
         self.assertEqual(self.send(good, Said("bob", "cyd", "x")), 1)
         self.assertEqual(self.send(), 0)
 
-    def test_frames_go_on_only_with_the_name_as_written(self) -> None:
-        """Others see a sender's name as it was first written, so a frame with another is made anew."""
+    def test_what_came_goes_along(self) -> None:
+        """Readers and senders get the message as its protocol received it, and the name as first written."""
         reader = self.house.login("Ann")
-        self.send(Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame"))
-        first, second = reader.received
-        assert isinstance(first, Append) and isinstance(second, Append)
-        self.assertEqual((first.frame, first.recipient, first.sender), (b"frame", "Ann", "bob"))
-        self.assertEqual((second.frame, second.recipient, second.sender), (None, "ANN", "bob"))
-        self.assertEqual([append.ticket for append in self.bob.answers], [b"frame", b"frame"])
+        messages = Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame")
+        self.send(*messages)
+        for appends in (reader.received, self.bob.answers):
+            assert all(isinstance(append, Append) for append in appends)
+            self.assertEqual([append.message for append in appends], list(messages))
+            self.assertEqual([append.sender for append in appends], ["bob", "bob"])
 
     def test_refused_by_the_store(self) -> None:
         """When the disk is full the sender is told, nobody sees the message, and what comes later arrives."""
@@ -237,17 +237,17 @@ class Congestion(RealmCase):
         self.store.eager = False
         called: list[str] = []
         self.house.send("bob", "ann", "x" * 100)
-        self.assertFalse(self.realm.congested)
+        self.assertFalse(self.realm.delivery.congested)
         self.house.send("bob", "ann", "x")
-        self.assertTrue(self.realm.congested)
-        self.realm.when_clear(lambda: called.append("first"))
-        self.realm.when_clear(lambda: called.append("second"))
+        self.assertTrue(self.realm.delivery.congested)
+        self.realm.delivery.when_clear(lambda: called.append("first"))
+        self.realm.delivery.when_clear(lambda: called.append("second"))
         batch = self.store._take_open()
         self.house.send("bob", "ann", "y" * 60)
         self.store._commit(batch)
         self.store._committing = 0
         self.store._answer(batch)
-        self.assertEqual((self.realm.congested, called), (False, []))
+        self.assertEqual((self.realm.delivery.congested, called), (False, []))
         self.store.release()
         self.store.eager = True
         self.house.send("bob", "ann", "z")
@@ -272,7 +272,7 @@ class Deleting(RealmCase):
         self.assertTrue(self.session.ended)
         for kind in (CURSOR, CLAIM):
             self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
-        self.assertEqual(self.house.run(self.realm.names()), ["bob"])
+        self.assertEqual(self.house.run(self.realm.directory.names()), ["bob"])
         self.house.register("ANN")
         reader = self.house.login("ANN")
         self.house.fetch("ANN")
@@ -295,7 +295,7 @@ class Deleting(RealmCase):
         """There is nobody to send to any more, however fresh the memory of the name."""
         self.house.run(self.realm.delete(self.session))
         self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
-        self.assertIsNone(self.house.run(self.realm.account("ann")))
+        self.assertIsNone(self.house.run(self.realm.directory.account("ann")))
 
     def test_on_its_way_while_the_account_goes(self) -> None:
         """What was sent before is answered, and does not reach the new owner."""
@@ -314,19 +314,19 @@ class Deleting(RealmCase):
     def test_looked_up_while_it_goes(self) -> None:
         """From the moment a deletion is on its way there is no such account, and nothing is sent to it."""
         self.store.eager = False
-        before = self.begin(self.realm.account("ann"))
+        before = self.begin(self.realm.directory.account("ann"))
         deleting = self.begin(self.realm.delete(self.session))
-        during = self.begin(self.realm.account("ann"))
+        during = self.begin(self.realm.directory.account("ann"))
         self.store.release()
         self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
         self.assertIsNone(self.successResultOf(during))
         self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
-        registering = self.begin(self.realm.register("ann", Account(5)))
+        registering = self.begin(self.realm.directory.register("ann", Account(5)))
         self.house.settle()
         self.successResultOf(deleting)
         self.successResultOf(registering)
         self.store.eager = True
-        self.assertEqual(self.house.run(self.realm.account("ann")), ("ann", Account(5)))
+        self.assertEqual(self.house.run(self.realm.directory.account("ann")), ("ann", Account(5)))
 
     def test_what_fails_leaves_everything(self) -> None:
         """When the store refuses, the account is there as before, and its session goes on."""

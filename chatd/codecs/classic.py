@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import msgspec
 
@@ -55,6 +55,8 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     recipient: str
     text: str
     frame: bytes
+
+    key: ClassVar[str | None] = None
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):

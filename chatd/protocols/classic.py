@@ -23,6 +23,7 @@ from itertools import takewhile
 from typing import Any
 
 from chatd.accounts import Account, check_name
+from chatd.claiming import ClaimingSession
 from chatd.codecs.classic import (
     RESPONSE,
     SEPARATOR,
@@ -39,12 +40,11 @@ from chatd.codecs.classic import (
     encode_send,
     server_decoder,
 )
-from chatd.credentials import ISession, Named, NamedWithPassword
-from chatd.entries import Entry
+from chatd.credentials import IClaimingSession, Named, NamedWithPassword
+from chatd.entries import Entry, described
 from chatd.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
 from chatd.permissions import check_logged_in
 from chatd.protocols.connection import Connection
-from chatd.sessions import Session
 from chatd.stores import Append
 
 _NAMES_A_COMMAND = 100
@@ -57,6 +57,7 @@ _SUCCESS = encode(RESPONSE)
 class ClassicProtocol(Connection):
     """One classic client. `spelling` is its name as it typed it, which it compares with what it gets."""
 
+    session: ClaimingSession | None
     spelling = ""
 
     def __init__(self, factory: Any) -> None:
@@ -96,7 +97,7 @@ class ClassicProtocol(Connection):
                 case Login():
                     await self._login(message)
                 case List():
-                    names = await self.realm.names(message.pattern or "*")
+                    names = await self.realm.directory.names(message.pattern or "*")
                     self._write(encode_names(names))
                     self.spend(len(names) / _NAMES_A_COMMAND)
                 case Malformed():
@@ -119,7 +120,7 @@ class ClassicProtocol(Connection):
             )
             now = int(self.clock.seconds() * 1000)
             sent = self.realm.send(session, (message,), now)
-            if not sent and await self.realm.account(message.recipient) is not None:
+            if not sent and await self.realm.directory.account(message.recipient) is not None:
                 sent = self.realm.send(session, (message,), now)
             if not sent:
                 raise UnknownAccount()
@@ -144,13 +145,13 @@ class ClassicProtocol(Connection):
     async def _create(self, message: Create) -> None:
         password = _password(message)
         # Hashing is dear, so a taken name is found out before it.
-        if await self.realm.account(message.name) is not None:
+        if await self.realm.directory.account(message.name) is not None:
             raise NameTaken("username already exists")
         check_name(message.name)
         hashed = await self.factory.passwords.hash(password) if password else None
         account = Account(int(self.clock.seconds() * 1000), hashed)
         try:
-            await self.realm.register(message.name, account)
+            await self.realm.directory.register(message.name, account)
         except NameTaken:
             raise NameTaken("username already exists") from None
         self._become(await self.realm.login(message.name, account, self), message.name)
@@ -162,14 +163,14 @@ class ClassicProtocol(Connection):
             NamedWithPassword(message.name, password, address) if password else Named(message.name, address)
         )
         try:
-            _, session, _ = await self.factory.portal.login(credentials, self, ISession)
+            _, session, _ = await self.factory.portal.login(credentials, self, IClaimingSession)
         except UnknownAccount:
             raise UnknownAccount("username does not exist") from None
         except AlreadyLoggedIn:
             raise AlreadyLoggedIn("user is already logged in") from None
         self._become(session, message.name)
 
-    def _become(self, session: Session, spelling: str) -> None:
+    def _become(self, session: ClaimingSession, spelling: str) -> None:
         """Whoever this connection was before is offline now; what it was sent it goes on to read."""
         former = self.session
         if former is not None:
@@ -199,9 +200,11 @@ class ClassicProtocol(Connection):
         """See `chatd.sessions.Peer`. A frame that is just as this client would have it goes on as it came."""
         spelling = self.spelling
         frames = [
-            frame
-            if (frame := append.frame) is not None and append.recipient == spelling
-            else encode_send(append.sender, spelling, append.body)
+            message.frame
+            if (message := append.message).__class__ is Send
+            and message.recipient == spelling
+            and message.sender == append.sender
+            else encode_send(append.sender, spelling, described(append.kind, append.body))
             for append in appends
         ]
         self._write_entries(appends[0].seq, frames)
@@ -210,7 +213,8 @@ class ClassicProtocol(Connection):
         """See `chatd.sessions.Peer`."""
         spelling = self.spelling
         self._write_entries(
-            entries[0].seq, [encode_send(entry.sender, spelling, entry.body) for entry in entries]
+            entries[0].seq,
+            [encode_send(entry.sender, spelling, described(entry.kind, entry.body)) for entry in entries],
         )
 
     def answer(self, appends: Sequence[Append]) -> None:
@@ -218,12 +222,17 @@ class ClassicProtocol(Connection):
         self._write(
             b"".join(
                 [
-                    append.ticket if append.refusal is None else encode(RESPONSE, str(append.refusal))
+                    append.message.frame if append.refusal is None else encode(RESPONSE, str(append.refusal))
                     for append in appends
                 ]
             )
         )
         self.answered(len(appends))
+
+    @property
+    def about(self) -> str:
+        """See `chatd.sessions.Peer`."""
+        return f"classic, from {self.peer}"
 
     def too_slow(self) -> None:
         """See `Connection`."""

@@ -69,6 +69,7 @@ class Connection(Protocol):
 
     session: Session | None = None
     held = 0
+    heard = True
     unanswered = 0
     gone = False
     _ended = False
@@ -121,6 +122,7 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take the messages that have become complete, or queue them."""
+        self.heard = True
         if self._deaf:
             return
         messages = self._decoder.feed(data)
@@ -144,16 +146,23 @@ class Connection(Protocol):
             if done < len(messages):
                 self._queue = list(messages[done:])
                 self._work()
-        if self.realm.congested:
+        if self.realm.delivery.congested:
             self.hold(STORE)
-            self.realm.when_clear(self._release_store)
+            self.realm.delivery.when_clear(self._release_store)
         if self.held or self._working or self._paused:
             self._settle_reading()
+
+    def look_alive(self) -> bool:
+        """Called every `Limits.idle_time` seconds: whether the peer may still be there."""
+        return True
 
     def spend(self, commands: float) -> None:
         """Count commands against the allowance; over it, wait."""
         if self._allowance is not None:
-            wait = self._allowance.spend(commands, self.clock.seconds())
+            now = self.clock.seconds()
+            wait = self._allowance.spend(commands, now)
+            if self.session is not None:
+                wait = max(wait, self.session.mailbox.allowance.spend(commands, now))
             if wait and not self.held & PACE:
                 self.hold(PACE)
                 self.clock.callLater(wait, self.release, PACE)
@@ -206,13 +215,18 @@ class Connection(Protocol):
         self._settle_reading()
         self._leave_when_done()
 
-    async def _catch_up(self, session: Session) -> None:
+    async def _caught_up(self, session: Session) -> bool:
+        """Have a session catch up, or try again soon."""
         try:
             await session.catch_up()
         except StoreUnavailable:
             self.hold(RETRY)
             self.clock.callLater(1.0, self.release, RETRY)
-        else:
+            return False
+        return True
+
+    async def _catch_up(self, session: Session) -> None:
+        if await self._caught_up(session):
             # Whoever gets the answer to a later command may rely on not getting this mail again.
             self.hold(RECORDING)
             session.mailbox.when_kept(self._release_recording)
@@ -287,6 +301,13 @@ class Connection(Protocol):
         self._settle_reading()
         self._end()
 
+    def dismiss(self, code: str, sentence: str) -> None:
+        """See `chatd.sessions.Peer`."""
+        session, self.session = self.session, None
+        if session is not None:
+            self.log_offline(session)
+        self.shut()
+
     def break_off(self) -> None:
         """Close because the peer's stream means nothing any more, but let it read what was said of that."""
         self._queue.clear()
@@ -358,6 +379,10 @@ class Connection(Protocol):
         """This connection is now `session`."""
         self.session = session
         session.leaving = self._ended
+        if session.mailbox.allowance is None and self._allowance is not None:
+            rate = self.factory.limits.rate * self.factory.limits.account_rate
+            burst = rate * self.factory.limits.burst_seconds
+            session.mailbox.allowance = Allowance(rate, burst, self.clock.seconds())
         self.factory.strangers.discard(self)
         self.log.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
 

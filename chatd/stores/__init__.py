@@ -32,11 +32,11 @@ class Document(msgspec.Struct, frozen=True):
 class Append(msgspec.Struct, gc=False):
     """One entry on its way into a log, and afterwards the store's answer.
 
-    The store reads `log`, `id`, `time`, `sender`, `kind`, `body` and `key` (as in `Entry`; `key` is the
-    sender's own, for resending), and writes `seq`, or `refusal` if it is not stored. The rest belongs to
-    whoever sent it and comes back untouched: `origin` is told the outcome, `ticket` is what it needs for
-    that, `frame` is the message as it came, to be passed on unchanged where `recipient` is how the
-    receiving end spells its name.
+    The store reads `log`, `id`, `time`, `sender`, `kind`, `body`, `about` (as in `Entry`) and `key` (the
+    sender's own, for resending), and writes `seq`, or `refusal` if it is not stored. If it was stored
+    before, under the same key, `resent` is set, and `id` and `time` are what they were then. The rest
+    belongs to whoever sent it and comes back untouched: `origin` is told the outcome, `message` is what
+    its protocol received.
     """
 
     log: str
@@ -45,19 +45,21 @@ class Append(msgspec.Struct, gc=False):
     sender: str
     body: str
     origin: Origin
-    ticket: Any = None
-    recipient: str = ""
-    frame: bytes | None = None
+    message: Any = None
     kind: str = TEXT
     key: str | None = None
+    about: int = 0
     seq: int = 0
     refusal: Refused | None = None
+    resent: bool = False
 
 
 class Origin(Protocol):
     """Who sent an `Append` and wants to know what became of it."""
 
     answers: list[Append]
+    wants_receipts: bool
+    """whether it wants to know, besides, when recipients have got what it sends"""
 
     def answer(self) -> None:
         """Take what is in `answers`, in order, and leave it empty."""
