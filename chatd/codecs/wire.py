@@ -19,6 +19,8 @@ from chatd.codecs.catalogue import REPLIES, REQUESTS, Message
 
 VERSION = 1
 HEADER_SIZE = 6
+LONGEST_REPLY = 2 * 1024 * 1024
+"""bytes of data that a frame of the server's has at most"""
 
 _HEADER = Struct(">BBI")
 _ENCODER = msgspec.msgpack.Encoder()
