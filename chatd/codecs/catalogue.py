@@ -693,7 +693,8 @@ class Joined(Message):
 
 
 class Left(Message):
-    """The account is no member any more, whoever's doing that was: `reason` is ``left``, ``kicked`` or ``deleted`` (the room)."""
+    """The account is no member any more, whoever's doing that was: `reason` is ``left``, ``kicked`` or
+    ``deleted`` (the room)."""
 
     command: ClassVar[int] = 86
     room: str

@@ -337,7 +337,7 @@ WRONG = [
     Wrong("no data", frame(2, b""), _malformed(0, 2)),
     Wrong("data that ends too early", frame(10, raw("93 07 a6'Bob'")), _malformed(0, 10)),
     Wrong("something after the array", frame(2, raw("91 07 c0")), _malformed(0, 2)),
-    Wrong("another version", frame(2, raw("91 07"), version=2), Broken("")),
+    Wrong("another version, later on", frame(2, raw("91 07"), version=2), Broken("")),
     Wrong("the greatest length there is", frame(2, b"", length=2**32 - 1), Broken("")),
 ]
 """what clients may get wrong; the sentences, which are for people, are left out"""
