@@ -29,7 +29,8 @@ from chatd.credentials import Passwords, portal
 from chatd.errors import Refused, StoreUnusable
 from chatd.limits import Limits
 from chatd.mailboxes import Background
-from chatd.options import Options
+from chatd.options import Options, on_loopback
+from chatd.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.factory import ConnectionFactory
 from chatd.protocols.sniff import Sniff
@@ -69,7 +70,8 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             raise SystemExit(f"chatd: {unusable}") from None
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
-    return Daemon(reactor, store, limits, options["host"], options["port"])
+    policy = Policy(options["registration"], options["allow-open-accounts"])
+    return Daemon(reactor, store, limits, policy, options["host"], options["port"])
 
 
 def main_port(factory: ConnectionFactory) -> Sniff:
@@ -119,7 +121,13 @@ class Daemon(MultiService):
     log = Logger()
 
     def __init__(
-        self, reactor: Any, store: MemoryStore | SQLiteStore, limits: Limits, host: str, port: int
+        self,
+        reactor: Any,
+        store: MemoryStore | SQLiteStore,
+        limits: Limits,
+        policy: Policy,
+        host: str,
+        port: int,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
@@ -128,7 +136,12 @@ class Daemon(MultiService):
         self._host = host
         background = Background(self._spawn, self._sleep)
         self._realm = Realm(
-            store, background, limits, boot=_boot(), now=lambda: int(reactor.seconds() * 1000)
+            store,
+            background,
+            limits,
+            boot=_boot(),
+            now=lambda: int(reactor.seconds() * 1000),
+            policy=policy,
         )
         self._factory = ConnectionFactory(
             main_port,
@@ -184,13 +197,14 @@ class Daemon(MultiService):
             )
         else:
             self.log.info("Data: in memory only; all of it is gone when the daemon stops")
-        if self._host in ("127.0.0.1", "::1", "localhost"):
-            self.log.info("Reach: this machine only (--host 0.0.0.0 for others)")
+        policy = self._realm.policy
+        if on_loopback(self._host):
+            self.log.info("Reach: this machine only (--host 0.0.0.0 for others). {who}", who=_who(policy))
         else:
             self.log.warn(
-                "Reach: anyone who can reach {host}. They may create accounts, "
-                "and use any account that has no password",
+                "Reach: anyone who can reach {host}. {who}; nothing is encrypted",
                 host=self._host,
+                who=_who(policy),
             )
         client = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
         self.log.info(
@@ -228,6 +242,17 @@ class Daemon(MultiService):
 
     def _sleep(self, seconds: float) -> Awaitable[object]:
         return deferLater(self._reactor, seconds)
+
+
+def _who(policy: Policy) -> str:
+    """Who may become somebody here, in words."""
+    if policy.registration == CLOSED:
+        making = "Nobody may create an account"
+    elif policy.registration == INVITE_ONLY:
+        making = "Creating an account takes an invite token (python -m chatd.admin invite)"
+    else:
+        making = "Anyone may create an account"
+    return making + (", and use any account that has no password" if policy.open_accounts else "")
 
 
 def _check_port(host: str, port: int) -> None:
