@@ -210,6 +210,12 @@ class LimitReached(Refused):
     code = "limit-reached"
 
 
+class BadRequest(Refused):
+    """This is no request."""
+
+    code = "bad-request"
+
+
 class Busy(Refused):
     """The daemon has too much of this to do at the moment; try again later."""
 
@@ -244,3 +250,9 @@ class StoreUnusable(Fatal):
     """The store cannot be used."""
 
     code = "store-unusable"
+
+
+class SocketUnusable(Fatal):
+    """The socket cannot be used."""
+
+    code = "socket-unusable"

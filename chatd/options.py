@@ -155,7 +155,8 @@ Examples:
 Each option can also be set by an environment variable (CHATD_PORT, CHATD_HOST, CHATD_STORE, CHATD_RATE,
 CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS, CHATD_RETAIN, CHATD_ADMIN, CHATD_CONFIG) or in the
 configuration file (port = 65432, store = "memory", ...). The command line wins over the environment, the
-environment over the file. Talk to it with: python -m chatd.client. Run it with: python -m chatd.admin""".rstrip()
+environment over the file.
+Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstrip()
 
     optParameters = [
         ["port", "p", None, "Listen on this TCP port, 65432 unless told otherwise; 0: any free one."],
