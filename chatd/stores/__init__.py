@@ -87,8 +87,8 @@ class Store(Protocol):
         """Put entries at the end of their logs, each with the next seq: 1, 2, 3, ... without gaps.
 
         Returns at once; after `flush`, `committed` tells. With a `key` that this sender has used in this log
-        before, the same body gives the seq it got then and no second entry; another body is refused
-        (`KeyReused`).
+        for an entry that is still there, the same kind, body and `about` give what it got then (`resent`) and
+        no second entry; anything else is refused (`KeyReused`). Keys that grow, as time does, cost least.
         """
 
     def flush(self) -> None:
@@ -119,6 +119,10 @@ class Store(Protocol):
 
     def delete(self, kind: str, key: str, version: int) -> Awaitable[None]:
         """Remove the document if it still has that version; else `Conflict`."""
+
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Awaitable[list[str]]:
+        """At most `limit` keys that match a glob and are greater than `after`, in alphabetical order whatever
+        the case of ASCII letters; like `list`, it may not see what is still in the queue."""
 
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Awaitable[list[str]]:
         """The keys that match a glob (`chatd.globs`, with regard to case), in order of creation.

@@ -212,14 +212,19 @@ class SQLiteStore(Batches):
 
         return self._call(run)
 
-    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
-        """See `Store.list`."""
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+        """See `Store.page`."""
+        return self._list("WHERE kind = ? AND key > ? ORDER BY key", (kind, after), pattern, limit)
+
+    def _list(
+        self, condition: str, values: tuple[str, ...], pattern: str, limit: int | None
+    ) -> Deferred[list[str]]:
         answer: Deferred[list[str]] = Deferred()
 
         def listing(connection: sqlite3.Connection) -> None:
             try:
                 # Each row gives the interpreter's lock to whoever wants it, so the reactor never waits long.
-                rows = connection.execute("SELECT key FROM documents WHERE kind = ? ORDER BY id", (kind,))
+                rows = connection.execute(f"SELECT key FROM documents {condition}", values)
                 matches = matcher(pattern)
                 keys: list[str] = []
                 for (key,) in rows:
@@ -236,3 +241,7 @@ class SQLiteStore(Batches):
 
         self._listings.put(listing)
         return answer
+
+    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
+        """See `Store.list`."""
+        return self._list("WHERE kind = ? ORDER BY id", (kind,), pattern, limit)
