@@ -175,9 +175,12 @@ class Client(Requests):
         try:
             answer: c.LoggedIn = await link.request(request)
         except Refused as refused:
-            if not self._register or refused.code != "unknown-account":
+            if not self._register or refused.code not in ("unknown-account", "wrong-password"):
                 raise
-            await link.request(c.Register(0, self.name, self._password, self._invite))
+            try:
+                await link.request(c.Register(0, self.name, self._password, self._invite))
+            except Refused as taken:
+                raise (refused if taken.code == "name-taken" else taken) from None
             answer = await link.request(request)
         return answer
 
