@@ -22,7 +22,6 @@ REFUSED, WRONG_USAGE, NO_DAEMON, INTERRUPTED = 1, 2, 3, 130
 class Options(usage.Options):
     """Where the daemon is, and a command."""
 
-    synopsis = "Usage: python -m chatd.admin [--admin PATH] COMMAND [its options]"
     longdesc = """
 Administer a running chatd, as the user that runs it. Where its socket is, if --admin does not say it, is
 found as the daemon finds it: by CHATD_ADMIN, CHATD_STORE, CHATD_CONFIG, or chatd.db.admin in this folder.
@@ -36,6 +35,12 @@ Exit status: 0 done; 1 refused; 2 the command line is wrong; 3 no daemon is ther
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+
+    def getSynopsis(self) -> str:
+        """The first line of the help, also of a command's."""
+        return "Usage: python -m chatd.admin [--admin PATH]" + (
+            " COMMAND [its options]" if self.subCommand is None else ""
+        )
 
     def opt_version(self) -> None:
         """Show the version and leave."""
