@@ -1,7 +1,7 @@
-"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they get; a room;
-and a reader who comes back to a full mailbox.
+"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they get; a room,
+and beside it the bare broadcast; and a reader who comes back to a full mailbox.
 
-Usage: python -m bench.wire WHAT JSON, with WHAT one of pairs, room, broadcast, resume; prints a result as JSON.
+Usage: python -m bench.wire WHAT JSON, with WHAT one of pairs, room, broadcast, resume; prints a `Result`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import struct
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from chatd.codecs import catalogue as c
 from chatd.codecs.wire import HEADER_SIZE, client_decoder, encode
 
 _ACCEPTED, _PUSHED = c.Accepted.command, c.Pushed.command
+_HEADER = struct.Struct(">BBI")
 _PUSHED_DATA = msgspec.msgpack.Decoder(c.Pushed)
 
 
@@ -47,28 +49,60 @@ class End:
             answers += decoder.feed(data)  # type: ignore[arg-type]
         return answers
 
-    def receive(self) -> dict[int, int]:
-        """How many messages of each sort have come; of pushed ones, the last is in `last`."""
+    def receive(self, wanted: int) -> int:
+        """How many messages of the wanted sort have come; the last is in `last`."""
         data = self.socket.recv(1 << 18)
         if not data:
             raise RuntimeError("the server closed a connection")
         if self.rest:
             data = self.rest + data
-        counts: dict[int, int] = {}
-        at, size = 0, len(data)
+        count = at = last = 0
+        size = len(data)
         while size - at >= HEADER_SIZE:
-            end = at + HEADER_SIZE + int.from_bytes(data[at + 2 : at + HEADER_SIZE])
+            _, command, length = _HEADER.unpack_from(data, at)
+            end = at + HEADER_SIZE + length
             if end > size:
                 break
-            command = data[at + 1]
-            counts[command] = counts.get(command, 0) + 1
-            if command == _PUSHED:
-                self.last = data[at + HEADER_SIZE : end]
+            if command == wanted:
+                count += 1
+                last = at
             elif command == c.Refusal.command:
-                raise RuntimeError(f"refused: {data[at + HEADER_SIZE : end]!r}")
+                raise RuntimeError(f"refused: {data[at:end]!r}")
             at = end
+        if count:
+            _, _, length = _HEADER.unpack_from(data, last)
+            self.last = data[last + HEADER_SIZE : last + HEADER_SIZE + length]
         self.rest = data[at:]
-        return counts
+        return count
+
+    def acknowledge(self, log: str) -> None:
+        """All up to the last message that was pushed."""
+        self.socket.sendall(encode(c.Ack(0, log, _PUSHED_DATA.decode(self.last).seq)))
+
+
+class Letters:
+    """The frames of messages to one recipient, each with a reference and a key of its own: made from a
+    template, since it is not the load that is to be measured."""
+
+    def __init__(self, recipient: str) -> None:
+        self._number = 1 << 40
+        template = encode(c.Send(self._number, recipient, TEXT, "k" * 16))
+        number = self._number.to_bytes(8)
+        self._head, _, rest = template.partition(number)
+        self._middle, _, _ = rest.partition(b"k" * 16)
+
+    def take(self, count: int) -> bytes:
+        """So many more of them."""
+        head, middle = self._head, self._middle
+        first = self._number
+        self._number += count
+        return b"".join(
+            [
+                part
+                for number in range(first, first + count)
+                for part in (head, number.to_bytes(8), middle, b"%016x" % number)
+            ]
+        )
 
 
 def pairs(load: Load) -> Result:
@@ -85,21 +119,10 @@ def pairs(load: Load) -> Result:
     got = [[0, 0] for _ in ends]
     done = [0] * load.pairs
     sent_at: list[list[float]] = [[] for _ in ends]
-    refs = [10] * load.pairs
+    letters = [Letters(reader.log[1:]) for _, reader in ends]
 
     def send(number: int, count: int, now: float) -> None:
-        sender, reader = ends[number]
-        first = refs[number]
-        refs[number] += count
-        name = reader.log[1:]
-        sender.socket.sendall(
-            b"".join(
-                [
-                    encode(c.Send(ref, name, TEXT, f"{number:04d}-{now:.6f}-{ref}"))
-                    for ref in range(first, first + count)
-                ]
-            )
-        )
+        ends[number][0].socket.sendall(letters[number].take(count))
         sent_at[number] += [now] * count
 
     begin = now = time.perf_counter()
@@ -117,13 +140,10 @@ def pairs(load: Load) -> Result:
             raise RuntimeError("the server has gone silent")
         for descriptor, _ in events:
             number, side, end = where[descriptor]
-            counts = end.receive()
-            if side:
-                got[number][1] += counts.get(_PUSHED, 0)
-                if _PUSHED in counts:
-                    end.socket.sendall(encode(c.Ack(0, end.log, _PUSHED_DATA.decode(end.last).seq)))
-            else:
-                got[number][0] += counts.get(_ACCEPTED, 0)
+            arrived = end.receive(_PUSHED if side else _ACCEPTED)
+            got[number][side] += arrived
+            if side and arrived:
+                end.acknowledge(end.log)
             arrived = min(got[number])
             count = arrived - done[number]
             if count > 0:
@@ -152,8 +172,8 @@ def pairs(load: Load) -> Result:
 
 @dataclass
 class Crowd:
-    """One speaker and `members` others, `window` messages in flight, for `seconds`; `size` is that of a message
-    of the bare broadcast. Members acknowledge every `ack_every` messages (version 1 only)."""
+    """One speaker and `members` others, `window` messages in flight, for `seconds`; `size` is that of a
+    message of the bare broadcast. Members acknowledge every `ack_every` messages (version 1 only)."""
 
     port: int
     pid: int
@@ -176,12 +196,7 @@ def room(crowd: Crowd) -> Result:
             if isinstance(message, c.Pushed):
                 person.rest = b""
         person.ask(c.Ping(5))
-    counter = 0
-
-    def message() -> bytes:
-        nonlocal counter
-        counter += 1
-        return encode(c.Send(counter + 10, "#lobby", TEXT, f"key-of-the-message-{counter}"))
+    letters = Letters("#lobby")
 
     epoll = select.epoll()
     where = {person.socket.fileno(): person for person in people}
@@ -192,14 +207,14 @@ def room(crowd: Crowd) -> Result:
 
     def receive(descriptor: int) -> None:
         person = where[descriptor]
-        count = person.receive().get(_PUSHED, 0)
+        count = person.receive(_PUSHED)
         got[person] += count
         unacknowledged[person] += count
         if unacknowledged[person] >= crowd.ack_every:
             unacknowledged[person] = 0
-            person.socket.sendall(encode(c.Ack(0, "#lobby", _PUSHED_DATA.decode(person.last).seq)))
+            person.acknowledge("#lobby")
 
-    return _rounds(crowd, epoll, people[0].socket, message, receive, lambda: min(got.values()))
+    return _rounds(crowd, epoll, people[0].socket, letters.take, receive, lambda: min(got.values()))
 
 
 def broadcast(crowd: Crowd) -> Result:
@@ -223,11 +238,11 @@ def broadcast(crowd: Crowd) -> Result:
 
     data = b"x" * crowd.size
     return _rounds(
-        crowd, epoll, ends[0], lambda: data, receive, lambda: min(got.values()) // crowd.size
+        crowd, epoll, ends[0], lambda count: data * count, receive, lambda: min(got.values()) // crowd.size
     )
 
 
-def _rounds(crowd: Crowd, epoll: select.epoll, speaker: socket.socket, message, receive, done) -> Result:  # type: ignore[no-untyped-def]
+def _rounds(crowd: Crowd, epoll: select.epoll, speaker: socket.socket, take, receive, done) -> Result:  # type: ignore[no-untyped-def]
     """A window of messages, until everyone has all of them, then the next. Per delivery, not per message."""
     begin = time.perf_counter()
     measured_from, end_at = begin + crowd.warm_up, begin + crowd.warm_up + crowd.seconds
@@ -239,7 +254,7 @@ def _rounds(crowd: Crowd, epoll: select.epoll, speaker: socket.socket, message, 
     while now < end_at:
         if not started_at and now >= measured_from:
             cpu, counted_from, started_at = cpu_seconds(crowd.pid), sent, now
-        speaker.sendall(b"".join([message() for _ in range(crowd.window)]))
+        speaker.sendall(take(crowd.window))
         sent += crowd.window
         while done() - base < sent:
             events = epoll.poll(_TIMEOUT)
@@ -276,12 +291,13 @@ def resume(back: Return) -> Result:
     reader = End(back.port, "reader")
     reader.ask(c.LogOut(3))
     reader.socket.close()
+    letters = Letters("reader")
     for first in range(0, back.count, 500):
-        refs = range(first + 10, min(first + 500, back.count) + 10)
-        sender.socket.sendall(b"".join(encode(c.Send(ref, "reader", TEXT, f"k{ref}")) for ref in refs))
+        refs = range(first, min(first + 500, back.count))
+        sender.socket.sendall(letters.take(len(refs)))
         accepted = 0
         while accepted < len(refs):
-            accepted += sender.receive().get(_ACCEPTED, 0)
+            accepted += sender.receive(_ACCEPTED)
     again = connect(back.port)
     again.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     cpu, begin = cpu_seconds(back.pid), time.perf_counter()

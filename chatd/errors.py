@@ -228,6 +228,12 @@ class StoreUnavailable(Refused):
     code = "store-unavailable"
 
 
+class BackupFailed(Refused):
+    """The store could not be copied."""
+
+    code = "backup-failed"
+
+
 class Exists(Refused):
     """A document of that kind and key exists already."""
 

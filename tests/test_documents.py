@@ -1,6 +1,6 @@
 """The documents say what the code does: examples, versions, the two commands.
 
-`python -m tests.test_documents` writes the examples into docs/protocol.md.
+`python -m tests.test_documents` writes what comes from the code into docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from chatd import __version__
 from chatd.codecs.classic import Broken, Malformed
 from chatd.options import Options, variable
 from tests.codecs.classic_examples import EXAMPLES, Example
+from tests.wire_document import GENERATED
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOCOL = ROOT / "docs" / "protocol.md"
-_BEGIN, _END = "<!-- examples -->\n", "<!-- end of examples -->"
 
 
 def shown(data: bytes) -> str:
@@ -43,13 +43,25 @@ def examples() -> str:
     return "\n" + "\n".join(block(example) for example in EXAMPLES) + "\n"
 
 
+def generated(text: str) -> str:
+    """docs/protocol.md, whose text this is, with all that comes from the code as the code has it now."""
+    parts = [("<!-- examples -->\n", "<!-- end of examples -->", examples())]
+    parts += [
+        (f"<!-- version 1: {name} -->\n", "<!-- end -->", f"\n{make()}\n") for name, make in GENERATED.items()
+    ]
+    for begin, end, part in parts:
+        before, rest = text.split(begin)
+        text = before + begin + part + end + rest.split(end, 1)[1]
+    return text
+
+
 class Documents(SynchronousTestCase):
     """What is written down."""
 
-    def test_examples(self) -> None:
-        """docs/protocol.md shows the table that the codec is tested with."""
+    def test_protocol(self) -> None:
+        """docs/protocol.md shows the tables that the codecs are tested with, all messages, all refusals."""
         text = PROTOCOL.read_text()
-        self.assertIn(_BEGIN + examples() + _END, text, "run: python -m tests.test_documents")
+        self.assertTrue(generated(text) == text, "run: python -m tests.test_documents")
 
     def test_changelog(self) -> None:
         """The newest heading is this version."""
@@ -74,5 +86,4 @@ class Documents(SynchronousTestCase):
 
 
 if __name__ == "__main__":
-    before, rest = PROTOCOL.read_text().split(_BEGIN)
-    PROTOCOL.write_text(before + _BEGIN + examples() + _END + rest.split(_END)[1])
+    PROTOCOL.write_text(generated(PROTOCOL.read_text()))

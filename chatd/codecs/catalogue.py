@@ -127,7 +127,8 @@ class ReceiptState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Limits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What the server takes: bytes of UTF-8 in a text, characters in a topic and in a search pattern, entries
-    or names in a page, messages a second, bytes of data in a frame either way."""
+    pushed at once from a log, requests a second (0: as many as one likes; whoever sends more is read more
+    slowly), bytes of data in a frame of the client's."""
 
     text: int
     topic: int
@@ -141,8 +142,9 @@ class Limits(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Hello(Message):
-    """Who is there: the program and its version, and the `FEATURES` it wants. Answer: `Welcome`. It may be
-    left out, and then no feature is on; sent again, it replaces what was said before."""
+    """Who is there: the program and its version, and which of the features ``receipts``, ``presence`` and
+    ``typing`` it wants. Answer: `Welcome`. It may be left out, and then no feature is on; sent again, it
+    replaces what was said before."""
 
     command: ClassVar[int] = 1
     ref: Ref
@@ -172,8 +174,9 @@ class Register(Message):
 
 class LogIn(Message):
     """Be an account on this connection, besides other sessions that it may have. `positions` are where this
-    client stopped reading before: the entries after them are pushed. In a log without a position it begins
-    after what the account has acknowledged. Answer: `LoggedIn`, and then `Pushed`, log by log."""
+    client stopped reading before: the entries after them are pushed. In a log without a position, or with one
+    that cannot be (another `since`, a seq after the last), it begins after what the account has acknowledged.
+    Answer: `LoggedIn`, and then `Pushed`, log by log."""
 
     command: ClassVar[int] = 4
     ref: Ref
@@ -590,7 +593,7 @@ class Members(Message):
 
 class Page(Message):
     """Entries of a log, oldest first; `more`: there are others beyond, in the direction that was asked for.
-    A page may hold fewer than were asked for, so that its frame stays within `Limits.frame`."""
+    A page ends early when its texts become long."""
 
     command: ClassVar[int] = 74
     ref: int
@@ -690,7 +693,8 @@ class Joined(Message):
 
 
 class Left(Message):
-    """The account is no member any more: `reason` is ``left``, ``kicked`` or ``deleted`` (the room)."""
+    """The account is no member any more, whoever's doing that was: `reason` is ``left``, ``kicked`` or
+    ``deleted`` (the room)."""
 
     command: ClassVar[int] = 86
     room: str

@@ -19,6 +19,8 @@ from chatd.codecs.catalogue import REPLIES, REQUESTS, Message
 
 VERSION = 1
 HEADER_SIZE = 6
+LONGEST_REPLY = 2 * 1024 * 1024
+"""bytes of data that a frame of the server's has at most"""
 
 _HEADER = Struct(">BBI")
 _ENCODER = msgspec.msgpack.Encoder()
@@ -53,14 +55,15 @@ class Decoder:
     `skipped`, is passed over as it comes and refused; beyond that the stream is broken.
     """
 
-    __slots__ = ("_broken", "_decoders", "_have", "_limit", "_need", "_parts", "_passing", "_skipped")
+    __slots__ = ("_broken", "_decoders", "_kept", "_limit", "_need", "_passing", "_skipped")
 
     def __init__(self, messages: Mapping[int, type[Message]], limit: int, skipped: int = 0) -> None:
         self._decoders = _decoders(messages)
         self._limit = limit
         self._skipped = max(skipped, limit)
-        self._parts: list[bytes] = []
-        self._have = 0
+        # The beginning of an unfinished frame; no list of its pieces, as each would take 40 bytes more.
+        self._kept = bytearray()
+        # How many bytes there must be before looking at them again is worth while.
         self._need = HEADER_SIZE
         # How many bytes of a frame that is too long are still to come.
         self._passing = 0
@@ -69,7 +72,7 @@ class Decoder:
     @property
     def unfinished(self) -> bool:
         """Whether a frame has begun and not ended."""
-        return self._have > 0 or self._passing > 0
+        return len(self._kept) > 0 or self._passing > 0
 
     def feed(self, data: bytes) -> list[Received]:
         """The messages that `data` completes, in order."""
@@ -79,13 +82,12 @@ class Decoder:
             passed = min(self._passing, len(data))
             self._passing -= passed
             data = data[passed:]
-        if self._parts:
-            self._parts.append(data)
-            self._have += len(data)
-            if self._have < self._need:
+        if self._kept:
+            self._kept += data
+            if len(self._kept) < self._need:
                 return []
-            data = b"".join(self._parts)
-            self._parts = []
+            data = bytes(self._kept)
+            self._kept.clear()
         size = len(data)
         limit = self._limit
         decoders = self._decoders
@@ -117,11 +119,9 @@ class Decoder:
             reason = self._why_broken(data, at)
             if reason:
                 self._broken = True
-                self._have = 0
                 messages.append(Broken(reason))
                 return messages
-            self._parts = [data[at:]]
-        self._have = size - at
+            self._kept += data[at:]
         self._need = need
         return messages
 

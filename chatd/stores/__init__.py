@@ -108,6 +108,10 @@ class Store(Protocol):
         """Forget a log, and the documents of every kind whose key is its name; a later append begins it
         anew, at 1."""
 
+    def backup(self, path: str) -> Awaitable[None]:
+        """Write a copy of all that was committed before this was asked, of one moment, to a new file, while
+        everything goes on. Raises `BackupFailed`."""
+
     def create(self, kind: str, key: str, body: bytes) -> Awaitable[int]:
         """Make a document and give its version, or raise `Exists`."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from chatd.entries import Entry
-from chatd.errors import Conflict, Exists, Refused
+from chatd.errors import BackupFailed, Conflict, Exists, Refused
 from chatd.globs import matcher
 from chatd.stores import PAGE_BYTES, Append, Document
 from chatd.stores.batches import Batch, Batches, resend
@@ -142,6 +142,10 @@ class MemoryStore(Batches):
                 documents.pop(log.lower(), None)
 
         return self._call(run)
+
+    def backup(self, path: str) -> Deferred[None]:
+        """See `Store.backup`."""
+        return fail(BackupFailed("the store is in memory only: there is nothing that a copy could restore"))
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""

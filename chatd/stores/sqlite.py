@@ -21,10 +21,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.entries import Entry
-from chatd.errors import Conflict, Exists, StoreUnavailable, StoreUnusable
+from chatd.errors import BackupFailed, Conflict, Exists, StoreUnavailable, StoreUnusable
 from chatd.globs import matcher
 from chatd.stores import Document
 from chatd.stores.batches import Batch, Batches
+from chatd.stores.sqlite_backup import copy
 from chatd.stores.sqlite_file import claim, connect, migrate, migrations
 from chatd.stores.sqlite_writer import Writer
 
@@ -158,6 +159,21 @@ class SQLiteStore(Batches):
     def drop(self, log: str) -> Deferred[None]:
         """See `Store.drop`."""
         return self._call(lambda writer: writer.drop(log))
+
+    def backup(self, path: str) -> Deferred[None]:
+        """See `Store.backup`."""
+        answer: Deferred[None] = Deferred()
+
+        def copied() -> None:
+            try:
+                copy(self.path, path)
+            except BackupFailed:
+                self._from_thread(answer.errback, Failure())
+            else:
+                self._from_thread(answer.callback, None)
+
+        threading.Thread(target=copied, name="chatd-backup", daemon=True).start()
+        return answer
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""
