@@ -172,7 +172,7 @@ class Client extends EventEmitter {
       this.send(PING, 0);
     });
     socket.on("error", (error) => (reason = error));
-    this.lost = once(socket, "close").then(() => {
+    this.lost = new Promise((resolve) => socket.on("close", resolve)).then(() => {
       this.loggedIn = false;
       reason = this.goodbye ?? reason;
       for (const { reject } of this.waiting.values()) reject(reason);
