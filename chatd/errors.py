@@ -84,6 +84,30 @@ class PasswordTooLong(Refused):
     code = "password-too-long"
 
 
+class PasswordNeeded(Refused):
+    """Accounts without a password are not allowed here: choose one, or ask the operator to set one."""
+
+    code = "password-needed"
+
+
+class RegistrationClosed(Refused):
+    """New accounts cannot be made here; ask the operator of this server for one."""
+
+    code = "registration-closed"
+
+
+class InviteRequired(Refused):
+    """A new account takes an invite token here; ask the operator of this server for one."""
+
+    code = "invite-required"
+
+
+class InviteInvalid(Refused):
+    """This invite token is unknown, used up or expired; ask the operator of this server for another."""
+
+    code = "invite-invalid"
+
+
 class TextTooLong(Refused):
     """The text is longer than this daemon takes."""
 
@@ -186,6 +210,12 @@ class LimitReached(Refused):
     code = "limit-reached"
 
 
+class BadRequest(Refused):
+    """This is no request."""
+
+    code = "bad-request"
+
+
 class Busy(Refused):
     """The daemon has too much of this to do at the moment; try again later."""
 
@@ -196,6 +226,12 @@ class StoreUnavailable(Refused):
     """The store fails at the moment, so nothing was done; try again later."""
 
     code = "store-unavailable"
+
+
+class BackupFailed(Refused):
+    """The store could not be copied."""
+
+    code = "backup-failed"
 
 
 class Exists(Refused):
@@ -220,3 +256,9 @@ class StoreUnusable(Fatal):
     """The store cannot be used."""
 
     code = "store-unusable"
+
+
+class SocketUnusable(Fatal):
+    """The socket cannot be used."""
+
+    code = "socket-unusable"

@@ -50,3 +50,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """password hashes that may wait their turn"""
     accounts_cached: int = 200_000
     """account names kept in memory"""
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """What is kept of a log: entries not older than `age` seconds, and the latest `count`; None: all."""
+
+    age: int | None = None
+    count: int | None = None

@@ -7,12 +7,15 @@ import msgspec
 from chatd.accounts import Account
 from chatd.entries import TEXT, Entry
 from chatd.errors import (
+    InviteRequired,
     NotAllowed,
     NotAMember,
     NotLoggedIn,
     NotTheAuthor,
     NotTheSender,
+    PasswordNeeded,
     PasswordRequired,
+    RegistrationClosed,
     TextTooLong,
     UnknownMember,
     UnknownRoom,
@@ -20,13 +23,32 @@ from chatd.errors import (
 from chatd.rooms import INVITED, LOBBY, MEMBER, MODERATOR, OWNER, RANKS, Room
 from chatd.sessions import Session
 
+OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
+"""registration: for everyone, with an operator's token, for nobody"""
+
 
 class Policy(msgspec.Struct, frozen=True):
-    """Who may become somebody here. `registration` is ``open``, ``invite`` (with an operator's token) or
-    ``closed``; `open_accounts`: whether accounts without a password may be made and used."""
+    """Who may become somebody here: `registration` is one of the above; `open_accounts`: whether accounts
+    without a password may be made and used."""
 
-    registration: str = "open"
+    registration: str = OPEN
     open_accounts: bool = True
+
+
+def check_registration(policy: Policy, invited: bool) -> None:
+    """Whether an account may be made; `invited`: with an invite token, whatever it is worth. Raises
+    `RegistrationClosed`, `InviteRequired`."""
+    if policy.registration == CLOSED:
+        raise RegistrationClosed()
+    if policy.registration == INVITE_ONLY and not invited:
+        raise InviteRequired()
+
+
+def check_open_accounts(policy: Policy) -> None:
+    """Whether there may be accounts without a password, and one may log in to them. Raises
+    `PasswordNeeded`."""
+    if not policy.open_accounts:
+        raise PasswordNeeded()
 
 
 def check_open(account: Account) -> None:

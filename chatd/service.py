@@ -26,10 +26,13 @@ from twisted.logger import Logger
 from chatd import __version__
 from chatd.accounts import ACCOUNT
 from chatd.credentials import Passwords, portal
-from chatd.errors import Refused, StoreUnusable
+from chatd.errors import Refused, SocketUnusable, StoreUnusable
 from chatd.limits import Limits
 from chatd.mailboxes import Background
-from chatd.options import Options
+from chatd.options import Options, on_loopback
+from chatd.permissions import CLOSED, INVITE_ONLY, Policy
+from chatd.protocols import private
+from chatd.protocols.admin import AdminFactory, Administration
 from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.factory import ConnectionFactory
 from chatd.protocols.sniff import Sniff
@@ -51,7 +54,8 @@ _BACKLOG = 1024
 def makeService(options: Options, reactor: Any = None) -> MultiService:
     """The daemon that these options describe.
 
-    Ends the process with a sentence (SystemExit) if the store or the port can be seen not to be usable.
+    Ends the process with a sentence (SystemExit) if the store, the port or the admin socket can be seen not
+    to be usable.
     """
     if reactor is None:
         from twisted.internet import reactor
@@ -69,7 +73,14 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             raise SystemExit(f"chatd: {unusable}") from None
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
-    return Daemon(reactor, store, limits, options["host"], options["port"])
+    policy = Policy(options["registration"], options["allow-open-accounts"])
+    admin = options["admin"] and os.path.abspath(options["admin"])
+    if admin is not None:
+        try:
+            private.check(admin)
+        except SocketUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+    return Daemon(reactor, store, limits, policy, options["host"], options["port"], admin)
 
 
 def main_port(factory: ConnectionFactory) -> Sniff:
@@ -113,13 +124,47 @@ class Listener(Service):
         return self.port.stopListening()
 
 
+class AdminListener(Service):
+    """The admin socket. It is made when the store is this daemon's, and operators wait until `accept`."""
+
+    def __init__(self, reactor: Any, path: str, factory: AdminFactory) -> None:
+        self.path = path
+        self.factory = factory
+        self._port: Any = private.PrivatePort(path, factory, reactor)
+
+    def startService(self) -> None:
+        """Make the socket; failing that, end the process with a sentence."""
+        super().startService()  # type: ignore[no-untyped-call]
+        try:
+            self._port.startListening()
+        except SocketUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+        self._port.stopReading()
+
+    def accept(self) -> None:
+        """Let them in."""
+        self._port.startReading()
+
+    def stopService(self) -> Any:
+        """Let nobody in any more, and remove the socket."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return self._port.stopListening()
+
+
 class Daemon(MultiService):
     """The whole daemon."""
 
     log = Logger()
 
     def __init__(
-        self, reactor: Any, store: MemoryStore | SQLiteStore, limits: Limits, host: str, port: int
+        self,
+        reactor: Any,
+        store: MemoryStore | SQLiteStore,
+        limits: Limits,
+        policy: Policy,
+        host: str,
+        port: int,
+        admin: str | None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
@@ -128,7 +173,12 @@ class Daemon(MultiService):
         self._host = host
         background = Background(self._spawn, self._sleep)
         self._realm = Realm(
-            store, background, limits, boot=_boot(), now=lambda: int(reactor.seconds() * 1000)
+            store,
+            background,
+            limits,
+            boot=_boot(),
+            now=lambda: int(reactor.seconds() * 1000),
+            policy=policy,
         )
         self._factory = ConnectionFactory(
             main_port,
@@ -140,6 +190,11 @@ class Daemon(MultiService):
         )
         self.listener = Listener(reactor, host, port, self._factory)
         self.listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self.admin: AdminListener | None = None
+        if admin is not None:
+            administration = Administration(self._realm, self._passwords)
+            self.admin = AdminListener(reactor, admin, AdminFactory(administration))
+            self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         """Open the store, then the door."""
@@ -165,6 +220,8 @@ class Daemon(MultiService):
             return
         self._greet(accounts)
         self.listener.accept()
+        if self.admin is not None:
+            self.admin.accept()
 
     def _greet(self, accounts: int) -> None:
         address = self.listener.port.getHost()
@@ -184,13 +241,14 @@ class Daemon(MultiService):
             )
         else:
             self.log.info("Data: in memory only; all of it is gone when the daemon stops")
-        if self._host in ("127.0.0.1", "::1", "localhost"):
-            self.log.info("Reach: this machine only (--host 0.0.0.0 for others)")
+        who = _who(self._realm.policy, self.admin is not None)
+        if on_loopback(self._host):
+            self.log.info("Reach: this machine only (--host 0.0.0.0 for others). {who}", who=who)
         else:
             self.log.warn(
-                "Reach: anyone who can reach {host}. They may create accounts, "
-                "and use any account that has no password",
+                "Reach: anyone who can reach {host}. {who}; nothing is encrypted",
                 host=self._host,
+                who=who,
             )
         client = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
         self.log.info(
@@ -198,15 +256,20 @@ class Daemon(MultiService):
             client=client,
             port=address.port,
         )
+        if self.admin is not None:
+            self.log.info("Administer: python -m chatd.admin --admin {path} --help", path=self.admin.path)
         self.log.info("Stop: Ctrl-C, or kill {pid}", pid=os.getpid())
 
     async def _close(self) -> None:
         """Who is in is told, what was begun is committed and answered; then the file closes."""
         self.log.info("Stopping: {count} connections to close", count=len(self._factory.connections))
-        grace = self._reactor.callLater(_GRACE, self._factory.abort_all)
+        grace = self._reactor.callLater(_GRACE, self._abort)
+        closing = [self._factory.close_all()]
+        if self.admin is not None:
+            closing.append(self.admin.factory.finish())
         try:
             # Whatever still hangs after having been aborted waits for the store, which has its own troubles.
-            await self._factory.close_all().addTimeout(_GRACE + 0.5, self._reactor)
+            await DeferredList(closing).addTimeout(_GRACE + 0.5, self._reactor)
         except TimeoutError:
             self.log.warn("{count} connections did not close", count=len(self._factory.connections))
         if grace.active():
@@ -215,6 +278,11 @@ class Daemon(MultiService):
         await self._store.stop()
         self._passwords.stop()
         self.log.info("Stopped; everything that was acknowledged is kept")
+
+    def _abort(self) -> None:
+        self._factory.abort_all()
+        if self.admin is not None:
+            self.admin.factory.abort()
 
     def stopService(self) -> Deferred[Any]:
         """Stop within 5 seconds; fires when all is written and closed."""
@@ -228,6 +296,19 @@ class Daemon(MultiService):
 
     def _sleep(self, seconds: float) -> Awaitable[object]:
         return deferLater(self._reactor, seconds)
+
+
+def _who(policy: Policy, admin: bool) -> str:
+    """Who may become somebody here, in words; `admin`: whether there is a socket for making tokens."""
+    if policy.registration == CLOSED:
+        making = "Nobody may create an account"
+    elif policy.registration == INVITE_ONLY and admin:
+        making = "Creating an account takes an invite token (python -m chatd.admin invite)"
+    elif policy.registration == INVITE_ONLY:
+        making = "Creating an account takes an invite token; --admin PATH is needed to make one"
+    else:
+        making = "Anyone may create an account"
+    return making + (", and use any account that has no password" if policy.open_accounts else "")
 
 
 def _check_port(host: str, port: int) -> None:

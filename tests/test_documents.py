@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
 from chatd.codecs.classic import Broken, Malformed
-from chatd.options import Options
+from chatd.options import Options, variable
 from tests.codecs.classic_examples import EXAMPLES, Example
 from tests.wire_document import GENERATED
 
@@ -82,7 +82,7 @@ class Documents(SynchronousTestCase):
         text = (ROOT / "docs" / "operations.md").read_text()
         for name in Options({}).defaults:
             self.assertIn(f"`--{name}`", text)
-            self.assertIn(f"`CHATD_{name.upper()}`", text)
+            self.assertIn(f"`{variable(name)}`", text)
 
 
 if __name__ == "__main__":

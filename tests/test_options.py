@@ -13,22 +13,35 @@ from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
-from chatd.options import Options
+from chatd.limits import Retention
+from chatd.options import Options, on_loopback, variable
 from tests.folders import folder
 
-NAMES = ("port", "host", "store", "rate")
+NAMES = ("port", "host", "store", "rate", "registration", "allow-open-accounts", "retain", "admin")
 # For each option a value for each source, as text, and as what it becomes; all are legal.
 CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "port": (("1", 1), ("2", 2), ("3", 3)),
     "host": (("::1", "::1"), ("example.org", "example.org"), ("0.0.0.0", "0.0.0.0")),
     "store": (("memory", "memory"), ("sqlite:a.db", "sqlite:a.db"), ("sqlite:/b:c", "sqlite:/b:c")),
     "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
+    "registration": (("closed", "closed"), ("invite", "invite"), ("open", "open")),
+    "allow-open-accounts": (("no", False), ("yes", True), ("no", False)),
+    "retain": (
+        ("30d", Retention(30 * 86400)),
+        ("10000", Retention(None, 10_000)),
+        ("100000,2w", Retention(14 * 86400, 100_000)),
+    ),
+    "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
 }
 BAD: Mapping[str, tuple[str, ...]] = {
     "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
     "host": ("", "a b", "\t", "127.0.0.1\n"),
     "store": ("", "sqlite", "sqlite:", "memory:", "Memory", "postgres:x", "/var/lib/chatd.db"),
     "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
+    "registration": ("", "Open", "yes", "none"),
+    "allow-open-accounts": ("", "Yes", "1", "maybe"),
+    "retain": ("", "0", "0d", "d", "30y", "-1d", "1.5d", "30d,", "1d,2d", "1,2", "1d,2,3w", "٣d", "all"),
+    "admin": ("",),
 }
 
 
@@ -61,8 +74,48 @@ class Sources(OptionsCase):
         options = self.parsed()
         self.assertEqual(
             {name: options[name] for name in NAMES},
-            {"port": 65432, "host": "127.0.0.1", "store": "sqlite:chatd.db", "rate": 1000.0},
+            {
+                "port": 65432,
+                "host": "127.0.0.1",
+                "store": "sqlite:chatd.db",
+                "rate": 1000.0,
+                "registration": "open",
+                "allow-open-accounts": True,
+                "retain": Retention(),
+                "admin": "chatd.db.admin",
+            },
         )
+
+    def test_defaults_off_this_machine(self) -> None:
+        """Whom strangers can reach makes accounts by invitation only, and none that are anyone's; unless told
+        otherwise, wherever that is said."""
+        for host, registration, open_accounts in (
+            ("localhost", "open", True),
+            ("::1", "open", True),
+            ("127.1.2.3", "open", True),
+            ("0.0.0.0", "invite", False),
+            ("::", "invite", False),
+            ("192.0.2.1", "invite", False),
+            ("chat.example.org", "invite", False),
+            ("localhost.example.org", "invite", False),
+        ):
+            options = self.parsed("--host", host)
+            self.assertEqual(on_loopback(host), open_accounts, host)
+            self.assertEqual(options["registration"], registration, host)
+            self.assertIs(options["allow-open-accounts"], open_accounts, host)
+        path = self.file("allow-open-accounts = true")
+        options = self.parsed("--host", "::", "-c", path, environment={"CHATD_REGISTRATION": "open"})
+        self.assertEqual((options["registration"], options["allow-open-accounts"]), ("open", True))
+
+    def test_where_the_admin_socket_is(self) -> None:
+        """Beside the file; what is in memory has none unless it is given one."""
+        for words, path in (
+            (("--store", "sqlite:/a/b.db"), "/a/b.db.admin"),
+            (("--store", "memory"), None),
+            (("--store", "memory", "--admin", "x"), "x"),
+            (("--admin", "none"), None),
+        ):
+            self.assertEqual(self.parsed(*words)["admin"], path)
 
     def test_each_source(self) -> None:
         """Every option can be said on the command line, in the environment, and in a file."""
@@ -71,24 +124,24 @@ class Sources(OptionsCase):
                 path = self.file(f"{name} = {text!r}")
                 for options in (
                     self.parsed("--" + name, text),
-                    self.parsed(environment={"CHATD_" + name.upper(): text}),
+                    self.parsed(environment={variable(name): text}),
                     self.parsed("--config", path),
                     self.parsed(environment={"CHATD_CONFIG": path}),
                 ):
                     self.assertEqual(options[name], value)
 
     def test_letters(self) -> None:
-        """There is a short form of each option."""
+        """There are short forms of those that are typed most."""
         options = self.parsed(
             "-p", "0", "-H", "::", "-s", "memory", "-r", "none", "-c", self.file("port = 9")
         )
-        self.assertEqual([options[name] for name in NAMES], [0, "::", "memory", None])
+        self.assertEqual([options[name] for name in NAMES[:4]], [0, "::", "memory", None])
 
     def test_the_command_line_wins_over_the_environment_over_the_file(self) -> None:
         """Of three sources the nearest counts, for each option by itself."""
-        for name, ((line, first), (variable, second), (text, third)) in CHOICES.items():
+        for name, ((line, first), (near, second), (text, third)) in CHOICES.items():
             path = self.file(f"{name} = {text!r}")
-            environment = {"CHATD_" + name.upper(): variable, "CHATD_CONFIG": path}
+            environment = {variable(name): near, "CHATD_CONFIG": path}
             self.assertEqual(self.parsed("--" + name, line, environment=environment)[name], first)
             self.assertEqual(self.parsed(environment=environment)[name], second)
             self.assertEqual(self.parsed("--config", path)[name], third)
@@ -109,8 +162,8 @@ class Sources(OptionsCase):
 
     def test_numbers_in_the_file(self) -> None:
         """A number in the file needs no quotes."""
-        options = self.parsed("--config", self.file("port = 80\nrate = 2.5"))
-        self.assertEqual((options["port"], options["rate"]), (80, 2.5))
+        options = self.parsed("--config", self.file("port = 80\nrate = 2.5\nretain = 5"))
+        self.assertEqual((options["port"], options["rate"], options["retain"]), (80, 2.5, Retention(count=5)))
 
     def test_the_process_has_an_environment(self) -> None:
         """Unless a test says otherwise, variables of the process count."""
@@ -127,12 +180,11 @@ class Mistakes(OptionsCase):
         """Whichever source a bad value came from, the sentence names that source and what would be good."""
         for name, values in BAD.items():
             for value in values:
-                variable = "CHATD_" + name.upper()
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
                 path = self.file(f'{name} = "{quoted}"')
                 for source, sentence in (
                     ("--" + name, self.mistake("--" + name, value)),
-                    (variable, self.mistake(environment={variable: value})),
+                    (variable(name), self.mistake(environment={variable(name): value})),
                     (f"{name} in {path}", self.mistake("--config", path)),
                 ):
                     self.assertTrue(sentence.startswith(source + ": "), sentence)
@@ -169,7 +221,7 @@ class Mistakes(OptionsCase):
     def test_what_a_file_cannot_say(self) -> None:
         """An unknown name, or a value that is no text or number, is not passed over in silence."""
         path = self.file("prot = 1")
-        known = "there are port, host, store, rate"
+        known = "there are " + ", ".join(NAMES)
         self.assertEqual(self.mistake("-c", path), f"{path}: there is no option 'prot'; {known}")
         for text in ("port = true", "port = [1]", "rate = 2020-01-01", "[store]\npath = 'x'"):
             path = self.file(text)
@@ -199,7 +251,7 @@ class Help(OptionsCase):
         text = str(Options({}))
         for name in (*NAMES, "config"):
             self.assertIn(f"--{name}=", text)
-            self.assertIn("CHATD_" + name.upper(), text)
+            self.assertIn(variable(name), text)
         for default in ("65432", "127.0.0.1", "sqlite:chatd.db", "1000"):
             self.assertIn(default, text.partition("Options:")[2].partition("A chat daemon")[0])
         for option in ("--help", "--version"):

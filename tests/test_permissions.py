@@ -5,8 +5,24 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.accounts import Account
-from chatd.errors import NotLoggedIn, NotTheSender, PasswordRequired, TextTooLong
-from chatd.permissions import check_logged_in, check_open, check_sender, check_text
+from chatd.errors import (
+    InviteRequired,
+    NotLoggedIn,
+    NotTheSender,
+    PasswordNeeded,
+    PasswordRequired,
+    RegistrationClosed,
+    TextTooLong,
+)
+from chatd.permissions import (
+    Policy,
+    check_logged_in,
+    check_open,
+    check_open_accounts,
+    check_registration,
+    check_sender,
+    check_text,
+)
 from tests.realms import House
 
 
@@ -25,6 +41,27 @@ class Permissions(SynchronousTestCase):
         check_open(Account(0))
         for password in ("$argon2id$...", ""):
             self.assertRaises(PasswordRequired, check_open, Account(0, password))
+
+    def test_registration(self) -> None:
+        """Everyone, who has a token, or nobody."""
+        for registration, invited, refusal in (
+            ("open", False, None),
+            ("open", True, None),
+            ("invite", False, InviteRequired),
+            ("invite", True, None),
+            ("closed", False, RegistrationClosed),
+            ("closed", True, RegistrationClosed),
+        ):
+            policy = Policy(registration)
+            if refusal is None:
+                check_registration(policy, invited)
+            else:
+                self.assertRaises(refusal, check_registration, policy, invited)
+
+    def test_open_accounts(self) -> None:
+        """Where they are not wanted, they can neither be made nor used."""
+        check_open_accounts(Policy())
+        self.assertRaises(PasswordNeeded, check_open_accounts, Policy(open_accounts=False))
 
     def test_logged_in(self) -> None:
         """Who is logged in gets on; who is not is told so, in the words of what was asked for."""

@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from chatd import service
 from chatd.options import Options
+from chatd.permissions import Policy
 from chatd.service import Daemon, makeService
 from chatd.stores.sqlite import SQLiteStore
 from tests.folders import folder
@@ -82,6 +83,18 @@ class Making(SynchronousTestCase):
         self.assertEqual(list(made), [made.listener])
         self.assertEqual(made._factory.limits.rate, 7.0)
         self.assertIs(made._factory.realm, made._realm)
+
+    def test_the_policy(self) -> None:
+        """Who may become somebody is decided by the options, and by where they let others in."""
+        for words, policy in (
+            ((), Policy("open", True)),
+            (("--host", "0.0.0.0"), Policy("invite", False)),
+            (("--host", "0.0.0.0", "--registration", "open"), Policy("open", False)),
+            (("--registration", "closed", "--allow-open-accounts", "no"), Policy("closed", False)),
+        ):
+            made = self.made("--store", "memory", *words)
+            assert isinstance(made, Daemon)
+            self.assertEqual(made._realm.policy, policy)
 
     def test_the_folder_may_change_before_the_start(self) -> None:
         """A relative path is meant from where the command was given."""

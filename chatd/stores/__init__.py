@@ -87,8 +87,8 @@ class Store(Protocol):
         """Put entries at the end of their logs, each with the next seq: 1, 2, 3, ... without gaps.
 
         Returns at once; after `flush`, `committed` tells. With a `key` that this sender has used in this log
-        before, the same body gives the seq it got then and no second entry; another body is refused
-        (`KeyReused`).
+        for an entry that is still there, the same kind, body and `about` give what it got then (`resent`) and
+        no second entry; anything else is refused (`KeyReused`). Keys that grow, as time does, cost least.
         """
 
     def flush(self) -> None:
@@ -108,6 +108,10 @@ class Store(Protocol):
         """Forget a log, and the documents of every kind whose key is its name; a later append begins it
         anew, at 1."""
 
+    def backup(self, path: str) -> Awaitable[None]:
+        """Write a copy of all that was committed before this was asked, of one moment, to a new file, while
+        everything goes on. Raises `BackupFailed`."""
+
     def create(self, kind: str, key: str, body: bytes) -> Awaitable[int]:
         """Make a document and give its version, or raise `Exists`."""
 
@@ -119,6 +123,10 @@ class Store(Protocol):
 
     def delete(self, kind: str, key: str, version: int) -> Awaitable[None]:
         """Remove the document if it still has that version; else `Conflict`."""
+
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Awaitable[list[str]]:
+        """At most `limit` keys that match a glob and are greater than `after`, in alphabetical order whatever
+        the case of ASCII letters; like `list`, it may not see what is still in the queue."""
 
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Awaitable[list[str]]:
         """The keys that match a glob (`chatd.globs`, with regard to case), in order of creation.

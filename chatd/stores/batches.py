@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from chatd.entries import Entry
+from chatd.errors import KeyReused
 from chatd.stores import Append
 
 T = TypeVar("T")
@@ -90,6 +92,15 @@ class Batches:
                 item.deferred.callback(outcome)
         if run:
             self.committed(run)
+
+
+def resend(append: Append, entry: Entry) -> None:
+    """Answer an append whose sender has used its key before, for `entry`."""
+    if (entry.kind, entry.body, entry.about) == (append.kind, append.body, append.about):
+        append.seq, append.id, append.time = entry.seq, entry.id, entry.time
+        append.resent = True
+    else:
+        append.refusal = KeyReused()
 
 
 def _unheard(appends: Sequence[Append]) -> None:

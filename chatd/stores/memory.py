@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
 from chatd.entries import Entry
-from chatd.errors import Conflict, Exists, KeyReused, Refused
+from chatd.errors import BackupFailed, Conflict, Exists, Refused
 from chatd.globs import matcher
 from chatd.stores import PAGE_BYTES, Append, Document
-from chatd.stores.batches import Batch, Batches
+from chatd.stores.batches import Batch, Batches, resend
 
 
 class _Log:
@@ -87,22 +87,15 @@ class MemoryStore(Batches):
                 log = self._logs.get(name) or self._logs.setdefault(name, _Log())
                 entries = log.entries
                 seq = log.head
-            if item.key is not None and self._resent(log, item, item.key):
-                continue
             seq += 1
+            if item.key is not None:
+                found = log.keys.setdefault((item.sender, item.key), seq)
+                if found != seq:
+                    seq -= 1
+                    resend(item, entries[found - log.trimmed - 1])
+                    continue
             item.seq = seq
-            entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body))
-
-    def _resent(self, log: _Log, append: Append, key: str) -> bool:
-        """Whether the sender's key was used before; then the append has its answer."""
-        seq = log.keys.setdefault((append.sender, key), log.head + 1)
-        if seq > log.head:
-            return False
-        if log.entries[seq - log.trimmed - 1].body == append.body:
-            append.seq = seq
-        else:
-            append.refusal = KeyReused()
-        return True
+            entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body, item.about))
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
@@ -150,6 +143,10 @@ class MemoryStore(Batches):
 
         return self._call(run)
 
+    def backup(self, path: str) -> Deferred[None]:
+        """See `Store.backup`."""
+        return fail(BackupFailed("the store is in memory only: there is nothing that a copy could restore"))
+
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""
 
@@ -190,6 +187,17 @@ class MemoryStore(Batches):
         if document is None or document.version != version:
             raise Conflict()
         return document
+
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+        """See `Store.page`."""
+
+        def run(_: object) -> list[str]:
+            matches = matcher(pattern)
+            documents = self._documents.get(kind, {})
+            later = sorted(key for key in documents if key > after.lower() and matches(documents[key].key))
+            return [documents[key].key for key in later[:limit]]
+
+        return self._call(run)
 
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
         """See `Store.list`."""

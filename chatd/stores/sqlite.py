@@ -21,10 +21,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.entries import Entry
-from chatd.errors import Conflict, Exists, StoreUnavailable, StoreUnusable
+from chatd.errors import BackupFailed, Conflict, Exists, StoreUnavailable, StoreUnusable
 from chatd.globs import matcher
 from chatd.stores import Document
 from chatd.stores.batches import Batch, Batches
+from chatd.stores.sqlite_backup import copy
 from chatd.stores.sqlite_file import claim, connect, migrate, migrations
 from chatd.stores.sqlite_writer import Writer
 
@@ -159,6 +160,21 @@ class SQLiteStore(Batches):
         """See `Store.drop`."""
         return self._call(lambda writer: writer.drop(log))
 
+    def backup(self, path: str) -> Deferred[None]:
+        """See `Store.backup`."""
+        answer: Deferred[None] = Deferred()
+
+        def copied() -> None:
+            try:
+                copy(self.path, path)
+            except BackupFailed:
+                self._from_thread(answer.errback, Failure())
+            else:
+                self._from_thread(answer.callback, None)
+
+        threading.Thread(target=copied, name="chatd-backup", daemon=True).start()
+        return answer
+
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""
 
@@ -212,14 +228,19 @@ class SQLiteStore(Batches):
 
         return self._call(run)
 
-    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
-        """See `Store.list`."""
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+        """See `Store.page`."""
+        return self._list("WHERE kind = ? AND key > ? ORDER BY key", (kind, after), pattern, limit)
+
+    def _list(
+        self, condition: str, values: tuple[str, ...], pattern: str, limit: int | None
+    ) -> Deferred[list[str]]:
         answer: Deferred[list[str]] = Deferred()
 
         def listing(connection: sqlite3.Connection) -> None:
             try:
                 # Each row gives the interpreter's lock to whoever wants it, so the reactor never waits long.
-                rows = connection.execute("SELECT key FROM documents WHERE kind = ? ORDER BY id", (kind,))
+                rows = connection.execute(f"SELECT key FROM documents {condition}", values)
                 matches = matcher(pattern)
                 keys: list[str] = []
                 for (key,) in rows:
@@ -236,3 +257,7 @@ class SQLiteStore(Batches):
 
         self._listings.put(listing)
         return answer
+
+    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
+        """See `Store.list`."""
+        return self._list("WHERE kind = ? ORDER BY id", (kind,), pattern, limit)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.entries import Entry
@@ -24,7 +24,12 @@ _ROWS_AT_ONCE = 32
 # A crash between two steps leaves places in the index that are in the tail again after the restart.
 _ONE = "INSERT OR IGNORE INTO places (log, seq, place) VALUES (?,?,?)"
 _MANY = "INSERT OR IGNORE INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
-_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body"
+_ONE_KEY = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES (?,?,?,?)"
+_MANY_KEYS = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES " + ",".join(
+    ["(?,?,?,?)"] * _ROWS_AT_ONCE
+)
+_GREATEST_CACHED = 200_000
+_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
 
 
 class Tail:
@@ -36,6 +41,10 @@ class Tail:
         """where the tail's entries are, in order, by the number of the log"""
         self.first: dict[int, int] = {}
         """the seq of the first of them, likewise; the others follow it without a gap"""
+        self.keys: defaultdict[int, dict[tuple[str, str], int]] = defaultdict(dict)
+        """the seqs of those that have a key, by log, and by sender and key"""
+        # The greatest key in the index by log and sender: what is greater need not be sought there.
+        self._greatest: dict[tuple[int, str], str] = {}
         self.last = 0
         self._indexed = 0
         # What is being written to the index: the logs and how many entries of each, and up to which place.
@@ -52,15 +61,20 @@ class Tail:
         execute = self._connection.execute
         self.places.clear()
         self.first.clear()
+        self.keys.clear()
+        self._greatest.clear()
         self._plan = []
         self._done = []
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
         self.last = self._indexed
-        for place, log, seq in execute(
-            "SELECT place, log, seq FROM entries WHERE place > ? ORDER BY place", (self._indexed,)
+        for place, log, seq, sender, key in execute(
+            "SELECT place, log, seq, sender, key FROM entries WHERE place > ? ORDER BY place",
+            (self._indexed,),
         ):
             self.first.setdefault(log, seq)
             self.places[log].append(place)
+            if key is not None:
+                self.keys[log][sender, key] = seq
             self.last = place
 
     def head(self, log: int) -> int:
@@ -69,6 +83,26 @@ class Tail:
             return self.first[log] + len(self.places[log]) - 1
         (seq,) = self._connection.execute("SELECT max(seq) FROM places WHERE log = ?", (log,)).fetchone()
         return seq or 0
+
+    def keyed(self, log: int, sender: str, key: str) -> int:
+        """The seq of the entry that has this key of this sender, 0 if there is none."""
+        seq = self.keys[log].get((sender, key))
+        if seq is not None:
+            return seq
+        greatest = self._greatest.get((log, sender))
+        if greatest is None:
+            (greatest,) = self._connection.execute(
+                "SELECT max(key) FROM keys WHERE log = ? AND sender = ?", (log, sender)
+            ).fetchone()
+            if len(self._greatest) >= _GREATEST_CACHED:
+                self._greatest.clear()
+            greatest = self._greatest[log, sender] = greatest or ""
+        if key > greatest:
+            return 0
+        row = self._connection.execute(
+            "SELECT seq FROM keys WHERE log = ? AND sender = ? AND key = ?", (log, sender, key)
+        ).fetchone()
+        return row[0] if row else 0
 
     def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
         """At most `limit` entries of a log with seq > `after`, in order."""
@@ -101,24 +135,35 @@ class Tail:
             self._plan = sorted(((log, len(found)) for log, found in self.places.items()), reverse=True)
             self._upto = self.last
         values: list[Any] = []
+        keys: list[Any] = []
         while self._plan and len(values) < 3 * _STEP:
             log, count = self._plan.pop()
             self._done.append((log, count))
-            for seq, place in enumerate(self.places[log][:count], self.first[log]):
+            first = self.first[log]
+            for seq, place in enumerate(self.places[log][:count], first):
                 values += (log, seq, place)
+            if log in self.keys:
+                self._collect_keys(log, first + count, keys)
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        many = 3 * _ROWS_AT_ONCE
-        whole = len(values) - len(values) % many
-        for start in range(0, whole, many):
-            execute(_MANY, values[start : start + many])
-        for start in range(whole, len(values), 3):
-            execute(_ONE, values[start : start + 3])
+        _insert(execute, values, 3, _ONE, _MANY)
+        _insert(execute, keys, 4, _ONE_KEY, _MANY_KEYS)
         if not self._plan:
             execute("UPDATE progress SET placed = ?", (self._upto,))
         execute("COMMIT")
         if not self._plan:
             self._forget()
+
+    def _collect_keys(self, log: int, end: int, rows: list[Any]) -> None:
+        """Add the keys of a log's entries with seq < `end` to what is to be inserted."""
+        greatest = self._greatest
+        for (sender, key), seq in self.keys[log].items():
+            if seq >= end:
+                break
+            rows += (log, sender, key, seq)
+            known = greatest.get((log, sender))
+            if known is not None and key > known:
+                greatest[log, sender] = key
 
     def _forget(self) -> None:
         """All that was in the tail when indexing began is in the index now."""
@@ -129,5 +174,21 @@ class Tail:
                 self.first[log] += count
             else:
                 del self.places[log], self.first[log]
+            keys = self.keys.pop(log, None)
+            if keys and left:
+                first = self.first[log]
+                later = {pair: seq for pair, seq in keys.items() if seq >= first}
+                if later:
+                    self.keys[log] = later
         self._done = []
         self._indexed = self._upto
+
+
+def _insert(execute: Callable[..., Any], values: list[Any], columns: int, one: str, many: str) -> None:
+    """Insert rows of so many columns, many with one statement."""
+    size = columns * _ROWS_AT_ONCE
+    whole = len(values) - len(values) % size
+    for start in range(0, whole, size):
+        execute(many, values[start : start + size])
+    for start in range(whole, len(values), columns):
+        execute(one, values[start : start + columns])

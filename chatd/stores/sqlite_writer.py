@@ -9,21 +9,22 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from chatd.entries import TEXT, Entry
-from chatd.errors import KeyReused, Refused, StoreUnavailable
+from chatd.errors import Refused, StoreUnavailable
 from chatd.stores import PAGE_BYTES, Append
-from chatd.stores.batches import Batch, Call
+from chatd.stores.batches import Batch, Call, resend
 from chatd.stores.sqlite_tail import INDEX_AT, Tail
 
 # Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows go
-# in by the dozen: sixteen at once as long as there are so many, the rest one by one. Texts without a key
-# are by far the most; their statement binds only what differs.
-_COLUMNS = 7
+# in by the dozen: sixteen at once as long as there are so many, the rest one by one. Texts are by far the
+# most; their statement binds only what differs.
+_COLUMNS = 8
 _ROWS_AT_ONCE = 16
-_INSERT = "INSERT INTO entries (place, log, seq, id, time, sender, body) VALUES "
-_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?)"
-_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
+_INSERT = "INSERT INTO entries (place, log, seq, id, time, sender, body, key) VALUES "
+_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?,?)"
+_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
 _INSERT_OTHER = (
-    "INSERT INTO entries (place, log, seq, id, time, sender, body, kind, key) VALUES (?,?,?,?,?,?,?,?,?)"
+    "INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?)"
 )
 _CACHED_LOGS = 200_000
 _RUBBISH_AT_ONCE = 500
@@ -94,9 +95,10 @@ class Writer:
 
     def _write(self, batch: Batch) -> None:
         logs = self._logs
-        places = self._tail.places
-        first = self._tail.first
-        place = self._tail.last
+        tail = self._tail
+        places = tail.places
+        first = tail.first
+        place = tail.last
         row: list[Any] = []
         for item in batch:
             if isinstance(item, Append):
@@ -105,18 +107,24 @@ class Writer:
                 if log is None:
                     log = self._open_log(name)
                 number = log[0]
-                if item.key is not None and self._resent(number, item):
-                    continue
+                key = item.key
+                if key is not None:
+                    found = tail.keyed(number, item.sender, key)
+                    if found > log[2]:
+                        self._resend(number, item, found, row)
+                        row = []
+                        continue
+                    tail.keys[number][item.sender, key] = log[1] + 1
                 seq = item.seq = log[1] = log[1] + 1
                 place += 1
                 if number not in first:
                     first[number] = seq
                 places[number].append(place)
-                columns = (place, number, seq, item.id, item.time, item.sender, item.body)
-                if item.key is None and item.kind is TEXT:
+                columns = (place, number, seq, item.id, item.time, item.sender, item.body, key)
+                if item.kind is TEXT:
                     row += columns
                 else:
-                    self.connection.execute(_INSERT_OTHER, (*columns, item.kind, item.key))
+                    self.connection.execute(_INSERT_OTHER, (*columns, item.kind, item.about))
             else:
                 self._insert(row)
                 row = []
@@ -138,12 +146,12 @@ class Writer:
             execute(_INSERT_ONE, values[start : start + _COLUMNS])
 
     def _open_log(self, name: str) -> list[int]:
-        """[number, head] of a log, which begins now if there is none."""
+        """[number, head, trimmed] of a log, which begins now if there is none."""
         found = self._find_log(name)
         if found is None:
             cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
             assert cursor.lastrowid is not None
-            found = self._logs[name] = [cursor.lastrowid, 0]
+            found = self._logs[name] = [cursor.lastrowid, 0, 0]
         return found
 
     def _find_log(self, name: str) -> list[int] | None:
@@ -153,22 +161,14 @@ class Writer:
             if row is None:
                 return None
             number, trimmed = row
-            known = self._logs[name] = [number, max(trimmed, self._tail.head(number))]
+            known = self._logs[name] = [number, max(trimmed, self._tail.head(number)), trimmed]
         return known
 
-    def _resent(self, log: int, append: Append) -> bool:
-        """Whether the sender's key was used before; then the append has its answer."""
-        row = self.connection.execute(
-            "SELECT seq, body FROM entries WHERE log = ? AND sender = ? AND key = ?",
-            (log, append.sender, append.key),
-        ).fetchone()
-        if row is None:
-            return False
-        if row[1] == append.body:
-            append.seq = row[0]
-        else:
-            append.refusal = KeyReused()
-        return True
+    def _resend(self, log: int, append: Append, seq: int, row: list[Any]) -> None:
+        """The sender's key was used before: the append has its answer."""
+        # What it is compared with may be of this very batch.
+        self._insert(row)
+        resend(append, next(self._tail.entries(log, seq - 1, 1)))
 
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""
@@ -193,6 +193,7 @@ class Writer:
         log = self._find_log(name)
         if log is not None:
             upto = min(upto, log[1])
+            log[2] = max(log[2], upto)
             self.connection.execute("UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0]))
             self._discard(log[0], upto)
 
@@ -244,12 +245,19 @@ class Writer:
         row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
         if row is not None:
             old = execute(
-                "SELECT log, seq, place FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
+                "SELECT p.log, p.seq, p.place, e.sender, e.key FROM places AS p"
+                " JOIN entries AS e USING (place) WHERE p.log = ? AND p.seq <= ? ORDER BY p.seq LIMIT ?",
                 (*row, _RUBBISH_AT_ONCE),
             ).fetchall()
-            for log, seq, place in old:
+            for log, seq, place, sender, key in old:
                 execute("DELETE FROM entries WHERE place = ?", (place,))
                 execute("DELETE FROM places WHERE log = ? AND seq = ?", (log, seq))
+                if key is not None:
+                    # A later entry may have the key again.
+                    execute(
+                        "DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?",
+                        (log, sender, key, seq),
+                    )
             if len(old) < _RUBBISH_AT_ONCE:
                 execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
         execute("COMMIT")

@@ -15,7 +15,19 @@ from chatd.codecs.classic import CREATE, RESPONSE, encode
 from tests.process.daemon import CHECKOUT, START_PATIENCE, TWISTD, Client, Daemon, environment
 from tests.process.starting import Start
 
-OPTIONS = ("--port", "--host", "--store", "--rate", "--config", "--version", "--help")
+OPTIONS = (
+    "--port",
+    "--host",
+    "--store",
+    "--rate",
+    "--registration",
+    "--allow-open-accounts",
+    "--retain",
+    "--admin",
+    "--config",
+    "--version",
+    "--help",
+)
 
 
 class Options(Start):
