@@ -22,6 +22,7 @@ setup(
     package_dir={"": "."},
     packages=[
         "chatd",
+        "chatd.admin",
         "chatd.client",
         "chatd.codecs",
         "chatd.protocols",
