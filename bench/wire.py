@@ -118,6 +118,7 @@ def pairs(load: Load) -> Result:
             epoll.register(end.socket.fileno(), select.EPOLLIN)
     got = [[0, 0] for _ in ends]
     done = [0] * load.pairs
+    acknowledged = [0] * load.pairs
     sent_at: list[list[float]] = [[] for _ in ends]
     letters = [Letters(reader.log[1:]) for _, reader in ends]
 
@@ -142,7 +143,8 @@ def pairs(load: Load) -> Result:
             number, side, end = where[descriptor]
             arrived = end.receive(_PUSHED if side else _ACCEPTED)
             got[number][side] += arrived
-            if side and arrived:
+            if side and got[number][1] - acknowledged[number] >= load.window:
+                acknowledged[number] = got[number][1]
                 end.acknowledge(end.log)
             arrived = min(got[number])
             count = arrived - done[number]
