@@ -77,6 +77,7 @@ async def _register(peer: WireProtocol, message: c.Register) -> c.Message:
     realm = peer.realm
     # Hashing is dear, so a taken name is found out before it.
     check_name(message.name)
+    realm.check_register(message.password is None, message.invite)
     if await realm.directory.account(message.name) is not None:
         raise NameTaken()
     hashed = None if message.password is None else await peer.factory.passwords.hash(message.password)
