@@ -155,7 +155,10 @@ async def _ack(peer: WireProtocol, message: c.Ack) -> c.Message:
 
 @_carries_out(c.MarkRead)
 async def _mark_read(peer: WireProtocol, message: c.MarkRead) -> c.Message:
-    await peer.realm.remarks.mark_read(_session(peer), message.log, message.seq)
+    session = _session(peer)
+    await peer.realm.remarks.mark_read(session, message.log, message.seq)
+    if message.ref:
+        await session.mailbox.kept()
     return c.Done(message.ref)
 
 

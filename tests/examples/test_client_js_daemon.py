@@ -130,6 +130,8 @@ class Killed(WithDaemon):
         expected = [str(number) for number in range(ROUNDS * SAID)]
         for name, program in zip(names, programs, strict=True):
             lines = got[name]
+            for _ in range(ROUNDS):
+                self.assertIn("; connecting again", program.complains())
             self.assertEqual(len(program.printed), 2 - (name == "bob") + len(lines))
             for prefix in (f"{other[name]}: ", f"#lobby {name}: ", f"#lobby {other[name]}: "):
                 self.assertEqual([line[len(prefix) :] for line in lines if line.startswith(prefix)], expected)

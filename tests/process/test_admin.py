@@ -18,7 +18,9 @@ from typing import Any
 import pexpect
 
 from chatd.admin.__main__ import NO_DAEMON, REFUSED, WRONG_USAGE
-from chatd.codecs.classic import LOGIN
+from chatd.codecs import catalogue
+from chatd.codecs.classic import CREATE, LOGIN
+from chatd.codecs.wire import client_decoder, encode
 from tests.process.daemon import PATIENCE, START_PATIENCE, Client, Daemon, environment
 from tests.process.starting import Start
 
@@ -386,6 +388,91 @@ class Usage(_Administered):
             str(Path("/nowhere/socket")), self.failed(NO_DAEMON, "--admin", "/nowhere/socket", "users")
         )
         self.failed(NO_DAEMON, "--admin", "x" * 200, "users")
+
+
+class Peer:
+    """A client of version 1 that asks one thing after another."""
+
+    def __init__(self, case: _Administered, daemon: Daemon) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", daemon.port), PATIENCE)
+        case.addCleanup(self._socket.close)
+        self._decoder = client_decoder(1 << 20)
+        self._come: list[Any] = []
+
+    def next(self) -> Any:
+        """The next message that comes."""
+        while not self._come:
+            data = self._socket.recv(1 << 16)
+            assert data, "the daemon closed the connection"
+            self._come += self._decoder.feed(data)
+        return self._come.pop(0)
+
+    def ask(self, request: catalogue.Message) -> Any:
+        """The answer to a request, as nothing else comes meanwhile."""
+        self._socket.sendall(encode(request))
+        return self.next()
+
+
+class Users(_Administered):
+    """What users notice of it, who speak version 1."""
+
+    def test_by_invitation(self) -> None:
+        """A token makes as many accounts as it is good for, whoever presents it; a revoked one, none."""
+        running = self.start("--registration", "invite")
+        token = self.done("invite", "--uses", "2").strip()
+        peer = Peer(self, running)
+
+        def register(name: str, invite: str | None) -> str:
+            answer = peer.ask(catalogue.Register(1, name, "secret", invite))
+            return answer.code if isinstance(answer, catalogue.Refusal) else "done"
+
+        self.assertEqual(peer.ask(catalogue.Hello(1)).registration, "invite")
+        self.assertEqual(register("ann", None), "invite-required")
+        self.assertEqual(register("ann", "wrong"), "invite-invalid")
+        self.assertEqual(register("ann", token), "done")
+        self.assertEqual(register("ann", token), "name-taken")
+        self.assertEqual(register("bob", token.upper()), "done")
+        self.assertEqual(register("cid", token), "invite-invalid")
+        token = self.done("invite").strip()
+        self.done("revoke", token)
+        self.assertEqual(register("cid", token), "invite-invalid")
+        self.assertIn("invite", Client(self, running).error(CREATE, "dan", "secret"))
+        self.assertEqual([user["name"] for user in self.json("users")], ["ann", "bob"])
+
+    def test_being_told(self) -> None:
+        """Who is kicked, or deleted, is told why; what users report can be read."""
+        running = self.start()
+        peer = Peer(self, running)
+        for name in ("ann", "bob"):
+            peer.ask(catalogue.Register(1, name))
+        self.assertIsInstance(peer.ask(catalogue.LogIn(1, "ann")), catalogue.LoggedIn)
+        peer.ask(catalogue.Report(1, "bob", "rude\x1b[2J"))
+        shown = self.done("reports")
+        self.assertIn("ann reports\n    bob: rude\\x1b[2J\n", shown)
+        (report,) = self.json("reports")
+        self.assertEqual(self.done("reports", "--after", str(report["seq"])), "")
+        self.done("kick", "ann", "Enough of it.")
+        said = peer.next()
+        self.assertEqual((said.code, said.sentence), ("kicked", "Enough of it."))
+        peer = Peer(self, running)
+        peer.ask(catalogue.LogIn(1, "bob"))
+        self.done("delete", "bob", "--yes")
+        self.assertEqual(peer.next().code, "account-deleted")
+
+    def test_rooms(self) -> None:
+        """An operator sees private ones, and deletes any."""
+        running = self.start()
+        peer = Peer(self, running)
+        peer.ask(catalogue.Register(1, "ann"))
+        peer.ask(catalogue.LogIn(1, "ann"))
+        self.assertIsInstance(
+            peer.ask(catalogue.CreateRoom(1, "#Garden", "roses\x07", True)), catalogue.RoomState
+        )
+        (room,) = self.json("rooms", "#G*")
+        self.assertEqual((room["owner"], room["members"], room["private"]), ("ann", 1, True))
+        self.assertIn("roses\\x07", self.done("rooms"))
+        self.assertEqual(self.done("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
+        self.assertEqual([room["room"] for room in self.json("rooms")], ["#lobby"])
 
 
 class Registration(_Administered):
