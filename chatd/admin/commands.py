@@ -280,7 +280,7 @@ class Invite(Command, name="invite", help="Make an invite token, with which an a
         until = "without end" if answer["expires"] is None else f"until {moment(answer['expires'])}"
         output.aside(
             f"Good for {uses}, {until}. It is shown only now: give it to whoever shall make an account, "
-            "for whom the client asks for it. "
+            "which takes it together with the name and the password. "
             f"To take it back: python -m chatd.admin revoke {answer['key'][:_SHOWN]}"
         )
 
