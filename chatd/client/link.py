@@ -24,11 +24,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chatd.codecs import catalogue as c
-from chatd.codecs.wire import Broken, Malformed, client_decoder, encode
+from chatd.codecs.wire import LONGEST_REPLY, Broken, Malformed, client_decoder, encode
 from chatd.errors import Fatal, Refused
 
-LONGEST_FRAME = 16 * 1024 * 1024
-"""bytes of data in a frame that are still believed"""
 ANSWER_TIME = 60.0
 """seconds that a server may owe an answer, before it has said how long it may be silent"""
 
@@ -67,7 +65,7 @@ class Link(protocol.Protocol):
         """seconds after which a silent server is asked whether it is there"""
         self._audience = audience
         self._clock = IReactorTime(clock)
-        self._decoder = client_decoder(LONGEST_FRAME)
+        self._decoder = client_decoder(LONGEST_REPLY)
         self._pending: dict[int, Deferred[Any]] = {}
         self._last_ref = 0
         self._gone = False

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.entries import Entry
+from chatd.stores.sqlite_keys import Keys
 
 INDEX_AT = 8192
 """entries in the tail from which on it is worth being written to the index"""
@@ -24,24 +25,7 @@ _ROWS_AT_ONCE = 32
 # A crash between two steps leaves places in the index that are in the tail again after the restart.
 _ONE = "INSERT OR IGNORE INTO places (log, seq, place) VALUES (?,?,?)"
 _MANY = "INSERT OR IGNORE INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
-_ONE_KEY = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES (?,?,?,?)"
-_MANY_KEYS = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES " + ",".join(
-    ["(?,?,?,?)"] * _ROWS_AT_ONCE
-)
-_KEYS_CACHED = 100_000
 _COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
-
-
-class Keys:
-    """The senders' own keys in one log: the seqs of the tail's by sender and key, in `planned` those that are
-    being written to the index; and by sender the greatest of all, for a key that is greater is new."""
-
-    __slots__ = ("greatest", "planned", "recent")
-
-    def __init__(self) -> None:
-        self.recent: dict[tuple[str, str], int] = {}
-        self.planned: dict[tuple[str, str], int] = {}
-        self.greatest: dict[str, str] = {}
 
 
 class Tail:
@@ -53,8 +37,8 @@ class Tail:
         """where the tail's entries are, in order, by the number of the log"""
         self.first: dict[int, int] = {}
         """the seq of the first of them, likewise; the others follow it without a gap"""
-        self.keys: dict[int, Keys] = {}
-        """the senders' keys, likewise"""
+        self.keys = Keys(connection)
+        """the senders' keys"""
         self.last = 0
         self._indexed = 0
         # What is being written to the index: the logs and how many entries of each, and up to which place.
@@ -83,7 +67,7 @@ class Tail:
             self.first.setdefault(log, seq)
             self.places[log].append(place)
             if key is not None:
-                self.keys.setdefault(log, Keys()).recent[sender, key] = seq
+                self.keys.note(log, sender, key, seq)
             self.last = place
 
     def head(self, log: int) -> int:
@@ -92,30 +76,6 @@ class Tail:
             return self.first[log] + len(self.places[log]) - 1
         (seq,) = self._connection.execute("SELECT max(seq) FROM places WHERE log = ?", (log,)).fetchone()
         return seq or 0
-
-    def keyed(self, log: int, sender: str, key: str) -> int:
-        """The seq of the entry that has this key of this sender, 0 if there is none."""
-        keys = self.keys.get(log)
-        if keys is None:
-            if len(self.keys) >= _KEYS_CACHED:
-                self.keys = {log: keys for log, keys in self.keys.items() if keys.recent or keys.planned}
-            keys = self.keys[log] = Keys()
-        seq = keys.recent.get((sender, key)) or keys.planned.get((sender, key))
-        if seq:
-            return seq
-        greatest = keys.greatest.get(sender)
-        if greatest is None:
-            (greatest,) = self._connection.execute(
-                "SELECT max(key) FROM keys WHERE log = ? AND sender = ?", (log, sender)
-            ).fetchone()
-            own = [key for owner, key in (*keys.recent, *keys.planned) if owner == sender]
-            greatest = keys.greatest[sender] = max([greatest or "", *own])
-        if key > greatest:
-            return 0
-        row = self._connection.execute(
-            "SELECT seq FROM keys WHERE log = ? AND sender = ? AND key = ?", (log, sender, key)
-        ).fetchone()
-        return row[0] if row else 0
 
     def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
         """At most `limit` entries of a log with seq > `after`, in order."""
@@ -147,23 +107,20 @@ class Tail:
         if not self._plan:
             self._plan = sorted(((log, len(found)) for log, found in self.places.items()), reverse=True)
             self._upto = self.last
-            for keys in self.keys.values():
-                keys.planned, keys.recent = keys.recent, {}
+            self.keys.plan()
         values: list[Any] = []
-        own: list[Any] = []
+        logs: list[int] = []
         while self._plan and len(values) < 3 * _STEP:
             log, count = self._plan.pop()
             self._done.append((log, count))
             first = self.first[log]
             for seq, place in enumerate(self.places[log][:count], first):
                 values += (log, seq, place)
-            if log in self.keys:
-                for (sender, key), seq in self.keys[log].planned.items():
-                    own += (log, sender, key, seq)
+            logs.append(log)
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         _insert(execute, values, 3, _ONE, _MANY)
-        _insert(execute, own, 4, _ONE_KEY, _MANY_KEYS)
+        self.keys.write(logs)
         if not self._plan:
             execute("UPDATE progress SET placed = ?", (self._upto,))
         execute("COMMIT")
@@ -179,8 +136,7 @@ class Tail:
                 self.first[log] += count
             else:
                 del self.places[log], self.first[log]
-            if log in self.keys:
-                self.keys[log].planned = {}
+        self.keys.written(log for log, _ in self._done)
         self._done = []
         self._indexed = self._upto
 

@@ -98,6 +98,7 @@ class Writer:
         tail = self._tail
         places = tail.places
         first = tail.first
+        keyed = tail.keys.logs
         place = tail.last
         row: list[Any] = []
         for item in batch:
@@ -110,15 +111,16 @@ class Writer:
                 key = item.key
                 if key is not None:
                     sender = item.sender
-                    known = tail.keys.get(number)
+                    known = keyed.get(number)
                     # No key has been greater than the greatest.
                     if known is None or key <= known.greatest.get(sender, key):
-                        found = tail.keyed(number, sender, key)
+                        found = tail.keys.seq(number, sender, key)
                         if found > log[2]:
                             self._resend(number, item, found, row)
                             row = []
                             continue
-                        known = tail.keys[number]
+                        keyed = tail.keys.logs
+                        known = keyed[number]
                     known.recent[sender, key] = log[1] + 1
                     if key > known.greatest[sender]:
                         known.greatest[sender] = key
@@ -256,15 +258,12 @@ class Writer:
                 " JOIN entries AS e USING (place) WHERE p.log = ? AND p.seq <= ? ORDER BY p.seq LIMIT ?",
                 (*row, _RUBBISH_AT_ONCE),
             ).fetchall()
-            for log, seq, place, sender, key in old:
+            for log, seq, place, _, _ in old:
                 execute("DELETE FROM entries WHERE place = ?", (place,))
                 execute("DELETE FROM places WHERE log = ? AND seq = ?", (log, seq))
-                if key is not None:
-                    # A later entry may have the key again.
-                    execute(
-                        "DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?",
-                        (log, sender, key, seq),
-                    )
+            if old:
+                keys = [(sender, key, seq) for _, seq, _, sender, key in old if key is not None]
+                self._tail.keys.forget(row[0], old[-1][1], keys)
             if len(old) < _RUBBISH_AT_ONCE:
                 execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
         execute("COMMIT")
