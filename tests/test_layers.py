@@ -37,6 +37,7 @@ REALM = tuple(
         "permissions",
         "realm",
         "remarks",
+        "retention",
         "rooms",
         "sessions",
     ]
@@ -140,6 +141,13 @@ class Layers(SynchronousTestCase):
         found = ours(*names)
         codecs = set(modules("codecs")) | {"chatd.codecs", "chatd.client"}
         self.assertEqual(found - set(names) - set(CORE) - codecs, set())
+
+    def test_admin(self) -> None:
+        """The operator's program needs the language of the socket, and no daemon; nor a reactor."""
+        names = (*modules("admin"), "chatd.admin.__main__")
+        found = ours(*names) - set(names) - set(CORE)
+        self.assertEqual(found, {"chatd.admin", "chatd.codecs", "chatd.codecs.admin", "chatd.options"})
+        self.assertEqual(within(imported(*names), "twisted.internet", "twisted.application"), [])
 
     def test_options(self) -> None:
         """--help is quick, since the options need nothing of the daemon but its bounds."""
