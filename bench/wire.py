@@ -80,6 +80,11 @@ class End:
         self.socket.sendall(encode(c.Ack(0, log, _PUSHED_DATA.decode(self.last).seq)))
 
 
+def pushed_size() -> int:
+    """How long a message of the load is on its way to a reader, in bytes."""
+    return len(encode(c.Pushed("#lobby", 1 << 10, 1 << 60, 1 << 40, "m0000", "text", TEXT)))
+
+
 class Letters:
     """The frames of messages to one recipient, each with a reference and a key of its own: made from a
     template, since it is not the load that is to be measured."""
