@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import cast
 
+from chatd.entries import TEXT
 from chatd.feeds import Feed, Run
 from chatd.limits import Limits
 from chatd.mailboxes import Mailbox
@@ -98,7 +99,7 @@ class Delivery:
                 run = Run()
                 runs.append((feed, run))
             run.append(append)
-            if append.origin.wants_receipts and feed.__class__ is Mailbox:
+            if append.origin.wants_receipts and append.kind is TEXT and feed.__class__ is Mailbox:
                 mailbox = feed
                 mailbox.expect_receipts(((append.seq, append.sender),))
                 if mailbox.session is not None and mailbox.session.live:
