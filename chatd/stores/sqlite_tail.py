@@ -22,6 +22,8 @@ INDEX_AT = 8192
 _STEP = 1024
 """about how many are written in one transaction, so that nobody waits long for it"""
 _ROWS_AT_ONCE = 32
+_NEVER = 2**63 - 1
+"""a seq that no entry has"""
 # A crash between two steps leaves places in the index that are in the tail again after the restart.
 _ONE = "INSERT OR IGNORE INTO places (log, seq, place) VALUES (?,?,?)"
 _MANY = "INSERT OR IGNORE INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
@@ -80,13 +82,14 @@ class Tail:
     def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
         """At most `limit` entries of a log with seq > `after`, in order."""
         tail = self.places.get(log, [])
-        first = self.first.get(log, 0)
+        first = self.first.get(log, _NEVER)
         found = 0
-        if not tail or after + 1 < first:
+        if after + 1 < first:
+            # While the index is being written it has some of the tail's entries as well.
             for row in self._connection.execute(
                 f"SELECT {_COLUMNS} FROM places AS p JOIN entries AS e USING (place)"
-                " WHERE p.log = ? AND p.seq > ? ORDER BY p.seq LIMIT ?",
-                (log, after, limit),
+                " WHERE p.log = ? AND p.seq > ? AND p.seq < ? ORDER BY p.seq LIMIT ?",
+                (log, after, first, limit),
             ):
                 found += 1
                 yield Entry(*row)

@@ -1,4 +1,4 @@
-"""The store in an SQLite file keeps the contract, and what a file adds to it: faults, damage, restarts."""
+"""The store in an SQLite file keeps the contract, and what a file adds to it: faults and restarts."""
 
 from __future__ import annotations
 
@@ -6,21 +6,13 @@ import os
 import resource
 import signal
 import sqlite3
-from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
-from chatd.errors import Conflict, StoreUnavailable, StoreUnusable
-from chatd.stores import Append, sqlite_writer
+from chatd.errors import Conflict, StoreUnavailable
+from chatd.stores import Append, sqlite_tail, sqlite_writer
 from chatd.stores.sqlite import SQLiteStore
-from chatd.stores.sqlite_file import check, claim, migrate, migrations
 from tests.folders import folder
 from tests.stores.contract import (
     DocumentContract,
@@ -31,54 +23,15 @@ from tests.stores.contract import (
     bounded,
     said,
 )
+from tests.stores.in_file import InFile, PumpedReactor
 
 
-class _InFile(StoreContract):
-    def setUp(self) -> None:
-        self.path = os.path.join(folder(self), "chatd.db")
-        self.store = SQLiteStore(reactor, self.path)
-        self.store.start()
-
-    def tearDown(self) -> Any:
-        return self.store.stop()
-
-    async def reopen(self) -> None:
-        """Close the file and open it again."""
-        await self.store.stop()
-        self.store = SQLiteStore(reactor, self.path)
-        self.store.start()
-
-
-class SQLiteLogs(_InFile, LogContract):
+class SQLiteLogs(InFile, LogContract):
     """Logs."""
 
 
-class SQLiteDocuments(_InFile, DocumentContract):
+class SQLiteDocuments(InFile, DocumentContract):
     """Documents."""
-
-
-@implementer(IReactorFromThreads)
-class PumpedReactor(Clock):
-    """A clock that also takes calls from threads, and makes them when it is told to wait."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.queued: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
-
-    def callFromThread(self, callable: Any, *args: Any, **kwargs: Any) -> None:
-        """See IReactorFromThreads."""
-        self.queued.put((callable, args))
-
-    def run_until(self, answer: Deferred[Any]) -> Any:
-        """Go on until this is answered, at most 10 seconds."""
-        results: list[Any] = []
-        answer.addBoth(results.append)
-        self.advance(0)
-        while not results:
-            function, args = self.queued.get(timeout=10)
-            function(*args)
-            self.advance(0)
-        return results[0]
 
 
 class SQLiteSequences(SequenceContract):
@@ -97,6 +50,14 @@ class SQLiteSequences(SequenceContract):
         self.patch(sqlite_writer, "INDEX_AT", 3)
         self.play(scripts)
 
+    @bounded
+    @any_scripts
+    def test_any_sequence_while_the_index_is_written(self, scripts: list[list[tuple[str, int]]]) -> None:
+        """The same when it goes there log by log, and calls come in between."""
+        self.patch(sqlite_writer, "INDEX_AT", 3)
+        self.patch(sqlite_tail, "_STEP", 1)
+        self.play(scripts)
+
     def open(self) -> SQLiteStore:
         """A file of its own."""
         self.reactor = PumpedReactor()
@@ -113,7 +74,7 @@ class SQLiteSequences(SequenceContract):
         self.reactor.run_until(store.stop())
 
 
-class Restart(_InFile):
+class Restart(InFile):
     """What was committed is there after a restart."""
 
     async def test_everything_is_still_there(self) -> None:
@@ -176,7 +137,7 @@ class Restart(_InFile):
         self.assertEqual(await settings, ["wal", 2])
 
 
-class Faults(_InFile):
+class Faults(InFile):
     """The disk fails; the store says so, loses nothing it had acknowledged, and recovers."""
 
     async def test_a_full_file(self) -> None:
@@ -259,136 +220,7 @@ class Faults(_InFile):
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 99)], ["1", "2"])
 
 
-class Opening(SynchronousTestCase):
-    """Only a file that is ours, whole, free and not from the future is opened, and no other is changed."""
-
-    def setUp(self) -> None:
-        self.path = os.path.join(folder(self), "chatd.db")
-
-    def fresh(self, fill: int = 0) -> sqlite3.Connection:
-        """A store as a daemon leaves it, with some entries."""
-        connection = sqlite3.connect(self.path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        migrate(connection, self.path, migrations())
-        connection.executemany(
-            "INSERT INTO entries (log, seq, id, time, sender, kind, body)"
-            " VALUES (1, ?, 1, 1, 'ann', 'text', ?)",
-            [(seq, "x" * 500) for seq in range(fill)],
-        )
-        return connection
-
-    def refusal(self) -> str:
-        """The sentence with which the file is refused; nothing in its folder has changed by then."""
-        folder = Path(self.path).parent
-        before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-        sentence = str(self.assertRaises(StoreUnusable, check, self.path))
-        after = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
-        self.assertEqual(before, after)
-        self.assertNotIn("\n", sentence)
-        return sentence
-
-    def test_a_new_file(self) -> None:
-        """Nothing there: fine, and nothing is made by looking."""
-        check(self.path)
-        self.assertFalse(os.path.exists(self.path))
-
-    def test_an_empty_file(self) -> None:
-        """As good as none."""
-        Path(self.path).touch()
-        check(self.path)
-
-    def test_a_store(self) -> None:
-        """Ours, whole."""
-        self.fresh(100).close()
-        check(self.path)
-
-    def test_a_text_file(self) -> None:
-        """Not a database."""
-        Path(self.path).write_text("Dear diary, " * 100)
-        self.assertIn("not a store of chatd", self.refusal())
-
-    def test_somebody_elses_database(self) -> None:
-        """A database, but not ours."""
-        connection = sqlite3.connect(self.path)
-        connection.execute("CREATE TABLE notes (text)")
-        connection.close()
-        self.assertIn("not a store of chatd", self.refusal())
-
-    def test_a_newer_store(self) -> None:
-        """Written by a chatd that knows more than this one."""
-        connection = self.fresh()
-        connection.execute("PRAGMA user_version = 99")
-        connection.close()
-        self.assertIn("newer chatd (schema 99", self.refusal())
-
-    def test_a_truncated_store(self) -> None:
-        """Half a file."""
-        self.fresh(1000).close()
-        os.truncate(self.path, os.path.getsize(self.path) // 2)
-        self.assertIn("damaged", self.refusal())
-
-    def test_garbage_in_the_middle(self) -> None:
-        """A page overwritten."""
-        self.fresh(1000).close()
-        with open(self.path, "r+b") as file:
-            file.seek(40960)
-            file.write(b"\xa5" * 8192)
-        self.assertIn("damaged", self.refusal())
-
-    def test_a_folder(self) -> None:
-        """Not a file."""
-        os.mkdir(self.path)
-        self.assertIn("is a folder", self.refusal())
-
-    def test_a_missing_folder(self) -> None:
-        """Nowhere to put it."""
-        self.path = os.path.join(self.path, "nowhere", "chatd.db")
-        sentence = str(self.assertRaises(StoreUnusable, check, self.path))
-        self.assertIn("there is no folder", sentence)
-
-    def test_held_by_another(self) -> None:
-        """One daemon at a time."""
-        self.fresh().close()
-        holder = claim(self.path)
-        self.assertIn("in use by another daemon", self.refusal())
-        os.close(holder)
-        check(self.path)
-
-    def test_a_new_file_is_private(self) -> None:
-        """Mail is nobody else's business."""
-        os.close(claim(self.path))
-        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
-
-
-class Migration(SynchronousTestCase):
-    """The schema is brought up to date step by step, each whole or not at all."""
-
-    def setUp(self) -> None:
-        self.connection = sqlite3.connect(":memory:", isolation_level=None)
-        self.addCleanup(self.connection.close)
-
-    def version(self) -> int:
-        """Where the schema is."""
-        (version,) = self.connection.execute("PRAGMA user_version").fetchone()
-        return int(version)
-
-    def test_only_what_is_missing(self) -> None:
-        """Steps that were taken are not taken again."""
-        migrate(self.connection, "x", ["CREATE TABLE a (x)"])
-        migrate(self.connection, "x", ["CREATE TABLE a (x)", "CREATE TABLE b (x)"])
-        self.assertEqual(self.version(), 2)
-
-    def test_a_step_that_fails_changes_nothing(self) -> None:
-        """The version stays, and so do the tables."""
-        scripts = ["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)"]
-        error = self.assertRaises(StoreUnusable, migrate, self.connection, "x", scripts)
-        self.assertIn("schema version 2", str(error))
-        self.assertEqual(self.version(), 1)
-        tables = [row[0] for row in self.connection.execute("SELECT name FROM sqlite_master")]
-        self.assertEqual(tables, ["a"])
-
-
-class Concurrency(_InFile):
+class Concurrency(InFile):
     """A listing does not keep others waiting."""
 
     async def test_appends_go_on_during_a_listing(self) -> None:
@@ -406,4 +238,4 @@ class Concurrency(_InFile):
         self.assertEqual(len(order), 1)
 
 
-del LogContract, DocumentContract, SequenceContract, StoreContract
+del LogContract, DocumentContract, SequenceContract, StoreContract, InFile
