@@ -23,6 +23,7 @@ setup(
     packages=[
         "chatd",
         "chatd.client",
+        "chatd.client.classic",
         "chatd.codecs",
         "chatd.protocols",
         "chatd.stores",

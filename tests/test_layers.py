@@ -28,7 +28,8 @@ CONTRACT = "chatd.stores"
 def modules(package: str) -> tuple[str, ...]:
     """The modules of a package of chatd, but for the one that runs it."""
     files = sorted((ROOT / "chatd" / package).glob("*.py"))
-    return tuple(f"chatd.{package}.{file.stem}" for file in files if not file.stem.startswith("__"))
+    name = package.replace("/", ".")
+    return tuple(f"chatd.{name}.{file.stem}" for file in files if not file.stem.startswith("__"))
 
 
 @cache
@@ -111,9 +112,10 @@ class Layers(SynchronousTestCase):
 
     def test_client(self) -> None:
         """The client is a program of its own, and shares only the language with the daemon."""
-        names = (*modules("client"), "chatd.client.__main__")
+        names = (*modules("client"), *modules("client/classic"), "chatd.client.__main__")
         found = ours(*names)
-        codecs = set(modules("codecs")) | {"chatd.codecs", "chatd.client"}
+        packages = {"chatd.codecs", "chatd.client", "chatd.client.classic"}
+        codecs = set(modules("codecs")) | packages
         self.assertEqual(found - set(names) - set(CORE) - codecs, set())
 
     def test_options(self) -> None:

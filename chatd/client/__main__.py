@@ -15,8 +15,8 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 from chatd.client import stdio
-from chatd.client.connection import connect
-from chatd.client.conversation import FAILED, INTERRUPT, LEFT, Conversation
+from chatd.client.classic.connection import connect
+from chatd.client.classic.conversation import FAILED, INTERRUPT, LEFT, Conversation
 from chatd.client.options import INVALID_SERVER, Options
 from chatd.client.pipe import PipeScreen
 from chatd.client.terminal import PASTE_OFF, Terminal, TerminalScreen
