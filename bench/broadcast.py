@@ -23,10 +23,11 @@ class Broadcast(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Pass each message on to everyone."""
+        transport: Any = self.transport
         if not self.greeted:
             self.greeted = True
-            self.factory.crowd.append(self.transport)
-            self.transport.write(data[:1])
+            self.factory.crowd.append(transport)
+            transport.write(data[:1])
             data = data[1:]
         data = self.rest + data
         size = self.factory.size

@@ -18,6 +18,8 @@ _LOGS = 1_000
 class _Nobody:
     """Who is not interested in the answer."""
 
+    wants_receipts = False
+
     def __init__(self) -> None:
         self.answers: list[Append] = []
 

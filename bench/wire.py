@@ -1,5 +1,5 @@
-"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they get; a room,
-and beside it the bare broadcast; and a reader who comes back to a full mailbox.
+"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they get; a
+room, and beside it the bare broadcast; and a reader who comes back to a full mailbox.
 
 Usage: python -m bench.wire WHAT JSON, with WHAT one of pairs, room, broadcast, resume; prints a `Result`.
 """
@@ -202,8 +202,8 @@ def room(crowd: Crowd) -> Result:
     where = {person.socket.fileno(): person for person in people}
     for descriptor in where:
         epoll.register(descriptor, select.EPOLLIN)
-    got = {person: 0 for person in people}
-    unacknowledged = {person: 0 for person in people}
+    got = dict.fromkeys(people, 0)
+    unacknowledged = dict.fromkeys(people, 0)
 
     def receive(descriptor: int) -> None:
         person = where[descriptor]

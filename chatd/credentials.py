@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -28,7 +29,7 @@ from chatd.claiming import ClaimingPeer, ClaimingSession
 from chatd.errors import Busy, PasswordTooLong, UnknownAccount, WrongPassword
 from chatd.following import FollowingPeer, FollowingSession
 from chatd.limits import Limits
-from chatd.permissions import check_open
+from chatd.permissions import check_open, check_open_accounts
 from chatd.realm import Realm
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._pool = ThreadPool(0, 2, "chatd-passwords")
         self._waiting = 0
+        self._decoy = ""
 
     def start(self) -> None:
         """Start taking work."""
@@ -106,6 +108,12 @@ class Passwords:
         if len(password) > self._limits.password:
             return False
         return await self._run(self._verify, hashed, password)
+
+    async def decoy(self) -> str:
+        """A hash that no password is known for."""
+        if not self._decoy:
+            self._decoy = await self._run(self._hasher.hash, token_hex())
+        return self._decoy
 
     def _verify(self, hashed: str, password: str) -> bool:
         try:
@@ -199,18 +207,25 @@ class AccountChecker:
 
     async def _check(self, credentials: Named | NamedWithPassword) -> tuple[str, Account]:
         found = await self._realm.directory.account(credentials.username)
-        if found is None:
-            raise UnknownAccount()
-        name, account = found
         if isinstance(credentials, Named):
-            check_open(account)
+            if found is None:
+                raise UnknownAccount()
+            check_open(found[1])
+            check_open_accounts(self._realm.policy)
             return found
-        if account.password is None:
+        if found is not None and found[1].password is None:
             # An open account has no password that could be wrong; who it is was never in doubt.
+            check_open_accounts(self._realm.policy)
             return found
-        wait = self._guesses.attempt(name, credentials.address)
+        wait = self._guesses.attempt(credentials.username, credentials.address)
         if wait:
             await deferLater(self._clock, wait)
+        if found is None:
+            # It takes as long, and says the same, as when there is such an account.
+            await self._passwords.verify(await self._passwords.decoy(), credentials.password)
+            raise WrongPassword()
+        name, account = found
+        assert account.password is not None
         if not await self._passwords.verify(account.password, credentials.password):
             raise WrongPassword()
         self._guesses.succeeded(name, credentials.address)

@@ -11,18 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Protocol
 
-from chatd.accounts import ACCOUNT, Account, inbox
+from chatd.accounts import ACCOUNT, Account, check_name, inbox
 from chatd.claiming import ClaimingPeer, ClaimingSession
 from chatd.delivery import Delivery
 from chatd.directory import Directory, decoded
 from chatd.entries import INVITE
-from chatd.errors import AlreadyLoggedIn, NotAMember, Refused, UnknownAccount, UnknownRoom
+from chatd.errors import AlreadyLoggedIn, NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
 from chatd.following import FollowingPeer, FollowingSession
+from chatd.invites import redeem, restore
 from chatd.limits import Limits
 from chatd.mailboxes import CLAIM, Background, Mailbox, all_of
 from chatd.membership import Rooms
 from chatd.people import People
-from chatd.permissions import Policy, check_sender, check_text
+from chatd.permissions import (
+    INVITE_ONLY,
+    Policy,
+    check_open_accounts,
+    check_registration,
+    check_sender,
+    check_text,
+)
 from chatd.remarks import Remarks
 from chatd.rooms import Room
 from chatd.sessions import Session
@@ -105,8 +113,30 @@ class Realm:
         return await self.rooms.find(name, pattern, after, limit)
 
     async def register(self, name: str, account: Account, invite: str | None = None) -> None:
-        """Make an account, as far as the policy allows. Raises `IllegalName`, `NameTaken`."""
-        await self.directory.register(name, account)
+        """Make an account; where that takes an `invite`, it is used up.
+
+        Raises `IllegalName`, `NameTaken`, and what `check_register` does, `InviteInvalid`.
+        """
+        self.check_register(account.password is None, invite)
+        if self.policy.registration != INVITE_ONLY or invite is None:
+            await self.directory.register(name, account)
+            return
+        check_name(name)
+        if await self.directory.account(name) is not None:
+            raise NameTaken()
+        await redeem(self.store, invite, self.now())
+        try:
+            await self.directory.register(name, account)
+        except NameTaken:
+            await restore(self.store, invite)
+            raise
+
+    def check_register(self, open_account: bool, invite: str | None = None) -> None:
+        """Whether the policy lets anyone make such an account. Raises `RegistrationClosed`, `InviteRequired`,
+        `PasswordNeeded`."""
+        check_registration(self.policy, invite is not None)
+        if open_account:
+            check_open_accounts(self.policy)
 
     async def set_password(
         self, name: str, password: str | None, account: Account | None = None, asker: Session | None = None

@@ -27,7 +27,7 @@ from chatd import __version__
 from chatd.accounts import ACCOUNT
 from chatd.credentials import Passwords, portal
 from chatd.errors import Refused, SocketUnusable, StoreUnusable
-from chatd.limits import Limits
+from chatd.limits import Limits, Retention
 from chatd.mailboxes import Background
 from chatd.options import Options, on_loopback
 from chatd.permissions import CLOSED, INVITE_ONLY, Policy
@@ -39,6 +39,7 @@ from chatd.protocols.sniff import Sniff
 from chatd.protocols.transport import PromptServer
 from chatd.protocols.wire import WireProtocol
 from chatd.realm import Realm
+from chatd.retention import Trimming
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite import SQLiteStore
 from chatd.stores.sqlite_file import check
@@ -80,7 +81,7 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             private.check(admin)
         except SocketUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-    return Daemon(reactor, store, limits, policy, options["host"], options["port"], admin)
+    return Daemon(reactor, store, limits, policy, options["retain"], options["host"], options["port"], admin)
 
 
 def main_port(factory: ConnectionFactory) -> Sniff:
@@ -162,6 +163,7 @@ class Daemon(MultiService):
         store: MemoryStore | SQLiteStore,
         limits: Limits,
         policy: Policy,
+        retention: Retention,
         host: str,
         port: int,
         admin: str | None,
@@ -179,6 +181,11 @@ class Daemon(MultiService):
             boot=_boot(),
             now=lambda: int(reactor.seconds() * 1000),
             policy=policy,
+        )
+        self._trimming = (
+            Trimming(store, retention, background, self._realm.now, self._read)
+            if retention != Retention()
+            else None
         )
         self._factory = ConnectionFactory(
             main_port,
@@ -222,6 +229,13 @@ class Daemon(MultiService):
         self.listener.accept()
         if self.admin is not None:
             self.admin.accept()
+        if self._trimming is not None:
+            self._spawn(self._trimming.go_on())
+
+    def _read(self, log: str) -> int | None:
+        """Up to which seq the sessions of an inbox have read it; None if there are none."""
+        mailbox = self._realm.mailbox(log.removeprefix("@"))
+        return None if mailbox is None or not mailbox.loaded else mailbox.forgettable
 
     def _greet(self, accounts: int) -> None:
         address = self.listener.port.getHost()

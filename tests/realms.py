@@ -11,11 +11,11 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.failure import Failure
 
 from chatd.accounts import Account
+from chatd.claiming import ClaimingSession
 from chatd.entries import Entry
 from chatd.limits import Limits
 from chatd.mailboxes import Background
 from chatd.realm import Realm
-from chatd.claiming import ClaimingSession
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
 

@@ -15,7 +15,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.accounts import Account
-from chatd.credentials import Guesses, IFrom, IClaimingSession, Named, NamedWithPassword, Passwords, portal
+from chatd.claiming import ClaimingSession as Session
+from chatd.credentials import Guesses, IClaimingSession, IFrom, Named, NamedWithPassword, Passwords, portal
 from chatd.errors import (
     AlreadyLoggedIn,
     Busy,
@@ -26,7 +27,6 @@ from chatd.errors import (
 )
 from chatd.limits import Limits
 from chatd.realm import Realm
-from chatd.claiming import ClaimingSession as Session
 from chatd.stores.memory import MemoryStore
 from tests.realms import House, Reader, Runner
 
@@ -238,9 +238,9 @@ class LoggingIn(WithThreads):
         self.assertEqual(session.name, "Bob")
 
     async def test_unknown(self) -> None:
-        """There is nobody of that name, with a password or without."""
+        """There is nobody of that name; whoever tries a password hears no more than that it was wrong."""
         await self.refused(UnknownAccount, self.login(Named("cyd", HERE)))
-        await self.refused(UnknownAccount, self.login(NamedWithPassword("cyd", "right", HERE)))
+        await self.refused(WrongPassword, self.login(NamedWithPassword("cyd", "right", HERE)))
 
     async def test_password_required(self) -> None:
         """An account with a password is not had by its name alone."""

@@ -11,7 +11,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
+from chatd.codecs.catalogue import Send
 from chatd.codecs.classic import Broken, Malformed
+from chatd.codecs.wire import server_decoder
 from chatd.options import Options, variable
 from tests.codecs.classic_examples import EXAMPLES, Example
 from tests.wire_document import GENERATED
@@ -62,6 +64,13 @@ class Documents(SynchronousTestCase):
         """docs/protocol.md shows the tables that the codecs are tested with, all messages, all refusals."""
         text = PROTOCOL.read_text()
         self.assertTrue(generated(text) == text, "run: python -m tests.test_documents")
+
+    def test_first_frame(self) -> None:
+        """The frame that docs/protocol.md takes apart is one."""
+        text = PROTOCOL.read_text().split("\n## Version 1\n")[1].split("\n### MessagePack\n")[0]
+        rows = re.findall(r"^ {4,7}((?:[0-9a-f]{2} )+) ", text, re.M)
+        data = bytes.fromhex("".join(rows))
+        self.assertEqual(server_decoder(len(data)).feed(data), [Send(9, "Bobert", "Hi 🌱", "k-1")])
 
     def test_changelog(self) -> None:
         """The newest heading is this version."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatd import invites
@@ -82,6 +83,7 @@ class _Invites(_Case):
         self.assertEqual(sum(1 for succeeded, _ in outcomes if succeeded), 3)
         for succeeded, outcome in outcomes:
             if not succeeded:
+                assert isinstance(outcome, Failure)
                 outcome.trap(InviteInvalid)
         ((_, invite),) = await invites.listing(self.store)
         self.assertEqual(invite.uses, 0)

@@ -21,7 +21,31 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 CORE = ("chatd.entries", "chatd.errors", "chatd.limits", "chatd.globs")
-REALM = ("chatd.accounts", "chatd.permissions", "chatd.mailboxes", "chatd.sessions", "chatd.realm")
+REALM = tuple(
+    f"chatd.{name}"
+    for name in [
+        "accounts",
+        "claiming",
+        "delivery",
+        "directory",
+        "feeds",
+        "following",
+        "invites",
+        "mailboxes",
+        "membership",
+        "people",
+        "permissions",
+        "realm",
+        "remarks",
+        "rooms",
+        "sessions",
+    ]
+)
+# What belongs to one wire protocol, besides the protocol and the codec of its name.
+PARTS = {
+    "wire": ("chatd.protocols.requests", "chatd.codecs.catalogue"),
+    "admin": ("chatd.protocols.private",),
+}
 CONTRACT = "chatd.stores"
 
 
@@ -90,16 +114,17 @@ class Layers(SynchronousTestCase):
 
     def test_protocols(self) -> None:
         """A wire protocol knows its own codec and the realm: no other protocol, no store, no client."""
-        wires = {name.rpartition(".")[2] for name in modules("codecs")}
-        shared = [name for name in modules("protocols") if name.rpartition(".")[2] not in wires]
+        wires = {name.rpartition(".")[2] for name in modules("codecs")} - {"catalogue"}
+        belonging = {
+            wire: {f"chatd.protocols.{wire}", f"chatd.codecs.{wire}", *PARTS.get(wire, ())} for wire in wires
+        }
+        shared = sorted(set(modules("protocols")) - set().union(*belonging.values()))
         self.assertIn("chatd.protocols.connection", shared)
         cases: list[tuple[tuple[str, ...], str | None]] = [(tuple(shared), None)]
         cases += [((f"chatd.protocols.{wire}",), wire) for wire in sorted(wires)]
         for names, own in cases:
             found = ours(*names)
-            others = [
-                name for wire in wires - {own} for name in (f"chatd.protocols.{wire}", f"chatd.codecs.{wire}")
-            ]
+            others = [name for wire in wires - {own} for name in belonging[wire]]
             forbidden = (*others, *modules("stores"), "chatd.client", "chatd.service", "chatd.options")
             self.assertEqual(within(found, *forbidden), [], names)
             self.assertNotIn("twisted.internet.reactor", imported(*names))

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.entries import Cursor
 from chatd.errors import StoreUnavailable
-from chatd.mailboxes import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
 from chatd.feeds import KEPT
+from chatd.mailboxes import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
 from chatd.stores import Document
 from tests.realms import HeldStore, House, Runner
 

@@ -82,4 +82,4 @@ class Permissions(SynchronousTestCase):
         check_text("", 0)
         check_text("12345", 5)
         refusal = self.assertRaises(TextTooLong, check_text, "123456", 5)
-        self.assertEqual(str(refusal), "text too long: 6 characters, the limit is 5")
+        self.assertEqual(str(refusal), "text too long: 6 bytes, the limit is 5")

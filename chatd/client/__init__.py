@@ -1,1 +1,20 @@
-"""The stdio client: ``python -m chatd.client``, at a terminal or in a pipe, over the classic protocol."""
+"""The client: a library, `connect`, and on it the program ``python -m chatd.client``."""
+
+from chatd.client.api import Client, Connected, Disconnected, Event, connect
+from chatd.codecs.catalogue import Goodbye, Joined, Left, Presence, Pushed, Receipt, Sent, Typing
+
+__all__ = [
+    "Client",
+    "Connected",
+    "Disconnected",
+    "Event",
+    "Goodbye",
+    "Joined",
+    "Left",
+    "Presence",
+    "Pushed",
+    "Receipt",
+    "Sent",
+    "Typing",
+    "connect",
+]

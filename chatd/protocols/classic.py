@@ -148,10 +148,11 @@ class ClassicProtocol(Connection):
         if await self.realm.directory.account(message.name) is not None:
             raise NameTaken("username already exists")
         check_name(message.name)
+        self.realm.check_register(not password)
         hashed = await self.factory.passwords.hash(password) if password else None
         account = Account(int(self.clock.seconds() * 1000), hashed)
         try:
-            await self.realm.directory.register(message.name, account)
+            await self.realm.register(message.name, account)
         except NameTaken:
             raise NameTaken("username already exists") from None
         self._become(await self.realm.login(message.name, account, self), message.name)

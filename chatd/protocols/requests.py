@@ -77,6 +77,7 @@ async def _register(peer: WireProtocol, message: c.Register) -> c.Message:
     realm = peer.realm
     # Hashing is dear, so a taken name is found out before it.
     check_name(message.name)
+    realm.check_register(message.password is None, message.invite)
     if await realm.directory.account(message.name) is not None:
         raise NameTaken()
     hashed = None if message.password is None else await peer.factory.passwords.hash(message.password)
@@ -154,7 +155,10 @@ async def _ack(peer: WireProtocol, message: c.Ack) -> c.Message:
 
 @_carries_out(c.MarkRead)
 async def _mark_read(peer: WireProtocol, message: c.MarkRead) -> c.Message:
-    await peer.realm.remarks.mark_read(_session(peer), message.log, message.seq)
+    session = _session(peer)
+    await peer.realm.remarks.mark_read(session, message.log, message.seq)
+    if message.ref:
+        await session.mailbox.kept()
     return c.Done(message.ref)
 
 

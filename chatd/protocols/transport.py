@@ -26,6 +26,8 @@ _TCP_ESTABLISHED = 1
 class PromptServer(tcp.Server):
     """A server-side connection."""
 
+    watched = True
+    """whether a write that only the kernel of this machine has taken counts as one that is not out"""
     _taken = 0
     _arrived: int | None = None
 
@@ -49,7 +51,7 @@ class PromptServer(tcp.Server):
         full = sent < len(data)
         if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
-        elif self._ask(_SIOCOUTQNSD):
+        elif self.watched and self._ask(_SIOCOUTQNSD):
             # The peer's window is closed: what only the kernel of this machine has may never get out.
             full = True
             self.startWriting()  # type: ignore[no-untyped-call]

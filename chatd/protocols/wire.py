@@ -26,7 +26,15 @@ from itertools import takewhile
 from typing import Any
 
 from chatd.codecs import catalogue as c
-from chatd.codecs.wire import Broken, Malformed, Received, encode, server_decoder
+from chatd.codecs.wire import (
+    Broken,
+    Malformed,
+    Received,
+    encode,
+    encode_accepted,
+    encode_pushed,
+    server_decoder,
+)
 from chatd.credentials import IFollowingSession, Named, NamedWithPassword
 from chatd.entries import Entry
 from chatd.errors import NotLoggedIn, Refused, UnknownAccount
@@ -52,6 +60,11 @@ class WireProtocol(Connection):
         self.longest_frame: int = factory.limits.text + _FRAME_ROOM
         """bytes of data that a frame from the client may have"""
         super().__init__(factory, server_decoder(self.longest_frame))
+
+    def connectionMade(self) -> None:
+        """As inherited. What has arrived is known by acknowledgements, so no write has to be watched."""
+        self.transport.watched = False
+        super().connectionMade()
 
     # From the client
 
@@ -170,44 +183,28 @@ class WireProtocol(Connection):
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
         """See `chatd.following.FollowingPeer`."""
         self.transport.write(
-            b"".join(
+            encode_pushed(
                 [
-                    encode(
-                        c.Pushed(
-                            log,
-                            entry.seq,
-                            entry.id,
-                            entry.time,
-                            entry.sender,
-                            entry.kind,
-                            entry.body,
-                            entry.about,
-                        )
-                    )
-                    for entry in entries
+                    (log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
+                    for each in entries
                 ]
             )
         )
 
     def answer(self, appends: Sequence[Append]) -> None:
         """See `chatd.sessions.Peer`."""
-        self.transport.write(
-            b"".join(
-                [
-                    encode(
-                        c.Accepted(append.message.ref, append.log, append.seq, append.id, append.time)
-                        if append.refusal is None
-                        else c.Refusal(
-                            append.message.ref,
-                            append.refusal.code,
-                            str(append.refusal),
-                            append.message.command,
-                        )
-                    )
-                    for append in appends
-                ]
-            )
-        )
+        parts: list[bytes] = []
+        accepted: list[tuple[object, ...]] = []
+        for append in appends:
+            if append.refusal is None:
+                accepted.append((append.message.ref, append.log, append.seq, append.id, append.time))
+            else:
+                parts.append(encode_accepted(accepted))
+                accepted = []
+                message, refusal = append.message, append.refusal
+                parts.append(encode(c.Refusal(message.ref, refusal.code, str(refusal), message.command)))
+        parts.append(encode_accepted(accepted))
+        self.transport.write(b"".join(parts))
         self.answered(len(appends))
 
     def echo(self, appends: Sequence[Append]) -> None:
@@ -305,21 +302,10 @@ class WireProtocol(Connection):
 
 def _encoded(run: Run) -> bytes:
     """A run on the wire, made once for all who read it."""
-    run.encoded = b"".join(
+    run.encoded = encode_pushed(
         [
-            encode(
-                c.Pushed(
-                    append.log,
-                    append.seq,
-                    append.id,
-                    append.time,
-                    append.sender,
-                    append.kind,
-                    append.body,
-                    append.about,
-                )
-            )
-            for append in run
+            (each.log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
+            for each in run
         ]
     )
     return run.encoded

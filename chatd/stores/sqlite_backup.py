@@ -1,7 +1,7 @@
 """A copy of the SQLite file while it is in use. Runs on a thread of its own.
 
-One step of SQLite's backup API (https://sqlite.org/backup.html) reads one snapshot of the write-ahead log: the
-writer goes on meanwhile, and nothing is copied twice because of it.
+One step of SQLite's backup API (https://sqlite.org/backup.html) reads one snapshot of the write-ahead log:
+the writer goes on meanwhile, and nothing is copied twice because of it.
 """
 
 from __future__ import annotations

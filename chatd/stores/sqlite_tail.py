@@ -28,8 +28,20 @@ _ONE_KEY = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES (?,?,?,?)
 _MANY_KEYS = "INSERT OR REPLACE INTO keys (log, sender, key, seq) VALUES " + ",".join(
     ["(?,?,?,?)"] * _ROWS_AT_ONCE
 )
-_GREATEST_CACHED = 200_000
+_KEYS_CACHED = 100_000
 _COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
+
+
+class Keys:
+    """The senders' own keys in one log: the seqs of the tail's by sender and key, in `planned` those that are
+    being written to the index; and by sender the greatest of all, for a key that is greater is new."""
+
+    __slots__ = ("greatest", "planned", "recent")
+
+    def __init__(self) -> None:
+        self.recent: dict[tuple[str, str], int] = {}
+        self.planned: dict[tuple[str, str], int] = {}
+        self.greatest: dict[str, str] = {}
 
 
 class Tail:
@@ -41,10 +53,8 @@ class Tail:
         """where the tail's entries are, in order, by the number of the log"""
         self.first: dict[int, int] = {}
         """the seq of the first of them, likewise; the others follow it without a gap"""
-        self.keys: defaultdict[int, dict[tuple[str, str], int]] = defaultdict(dict)
-        """the seqs of those that have a key, by log, and by sender and key"""
-        # The greatest key in the index by log and sender: what is greater need not be sought there.
-        self._greatest: dict[tuple[int, str], str] = {}
+        self.keys: dict[int, Keys] = {}
+        """the senders' keys, likewise"""
         self.last = 0
         self._indexed = 0
         # What is being written to the index: the logs and how many entries of each, and up to which place.
@@ -62,7 +72,6 @@ class Tail:
         self.places.clear()
         self.first.clear()
         self.keys.clear()
-        self._greatest.clear()
         self._plan = []
         self._done = []
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
@@ -74,7 +83,7 @@ class Tail:
             self.first.setdefault(log, seq)
             self.places[log].append(place)
             if key is not None:
-                self.keys[log][sender, key] = seq
+                self.keys.setdefault(log, Keys()).recent[sender, key] = seq
             self.last = place
 
     def head(self, log: int) -> int:
@@ -86,17 +95,21 @@ class Tail:
 
     def keyed(self, log: int, sender: str, key: str) -> int:
         """The seq of the entry that has this key of this sender, 0 if there is none."""
-        seq = self.keys[log].get((sender, key))
-        if seq is not None:
+        keys = self.keys.get(log)
+        if keys is None:
+            if len(self.keys) >= _KEYS_CACHED:
+                self.keys = {log: keys for log, keys in self.keys.items() if keys.recent or keys.planned}
+            keys = self.keys[log] = Keys()
+        seq = keys.recent.get((sender, key)) or keys.planned.get((sender, key))
+        if seq:
             return seq
-        greatest = self._greatest.get((log, sender))
+        greatest = keys.greatest.get(sender)
         if greatest is None:
             (greatest,) = self._connection.execute(
                 "SELECT max(key) FROM keys WHERE log = ? AND sender = ?", (log, sender)
             ).fetchone()
-            if len(self._greatest) >= _GREATEST_CACHED:
-                self._greatest.clear()
-            greatest = self._greatest[log, sender] = greatest or ""
+            own = [key for owner, key in (*keys.recent, *keys.planned) if owner == sender]
+            greatest = keys.greatest[sender] = max([greatest or "", *own])
         if key > greatest:
             return 0
         row = self._connection.execute(
@@ -134,8 +147,10 @@ class Tail:
         if not self._plan:
             self._plan = sorted(((log, len(found)) for log, found in self.places.items()), reverse=True)
             self._upto = self.last
+            for keys in self.keys.values():
+                keys.planned, keys.recent = keys.recent, {}
         values: list[Any] = []
-        keys: list[Any] = []
+        own: list[Any] = []
         while self._plan and len(values) < 3 * _STEP:
             log, count = self._plan.pop()
             self._done.append((log, count))
@@ -143,27 +158,17 @@ class Tail:
             for seq, place in enumerate(self.places[log][:count], first):
                 values += (log, seq, place)
             if log in self.keys:
-                self._collect_keys(log, first + count, keys)
+                for (sender, key), seq in self.keys[log].planned.items():
+                    own += (log, sender, key, seq)
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
         _insert(execute, values, 3, _ONE, _MANY)
-        _insert(execute, keys, 4, _ONE_KEY, _MANY_KEYS)
+        _insert(execute, own, 4, _ONE_KEY, _MANY_KEYS)
         if not self._plan:
             execute("UPDATE progress SET placed = ?", (self._upto,))
         execute("COMMIT")
         if not self._plan:
             self._forget()
-
-    def _collect_keys(self, log: int, end: int, rows: list[Any]) -> None:
-        """Add the keys of a log's entries with seq < `end` to what is to be inserted."""
-        greatest = self._greatest
-        for (sender, key), seq in self.keys[log].items():
-            if seq >= end:
-                break
-            rows += (log, sender, key, seq)
-            known = greatest.get((log, sender))
-            if known is not None and key > known:
-                greatest[log, sender] = key
 
     def _forget(self) -> None:
         """All that was in the tail when indexing began is in the index now."""
@@ -174,12 +179,8 @@ class Tail:
                 self.first[log] += count
             else:
                 del self.places[log], self.first[log]
-            keys = self.keys.pop(log, None)
-            if keys and left:
-                first = self.first[log]
-                later = {pair: seq for pair, seq in keys.items() if seq >= first}
-                if later:
-                    self.keys[log] = later
+            if log in self.keys:
+                self.keys[log].planned = {}
         self._done = []
         self._indexed = self._upto
 

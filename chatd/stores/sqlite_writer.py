@@ -109,12 +109,19 @@ class Writer:
                 number = log[0]
                 key = item.key
                 if key is not None:
-                    found = tail.keyed(number, item.sender, key)
-                    if found > log[2]:
-                        self._resend(number, item, found, row)
-                        row = []
-                        continue
-                    tail.keys[number][item.sender, key] = log[1] + 1
+                    sender = item.sender
+                    known = tail.keys.get(number)
+                    # No key has been greater than the greatest.
+                    if known is None or key <= known.greatest.get(sender, key):
+                        found = tail.keyed(number, sender, key)
+                        if found > log[2]:
+                            self._resend(number, item, found, row)
+                            row = []
+                            continue
+                        known = tail.keys[number]
+                    known.recent[sender, key] = log[1] + 1
+                    if key > known.greatest[sender]:
+                        known.greatest[sender] = key
                 seq = item.seq = log[1] = log[1] + 1
                 place += 1
                 if number not in first:

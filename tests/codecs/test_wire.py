@@ -14,13 +14,25 @@ from chatd.codecs.catalogue import (
     REPLIES,
     REQUESTS,
     Hello,
+    Item,
+    LoggedIn,
+    LogState,
+    Member,
+    Members,
     Message,
+    Names,
+    Page,
+    People,
+    Person,
     Ping,
     Pong,
+    RoomInfo,
+    Rooms,
     Send,
 )
 from chatd.codecs.wire import (
     HEADER_SIZE,
+    LONGEST_REPLY,
     Broken,
     Decoder,
     Malformed,
@@ -29,6 +41,8 @@ from chatd.codecs.wire import (
     encode,
     server_decoder,
 )
+from chatd.limits import Limits
+from chatd.stores import PAGE_BYTES
 from tests.codecs.wire_examples import EXAMPLES, LIMIT, SAME, WRONG, frame
 
 PING = encode(Ping(7))
@@ -158,6 +172,24 @@ class Frames(SynchronousTestCase):
         (message,) = server_decoder(len(data) - HEADER_SIZE - 1).feed(data)
         assert isinstance(message, Malformed)
         self.assertEqual((message.ref, message.request, message.code), (0, Send.command, "frame-too-long"))
+
+    def test_the_longest_replies(self) -> None:
+        """Whatever a server may have to say fits into `LONGEST_REPLY`, names and topics as long as can be."""
+        limits = Limits()
+        name, topic = "n" * 33, "🌱" * limits.topic
+        room = RoomInfo(name, 2**53, topic, True, name, limits.members, "moderator")
+        state = LogState(name, 2**53, 2**53, 2**53, 2**53, room)
+        most = limits.text // 4
+        texts = ["🌱" * most] * (PAGE_BYTES // most) + [""] * 1000
+        for reply in (
+            LoggedIn(1, name, [state] * (limits.rooms + 1)),
+            Rooms(1, [room] * 200, True, name),
+            Page(1, name, [Item(2**53, 2**63, 2**53, name, "reaction", text, 2**63) for text in texts]),
+            People(1, [Person(name, "away", "🌱" * 512, 2**53)] * 100),
+            Names(1, [name] * 1000, True),
+            Members(1, [Member(name, "moderator")] * 1000, True),
+        ):
+            self.assertEqual(client_decoder(LONGEST_REPLY).feed(encode(reply)), [reply])
 
     def test_too_long_is_passed_over(self) -> None:
         """It is refused at its header, and the frame behind it is read, wherever it is cut."""

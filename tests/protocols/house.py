@@ -15,6 +15,7 @@ from chatd.credentials import portal
 from chatd.errors import Refused
 from chatd.limits import Limits
 from chatd.protocols.classic import ClassicProtocol
+from chatd.protocols.connection import Connection
 from chatd.protocols.factory import ConnectionFactory
 from chatd.realm import Realm
 from tests.realms import HeldStore, Runner
@@ -80,6 +81,10 @@ class QuickPasswords:
         """See `Passwords`."""
         return "hash of " + password
 
+    async def decoy(self) -> str:
+        """See `Passwords`."""
+        return "decoy"
+
     async def verify(self, hashed: str, password: str) -> bool:
         """See `Passwords`."""
         if self.waiting is not None:
@@ -92,7 +97,9 @@ class Client:
 
     def __init__(self, house: House, port: int) -> None:
         self.wire = Wire(port)
-        self.protocol = house.factory.buildProtocol(None)
+        protocol = house.factory.buildProtocol(None)
+        assert isinstance(protocol, Connection)
+        self.protocol = protocol
         self._decoder = client_decoder(1 << 20)
         self.protocol.makeConnection(self.wire)
 

@@ -238,7 +238,7 @@ class Ordering(SynchronousTestCase):
         eve.send(encode(LOGIN, "eve"), encode(LOGIN, "eve", "wrong"), encode(LOGIN, "nobody", "x"))
         self.assertEqual(
             eve.texts(),
-            ["password required: this account has one", "wrong password", "username does not exist"],
+            ["password required: this account has one", "wrong password", "wrong password"],
         )
         eve.become("eve", LOGIN, "s3cret")
 

@@ -17,6 +17,8 @@ from chatd.stores import PAGE_BYTES, Append
 class Sender:
     """An origin that nobody asks."""
 
+    wants_receipts = False
+
     def __init__(self) -> None:
         self.answers: list[Append] = []
 

@@ -1,0 +1,77 @@
+"""What operators are shown: tables and sentences for people, JSON lines for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TextIO, TypeAlias
+
+import msgspec
+
+Item: TypeAlias = dict[str, Any]
+
+
+class Output:
+    """Standard output, and the error output for what is only said to people."""
+
+    def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.json = json
+        self._out = sys.stdout if out is None else out
+        self._err = sys.stderr if err is None else err
+
+    def answer(self, answer: dict[str, Any], *lines: str) -> None:
+        """The outcome of a command: `lines`, and to programs the answer."""
+        if self.json:
+            self._print_json(answer)
+            return
+        for line in lines:
+            self._print(printable(line))
+
+    def aside(self, sentence: str) -> None:
+        """What a person wants to know besides, and a program does not."""
+        if not self.json:
+            self._print(printable(sentence), self._err)
+
+    def table(
+        self, items: Iterable[Item], headings: Sequence[str], row: Callable[[Item], Sequence[object]]
+    ) -> None:
+        """A row for each item under the headings; to programs the items."""
+        if self.json:
+            for item in items:
+                self._print_json(item)
+            return
+        rows = [[printable(str(cell)) for cell in row(item)] for item in items]
+        widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+        for cells in [list(headings), *rows] if rows else []:
+            padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            self._print("  ".join(padded).rstrip())
+
+    def paragraphs(self, items: Iterable[Item], paragraph: Callable[[Item], Sequence[str]]) -> None:
+        """Some lines for each item, the first of them a heading; to programs the items."""
+        for item in items:
+            if self.json:
+                self._print_json(item)
+                continue
+            heading, *lines = paragraph(item)
+            self._print(printable(heading))
+            for line in lines:
+                self._print("    " + printable(line))
+
+    def _print_json(self, value: Item) -> None:
+        self._print(msgspec.json.encode(value).decode())
+
+    def _print(self, line: str, file: TextIO | None = None) -> None:
+        print(line, file=self._out if file is None else file, flush=True)
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal: what is not printable is shown as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def moment(milliseconds: int | None) -> str:
+    """A time in milliseconds since 1970 as people of this place write it; ``-`` for none."""
+    if not milliseconds:
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
