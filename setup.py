@@ -25,6 +25,7 @@ setup(
         "chatd.admin",
         "chatd.client",
         "chatd.client.classic",
+        "chatd.client.commands",
         "chatd.codecs",
         "chatd.protocols",
         "chatd.stores",

@@ -137,11 +137,11 @@ class Layers(SynchronousTestCase):
 
     def test_client(self) -> None:
         """The client is a program of its own, and shares only the language with the daemon."""
-        names = (*modules("client"), *modules("client/classic"), "chatd.client.__main__")
+        packages = ("client", "client/classic", "client/commands")
+        names = (*(name for package in packages for name in modules(package)), "chatd.client.__main__")
         found = ours(*names)
-        packages = {"chatd.codecs", "chatd.client", "chatd.client.classic"}
-        codecs = set(modules("codecs")) | packages
-        self.assertEqual(found - set(names) - set(CORE) - codecs, set())
+        shared = {"chatd.codecs", *modules("codecs"), *CORE}
+        self.assertEqual(found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages})
 
     def test_options(self) -> None:
         """--help is quick, since the options need nothing of the daemon but its bounds."""
