@@ -53,7 +53,8 @@ CONTRACT = "chatd.stores"
 def modules(package: str) -> tuple[str, ...]:
     """The modules of a package of chatd, but for the one that runs it."""
     files = sorted((ROOT / "chatd" / package).glob("*.py"))
-    return tuple(f"chatd.{package}.{file.stem}" for file in files if not file.stem.startswith("__"))
+    name = package.replace("/", ".")
+    return tuple(f"chatd.{name}.{file.stem}" for file in files if not file.stem.startswith("__"))
 
 
 @cache
@@ -137,10 +138,11 @@ class Layers(SynchronousTestCase):
 
     def test_client(self) -> None:
         """The client is a program of its own, and shares only the language with the daemon."""
-        names = (*modules("client"), "chatd.client.__main__")
+        packages = ("client", "client/classic", "client/commands")
+        names = (*(name for package in packages for name in modules(package)), "chatd.client.__main__")
         found = ours(*names)
-        codecs = set(modules("codecs")) | {"chatd.codecs", "chatd.client"}
-        self.assertEqual(found - set(names) - set(CORE) - codecs, set())
+        shared = {"chatd.codecs", *modules("codecs"), *CORE}
+        self.assertEqual(found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages})
 
     def test_admin(self) -> None:
         """The operator's program needs the language of the socket, and no daemon; nor a reactor."""
