@@ -75,10 +75,7 @@ async def unreact(chat: Chat, rest: str) -> None:
 
 
 def _mine(chat: Chat, count: int) -> Said:
-    said = chat.seen.said(conversation(chat.target), by=chat.client.name)
-    if len(said) < count:
-        raise Misused(f"You have not said {'anything' if count == 1 else 'as much'} here yet.")
-    return said[-count]
+    return _last(chat, count, chat.client.name)
 
 
 def _last(chat: Chat, count: int, by: str | None = None) -> Said:
