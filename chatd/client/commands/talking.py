@@ -25,10 +25,11 @@ async def to(chat: Chat, rest: str) -> None:
         if target.lower() not in chat.client.logs:
             raise Misused(f"You are not in {target}: /join {target} first.")
     elif not chat.seen.knows(target):
-        (person,) = (await chat.request(c.Who(0, [target]))).people
-        if person.status == "unknown":
+        answer: c.People = await chat.request(c.Who(0, [target]))
+        there = [person.name for person in answer.people if person.status != "unknown"]
+        if not there:
             raise Refused(f"There is no account {target}.")
-        chat.seen.met(person.name)
+        chat.seen.met(*there)
     chat.turn_to(target)
 
 
