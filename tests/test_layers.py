@@ -142,7 +142,9 @@ class Layers(SynchronousTestCase):
         names = (*(name for package in packages for name in modules(package)), "chatd.client.__main__")
         found = ours(*names)
         shared = {"chatd.codecs", *modules("codecs"), *CORE}
-        self.assertEqual(found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages})
+        self.assertEqual(
+            found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages}
+        )
 
     def test_admin(self) -> None:
         """The operator's program needs the language of the socket, and no daemon; nor a reactor."""

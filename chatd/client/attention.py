@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -12,8 +12,10 @@ SAY_AGAIN = 4.0
 """seconds after which it is said again that we are still writing"""
 STOPPED = 8.0
 """seconds without a word after which somebody is no longer writing"""
-GATHER = 1.0
-"""seconds in which what has been read, or receipts, are gathered"""
+GATHER_READ = 1.0
+"""seconds in which it is gathered what has been read"""
+GATHER_RECEIPTS = 2.5
+"""seconds in which receipts are gathered: long enough for what is read at once not to be shown twice"""
 
 Tell = Callable[[c.Message], None]
 """Send a request whose answer does not matter."""
@@ -81,15 +83,16 @@ class Typists:
 class Gathering:
     """Collects, and after a moment hands over what was collected."""
 
-    def __init__(self, flush: Callable[[], None], clock: IReactorTime) -> None:
+    def __init__(self, flush: Callable[[], None], clock: IReactorTime, delay: float) -> None:
         self._flush = flush
         self._clock = clock
+        self._delay = delay
         self._timer: IDelayedCall | None = None
 
     def more(self) -> None:
         """There is something to hand over."""
         if self._timer is None:
-            self._timer = self._clock.callLater(GATHER, self.now)
+            self._timer = self._clock.callLater(self._delay, self.now)
 
     def now(self) -> None:
         """Hand over at once."""
@@ -107,7 +110,7 @@ class Reading:
     def __init__(self, tell: Tell, clock: IReactorTime) -> None:
         self._tell = tell
         self._seqs: dict[str, int] = {}
-        self._gathering = Gathering(self._flush, clock)
+        self._gathering = Gathering(self._flush, clock, GATHER_READ)
 
     def read(self, log: str, seq: int) -> None:
         """A person has seen this."""
@@ -130,19 +133,15 @@ class Receipts:
     def __init__(self, show: Callable[[str, str, int], None], clock: IReactorTime) -> None:
         self._show = show
         self._logs: dict[str, dict[int, str]] = {}
-        self._gathering = Gathering(self._flush, clock)
+        self._gathering = Gathering(self._flush, clock, GATHER_RECEIPTS)
 
-    def came(self, receipt: c.Receipt) -> None:
-        """A receipt."""
-        seqs = self._logs.setdefault(receipt.log, {})
-        for seq in receipt.seqs:
-            if seqs.get(seq) != "read":
-                seqs[seq] = receipt.what
+    def came(self, log: str, what: str, seqs: Iterable[int]) -> None:
+        """These have been ``delivered`` or ``read``."""
+        known = self._logs.setdefault(log, {})
+        for seq in seqs:
+            if known.get(seq) != "read":
+                known[seq] = what
         self._gathering.more()
-
-    def now(self) -> None:
-        """Show what has not been shown."""
-        self._gathering.now()
 
     def _flush(self) -> None:
         logs, self._logs = self._logs, {}

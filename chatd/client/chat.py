@@ -317,8 +317,8 @@ class Chat:
 
     def _prompt(self) -> str:
         names = [one_line(name) for name in self._typists.names(conversation(self.target))]
-        writing = f" ({', '.join(names)} writing)" if names and self.target else ""
-        return f"{one_line(self.target)}{writing}> "
+        who = ", ".join(names) + " " if self.target.startswith("#") else ""
+        return one_line(self.target) + (f" ({who}writing)" if names else "") + "> "
 
     def _reprompt(self) -> None:
         self.screen.reprompt(self._prompt())

@@ -40,7 +40,7 @@ class Showing:
         self._times = times
         self._zone = zone
         self._day = wording.date(int(clock.seconds() * 1000), zone)
-        self._receipts = Receipts(self._receipt, clock)
+        self._receipts = Receipts(self._received, clock)
         self._lost = False
 
     def entered(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
@@ -54,8 +54,7 @@ class Showing:
     def event(self, event: Event) -> None:
         """Anything else happened."""
         if isinstance(event, c.Receipt):
-            if event.log.startswith("@") and event.log != self._seen.inbox:
-                self._receipts.came(event)
+            self._receipt(event)
             return
         again = isinstance(event, Disconnected) and self._lost
         if isinstance(event, Connected | Disconnected):
@@ -64,7 +63,14 @@ class Showing:
         if line is not None and not again:
             self.put(line)
 
-    def _receipt(self, log: str, what: str, count: int) -> None:
+    def _receipt(self, receipt: c.Receipt) -> None:
+        """Of texts of ours only: edits and reactions are delivered, too."""
+        if receipt.log.startswith("@") and receipt.log != self._seen.inbox:
+            texts = {said.seq for said in self._seen.said(receipt.log)}
+            seqs = [seq for seq in receipt.seqs if receipt.what == "read" or seq in texts]
+            self._receipts.came(receipt.log, receipt.what, seqs)
+
+    def _received(self, log: str, what: str, count: int) -> None:
         self.put(wording.receipt(log, what, count, self._seen))
 
     def put(self, line: Line, time: int | None = None) -> None:

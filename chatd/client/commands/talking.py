@@ -25,10 +25,11 @@ async def to(chat: Chat, rest: str) -> None:
         if target.lower() not in chat.client.logs:
             raise Misused(f"You are not in {target}: /join {target} first.")
     elif not chat.seen.knows(target):
-        (person,) = (await chat.request(c.Who(0, [target]))).people
-        if person.status == "unknown":
+        answer: c.People = await chat.request(c.Who(0, [target]))
+        there = [person.name for person in answer.people if person.status != "unknown"]
+        if not there:
             raise Refused(f"There is no account {target}.")
-        chat.seen.met(person.name)
+        chat.seen.met(*there)
     chat.turn_to(target)
 
 
@@ -75,10 +76,7 @@ async def unreact(chat: Chat, rest: str) -> None:
 
 
 def _mine(chat: Chat, count: int) -> Said:
-    said = chat.seen.said(conversation(chat.target), by=chat.client.name)
-    if len(said) < count:
-        raise Misused(f"You have not said {'anything' if count == 1 else 'as much'} here yet.")
-    return said[-count]
+    return _last(chat, count, chat.client.name)
 
 
 def _last(chat: Chat, count: int, by: str | None = None) -> Said:
