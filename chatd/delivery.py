@@ -149,3 +149,16 @@ def _answer(appends: Sequence[Append]) -> None:
         answers.append(append)
     for origin in origins:
         origin.answer()
+
+
+class Nobody:
+    """The origin of entries of which nobody waits to hear."""
+
+    wants_receipts = False
+
+    def __init__(self) -> None:
+        self.answers: list[Append] = []
+
+    def answer(self) -> None:
+        """See `Origin`."""
+        self.answers = []
