@@ -74,6 +74,8 @@ class Realm:
         self._boot = boot
         # A million ids a millisecond before they could run into those of a later start.
         self._ids = count(now() << 20)
+        # Texts of so many characters have no more bytes than are allowed.
+        self._short = limits.text // 4
         self._mailboxes: dict[str, Mailbox] = {}
         self._nobody = Nobody()
         self.directory = Directory(store, limits)
@@ -324,7 +326,9 @@ class Realm:
         `NotAMember`, `Blocked`.
         """
         name = session.name
-        short = self.limits.text // 4
+        short = self._short
+        known = self.directory.known
+        anyone_blocks = self.directory.blocked
         ids = self._ids
         appends: list[Append] = []
         recipient = log = None
@@ -338,7 +342,9 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    log = self._address(session, recipient)
+                    log = None if anyone_blocks else known.get(recipient.lower())
+                    if log is None:
+                        log = self._address(session, recipient)
                 if log is None:
                     break
                 appends.append(Append(log, next(ids), time, name, text, session, message, key=message.key))

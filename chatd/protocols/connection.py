@@ -76,6 +76,7 @@ class Connection(Protocol):
     def __init__(self, factory: Any, decoder: Decoder[Any]) -> None:
         self.factory = factory
         self.realm = factory.realm
+        self.delivery = factory.realm.delivery
         self.clock = factory.clock
         self._decoder = decoder
         self._queue: list[Any] = []
@@ -132,9 +133,9 @@ class Connection(Protocol):
             if done < len(messages):
                 self._queue = list(messages[done:])
                 self._work()
-        if self.realm.delivery.congested:
+        if self.delivery.congested:
             self.hold(STORE)
-            self.realm.delivery.when_clear(self._release_store)
+            self.delivery.when_clear(self._release_store)
         if self.held or self._working or self._paused:
             self._settle_reading()
 
