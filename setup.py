@@ -24,6 +24,8 @@ setup(
         "chatd",
         "chatd.admin",
         "chatd.client",
+        "chatd.client.classic",
+        "chatd.client.commands",
         "chatd.codecs",
         "chatd.protocols",
         "chatd.stores",

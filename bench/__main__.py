@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import twisted
-from bench.measurements import MEASUREMENTS, Effort, Row
+from bench.effort import Effort, Row
+from bench.measurements import MEASUREMENTS
 from bench.process import DRIVER_CPU, pin
 from chatd import __version__
 

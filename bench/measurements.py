@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 
-from bench.driver import TEXT, Load, Result, connect, log_in, log_in_all
+from bench.driver import TEXT, Result, connect, log_in, log_in_all
+from bench.effort import WINDOWS, Effort, Measurement, Row, drive, load_of, server_of
 from bench.fill import fill
-from bench.process import Server, chatd, memory_bytes, relay, running
+from bench.process import Server, chatd, memory_bytes, running
+from bench.version1 import pairs, resume, rooms
 from chatd.codecs.classic import LIST, Decoder, ListResponse, Send, client_decoder, encode, encode_send
 
-PAIRS = 50
-USERS = 5_000
-_WINDOWS = (1, 16)
 _CPU_TARGETS = {("memory", 1): 1.5, ("memory", 16): 1.8, ("durable", 1): 2.0, ("durable", 16): 3.8}
-
-
-@dataclass
-class Effort:
-    """How long and how often: seconds of each drive, rounds of each comparison, size of the past."""
-
-    seconds: float = 3.0
-    rounds: int = 3
-    entries: int = 1_000_000
-    accounts: int = 100_000
-    users: int = USERS
-
-
-@dataclass
-class Row:
-    """One line of the report. `target` is the greatest `value` that is good enough, if there is one."""
-
-    what: str
-    value: float
-    unit: str
-    target: float | None = None
-    note: str = ""
-
-
-Measurement = Callable[[Effort], Iterator[Row]]
 
 
 def cost(effort: Effort) -> Iterator[Row]:
@@ -56,11 +25,11 @@ def cost(effort: Effort) -> Iterator[Row]:
     results: dict[tuple[str, int], list[Result]] = {}
     for _ in range(effort.rounds):
         for kind in ("relay", "memory", "durable"):
-            for window in _WINDOWS:
-                with _server(kind, size) as server:
-                    load = _load(server, effort, window=window, echo=kind != "relay", prefix="c")
-                    results.setdefault((kind, window), []).append(_drive(load))
-    for window in _WINDOWS:
+            for window in WINDOWS:
+                with server_of(kind, size) as server:
+                    load = load_of(server, effort, window=window, echo=kind != "relay", prefix="c")
+                    results.setdefault((kind, window), []).append(drive(load))
+    for window in WINDOWS:
         units = results["relay", window]
         for kind in ("relay", "memory", "durable"):
             runs = results[kind, window]
@@ -82,7 +51,7 @@ def cost(effort: Effort) -> Iterator[Row]:
 def memory(effort: Effort) -> Iterator[Row]:
     """Memory per connection that is open and does nothing; of chatd's, logged in."""
     for kind in ("relay", "memory"):
-        with _server(kind) as server:
+        with server_of(kind) as server:
             # The first connections pay for what all of them share.
             first = [
                 log_in(server.port, f"w{n}") if kind != "relay" else connect(server.port) for n in range(10)
@@ -110,14 +79,14 @@ def memory(effort: Effort) -> Iterator[Row]:
 def users(effort: Effort) -> Iterator[Row]:
     """The cost of a message with 10 users logged in and with thousands."""
     for kind in ("memory", "durable"):
-        for window in _WINDOWS:
+        for window in WINDOWS:
             costs: dict[int, list[float]] = {}
             for turn in range(max(1, effort.rounds - 1)):
                 for idle in (0, effort.users - 10):
-                    with _server(kind) as server:
-                        load = _load(server, effort, window=window, echo=True, prefix=f"u{turn}")
+                    with server_of(kind) as server:
+                        load = load_of(server, effort, window=window, echo=True, prefix=f"u{turn}")
                         load.pairs, load.idle = 5, idle
-                        costs.setdefault(idle, []).append(_drive(load).cpu)
+                        costs.setdefault(idle, []).append(drive(load).cpu)
             few, many = (statistics.median(found) for found in costs.values())
             yield Row(
                 f"chatd, {kind}, {window} in flight, {effort.users:,} users / 10 users",
@@ -133,13 +102,13 @@ def stored(effort: Effort) -> Iterator[Row]:
         full = os.path.join(folder, "full.db")
         fill(full, effort.accounts, effort.entries)
         size = os.path.getsize(full)
-        for window in _WINDOWS:
+        for window in WINDOWS:
             costs: dict[str, list[float]] = {"empty": [], "full": []}
             for turn in range(max(1, effort.rounds - 1)):
                 for name, path in (("empty", os.path.join(folder, f"e{window}{turn}.db")), ("full", full)):
                     with running(chatd(f"sqlite:{path}"), folder) as server:
-                        load = _load(server, effort, window=window, echo=True, prefix=f"s{window}{turn}")
-                        costs[name].append(_drive(load).cpu)
+                        load = load_of(server, effort, window=window, echo=True, prefix=f"s{window}{turn}")
+                        costs[name].append(drive(load).cpu)
             few, many = (statistics.median(found) for found in costs.values())
             yield Row(
                 f"chatd, durable, {window} in flight, {effort.entries:,} stored / none",
@@ -213,35 +182,10 @@ def sync(effort: Effort) -> Iterator[Row]:
 MEASUREMENTS: dict[str, Measurement] = {
     "sync": sync,
     "cost": cost,
+    "version1": pairs,
+    "rooms": rooms,
+    "resume": resume,
     "memory": memory,
     "users": users,
     "stored": stored,
 }
-
-
-@contextmanager
-def _server(kind: str, size: int = 100) -> Iterator[Server]:
-    """A fresh relay for messages of `size` bytes, or a fresh daemon, in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        commands = {
-            "relay": relay(size),
-            "memory": chatd("memory"),
-            "durable": chatd(f"sqlite:{os.path.join(folder, 'chatd.db')}"),
-        }
-        with running(commands[kind], folder) as server:
-            yield server
-
-
-def _load(server: Server, effort: Effort, *, window: int, echo: bool, prefix: str) -> Load:
-    return Load(server.port, server.pid, PAIRS, window, effort.seconds, echo, prefix)
-
-
-def _drive(load: Load) -> Result:
-    """Run the driver in its own process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.driver", json.dumps(asdict(load))],
-        stdout=subprocess.PIPE,
-        timeout=load.seconds + load.warm_up + 90,
-        check=True,
-    )
-    return Result(**json.loads(done.stdout))

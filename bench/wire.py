@@ -80,6 +80,11 @@ class End:
         self.socket.sendall(encode(c.Ack(0, log, _PUSHED_DATA.decode(self.last).seq)))
 
 
+def pushed_size() -> int:
+    """How long a message of the load is on its way to a reader, in bytes."""
+    return len(encode(c.Pushed("#lobby", 1 << 10, 1 << 60, 1 << 40, "m0000", "text", TEXT)))
+
+
 class Letters:
     """The frames of messages to one recipient, each with a reference and a key of its own: made from a
     template, since it is not the load that is to be measured."""
@@ -118,6 +123,7 @@ def pairs(load: Load) -> Result:
             epoll.register(end.socket.fileno(), select.EPOLLIN)
     got = [[0, 0] for _ in ends]
     done = [0] * load.pairs
+    acknowledged = [0] * load.pairs
     sent_at: list[list[float]] = [[] for _ in ends]
     letters = [Letters(reader.log[1:]) for _, reader in ends]
 
@@ -142,7 +148,8 @@ def pairs(load: Load) -> Result:
             number, side, end = where[descriptor]
             arrived = end.receive(_PUSHED if side else _ACCEPTED)
             got[number][side] += arrived
-            if side and arrived:
+            if side and got[number][1] - acknowledged[number] >= load.window:
+                acknowledged[number] = got[number][1]
                 end.acknowledge(end.log)
             arrived = min(got[number])
             count = arrived - done[number]

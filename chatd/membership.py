@@ -103,8 +103,9 @@ class Rooms:
         # Whoever else asked may have been quicker.
         if log not in self._rooms:
             if len(self._rooms) >= _CACHED:
-                for other in [other for other in self._rooms.values() if not other.readers]:
-                    self._forget(other.log)
+                for other in list(self._rooms.values()):
+                    if not other.readers and not other.pinned:
+                        self._forget(other.log)
             self._rooms[log] = room = Room(self._store, document, head)
             self._house.add_feed(room)
 
@@ -188,13 +189,20 @@ class Rooms:
             raise LimitReached(f"{room.name} has {self._limits.members} members, the most there can be")
         place = Place(room.charter.created, Cursor(room.head), room.head)
         mailbox.reading.places[room.log] = place
-        await mailbox.kept()
-
-        await self._change(
-            room,
-            partial(check_join, room, session.name),
-            lambda charter: charter.with_member(session.name),
-        )
+        room.pinned += 1
+        try:
+            await mailbox.kept()
+            await self._change(
+                room,
+                partial(check_join, room, session.name),
+                lambda charter: charter.with_member(session.name),
+            )
+        except BaseException:
+            mailbox.reading.places.pop(room.log, None)
+            mailbox.keep_soon()
+            raise
+        finally:
+            room.pinned -= 1
         # A login in between may have thought that this place was of a former membership.
         mailbox.reading.places.setdefault(room.log, place)
         mailbox.keep_soon()

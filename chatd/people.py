@@ -57,12 +57,14 @@ class People:
 
     def came(self, session: Session) -> None:
         """The first session of an account has begun."""
-        self._changed(session.name)
+        if not session.mailbox.settings.hidden:
+            self._changed(session.name)
 
     def went(self, session: Session) -> None:
         """The last session of an account has ended, at `Reading.seen`."""
         self._away.pop(session.name.lower(), None)
-        self._changed(session.name)
+        if not session.mailbox.settings.hidden:
+            self._changed(session.name)
 
     def forget(self, session: FollowingSession) -> None:
         """It watches nobody any more."""
@@ -77,10 +79,13 @@ class People:
             self._away[key] = text
         else:
             self._away.pop(key, None)
-        if mailbox.settings.hidden != hidden:
+        was_hidden = mailbox.settings.hidden
+        if was_hidden != hidden:
             mailbox.settings = msgspec.structs.replace(mailbox.settings, hidden=hidden)
             await mailbox.kept()
-        self._changed(session.name)
+        # Nobody hears anything of somebody who hides, not even that nothing has changed.
+        if not (was_hidden and hidden):
+            self._changed(session.name)
 
     def _changed(self, name: str) -> None:
         key = name.lower()

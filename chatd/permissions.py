@@ -20,6 +20,7 @@ from chatd.errors import (
     UnknownMember,
     UnknownRoom,
 )
+from chatd.following import FollowingSession
 from chatd.rooms import INVITED, LOBBY, MEMBER, MODERATOR, OWNER, RANKS, Room
 from chatd.sessions import Session
 
@@ -77,10 +78,15 @@ def check_text(text: str, limit: int) -> None:
         raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
 
 
-def check_author(session: Session, entry: Entry) -> None:
-    """Only what one has said oneself can be changed, and only once it is a text. Raises `NotTheAuthor`."""
-    if entry.sender.lower() != session.name.lower() or entry.kind != TEXT:
+def check_author(session: FollowingSession, entry: Entry) -> None:
+    """Only what one has said oneself can be changed, and only texts. Raises `NotTheAuthor`."""
+    if not is_author(session, entry) or entry.kind != TEXT:
         raise NotTheAuthor()
+
+
+def is_author(session: FollowingSession, entry: Entry) -> bool:
+    """Whether this account said it, not a former one of the same name."""
+    return entry.sender == session.name and entry.time >= session.created
 
 
 def may_see(room: Room, name: str) -> bool:
@@ -136,7 +142,7 @@ def check_owner(room: Room, name: str, member: str = "") -> None:
         raise UnknownMember(f"{room.name} has no member {member}")
 
 
-def check_retract(session: Session, entry: Entry, room: Room | None) -> None:
+def check_retract(session: FollowingSession, entry: Entry, room: Room | None) -> None:
     """One's own messages can be deleted, and by moderators all in their room. Raises `NotTheAuthor`."""
     if room is None or entry.kind != TEXT or RANKS[room.charter.role(session.name)] < RANKS[MODERATOR]:
         check_author(session, entry)

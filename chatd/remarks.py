@@ -15,7 +15,7 @@ from chatd.following import FollowingSession
 from chatd.limits import Limits
 from chatd.mailboxes import CURSOR, READING, Mailbox, Place, Reading, all_of
 from chatd.membership import Rooms
-from chatd.permissions import check_author, check_retract, check_text
+from chatd.permissions import check_author, check_retract, check_text, is_author
 from chatd.stores import PAGE_BYTES, Append, Store
 
 REPORTS = inbox("server")
@@ -23,6 +23,7 @@ REPORTS = inbox("server")
 
 _EXCERPT = 500
 _READ_AT_ONCE = 1_000
+_CHUNK = 32
 
 
 class House(Protocol):
@@ -67,7 +68,7 @@ class Remarks:
         if not entries or entries[0].seq != seq:
             raise UnknownEntry()
         entry = entries[0]
-        if log not in session.readers and entry.sender != session.name:
+        if log not in session.readers and not is_author(session, entry):
             raise UnknownEntry()
         return entry
 
@@ -157,7 +158,8 @@ class Remarks:
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, "read", [seq])
         if place is None:
-            entries = await self._store.read(log, max(before, seq - _READ_AT_ONCE), _READ_AT_ONCE)
+            start = max(before, seq - _READ_AT_ONCE)
+            entries = await self._store.read(log, start, seq - start)
             due: dict[str, list[int]] = {}
             for entry in entries:
                 if entry.seq <= seq and entry.kind == TEXT:
@@ -186,7 +188,7 @@ class Remarks:
         own = [
             seq
             for seq, page in zip(wanted, pages, strict=True)
-            if page and page[0].seq == seq and page[0].sender == session.name
+            if page and page[0].seq == seq and is_author(session, page[0])
         ]
         return [(seq, cursor.has(seq) or seq <= reading.read, seq <= reading.read) for seq in own]
 
@@ -205,25 +207,33 @@ class Remarks:
         if not before:
             entries = await self._store.read(log, after, limit)
             return entries, bool(entries) and entries[-1].seq < head
-        before = min(before, head + 1)
         found: list[Entry] = []
-        at = max(0, before - 1 - limit)
-        first = at + 1
-        while at < before - 1:
-            # A page of long texts may end early; what is nearest to `before` is wanted most.
-            part = await self._store.read(log, at, before - 1 - at)
-            part = [entry for entry in part if entry.seq < before]
+        size = 0
+        at = min(before, head + 1)
+        while at > 1 and len(found) < limit and size <= PAGE_BYTES:
+            start = max(1, at - min(_CHUNK, limit - len(found)))
+            part = await self._between(log, start, at)
+            found = part + found
+            size += sum(len(entry.body) for entry in part)
+            at = start
             if not part:
                 break
-            found += part
-            at = part[-1].seq
-        size = 0
-        for index in range(len(found) - 1, -1, -1):
-            size += len(found[index].body)
-            if size > PAGE_BYTES and index < len(found) - 1:
-                return found[index + 1 :], True
-        more = first > 1 and bool(found) and found[0].seq == first and await self._exists(log, first - 1)
-        return found, more
+        while size > PAGE_BYTES and len(found) > 1:
+            at = found[0].seq + 1
+            size -= len(found.pop(0).body)
+        return found, bool(found) and at > 1 and await self._exists(log, at - 1)
+
+    async def _between(self, log: str, start: int, end: int) -> list[Entry]:
+        """The entries with `start` <= seq < `end`."""
+        entries: list[Entry] = []
+        after = start - 1
+        while after < end - 1:
+            page = await self._store.read(log, after, end - 1 - after)
+            entries += [entry for entry in page if entry.seq < end]
+            if not page:
+                break
+            after = page[-1].seq
+        return entries
 
     async def _exists(self, log: str, seq: int) -> bool:
         entries = await self._store.read(log, seq - 1, 1)

@@ -77,13 +77,15 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Room(Feed):
-    """A room with those who read it now. `name` is as it was first written."""
+    """A room with those who read it now. `name` is as it was first written; while it is `pinned` it must not
+    be given up although nobody reads it."""
 
-    __slots__ = ("charter", "name", "version")
+    __slots__ = ("charter", "name", "pinned", "version")
 
     def __init__(self, store: Store, document: Document, head: int) -> None:
         super().__init__(store, room_log(document.key))
         self.name = document.key
+        self.pinned = 0
         self.head = head
         self.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
 

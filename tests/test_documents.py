@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
+from chatd.codecs import admin
 from chatd.codecs.catalogue import Send
 from chatd.codecs.classic import Broken, Malformed
 from chatd.codecs.wire import server_decoder
@@ -92,6 +93,16 @@ class Documents(SynchronousTestCase):
         for name in Options({}).defaults:
             self.assertIn(f"`--{name}`", text)
             self.assertIn(f"`{variable(name)}`", text)
+
+    def test_admin_requests(self) -> None:
+        """Every request of the admin socket stands in docs/operations.md with all of its fields."""
+        text = (ROOT / "docs" / "operations.md").read_text().partition("### The admin socket")[2]
+        for kind in admin.Request.__subclasses__():
+            name = str(kind.__struct_config__.tag)
+            row = re.search(rf"^\| `{name}` \| (.*?) \| ", text.replace("| |", "|  |"), re.M)
+            assert row is not None, name
+            fields = [word.strip("`") for word in re.findall(r"`[a-z]+`", row[1])]
+            self.assertEqual(fields, list(kind.__struct_fields__), name)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ REALM = tuple(
         "permissions",
         "realm",
         "remarks",
+        "retention",
         "rooms",
         "sessions",
     ]
@@ -52,7 +53,8 @@ CONTRACT = "chatd.stores"
 def modules(package: str) -> tuple[str, ...]:
     """The modules of a package of chatd, but for the one that runs it."""
     files = sorted((ROOT / "chatd" / package).glob("*.py"))
-    return tuple(f"chatd.{package}.{file.stem}" for file in files if not file.stem.startswith("__"))
+    name = package.replace("/", ".")
+    return tuple(f"chatd.{name}.{file.stem}" for file in files if not file.stem.startswith("__"))
 
 
 @cache
@@ -136,10 +138,20 @@ class Layers(SynchronousTestCase):
 
     def test_client(self) -> None:
         """The client is a program of its own, and shares only the language with the daemon."""
-        names = (*modules("client"), "chatd.client.__main__")
+        packages = ("client", "client/classic", "client/commands")
+        names = (*(name for package in packages for name in modules(package)), "chatd.client.__main__")
         found = ours(*names)
-        codecs = set(modules("codecs")) | {"chatd.codecs", "chatd.client"}
-        self.assertEqual(found - set(names) - set(CORE) - codecs, set())
+        shared = {"chatd.codecs", *modules("codecs"), *CORE}
+        self.assertEqual(
+            found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages}
+        )
+
+    def test_admin(self) -> None:
+        """The operator's program needs the language of the socket, and no daemon; nor a reactor."""
+        names = (*modules("admin"), "chatd.admin.__main__")
+        found = ours(*names) - set(names) - set(CORE)
+        self.assertEqual(found, {"chatd.admin", "chatd.codecs", "chatd.codecs.admin", "chatd.options"})
+        self.assertEqual(within(imported(*names), "twisted.internet", "twisted.application"), [])
 
     def test_options(self) -> None:
         """--help is quick, since the options need nothing of the daemon but its bounds."""

@@ -84,6 +84,25 @@ class Making(SynchronousTestCase):
         self.assertEqual(made._factory.limits.rate, 7.0)
         self.assertIs(made._factory.realm, made._realm)
 
+    def test_what_is_left_out(self) -> None:
+        """Without a retention nothing is trimmed, and what is in memory has no admin socket."""
+        made = self.made("--store", "memory")
+        assert isinstance(made, Daemon)
+        self.assertEqual((made._trimming, made.admin), (None, None))
+        path = os.path.join(self.folder, "socket")
+        made = self.made("--store", "memory", "--retain", "9", "--admin", path)
+        assert isinstance(made, Daemon) and made.admin is not None
+        self.assertIsNotNone(made._trimming)
+        self.assertEqual(made.admin.path, path)
+        self.assertEqual(list(made), [made.listener, made.admin])
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_an_unusable_admin_socket(self) -> None:
+        """Is told before anything is touched."""
+        missing = os.path.join(self.folder, "none", "socket")
+        self.assertIn("there is no folder", self.refused("--store", "memory", "--admin", missing))
+        self.assertIn("too long", self.refused("--store", "memory", "--admin", "x" * 200))
+
     def test_the_policy(self) -> None:
         """Who may become somebody is decided by the options, and by where they let others in."""
         for words, policy in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 import getpass
 import sys
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,16 @@ class Command(usage.Options):
         """Show the version and leave."""
         print(f"chatd {chatd.__version__}")
         sys.exit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse; unlike the parent's, options may also follow the words."""
+        try:
+            found, words = getopt.gnu_getopt(list(options or ()), self.shortOpt, self.longOpt)
+        except getopt.error as error:
+            raise usage.UsageError(str(error)) from None
+        takes_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
+        first = [f"{option}={value}" if option in takes_value else option for option, value in found]
+        super().parseOptions([*first, "--", *words])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *words: str) -> None:
         """Give the words their names."""
@@ -269,7 +280,7 @@ class Invite(Command, name="invite", help="Make an invite token, with which an a
         until = "without end" if answer["expires"] is None else f"until {moment(answer['expires'])}"
         output.aside(
             f"Good for {uses}, {until}. It is shown only now: give it to whoever shall make an account, "
-            "for whom the client asks for it. "
+            "which takes it together with the name and the password. "
             f"To take it back: python -m chatd.admin revoke {answer['key'][:_SHOWN]}"
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -14,19 +15,36 @@ from twisted.internet.stdio import StandardIO
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from chatd.client import stdio
-from chatd.client.connection import connect
-from chatd.client.conversation import FAILED, INTERRUPT, LEFT, Conversation
+from chatd.client import api, stdio, styling
+from chatd.client.arriving import Arrival
+from chatd.client.chat import Chat
+from chatd.client.classic.connection import connect
+from chatd.client.classic.conversation import FAILED, INTERRUPT, LEFT, Conversation
+from chatd.client.jsonlines import JsonLines
 from chatd.client.options import INVALID_SERVER, Options
+from chatd.client.output import Output
 from chatd.client.pipe import PipeScreen
+from chatd.client.seen import Seen
+from chatd.client.showing import Showing
 from chatd.client.terminal import PASTE_OFF, Terminal, TerminalScreen
+from chatd.codecs.catalogue import FEATURES
 
 WRONG_USAGE = 2
 """the exit status for a command line that means nothing"""
 
 
-class Client:
-    """The conversation on the screen that fits, for as long as the process lives."""
+class Dialogue(Protocol):
+    """What `Conversation` of the classic protocol and `Chat` are here."""
+
+    def start(self) -> Deferred[int]:
+        """Begin; fires with the exit status."""
+
+    def interrupt(self, status: int, sentence: str) -> None:
+        """Leave now."""
+
+
+class Process:
+    """The dialogue on the screen that fits, for as long as the process lives."""
 
     def __init__(self, reactor: Any, options: Options, terminal: bool) -> None:
         self.status = FAILED
@@ -37,27 +55,27 @@ class Client:
         self._leaving = False
         self._screen: TerminalScreen | PipeScreen
         if terminal:
-            screen = self._screen = TerminalScreen(stdio.size, lambda: self.interrupt(LEFT))
+            colours = styling.wanted(os.environ)
+            screen = self._screen = TerminalScreen(stdio.size, lambda: self.interrupt(LEFT), colours)
             StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
         else:
             complain = None if stdio.errors_go_to_output() else stdio.complain
             self._screen = PipeScreen(complain, lambda: self.interrupt(FAILED, ""))
             StandardIO(self._screen, reactor=reactor)
-        self._conversation = Conversation(
-            self._screen,
-            lambda audience: connect(reactor, *options.address, audience),
-            options.name,
-            options.password,
+        self._dialogue: Dialogue = (
+            _classic(reactor, options, self._screen)
+            if options.classic
+            else _version_1(reactor, options, self._screen)
         )
 
     def start(self) -> None:
-        """Begin the conversation; at its end the reactor stops."""
+        """Begin the dialogue; at its end the reactor stops."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._heed(number, self.interrupt, 128 + number)
         if isinstance(self._screen, TerminalScreen):
             self._heed(signal.SIGWINCH, self._screen.resized)
-        self._conversation.start().addCallbacks(self._left, self._broken).addCallback(self._close)
+        self._dialogue.start().addCallbacks(self._left, self._broken).addCallback(self._close)
 
     def interrupt(self, status: int, sentence: str = INTERRUPT) -> None:
         """Leave with this exit status; when called again, without waiting for anything."""
@@ -65,7 +83,7 @@ class Client:
             self._stop()
         else:
             self._leaving = True
-            self._conversation.interrupt(status, sentence)
+            self._dialogue.interrupt(status, sentence)
 
     def _heed(self, number: signal.Signals, call: Callable[..., None], *arguments: object) -> None:
         signal.signal(number, lambda *_: self._reactor.callFromThread(call, *arguments))
@@ -85,6 +103,36 @@ class Client:
             self._reactor.stop()
 
 
+def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Conversation:
+    return Conversation(
+        screen,
+        lambda audience: connect(reactor, *options.address, audience),
+        options.name,
+        options.password,
+    )
+
+
+def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Chat:
+    seen = Seen()
+    output: Output = JsonLines(screen)
+    # A script is told what it asked for, whenever it comes; receipts and typing come when they like.
+    features = frozenset({"presence"})
+    if options.json or screen.interactive:
+        features = FEATURES
+    if not options.json:
+        output = Showing(screen, seen, reactor, times=options.times or screen.interactive)
+    host, port = options.address
+    address = f"chat://[{host}]:{port}" if ":" in host else f"chat://{host}:{port}"
+
+    async def enter(name: str, password: str | None, register: bool, invite: str | None) -> api.Client:
+        return await api.connect(
+            address, name, password, register=register, invite=invite, features=features, reactor=reactor
+        )
+
+    arrival = Arrival(screen, enter, options.name, options.password, options.invite)
+    return Chat(screen, output, seen, arrival, reactor, address)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the client; the exit status."""
     options = Options()  # type: ignore[no-untyped-call]
@@ -98,14 +146,14 @@ def main(arguments: Sequence[str]) -> int:
     from twisted.internet import reactor
 
     running: Any = reactor
-    terminal = stdio.at_terminal()
+    terminal = stdio.at_terminal() and not options.json
     with stdio.kept(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
-        client = Client(running, options, terminal)
-        running.callWhenRunning(client.start)
+        process = Process(running, options, terminal)
+        running.callWhenRunning(process.start)
         running.run()
-    if client.traceback:
-        print(client.traceback, file=sys.stderr)
-    return client.status
+    if process.traceback:
+        print(process.traceback, file=sys.stderr)
+    return process.status
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ from chatd.errors import Fatal, Refused
 ANSWER_TIME = 60.0
 """seconds that a server may owe an answer, before it has said how long it may be silent"""
 
+# The codes of refusals after which a server closes the connection.
+_LAST_WORDS = frozenset({"broken", "too-slow"})
+
 
 class Disconnected(Fatal):
     """The connection to the server is gone."""
@@ -72,6 +75,7 @@ class Link(protocol.Protocol):
         self._heard = True
         self._asked = False
         self._reason = ""
+        self._last_words = ""
         self._looking: IDelayedCall | None = None
         self._closed: list[Deferred[None]] = []
 
@@ -124,8 +128,8 @@ class Link(protocol.Protocol):
     def _answer(self, ref: int, answer: object) -> None:
         waiting = self._pending.pop(ref, None)
         if waiting is None:
-            if isinstance(answer, Refused):
-                self._reason = self._reason or ("" if ref else str(answer))
+            if isinstance(answer, Refused) and answer.code in _LAST_WORDS:
+                self._last_words = str(answer)
         elif isinstance(answer, Refused):
             waiting.errback(answer)
         else:
@@ -165,8 +169,9 @@ class Link(protocol.Protocol):
         if self._looking is not None and self._looking.active():
             self._looking.cancel()
         pending, self._pending = self._pending, {}
-        self._audience.lost(self, self._reason)
+        why = self._reason or self._last_words
+        self._audience.lost(self, why)
         for waiting in pending.values():
-            waiting.errback(Disconnected(self._reason))
+            waiting.errback(Disconnected(why))
         for closed in self._closed:
             closed.callback(None)

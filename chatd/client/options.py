@@ -16,24 +16,28 @@ import chatd
 HOST, PORT = "127.0.0.1", 65432
 """where the daemon is unless told otherwise"""
 
+VERSION_1, CLASSIC = "1", "classic"
+"""the protocols there are"""
+
 INVALID_SERVER = "Error:  Invalid server.  Enter a URL of the form:  chat://host:port"
 
 _SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat://HOST[:PORT]] [options]\n"
 _PAGE = f"""\
 Chat by way of a chatd daemon, at a terminal or in a pipe.
 
-  python -m chatd.client          choose from a menu
+  python -m chatd.client          asks who you are
   python -m chatd.client alice    log in as alice; a new name gets an account
   python -m chatd.client alice chat://chat.example.org:{PORT}
   printf '/msg bob hi\\n' | python -m chatd.client alice
 
-At a terminal, type help for all commands. Tab completes, the arrows bring back
-earlier lines, Ctrl-C or Ctrl-D leave.
+What you type is said in the room #lobby, or where /join and /to have brought
+you. /help shows all commands. Tab completes commands, names and rooms, the
+arrows bring back earlier lines, Ctrl-C or Ctrl-D leave.
 
-In a pipe, each line is a command or the answer to a question. What was asked
-for goes to the output, a line for each thing, a message as SENDER: TEXT.
+In a pipe, each line is a text or a command, or the answer to a question. What
+happens goes to the output, a line for each thing, without times and colours.
 What was refused goes to the error output. At the end of its input the client
-waits for the replies it is owed, then leaves.
+waits for the answers it is owed, shows what waits, then leaves.
 
 Options:
   --host HOST           the daemon's host name or address [{HOST}]
@@ -41,8 +45,16 @@ Options:
   --password-file FILE  the first line of FILE is the password, if USERNAME
                         wants one; else the environment variable CHATD_PASSWORD
                         is. Without either, a person is asked
+  --invite TOKEN        the operator's token for a new account, where that is
+                        by invitation
+  --times               lines begin with the time in a pipe, too
+  --json                for programs: a JSON object a line, both ways
+  --protocol PROTOCOL   1, or classic: the old menus, for old servers [1]
   -h, --help            show this page
   --version             show the version
+
+Colours are for terminals only, and for nobody when the environment variable
+NO_COLOR is set. More: docs/client.md.
 
 Exit status: 0 all went well; 1 the connection failed or was lost, or, in a
 pipe, something was refused; 2 the command line is wrong; 128 and its number
@@ -57,12 +69,23 @@ class Options(usage.Options):
         ["host", None, None, ""],
         ["port", None, None, ""],
         ["password-file", None, None, ""],
+        ["invite", None, None, ""],
+        ["protocol", None, VERSION_1, ""],
     ]
+    optFlags = [["times", None, ""], ["json", None, ""]]
 
     name: str | None = None
     """who to log in as; None: ask"""
     password: str | None = None
     """the password that was given; None: none was"""
+    invite: str | None = None
+    """the token for a new account; None: none"""
+    classic = False
+    """whether to speak the classic protocol"""
+    json = False
+    """whether a program reads and writes"""
+    times = False
+    """whether each line has the time even in a pipe"""
     address: tuple[str, int] = (HOST, PORT)
     """host and port of the daemon"""
 
@@ -116,6 +139,14 @@ class Options(usage.Options):
         self.password = os.environ.get("CHATD_PASSWORD") or None
         if self["password-file"] is not None:
             self.password = _first_line(self["password-file"])
+        if self["protocol"] not in (VERSION_1, CLASSIC):
+            raise usage.UsageError(f"--protocol takes 1 or classic, not {self['protocol']!r}.")
+        self.classic = self["protocol"] == CLASSIC
+        self.invite = self["invite"]
+        self.json, self.times = bool(self["json"]), bool(self["times"])
+        for name in ("invite", "json", "times"):
+            if self.classic and self[name]:
+                raise usage.UsageError(f"--{name} is not for the classic protocol.")
 
 
 def _parse_url(url: str) -> tuple[str, int | None]:

@@ -15,7 +15,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.client.screen import Completion, EndOfInput
+from chatd.client.screen import Completion, EndOfInput, Writer
+from chatd.client.styling import Line
 from chatd.client.text import one_line
 
 _ENOUGH = 256
@@ -55,6 +56,17 @@ class PipeScreen(Protocol):
             return fail(EndOfInput())
         self._asking = Deferred()
         return self._asking
+
+    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+        """The next line."""
+        return self.ask(prompt)
+
+    def reprompt(self, prompt: str) -> None:
+        """Nothing is prompted for."""
+
+    def put(self, line: Line) -> None:
+        """Write a line."""
+        self._write("".join(one_line(span.text) for span in line))
 
     def note(self, line: str) -> None:
         """Scripts need no menus and no hints."""

@@ -1,4 +1,4 @@
-"""What the conversation needs of a screen, be it a terminal or a pipe."""
+"""What a dialogue needs of a screen, be it a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
+from chatd.client.styling import Line
+
 Completion = Callable[[str], list[str]]
 """From what is typed so far to all that it can become."""
 
@@ -16,8 +18,21 @@ class EndOfInput(Exception):
     """Nobody will type anything any more."""
 
 
+class Writer(Protocol):
+    """Whom a line is for, while it is being typed."""
+
+    def complete(self, text: str) -> list[str]:
+        """A `Completion`."""
+
+    def typed(self, text: str) -> None:
+        """This is what stands there now."""
+
+    def keeps(self, line: str) -> bool:
+        """Whether the line stays on the screen when it is entered, rather than making room for its answer."""
+
+
 class Screen(Protocol):
-    """Where the conversation is shown and where its answers come from.
+    """Where the dialogue is shown and where its answers come from.
 
     Texts may be given as they came from the network: the screen makes them harmless.
     """
@@ -27,6 +42,15 @@ class Screen(Protocol):
 
     def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
         """The next line typed, without its end; `EndOfInput` if there is none. `hidden`: it is not shown."""
+
+    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+        """As `ask`, for a line of a conversation; all of them have one history, whatever the prompt."""
+
+    def reprompt(self, prompt: str) -> None:
+        """Change the prompt of the line that is being composed."""
+
+    def put(self, line: Line) -> None:
+        """Show a line as it is."""
 
     def note(self, line: str) -> None:
         """Show what only a person wants to know: menus, hints, confirmations."""

@@ -17,8 +17,10 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 
 from chatd.client import keys
-from chatd.client.line import Line
-from chatd.client.screen import Completion, EndOfInput
+from chatd.client.question import Question
+from chatd.client.screen import Completion, EndOfInput, Writer
+from chatd.client.styling import Line as StyledLine
+from chatd.client.styling import painted
 from chatd.client.text import block, one_line
 from chatd.client.wrapping import Wrapped
 
@@ -46,26 +48,9 @@ class Terminal(ServerProtocol):
         self.transport.loseConnection()
 
 
-class _Question:
-    """A prompt, the line that answers it so far, and who wants to know."""
-
-    def __init__(
-        self, prompt: str, history: list[str], hidden: bool, complete: Completion | None, reply: Deferred[str]
-    ) -> None:
-        self.prompt = prompt
-        self.line = Line(history)
-        self.hidden = hidden
-        self.complete = complete
-        self.reply = reply
-
-    def drawn(self) -> tuple[str, int]:
-        """What stands on the screen, and the index of the cursor in it."""
-        shown, cursor = ("", 0) if self.hidden else (self.line.text, self.line.cursor)
-        return self.prompt + shown, len(self.prompt) + cursor
-
-
 class TerminalScreen(TerminalProtocol):
-    """A terminal in raw mode; `size` gives its columns and lines, `interrupted` is called for Ctrl-C.
+    """A terminal in raw mode; `size` gives its columns and lines, `interrupted` is called for Ctrl-C;
+    `colours`: what is put there may have some.
 
     What is typed while nothing is asked answers the questions that follow.
     """
@@ -73,11 +58,14 @@ class TerminalScreen(TerminalProtocol):
     interactive = True
     terminal: Terminal
 
-    def __init__(self, size: Callable[[], tuple[int, int]], interrupted: Callable[[], None]) -> None:
+    def __init__(
+        self, size: Callable[[], tuple[int, int]], interrupted: Callable[[], None], colours: bool = False
+    ) -> None:
+        self._colours = colours
         self._size = size
         self._interrupted = interrupted
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._question: _Question | None = None
+        self._question: Question | None = None
         self._histories: dict[str, list[str]] = {}
         self._ahead: deque[str] = deque()
         self._pasting = False
@@ -100,15 +88,25 @@ class TerminalScreen(TerminalProtocol):
 
     def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
         """The next line typed, which may hold line breaks if it was pasted."""
-        if self._ended:
-            return fail(EndOfInput())
-        reply: Deferred[str] = Deferred(lambda _: self._dismiss())
         history = [] if hidden else self._histories.setdefault(prompt, [])
-        question = self._question = _Question(prompt, history, hidden, complete, reply)
-        while self._ahead and self._question is question:
-            self._press(self._ahead.popleft())
-        self.draw()
-        return reply
+        return self._begin(Question(prompt, history, self._reply(), hidden, complete))
+
+    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+        """The same, for a line of a conversation."""
+        history = self._histories.setdefault("", [])
+        return self._begin(Question(prompt, history, self._reply(), writer=writer))
+
+    def reprompt(self, prompt: str) -> None:
+        """Change the prompt of the line that is being composed."""
+        question = self._question
+        if question is not None and question.writer is not None and question.prompt != prompt:
+            question.prompt = prompt
+            self.draw()
+
+    def put(self, line: StyledLine) -> None:
+        """Show a line, in colours if there are any."""
+        style = painted if self._colours else lambda text, _: text
+        self._print("".join(style(block(span.text), span.style) for span in line))
 
     def note(self, line: str) -> None:
         """Show a line."""
@@ -203,6 +201,19 @@ class TerminalScreen(TerminalProtocol):
 
     # Keys
 
+    def _reply(self) -> Deferred[str]:
+        return Deferred(lambda _: self._dismiss())
+
+    def _begin(self, question: Question) -> Deferred[str]:
+        """Ask, unless nobody can answer any more."""
+        if self._ended:
+            return fail(EndOfInput())
+        self._question = question
+        while self._ahead and self._question is question:
+            self._press(self._ahead.popleft())
+        self.draw()
+        return question.reply
+
     def _type(self, key: bytes) -> None:
         """One byte of a character; of function keys without a meaning nothing."""
         if len(key) == 1:
@@ -226,14 +237,16 @@ class TerminalScreen(TerminalProtocol):
         question = self._question
         if question is None:
             self._ahead.append(key)
-        elif len(key) == 1:
+            return
+        if len(key) == 1:
             if key != "\n" or not question.hidden:
                 question.line.insert(key)
         elif key == keys.ENTER:
-            self._dismiss()
-            question.reply.callback(question.line.enter().rstrip("\n"))
+            self._enter(question)
+            return
         elif key == keys.END and not question.line.text:
             self.end()
+            return
         elif key == keys.CLEAR:
             self._write(_CLEAR)
             self._drawn = None
@@ -241,8 +254,19 @@ class TerminalScreen(TerminalProtocol):
             self._complete(question)
         else:
             keys.EDITS[key](question.line)
+        if question.writer is not None:
+            question.writer.typed(question.line.text)
 
-    def _complete(self, question: _Question) -> None:
+    def _enter(self, question: Question) -> None:
+        """The line is complete."""
+        text = question.line.enter().rstrip("\n")
+        if question.writer is not None and not question.writer.keeps(text):
+            self._erase()
+            self._question = None
+        self._dismiss()
+        question.reply.callback(text)
+
+    def _complete(self, question: Question) -> None:
         """Complete as far as there is one way to go on; else show the ways there are."""
         line = question.line
         before = line.text[: line.cursor]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NAMES_A_COMMAND = 100
 """how many names in an answer count as one command of the asker's allowance"""
 _ROOMS_A_PAGE = 200
+_REPORT = 50
+"""as how many commands a report counts: people have to read it"""
 
 Answer = Awaitable["c.Message | None"]
 REQUESTS: dict[type[c.Message], tuple[bool, Callable[[Any, Any], Answer]]] = {}
@@ -348,5 +350,6 @@ async def _get_blocked(peer: WireProtocol, message: c.GetBlocked) -> c.Message:
 
 @_carries_out(c.Report)
 async def _report(peer: WireProtocol, message: c.Report) -> c.Message:
+    peer.spend(_REPORT)
     await peer.realm.remarks.report(_session(peer), message.name, message.reason, message.log, message.seq)
     return c.Done(message.ref)

@@ -45,6 +45,8 @@ from chatd.protocols.connection import Connection
 from chatd.protocols.requests import REQUESTS, room_info
 from chatd.stores import Append
 
+_OVERDRAFT = 256 * 1024
+"""bytes of events that may be written to a client that does not read; what is beyond is not told"""
 _FRAME_ROOM = 32 * 1024
 """bytes that a frame may have beside its text"""
 
@@ -55,6 +57,7 @@ class WireProtocol(Connection):
     session: FollowingSession | None
     features: frozenset[str] = frozenset()
     _asked = False
+    _overdraft = 0
 
     def __init__(self, factory: Any) -> None:
         self.longest_frame: int = factory.limits.text + _FRAME_ROOM
@@ -173,12 +176,10 @@ class WireProtocol(Connection):
 
     # To the client
 
-    def push(self, runs: Sequence[Run]) -> None:
+    def push(self, runs: Sequence[Sequence[Append]]) -> None:
         """See `chatd.following.FollowingPeer`."""
-        if len(runs) == 1:
-            self.transport.write(runs[0].encoded or _encoded(runs[0]))
-        else:
-            self.transport.write(b"".join([run.encoded or _encoded(run) for run in runs]))
+        parts = [run.encoded or _encoded(run) if isinstance(run, Run) else _encode(run) for run in runs]
+        self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
         """See `chatd.following.FollowingPeer`."""
@@ -210,22 +211,22 @@ class WireProtocol(Connection):
     def echo(self, appends: Sequence[Append]) -> None:
         """See `chatd.following.FollowingPeer`."""
         for append in appends:
-            self.write(
+            self.tell(
                 c.Sent(append.log, append.seq, append.id, append.time, append.kind, append.body, append.about)
             )
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
         """See `chatd.following.FollowingPeer`."""
-        self.write(c.Receipt(log, what, list(seqs)))
+        self.tell(c.Receipt(log, what, list(seqs)))
 
     def typing(self, log: str, name: str, typing: bool) -> None:
         """See `chatd.following.FollowingPeer`."""
-        self.write(c.Typing(log, name, typing))
+        self.tell(c.Typing(log, name, typing))
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
         """See `chatd.following.FollowingPeer`."""
         if "presence" in self.features:
-            self.write(c.Presence(c.Person(name, status, text, seen)))
+            self.tell(c.Presence(c.Person(name, status, text, seen)))
 
     def joined(self, log: str) -> None:
         """See `chatd.following.FollowingPeer`."""
@@ -246,6 +247,17 @@ class WireProtocol(Connection):
         if not self.gone and not self._ended and self.session is not None:
             self.write(c.Goodbye("stopping", "The server is stopping."))
         super().shut()
+
+    def tell(self, message: c.Message) -> None:
+        """Send an event that a client who does not read can do without."""
+        if self.writable:
+            self._overdraft = 0
+        elif self._overdraft > _OVERDRAFT:
+            return
+        data = encode(message)
+        self._overdraft += len(data)
+        if not self.gone:
+            self.transport.write(data)
 
     def write(self, message: c.Message) -> None:
         """Send a message."""
@@ -300,14 +312,19 @@ class WireProtocol(Connection):
         return True
 
 
-def _encoded(run: Run) -> bytes:
-    """A run on the wire, made once for all who read it."""
-    run.encoded = encode_pushed(
+def _encode(run: Sequence[Append]) -> bytes:
+    """A run on the wire."""
+    return encode_pushed(
         [
             (each.log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
             for each in run
         ]
     )
+
+
+def _encoded(run: Run) -> bytes:
+    """The same, kept for all others who read it."""
+    run.encoded = _encode(run)
     return run.encoded
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.__main__ import line
 from bench.driver import TEXT, Load, drive
+from bench.effort import Row
 from bench.fill import fill
-from bench.measurements import Row
 from bench.process import chatd, cpu_seconds, memory_bytes, relay, running
+from bench.wire import Crowd, Return, broadcast, pairs, pushed_size, resume, room
 from chatd.codecs.classic import encode_send
 from chatd.stores.sqlite_file import check
 from tests.folders import folder
@@ -37,6 +39,19 @@ class Smoke(SynchronousTestCase):
         with running(chatd(f"sqlite:{path}"), folder(self)) as server:
             result = drive(Load(server.port, server.pid, 2, 4, 0.2, True, "x", idle=5, warm_up=0.1))
         self.assertTrue(result.messages > 0)
+
+    def test_version_1(self) -> None:
+        """Pairs, a room and its bare counterpart, and a reader who comes back."""
+        with running(chatd("memory"), folder(self)) as server:
+            result = pairs(Load(server.port, server.pid, 2, 4, 0.2, True, "x", warm_up=0.1))
+            self.assertTrue(result.messages > 0)
+            result = room(Crowd(server.port, server.pid, 5, 2, 0.2, warm_up=0.1))
+            self.assertTrue(result.messages > 0)
+            self.assertEqual(resume(Return(server.port, server.pid, 700)).messages, 700)
+        bare = [sys.executable, "-m", "bench.broadcast", str(pushed_size())]
+        with running(bare, folder(self)) as server:
+            crowd = Crowd(server.port, server.pid, 5, 2, 0.2, pushed_size(), warm_up=0.1)
+            self.assertTrue(broadcast(crowd).messages > 0)
 
     def test_report(self) -> None:
         """A row says whether its target was reached."""

@@ -17,6 +17,7 @@ class Emulator:
         self.row = 0
         self.column = 0
         self.modes: set[str] = set()
+        self.styles: set[str] = set()
         self._top = 0
 
     def feed(self, text: str) -> None:
@@ -59,6 +60,9 @@ class Emulator:
     def _sequence(self, parameter: str, final: str) -> None:
         if final in "hl" and parameter.startswith("?"):
             (self.modes.add if final == "h" else self.modes.discard)(parameter)
+            return
+        if final == "m":
+            self.styles.add(parameter)
             return
         if self.column == self.width:
             self.column -= 1

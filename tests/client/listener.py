@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IPushProducer
 
-from chatd.client.screen import Completion, EndOfInput
+from chatd.client.screen import Completion, EndOfInput, Writer
+from chatd.client.styling import Line
 
 
 class Listener:
@@ -36,6 +37,7 @@ class Page:
         self.prompt = ""
         self.hidden = False
         self.complete: Completion | None = None
+        self.writer: Writer | None = None
         self.source: IPushProducer | None = None
         self._reply: Deferred[str] | None = None
         self._ended = False
@@ -47,6 +49,19 @@ class Page:
         self.prompt, self.hidden, self.complete = prompt, hidden, complete
         self._reply = Deferred()
         return self._reply
+
+    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+        """Remember the question."""
+        self.writer = writer
+        return self.ask(prompt, complete=writer.complete)
+
+    def reprompt(self, prompt: str) -> None:
+        """Remember it."""
+        self.prompt = prompt
+
+    def put(self, line: Line) -> None:
+        """Remember it."""
+        self.lines.append("".join(span.text for span in line))
 
     def type(self, line: str) -> None:
         """Answer the question."""

@@ -25,10 +25,13 @@ PATIENCE = 30
 class Process(SynchronousTestCase):
     """What the cases share: a daemon of their own, and clients of it."""
 
+    protocol = "1"
+
     def setUp(self) -> None:
         self.folder = folder(self)
         self.environment = {**os.environ, "PYTHONPATH": str(Path(chatd.__file__).parents[1]), "TERM": "xterm"}
-        self.environment.pop("CHATD_PASSWORD", None)
+        for name in ("CHATD_PASSWORD", "NO_COLOR"):
+            self.environment.pop(name, None)
         self.start_daemon("127.0.0.1")
 
     def start_daemon(self, host: str) -> None:
@@ -66,7 +69,7 @@ class Process(SynchronousTestCase):
 
     def command(self, *arguments: str) -> list[str]:
         """The client's command line."""
-        return [sys.executable, "-m", "chatd.client", *arguments]
+        return [sys.executable, "-m", "chatd.client", f"--protocol={self.protocol}", *arguments]
 
     def script(
         self, script: str, *arguments: str, password: str | None = None

@@ -105,7 +105,9 @@ class Stores(Start):
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
         Client(self, daemon).create("Ann")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}
-        self.assertEqual(modes, dict.fromkeys(("chatd.db", "chatd.db-wal", "chatd.db-shm"), 0o600))
+        self.assertEqual(
+            modes, dict.fromkeys(("chatd.db", "chatd.db-wal", "chatd.db-shm", "chatd.db.admin"), 0o600)
+        )
         daemon.stop()
 
     def test_copied(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client import commands
+from chatd.client.classic import commands
 
 
 class CommandTests(SynchronousTestCase):

@@ -8,7 +8,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.connection import (
+from chatd.client.classic.connection import (
     CONNECT_TIME,
     LEAVE_TIME,
     REPLY_TIME,
@@ -19,7 +19,7 @@ from chatd.client.connection import (
 )
 from chatd.codecs import classic
 from chatd.errors import Refused
-from tests.client.daemon import Daemon
+from tests.client.classic.daemon import Daemon
 from tests.client.listener import Listener
 
 

@@ -18,6 +18,8 @@ MENU = "Commands: help (h), compose (c), list users (l), get messages (g), delet
 class ConversationTests(Process):
     """Alicia and Bobert."""
 
+    protocol = "classic"
+
     def compose(self, person: Person, recipient: str, text: str) -> None:
         """Write a message step by step."""
         person.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
@@ -168,6 +170,8 @@ class ConversationTests(Process):
 
 class LeavingTests(Process):
     """The terminal afterwards, whichever way the client ended."""
+
+    protocol = "classic"
 
     def test_terminal_as_before(self) -> None:
         """Modes and blocking are restored; the exit status says what happened."""

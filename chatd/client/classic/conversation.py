@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.python.failure import Failure
 
-from chatd.client import commands
-from chatd.client.commands import Command
-from chatd.client.connection import Audience, Connection, Disconnected, Unsendable
+from chatd.client.classic import commands
+from chatd.client.classic.commands import Command
+from chatd.client.classic.connection import Audience, Connection, Disconnected, Unsendable
 from chatd.client.screen import EndOfInput, Screen
 from chatd.errors import Refused
 

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.client.connection import Audience, Connection
+from chatd.client.classic.connection import Audience, Connection
 from chatd.codecs import classic
 
 

@@ -8,10 +8,10 @@ from twisted.internet.error import ConnectingCancelledError, ConnectionDone, Con
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.connection import Audience, Connection
-from chatd.client.conversation import INTERRUPT, WINDOW, Conversation
+from chatd.client.classic.connection import Audience, Connection
+from chatd.client.classic.conversation import INTERRUPT, WINDOW, Conversation
 from chatd.codecs import classic
-from tests.client.daemon import Daemon
+from tests.client.classic.daemon import Daemon
 from tests.client.listener import Listener, Page
 
 MENU_BEFORE = "(Commands: login, create_account, quit)"

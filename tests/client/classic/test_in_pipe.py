@@ -13,6 +13,8 @@ from tests.client.processes import PATIENCE, Process
 class PipeTests(Process):
     """Scripts."""
 
+    protocol = "classic"
+
     def test_one_message(self) -> None:
         """The one-liner of the documentation."""
         self.assertEqual(self.script("", "bob", self.url).returncode, 0)

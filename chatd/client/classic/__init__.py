@@ -1,0 +1,1 @@
+"""The client of the classic protocol: its connection, its menus, its dialogue."""
