@@ -217,7 +217,7 @@ class Writer:
         """Write some of the tail to the index, or remove a few entries that nobody can read any more."""
         self._commits = 0
         try:
-            if self._tail.indexing or len(self._tail) >= INDEX_AT or (self.rubbish and len(self._tail)):
+            if self._tail.indexing or len(self._tail) >= INDEX_AT:
                 self._tail.index()
             else:
                 self._sweep()
@@ -230,21 +230,27 @@ class Writer:
 
     def _sweep(self) -> None:
         execute = self.connection.execute
+        in_tail = False
         execute("BEGIN IMMEDIATE")
         row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
         if row is not None:
             log, upto = row
+            indexed = min(upto, self._tail.first.get(log, upto + 1) - 1)
             old = execute(
                 "SELECT seq FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (log, upto, _RUBBISH_AT_ONCE),
+                (log, indexed, _RUBBISH_AT_ONCE),
             ).fetchall()
             if old:
-                old_upto = old[-1][0]
-                self._tail.keys.remove(log, old_upto)
+                last = old[-1][0]
+                self._tail.keys.remove(log, last)
                 some = "places WHERE log = ? AND seq <= ?"
-                execute(f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, old_upto))
-                execute(f"DELETE FROM {some}", (log, old_upto))
+                execute(f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, last))
+                execute(f"DELETE FROM {some}", (log, last))
             if len(old) < _RUBBISH_AT_ONCE:
-                execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
+                in_tail = indexed < upto
+                if not in_tail:
+                    execute("DELETE FROM rubbish WHERE log = ?", (log,))
         execute("COMMIT")
         self.rubbish = row is not None
+        if in_tail:
+            self._tail.index()
