@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from chatd.entries import Entry
 from chatd.stores.sqlite_keys import Keys
+from chatd.stores.sqlite_rows import Rows
 
 INDEX_AT = 8192
 """entries in the tail from which on it is worth being written to the index"""
 
 _STEP = 1024
 """about how many are written in one transaction, so that nobody waits long for it"""
-_ROWS_AT_ONCE = 32
 _NEVER = 2**63 - 1
 """a seq that no entry has"""
 # A crash between two steps leaves places in the index that are in the tail again after the restart.
-_ONE = "INSERT OR IGNORE INTO places (log, seq, place) VALUES (?,?,?)"
-_MANY = "INSERT OR IGNORE INTO places (log, seq, place) VALUES " + ",".join(["(?,?,?)"] * _ROWS_AT_ONCE)
+_PLACES = Rows("INSERT OR IGNORE INTO places (log, seq, place)", 3, 32)
 _COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
 
 
@@ -69,7 +68,7 @@ class Tail:
             self.first.setdefault(log, seq)
             self.places[log].append(place)
             if key is not None:
-                self.keys.note(log, sender, key, seq)
+                self.keys.recent[log, sender][key] = seq
             self.last = place
 
     def head(self, log: int) -> int:
@@ -122,7 +121,7 @@ class Tail:
             logs.append(log)
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        _insert(execute, values, 3, _ONE, _MANY)
+        _PLACES.insert(self._connection, values)
         self.keys.write(logs)
         if not self._plan:
             execute("UPDATE progress SET placed = ?", (self._upto,))
@@ -139,16 +138,6 @@ class Tail:
                 self.first[log] += count
             else:
                 del self.places[log], self.first[log]
-        self.keys.written(log for log, _ in self._done)
+        self.keys.written()
         self._done = []
         self._indexed = self._upto
-
-
-def _insert(execute: Callable[..., Any], values: list[Any], columns: int, one: str, many: str) -> None:
-    """Insert rows of so many columns, many with one statement."""
-    size = columns * _ROWS_AT_ONCE
-    whole = len(values) - len(values) % size
-    for start in range(0, whole, size):
-        execute(many, values[start : start + size])
-    for start in range(whole, len(values), columns):
-        execute(one, values[start : start + columns])

@@ -12,20 +12,12 @@ from chatd.entries import TEXT, Entry
 from chatd.errors import Refused, StoreUnavailable
 from chatd.stores import PAGE_BYTES, Append
 from chatd.stores.batches import Batch, Call, resend
+from chatd.stores.sqlite_rows import Rows
 from chatd.stores.sqlite_tail import INDEX_AT, Tail
 
-# Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows go
-# in by the dozen: sixteen at once as long as there are so many, the rest one by one. Texts are by far the
-# most; their statement binds only what differs.
-_COLUMNS = 8
-_ROWS_AT_ONCE = 16
-_INSERT = "INSERT INTO entries (place, log, seq, id, time, sender, body, key) VALUES "
-_INSERT_ONE = _INSERT + "(?,?,?,?,?,?,?,?)"
-_INSERT_MANY = _INSERT + ",".join(["(?,?,?,?,?,?,?,?)"] * _ROWS_AT_ONCE)
-_INSERT_OTHER = (
-    "INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?)"
-)
+# Texts are by far the most; their statement binds only what differs.
+_TEXTS = Rows("INSERT INTO entries (place, log, seq, id, time, sender, body, key)", 8)
+_OTHERS = Rows("INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)", 10)
 _CACHED_LOGS = 200_000
 _RUBBISH_AT_ONCE = 500
 _COMMITS_BETWEEN_CHORES = 32
@@ -66,6 +58,7 @@ class Writer:
             for item in batch:
                 if isinstance(item, Append):
                     item.seq = 0
+                    item.resent = False
                     item.refusal = refusal
                 else:
                     self._run_alone(item)
@@ -74,6 +67,7 @@ class Writer:
         self._commits += 1
         if len(self._logs) > _CACHED_LOGS:
             self._logs.clear()
+        self._tail.keys.bound()
         return None
 
     def _run_alone(self, call: Call[Any]) -> None:
@@ -98,9 +92,10 @@ class Writer:
         tail = self._tail
         places = tail.places
         first = tail.first
-        keyed = tail.keys.logs
+        recent = tail.keys.recent
+        greatest = tail.keys.greatest
         place = tail.last
-        row: list[Any] = []
+        texts: list[Any] = []
         for item in batch:
             if isinstance(item, Append):
                 name = item.log
@@ -111,48 +106,39 @@ class Writer:
                 key = item.key
                 if key is not None:
                     sender = item.sender
-                    known = keyed.get(number)
+                    pair = (number, sender)
                     # No key has been greater than the greatest.
-                    if known is None or key <= known.greatest.get(sender, key):
+                    if pair not in greatest or key <= greatest[pair]:
                         found = tail.keys.seq(number, sender, key)
                         if found > log[2]:
-                            self._resend(number, item, found, row)
-                            row = []
+                            # What it is compared with may be of this very batch.
+                            _TEXTS.insert(self.connection, texts)
+                            texts = []
+                            resend(item, next(tail.entries(number, found - 1, 1)))
                             continue
-                        keyed = tail.keys.logs
-                        known = keyed[number]
-                    known.recent[sender, key] = log[1] + 1
-                    if key > known.greatest[sender]:
-                        known.greatest[sender] = key
+                    recent[pair][key] = log[1] + 1
+                    if key > greatest[pair]:
+                        greatest[pair] = key
                 seq = item.seq = log[1] = log[1] + 1
                 place += 1
                 if number not in first:
                     first[number] = seq
                 places[number].append(place)
                 columns = (place, number, seq, item.id, item.time, item.sender, item.body, key)
-                if item.kind is TEXT:
-                    row += columns
+                if item.kind is TEXT and not item.about:
+                    texts += columns
                 else:
-                    self.connection.execute(_INSERT_OTHER, (*columns, item.kind, item.about))
+                    self.connection.execute(_OTHERS.one, (*columns, item.kind, item.about))
             else:
-                self._insert(row)
-                row = []
-                self._tail.last = place
+                _TEXTS.insert(self.connection, texts)
+                texts = []
+                tail.last = place
                 try:
                     item.outcome = item.run(self)
                 except Refused:
                     item.outcome = Failure()
-        self._insert(row)
-        self._tail.last = place
-
-    def _insert(self, values: list[Any]) -> None:
-        execute = self.connection.execute
-        many = _COLUMNS * _ROWS_AT_ONCE
-        whole = len(values) - len(values) % many
-        for start in range(0, whole, many):
-            execute(_INSERT_MANY, values[start : start + many])
-        for start in range(whole, len(values), _COLUMNS):
-            execute(_INSERT_ONE, values[start : start + _COLUMNS])
+        _TEXTS.insert(self.connection, texts)
+        tail.last = place
 
     def _open_log(self, name: str) -> list[int]:
         """[number, head, trimmed] of a log, which begins now if there is none."""
@@ -172,12 +158,6 @@ class Writer:
             number, trimmed = row
             known = self._logs[name] = [number, max(trimmed, self._tail.head(number)), trimmed]
         return known
-
-    def _resend(self, log: int, append: Append, seq: int, row: list[Any]) -> None:
-        """The sender's key was used before: the append has its answer."""
-        # What it is compared with may be of this very batch.
-        self._insert(row)
-        resend(append, next(self._tail.entries(log, seq - 1, 1)))
 
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""
@@ -237,7 +217,7 @@ class Writer:
         """Write some of the tail to the index, or remove a few entries that nobody can read any more."""
         self._commits = 0
         try:
-            if self._tail.indexing or len(self._tail) >= INDEX_AT or (self.rubbish and len(self._tail)):
+            if self._tail.indexing or len(self._tail) >= INDEX_AT:
                 self._tail.index()
             else:
                 self._sweep()
@@ -250,21 +230,27 @@ class Writer:
 
     def _sweep(self) -> None:
         execute = self.connection.execute
+        in_tail = False
         execute("BEGIN IMMEDIATE")
         row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
         if row is not None:
+            log, upto = row
+            indexed = min(upto, self._tail.first.get(log, upto + 1) - 1)
             old = execute(
-                "SELECT p.log, p.seq, p.place, e.sender, e.key FROM places AS p"
-                " JOIN entries AS e USING (place) WHERE p.log = ? AND p.seq <= ? ORDER BY p.seq LIMIT ?",
-                (*row, _RUBBISH_AT_ONCE),
+                "SELECT seq FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
+                (log, indexed, _RUBBISH_AT_ONCE),
             ).fetchall()
-            for log, seq, place, _, _ in old:
-                execute("DELETE FROM entries WHERE place = ?", (place,))
-                execute("DELETE FROM places WHERE log = ? AND seq = ?", (log, seq))
             if old:
-                keys = [(sender, key, seq) for _, seq, _, sender, key in old if key is not None]
-                self._tail.keys.forget(row[0], old[-1][1], keys)
+                last = old[-1][0]
+                self._tail.keys.remove(log, last)
+                some = "places WHERE log = ? AND seq <= ?"
+                execute(f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, last))
+                execute(f"DELETE FROM {some}", (log, last))
             if len(old) < _RUBBISH_AT_ONCE:
-                execute("DELETE FROM rubbish WHERE log = ?", (row[0],))
+                in_tail = indexed < upto
+                if not in_tail:
+                    execute("DELETE FROM rubbish WHERE log = ?", (log,))
         execute("COMMIT")
         self.rubbish = row is not None
+        if in_tail:
+            self._tail.index()

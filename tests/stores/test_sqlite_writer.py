@@ -1,79 +1,9 @@
-"""The writer without its thread: what is in the tail, half in the index, or on its way out."""
+"""The writer's chores: what is half in the index, or on its way out."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from typing import Any
-
-from twisted.trial.unittest import SynchronousTestCase
-
-from chatd.stores import Append, sqlite_tail, sqlite_writer
-from chatd.stores.batches import Call
-from chatd.stores.sqlite_file import connect, migrate, migrations
-from chatd.stores.sqlite_writer import Writer
-from tests.folders import folder
 from tests.stores.contract import said
-
-LATER = 1_000_000
-
-
-class WithWriter(SynchronousTestCase):
-    """A store whose writer does its chores when it is told to."""
-
-    def setUp(self) -> None:
-        self.path = os.path.join(folder(self), "chatd.db")
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
-        self.writer = self.open()
-
-    def tearDown(self) -> None:
-        self.writer.connection.close()
-
-    def open(self) -> Writer:
-        """A writer on the file."""
-        connection = connect(self.path, writing=True)
-        migrate(connection, self.path, migrations())
-        return Writer(connection)
-
-    def reopen(self) -> None:
-        """What a kill and a restart do."""
-        self.writer.connection.close()
-        self.writer = self.open()
-
-    def commit(self, *items: Append | Call[Any]) -> None:
-        """One batch, which succeeds."""
-        self.assertIsNone(self.writer.commit(list(items)))
-
-    def say(self, *appends: Append) -> list[tuple[int, bool]]:
-        """(seq, resent) of each."""
-        self.commit(*appends)
-        self.assertEqual([append.refusal for append in appends], [None] * len(appends))
-        return [(append.seq, append.resent) for append in appends]
-
-    def ask(self, run: Callable[[Writer], Any]) -> Any:
-        """What a call gives."""
-        call = Call(run)
-        self.commit(call)
-        return call.outcome
-
-    def seqs(self, log: str, after: int = 0, limit: int = 100) -> list[int]:
-        """Those that a page has."""
-        return [entry.seq for entry in self.ask(lambda writer: writer.read(log, after, limit))]
-
-    def index(self) -> None:
-        """Write all of the tail to the index."""
-        self.patch(sqlite_writer, "INDEX_AT", 1)
-        while self.writer.chores:
-            self.writer.tidy()
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
-
-    def begin_index(self) -> None:
-        """Write the first log of the tail to the index, and no other."""
-        self.patch(sqlite_writer, "INDEX_AT", 1)
-        self.patch(sqlite_tail, "_STEP", 1)
-        self.writer.tidy()
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
-        self.assertTrue(self.writer._tail.indexing)
+from tests.stores.with_writer import WithWriter
 
 
 class HalfIndexed(WithWriter):
@@ -112,3 +42,71 @@ class HalfIndexed(WithWriter):
             self.writer.tidy()
         self.assertEqual(len(self.writer._tail), 2)
         self.assertEqual((self.seqs("@a", 8), self.seqs("@c")), ([9, 10, 11], [1]))
+
+
+class Sweeping(WithWriter):
+    """Removing the rows of what was trimmed or dropped."""
+
+    def tidy(self) -> int:
+        """Do what there is to do; how many steps that took."""
+        steps = 0
+        while self.writer.chores:
+            self.writer.tidy()
+            steps += 1
+        return steps
+
+    def rows(self) -> tuple[int, ...]:
+        """In `entries`, `places` and `rubbish`."""
+        return tuple(
+            self.writer.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in ("entries", "places", "rubbish")
+        )
+
+    def test_while_others_write(self) -> None:
+        """It goes on though the tail is never empty, which need not be indexed for it."""
+        self.say(*[said("@old", "x") for _ in range(2000)])
+        self.index()
+        self.ask(lambda writer: writer.trim("@old", 1990))
+        for n in range(1, 9):
+            self.say(said("@a", "x"))
+            self.writer.tidy()
+            self.assertEqual(len(self.writer._tail), n)
+        self.assertEqual(self.rows(), (18, 10, 0))
+        self.assertEqual(self.seqs("@old"), list(range(1991, 2001)))
+
+    def test_from_the_tail(self) -> None:
+        """What is to go and is not in the index yet gets there first, and its key as well."""
+        self.say(*[said("@a", "x", str(n)) for n in range(5)], said("@b", "x", "k"))
+        self.ask(lambda writer: writer.trim("@a", 3))
+        self.tidy()
+        self.assertEqual(self.rows(), (3, 3, 0))
+        self.assertEqual((self.seqs("@a"), self.seqs("@b")), ([4, 5], [1]))
+
+    def test_from_the_index_and_the_tail(self) -> None:
+        """A log that is in both."""
+        self.say(*[said("@a", "x") for _ in range(5)])
+        self.index()
+        self.say(*[said("@a", "x") for _ in range(5)])
+        self.ask(lambda writer: writer.trim("@a", 8))
+        self.tidy()
+        self.assertEqual(self.rows(), (2, 2, 0))
+        self.assertEqual(self.seqs("@a"), [9, 10])
+
+    def test_after_a_crash_while_the_index_was_written(self) -> None:
+        """What is in both the index and the tail goes from both."""
+        self.say(*[said(log, "x") for log in ("@a", "@b") for _ in range(5)])
+        self.begin_index()
+        self.reopen()
+        self.ask(lambda writer: writer.trim("@a", 3))
+        self.tidy()
+        self.assertEqual(self.rows(), (7, 7, 0))
+        self.assertEqual((self.seqs("@a"), self.seqs("@b")), ([4, 5], [1, 2, 3, 4, 5]))
+
+    def test_a_few_at_a_time(self) -> None:
+        """So that nobody waits long for it."""
+        self.say(*[said("@a", "x") for _ in range(1200)])
+        self.index()
+        self.ask(lambda writer: writer.drop("@a"))
+        self.assertEqual(self.tidy(), 4)
+        self.assertEqual(self.rows(), (0, 0, 0))
+        self.assertFalse(self.writer.rubbish)
