@@ -129,7 +129,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
             address, name, password, register=register, invite=invite, features=features, reactor=reactor
         )
 
-    arrival = Arrival(screen, enter, options.name, options.password, options.invite)
+    arrival = Arrival(screen, output, enter, options.name, options.password, options.invite)
     return Chat(screen, output, seen, arrival, reactor, address)
 
 

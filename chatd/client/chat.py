@@ -63,6 +63,9 @@ class Chat:
         """what we said about being away; None: we are not"""
         self.blocked: set[str] = set()
         """whom we block, in lower case"""
+        # What came in rooms before it is known whom we block. Other events are not held up, for the answer
+        # may be behind more of them than the library takes ahead.
+        self._held: list[c.Pushed] | None = []
         self._talk: Deferred[int]
         self._hearing: Hearing
         self._outbox = Outbox(self._accepted, self._not_accepted)
@@ -130,11 +133,14 @@ class Chat:
         self._hearing = Hearing(client, self._told, self.clock)
         self.screen.throttle(self._hearing)
         self.output.entered(client.welcome, client.name, list(client.logs))
-        await self._learn_blocked()
         Deferred.fromCoroutine(self._hearing.run()).addErrback(self._no_more)
+        await self._learn_blocked()
+        held, self._held = self._held, None
+        for entry in held or ():
+            self._entry(entry)
         try:
             if LOBBY not in client.logs:
-                await client.request(c.Join(0, LOBBY))
+                await self.enter(c.Join(0, LOBBY))
             self.turn_to(LOBBY)
         except (Refused, Fatal) as error:
             self._refuse(error)
@@ -163,6 +169,7 @@ class Chat:
                     await self._hearing.drained()
             except TimeoutError:
                 pass  # What is still under way will be told.
+        self._hearing.stop()
         self._reading.now()
         self._typists.stop()
         await self.client.close()
@@ -215,6 +222,14 @@ class Chat:
         self.output.answer(request, answer, sentence)
         return answer
 
+    async def enter(self, request: c.Join | c.CreateRoom) -> c.RoomState:
+        """The same, for becoming a member; an entry tells of that."""
+        followed = request.room.lower() in self.client.logs
+        answer: c.RoomState = await self.client.request(request)
+        if not followed:
+            self._hearing.expect(answer.state.log, answer.state.head + 1)
+        return answer
+
     def tell(self, request: Any) -> None:
         """Ask for something without which things go on as well."""
         if self.client.connected:
@@ -262,8 +277,10 @@ class Chat:
     # Answers
 
     def _accepted(self, message: Keyed, answer: c.Accepted, about: Said | None, ref: int) -> None:
+        if answer.log in self.client.logs:
+            self._hearing.expect(answer.log, answer.seq)
         entry = None
-        if answer.log.startswith("@"):
+        if answer.log.startswith("@") and answer.log != self.seen.inbox:
             if isinstance(message, c.Send) and not self.seen.knows(message.recipient):
                 self.seen.met(message.recipient)
             entry = stored(message, answer, about, self.client.name)
@@ -282,6 +299,8 @@ class Chat:
 
     def _told(self, event: Event) -> None:
         match event:
+            case c.Pushed() if self._held is not None and event.log.startswith("#"):
+                self._held.append(event)
             case c.Pushed():
                 self._entry(event)
             case c.Sent():

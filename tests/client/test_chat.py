@@ -541,8 +541,10 @@ class ScriptTests(Talk):
         self.assertNoResult(self.ended)
         self.client.accept()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
+        self.clock.advance(0)
         self.assertNoResult(self.ended)
         self.client.tell(pushed("@alice", "bob", "two", seq=2))
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.shown(), ["-> bob: hi", "bob: one", "bob: two"])
         self.clock.advance(10)
@@ -569,6 +571,7 @@ class ScriptTests(Talk):
         self.clock.advance(DRAIN_TIME)
         self.assertNoResult(self.ended)
         source.resumeProducing()
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.shown(), ["bob: one"])
 
