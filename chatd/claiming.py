@@ -52,6 +52,7 @@ class ClaimingSession(Session):
         "_store",
         "live",
         "peer",
+        "session",
     )
 
     def __init__(
@@ -67,6 +68,7 @@ class ClaimingSession(Session):
     ) -> None:
         super().__init__(name, mailbox, since, went)
         self.peer: ClaimingPeer = peer
+        self.session = self
         self._store = store
         self._limits = limits
         self._boot = boot
@@ -83,11 +85,6 @@ class ClaimingSession(Session):
         mailbox.attach(self)
         if self.live:
             mailbox.keep(self._cursor, Claim(mailbox.head, boot))
-
-    @property
-    def session(self) -> ClaimingSession:
-        """See `chatd.feeds.Reading`."""
-        return self
 
     @property
     def behind(self) -> bool:

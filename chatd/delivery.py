@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any
 
 from chatd.entries import TEXT
 from chatd.feeds import Feed, Run
@@ -51,15 +51,14 @@ class Delivery:
         runs = self._runs(appends)
         for feed, run in runs:
             if feed.claimed:
-                mailbox = cast("Mailbox", feed)
+                mailbox: Any = feed
                 if (mailbox.session is None or not mailbox.session.live) and mailbox not in claimed:
                     claimed.append(mailbox)
             for reader in feed.readers:
                 if reader.live:
-                    session = cast("Session", reader.session)
-                    outbox = session.outbox
+                    outbox = reader.session.outbox
                     if not outbox:
-                        reached.append(session)
+                        reached.append(reader.session)
                     outbox.append(run)
         for session in reached:
             if session.outbox and not session.push():
@@ -81,11 +80,12 @@ class Delivery:
             for function in waiting:
                 function()
 
-    def _runs(self, appends: Sequence[Append]) -> list[tuple[Feed, Run]]:
+    def _runs(self, appends: Sequence[Append]) -> list[tuple[Feed, list[Append]]]:
         """What is new in the logs that somebody here reads."""
         feeds = self.feeds
-        runs: list[tuple[Feed, Run]] = []
-        log = feed = run = None
+        runs: list[tuple[Feed, list[Append]]] = []
+        run: list[Append] | None = None
+        log = feed = None
         for append in appends:
             # Bursts are to one log more often than not.
             if append.log is not log:
@@ -96,9 +96,11 @@ class Delivery:
                 continue
             feed.head = append.seq
             if run is None:
-                run = Run()
+                # What only one reads need not be encoded for several.
+                run = [append] if len(feed.readers) < 2 else Run((append,))
                 runs.append((feed, run))
-            run.append(append)
+            else:
+                run.append(append)
             if append.origin.wants_receipts and append.kind is TEXT and feed.__class__ is Mailbox:
                 mailbox = feed
                 mailbox.expect_receipts(((append.seq, append.sender),))
@@ -149,3 +151,16 @@ def _answer(appends: Sequence[Append]) -> None:
         answers.append(append)
     for origin in origins:
         origin.answer()
+
+
+class Nobody:
+    """The origin of entries of which nobody waits to hear."""
+
+    wants_receipts = False
+
+    def __init__(self) -> None:
+        self.answers: list[Append] = []
+
+    def answer(self) -> None:
+        """See `Origin`."""
+        self.answers = []

@@ -19,10 +19,10 @@ class Directory:
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
         self._limits = limits
-        # The logs of accounts known to exist, by the name in lower case; and those of them that take nothing
-        # from some others.
-        self._known: dict[str, str] = {}
-        self._blocked: dict[str, frozenset[str]] = {}
+        self.known: dict[str, str] = {}
+        """the inboxes of accounts known to exist, by the name in lower case"""
+        self.blocked: dict[str, frozenset[str]] = {}
+        """those of them that take nothing from some others"""
         self._leaving: set[str] = set()
 
     async def account(self, name: str) -> tuple[str, Account] | None:
@@ -86,21 +86,21 @@ class Directory:
         return changed
 
     def _remember(self, name: str) -> None:
-        if len(self._known) >= self._limits.accounts_cached:
-            self._known.clear()
-            self._blocked.clear()
-        self._known[name.lower()] = inbox(name)
+        if len(self.known) >= self._limits.accounts_cached:
+            self.known.clear()
+            self.blocked.clear()
+        self.known[name.lower()] = inbox(name)
 
     def block(self, log: str, blocked: Sequence[str]) -> None:
         """An inbox takes nothing from these any more."""
         if blocked:
-            self._blocked[log] = frozenset(blocked)
+            self.blocked[log] = frozenset(blocked)
         else:
-            self._blocked.pop(log, None)
+            self.blocked.pop(log, None)
 
     def takes_from(self, log: str, sender: str) -> bool:
         """Whether an inbox takes anything from a sender; of an account that is known."""
-        return sender.lower() not in self._blocked.get(log, ())
+        return sender.lower() not in self.blocked.get(log, ())
 
     async def check_reachable(self, name: str, sender: str) -> str:
         """The inbox of an account, if it takes anything from `sender`. Raises `UnknownAccount`, `Blocked`."""
@@ -111,8 +111,8 @@ class Directory:
 
     def inbox(self, name: str, sender: str) -> str | None:
         """The inbox of an account, None if it is not known by heart. Raises `Blocked`."""
-        log = self._known.get(name.lower())
-        if log is not None and self._blocked and not self.takes_from(log, sender):
+        log = self.known.get(name.lower())
+        if log is not None and self.blocked and not self.takes_from(log, sender):
             raise Blocked()
         return log
 
@@ -122,13 +122,13 @@ class Directory:
 
     def leave(self, name: str) -> None:
         """It is being deleted: from now on it is unknown."""
-        self._known.pop(name.lower(), None)
+        self.known.pop(name.lower(), None)
         self._leaving.add(name.lower())
 
     def left(self, name: str) -> None:
         """It has been deleted, or was not."""
         self._leaving.discard(name.lower())
-        self._blocked.pop(inbox(name), None)
+        self.blocked.pop(inbox(name), None)
 
 
 def decoded(document: Document) -> Account:

@@ -14,7 +14,8 @@ FORGOTTEN_AT_ONCE = 4 * KEPT
 
 
 class Run(list[Append]):
-    """Entries of one log that were committed together, in order, with seqs that follow each other.
+    """Entries of one log that were committed together, in order, with seqs that follow each other, for
+    several readers. (For one, a list is enough.)
 
     `encoded` is for the protocol whose peers acknowledge: what the run is on the wire, made once, however
     many read it.
@@ -29,9 +30,7 @@ class Reading(Protocol):
     `session` is the `chatd.sessions.Session`."""
 
     live: bool
-
-    @property
-    def session(self) -> Any: ...
+    session: Any
 
     @property
     def position(self) -> int:

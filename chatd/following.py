@@ -14,7 +14,7 @@ from typing import Protocol
 
 from chatd.entries import TEXT, Cursor, Entry
 from chatd.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
-from chatd.feeds import Feed, Run
+from chatd.feeds import Feed
 from chatd.limits import Limits
 from chatd.mailboxes import Mailbox, Place
 from chatd.sessions import Peer, Session
@@ -24,8 +24,8 @@ from chatd.stores import Append
 class FollowingPeer(Peer, Protocol):
     """What a protocol with acknowledgements is to its session."""
 
-    def push(self, runs: Sequence[Run]) -> None:
-        """Send entries that were committed just now."""
+    def push(self, runs: Sequence[Sequence[Append]]) -> None:
+        """Send what was committed just now: runs of one log each, with seqs that follow each other."""
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
         """Send entries from a log."""

@@ -7,13 +7,13 @@ files of its own: `membership`, `people`, `remarks`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Protocol
 
 from chatd.accounts import ACCOUNT, Account, check_name, inbox
 from chatd.claiming import ClaimingPeer, ClaimingSession
-from chatd.delivery import Delivery
+from chatd.delivery import Delivery, Nobody
 from chatd.directory import Directory, decoded
 from chatd.entries import INVITE
 from chatd.errors import AlreadyLoggedIn, NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
@@ -50,19 +50,6 @@ class Message(Protocol):
     def key(self) -> str | None: ...
 
 
-class _Nobody:
-    """The origin of entries of which nobody waits to hear."""
-
-    wants_receipts = False
-
-    def __init__(self) -> None:
-        self.answers: list[Append] = []
-
-    def answer(self) -> None:
-        """See `Origin`."""
-        self.answers = []
-
-
 class Realm:
     """Accounts, sessions, mailboxes and rooms over one store.
 
@@ -87,8 +74,10 @@ class Realm:
         self._boot = boot
         # A million ids a millisecond before they could run into those of a later start.
         self._ids = count(now() << 20)
+        # Texts of so many characters have no more bytes than are allowed.
+        self._short = limits.text // 4
         self._mailboxes: dict[str, Mailbox] = {}
-        self._nobody = _Nobody()
+        self._nobody = Nobody()
         self.directory = Directory(store, limits)
         self.rooms = Rooms(self)
         self.people = People(self)
@@ -304,17 +293,6 @@ class Realm:
         """That of an account somebody is logged in as, perhaps."""
         return self._mailboxes.get(inbox(name))
 
-    def counts(self) -> Mapping[str, int]:
-        """What there is at the moment, for operators."""
-        sessions = self.sessions()
-        return {
-            "sessions": len(sessions),
-            "accounts online": sum(1 for mailbox in self._mailboxes.values() if mailbox.readers),
-            "classic sessions": sum(isinstance(session, ClaimingSession) for session in sessions),
-            "rooms in memory": len(self.delivery.feeds) - len(self._mailboxes),
-            "bytes waiting for the store": self.store.backlog,
-        }
-
     def _mailbox(self, name: str) -> Mailbox:
         """That of an account, which may have to be loaded."""
         log = inbox(name)
@@ -348,7 +326,9 @@ class Realm:
         `NotAMember`, `Blocked`.
         """
         name = session.name
-        short = self.limits.text // 4
+        short = self._short
+        known = self.directory.known
+        anyone_blocks = self.directory.blocked
         ids = self._ids
         appends: list[Append] = []
         recipient = log = None
@@ -362,7 +342,9 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    log = self._address(session, recipient)
+                    log = None if anyone_blocks else known.get(recipient.lower())
+                    if log is None:
+                        log = self._address(session, recipient)
                 if log is None:
                     break
                 appends.append(Append(log, next(ids), time, name, text, session, message, key=message.key))

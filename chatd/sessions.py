@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from chatd.feeds import Run
 from chatd.stores import Append
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Session:
         self.mailbox = mailbox
         self.since = since
         self.answers: list[Append] = []
-        self.outbox: list[Run] = []
+        self.outbox: list[Sequence[Append]] = []
         self.ended = False
         self.leaving = False
         self.wants_receipts = False

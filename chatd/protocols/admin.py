@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from chatd import __version__, invites
 from chatd.accounts import ACCOUNT, inbox
+from chatd.claiming import ClaimingSession
 from chatd.codecs import admin as c
 from chatd.credentials import Passwords
 from chatd.directory import decoded
@@ -187,7 +188,17 @@ class Administration:
             "started": self._started,
             "accounts": len(accounts),
             "rooms": len(rooms),
-            "counts": dict(self._realm.counts()),
+            "counts": self._counts(),
+        }
+
+    def _counts(self) -> dict[str, int]:
+        sessions = self._realm.sessions()
+        return {
+            "sessions": len(sessions),
+            "accounts online": len({session.name for session in sessions}),
+            "classic sessions": sum(isinstance(session, ClaimingSession) for session in sessions),
+            "rooms in memory": sum(log.startswith("#") for log in self._realm.delivery.feeds),
+            "bytes waiting for the store": self._store.backlog,
         }
 
 

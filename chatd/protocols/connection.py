@@ -7,13 +7,12 @@ is paused, so that a peer that sends on fills its own buffers, not ours.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +21,7 @@ from zope.interface import implementer
 from chatd.errors import StoreUnavailable
 from chatd.protocols.pacing import Allowance
 from chatd.protocols.receipts import Receipts
+from chatd.protocols.transport import tune
 from chatd.sessions import Session
 
 M = TypeVar("M", covariant=True)
@@ -39,14 +39,6 @@ _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
 _LINGER_TIME = 2.0
 _LOGGED_REFUSALS = 10
-# A peer that is gone without a word is found out; and a socket is writable when all of it is on its way.
-_TCP_OPTIONS = (
-    ("TCP_KEEPIDLE", 30),
-    ("TCP_KEEPINTVL", 10),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 60_000),
-    ("TCP_NOTSENT_LOWAT", 1),
-)
 
 
 class Decoder(TypingProtocol[M]):
@@ -84,6 +76,7 @@ class Connection(Protocol):
     def __init__(self, factory: Any, decoder: Decoder[Any]) -> None:
         self.factory = factory
         self.realm = factory.realm
+        self.delivery = factory.realm.delivery
         self.clock = factory.clock
         self._decoder = decoder
         self._queue: list[Any] = []
@@ -108,13 +101,7 @@ class Connection(Protocol):
         """Count it as a stranger until it logs in."""
         self.receipts = Receipts(self.transport)
         self.transport.registerProducer(self, True)
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
-            handle: socket.socket = self.transport.getHandle()  # type: ignore[attr-defined]
-            for option, value in _TCP_OPTIONS:
-                if hasattr(socket, option):
-                    handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        tune(self.transport)
         limits = self.factory.limits
         if limits.rate is not None:
             self._allowance = Allowance(limits.rate, limits.rate * limits.burst_seconds, self.clock.seconds())
@@ -146,9 +133,9 @@ class Connection(Protocol):
             if done < len(messages):
                 self._queue = list(messages[done:])
                 self._work()
-        if self.realm.delivery.congested:
+        if self.delivery.congested:
             self.hold(STORE)
-            self.realm.delivery.when_clear(self._release_store)
+            self.delivery.when_clear(self._release_store)
         if self.held or self._working or self._paused:
             self._settle_reading()
 

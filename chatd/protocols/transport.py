@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.interfaces import ITCPTransport
 
 _LINUX = sys.platform.startswith("linux")
 # Linux, tcp(7): bytes in the receive queue; in the send queue, not acknowledged by the peer; not even sent.
@@ -21,6 +22,14 @@ _SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
 _TCP_ESTABLISHED = 1
+# A peer that is gone without a word is found out; and a socket is writable when all of it is on its way.
+_TCP_OPTIONS = (
+    ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 60_000),
+    ("TCP_NOTSENT_LOWAT", 1),
+)
 
 
 class PromptServer(tcp.Server):
@@ -102,3 +111,14 @@ class PromptServer(tcp.Server):
         if hasattr(self, "socket"):
             self._arrived = self.arrived()
         super().connectionLost(reason)
+
+
+def tune(transport: Any) -> None:
+    """Set a connection's socket up as a server wants it, if it has one."""
+    if ITCPTransport.providedBy(transport):
+        transport.setTcpNoDelay(True)
+        transport.setTcpKeepAlive(True)
+        handle: socket.socket = transport.getHandle()  # type: ignore[attr-defined]
+        for option, value in _TCP_OPTIONS:
+            if hasattr(socket, option):
+                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -176,12 +176,10 @@ class WireProtocol(Connection):
 
     # To the client
 
-    def push(self, runs: Sequence[Run]) -> None:
+    def push(self, runs: Sequence[Sequence[Append]]) -> None:
         """See `chatd.following.FollowingPeer`."""
-        if len(runs) == 1:
-            self.transport.write(runs[0].encoded or _encoded(runs[0]))
-        else:
-            self.transport.write(b"".join([run.encoded or _encoded(run) for run in runs]))
+        parts = [run.encoded or _encoded(run) if isinstance(run, Run) else _encode(run) for run in runs]
+        self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
         """See `chatd.following.FollowingPeer`."""
@@ -314,14 +312,19 @@ class WireProtocol(Connection):
         return True
 
 
-def _encoded(run: Run) -> bytes:
-    """A run on the wire, made once for all who read it."""
-    run.encoded = encode_pushed(
+def _encode(run: Sequence[Append]) -> bytes:
+    """A run on the wire."""
+    return encode_pushed(
         [
             (each.log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
             for each in run
         ]
     )
+
+
+def _encoded(run: Run) -> bytes:
+    """The same, kept for all others who read it."""
+    run.encoded = _encode(run)
     return run.encoded
 
 

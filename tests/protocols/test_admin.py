@@ -275,7 +275,7 @@ class Lines(_Asked):
         def broken() -> Any:
             raise ZeroDivisionError()
 
-        self.patch(self.house.realm, "counts", broken)
+        self.patch(self.house.realm, "sessions", broken)
         self.assertEqual(self.refused("stats"), "error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.ask("invites")
