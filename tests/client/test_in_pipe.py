@@ -95,6 +95,15 @@ class PipeTests(Process):
         self.assertEqual(client.stderr.read(), "")
         self.assertEqual(client.wait(PATIENCE), 1)
 
+    def test_signal(self) -> None:
+        """It leaves, and the status says why."""
+        client = self.start("alice", self.url)
+        assert client.stdout and client.stderr
+        self.assertEqual(client.stdout.readline(), "CREATED ACCOUNT: alice\n")
+        client.terminate()
+        self.assertEqual(client.stderr.read(), "Interrupt received, shutting down ...\n")
+        self.assertEqual(client.wait(PATIENCE), 128 + 15)
+
     def test_no_server(self) -> None:
         """Nobody listens."""
         with socket.socket() as closed:
