@@ -1,4 +1,4 @@
-"""A daemon that is killed over and over while clients of version 1 write and read: all of it, once, in order."""
+"""A daemon killed over and over while clients of version 1 write and read: all of it, once, in order."""
 
 from __future__ import annotations
 
