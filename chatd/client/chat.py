@@ -66,7 +66,7 @@ class Chat:
         self._held: list[c.Pushed] | None = []
         self._talk: Deferred[int]
         self._hearing: Hearing
-        self._outbox = Outbox(self._accepted, self._not_accepted)
+        self._outbox = Outbox(self._accepted, self._refuse)
         self._typist = Typist(self.tell, clock)
         self._typists = Typists(self._reprompt, clock)
         self._reading = Reading(self.tell, clock)
@@ -285,9 +285,6 @@ class Chat:
         self.output.accepted(message, answer, entry, ref)
         if entry is not None:
             self.seen.entry(entry)
-
-    def _not_accepted(self, message: Keyed, error: Refused, ref: int) -> None:
-        self._refuse(error, message, ref)
 
     def _refuse(self, error: Refused | Fatal, request: Any = None, ref: int = 0) -> None:
         self._refused = True
