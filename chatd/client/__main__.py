@@ -19,8 +19,9 @@ from chatd.client import api, stdio, styling
 from chatd.client.arriving import Arrival
 from chatd.client.chat import Chat
 from chatd.client.classic.connection import connect
-from chatd.client.classic.conversation import FAILED, INTERRUPT, LEFT, Conversation
+from chatd.client.classic.conversation import Conversation
 from chatd.client.jsonlines import JsonLines
+from chatd.client.leaving import FAILED, INTERRUPT, LEFT
 from chatd.client.options import INVALID_SERVER, Options
 from chatd.client.output import Output
 from chatd.client.pipe import PipeScreen
@@ -129,7 +130,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
             address, name, password, register=register, invite=invite, features=features, reactor=reactor
         )
 
-    arrival = Arrival(screen, enter, options.name, options.password, options.invite)
+    arrival = Arrival(screen, output, enter, options.name, options.password, options.invite)
     return Chat(screen, output, seen, arrival, reactor, address)
 
 

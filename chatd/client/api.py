@@ -41,11 +41,12 @@ CLOSE_TIME = 5.0
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
 """seconds before a lost connection is tried again: doubled each time, up to the longest, varied by chance"""
 ENOUGH = 1_000
-"""events that may wait to be handled before no more are read from the connection"""
+"""events that may wait to be handled; entries beyond are left to the server, and asked for later"""
 ACK_DELAY = 0.02
 """seconds that acknowledgements are gathered"""
 
 _NOT_WELCOME = frozenset({"kicked", "account-deleted", "password-changed"})
+_KEPT = (c.Joined, c.Left, c.Goodbye)
 _PASSING = frozenset({"busy", "store-unavailable"})
 
 
@@ -117,7 +118,7 @@ class Client(Requests):
         self._letters: deque[_Letter] = deque()
         self._events: deque[Event] = deque()
         self._waiting: Deferred[None] | None = None
-        self._paused = False
+        self._behind = False
         self._failures = 0
         self._retry: IDelayedCall | None = None
         self._acking: IDelayedCall | None = None
@@ -188,6 +189,7 @@ class Client(Requests):
         self.name = answer.name
         self._register = False
         self._failures = 0
+        self._behind = False
         self.connected = True
         self._retry = None
         former = self._logs
@@ -281,7 +283,9 @@ class Client(Requests):
         match message:
             case c.Pushed():
                 log = self._logs.get(message.log)
-                if log is None or not log.take(message):
+                # Nobody may be listening. What is dropped here has not been received, and comes again.
+                self._behind = self._behind or len(self._events) >= ENOUGH
+                if self._behind or log is None or not log.take(message):
                     return
                 log.follow(message, self.name)
             case c.Joined():
@@ -293,7 +297,8 @@ class Client(Requests):
             case c.Receipt() if message.log in self._logs and message.what == "read":
                 log = self._logs[message.log]
                 log.read = max([log.read, *message.seqs])
-        self._put(message)
+        if len(self._events) < ENOUGH or isinstance(message, _KEPT):
+            self._put(message)
 
     def _followed(self, state: c.LogState) -> None:
         if state.log not in self._logs:
@@ -301,9 +306,6 @@ class Client(Requests):
 
     def _put(self, event: Event) -> None:
         self._events.append(event)
-        if len(self._events) > ENOUGH and not self._paused and self._link is not None:
-            self._paused = True
-            self._link.transport.pauseProducing()
         self._wake()
 
     def _wake(self) -> None:
@@ -324,13 +326,20 @@ class Client(Requests):
                 self._waiting = Deferred()
                 await self._waiting
             event = self._events.popleft()
-            if self._paused and len(self._events) < ENOUGH // 2:
-                self._paused = False
-                if self._link is not None:
-                    self._link.transport.resumeProducing()
+            if self._behind and len(self._events) == ENOUGH // 2 and self._link is not None:
+                Deferred.fromCoroutine(self._catch_up(self._link)).addErrback(
+                    lambda failure: self.log.failure("Catching up failed", failure)
+                )
             yield event
             if isinstance(event, c.Pushed):
                 self._handled(event)
+
+    async def _catch_up(self, link: Link) -> None:
+        """Log in again on the same connection: the server pushes what has not been received."""
+        try:
+            self._logged_in(link, await self._log_in(link))
+        except Exception as error:  # Then another connection will do it.
+            link.abort(str(error))
 
     def _handled(self, entry: c.Pushed) -> None:
         log = self._logs.get(entry.log)
@@ -436,10 +445,7 @@ class Client(Requests):
                 await leaving.addTimeout(CLOSE_TIME, self._clock)
         except Exception:  # It is left all the same.
             self.log.debug("The server did not answer when we left")
-        self._closing = True
-        for timer in (self._retry, self._acking):
-            if timer is not None and timer.active():
-                timer.cancel()
+        self._stop()
         if self._link is not None:
             link = self._link
             closing = link.close()
@@ -448,6 +454,20 @@ class Client(Requests):
             if timeout.active():
                 timeout.cancel()
         self._end(LinkLost())
+
+    def drop(self) -> None:
+        """Leave at once, as if this program had died: what has not been handled comes again to whoever logs
+        in next. `events` ends."""
+        self._stop()
+        if self._link is not None:
+            self._link.abort("")
+        self._end(LinkLost())
+
+    def _stop(self) -> None:
+        self._closing = True
+        for timer in (self._retry, self._acking):
+            if timer is not None and timer.active():
+                timer.cancel()
 
 
 async def connect(

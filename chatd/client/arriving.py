@@ -8,6 +8,7 @@ from twisted.internet.defer import TimeoutError
 from twisted.internet.error import ConnectError, ConnectingCancelledError
 
 from chatd.client.api import Client
+from chatd.client.output import Output
 from chatd.client.screen import Screen
 from chatd.errors import Fatal, Refused
 
@@ -30,12 +31,14 @@ class Arrival:
     def __init__(
         self,
         screen: Screen,
+        output: Output,
         connect: Connect,
         name: str | None = None,
         password: str | None = None,
         invite: str | None = None,
     ) -> None:
         self._screen = screen
+        self._output = output
         self._connect = connect
         self._name = name
         self._invite = invite
@@ -59,29 +62,34 @@ class Arrival:
             ) from None
 
     async def _log_in(self, name: str) -> Client:
+        """Without a password first: only so does a server tell whether there is such an account."""
         try:
-            return await self._connect(name, self.password, False, None)
+            return await self._connect(name, None, False, None)
         except Refused as refused:
             if refused.code == "unknown-account":
                 return await self._register(name)
-            if refused.code not in ("password-required", "wrong-password"):
+            if refused.code != "password-required":
                 raise
-            if not self._screen.interactive:
-                raise _scripted(refused, name) from None
-            if self.password is not None:
-                self._screen.refuse(str(refused))
-        for left in reversed(range(TRIES)):
-            self.password = await self._screen.ask("Password: ", hidden=True)
+        if self.password is None and not self._screen.interactive:
+            raise Refused(
+                f"password required: put the password of {name} into the environment variable"
+                " CHATD_PASSWORD, or name a file that holds it with --password-file"
+            )
+        left = TRIES
+        while True:
+            if self.password is None:
+                self.password = await self._screen.ask("Password: ", hidden=True)
+                left -= 1
             try:
                 return await self._connect(name, self.password, False, None)
             except Refused as refused:
-                if not left or refused.code not in ("password-required", "wrong-password"):
+                if refused.code != "wrong-password" or not (left and self._screen.interactive):
                     raise
-                self._screen.refuse(str(refused))
-        raise AssertionError("the last try ends one way or the other")
+                self._output.refuse(refused.code, str(refused))
+                self.password = None
 
     async def _register(self, name: str) -> Client:
-        self._screen.note(f"There is no account {name} yet: it will be made.")
+        self._output.note(f"There is no account {name} yet: it will be made.")
         if self.password is None and self._screen.interactive:
             self.password = await self._choose_password()
         while True:
@@ -91,15 +99,15 @@ class Arrival:
                 if not self._screen.interactive:
                     raise
                 if refused.code in ("invite-required", "invite-invalid"):
-                    self._screen.refuse(str(refused))
+                    self._output.refuse(refused.code, str(refused))
                     self._invite = (await self._screen.ask("Invite token: ")).strip()
                 elif refused.code == "password-needed":
-                    self._screen.refuse(str(refused))
+                    self._output.refuse(refused.code, str(refused))
                     self.password = await self._choose_password()
                 else:
                     raise
             else:
-                self._screen.show(f"CREATED ACCOUNT: {client.name}")
+                self._output.line(f"CREATED ACCOUNT: {client.name}")
                 return client
 
     async def _choose_password(self) -> str | None:
@@ -116,12 +124,3 @@ async def choose_password(screen: Screen, prompt: str) -> str | None:
         if not screen.interactive or await screen.ask("Password again: ", hidden=True) == password:
             return password
         screen.note("These were two different passwords. Try again.")
-
-
-def _scripted(refused: Refused, name: str) -> Refused:
-    if refused.code == "wrong-password":
-        return refused
-    return Refused(
-        f"password required: put the password of {name} into the environment variable CHATD_PASSWORD,"
-        " or name a file that holds it with --password-file"
-    )

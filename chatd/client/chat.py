@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -12,9 +14,11 @@ from chatd.client import jsonlines, slash
 from chatd.client.api import Client, Connected, Event
 from chatd.client.arriving import Arrival, NotThere
 from chatd.client.attention import Reading, Typist, Typists
+from chatd.client.blocking import Blocking
 from chatd.client.commands import Misused
 from chatd.client.commands.talking import Shown
 from chatd.client.hearing import Hearing
+from chatd.client.leaving import FAILED, LEFT
 from chatd.client.outbox import Keyed, Outbox
 from chatd.client.output import Output
 from chatd.client.screen import EndOfInput, Screen
@@ -22,18 +26,13 @@ from chatd.client.seen import Said, Seen, conversation
 from chatd.client.showing import sent, stored
 from chatd.client.text import one_line
 from chatd.codecs import catalogue as c
-from chatd.errors import Fatal, Refused
+from chatd.errors import ChatdError, Fatal, Refused
 
 LOBBY = "#lobby"
 LEAVE_TIME = 5.0
 """seconds that a person who leaves waits for answers"""
 PATIENCE = 60.0
 """seconds that a script, at the end of its input, waits for the answers it is owed"""
-LEFT, FAILED = 0, 1
-"""the exit status: all went well; something was refused, or there is no connection any more"""
-
-# What somebody whom we block has said in a room is hidden; what they did there is not.
-_SAID = frozenset({"text", "edit", "delete", "reaction"})
 
 
 class Chat:
@@ -61,11 +60,13 @@ class Chat:
         """what the latest line, if it was /history, has shown"""
         self.away: str | None = None
         """what we said about being away; None: we are not"""
-        self.blocked: set[str] = set()
-        """whom we block, in lower case"""
+        self.blocking = Blocking()
+        # What came in rooms before it is known whom we block. Other events are not held up, for the answer
+        # may be behind more of them than the library takes ahead.
+        self._held: list[c.Pushed] | None = []
         self._talk: Deferred[int]
         self._hearing: Hearing
-        self._outbox = Outbox(self._accepted, self._not_accepted)
+        self._outbox = Outbox(self._accepted, self._refuse)
         self._typist = Typist(self.tell, clock)
         self._typists = Typists(self._reprompt, clock)
         self._reading = Reading(self.tell, clock)
@@ -113,8 +114,10 @@ class Chat:
             if self._interrupted is None:
                 raise
         await self._depart()
-        if self._over is not None:
-            self.output.refuse(getattr(self._over, "code", "failed"), str(self._over))
+        if isinstance(self._over, ChatdError):
+            self.output.refuse(self._over.code, str(self._over))
+        elif self._over is not None:
+            raise self._over
         if self._outbox.lost:
             many = self._outbox.lost
             were = "1 message was" if many == 1 else f"{many} messages were"
@@ -130,21 +133,21 @@ class Chat:
         self._hearing = Hearing(client, self._told, self.clock)
         self.screen.throttle(self._hearing)
         self.output.entered(client.welcome, client.name, list(client.logs))
-        await self._learn_blocked()
         Deferred.fromCoroutine(self._hearing.run()).addErrback(self._no_more)
+        with suppress(Refused, Fatal):  # It is asked again when the connection is there again.
+            self._learned_blocked(await client.request(c.GetBlocked(0)))
+        held, self._held = self._held, None
+        for entry in held or ():
+            self._entry(entry)
         try:
             if LOBBY not in client.logs:
-                await client.request(c.Join(0, LOBBY))
+                await self.enter(c.Join(0, LOBBY))
             self.turn_to(LOBBY)
         except (Refused, Fatal) as error:
             self._refuse(error)
 
-    async def _learn_blocked(self) -> None:
-        try:
-            answer: c.Names = await self.client.request(c.GetBlocked(0))
-        except (Refused, Fatal):
-            return  # It is asked again after the next connecting.
-        self.blocked = set(map(str.lower, answer.names))
+    def _learned_blocked(self, answer: c.Names) -> None:
+        self.blocking.learned(answer.names)
 
     def _no_more(self, failure: Failure) -> None:
         """There will be no connection any more."""
@@ -161,8 +164,9 @@ class Chat:
                     await self._outbox.settled().addTimeout(patience, self.clock)
                 if not interactive:
                     await self._hearing.drained()
-            except TimeoutError:
+            except (TimeoutError, CancelledError):
                 pass  # What is still under way will be told.
+        self._hearing.stop()
         self._reading.now()
         self._typists.stop()
         await self.client.close()
@@ -199,7 +203,7 @@ class Chat:
             elif isinstance(request, c.LogOut):
                 self.leave()
             else:
-                self.output.answer(request, await self.client.request(request), ref=ref)
+                self.output.answer(request, await self.request(request), ref=ref)
         except (Refused, Fatal) as error:
             self._refuse(error, request, ref)
 
@@ -207,18 +211,29 @@ class Chat:
 
     async def request(self, request: Any) -> Any:
         """The answer to a request. Raises `Refused`, `Fatal`."""
-        return await self.client.request(request)
+        answer = await self.client.request(request)
+        if isinstance(request, c.Block):
+            self.blocking.changed(request)
+        return answer
 
     async def ask(self, request: Any, sentence: str = "") -> Any:
         """The same, and it is told; `sentence` says to people what that means."""
-        answer = await self.client.request(request)
+        answer = await self.request(request)
         self.output.answer(request, answer, sentence)
         return answer
 
-    def tell(self, request: Any) -> None:
-        """Ask for something without which things go on as well."""
+    async def enter(self, request: c.Join | c.CreateRoom) -> c.RoomState:
+        """The same, for becoming a member; an entry tells of that."""
+        followed = request.room.lower() in self.client.logs
+        answer: c.RoomState = await self.client.request(request)
+        if not followed:
+            self._hearing.expect(answer.state.log, answer.state.head + 1)
+        return answer
+
+    def tell(self, request: Any, then: Callable[[Any], object] = bool) -> None:
+        """Ask for something without which things go on as well; with its answer, call `then`."""
         if self.client.connected:
-            asking = Deferred.fromCoroutine(self.client.request(request))
+            asking = Deferred.fromCoroutine(self.client.request(request)).addCallback(then)
             asking.addErrback(lambda failure: failure.trap(Refused, Fatal))
 
     async def say(self, target: str, text: str) -> None:
@@ -229,6 +244,9 @@ class Chat:
 
     async def post(self, message: Keyed, about: Said | None = None, ref: int = 0) -> None:
         """The same for any message; `about`: the text that it changes."""
+        longest = self.client.welcome.limits.text
+        if isinstance(message, c.Send | c.Edit) and len(message.text.encode("utf-8", "replace")) > longest:
+            raise Misused(f"That is too long: this server takes texts of {longest} bytes.")
         if not self.client.connected:
             self.output.note("There is no connection now; this is sent when it is back.")
         self._outbox.post(self.client, message, about, ref)
@@ -240,39 +258,33 @@ class Chat:
         if not target:
             return
         self.output.note(f"You are talking {'in' if target.startswith('#') else 'to'} {self.target}.")
-        if target.startswith("#") and self.screen.interactive and self.client.connected:
-            asking = Deferred.fromCoroutine(self.client.request(c.FindMembers(0, target)))
-            asking.addCallback(lambda answer: self.seen.met(*(each.name for each in answer.members)))
-            asking.addErrback(lambda failure: failure.trap(Refused, Fatal))
+        if target.startswith("#") and self.screen.interactive:
+            members = c.FindMembers(0, target)
+            self.tell(members, lambda answer: self.seen.met(*(each.name for each in answer.members)))
 
     async def agreed(self, question: str) -> bool:
         """Whether a person agrees; a script means what it says."""
         if not self.screen.interactive:
             return True
-        return (await self.screen.ask(question)).strip().lower() in ("y", "yes")
+        return (await self.screen.ask(one_line(question))).strip().lower() in ("y", "yes")
 
     def leave(self) -> None:
         """This was the last line."""
         self._leaving = True
 
-    def hides(self, entry: c.Pushed) -> bool:
-        """Whether nobody here wants to see this."""
-        return entry.log.startswith("#") and entry.kind in _SAID and entry.sender.lower() in self.blocked
-
     # Answers
 
     def _accepted(self, message: Keyed, answer: c.Accepted, about: Said | None, ref: int) -> None:
+        if answer.log in self.client.logs:
+            self._hearing.expect(answer.log, answer.seq)
         entry = None
-        if answer.log.startswith("@"):
+        if answer.log.startswith("@") and answer.log != self.seen.inbox:
             if isinstance(message, c.Send) and not self.seen.knows(message.recipient):
                 self.seen.met(message.recipient)
             entry = stored(message, answer, about, self.client.name)
         self.output.accepted(message, answer, entry, ref)
         if entry is not None:
             self.seen.entry(entry)
-
-    def _not_accepted(self, message: Keyed, error: Refused, ref: int) -> None:
-        self._refuse(error, message, ref)
 
     def _refuse(self, error: Refused | Fatal, request: Any = None, ref: int = 0) -> None:
         self._refused = True
@@ -282,13 +294,15 @@ class Chat:
 
     def _told(self, event: Event) -> None:
         match event:
+            case c.Pushed() if self._held is not None and event.log.startswith("#"):
+                self._held.append(event)
             case c.Pushed():
                 self._entry(event)
             case c.Sent():
                 self.output.entry(event)
                 self.seen.entry(sent(event, self.client.name))
             case c.Typing(log, name, typing):
-                if name.lower() not in self.blocked:
+                if name not in self.blocking:
                     self._typists.told(log if log.startswith("#") else conversation(name), name, typing)
                     self.output.event(event)
             case c.Left(room):
@@ -300,11 +314,11 @@ class Chat:
                 if isinstance(event, c.Joined) and event.state.room is not None:
                     self.seen.met(event.state.room.room)
                 elif isinstance(event, Connected):
-                    Deferred.fromCoroutine(self._learn_blocked())
+                    self.tell(c.GetBlocked(0), self._learned_blocked)
                 self.output.event(event)
 
     def _entry(self, entry: c.Pushed) -> None:
-        if not self.hides(entry):
+        if not self.blocking.hides(entry):
             self.output.entry(entry)
             self.seen.entry(entry)
         if entry.kind == "text":

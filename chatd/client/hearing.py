@@ -9,7 +9,6 @@ from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
 from chatd.client.api import Client, Event
-from chatd.codecs import catalogue as c
 
 DRAIN_TIME = 5.0
 """seconds without an entry, after which no more are waited for"""
@@ -25,22 +24,26 @@ class Hearing:
         self._tell = tell
         self._clock = clock
         self._paused = False
+        self._stopped = False
         self._resumed: Deferred[None] | None = None
         self._moved: Deferred[None] | None = None
-        self._taken: dict[str, int] = {}
+        self._expected: dict[str, int] = {}
 
     async def run(self) -> None:
         """Until we have left. Raises `Refused` and `Fatal` when the server has nothing more to say."""
         async for event in self._client.events():
-            while self._paused:
+            while self._paused or self._stopped:
                 self._resumed = Deferred()
                 await self._resumed
-            if isinstance(event, c.Pushed):
-                self._taken[event.log] = event.seq
             self._tell(event)
             moved, self._moved = self._moved, None
             if moved is not None:
-                moved.callback(None)
+                # Asking for the next event, just now, will say that this one has been handled.
+                self._clock.callLater(0, moved.callback, None)
+
+    def expect(self, log: str, seq: int) -> None:
+        """This entry of a log that is followed is known to come."""
+        self._expected[log] = max(seq, self._expected.get(log, 0))
 
     async def drained(self) -> None:
         """Done when every entry that waits for us has been told, or none has come for a while."""
@@ -54,8 +57,13 @@ class Hearing:
 
     def _behind(self) -> bool:
         return any(
-            max(log.handled, self._taken.get(name, 0)) < log.head for name, log in self._client.logs.items()
+            log.handled < max(log.head, self._expected.get(name, 0))
+            for name, log in self._client.logs.items()
         )
+
+    def stop(self) -> None:
+        """Tell no more at all: what comes now has not been told, so it is not acknowledged."""
+        self._stopped = True
 
     def pauseProducing(self) -> None:
         """Tell no more for now."""

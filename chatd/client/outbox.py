@@ -27,7 +27,7 @@ class Outbox:
     def __init__(
         self,
         accepted: Callable[[Keyed, c.Accepted, Said | None, int], None],
-        refused: Callable[[Keyed, Refused, int], None],
+        refused: Callable[[Refused, Keyed, int], None],
     ) -> None:
         self.outstanding = 0
         self.lost = 0
@@ -49,7 +49,7 @@ class Outbox:
         def failed(failure: Failure) -> None:
             self._done()
             if isinstance(failure.value, Refused):
-                self._refused(message, failure.value, ref)
+                self._refused(failure.value, message, ref)
             else:
                 failure.trap(Fatal)
                 self.lost += 1

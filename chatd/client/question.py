@@ -15,7 +15,6 @@ class Question:
         self,
         prompt: str,
         history: list[str],
-        reply: Deferred[str],
         hidden: bool = False,
         complete: Completion | None = None,
         writer: Writer | None = None,
@@ -25,7 +24,7 @@ class Question:
         self.hidden = hidden
         self.complete = writer.complete if writer is not None else complete
         self.writer = writer
-        self.reply = reply
+        self.reply: Deferred[str] = Deferred()
 
     def drawn(self) -> tuple[str, int]:
         """What stands on the screen, and the index of the cursor in it."""

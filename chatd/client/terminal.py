@@ -89,12 +89,12 @@ class TerminalScreen(TerminalProtocol):
     def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
         """The next line typed, which may hold line breaks if it was pasted."""
         history = [] if hidden else self._histories.setdefault(prompt, [])
-        return self._begin(Question(prompt, history, self._reply(), hidden, complete))
+        return self._begin(Question(prompt, history, hidden, complete))
 
     def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
         """The same, for a line of a conversation."""
         history = self._histories.setdefault("", [])
-        return self._begin(Question(prompt, history, self._reply(), writer=writer))
+        return self._begin(Question(prompt, history, writer=writer))
 
     def reprompt(self, prompt: str) -> None:
         """Change the prompt of the line that is being composed."""
@@ -201,13 +201,11 @@ class TerminalScreen(TerminalProtocol):
 
     # Keys
 
-    def _reply(self) -> Deferred[str]:
-        return Deferred(lambda _: self._dismiss())
-
     def _begin(self, question: Question) -> Deferred[str]:
         """Ask, unless nobody can answer any more."""
         if self._ended:
             return fail(EndOfInput())
+        question.reply = Deferred(lambda _: self._dismiss())
         self._question = question
         while self._ahead and self._question is question:
             self._press(self._ahead.popleft())

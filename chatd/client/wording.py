@@ -64,8 +64,10 @@ def _about(entry: c.Pushed, seen: Seen) -> str:
     said = seen.by_id(entry.about)
     if said is None:
         return "an earlier message"
-    whose = "" if said.sender.lower() == entry.sender.lower() else f"{said.sender}'s "
-    return f"{whose}{quoted(said.text)}"
+    if said.sender.lower() == entry.sender.lower():
+        return quoted(said.text)
+    whose = "your" if said.sender.lower() == seen.name.lower() else f"{said.sender}'s"
+    return f"{whose} {quoted(said.text)}"
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A client of the library without a server: what is asked of it is kept, what it answers is said by the test."""
+"""A client of the library without a server: what is asked is kept, what is answered is said by the test."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def state(log: str, head: int = 0, topic: str = "") -> c.LogState:
 class FakeClient:
     """Has the methods of `chatd.client.Client` that the dialogue uses.
 
-    A request is answered by what `answers` has for its class (an answer, an error to raise, or a list of them,
-    one for each time), else by `Done`; a message is accepted at once, unless `slow`: then by `accept`.
+    A request is answered by what `answers` has for its class (an answer, an error to raise, or a list of
+    them, one for each time), else by `Done`; a message is accepted at once, unless `slow`: then by `accept`.
     """
 
     def __init__(self, name: str = "alice", rooms: tuple[str, ...] = ("#lobby",)) -> None:
@@ -113,6 +113,8 @@ class FakeClient:
                 if isinstance(event, Exception):
                     raise event
                 yield event
+                if isinstance(event, c.Pushed):
+                    self.logs[event.log].handled = event.seq
             if not self.closed:
                 self._waiting = Deferred()
                 await self._waiting

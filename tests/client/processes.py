@@ -34,9 +34,9 @@ class Process(SynchronousTestCase):
             self.environment.pop(name, None)
         self.start_daemon("127.0.0.1")
 
-    def start_daemon(self, host: str) -> None:
-        """A daemon on a free port, that ends with the test."""
-        arguments = ["-n", "--pidfile=", "chatd", "--host", host, "--port", "0", "--store", "memory"]
+    def start_daemon(self, host: str, port: str = "0", store: str = "memory") -> None:
+        """A daemon, on a free port unless one is given, that ends with the test."""
+        arguments = ["-n", "--pidfile=", "chatd", "--host", host, "--port", port, "--store", store]
         self.daemon = subprocess.Popen(
             [sys.executable, "-c", TWISTD, *arguments],
             cwd=self.folder,
@@ -85,6 +85,24 @@ class Process(SynchronousTestCase):
             timeout=PATIENCE,
             check=False,
         )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """The client, with pipes that the test holds."""
+        client = subprocess.Popen(
+            self.command(*arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+        )
+        for stream in (client.stdin, client.stdout, client.stderr):
+            assert stream is not None
+            self.addCleanup(stream.close)
+        self.addCleanup(client.wait, PATIENCE)
+        self.addCleanup(client.kill)
+        return client
 
 
 class Person:

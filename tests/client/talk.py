@@ -41,7 +41,7 @@ class Talk(SynchronousTestCase):
         async def enter(name: str, password: str | None, register: bool, invite: str | None) -> Any:
             return self.client
 
-        arrival = Arrival(self.page, enter, "alice", password)
+        arrival = Arrival(self.page, output, enter, "alice", password)
         self.chat = Chat(self.page, output, seen, arrival, self.clock, "chat://localhost:65432")
         self.ended: Deferred[int] = self.chat.start()
         self.greeting = self.shown()

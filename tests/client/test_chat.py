@@ -170,6 +170,13 @@ class CommandTests(Talk):
             self.assertEqual(self.type(line), [f"! Type it like this: {usage}"], line)
         self.assertEqual(self.asked(), [])
 
+    def test_too_long(self) -> None:
+        """It would be refused, or worse, not be understood at all."""
+        self.assertIn("too long", self.type("\u00e9" * 32769)[0])
+        self.assertEqual(self.asked(), [])
+        self.type("\u00e9" * 32768)
+        self.assertEqual(len(self.asked()), 1)
+
     def test_unknown_command(self) -> None:
         """Is not said to anybody; two slashes are."""
         self.assertEqual(self.type("/jion #x"), ["! There is no command /jion. Did you mean /join?"])
@@ -505,6 +512,13 @@ class LosingTests(Talk):
         self.clock.advance(LEAVE_TIME)
         self.assertEqual(self.successResultOf(self.ended), 1)
 
+    def test_interrupt_while_leaving(self) -> None:
+        """Whoever does not want to wait that long need not."""
+        self.type("/msg bob hi", "/quit")
+        self.chat.interrupt(0, "")
+        self.assertEqual(self.successResultOf(self.ended), 0)
+        self.assertTrue(self.client.closed)
+
     def test_not_let_in_again(self) -> None:
         """The sentence, and the end."""
         self.client.tell(No("wrong-password", "wrong password"))
@@ -541,8 +555,10 @@ class ScriptTests(Talk):
         self.assertNoResult(self.ended)
         self.client.accept()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
+        self.clock.advance(0)
         self.assertNoResult(self.ended)
         self.client.tell(pushed("@alice", "bob", "two", seq=2))
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.shown(), ["-> bob: hi", "bob: one", "bob: two"])
         self.clock.advance(10)
@@ -569,6 +585,7 @@ class ScriptTests(Talk):
         self.clock.advance(DRAIN_TIME)
         self.assertNoResult(self.ended)
         source.resumeProducing()
+        self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.shown(), ["bob: one"])
 
@@ -674,6 +691,12 @@ class ProgramTests(Talk):
         self.assertEqual(self.told('{"nonsense": {}}')[0]["code"], "malformed")
         self.told('{"log_out": {}}')
         self.assertEqual(self.successResultOf(self.ended), 1)
+
+    def test_blocking(self) -> None:
+        """However it was asked for."""
+        self.told('{"block": {"name": "Carl"}}')
+        self.client.tell(pushed("#lobby", "carl", "spam"))
+        self.assertEqual(self.shown(), [])
 
     def test_lines(self) -> None:
         """Plain lines and commands work as well."""

@@ -84,6 +84,21 @@ class OptionsTests(SynchronousTestCase):
         ):
             self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)), arguments)
 
+    def test_protocol(self) -> None:
+        """Version 1 unless told otherwise, and what only that has."""
+        options = parsed("alice", "--invite", "token", "--json", "--times")
+        self.assertEqual(
+            (options.classic, options.invite, options.json, options.times), (False, "token", True, True)
+        )
+        self.assertTrue(parsed("--protocol", "classic").classic)
+        self.assertFalse(parsed("--protocol=1").classic)
+        for arguments, part in (
+            (["--protocol", "2"], "1 or classic"),
+            (["--protocol", "classic", "--json"], "--json is not for the classic protocol"),
+            (["--protocol", "classic", "--invite", "x"], "--invite is not for the classic protocol"),
+        ):
+            self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
+
     def test_password(self) -> None:
         """From the environment, or the first line of a file, which goes first."""
         self.patch_environment("secret")

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.pipe import PipeScreen
 from chatd.client.screen import EndOfInput
+from chatd.client.styling import Span
 
 
 class PipeTests(SynchronousTestCase):
@@ -50,9 +51,11 @@ class PipeTests(SynchronousTestCase):
         self.screen.show("\tbob")
         self.screen.message("bob", "two\nlines \x1b[2J")
         self.screen.sent("bob", "hi")
+        self.screen.put((Span("bob", "32"), Span(": hi\n\x1b[2J")))
         self.screen.refuse("Server error: no\x07")
         self.assertEqual(
-            self.transport.value(), b"Accounts:\n\tbob\nbob: two\\nlines ^[[2J\nSent to bob: hi\n"
+            self.transport.value(),
+            b"Accounts:\n\tbob\nbob: two\\nlines ^[[2J\nSent to bob: hi\nbob: hi\\n^[[2J\n",
         )
         self.assertEqual(self.errors, ["Server error: no^G"])
 

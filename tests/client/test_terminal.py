@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.screen import EndOfInput
+from chatd.client.styling import DIM, Span
 from chatd.client.terminal import Terminal, TerminalScreen
 from chatd.client.wrapping import Wrapped
 from tests.client.emulator import Emulator
@@ -25,10 +26,12 @@ EVENTS += [b"\x17", b"\x15", b"\x1b[200~p\rq\x1b[201~", b"\x0c", "message", "siz
 class Desk:
     """A terminal of this size with the screen on it."""
 
-    def __init__(self, width: int = 40, height: int = 10) -> None:
+    def __init__(self, width: int = 40, height: int = 10, colours: bool = False) -> None:
         self.emulator = Emulator(width, height)
         self.interrupts = 0
-        self.screen = TerminalScreen(lambda: (self.emulator.width, self.emulator.height), self._interrupted)
+        self.screen = TerminalScreen(
+            lambda: (self.emulator.width, self.emulator.height), self._interrupted, colours
+        )
         self.terminal = Terminal(lambda: self.screen)
         self.transport = StringTransport()
         self.terminal.makeConnection(self.transport)
@@ -169,6 +172,80 @@ class TypingTests(SynchronousTestCase):
         self.assertEqual(self.desk.lines(), ["> abc"])
 
 
+class Author:
+    """Keeps commands on the screen, and remembers what was typed."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def complete(self, text: str) -> list[str]:
+        """One way to go on."""
+        return [f"{text}bert: "]
+
+    def typed(self, text: str) -> None:
+        """Remember it."""
+        self.texts.append(text)
+
+    def keeps(self, line: str) -> bool:
+        """Commands."""
+        return line.startswith("/")
+
+
+class ComposingTests(SynchronousTestCase):
+    """Lines of a conversation."""
+
+    def setUp(self) -> None:
+        self.desk = Desk()
+        self.author = Author()
+
+    def compose(self, keys: bytes, prompt: str = "#lobby> ") -> Deferred[str]:
+        """Type this for the conversation."""
+        reply = self.desk.screen.compose(prompt, self.author)
+        self.desk.press(keys)
+        return reply
+
+    def test_said(self) -> None:
+        """It makes room for how it is shown to all; commands stay."""
+        self.assertEqual(self.successResultOf(self.compose(b"hel\x7fllo\r")), "hello")
+        self.desk.screen.show("#lobby <alice> hello")
+        self.assertEqual(self.successResultOf(self.compose(b"/who\r")), "/who")
+        self.desk.screen.show("bob")
+        self.assertEqual(self.desk.lines(), ["#lobby <alice> hello", "#lobby> /who", "bob"])
+        self.assertEqual(self.author.texts[:5], ["h", "he", "hel", "he", "hel"])
+
+    def test_one_history(self) -> None:
+        """Wherever it was said; a question's answers are apart."""
+        self.compose(b"one\r", "#lobby> ")
+        self.desk.screen.ask("Sure? ")
+        self.desk.press(b"y\r")
+        self.assertEqual(self.successResultOf(self.compose(UP + b"\r", "bob> ")), "one")
+
+    def test_completion(self) -> None:
+        """By whoever is written to."""
+        self.compose(b"bo\t")
+        self.assertEqual(self.desk.lines(), ["#lobby> bobert:"])
+        self.assertEqual(self.author.texts[-1], "bobert: ")
+
+    def test_reprompt(self) -> None:
+        """What is being typed stays, the cursor in its place."""
+        self.compose(b"hello" + LEFT)
+        self.desk.screen.reprompt("#lobby (bob writing)> ")
+        self.assertEqual(self.desk.lines(), ["#lobby (bob writing)> hello"])
+        self.assertEqual(self.desk.cursor(), (0, 26))
+        self.desk.screen.reprompt("> ")
+        self.assertEqual(self.desk.lines(), ["> hello"])
+        self.desk.press(b"\r")
+        self.desk.screen.reprompt("lost> ")
+        self.desk.screen.ask("Sure? ")
+        self.desk.screen.reprompt("lost> ")
+        self.assertEqual(self.desk.lines()[-1], "Sure?")
+
+    def test_end(self) -> None:
+        """Ctrl-D on an empty line."""
+        self.failureResultOf(self.compose(b"\x04"), EndOfInput)
+        self.failureResultOf(self.compose(b""), EndOfInput)
+
+
 class LeavingTests(SynchronousTestCase):
     """Ctrl-C, Ctrl-D, and terminals that go away."""
 
@@ -254,6 +331,15 @@ class DrawingTests(SynchronousTestCase):
         desk.screen.refuse("\x9b2J")
         desk.screen.note("\x1bc")
         self.assertEqual(desk.lines()[0], "New message from ^[[2Jeve:")
+
+    def test_colours(self) -> None:
+        """Where there are any; what comes from the network adds none."""
+        line = (Span("bob\x1b[31m", "32"), Span(": hi\n\x1b[0mthere", DIM))
+        for colours, styles in ((True, {"32", "2", "0"}), (False, set())):
+            desk = Desk(colours=colours)
+            desk.screen.put(line)
+            self.assertEqual(desk.lines(), ["bob^[[31m: hi", "  ^[[0mthere"])
+            self.assertEqual(desk.emulator.styles, styles)
 
     def test_longer_than_the_screen(self) -> None:
         """The part around the cursor is shown, nothing that was said is lost, the text is whole."""

@@ -168,7 +168,9 @@ class House:
         self.runner = Runner()
         self.clock = self.runner.clock
         self.limits = Limits(**limits)
-        self.realm = Realm(self.store, self.runner.background, self.limits)
+        self.now = 1_000_000
+        """milliseconds since 1970 (UTC)"""
+        self.realm = Realm(self.store, self.runner.background, self.limits, now=lambda: self.now)
         self.passwords = QuickPasswords()
         passwords: Any = self.passwords
         self.factory = ConnectionFactory(

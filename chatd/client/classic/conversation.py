@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
 from chatd.client.classic.connection import Audience, Connection, Disconnected, Unsendable
+from chatd.client.leaving import FAILED, LEFT
 from chatd.client.screen import EndOfInput, Screen
 from chatd.errors import Refused
 
@@ -18,11 +19,6 @@ WINDOW = 64
 """messages that a pipe may have under way before the next line is read"""
 TRIES = 3
 """how often a password is asked for"""
-
-LEFT, FAILED = 0, 1
-"""the exit status: all went well; something was refused, or the connection failed or was lost"""
-INTERRUPT = "Interrupt received, shutting down ..."
-"""what is said when the person, or the system, wants the client to leave at once"""
 
 _UNKNOWN = "username does not exist"
 _TAKEN = "username already exists"

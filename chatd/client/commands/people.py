@@ -90,21 +90,19 @@ async def block(chat: Chat, rest: str) -> None:
     await chat.ask(
         c.Block(0, name), f"Nothing that {name} says reaches you any more; /unblock {name} ends that."
     )
-    chat.blocked.add(name.lower())
 
 
 async def unblock(chat: Chat, rest: str) -> None:
     """Take it again."""
     name = only(rest)
     await chat.ask(c.Block(0, name, False), f"What {name} says reaches you again.")
-    chat.blocked.discard(name.lower())
 
 
 async def blocked(chat: Chat, rest: str) -> None:
     """Whom we block."""
     nothing(rest)
     answer: c.Names = await chat.ask(c.GetBlocked(0))
-    chat.blocked = set(map(str.lower, answer.names))
+    chat.blocking.learned(answer.names)
     if not answer.names:
         chat.output.note("You block nobody.")
 

@@ -45,8 +45,9 @@ def _room(word: str) -> str:
 
 
 async def _enter(chat: Chat, request: c.Join | c.CreateRoom) -> None:
-    state: c.LogState = (await chat.ask(request)).state
-    info = state.room
+    answer = await chat.enter(request)
+    chat.output.answer(request, answer)
+    info = answer.state.room
     if info is not None:
         chat.seen.met(info.room)
         chat.turn_to(info.room)

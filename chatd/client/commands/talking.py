@@ -152,7 +152,7 @@ async def _earlier(
                 break
             before = item.seq
             entry = c.Pushed(log, *(getattr(item, field) for field in c.Item.__struct_fields__))
-            if (log == place or item.sender.lower() == place[1:]) and not chat.hides(entry):
+            if (log == place or item.sender.lower() == place[1:]) and not chat.blocking.hides(entry):
                 found.append(entry)
     return found[::-1], before, more
 

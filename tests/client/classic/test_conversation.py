@@ -9,7 +9,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.classic.connection import Audience, Connection
-from chatd.client.classic.conversation import INTERRUPT, WINDOW, Conversation
+from chatd.client.classic.conversation import WINDOW, Conversation
+from chatd.client.leaving import INTERRUPT
 from chatd.codecs import classic
 from tests.client.classic.daemon import Daemon
 from tests.client.listener import Listener, Page
