@@ -2,7 +2,8 @@
 
 Three threads: the reactor's collects appends and calls into the open batch; the writer's commits one
 batch at a time, in one transaction each, while the next one collects, so that load makes batches larger
-by itself; the lister's answers listings from a connection of its own, so that nobody waits for them.
+by itself; the lister's answers listings from a connection of its own, so that nobody waits for them. Besides,
+each backup has one, with a connection of its own.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class SQLiteStore(Batches):
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._copying: list[threading.Thread] = []
+        self._stopping = threading.Event()
 
     def start(self) -> None:
         """Take the file and open it, making or migrating it as needed. Raises `StoreUnusable`."""
@@ -78,6 +81,7 @@ class SQLiteStore(Batches):
         """Commit what is waiting, then close the file; fires when it is closed."""
         if self._stopped is None:
             self._stopped = Deferred()
+            self._stopping.set()
             self._submit()
             if not self._writing:
                 self._close()
@@ -133,6 +137,8 @@ class SQLiteStore(Batches):
                 break
             trouble = writer.commit(batch)
             self._from_thread(self._written, batch, trouble)
+        for thread in tuple(self._copying):
+            thread.join()
         with suppress(sqlite3.Error):  # Failing that, the write-ahead log is read at the next start.
             writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         writer.connection.close()
@@ -164,15 +170,21 @@ class SQLiteStore(Batches):
         """See `Store.backup`."""
         answer: Deferred[None] = Deferred()
 
-        def copied() -> None:
+        def copying() -> None:
+            outcome: Failure | None = None
             try:
-                copy(self.path, path)
-            except BackupFailed:
-                self._from_thread(answer.errback, Failure())
-            else:
-                self._from_thread(answer.callback, None)
+                copy(self.path, path, self._stopping.is_set)
+            except Exception as error:  # Whatever it is, somebody waits for the answer.
+                outcome = Failure(error if isinstance(error, BackupFailed) else BackupFailed(str(error)))
+            self._from_thread(copied, outcome)
 
-        threading.Thread(target=copied, name="chatd-backup", daemon=True).start()
+        def copied(outcome: Failure | None) -> None:
+            self._copying.remove(thread)
+            answer.callback(outcome)
+
+        thread = threading.Thread(target=copying, name="chatd-backup", daemon=True)
+        self._copying.append(thread)
+        thread.start()
         return answer
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:

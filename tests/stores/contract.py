@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
+from chatd.entries import EDIT, TEXT, Entry
 from chatd.errors import Conflict, Exists, KeyReused
 from chatd.stores import PAGE_BYTES, Append
 
@@ -27,6 +26,7 @@ class Sender:
 
 
 NOBODY = Sender()
+_NONE = type(None)
 
 
 def said(log: str, body: str, key: str | None = None, sender: str = "ann") -> Append:
@@ -78,14 +78,17 @@ class LogContract(StoreContract):
         """Every field, and any text."""
         text = "é\n\0|||\N{GRINNING FACE}" * 3
         await self.say(
-            Append(
-                log="@a", id=2**62, time=1_700_000_000_123, sender="Ann", body=text, origin=NOBODY, kind="k"
-            )
+            Append("@a", 2**62, 1_700_000_000_123, "Ann", text, NOBODY, kind=EDIT, about=2**62 - 1),
+            Append("@a", 2, 3, "Ann", text, NOBODY, about=2**62),
+            Append("@a", 3, 4, "Ann", text, NOBODY),
         )
-        (entry,) = await self.store.read("@a", 0, 10)
         self.assertEqual(
-            (entry.seq, entry.id, entry.time, entry.sender, entry.kind, entry.body),
-            (1, 2**62, 1_700_000_000_123, "Ann", "k", text),
+            await self.store.read("@a", 0, 10),
+            [
+                Entry(1, 2**62, 1_700_000_000_123, "Ann", EDIT, text, 2**62 - 1),
+                Entry(2, 2, 3, "Ann", TEXT, text, 2**62),
+                Entry(3, 3, 4, "Ann", TEXT, text),
+            ],
         )
 
     async def test_reading_pages(self) -> None:
@@ -152,6 +155,30 @@ class LogContract(StoreContract):
         wrong, right = await self.say(said("@a", "other", "k"), said("@a", "y"))
         self.assertIsInstance(wrong.refusal, KeyReused)
         self.assertEqual((right.seq, right.refusal), (2, None))
+
+    async def test_a_key_stands_for_all_that_was_said(self) -> None:
+        """The same text of another kind, or about another entry, is something else."""
+        first = Append("@a", 1, 2, "ann", "x", NOBODY, kind=EDIT, key="k", about=7)
+        kind = Append("@a", 1, 2, "ann", "x", NOBODY, key="k", about=7)
+        about = Append("@a", 1, 2, "ann", "x", NOBODY, kind=EDIT, key="k", about=8)
+        again = Append("@a", 3, 4, "ann", "x", NOBODY, kind=EDIT, key="k", about=7)
+        await self.say(first, kind, about)
+        await self.say(again)
+        self.assertEqual(
+            [type(a.refusal) for a in (first, kind, about, again)], [_NONE, KeyReused, KeyReused, _NONE]
+        )
+        self.assertEqual((again.seq, again.resent, again.id, again.time), (1, True, 1, 2))
+        self.assertEqual((first.resent, await self.store.head("@a")), (False, 1))
+
+    async def test_a_key_is_free_when_its_entry_is_gone(self) -> None:
+        """Trimmed or dropped, whatever the order of the keys; those of other entries are not."""
+        await self.say(said("@a", "1", "k2"), said("@a", "2", "k3"), said("@a", "3", "k1"))
+        await self.store.trim("@a", 2)
+        heard = await self.say(said("@a", "new", "k2"), said("@a", "3", "k1"), said("@a", "new", "k2"))
+        self.assertEqual([(a.seq, a.resent) for a in heard], [(4, False), (3, True), (4, True)])
+        await self.store.drop("@a")
+        heard = await self.say(said("@a", "newer", "k2"), said("@a", "newer", "k2"))
+        self.assertEqual([(a.seq, a.resent) for a in heard], [(1, False), (1, True)])
 
     async def test_keys_belong_to_a_sender_and_a_log(self) -> None:
         """Others may use the same key, and so may the same sender elsewhere."""
@@ -257,75 +284,34 @@ class DocumentContract(StoreContract):
         self.assertEqual(await self.store.list("account", "*a*", 1), ["mason"])
         self.assertEqual(await self.store.list("nothing"), [])
 
+    async def test_pages_in_alphabetical_order(self) -> None:
+        """Whatever the case, from the first or from any text on, also one that is no key."""
+        for name in ("mason", "Wayne", "alice", "Mona", "_x", "9", "B.b"):
+            await self.store.create("account", name, b"")
+        await self.store.create("room", "marble", b"")
+        order = ["9", "_x", "alice", "B.b", "mason", "Mona", "Wayne"]
+        self.assertEqual(await self.store.page("account", "*", "", 100), order)
+        self.assertEqual(await self.store.page("account", "*", "", 3), order[:3])
+        self.assertEqual(await self.store.page("account", "*", "ALICE", 2), order[3:5])
+        self.assertEqual(await self.store.page("account", "*", "mb", 100), order[5:])
+        self.assertEqual(await self.store.page("account", "*", "wayne", 100), [])
+        self.assertEqual(await self.store.page("account", "*", "", 0), [])
+        self.assertEqual(await self.store.page("nothing", "*", "", 100), [])
 
-class _Model:
-    """A log in two lines."""
+    async def test_pages_of_what_matches(self) -> None:
+        """The pattern counts letters of another case as others; the limit counts what matches."""
+        for number in range(50):
+            await self.store.create("account", f"{'aA'[number % 2]}{number:02d}", b"")
+        seen: list[str] = []
+        while page := await self.store.page("account", "a*[02468]", seen[-1] if seen else "", 7):
+            self.assertLessEqual(len(page), 7)
+            seen += page
+        self.assertEqual(seen, [f"a{number:02d}" for number in range(0, 50, 2)])
 
-    def __init__(self) -> None:
-        self.trimmed = 0
-        self.bodies: list[str] = []
-
-    def after(self, seq: int) -> list[tuple[int, str]]:
-        """What can be read after `seq`."""
-        return [(n, body) for n, body in enumerate(self.bodies, 1) if n > max(seq, self.trimmed)]
-
-
-_SCRIPT = st.lists(
-    st.tuples(
-        st.sampled_from(["append", "append", "append", "read", "trim", "drop", "head"]), st.integers(0, 12)
-    ),
-    max_size=30,
-)
-
-any_scripts = given(st.lists(_SCRIPT, min_size=1, max_size=3))
-"""some logs, and what is done to each"""
-bounded = settings(derandomize=True, deadline=None, max_examples=60)
-
-
-class SequenceContract(SynchronousTestCase):
-    """Any sequence of calls, against a model. Subclasses say how to open a store and to wait for it."""
-
-    def open(self) -> Any:
-        """A new store."""
-        raise NotImplementedError
-
-    def wait_for(self, answer: Deferred[Any]) -> Any:
-        """The result of what will be answered."""
-        raise NotImplementedError
-
-    def close(self, store: Any) -> None:
-        """Done with it."""
-        raise NotImplementedError
-
-    def play(self, scripts: list[list[tuple[str, int]]]) -> None:
-        """Several logs at once, nothing awaited until the end: every answer is what the model says."""
-        store = self.open()
-        heard: list[Append] = []
-        store.committed = heard.extend
-        answers: list[tuple[Deferred[Any], Any]] = []
-        expected: list[tuple[str, int]] = []
-        for number, script in enumerate(scripts):
-            log = f"@log{number}"
-            model = _Model()
-            for step, value in script:
-                if step == "append":
-                    model.bodies.append(str(value))
-                    expected.append((log, len(model.bodies)))
-                    store.append([said(log, str(value))])
-                elif step == "read":
-                    found = store.read(log, value, 5)
-                    found.addCallback(lambda page: [(entry.seq, entry.body) for entry in page])
-                    answers.append((found, model.after(value)[:5]))
-                elif step == "head":
-                    answers.append((store.head(log), len(model.bodies)))
-                elif step == "trim":
-                    model.trimmed = max(model.trimmed, min(value, len(model.bodies)))
-                    answers.append((store.trim(log, value), None))
-                else:
-                    model = _Model()
-                    answers.append((store.drop(log), None))
-        for answer, right in answers:
-            self.assertEqual(self.wait_for(answer), right)
-        self.wait_for(store.head("@nobody"))
-        self.assertEqual([(append.log, append.seq) for append in heard], expected)
-        self.close(store)
+    async def test_pages_go_on_after_a_key_that_is_gone(self) -> None:
+        """What was deleted between two pages neither repeats nor hides anything."""
+        for name in ("a", "b", "c", "d"):
+            await self.store.create("account", name, b"")
+        self.assertEqual(await self.store.page("account", "*", "", 2), ["a", "b"])
+        await self.store.delete("account", "b", 1)
+        self.assertEqual(await self.store.page("account", "*", "b", 2), ["c", "d"])

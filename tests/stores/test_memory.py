@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
-from tests.stores.contract import DocumentContract, LogContract, SequenceContract, any_scripts, bounded, said
+from tests.stores.contract import DocumentContract, LogContract, said
+from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 
 
 class _InMemory:
@@ -30,10 +31,10 @@ class MemorySequences(SequenceContract):
     """Any sequence."""
 
     @bounded
-    @any_scripts
-    def test_any_sequence(self, scripts: list[list[tuple[str, int]]]) -> None:
+    @any_script
+    def test_any_sequence(self, script: Script) -> None:
         """Every answer is what the model says."""
-        self.play(scripts)
+        self.play(script)
 
     def open(self) -> MemoryStore:
         """As it is."""

@@ -14,16 +14,9 @@ from chatd.errors import Conflict, StoreUnavailable
 from chatd.stores import Append, sqlite_tail, sqlite_writer
 from chatd.stores.sqlite import SQLiteStore
 from tests.folders import folder
-from tests.stores.contract import (
-    DocumentContract,
-    LogContract,
-    SequenceContract,
-    StoreContract,
-    any_scripts,
-    bounded,
-    said,
-)
+from tests.stores.contract import DocumentContract, LogContract, said
 from tests.stores.in_file import InFile, PumpedReactor
+from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 
 
 class SQLiteLogs(InFile, LogContract):
@@ -35,28 +28,21 @@ class SQLiteDocuments(InFile, DocumentContract):
 
 
 class SQLiteSequences(SequenceContract):
-    """Any sequence."""
+    """Any sequence, with all threads."""
 
     @bounded
-    @any_scripts
-    def test_any_sequence(self, scripts: list[list[tuple[str, int]]]) -> None:
+    @any_script
+    def test_any_sequence(self, script: Script) -> None:
         """Every answer is what the model says."""
-        self.play(scripts)
+        self.play(script)
 
     @bounded
-    @any_scripts
-    def test_any_sequence_with_an_eager_index(self, scripts: list[list[tuple[str, int]]]) -> None:
-        """The same when the tail goes to the index every few entries."""
-        self.patch(sqlite_writer, "INDEX_AT", 3)
-        self.play(scripts)
-
-    @bounded
-    @any_scripts
-    def test_any_sequence_while_the_index_is_written(self, scripts: list[list[tuple[str, int]]]) -> None:
-        """The same when it goes there log by log, and calls come in between."""
+    @any_script
+    def test_any_sequence_with_an_eager_index(self, script: Script) -> None:
+        """The same when the tail goes to the index every few entries, log by log, with calls in between."""
         self.patch(sqlite_writer, "INDEX_AT", 3)
         self.patch(sqlite_tail, "_STEP", 1)
-        self.play(scripts)
+        self.play(script)
 
     def open(self) -> SQLiteStore:
         """A file of its own."""
@@ -68,6 +54,13 @@ class SQLiteSequences(SequenceContract):
     def wait_for(self, answer: Deferred[Any]) -> Any:
         """The threads do their part."""
         return self.reactor.run_until(answer)
+
+    def restart(self, store: SQLiteStore) -> SQLiteStore:
+        """Close the file and open it again."""
+        self.close(store)
+        again = SQLiteStore(self.reactor, store.path)
+        again.start()
+        return again
 
     def close(self, store: SQLiteStore) -> None:
         """Close the file."""
@@ -238,4 +231,4 @@ class Concurrency(InFile):
         self.assertEqual(len(order), 1)
 
 
-del LogContract, DocumentContract, SequenceContract, StoreContract, InFile
+del LogContract, DocumentContract, SequenceContract, InFile

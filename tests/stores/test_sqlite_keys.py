@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import tempfile
+from typing import Any
+
+from hypothesis import settings
+from twisted.internet.defer import Deferred
 
 from chatd.entries import EDIT
 from chatd.errors import KeyReused
-from chatd.stores import Append
+from chatd.stores import Append, sqlite_keys, sqlite_tail, sqlite_writer
 from chatd.stores.batches import Call
 from tests.stores.contract import NOBODY, said
-from tests.stores.with_writer import WithWriter
+from tests.stores.sequences import Script, SequenceContract, any_script
+from tests.stores.with_writer import SteppedStore, WithWriter
 
 
 class Resending(WithWriter):
@@ -215,3 +222,47 @@ class FreeAgain(WithWriter):
         """Rows."""
         (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(rows)
+
+
+class Sequences(SequenceContract):
+    """Any sequence, and any order of chores: small runs, small steps."""
+
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    @any_script
+    def test_any_sequence(self, script: Script) -> None:
+        """Every answer is what the model says."""
+        self.patch(sqlite_writer, "INDEX_AT", 3)
+        self.patch(sqlite_writer, "_RUBBISH_AT_ONCE", 2)
+        self.patch(sqlite_tail, "_STEP", 1)
+        self.patch(sqlite_keys, "_RUN", 2)
+        self.patch(sqlite_keys, "_CACHED", 3)
+        with tempfile.TemporaryDirectory(prefix="chatd-test-") as self.folder:
+            self.play(script)
+
+    def open(self) -> SteppedStore:
+        """A file of its own."""
+        self.store = SteppedStore(os.path.join(self.folder, "chatd.db"))
+        self.store.start()
+        return self.store
+
+    def wait_for(self, answer: Deferred[Any]) -> Any:
+        """By committing."""
+        self.store.commit()
+        return self.successResultOf(answer)
+
+    def restart(self, store: SteppedStore) -> SteppedStore:
+        """What a kill and a restart do."""
+        self.close(store)
+        return self.open()
+
+    def chore(self, store: SteppedStore) -> None:
+        """One step."""
+        if store.writer.chores:
+            store.writer.tidy()
+
+    def close(self, store: SteppedStore) -> None:
+        """Close the file."""
+        store.writer.connection.close()
+
+
+del SequenceContract

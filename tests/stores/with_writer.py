@@ -10,11 +10,35 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append, sqlite_tail, sqlite_writer
 from chatd.stores.batches import Call
+from chatd.stores.sqlite import SQLiteStore
 from chatd.stores.sqlite_file import connect, migrate, migrations
 from chatd.stores.sqlite_writer import Writer
 from tests.folders import folder
+from tests.stores.in_file import PumpedReactor
 
 LATER = 1_000_000
+
+
+class SteppedStore(SQLiteStore):
+    """The store without threads: it commits when it is told to, and does its chores one by one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(PumpedReactor(), path)
+
+    def start(self) -> None:
+        """See `Store.start`; nothing is claimed."""
+        connection = connect(self.path, writing=True)
+        migrate(connection, self.path, migrations())
+        self.writer = Writer(connection)
+
+    def flush(self) -> None:
+        """Wait for `commit`."""
+
+    def commit(self) -> None:
+        """Commit and answer what is waiting."""
+        batch = self._take_open()
+        self.writer.commit(batch)
+        self._answer(batch)
 
 
 class WithWriter(SynchronousTestCase):
