@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from chatd.accounts import Account
 from chatd.claiming import ClaimingSession
 from chatd.entries import Entry
+from chatd.following import FollowingSession
 from chatd.limits import Limits
 from chatd.mailboxes import Background
 from chatd.realm import Realm
@@ -58,6 +59,76 @@ class Runner:
     def sleep(self, seconds: float) -> Awaitable[object]:
         """See `Background`."""
         return deferLater(self.clock, seconds)
+
+
+class Follower:
+    """A peer that acknowledges: keeps what it is handed, by log, as (seq, sender, kind, body). After `room`
+    entries it is not writable until `drain`."""
+
+    about = "a test"
+
+    def __init__(self) -> None:
+        self.room: int | None = None
+        self.full = False
+        self.logs: dict[str, list[tuple[int, str, str, str]]] = {}
+        self.answers: list[Append] = []
+        self.receipts: list[tuple[str, str, int]] = []
+        self.echoes: list[str] = []
+        self.rooms_left: list[str] = []
+
+    @property
+    def writable(self) -> bool:
+        """See `Peer`."""
+        return not self.full
+
+    def push(self, runs: Sequence[Sequence[Append]]) -> None:
+        """See `FollowingPeer`."""
+        for run in runs:
+            self._take(run[0].log, run)
+
+    def replay(self, log: str, entries: Sequence[Entry]) -> None:
+        """See `FollowingPeer`."""
+        self._take(log, entries)
+
+    def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
+        taken = self.logs.setdefault(log, [])
+        taken += [(entry.seq, entry.sender, entry.kind, entry.body) for entry in entries]
+        if self.room is not None:
+            self.room -= len(entries)
+            self.full = self.room < 0
+
+    def answer(self, appends: Sequence[Append]) -> None:
+        """See `Peer`."""
+        self.answers += appends
+
+    def echo(self, appends: Sequence[Append]) -> None:
+        """See `FollowingPeer`."""
+        self.echoes += [append.body for append in appends]
+
+    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
+        """See `FollowingPeer`."""
+        self.receipts += [(log, what, seq) for seq in seqs]
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """See `FollowingPeer`."""
+
+    def presence(self, name: str, status: str, text: str, seen: int) -> None:
+        """See `FollowingPeer`."""
+
+    def joined(self, log: str) -> None:
+        """See `FollowingPeer`."""
+
+    def left(self, room: str, reason: str) -> None:
+        """See `FollowingPeer`."""
+        self.rooms_left.append(room)
+
+    def dismiss(self, code: str, sentence: str) -> None:
+        """See `Peer`."""
+
+    def drain(self) -> None:
+        """It reads again."""
+        self.room = None
+        self.full = False
 
 
 OPEN = Account(0)
@@ -171,6 +242,14 @@ class House:
         reader = Reader()
         self.sessions[name] = self.run(self.realm.login(name, OPEN, reader))
         return reader
+
+    def follow(self, name: str, positions: Mapping[str, int]) -> tuple[FollowingSession, Follower]:
+        """Log a follower in."""
+        peer = Follower()
+        session = self.run(self.realm.follow(name, OPEN, peer))
+        session.wants_receipts = True
+        session.begin(positions)
+        return session, peer
 
     def send(self, sender: str, recipient: str, *texts: str) -> None:
         """Send texts, each known recipient at once."""
