@@ -82,10 +82,10 @@ class WireClient:
     def told(self, *kinds: type[M]) -> list[M]:
         """The events of these kinds since the last time; others are forgotten."""
         events, self.events = self.events + self.take(), []
-        return [event for event in events if isinstance(event, kinds)]  # type: ignore[misc]
+        return [event for event in events if isinstance(event, kinds)]
 
     def texts(self) -> list[tuple[str, str, str]]:
-        """(log, sender, body) of the entries pushed since the last time, kinds other than text before the body."""
+        """(log, sender, body) of what was pushed since the last time; before the body a kind but text."""
         return [
             (each.log, each.sender, each.body if each.kind == "text" else f"{each.kind} {each.body}".strip())
             for each in self.told(c.Pushed)
@@ -134,4 +134,10 @@ class WireHouse(House):
         for room in rooms:
             client.done(c.Join(0, room))
         client.told()
+        return client
+
+    def come_raw(self, name: str) -> WireClient:
+        """An open account that exists, logged in; what that brought is kept."""
+        client = self.connect()
+        client.done(c.LogIn(0, name))
         return client
