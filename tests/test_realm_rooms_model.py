@@ -295,6 +295,9 @@ class OnceForEachDevice(SynchronousTestCase):
     def test_every_entry_once_in_order(self, script: list[tuple[str, int, int, int, int, int]]) -> None:
         """Each device is handed what comes after its place in each of its logs, and nothing else."""
         play = Play()
+        for name in NAMES:
+            for device in range(DEVICES):
+                play.login(name, device, False)
         for step, who, device, whom, first, last in script:
             name, target = NAMES[who], (*NAMES, *ROOMS)[whom]
             room = ROOMS[whom % len(ROOMS)]
@@ -325,4 +328,6 @@ class OnceForEachDevice(SynchronousTestCase):
                 case "kill":
                     play.rest()
                     play.kill()
+                    for each in NAMES:
+                        play.login(each, device, bool(last % 2))
         play.rest()
