@@ -1,6 +1,7 @@
 """The client: a library, `connect`, and on it the program ``python -m chatd.client``."""
 
-from chatd.client.api import Client, Connected, Disconnected, Event, connect
+from chatd.client.api import Client, Connected, Disconnected, Event
+from chatd.client.connecting import connect
 from chatd.codecs.catalogue import Goodbye, Joined, Left, Presence, Pushed, Receipt, Sent, Typing
 
 __all__ = [

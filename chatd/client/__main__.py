@@ -15,7 +15,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from chatd.client import api, stdio, styling
+from chatd.client import api, connecting, stdio, styling
 from chatd.client.arriving import Arrival
 from chatd.client.chat import Chat
 from chatd.client.classic.connection import connect
@@ -126,7 +126,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
     address = f"chat://[{host}]:{port}" if ":" in host else f"chat://{host}:{port}"
 
     async def enter(name: str, password: str | None, register: bool, invite: str | None) -> api.Client:
-        return await api.connect(
+        return await connecting.connect(
             address, name, password, register=register, invite=invite, features=features, reactor=reactor
         )
 

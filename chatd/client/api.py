@@ -15,25 +15,21 @@ import random as random_module
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import msgspec
 from twisted.internet import protocol
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 
-import chatd
+from chatd.client.letters import Letters
 from chatd.client.link import Disconnected as LinkLost
 from chatd.client.link import Link
 from chatd.client.logs import Log
 from chatd.client.requests import Requests
 from chatd.codecs import catalogue as c
-from chatd.errors import Refused
+from chatd.errors import Refused, TextTooLong
 
-PORT = 65432
-"""the port that a daemon listens on unless told otherwise"""
 CONNECT_TIME = 10.0
 """seconds that connecting may take, name look-up included"""
 CLOSE_TIME = 5.0
@@ -63,21 +59,6 @@ class Disconnected(msgspec.Struct, frozen=True):
 
 Event: TypeAlias = c.Message | Connected | Disconnected
 """one of the two above, or `Pushed`, `Sent`, `Receipt`, `Presence`, `Typing`, `Joined`, `Left`, `Goodbye`"""
-
-
-class _Letter:
-    """A request that may be sent again, for it carries a key, and whoever waits for its answer."""
-
-    __slots__ = ("answer", "message", "on")
-
-    def __init__(self, message: Any) -> None:
-        self.message = message
-        self.answer: Deferred[c.Accepted] = Deferred(self._forget)
-        # The connection it went out by.
-        self.on: Link | None = None
-
-    def _forget(self, answer: Deferred[c.Accepted]) -> None:
-        """Nobody waits any more; the message goes its way all the same."""
 
 
 class Client(Requests):
@@ -115,7 +96,7 @@ class Client(Requests):
         self._reconnect = reconnect
         self._random = random
         self._link: Link | None = None
-        self._letters: deque[_Letter] = deque()
+        self._letters = Letters()
         self._events: deque[Event] = deque()
         self._waiting: Deferred[None] | None = None
         self._behind = False
@@ -208,8 +189,7 @@ class Client(Requests):
             if log.room is not None:
                 self._put(c.Left(log.room.room, "left"))
         self._acknowledge()
-        for letter in self._letters:
-            self._post(letter)
+        self._letters.send_all(link)
         if self._presence is not None and (self._presence.away or self._presence.hidden):
             self._ignore(link.request(msgspec.structs.replace(self._presence)))
         names = list(self._watched)
@@ -229,9 +209,7 @@ class Client(Requests):
         was_connected, self.connected = self.connected and link is self._link, False
         if link is self._link:
             self._link = None
-        for letter in self._letters:
-            if letter.on is link:
-                letter.on = None
+        self._letters.lost(link)
         if self._closing or not was_connected:
             return
         if self._unwelcome or not self._reconnect:
@@ -271,9 +249,7 @@ class Client(Requests):
     def _end(self, reason: BaseException) -> None:
         """There will be no connection any more."""
         self._over = reason
-        letters, self._letters = self._letters, deque()
-        for letter in letters:
-            letter.answer.errback(reason)
+        self._letters.fail(reason)
         self._wake()
 
     # Events
@@ -396,34 +372,15 @@ class Client(Requests):
     def post(self, message: Any) -> Deferred[c.Accepted]:
         """Send a message with a key, as often as it takes. Fails with `Refused`, and with `Fatal` when there
         will be no connection any more."""
-        letter = _Letter(message)
         if self._over is not None:
-            letter.answer.errback(self._over)
-        elif self._closing:
-            letter.answer.errback(LinkLost())
-        else:
-            self._letters.append(letter)
-            if self.connected:
-                self._post(letter)
-        return letter.answer
-
-    def _post(self, letter: _Letter) -> None:
-        link = self._link
-        if link is None or letter.on is link:
-            return
-        letter.on = link
-
-        def settled(result: Any) -> None:
-            if letter.on is not link:
-                return  # It was lost with the connection, and is sent again.
-            try:
-                self._letters.remove(letter)
-            except ValueError:
-                return
-            if not letter.answer.called:
-                letter.answer.callback(result)
-
-        link.request(msgspec.structs.replace(letter.message)).addBoth(settled)
+            return fail(self._over)
+        if self._closing:
+            return fail(LinkLost())
+        limit = self.welcome.limits.text
+        text: str = getattr(message, "text", "")
+        if len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit:
+            return fail(TextTooLong())
+        return self._letters.post(message, self._link if self.connected else None)
 
     def new_key(self) -> str:
         """A key that nobody else uses, greater than those before it."""
@@ -468,57 +425,3 @@ class Client(Requests):
         for timer in (self._retry, self._acking):
             if timer is not None and timer.active():
                 timer.cancel()
-
-
-async def connect(
-    address: str,
-    name: str,
-    password: str | None = None,
-    *,
-    register: bool = False,
-    invite: str | None = None,
-    features: Iterable[str] = c.FEATURES,
-    program: str = "chatd.client",
-    version: str = chatd.__version__,
-    positions: Iterable[c.Position] = (),
-    reconnect: bool = True,
-    reactor: Any = None,
-    endpoint: IStreamClientEndpoint | None = None,
-    random: random_module.Random | None = None,
-) -> Client:
-    """Log in to the server at `address`, ``chat://HOST[:PORT]``, as the account `name`.
-
-    `register`: make the account if there is none, with `password` (None: open) and the operator's `invite`.
-    `positions`: go on where another client stopped (`Client.positions`). `reconnect`: when the connection is
-    lost later, connect again, for as long as it takes. `reactor`, `endpoint` and `random` are for tests.
-
-    Raises `Refused` with the server's code and sentence, `Fatal` if it does not speak version 1, `ValueError`
-    for an address that is none, and Twisted's connection errors.
-    """
-    if reactor is None:
-        from twisted.internet import reactor
-    if endpoint is None:
-        host, port = parse(address)
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIME)
-    client = Client(
-        endpoint,
-        name,
-        password,
-        clock=reactor,
-        hello=c.Hello(0, program, version, sorted(features)),
-        register=register,
-        invite=invite,
-        positions=positions,
-        reconnect=reconnect,
-        random=random or random_module.SystemRandom(),
-    )
-    await client.open()
-    return client
-
-
-def parse(address: str) -> tuple[str, int]:
-    """Host and port of ``chat://HOST[:PORT]``. Raises `ValueError`."""
-    parts = urlsplit(address)
-    if parts.scheme != "chat" or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"an address is chat://HOST or chat://HOST:PORT, not {address!r}")
-    return parts.hostname, parts.port or PORT

@@ -14,7 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import Client, Connected, Disconnected, Pushed, connect
-from chatd.client.api import ACK_DELAY, CLOSE_TIME, ENOUGH, FIRST_DELAY, LONGEST_DELAY, parse
+from chatd.client.api import ACK_DELAY, CLOSE_TIME, ENOUGH, FIRST_DELAY, LONGEST_DELAY
+from chatd.client.connecting import parse
 from chatd.codecs import catalogue as c
 from chatd.codecs.wire import encode, server_decoder
 from chatd.errors import Fatal, Refused
@@ -200,6 +201,11 @@ class Library(SynchronousTestCase):
         self.assertEqual(self.successResultOf(first).seq, 1)
         refused = self.failureResultOf(second, Refused).value
         self.assertEqual((refused.code, str(refused)), ("blocked", "He takes nothing."))
+
+    def test_too_long(self) -> None:
+        """What the server would not even read is refused here."""
+        refused = self.failureResultOf(self.start(self.client.send("bob", "é" * 32_769)), Refused).value
+        self.assertEqual((refused.code, self.server.asked), ("text-too-long", []))
 
     def test_events_once_and_acknowledged_when_handled(self) -> None:
         """An entry that comes again is not told again; one that is being handled is not acknowledged yet."""
