@@ -35,7 +35,7 @@ CURSOR = "cursor"
 CLAIM = "claim"
 READING = "reading"
 SETTINGS = "settings"
-SOON_SECONDS = 0.5
+SOON_SECONDS = 1.0
 """how long an acknowledgement may wait before the store hears of it, unless somebody asks for it"""
 RETRY_SECONDS = 1.0
 """how long a failed write of a cursor or a claim waits before it is tried again"""

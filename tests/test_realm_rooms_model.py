@@ -217,7 +217,7 @@ class Play:
                 assert self.stored(name, log) == acked, (name, log, self.stored(name, log), acked)
 
     def kill(self) -> None:
-        """kill -9, and a new daemon; acknowledgements younger than half a second may be forgotten."""
+        """kill -9, and a new daemon; acknowledgements younger than a second may be forgotten."""
         for (name, number), device in self.devices.items():
             self.remember(name, number, device)
         self.devices.clear()

@@ -22,7 +22,6 @@ Each request has its own number, the answer has the same. What each message is: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 from chatd.codecs import catalogue as c
@@ -83,9 +82,10 @@ class WireProtocol(Connection):
             while done < count:
                 message = messages[done]
                 if message.__class__ is c.Send:
-                    run = messages[done:] if done else messages
-                    if count - done > 1:
-                        run = list(takewhile(_is_send, run))
+                    end = done + 1
+                    while end < count and messages[end].__class__ is c.Send:
+                        end += 1
+                    run: Any = messages if end - done == count else messages[done:end]
                     taken = self.realm.send(session, run, self.realm.now())
                     if not taken:
                         break
@@ -326,7 +326,3 @@ def _encoded(run: Run) -> bytes:
     """The same, kept for all others who read it."""
     run.encoded = _encode(run)
     return run.encoded
-
-
-def _is_send(message: Received) -> bool:
-    return message.__class__ is c.Send

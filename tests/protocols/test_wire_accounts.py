@@ -133,7 +133,7 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(again.texts(), [])
 
     def test_acknowledgements_are_stored_soon(self) -> None:
-        """Without being asked for it, within half a second."""
+        """Without being asked for it, within a second."""
         bob = self.house.come("bob")
         bob.done(c.Send(0, "ann", "1"))
         self.ann.send(c.Ack(0, "@ann", 1))
