@@ -134,7 +134,13 @@ class Keys:
                 pair = (log, sender)
                 keys = self._planned[pair]
                 risen = self._greatest_risen(pair)
-                rising: list[str] = []
+                rising = list(keys)
+                if rising[0] > risen and len(rising) <= _RUN and rising == sorted(rising):
+                    # All of them rise, as most senders' keys do.
+                    self._risen[pair] = rising[-1]
+                    runs += (log, sender, rising[-1], max(keys.values()), _PACK(keys))
+                    continue
+                rising = []
                 for key in keys:
                     if key > risen:
                         risen = key
