@@ -32,6 +32,11 @@ from chatd.stores.sqlite_writer import Writer
 
 T = TypeVar("T")
 
+_MANY = 64
+"""entries in a batch that tell of load"""
+_PATIENCE = 0.002
+"""seconds that, under load, the next batch collects after one was written"""
+
 
 class SQLiteStore(Batches):
     """`Store` in the file at `path`. `reactor` must take calls from threads (IReactorFromThreads)."""
@@ -108,7 +113,12 @@ class SQLiteStore(Batches):
         elif self._failing and not trouble:
             self.log.info("The store {path} can write again", path=self.path)
         self._failing = trouble is not None
-        self._submit()
+        if len(batch) >= _MANY and len(self._open) < len(batch) and self._stopped is None:
+            # Under load a moment's patience makes fewer and larger batches, which are cheaper for everyone.
+            self._flush_due = True
+            self._later(_PATIENCE, self._submit)
+        else:
+            self._submit()
         self._answer(batch)
         if self._stopped is not None:
             self._submit()
