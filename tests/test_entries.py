@@ -79,6 +79,31 @@ class Cursors(SynchronousTestCase):
         self.assertEqual((cursor.upto, cursor.ahead), before)
         self.assertEqual(cursor.acknowledge(*more).acknowledge(*more), cursor.acknowledge(*more))
 
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    @given(steps, steps)
+    def test_a_union_has_what_either_has(self, script: list[Step], other: list[Step]) -> None:
+        """Two cursors become one, as two sets do, in its shortest form and whichever comes first."""
+        (cursor, model), (more, more_model) = played(script), played(other)
+        joined = cursor.union(more)
+        self.assertEqual({seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}, model | more_model)
+        rebuilt = Cursor()
+        for seq in sorted(model | more_model, reverse=True):
+            rebuilt = rebuilt.acknowledge(seq, seq)
+        self.assertEqual(joined, rebuilt)
+        self.assertEqual(more.union(cursor), joined)
+        self.assertEqual(joined.union(cursor), joined)
+        self.assertEqual((cursor, more), (played(script)[0], played(other)[0]))
+
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    @given(st.integers(0, HIGHEST), st.lists(st.tuples(st.integers(0, HIGHEST), st.integers(0, HIGHEST))))
+    def test_acknowledging_is_a_union_of_ranges(self, upto: int, ranges: list[tuple[int, int]]) -> None:
+        """Whether a range is old, next, apart, overlapping or none: the seqs it names are added."""
+        cursor, model = Cursor(upto), set(range(1, upto + 1))
+        for first, last in ranges:
+            cursor = cursor.acknowledge(first, last)
+            model |= set(range(max(first, 1), last + 1))
+            self.assertEqual({seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}, model)
+
     def test_a_range_that_ends_before_it_begins_is_nothing(self) -> None:
         """Acknowledging "from 4 to 3", as an empty page would, acknowledges nothing."""
         self.assertEqual(Cursor(2).acknowledge(4, 3), Cursor(2))

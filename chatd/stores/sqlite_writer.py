@@ -206,7 +206,10 @@ class Writer:
     @property
     def chores(self) -> bool:
         """Whether `tidy` has something to do."""
-        return not self._untidy and (self.rubbish or self._tail.indexing or len(self._tail) >= INDEX_AT)
+        # A stale tail has entries that were taken back.
+        if self._untidy or self._tail_is_stale:
+            return False
+        return self.rubbish or self._tail.indexing or len(self._tail) >= INDEX_AT
 
     @property
     def overdue(self) -> bool:
