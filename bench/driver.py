@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from bench.process import DRIVER_CPU, cpu_seconds, pin
-from bench.relay import KEY_SIZE
+from bench.relay import frame
 from chatd.codecs.classic import CREATE, LOGIN, RESPONSE, encode, encode_send
 
 TEXT = "x" * 100
@@ -59,7 +59,8 @@ class Pair:
 
     def __init__(self, load: Load, number: int) -> None:
         sender, reader = f"{load.prefix}a{number:04d}", f"{load.prefix}b{number:04d}"
-        self.frame = encode_send(sender, reader, TEXT)
+        message = encode_send(sender, reader, TEXT)
+        self.frame = message if load.echo else frame(message)
         self.ends = [self._open(load, sender, number), self._open(load, reader, number)]
         self.received = [0, 0]
         self.done = 0
@@ -69,7 +70,7 @@ class Pair:
         if load.echo:
             return log_in(load.port, name)
         end = connect(load.port)
-        end.sendall(f"{number:0{KEY_SIZE}d}".encode())
+        end.sendall(frame(b"%d" % number))
         return end
 
     def send(self, count: int, now: float) -> None:

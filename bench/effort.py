@@ -46,11 +46,11 @@ Measurement = Callable[[Effort], Iterator[Row]]
 
 
 @contextmanager
-def server_of(kind: str, size: int = 100) -> Iterator[Server]:
-    """A fresh relay for messages of `size` bytes, or a fresh daemon, in a folder of its own."""
+def server_of(kind: str) -> Iterator[Server]:
+    """A fresh relay, or a fresh daemon, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         commands = {
-            "relay": relay(size),
+            "relay": relay(),
             "memory": chatd("memory"),
             "durable": chatd(f"sqlite:{os.path.join(folder, 'chatd.db')}"),
         }

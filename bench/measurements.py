@@ -13,6 +13,7 @@ from bench.driver import TEXT, Result, connect, log_in, log_in_all
 from bench.effort import WINDOWS, Effort, Measurement, Row, drive, load_of, server_of
 from bench.fill import fill
 from bench.process import Server, chatd, memory_bytes, running
+from bench.relay import frame
 from bench.version1 import pairs, resume, rooms
 from chatd.codecs.classic import LIST, Decoder, ListResponse, Send, client_decoder, encode, encode_send
 
@@ -21,12 +22,11 @@ _CPU_TARGETS = {("memory", 1): 1.5, ("memory", 16): 1.8, ("durable", 1): 2.0, ("
 
 def cost(effort: Effort) -> Iterator[Row]:
     """Processor time of the daemon per message, against the relay's in the same round."""
-    size = len(encode_send("ca0000", "cb0000", TEXT))
     results: dict[tuple[str, int], list[Result]] = {}
     for _ in range(effort.rounds):
         for kind in ("relay", "memory", "durable"):
             for window in WINDOWS:
-                with server_of(kind, size) as server:
+                with server_of(kind) as server:
                     load = load_of(server, effort, window=window, echo=kind != "relay", prefix="c")
                     results.setdefault((kind, window), []).append(drive(load))
     for window in WINDOWS:
@@ -60,7 +60,7 @@ def memory(effort: Effort) -> Iterator[Row]:
             if kind == "relay":
                 ends = [connect(server.port) for _ in range(effort.users)]
                 for number, end in enumerate(ends):
-                    end.sendall(f"{number:08d}".encode())
+                    end.sendall(frame(b"%d" % number))
             else:
                 ends = log_in_all(server.port, [f"user{number:05d}" for number in range(effort.users)])
             after = memory_bytes(server.pid)

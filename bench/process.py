@@ -80,9 +80,9 @@ def _drain(process: subprocess.Popen[str]) -> None:
         pass
 
 
-def relay(size: int) -> list[str]:
-    """The command of the relay for messages of `size` bytes."""
-    return [sys.executable, "-m", "bench.relay", str(size)]
+def relay() -> list[str]:
+    """The command of the relay."""
+    return [sys.executable, "-m", "bench.relay"]
 
 
 def chatd(store: str) -> list[str]:

@@ -1,54 +1,51 @@
-"""The unit of measurement: the least that a Twisted server can do with a message.
+"""The unit of measurement: the least that a Twisted server can do with messages.
 
-Whatever comes from one end of a pair goes to the other, with one `transport.write` for each message. No
-names, no parsing (all messages have the same size), no echo, nothing kept.
+Whatever comes from one end of a pair goes to the other: frames as Twisted cuts them (`Int32StringReceiver`: a
+length of four bytes, then the message), one `transport.write` for each. No names, no echo, nothing kept.
 
-Usage: python -m bench.relay SIZE. The first 8 bytes of a connection are the key of its pair.
+Usage: python -m bench.relay. The first frame of a connection is the key of its pair.
 """
 
 from __future__ import annotations
 
 import resource
-import sys
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import Int32StringReceiver
 
-KEY_SIZE = 8
 
-
-class Relay(Protocol):
+class Relay(Int32StringReceiver):
     """One end of a pair."""
 
     other: Relay | None = None
     key = b""
-    rest = b""
     factory: Any
 
-    def dataReceived(self, data: bytes) -> None:
+    def __init__(self) -> None:
+        self.early: list[bytes] = []
+
+    def stringReceived(self, message: bytes) -> None:
         """Find the other end first; from then on pass on."""
-        if self.rest:
-            data = self.rest + data
-        if not self.key:
-            self.key = data[:KEY_SIZE]
-            data = data[KEY_SIZE:]
-            waiting = self.factory.waiting
-            other = waiting.pop(self.key, None)
+        if self.other is not None:
+            self.other.sendString(message)  # type: ignore[no-untyped-call]
+        elif self.key:
+            self.early.append(message)
+        else:
+            self.key = message
+            other = self.factory.waiting.pop(message, None)
             if other is None:
-                waiting[self.key] = self
+                self.factory.waiting[message] = self
             else:
                 self.other, other.other = other, self
-                other.dataReceived(b"")
-        if self.other is None or self.other.transport is None:
-            self.rest = data
-            return
-        size = self.factory.size
-        whole = len(data) - len(data) % size
-        write = self.other.transport.write
-        for start in range(0, whole, size):
-            write(data[start : start + size])
-        self.rest = data[whole:]
+                for early in other.early:
+                    self.sendString(early)  # type: ignore[no-untyped-call]
+
+
+def frame(message: bytes) -> bytes:
+    """A message as the relay takes it."""
+    return len(message).to_bytes(4) + message
 
 
 def main() -> None:
@@ -56,7 +53,6 @@ def main() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     factory: Any = Factory.forProtocol(Relay)
-    factory.size = int(sys.argv[1])
     factory.waiting = {}
     port: Any = reactor.listenTCP(0, factory, backlog=1024, interface="127.0.0.1")
     print(f"listening on 127.0.0.1:{port.getHost().port}", flush=True)

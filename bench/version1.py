@@ -6,11 +6,10 @@ import statistics
 import sys
 from collections.abc import Iterator
 
-from bench.driver import TEXT, Result
+from bench.driver import Result
 from bench.effort import WINDOWS, Effort, Row, drive, load_of, server_of
 from bench.process import Server, running
 from bench.wire import Crowd, Return, pushed_size
-from chatd.codecs.classic import encode_send
 
 MEMBERS = 200
 WAITING = 10_000
@@ -21,12 +20,11 @@ _RESUME_TARGET = 1.0
 
 def pairs(effort: Effort) -> Iterator[Row]:
     """Processor time per message with a key, `accepted` and acknowledged, against the relay's."""
-    size = len(encode_send("ca0000", "cb0000", TEXT))
     results: dict[tuple[str, int], list[Result]] = {}
     for _ in range(effort.rounds):
         for kind in ("relay", "memory", "durable"):
             for window in WINDOWS:
-                with server_of(kind, size) as server:
+                with server_of(kind) as server:
                     load = load_of(server, effort, window=window, echo=kind != "relay", prefix="c")
                     program = () if kind == "relay" else ("bench.wire", "pairs")
                     results.setdefault((kind, window), []).append(drive(load, *program))

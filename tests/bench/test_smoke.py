@@ -8,12 +8,11 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.__main__ import line
-from bench.driver import TEXT, Load, drive
+from bench.driver import Load, drive
 from bench.effort import Row
 from bench.fill import fill
 from bench.process import chatd, cpu_seconds, memory_bytes, relay, running
 from bench.wire import Crowd, Return, broadcast, pairs, pushed_size, resume, room
-from chatd.codecs.classic import encode_send
 from chatd.stores.sqlite_file import check
 from tests.folders import folder
 
@@ -23,8 +22,7 @@ class Smoke(SynchronousTestCase):
 
     def test_relay(self) -> None:
         """Messages go from end to end."""
-        command = relay(len(encode_send("xa0000", "xb0000", TEXT)))
-        with running(command, folder(self)) as server:
+        with running(relay(), folder(self)) as server:
             result = drive(Load(server.port, server.pid, 2, 4, 0.2, False, "x", warm_up=0.1))
             self.assertTrue(cpu_seconds(server.pid) > 0)
             self.assertTrue(memory_bytes(server.pid) > 1_000_000)
