@@ -3,108 +3,48 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.python import usage
 
 from chatd import __version__
-from chatd.limits import Limits, Retention
+from chatd import option_values as values
+from chatd.limits import Limits
+from chatd.option_values import LEGACY, on_loopback
+
+T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "CHATD_"
-
-
-def _port(value: str) -> int:
-    if not (value.isascii() and value.isdigit()) or int(value) > 65535:
-        raise ValueError(f"a port is a number from 0 to 65535 (0: any free one), not {value!r}")
-    return int(value)
-
-
-def _host(value: str) -> str:
-    if not value or any(char.isspace() for char in value):
-        raise ValueError(f"a host is a name or an address such as 127.0.0.1 or ::1, not {value!r}")
-    return value
-
-
-def _store(value: str) -> str:
-    sort, _, path = value.partition(":")
-    if value != "memory" and (sort != "sqlite" or not path or "\0" in path):
-        raise ValueError(f"a store is memory or sqlite:PATH, not {value!r}")
-    return value
-
-
-def _rate(value: str) -> float | None:
-    if value == "none":
-        return None
-    try:
-        rate = float(value)
-    except ValueError:
-        rate = 0.0
-    if not 0.01 <= rate <= 1e9:
-        raise ValueError(f"a rate is a number of commands a second, from 0.01 on, or none; not {value!r}")
-    return rate
-
-
-def _registration(value: str) -> str:
-    if value not in ("open", "invite", "closed"):
-        raise ValueError(f"registration is open, invite or closed, not {value!r}")
-    return value
-
-
-def _switch(value: str) -> bool:
-    if value not in ("yes", "no"):
-        raise ValueError(f"that is yes or no, not {value!r}")
-    return value == "yes"
-
-
-_AGE = re.compile(r"([0-9]{1,9})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-def seconds(value: str) -> int:
-    """A time such as ``90s``, ``15m``, ``12h``, ``30d`` or ``4w``, more than 0, in seconds. Raises
-    `ValueError`."""
-    found = _AGE.fullmatch(value)
-    if found is None or not int(found[1]):
-        raise ValueError(f"a time is a number and one of s m h d w, such as 30d, not {value!r}")
-    return int(found[1]) * _SECONDS[found[2]]
-
-
-def _retain(value: str) -> Retention:
-    if value == "none":
-        return Retention()
-    parts = value.split(",")
-    ages = [seconds(part) for part in parts if _AGE.fullmatch(part)]
-    counts = [int(part) for part in parts if re.fullmatch(r"[0-9]{1,15}", part)]
-    if len(ages) > 1 or len(counts) > 1 or len(ages) + len(counts) != len(parts) or 0 in counts:
-        raise ValueError(
-            "what is retained of a log is an age, a number of messages, or both "
-            f"(30d  10000  90d,100000), or none: everything; not {value!r}"
-        )
-    return Retention(ages[0] if ages else None, counts[0] if counts else None)
-
-
-def _admin(value: str) -> str | None:
-    if not value or "\0" in value:
-        raise ValueError(f"an admin socket is a path, or none, not {value!r}")
-    return None if value == "none" else value
-
 
 # Every option but the name of the file they can stand in: its default, and what makes a value of its text.
 # Where there is no default, it depends on other options.
 _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
-    "port": ("65432", _port),
-    "host": ("127.0.0.1", _host),
-    "store": ("sqlite:chatd.db", _store),
-    "rate": (f"{Limits().rate:g}", _rate),
-    "registration": (None, _registration),
-    "allow-open-accounts": (None, _switch),
-    "retain": ("none", _retain),
-    "admin": (None, _admin),
+    "port": ("65432", values.port),
+    "host": ("127.0.0.1", values.host),
+    "store": ("sqlite:chatd.db", values.store),
+    "rate": (f"{Limits().rate:g}", values.rate),
+    "registration": (None, values.registration),
+    "allow-open-accounts": (None, values.switch),
+    "retain": ("none", values.retain),
+    "admin": (None, values.admin),
+    "legacy-ports": ("no", values.switch),
+    "tls-cert": (None, values.path),
+    "tls-key": (None, values.path),
+    "tls-only": ("no", values.switch),
+}
+
+
+# The one that can be given several times.
+_REPEATED = "listen"
+# Switches that the command line has as flags: which option each is, and what it makes of it.
+_FLAGS = {
+    "allow-open-accounts": ("allow-open-accounts", "yes"),
+    "forbid-open-accounts": ("allow-open-accounts", "no"),
+    "legacy-ports": ("legacy-ports", "yes"),
+    "tls-only": ("tls-only", "yes"),
 }
 
 
@@ -113,50 +53,46 @@ def variable(name: str) -> str:
     return ENVIRONMENT_PREFIX + name.upper().replace("-", "_")
 
 
-def on_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on a host."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _dependent(options: Mapping[str, Any]) -> dict[str, Any]:
     """The defaults that depend on other options."""
-    local = on_loopback(options["host"])
+    local = on_loopback(options["host"]) and all(port.local for port in options["listen"])
     sort, _, path = options["store"].partition(":")
     return {
         "registration": "open" if local else "invite",
         "allow-open-accounts": local,
         "admin": f"{path}.admin" if sort == "sqlite" else None,
+        "tls-key": options["tls-cert"],
     }
 
 
 class Options(usage.Options):
     """What an operator may choose. After `parseOptions` each is checked: port, host, store, rate,
-    registration, allow-open-accounts (bool), retain (`Retention`), admin (None: there is none)."""
+    registration, allow-open-accounts (bool), retain (`Retention`), admin (None: there is none), listen
+    (`option_values.Listen`s), tls-cert and tls-key (None: no TLS), tls-only (bool)."""
 
     synopsis = (
         "Usage: twistd [twistd's options] chatd [options]      (python -m chatd: the same as twistd -n chatd)"
     )
 
-    longdesc = """
-A chat daemon: accounts, mailboxes that survive a crash, one port.
+    longdesc = "A chat daemon: accounts, mailboxes that survive a crash, one port for every protocol."
 
+    _EXAMPLES = """
 Examples:
   twistd -n chatd                            in the foreground, on 127.0.0.1:65432, data in ./chatd.db
   twistd -n chatd --store sqlite:/var/lib/chatd/chatd.db --host 0.0.0.0
   twistd --logfile chatd.log chatd           as a daemon; stop it with: kill `cat twistd.pid`
   twistd -n chatd --store memory             for a try: everything is gone when it stops
   twistd -n chatd --host 0.0.0.0 --registration open --retain 90d,100000
+  twistd -n chatd --legacy-ports             for the clients of old, where their servers were
+  twistd -n chatd --host 0.0.0.0 --tls-cert chatd.pem --tls-key chatd.key --tls-only
 
 Each option can also be set by an environment variable (CHATD_PORT, CHATD_HOST, CHATD_STORE, CHATD_RATE,
-CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS, CHATD_RETAIN, CHATD_ADMIN, CHATD_CONFIG) or in the
-configuration file (port = 65432, store = "memory", ...). The command line wins over the environment, the
-environment over the file.
-Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstrip()
+CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN with blanks
+between several, CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no,
+CHATD_CONFIG) or in the configuration file (port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ...).
+The command line wins over the environment, the environment over the file.
+Talk to it: python -m chatd.client; administer it: python -m chatd.admin
+"""
 
     optParameters = [
         ["port", "p", None, "Listen on this TCP port, 65432 unless told otherwise; 0: any free one."],
@@ -188,13 +124,6 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstr
             "invite) or closed (nobody). Default: open where only this machine can reach it, else invite.",
         ],
         [
-            "allow-open-accounts",
-            None,
-            None,
-            "yes or no: whether there may be accounts without a password, which anyone can use. Default: yes "
-            "where only this machine can reach it, else no.",
-        ],
-        [
             "retain",
             None,
             None,
@@ -208,12 +137,45 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstr
             "The socket for python -m chatd.admin, or none. Default: the store's path and .admin; with "
             "--store memory there is none unless told otherwise.",
         ],
+        [
+            "tls-cert",
+            None,
+            None,
+            "Speak TLS as well, with this certificate (PEM, its chain after it). SIGHUP has it read again.",
+        ],
+        ["tls-key", None, None, "Its private key (PEM). Default: it is in the same file."],
         ["config", "c", None, "Read options from this TOML file."],
+    ]
+
+    optFlags = [
+        [
+            "allow-open-accounts",
+            None,
+            "There may be accounts without a password, which anyone can use. Without it they are allowed "
+            "where only this machine can reach it, and nowhere else.",
+        ],
+        ["forbid-open-accounts", None, "There may be none in any case."],
+        [
+            "legacy-ports",
+            None,
+            "Listen, on 127.0.0.1, where the servers of old did: classic on 9000, ops on 2023, gRPC on "
+            "50051.",
+        ],
+        ["tls-only", None, "Have nothing but TLS on the main port."],
     ]
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
+        self._listen: list[str] = []
         super().__init__()  # type: ignore[no-untyped-call]
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Open one more port: any, classic, wire, chat, ops or grpc = an endpoint, e.g. ops=tcp:2023."""
+        self._listen.append(endpoint)
+
+    def getUsage(self, width: int | None = None) -> str:
+        """As inherited; examples are not wrapped."""
+        return str(super().getUsage(width)) + self._EXAMPLES
 
     def opt_version(self) -> None:
         """Show the version of chatd and leave."""
@@ -236,25 +198,42 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstr
 
     def postOptions(self) -> None:
         """Bring the four sources together and check every value, whichever it came from."""
-        # For each option where its value comes from, as an operator would name that, and the value.
-        sources = {name: ("--" + name, self[name]) for name in self.defaults if self[name] is not None}
-        for name in self.defaults:
-            if variable(name) in self._environment:
-                sources.setdefault(name, (variable(name), self._environment[variable(name)]))
+        sources = self._said()
         self["config"] = sources.get("config", ("", ""))[1]
         for name, value in self._read_file(self["config"]).items():
             sources.setdefault(name, (f"{name} in {self['config']}", value))
         for name, (default, coerce) in _VALUES.items():
-            source, value = sources.get(name, (name, default))
-            if value is None:
-                continue
-            try:
-                self[name] = coerce(value)
-            except ValueError as error:
-                raise usage.UsageError(f"{source}: {error}") from None
+            if name in sources or default is not None:
+                source, value = sources.get(name, (name, default or ""))
+                self[name] = _coerced(source, coerce, value)
+        source, value = sources.get(_REPEATED, ("", ""))
+        ports = [_coerced(source, values.listen, word).at(self["host"]) for word in value.split()]
+        self[_REPEATED] = (*ports, *(LEGACY if self["legacy-ports"] else ()))
         for name, value in _dependent(self).items():
             if name not in sources:
                 self[name] = value
+        if self["tls-cert"] is None and (self["tls-only"] or self["tls-key"] is not None):
+            raise usage.UsageError("TLS takes a certificate: --tls-cert")
+
+    def _said(self) -> dict[str, tuple[str, str]]:
+        """For each option that the command line or the environment has: where its value comes from, as an
+        operator would name that, and the value."""
+        sources = {
+            name: ("--" + name, self[name])
+            for name in self.defaults
+            if name not in _FLAGS and self[name] is not None
+        }
+        if self._listen:
+            sources[_REPEATED] = ("--" + _REPEATED, " ".join(self._listen))
+        for flag, (name, value) in _FLAGS.items():
+            if self[flag]:
+                if name in sources:
+                    raise usage.UsageError(f"{sources[name][0]} and --{flag} exclude each other")
+                sources[name] = ("--" + flag, value)
+        for name in (*_VALUES, _REPEATED, "config"):
+            if variable(name) in self._environment:
+                sources.setdefault(name, (variable(name), self._environment[variable(name)]))
+        return sources
 
     def _read_file(self, path: str) -> dict[str, str]:
         """The values in a configuration file, as text."""
@@ -269,11 +248,20 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin""".rstr
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise usage.UsageError(f"the configuration file {path} is not TOML: {error}") from None
         for name, value in found.items():
-            if name not in _VALUES:
-                known = ", ".join(_VALUES)
+            if name not in _VALUES and name != _REPEATED:
+                known = ", ".join((*_VALUES, _REPEATED))
                 raise usage.UsageError(f"{path}: there is no option {name!r}; there are {known}")
-            if isinstance(value, bool) and _VALUES[name][1] is _switch:
+            if name == _REPEATED and isinstance(value, list) and all(isinstance(each, str) for each in value):
+                found[name] = " ".join(value)
+            elif isinstance(value, bool) and name != _REPEATED and _VALUES[name][1] is values.switch:
                 found[name] = "yes" if value else "no"
             elif isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise usage.UsageError(f"{path}: {name} takes text or a number")
         return {name: str(value) for name, value in found.items()}
+
+
+def _coerced(source: str, coerce: Callable[[str], T], value: str) -> T:
+    try:
+        return coerce(value)
+    except ValueError as error:
+        raise usage.UsageError(f"{source}: {error}") from None

@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet import tcp
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
-from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
@@ -29,15 +27,13 @@ from chatd.credentials import Passwords, portal
 from chatd.errors import Refused, SocketUnusable, StoreUnusable
 from chatd.limits import Limits, Retention
 from chatd.mailboxes import Background
-from chatd.options import Options, on_loopback
+from chatd.option_values import Listen
+from chatd.options import Options
 from chatd.permissions import CLOSED, INVITE_ONLY, Policy
+from chatd.ports import ENTRANCES, TITLES, Listener, main_port, why_not_listening
 from chatd.protocols import private
 from chatd.protocols.admin import AdminFactory, Administration
-from chatd.protocols.classic import ClassicProtocol
-from chatd.protocols.factory import ConnectionFactory
-from chatd.protocols.sniff import Sniff
-from chatd.protocols.transport import PromptServer
-from chatd.protocols.wire import WireProtocol
+from chatd.protocols.factory import ConnectionFactory, Entrance
 from chatd.realm import Realm
 from chatd.retention import Trimming
 from chatd.stores.memory import MemoryStore
@@ -48,8 +44,6 @@ __all__ = ["Options", "makeService"]
 
 _GRACE = 3.5
 """seconds that clients get, when the daemon stops, to take what they are owed"""
-_BACKLOG = 1024
-"""connections that may wait to be accepted"""
 
 
 def makeService(options: Options, reactor: Any = None) -> MultiService:
@@ -74,55 +68,13 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             raise SystemExit(f"chatd: {unusable}") from None
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
-    policy = Policy(options["registration"], options["allow-open-accounts"])
-    admin = options["admin"] and os.path.abspath(options["admin"])
-    if admin is not None:
+    if options["admin"] is not None:
+        options["admin"] = os.path.abspath(options["admin"])
         try:
-            private.check(admin)
+            private.check(options["admin"])
         except SocketUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-    return Daemon(reactor, store, limits, policy, options["retain"], options["host"], options["port"], admin)
-
-
-def main_port(factory: ConnectionFactory) -> Sniff:
-    """A connection to the port that knows every protocol."""
-    return Sniff(factory, {0: ClassicProtocol, 1: WireProtocol}, ClassicProtocol)
-
-
-class Listener(Service):
-    """A port. Connections that come before `accept` wait in the kernel."""
-
-    def __init__(self, reactor: Any, host: str, port: int, factory: Factory) -> None:
-        self._endpoint = serverFromString(
-            reactor, f"tcp:{port}:interface={quoteStringArgument(host)}:backlog={_BACKLOG}"
-        )
-        self._factory = factory
-        self.port: Any = None
-
-    def privilegedStartService(self) -> None:
-        """Bind the port; failing that, end the process with a sentence."""
-        super().privilegedStartService()  # type: ignore[no-untyped-call]
-        listening = self._endpoint.listen(self._factory)
-        failures: list[Any] = []
-        listening.addCallbacks(self._bound, failures.append)
-        if failures:
-            failures[0].trap(CannotListenError)
-            raise SystemExit(f"chatd: {_why_not_listening(failures[0].value)}")
-
-    def _bound(self, port: Any) -> None:
-        self.port = port
-        if isinstance(port, tcp.Port):
-            port.transport = PromptServer
-        port.stopReading()
-
-    def accept(self) -> None:
-        """Let them in."""
-        self.port.startReading()
-
-    def stopService(self) -> Any:
-        """Let nobody in any more."""
-        super().stopService()  # type: ignore[no-untyped-call]
-        return self.port.stopListening()
+    return Daemon(reactor, store, limits, options)
 
 
 class AdminListener(Service):
@@ -158,21 +110,12 @@ class Daemon(MultiService):
     log = Logger()
 
     def __init__(
-        self,
-        reactor: Any,
-        store: MemoryStore | SQLiteStore,
-        limits: Limits,
-        policy: Policy,
-        retention: Retention,
-        host: str,
-        port: int,
-        admin: str | None,
+        self, reactor: Any, store: MemoryStore | SQLiteStore, limits: Limits, options: Options
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
         self._store = store
         self._passwords = Passwords(reactor, limits)
-        self._host = host
         background = Background(self._spawn, self._sleep)
         self._realm = Realm(
             store,
@@ -180,8 +123,9 @@ class Daemon(MultiService):
             limits,
             boot=_boot(),
             now=lambda: int(reactor.seconds() * 1000),
-            policy=policy,
+            policy=Policy(options["registration"], options["allow-open-accounts"]),
         )
+        retention = options["retain"]
         self._trimming = (
             Trimming(store, retention, background, self._realm.now, self._read)
             if retention != Retention()
@@ -195,12 +139,19 @@ class Daemon(MultiService):
             limits,
             reactor,
         )
-        self.listener = Listener(reactor, host, port, self._factory)
-        self.listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        main = Listen("any", f"tcp:{options['port']}:interface={quoteStringArgument(options['host'])}")
+        self.listener = Listener(reactor, main, self._factory)
+        others = [
+            Listener(reactor, port, Entrance(self._factory, ENTRANCES[port.name]))
+            for port in options["listen"]
+        ]
+        self.listeners = [self.listener, *others]
+        for listener in self.listeners:
+            listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.admin: AdminListener | None = None
-        if admin is not None:
+        if options["admin"] is not None:
             administration = Administration(self._realm, self._passwords)
-            self.admin = AdminListener(reactor, admin, AdminFactory(administration))
+            self.admin = AdminListener(reactor, options["admin"], AdminFactory(administration))
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
@@ -226,7 +177,8 @@ class Daemon(MultiService):
             self._reactor.stop()
             return
         self._greet(accounts)
-        self.listener.accept()
+        for listener in self.listeners:
+            listener.accept()
         if self.admin is not None:
             self.admin.accept()
         if self._trimming is not None:
@@ -238,11 +190,16 @@ class Daemon(MultiService):
         return None if mailbox is None or not mailbox.loaded else mailbox.forgettable
 
     def _greet(self, accounts: int) -> None:
-        address = self.listener.port.getHost()
-        host = f"[{address.host}]" if ":" in address.host else address.host
         self.log.info(
-            "chatd {version} is listening on {host}:{port}", version=__version__, host=host, port=address.port
+            "chatd {version} is listening on {address}  ({spoken})",
+            version=__version__,
+            address=self.listener.address,
+            spoken=", ".join(TITLES.values()),
         )
+        for listener in self.listeners[1:]:
+            self.log.info(
+                "Listening as well: {title} on {address}", title=listener.title, address=listener.address
+            )
         if isinstance(self._store, SQLiteStore):
             size = sum(
                 file.stat().st_size for end in ("", "-wal") if (file := Path(self._store.path + end)).exists()
@@ -256,19 +213,20 @@ class Daemon(MultiService):
         else:
             self.log.info("Data: in memory only; all of it is gone when the daemon stops")
         who = _who(self._realm.policy, self.admin is not None)
-        if on_loopback(self._host):
+        reached = [listener.address for listener in self.listeners if not listener.local]
+        if not reached:
             self.log.info("Reach: this machine only (--host 0.0.0.0 for others). {who}", who=who)
         else:
             self.log.warn(
                 "Reach: anyone who can reach {host}. {who}; nothing is encrypted",
-                host=self._host,
+                host=", ".join(reached),
                 who=who,
             )
-        client = "localhost" if address.host in ("127.0.0.1", "0.0.0.0", "::", "::1") else host
+        host, _, number = self.listener.address.rpartition(":")
         self.log.info(
-            "Connect: python -m chatd.client YOUR_NAME chat://{client}:{port}",
-            client=client,
-            port=address.port,
+            "Connect: python -m chatd.client YOUR_NAME chat://{host}:{port}",
+            host="localhost" if host in ("127.0.0.1", "0.0.0.0", "[::]", "[::1]") else host,
+            port=number,
         )
         if self.admin is not None:
             self.log.info("Administer: python -m chatd.admin --admin {path} --help", path=self.admin.path)
@@ -337,12 +295,7 @@ def _check_port(host: str, port: int) -> None:
             trial.listen(1)
     except (OSError, UnicodeError) as error:
         problem = CannotListenError(host, port, error)
-        raise SystemExit(f"chatd: {_why_not_listening(problem)}") from None
-
-
-def _why_not_listening(error: CannotListenError) -> str:
-    reason = (getattr(error.socketError, "strerror", None) or str(error.socketError)).lower()
-    return f"cannot listen on {error.interface}:{error.port}: {reason}"
+        raise SystemExit(f"chatd: {why_not_listening(problem)}") from None
 
 
 def _raise_open_files() -> None:

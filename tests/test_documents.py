@@ -92,7 +92,7 @@ class Documents(SynchronousTestCase):
         text = (ROOT / "docs" / "operations.md").read_text()
         for name in Options({}).defaults:
             self.assertIn(f"`--{name}`", text)
-            self.assertIn(f"`{variable(name)}`", text)
+            self.assertIn(f"`{variable(name.replace('forbid', 'allow'))}`", text)
 
     def test_admin_requests(self) -> None:
         """Every request of the admin socket stands in docs/operations.md with all of its fields."""

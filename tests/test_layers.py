@@ -48,6 +48,7 @@ PARTS = {
     "admin": ("chatd.protocols.private",),
 }
 CONTRACT = "chatd.stores"
+OPTIONS = ("chatd.options", "chatd.option_values")
 
 
 def modules(package: str) -> tuple[str, ...]:
@@ -150,13 +151,13 @@ class Layers(SynchronousTestCase):
         """The operator's program needs the language of the socket, and no daemon; nor a reactor."""
         names = (*modules("admin"), "chatd.admin.__main__")
         found = ours(*names) - set(names) - set(CORE)
-        self.assertEqual(found, {"chatd.admin", "chatd.codecs", "chatd.codecs.admin", "chatd.options"})
+        self.assertEqual(found, {"chatd.admin", "chatd.codecs", "chatd.codecs.admin", *OPTIONS})
         self.assertEqual(within(imported(*names), "twisted.internet", "twisted.application"), [])
 
     def test_options(self) -> None:
         """--help is quick, since the options need nothing of the daemon but its bounds."""
         found = imported("chatd.options")
-        self.assertEqual(ours("chatd.options"), {"chatd.options", "chatd.limits"})
+        self.assertEqual(ours("chatd.options"), {*OPTIONS, "chatd.limits"})
         self.assertEqual(within(found, "twisted.internet", "twisted.application"), [])
 
     def test_service(self) -> None:

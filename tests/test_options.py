@@ -14,10 +14,31 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
 from chatd.limits import Retention
-from chatd.options import Options, on_loopback, variable
+from chatd.option_values import LEGACY, Listen, on_loopback
+from chatd.options import Options, variable
 from tests.folders import folder
 
-NAMES = ("port", "host", "store", "rate", "registration", "allow-open-accounts", "retain", "admin")
+NAMES = (
+    "port",
+    "host",
+    "store",
+    "rate",
+    "registration",
+    "allow-open-accounts",
+    "retain",
+    "admin",
+    "legacy-ports",
+    "tls-cert",
+    "tls-key",
+    "tls-only",
+    "listen",
+)
+# What stands on the command line for a switch.
+FLAGS = {
+    ("allow-open-accounts", "yes"): "--allow-open-accounts",
+    ("allow-open-accounts", "no"): "--forbid-open-accounts",
+    ("legacy-ports", "yes"): "--legacy-ports",
+}
 # For each option a value for each source, as text, and as what it becomes; all are legal.
 CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "port": (("1", 1), ("2", 2), ("3", 3)),
@@ -32,6 +53,16 @@ CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
         ("100000,2w", Retention(14 * 86400, 100_000)),
     ),
     "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
+    "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
+    "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
+    "listen": (
+        ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
+        (
+            "chat=unix:/run/chat  any=tcp6:1",
+            (Listen("chat", "unix:/run/chat"), Listen("any", "tcp6:1")),
+        ),
+        ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
+    ),
 }
 BAD: Mapping[str, tuple[str, ...]] = {
     "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
@@ -42,7 +73,16 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "allow-open-accounts": ("", "Yes", "1", "maybe"),
     "retain": ("", "0", "0d", "d", "30y", "-1d", "1.5d", "30d,", "1d,2d", "1,2", "1d,2,3w", "٣d", "all"),
     "admin": ("",),
+    "legacy-ports": ("", "Yes", "1", "maybe"),
+    "tls-only": ("", "on"),
+    "tls-cert": ("",),
+    "listen": ("ops", "=", "ops=", "ops=2023", "ops=tcp:x", "ops=tcp:", "irc=tcp:1", "grpc=fd:3", "ops=:1"),
 }
+
+
+def words(name: str, text: str) -> tuple[str, ...]:
+    """An option on the command line, with a value if it takes one there."""
+    return (FLAGS[name, text],) if (name, text) in FLAGS else ("--" + name, text)
 
 
 class OptionsCase(SynchronousTestCase):
@@ -83,6 +123,11 @@ class Sources(OptionsCase):
                 "allow-open-accounts": True,
                 "retain": Retention(),
                 "admin": "chatd.db.admin",
+                "legacy-ports": False,
+                "tls-cert": None,
+                "tls-key": None,
+                "tls-only": False,
+                "listen": (),
             },
         )
 
@@ -123,12 +168,47 @@ class Sources(OptionsCase):
             for text, value in choices:
                 path = self.file(f"{name} = {text!r}")
                 for options in (
-                    self.parsed("--" + name, text),
+                    *([] if (name, text) == ("legacy-ports", "no") else [self.parsed(*words(name, text))]),
                     self.parsed(environment={variable(name): text}),
                     self.parsed("--config", path),
                     self.parsed(environment={"CHATD_CONFIG": path}),
                 ):
                     self.assertEqual(options[name], value)
+
+    def test_several_ports(self) -> None:
+        """Each --listen is one more; in a file there is an array; the old ports come after them."""
+        asked = (Listen("ops", "tcp:1:interface=0.0.0.0"), Listen("chat", r"tcp:2:interface=\:\:1"))
+        options = self.parsed(
+            "--listen", "ops=tcp:1:interface=0.0.0.0", "--legacy-ports", "-H", "::1", "--listen", "chat=tcp:2"
+        )
+        self.assertEqual(options["listen"], asked + LEGACY)
+        self.assertEqual([port.local for port in options["listen"]], [False, True, True, True, True])
+        path = self.file("listen = ['ops=tcp:1', 'chat=tcp:2']\nlegacy-ports = true")
+        self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
+
+    def test_a_port_that_others_can_reach(self) -> None:
+        """Is as good as a host that they can: strangers are not let in."""
+        for endpoint, local in (
+            ("tcp:1", True),
+            ("unix:/x", True),
+            ("tcp:1:interface=127.0.0.1", True),
+            (r"tcp:1:interface=\:\:1", True),
+            (r"tcp:1:interface=\:\:", False),
+            ("ssl:1:interface=0.0.0.0", False),
+            ("tcp6:1", False),
+            ("systemd:domain=INET:index=0", False),
+        ):
+            options = self.parsed("--listen", "any=" + endpoint)
+            self.assertEqual(options["registration"] == "open", local, endpoint)
+            self.assertEqual(options["allow-open-accounts"], local, endpoint)
+
+    def test_tls(self) -> None:
+        """The key may be in the certificate's file; without a certificate there is no TLS."""
+        options = self.parsed("--tls-cert", "a", "--tls-only")
+        self.assertEqual((options["tls-key"], options["tls-only"]), ("a", True))
+        self.assertEqual(self.parsed("--tls-cert", "a", "--tls-key", "b")["tls-key"], "b")
+        for line in (("--tls-only",), ("--tls-key", "b")):
+            self.assertEqual(self.mistake(*line), "TLS takes a certificate: --tls-cert")
 
     def test_letters(self) -> None:
         """There are short forms of those that are typed most."""
@@ -142,7 +222,7 @@ class Sources(OptionsCase):
         for name, ((line, first), (near, second), (text, third)) in CHOICES.items():
             path = self.file(f"{name} = {text!r}")
             environment = {variable(name): near, "CHATD_CONFIG": path}
-            self.assertEqual(self.parsed("--" + name, line, environment=environment)[name], first)
+            self.assertEqual(self.parsed(*words(name, line), environment=environment)[name], first)
             self.assertEqual(self.parsed(environment=environment)[name], second)
             self.assertEqual(self.parsed("--config", path)[name], third)
 
@@ -182,8 +262,10 @@ class Mistakes(OptionsCase):
             for value in values:
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
                 path = self.file(f'{name} = "{quoted}"')
+                if name not in ("allow-open-accounts", "legacy-ports", "tls-only"):
+                    sentence = self.mistake("--" + name, value)
+                    self.assertTrue(sentence.startswith(f"--{name}: "), sentence)
                 for source, sentence in (
-                    ("--" + name, self.mistake("--" + name, value)),
                     (variable(name), self.mistake(environment={variable(name): value})),
                     (f"{name} in {path}", self.mistake("--config", path)),
                 ):
@@ -250,7 +332,7 @@ class Help(OptionsCase):
         """--help has each option, its letter, its default and its variable, and the order of the sources."""
         text = str(Options({}))
         for name in (*NAMES, "config"):
-            self.assertIn(f"--{name}=", text)
+            self.assertIn(f"--{name}", text)
             self.assertIn(variable(name), text)
         for default in ("65432", "127.0.0.1", "sqlite:chatd.db", "1000"):
             self.assertIn(default, text.partition("Options:")[2].partition("A chat daemon")[0])

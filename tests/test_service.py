@@ -109,7 +109,7 @@ class Making(SynchronousTestCase):
             ((), Policy("open", True)),
             (("--host", "0.0.0.0"), Policy("invite", False)),
             (("--host", "0.0.0.0", "--registration", "open"), Policy("open", False)),
-            (("--registration", "closed", "--allow-open-accounts", "no"), Policy("closed", False)),
+            (("--registration", "closed", "--forbid-open-accounts"), Policy("closed", False)),
         ):
             made = self.made("--store", "memory", *words)
             assert isinstance(made, Daemon)

@@ -16,10 +16,10 @@ from chatd.credentials import AccountChecker, Passwords
 from chatd.limits import Limits
 from chatd.protocols.connection import Connection
 from chatd.protocols.pacing import Deadlines
-from chatd.protocols.sniff import Sniff
+from chatd.protocols.sniff import Farewell, Sniff
 from chatd.realm import Realm
 
-Member = Connection | Sniff
+Member = Connection | Sniff | Farewell
 
 
 class ConnectionFactory(Factory):
@@ -123,3 +123,20 @@ class ConnectionFactory(Factory):
 
     def _abort(self, connection: Member) -> None:
         connection.transport.abortConnection()
+
+
+class Entrance(Factory):
+    """Another port's way in: its connections are among those of `connections`, made with `protocol`."""
+
+    noisy = False
+    protocol: Callable[[ConnectionFactory], Member]
+
+    def __init__(
+        self, connections: ConnectionFactory, protocol: Callable[[ConnectionFactory], Member]
+    ) -> None:
+        self.protocol = protocol
+        self._connections = connections
+
+    def buildProtocol(self, addr: IAddress | None) -> Member:
+        """A connection for a peer at `addr`."""
+        return self.protocol(self._connections)

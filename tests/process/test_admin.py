@@ -482,7 +482,7 @@ class Registration(_Administered):
         """As it is."""
         for options, words in (
             ((), "this machine only (--host 0.0.0.0 for others). Anyone may create an account, and use any"),
-            (("--registration", "closed", "--allow-open-accounts", "no"), "Nobody may create an account\n"),
+            (("--registration", "closed", "--forbid-open-accounts"), "Nobody may create an account\n"),
             (("--registration", "invite"), "takes an invite token (python -m chatd.admin invite), and use"),
             (("--registration", "invite", "--admin", "none"), "--admin PATH is needed to make one"),
         ):

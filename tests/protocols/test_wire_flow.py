@@ -31,7 +31,7 @@ class Flow(SynchronousTestCase):
         new.raw(encode(c.Ping(1)))
         self.assertEqual(new.take(), [c.Pong(1)])
         odd.raw(b"GET / HTTP/1.1\r\n")
-        self.assertIn(b"unknown version", odd.wire.out)
+        self.assertIn(b"does not know a protocol that begins so", odd.wire.out)
         self.assertTrue(odd.wire.half_closed)
         self.assertEqual(len(house.factory.connections), 3)
 

@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 from chatd.codecs import catalogue as c
 from chatd.codecs.wire import client_decoder, encode
 from chatd.credentials import portal
+from chatd.ports import main_port
 from chatd.protocols.factory import ConnectionFactory
-from chatd.service import main_port
 from tests.protocols.house import House, Wire
 
 M = TypeVar("M", bound=c.Message)
