@@ -32,7 +32,7 @@ from chatd.stores.sqlite_writer import Writer
 
 T = TypeVar("T")
 
-_MANY = 64
+_MANY = 8
 """entries in a batch that tell of load"""
 _PATIENCE = 0.002
 """seconds that, under load, the next batch collects after one was written"""

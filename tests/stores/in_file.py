@@ -17,6 +17,10 @@ from tests.folders import folder
 from tests.stores.contract import StoreContract
 
 
+_MOMENT = 0.01
+"""seconds that pass whenever a thread has answered, longer than the store is ever patient"""
+
+
 class InFile(StoreContract):
     """A store in a file, open."""
 
@@ -51,9 +55,9 @@ class PumpedReactor(Clock):
         """Go on until this is answered, at most 10 seconds."""
         results: list[Any] = []
         answer.addBoth(results.append)
-        self.advance(0)
+        self.advance(_MOMENT)
         while not results:
             function, args = self.queued.get(timeout=10)
             function(*args)
-            self.advance(0)
+            self.advance(_MOMENT)
         return results[0]

@@ -56,16 +56,16 @@ class Patience(SynchronousTestCase):
         """After a large batch the next one collects for a moment, but not until it is as large as that."""
         self.say(_MANY)
         self.reactor.advance(0)
-        self.say(3)
-        self.reaction = 4
+        self.say(1)
+        self.reaction = 2
         self.written()
         self.reaction = 0
         self.reactor.advance(_PATIENCE / 2)
-        self.say(5)
+        self.say(2)
         self.assertTrue(self.reactor.queued.empty())
         self.reactor.advance(_PATIENCE)
         self.written()
-        self.assertEqual(self.batches, [_MANY, 12])
+        self.assertEqual(self.batches, [_MANY, 5])
         self.say(_MANY)
         self.reactor.advance(0)
         self.say(_MANY)
