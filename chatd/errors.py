@@ -126,6 +126,12 @@ class PatternTooLong(Refused):
     code = "pattern-too-long"
 
 
+class PatternInvalid(Refused):
+    """The search pattern is not one that this protocol knows."""
+
+    code = "pattern-invalid"
+
+
 class UnknownLog(Refused):
     """There is no such log, or it is not yours to read."""
 

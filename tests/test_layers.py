@@ -20,7 +20,7 @@ for name in sys.argv[1:]:
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
-CORE = ("chatd.entries", "chatd.errors", "chatd.limits", "chatd.globs")
+CORE = ("chatd.entries", "chatd.errors", "chatd.limits", "chatd.globs", "chatd.patterns")
 REALM = tuple(
     f"chatd.{name}"
     for name in [

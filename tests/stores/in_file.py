@@ -16,7 +16,6 @@ from chatd.stores.sqlite import SQLiteStore
 from tests.folders import folder
 from tests.stores.contract import StoreContract
 
-
 _MOMENT = 0.01
 """seconds that pass whenever a thread has answered, longer than the store is ever patient"""
 
