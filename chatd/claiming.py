@@ -22,6 +22,10 @@ from chatd.stores import Append, Store
 class ClaimingPeer(Peer, Protocol):
     """What a protocol without acknowledgements is to its session."""
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether logging in here ends a session elsewhere that would be in the way."""
+
     def push(self, appends: Sequence[Append]) -> None:
         """Send entries that were committed just now."""
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from chatd.accounts import ACCOUNT, Account, check_name, inbox
 from chatd.errors import Blocked, Conflict, Exists, NameTaken, PatternTooLong, UnknownAccount
 from chatd.limits import Limits
-from chatd.mailboxes import SETTINGS, Settings, all_of
+from chatd.mailboxes import SETTINGS, Background, Settings, all_of
 from chatd.stores import Document, Store
+
+_AT_ONCE = 250
+"""names that are compared with a pattern before others have their turn"""
 
 
 class Directory:
     """All accounts. Those met lately are known by heart, so that a message to them need not ask the store."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, background: Background) -> None:
         self._store = store
+        self._background = background
         self._limits = limits
         self.known: dict[str, str] = {}
         """the inboxes of accounts known to exist, by the name in lower case"""
@@ -57,6 +61,16 @@ class Directory:
         """The names of all accounts that match a glob, in order of creation. Raises `PatternTooLong`."""
         self.check_pattern(pattern)
         return await self._store.list(ACCOUNT, pattern)
+
+    async def names_like(self, matches: Callable[[str], bool]) -> list[str]:
+        """The names of all accounts for which this is true, in order of creation; others go on meanwhile."""
+        names = await self._store.list(ACCOUNT)
+        found: list[str] = []
+        for start in range(0, len(names), _AT_ONCE):
+            if start:
+                await self._background.sleep(0)
+            found += filter(matches, names[start : start + _AT_ONCE])
+        return found
 
     async def find_accounts(self, pattern: str, after: str, limit: int) -> tuple[list[str], bool]:
         """The names that match a glob, in alphabetical order from the first after `after` on, and whether

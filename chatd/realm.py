@@ -17,6 +17,7 @@ from chatd.delivery import Delivery, Nobody
 from chatd.directory import Directory, decoded
 from chatd.entries import INVITE
 from chatd.errors import AlreadyLoggedIn, NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
+from chatd.fetching import Fetch
 from chatd.following import FollowingPeer, FollowingSession
 from chatd.invites import redeem, restore
 from chatd.limits import Limits
@@ -78,7 +79,7 @@ class Realm:
         self._short = limits.text // 4
         self._mailboxes: dict[str, Mailbox] = {}
         self._nobody = Nobody()
-        self.directory = Directory(store, limits)
+        self.directory = Directory(store, limits, background)
         self.rooms = Rooms(self)
         self.people = People(self)
         self.remarks = Remarks(self)
@@ -200,14 +201,16 @@ class Realm:
     async def login(self, name: str, account: Account, peer: ClaimingPeer) -> ClaimingSession:
         """Log `peer` in as the account `name`, whose right to it has been proven when it was `account`.
 
-        Raises `AlreadyLoggedIn`; `UnknownAccount` if it has been deleted meanwhile, even if there is another
-        of that name now; `StoreUnavailable`.
+        Raises `AlreadyLoggedIn`, unless the peer takes over; `UnknownAccount` if it has been deleted
+        meanwhile, even if there is another of that name now; `StoreUnavailable`.
         """
         mailbox = self._mailbox(name)
         if mailbox.session is not None:
             former = mailbox.session
-            if former.leaving or former.peer.hung_up():
+            if former.leaving or former.peer.hung_up() or peer.takes_over:
                 former.end()
+                if not former.leaving:
+                    former.peer.dismiss("logged-in-elsewhere", "You have logged in elsewhere.")
                 mailbox = self._mailbox(name)
         if mailbox.session is not None or mailbox.claiming:
             raise AlreadyLoggedIn()
@@ -250,6 +253,16 @@ class Realm:
             self._unreserve(mailbox)
         self._came(session)
         return session
+
+    async def mail(self, name: str, account: Account) -> Fetch:
+        """The waiting mail of an account, for somebody who need not be logged in. Raises as `follow`."""
+        mailbox = self._mailbox(name)
+        try:
+            await self._check_in(mailbox, name, account)
+        except Refused:
+            self._unreserve(mailbox)
+            raise
+        return Fetch(mailbox, self.limits, lambda: self._unreserve(mailbox))
 
     async def _check_in(self, mailbox: Mailbox, name: str, account: Account) -> None:
         """Load a mailbox, to be given back with `_unreserve`, if its account is still what it was."""

@@ -148,6 +148,7 @@ class Reader:
         self.dismissed = ""
 
     about = "a test"
+    takes_over = False
 
     def dismiss(self, code: str, sentence: str) -> None:
         """See `Peer`."""

@@ -29,6 +29,7 @@ REALM = tuple(
         "delivery",
         "directory",
         "feeds",
+        "fetching",
         "following",
         "invites",
         "mailboxes",

@@ -59,6 +59,7 @@ class ClassicProtocol(Connection):
 
     session: ClaimingSession | None
     spelling = ""
+    takes_over = False
 
     def __init__(self, factory: Any) -> None:
         super().__init__(factory, server_decoder(factory.limits.text + _HEADROOM))

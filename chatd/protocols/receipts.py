@@ -13,23 +13,24 @@ class Receipts:
     Transports other than `PromptServer` are taken at their word: what was written has arrived.
     """
 
-    __slots__ = ("_transport", "_waiting", "_written")
+    __slots__ = ("_transport", "_waiting", "written")
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport if hasattr(transport, "arrived") else None
-        self._written = 0
+        self.written = 0
+        """bytes, of everything"""
         # (where the write began, the seq of its first entry, the size of each entry)
         self._waiting: list[tuple[int, int, list[int]]] = []
 
     def wrote(self, size: int) -> None:
         """Bytes that are not entries were written."""
-        self._written += size
+        self.written += size
 
     def wrote_entries(self, first: int, sizes: list[int], size: int) -> None:
         """Entries with successive seqs from `first`, of these sizes, were written: `size` bytes in all."""
         if self._transport is not None:
-            self._waiting.append((self._written, first, sizes))
-            self._written += size
+            self._waiting.append((self.written, first, sizes))
+            self.written += size
             if len(self._waiting) > _PRUNE_AT:
                 self._prune(self._transport.arrived())
 
@@ -60,7 +61,7 @@ class Receipts:
 
     def _prune(self, arrived: int) -> None:
         waiting = self._waiting
-        if arrived >= self._written:
+        if arrived >= self.written:
             waiting.clear()
             return
         # All of a write has arrived if some of the next one has.

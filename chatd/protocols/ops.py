@@ -1,0 +1,275 @@
+"""The ops protocol: op codes to realm calls, and sentences back. Specification: docs/ops.md.
+
+    client                                    server
+                                      <-        the greeting
+      1|mason                         ->
+                                      <-        Success New Account Creation! ...
+      3|wayne|hi                      ->
+                                      <-        message from mason has been delivered to wayne's mailbox
+                                      <-        wayne: hello                  whenever one comes
+      4|mason123                      ->
+                                      <-        No new messages
+
+There is no framing: a chunk is a command. So the transport is never paused, or two commands would become one;
+what comes while another is being carried out waits here, as far as it may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from chatd.accounts import Account, check_name
+from chatd.claiming import ClaimingSession
+from chatd.codecs import ops
+from chatd.credentials import IClaimingSession, Named
+from chatd.entries import Entry, described
+from chatd.errors import NameTaken, Refused, UnknownAccount
+from chatd.fetching import Fetch
+from chatd.patterns import matcher
+from chatd.permissions import check_logged_in, check_open_accounts
+from chatd.protocols.connection import Connection
+from chatd.stores import Append
+
+_WAITING = 1_000
+"""commands that may wait their turn"""
+_ARRIVAL_POLL = 0.01
+_ARRIVAL_TIME = 1.0
+_NAMES_A_COMMAND = 100
+"""how many names in a list count as one command of the sender's allowance"""
+
+
+class OpsProtocol(Connection):
+    """One ops client. With `greets` it is greeted when it comes, otherwise with the first reply: on a port of
+    several protocols nobody knows sooner which one it speaks. `spelling` is its name as it typed it."""
+
+    session: ClaimingSession | None
+    spelling = ""
+    takes_over = True
+
+    def __init__(self, factory: Any, greets: bool = False) -> None:
+        super().__init__(factory, ops.Decoder())
+        self._greets = greets
+        self._greeting = ops.GREETING
+
+    def connectionMade(self) -> None:
+        """As inherited."""
+        super().connectionMade()
+        if self._greets:
+            self._reply("")
+
+    # From the client
+
+    def dataReceived(self, data: bytes) -> None:
+        """As inherited, but what waits is bounded here, since the transport goes on."""
+        super().dataReceived(data)
+        if len(self._queue) > _WAITING:
+            self.log_refusal("too many commands at once")
+            self._reply("too many commands wait for their turn\n")
+            self.break_off()
+
+    def _settle_reading(self) -> None:
+        """Never: what is read later is read together."""
+
+    def burst(self, messages: Sequence[ops.Command]) -> int:
+        """Everything is one by one here."""
+        return 0
+
+    async def perform(self, message: ops.Command) -> None:
+        """One command, when all before it are done."""
+        if self.unanswered:
+            self.put_back(message)
+            return
+        try:
+            match message:
+                case ops.Create():
+                    await self._create(message.name)
+                case ops.Login():
+                    await self._login(message.id)
+                case ops.List():
+                    await self._list(message.pattern)
+                case ops.Send():
+                    await self._send(message)
+                case ops.Fetch():
+                    await self._fetch(message.id)
+                case ops.Delete():
+                    await self._delete(message.id)
+                case _:
+                    self._reply(ops.INVALID)
+        except Refused as refused:
+            # The log gets the code: a sentence may quote a message.
+            self.log_refusal(refused.code)
+            self._reply(f"{refused}\n")
+
+    async def _create(self, name: str) -> None:
+        if await self.realm.directory.account(name) is not None:
+            self._reply(ops.taken(name))
+            return
+        check_name(name)
+        self.realm.check_register(True)
+        account = Account(int(self.clock.seconds() * 1000))
+        try:
+            await self.realm.register(name, account)
+        except NameTaken:
+            self._reply(ops.taken(name))
+            return
+        self._become(await self.realm.login(name, account, self), name)
+        self._reply(ops.created(name))
+
+    async def _login(self, id: str) -> None:
+        name = ops.name_of(id)
+        if await self._open_account(name) is None:
+            self._reply(ops.unknown_id(id))
+            return
+        credentials = Named(name, self.address)
+        _, session, _ = await self.factory.portal.login(credentials, self, IClaimingSession)
+        self._become(session, name)
+        self._reply(ops.logged_in(name))
+
+    def _become(self, session: ClaimingSession, spelling: str) -> None:
+        """Whoever this connection was before is offline now; what it was sent it goes on to read."""
+        former = self.session
+        if former is not None:
+            former.end(self.unsent())
+            self.log_offline(former)
+        self.receipts.forget()
+        self.spelling = spelling
+        self.logged_in(session)
+
+    async def _open_account(self, name: str) -> tuple[str, Account] | None:
+        """An account that anyone may be, None if there is none of that name. Raises `PasswordNeeded`."""
+        found: tuple[str, Account] | None = await self.realm.directory.account(name)
+        if found is None or found[1].password is not None:
+            return None
+        check_open_accounts(self.realm.policy)
+        return found
+
+    async def _list(self, pattern: str) -> None:
+        directory = self.realm.directory
+        if not pattern:
+            names = await directory.names()
+            self._reply(ops.all_names(names))
+        else:
+            directory.check_pattern(pattern)
+            names = await directory.names_like(matcher(pattern))
+            self._reply(ops.matched(pattern, names))
+        self.spend(len(names) / _NAMES_A_COMMAND)
+
+    async def _send(self, message: ops.Send) -> None:
+        if await self.realm.directory.account(message.recipient) is None:
+            self._reply(ops.unknown_recipient(message.recipient))
+        elif self.session is None:
+            self._reply(ops.INVALID)
+        else:
+            session = check_logged_in(self.session)
+            sent = self.realm.send(session, (message,), int(self.clock.seconds() * 1000))
+            if not sent:
+                raise UnknownAccount(ops.unknown_recipient(message.recipient).rstrip("\n"))
+            self.unanswered += sent
+            self.realm.flush()
+
+    async def _fetch(self, id: str) -> None:
+        found = await self._open_account(ops.name_of(id))
+        if found is None:
+            self._reply(ops.UNKNOWN_MAILBOX)
+            return
+        mail: Fetch = await self.realm.mail(*found)
+        try:
+            if not mail.waits:
+                self._reply(ops.NO_MESSAGES)
+                return
+            head = ops.mail(id)
+            while entries := await mail.page():
+                texts = [ops.waited(entry.sender, described(entry.kind, entry.body)) for entry in entries]
+                self._reply(head + "".join(texts))
+                head = ""
+                if not await self._arrived():
+                    break
+                await mail.acknowledge(entries)
+        finally:
+            mail.close()
+
+    async def _arrived(self) -> bool:
+        """Whether all that was written has reached the other end, as far as can be known, in a moment."""
+        transport = self.transport
+        if not hasattr(transport, "arrived"):
+            return not self.gone
+        until = self.clock.seconds() + _ARRIVAL_TIME
+        while transport.arrived() < self.receipts.written:
+            if self.gone or self.clock.seconds() >= until:
+                return False
+            await deferLater(self.clock, _ARRIVAL_POLL)
+        return True
+
+    async def _delete(self, id: str) -> None:
+        found = await self._open_account(ops.name_of(id))
+        if found is None:
+            self._reply(ops.UNKNOWN_ACCOUNT)
+            return
+        mail: Fetch = await self.realm.mail(*found)
+        waits = mail.waits
+        mail.close()
+        if waits:
+            self._reply(ops.MAIL_WAITS)
+            return
+        session = self.session
+        if session is not None and session.name == found[0]:
+            await self.realm.delete(session)
+            self.session = None
+            self.receipts.forget()
+            self.log_offline(session)
+        else:
+            await self.realm.remove(found[0])
+        self._reply(ops.DELETED)
+
+    # To the client
+
+    def push(self, appends: Sequence[Append]) -> None:
+        """See `chatd.sessions.Peer`. A write each: that is all that keeps them apart."""
+        for append in appends:
+            self._write_entry(append.seq, append.sender, described(append.kind, append.body))
+
+    def replay(self, entries: Sequence[Entry]) -> None:
+        """See `chatd.sessions.Peer`."""
+        for entry in entries:
+            self._write_entry(entry.seq, entry.sender, described(entry.kind, entry.body))
+
+    def answer(self, appends: Sequence[Append]) -> None:
+        """See `chatd.sessions.Peer`."""
+        for append in appends:
+            message = append.message
+            if append.refusal is not None:
+                self._reply(f"{append.refusal}\n")
+            elif self.realm.online(message.recipient):
+                self._reply(ops.sent(self.spelling, message.text, message.recipient))
+            else:
+                self._reply(ops.kept(self.spelling, message.recipient))
+        self.answered(len(appends))
+
+    @property
+    def about(self) -> str:
+        """See `chatd.sessions.Peer`."""
+        return f"ops, from {self.peer}"
+
+    def dismiss(self, code: str, sentence: str) -> None:
+        """See `chatd.sessions.Peer`. Who has logged in elsewhere is nobody here, and may be again."""
+        if code != "logged-in-elsewhere":
+            super().dismiss(code, sentence)
+            return
+        session, self.session = self.session, None
+        self.receipts.forget()
+        if session is not None:
+            self.log_offline(session)
+
+    def _reply(self, text: str) -> None:
+        data = ops.encode(self._greeting + text)
+        self._greeting = ""
+        self.receipts.wrote(len(data))
+        self.transport.write(data)
+
+    def _write_entry(self, seq: int, sender: str, text: str) -> None:
+        data = ops.encode(ops.message(sender, text))
+        self.receipts.wrote_entries(seq, [len(data)], len(data))
+        self.transport.write(data)
