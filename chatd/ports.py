@@ -12,8 +12,9 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatd.codecs import ops
+from chatd.codecs import chat10, ops
 from chatd.option_values import Listen
+from chatd.protocols.chat10 import ChatProtocol
 from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.factory import ConnectionFactory, Member
 from chatd.protocols.ops import OpsProtocol
@@ -21,7 +22,7 @@ from chatd.protocols.sniff import Farewell, Sniff, Start, first_byte
 from chatd.protocols.transport import PromptServer
 from chatd.protocols.wire import WireProtocol
 
-TITLES = {"classic": "classic", "wire": "version 1", "ops": "ops"}
+TITLES = {"classic": "classic", "wire": "version 1", "chat": "CHAT/1.0", "ops": "ops"}
 """what each protocol is called when the daemon tells what listens where"""
 
 _TLS = 0x16
@@ -37,6 +38,7 @@ def _no_text(data: bytes) -> bool:
 _STARTS = (
     Start(first_byte(1), WireProtocol),
     Start(_no_text, ClassicProtocol),
+    Start(chat10.opens, ChatProtocol),
     Start(ops.opens, OpsProtocol, pause=True),
 )
 
@@ -56,6 +58,7 @@ ENTRANCES: Mapping[str, Callable[[ConnectionFactory], Member]] = {
     "any": main_port,
     "classic": ClassicProtocol,
     "wire": WireProtocol,
+    "chat": ChatProtocol,
     "ops": lambda factory: OpsProtocol(factory, greets=True),
 }
 """what a connection to a port for this is, by name"""

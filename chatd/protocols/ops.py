@@ -30,18 +30,16 @@ from chatd.errors import NameTaken, Refused, UnknownAccount
 from chatd.fetching import Fetch
 from chatd.patterns import matcher
 from chatd.permissions import check_logged_in, check_open_accounts
-from chatd.protocols.connection import Connection
+from chatd.protocols.unframed import Unframed
 from chatd.stores import Append
 
-_WAITING = 1_000
-"""commands that may wait their turn"""
 _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
 _NAMES_A_COMMAND = 100
 """how many names in a list count as one command of the sender's allowance"""
 
 
-class OpsProtocol(Connection):
+class OpsProtocol(Unframed):
     """One ops client. With `greets` it is greeted when it comes, otherwise with the first reply: on a port of
     several protocols nobody knows sooner which one it speaks. `spelling` is its name as it typed it."""
 
@@ -62,16 +60,9 @@ class OpsProtocol(Connection):
 
     # From the client
 
-    def dataReceived(self, data: bytes) -> None:
-        """As inherited, but what waits is bounded here, since the transport goes on."""
-        super().dataReceived(data)
-        if len(self._queue) > _WAITING:
-            self.log_refusal("too many commands at once")
-            self._reply("too many commands wait for their turn\n")
-            self.break_off()
-
-    def _settle_reading(self) -> None:
-        """Never: what is read later is read together."""
+    def flooded(self) -> None:
+        """See `Unframed`."""
+        self._reply("too many commands wait for their turn\n")
 
     def burst(self, messages: Sequence[ops.Command]) -> int:
         """Everything is one by one here."""

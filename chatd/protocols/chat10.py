@@ -1,0 +1,330 @@
+"""CHAT/1.0: a name, and then the lobby. Specification: docs/chat10.md.
+
+    client                                    server
+      REGISTER luca CHAT/1.0          ->
+                                      <-        200 Registration successful
+      @luca: hello                    ->                                 to everyone else in the lobby
+                                      <-        @ann: hi                  whenever somebody says something
+      DISCONNECT luca CHAT/1.0        ->
+                                      <-        DISCONNECT CHAT/1.0       and closes
+
+The protocol has neither acknowledgements nor a past: who comes sees what is said from then on. Mail for the
+account is shown as well, since it has nowhere else to be; it waits until it has arrived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall
+
+from chatd.accounts import Account, check_name
+from chatd.codecs import chat10
+from chatd.credentials import IFollowingSession, Named
+from chatd.entries import TEXT, Entry, described
+from chatd.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
+from chatd.following import FollowingSession
+from chatd.protocols.sniff import PAUSE
+from chatd.protocols.unframed import Unframed
+from chatd.rooms import LOBBY
+from chatd.stores import Append
+
+_APART = 0.25
+"""seconds between two writes that a client without framing must not read as one"""
+_CONFIRM = 0.05
+_CONFIRM_AT_MOST = 2.0
+_SETTLING = 128
+"""why a connection takes no messages: its client has to read the reply by itself first"""
+
+
+class _Said:
+    """A text on its way to the lobby, as the realm takes it."""
+
+    __slots__ = ("text",)
+
+    recipient = LOBBY
+    sender = key = None
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class ChatProtocol(Unframed):
+    """One client of either framing."""
+
+    session: FollowingSession | None
+    _decoder: chat10.Decoder
+    _registered = False
+    _wrote_at = 0.0
+    _waiting: IDelayedCall | None = None
+    _confirming: IDelayedCall | None = None
+    _parting: IDelayedCall | None = None
+    _wait = _CONFIRM
+
+    def __init__(self, factory: Any) -> None:
+        super().__init__(factory, chat10.Decoder())
+        # The seqs of mail that has been written, and the first and last of the lobby's entries.
+        self._mail: list[int] = []
+        self._lobby = (0, 0)
+
+    @property
+    def _lines(self) -> bool:
+        return self._decoder.lines is not False
+
+    # From the client
+
+    def dataReceived(self, data: bytes) -> None:
+        """As inherited; what may be all of a first message is that after a pause."""
+        super().dataReceived(data)
+        if self._decoder.lines is not None:
+            self.framed = self._decoder.lines
+            self._stop_waiting()
+        elif self._waiting is None:
+            self._waiting = self.clock.callLater(PAUSE, self._silent)
+        else:
+            self._waiting.reset(PAUSE)
+
+    def _silent(self) -> None:
+        self._waiting = None
+        self._decoder.pause()
+        self.dataReceived(b"")
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def readConnectionLost(self) -> None:
+        """As inherited; what came without an end has one now."""
+        if self._waiting is not None:
+            self._stop_waiting()
+            self._silent()
+        super().readConnectionLost()
+
+    def burst(self, messages: Sequence[chat10.Command]) -> int:
+        """Texts, until something else comes."""
+        session = self.session
+        if session is None:
+            return 0
+        done = 0
+        for message in messages:
+            if not isinstance(message, chat10.Say):
+                break
+            if message.text:
+                try:
+                    if not self.realm.send(session, (_Said(message.text),), self.realm.now()):
+                        break
+                except Refused as refused:
+                    # The protocol has no way to say so.
+                    self.log_refusal(refused.code)
+                else:
+                    self.unanswered += 1
+            done += 1
+        self.realm.flush()
+        return done
+
+    async def perform(self, message: chat10.Command) -> None:
+        """One message, when all before it are done."""
+        match message:
+            case chat10.Register(name):
+                await self._register(name)
+            case chat10.Disconnect():
+                if self.unanswered:
+                    self.put_back(message)
+                else:
+                    self.shut()
+            case chat10.Say() if self.session is not None:
+                self.burst((message,))
+            case _:
+                self._refuse(chat10.INVALID, "malformed")
+
+    async def _register(self, name: str) -> None:
+        try:
+            check_name(name)
+            if self.realm.online(name):
+                raise AlreadyLoggedIn()
+            if await self.realm.directory.account(name) is None:
+                self.realm.check_register(True)
+                await self.realm.register(name, Account(self.realm.now()))
+            _, session, _ = await self.factory.portal.login(
+                Named(name, self.address), self, IFollowingSession
+            )
+            if len(session.mailbox.readers) > 1:
+                session.end()
+                raise AlreadyLoggedIn()
+            self.logged_in(session)
+            if LOBBY not in session.readers:
+                await self.realm.rooms.join(session, LOBBY)
+        except (AlreadyLoggedIn, NameTaken, PasswordRequired) as refused:
+            self._refuse(chat10.TAKEN, refused.code)
+        except Refused as refused:
+            self._refuse(chat10.INVALID, refused.code)
+        else:
+            self._begin(session)
+
+    def _begin(self, session: FollowingSession) -> None:
+        self._registered = True
+        self._write(chat10.encode(chat10.REGISTERED, self._lines))
+        for log in list(session.readers):
+            if log not in (session.mailbox.log, LOBBY):
+                session.quit(log)
+        session.begin({LOBBY: session.readers[LOBBY].feed.head})
+        if not self._lines:
+            # A message in the same segment would hide the reply.
+            session.fall_behind()
+            self.hold(_SETTLING)
+            self.clock.callLater(_APART, self.release, _SETTLING)
+
+    # To the client
+
+    @property
+    def writable(self) -> bool:
+        """See `chatd.sessions.Peer`."""
+        return super().writable and not self.held & _SETTLING
+
+    def push(self, runs: Sequence[Sequence[Append]]) -> None:
+        """See `chatd.following.FollowingPeer`."""
+        for run in runs:
+            self._show(run[0].log, run)
+
+    def replay(self, log: str, entries: Sequence[Entry]) -> None:
+        """See `chatd.following.FollowingPeer`."""
+        self._show(log, entries)
+
+    def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
+        session = self.session
+        if session is None:
+            return
+        for entry in entries:
+            if log == LOBBY:
+                self._lobby = (self._lobby[0] or entry.seq, entry.seq)
+                if entry.kind == TEXT and entry.sender != session.name:
+                    for data in chat10.encode_said(entry.sender, entry.body, self._lines):
+                        self._write(data)
+                continue
+            self._mail.append(entry.seq)
+            text = described(entry.kind, entry.body)
+            parts = chat10.encode_said(entry.sender, f"(private) {text}", self._lines)
+            for data in parts:
+                self.transport.write(data)
+                self._wrote_at = self.clock.seconds()
+            size = sum(map(len, parts))
+            self.receipts.wrote_entries(entry.seq, [size], size)
+        if self._confirming is None:
+            self._wait = _CONFIRM
+            self._confirming = self.clock.callLater(self._wait, self._confirm)
+
+    def _confirm(self) -> None:
+        """Acknowledge what has arrived, and look again for the rest."""
+        self._confirming = None
+        session = self.session
+        if session is None or session.ended:
+            return
+        unread = set(self.receipts.unread())
+        arrived = [seq for seq in self._mail if seq not in unread]
+        self._mail = [seq for seq in self._mail if seq in unread]
+        for seq in arrived:
+            self._acknowledge(session, session.mailbox.log, seq, seq)
+        if not unread and self._lobby[1]:
+            self._acknowledge(session, LOBBY, *self._lobby)
+            self._lobby = (0, 0)
+        if unread:
+            self._wait = min(2 * self._wait, _CONFIRM_AT_MOST)
+            self._confirming = self.clock.callLater(self._wait, self._confirm)
+
+    def _acknowledge(self, session: FollowingSession, log: str, first: int, last: int) -> None:
+        try:
+            due = session.acknowledge(log, first, last)
+        except Refused:
+            return  # Then it comes again elsewhere.
+        if due:
+            self.realm.remarks.delivered(log, due)
+
+    def answer(self, appends: Sequence[Append]) -> None:
+        """See `chatd.sessions.Peer`. The protocol has no answers."""
+        for append in appends:
+            if append.refusal is not None:
+                self.log_refusal(append.refusal.code)
+        self.answered(len(appends))
+
+    def echo(self, appends: Sequence[Append]) -> None:
+        """See `chatd.following.FollowingPeer`. Nothing of this and what follows can be said here."""
+
+    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
+        """See `chatd.following.FollowingPeer`."""
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """See `chatd.following.FollowingPeer`."""
+
+    def presence(self, name: str, status: str, text: str, seen: int) -> None:
+        """See `chatd.following.FollowingPeer`."""
+
+    def joined(self, log: str) -> None:
+        """See `chatd.following.FollowingPeer`."""
+        if self.session is not None and log != LOBBY:
+            self.session.quit(log)
+
+    def left(self, room: str, reason: str) -> None:
+        """See `chatd.following.FollowingPeer`."""
+
+    @property
+    def about(self) -> str:
+        """See `chatd.sessions.Peer`."""
+        return f"CHAT/1.0, from {self.peer}"
+
+    def _write(self, data: bytes) -> None:
+        if not self.gone:
+            self._wrote_at = self.clock.seconds()
+            self.receipts.wrote(len(data))
+            self.transport.write(data)
+
+    def _refuse(self, reply: str, code: str) -> None:
+        self.log_refusal(code)
+        self._write(chat10.encode(reply, self._lines))
+        self.break_off()
+
+    def flooded(self) -> None:
+        """See `Unframed`: there is nothing to say it with."""
+
+    def too_slow(self) -> None:
+        """See `Connection`."""
+        self.log_refusal("too-slow")
+        if not self._registered:
+            self._write(chat10.encode(chat10.INVALID, self._lines))
+        self.break_off()
+
+    # The end
+
+    def _leave_when_done(self) -> None:
+        if self._ended and self._registered and not self.gone and not self._lines:
+            rest = self._wrote_at + _APART - self.clock.seconds()
+            if rest > 0:
+                # The last word must be read by itself.
+                if self._parting is None:
+                    self._parting = self.clock.callLater(rest + 0.001, self._part)
+                return
+        super()._leave_when_done()
+
+    def _part(self) -> None:
+        self._parting = None
+        if self._registered:
+            self._leave_when_done()
+
+    def log_out(self) -> None:
+        """As inherited. A registered client is never left without a word: it would not notice."""
+        if self._registered:
+            self._registered = False
+            if self.session is not None:
+                self._confirm()
+            self._write(chat10.encode(chat10.GOODBYE, self._lines))
+        super().log_out()
+
+    def connectionLost(self, *reason: Any) -> None:
+        """As inherited."""
+        self._stop_waiting()
+        for call in (self._confirming, self._parting):
+            if call is not None:
+                call.cancel()
+        self._confirming = self._parting = None
+        super().connectionLost(*reason)

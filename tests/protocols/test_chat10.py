@@ -1,0 +1,338 @@
+"""CHAT/1.0 in both framings, beside version 1 in the lobby."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import catalogue as c
+from chatd.permissions import Policy
+from tests.protocols.text_house import TextClient
+from tests.protocols.wire_house import WireHouse
+
+OK = "200 Registration successful"
+
+
+class Chat(SynchronousTestCase):
+    """A house in which `ann`, who speaks version 1, is in the lobby."""
+
+    def setUp(self) -> None:
+        self.house = WireHouse()
+        self.ann = self.house.come("ann", rooms=("#lobby",))
+
+    def lines(self, name: str = "", port: str = "any") -> TextClient:
+        """A client of the first framing, registered if it has a name."""
+        client = TextClient(self.house, port)
+        if name:
+            self.assertEqual(client.ask(f"REGISTER {name} CHAT/1.0\n"), OK + "\n")
+        return client
+
+    def bare(self, name: str = "", port: str = "any") -> TextClient:
+        """One of the other."""
+        client = TextClient(self.house, port)
+        if name:
+            client.send(f"REGISTER {name} CHAT/1.0")
+            self.assertEqual(client.got(), "")
+            self.house.clock.advance(0.11)
+            self.assertEqual(client.got(), OK)
+            self.house.clock.advance(0.26)
+        return client
+
+    def heard(self) -> list[tuple[str, str]]:
+        """(sender, text) of what ann has been pushed from the lobby."""
+        return [(sender, text) for log, sender, text in self.ann.texts() if log == "#lobby"]
+
+
+class Registering(Chat):
+    """The first message, and what is said to it."""
+
+    def test_success(self) -> None:
+        """On both ports, by both framings; an account is made, or used."""
+        self.lines("luca")
+        self.lines("ROBERT", "chat")
+        self.bare("user10")
+        self.bare("bo", "chat").lose()
+        self.bare("bo", "chat")
+        self.assertEqual(
+            [name for name in ("luca", "ROBERT", "user10", "bo") if self.house.realm.online(name)],
+            ["luca", "ROBERT", "user10", "bo"],
+        )
+
+    def test_a_byte_at_a_time(self) -> None:
+        """With pauses between that are shorter than the end of a message."""
+        client = TextClient(self.house)
+        for char in "REGISTER bo CHAT/1.0":
+            client.send(char)
+            self.house.clock.advance(0.09)
+        self.assertEqual(client.got(), "")
+        self.house.clock.advance(0.02)
+        self.assertEqual(client.got(), OK)
+
+    def test_invalid(self) -> None:
+        """Is told, and closed, by the client's own framing."""
+        for text in (
+            "REGISTER luca CHAT/2.0",
+            "REGISTER luca",
+            "REGISTER a b CHAT/1.0",
+            "REGISTER a:b CHAT/1.0",
+            "REGISTER Server CHAT/1.0",
+            "REGISTER é CHAT/1.0",
+        ):
+            for end in ("\n", ""):
+                client = TextClient(self.house)
+                client.send(text + end)
+                self.house.clock.advance(0.11)
+                self.assertEqual(client.got(), "400 Invalid registration" + end, text)
+                self.assertTrue(client.wire.half_closed)
+
+    def test_something_else_first(self) -> None:
+        """On its own port whatever comes is a registration, or none."""
+        for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):
+            self.assertEqual(TextClient(self.house, "chat").ask(text), "400 Invalid registration\n")
+
+    def test_taken(self) -> None:
+        """A name is one client's at a time, whichever way it came; who was first stays."""
+        luca = self.lines("luca")
+        for client in (self.lines(), self.bare()):
+            for name, end in (("luca", "\n"), ("LUCA", ""), ("ann", "\n")):
+                client = TextClient(self.house)
+                client.send(f"REGISTER {name} CHAT/1.0{end}")
+                self.house.clock.advance(0.11)
+                self.assertEqual(client.got(), "401 Client already registered" + end)
+                self.assertTrue(client.wire.half_closed)
+        luca.send("@luca: still here\n")
+        self.assertEqual(self.heard()[-1], ("luca", "still here"))
+
+    def test_two_at_once(self) -> None:
+        """Of two that come in the same moment one gets the name."""
+        self.house.store.eager = False
+        clients = [TextClient(self.house), TextClient(self.house)]
+        for client in clients:
+            client.send("REGISTER luca CHAT/1.0\n")
+        self.house.store.eager = True
+        self.house.store.release()
+        self.house.clock.advance(0)
+        self.assertEqual(
+            sorted(client.got() for client in clients), [OK + "\n", "401 Client already registered\n"]
+        )
+
+    def test_an_account_with_a_password(self) -> None:
+        """Is not to be had."""
+        self.house.come("eve", password="secret").lose()
+        self.assertEqual(self.lines().ask("REGISTER eve CHAT/1.0\n"), "401 Client already registered\n")
+
+    def test_where_nobody_may(self) -> None:
+        """Neither a new account nor an old one without a password."""
+        self.lines("luca").lose()
+        self.house.realm.policy = Policy(open_accounts=False)
+        for name in ("luca", "new"):
+            self.assertEqual(
+                self.lines().ask(f"REGISTER {name} CHAT/1.0\n"), "400 Invalid registration\n", name
+            )
+        self.house.realm.policy = Policy("closed")
+        self.assertEqual(self.lines().ask("REGISTER new CHAT/1.0\n"), "400 Invalid registration\n")
+        self.lines("luca")
+
+    def test_registering_twice(self) -> None:
+        """Later it is a text like others."""
+        luca = self.lines("luca")
+        luca.send("REGISTER other CHAT/1.0\n")
+        self.assertEqual(self.heard()[-1], ("luca", "REGISTER other CHAT/1.0"))
+
+
+class Talking(Chat):
+    """In the lobby."""
+
+    def test_all_together(self) -> None:
+        """Both framings and version 1, each hears the others and not itself."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@luca: hello\n")
+        self.assertEqual((bo.got(), luca.got()), ("@luca: hello", ""))
+        bo.send("@bo: hé")
+        self.assertEqual((luca.got(), bo.got()), ("@bo: h?\n", ""))
+        self.ann.done(c.Send(0, "#lobby", "one\ntwo é"))
+        self.assertEqual(luca.wire.writes, [b"@ann: one\n", b"@ann: two ?\n"])
+        self.assertEqual(bo.wire.writes, [b"@ann: one", "@ann: two é".encode()])
+        self.assertEqual(self.heard()[-2:], [("bo", "hé"), ("ann", "one\ntwo é")])
+
+    def test_nobody_speaks_for_another(self) -> None:
+        """Whatever prefix is written, and however many lines are in it."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@ann: I am ann\n")
+        self.assertEqual(bo.got(), "@luca: I am ann")
+        bo.send("@bo: x\n@ann: I am ann\nDISCONNECT ann CHAT/1.0")
+        self.assertEqual(luca.got(), "@bo: x\n@bo: @ann: I am ann\n@bo: DISCONNECT ann CHAT/1.0\n")
+
+    def test_empty_texts(self) -> None:
+        """Are nothing."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("\n", "@luca:\n", "@luca: \r\n")
+        bo.send("@bo:", "@bo: \n")
+        self.house.clock.advance(0)
+        self.assertEqual((luca.got(), bo.got()), ("", ""))
+
+    def test_nothing_of_the_past(self) -> None:
+        """Who comes, and who comes again, sees what is said from then on; nor are there notices."""
+        self.ann.done(c.Send(0, "#lobby", "before"))
+        luca = self.lines("luca")
+        self.assertEqual(luca.got(), "")
+        luca.lose()
+        self.ann.done(c.Send(0, "#lobby", "between"))
+        luca = self.lines("luca")
+        self.house.come("eve", rooms=("#lobby",))
+        self.ann.done(c.React(0, "#lobby", 1, "+1"))
+        self.ann.done(c.Send(0, "#lobby", "after"))
+        self.assertEqual(luca.got(), "@ann: after\n")
+
+    def test_the_reply_by_itself(self) -> None:
+        """A client without framing gets what is said in the first moment after it."""
+        luca, bo = self.lines("luca"), TextClient(self.house)
+        bo.send("REGISTER bo CHAT/1.0")
+        self.house.clock.advance(0.11)
+        luca.send("@luca: early\n")
+        self.ann.done(c.Send(0, "bo", "mail"))
+        bo.send("@bo: early too")
+        self.assertEqual(bo.wire.writes, [OK.encode()])
+        self.house.clock.advance(0.2)
+        self.assertEqual(bo.got(), OK)
+        self.house.clock.advance(0.06)
+        self.assertEqual(sorted(bo.wire.writes), [b"@ann: (private) mail", b"@luca: early"])
+        self.assertEqual(luca.got(), "@bo: early too\n")
+
+    def test_long_texts(self) -> None:
+        """Pass; one that is too long does not, and the client lives."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@luca: " + "x" * 60_000 + "\n")
+        self.assertEqual("".join(data[7:].decode() for data in bo.wire.writes).count("x"), 60_000)
+        bo.got()
+        luca.send("y" * 70_000 + "\n")
+        luca.send("@luca: on\n")
+        self.assertTrue(bo.got().endswith("@luca: on"))
+
+    def test_half_a_line(self) -> None:
+        """Waits for its end, for a while, and nobody waits for it."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@luca: he")
+        bo.send("@bo: hi")
+        self.assertEqual((bo.got(), luca.got()), ("", "@bo: hi\n"))
+        luca.send("llo\n")
+        self.assertEqual(bo.got(), "@luca: hello")
+        luca.send("@luca: never")
+        self.house.clock.advance(31)
+        self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
+
+    def test_slow_readers(self) -> None:
+        """Get it later, and nobody waits for them."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.wire.room = 10
+        for number in range(500):
+            bo.send(f"@bo: {number}")
+        self.assertEqual(len(luca.wire.out) + len(luca.wire.buffer) < 1000, True)
+        luca.wire.drain()
+        self.house.clock.advance(0)
+        self.assertEqual(luca.got(), "".join(f"@bo: {number}\n" for number in range(500)))
+
+    def test_too_many_messages(self) -> None:
+        """Who sends on and on is cut off; in lines it is slowed instead."""
+        bo = self.bare("bo")
+        self.house.store.eager = False
+        bo.wire.protocol.hold(2)
+        for _ in range(1_001):
+            bo.send("@bo: x")
+        bo.wire.protocol.release(2)
+        self.house.store.eager = True
+        self.house.store.release()
+        self.house.clock.advance(3)
+        self.assertTrue(bo.wire.half_closed or bo.wire.disconnecting)
+
+
+class Mail(Chat):
+    """What is for the account alone."""
+
+    def test_live(self) -> None:
+        """Is shown as private, and is read then."""
+        luca = self.lines("luca")
+        self.ann.done(c.Send(0, "luca", "psst"))
+        self.assertEqual(luca.got(), "@ann: (private) psst\n")
+        self.house.clock.advance(0.1)
+        luca.lose()
+        self.assertEqual(self.house.come("luca").texts(), [])
+
+    def test_waiting(self) -> None:
+        """Comes after the reply, in order, and once."""
+        self.house.come("luca").lose()
+        for text in ("one", "two"):
+            self.ann.done(c.Send(0, "luca", text))
+        luca = TextClient(self.house)
+        luca.send("REGISTER luca CHAT/1.0\n")
+        self.house.clock.advance(0)
+        self.assertEqual(luca.got(), f"{OK}\n@ann: (private) one\n@ann: (private) two\n")
+        self.house.clock.advance(0.1)
+        luca.lose()
+        self.lines("luca")
+
+    def test_what_does_not_arrive(self) -> None:
+        """Waits for another time."""
+        luca = self.lines("luca")
+        luca.wire.on_the_way = 1000
+        self.ann.done(c.Send(0, "luca", "psst"))
+        self.house.clock.advance(10)
+        luca.lose()
+        self.house.clock.advance(2)
+        client = self.house.come_raw("luca")
+        self.assertEqual([text for log, _, text in client.texts() if log == "@luca"], ["psst"])
+
+
+class Leaving(Chat):
+    """However it happens."""
+
+    def test_disconnect(self) -> None:
+        """The client says so, is told so, and the account stays."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        self.assertEqual(luca.ask("@luca: bye\nDISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n")
+        self.assertTrue(luca.wire.disconnecting)
+        self.assertEqual(bo.got(), "@luca: bye")
+        self.assertFalse(self.house.realm.online("luca"))
+        bo.send("DISCONNECT bo CHAT/1.0")
+        self.house.clock.advance(0.26)
+        self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0")
+        self.assertTrue(bo.wire.disconnecting)
+        luca.lose()
+        self.lines("luca")
+
+    def test_closing(self) -> None:
+        """Half, or as a whole, is leaving, too."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@luca: last")
+        luca.close_sending()
+        self.house.clock.advance(0)
+        self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
+        bo.lose()
+        self.assertEqual([self.house.realm.online(name) for name in ("luca", "bo")], [False, False])
+        self.assertEqual(self.ann.ask(c.Send(0, "#lobby", "x")).command, c.Accepted.command)
+
+    def test_closing_before_anything(self) -> None:
+        """A registration may be all there is."""
+        bo = TextClient(self.house)
+        bo.send("REGISTER bo CHAT/1.0")
+        bo.close_sending()
+        self.house.clock.pump([0.1] * 5)
+        self.assertEqual(bo.got(), OK + "DISCONNECT CHAT/1.0")
+
+    def test_the_server_stops(self) -> None:
+        """Everyone is told, in their own framing, by itself."""
+        luca, bo = self.lines("luca"), self.bare("bo")
+        luca.send("@luca: x\n")
+        self.house.factory.close_all()
+        self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
+        self.assertEqual(bo.got(), "@luca: x")
+        self.house.clock.advance(0.26)
+        self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0")
+        self.assertTrue(luca.wire.disconnecting and bo.wire.disconnecting)
+
+    def test_an_operator(self) -> None:
+        """Can end it, and who deletes the account from elsewhere."""
+        luca, bo = self.lines("luca"), self.lines("bo")
+        self.house.run(self.house.realm.kick("luca", "kicked", "You are out."))
+        self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
+        self.house.run(self.house.realm.remove("bo"))
+        self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0\n")
