@@ -65,6 +65,7 @@ class Connection(Protocol):
     unanswered = 0
     gone = False
     _ended = False
+    _left = False
     _working = False
     _paused = False
     _timed = False
@@ -312,6 +313,8 @@ class Connection(Protocol):
         if not self._ended or self._working or self._queue or self.unanswered:
             return
         if not self.gone:
+            if self._left:
+                return
             if self.held & OUTPUT:
                 self.factory.closing.touch(self)
                 return
@@ -326,6 +329,7 @@ class Connection(Protocol):
         if self.gone:
             self.factory.went(self)
         else:
+            self._left = True
             self.transport.unregisterProducer()
             if self.held & CLOSING and getattr(self.transport, "input_waits", bool)():
                 self._deaf = True
