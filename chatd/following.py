@@ -118,6 +118,14 @@ class FollowingSession(Session):
                 reader.skip = None
             reader.live = reader.sent >= reader.feed.head
 
+    def rewind(self) -> None:
+        """Go back, in the inbox, to what has not been acknowledged: it did not reach the peer."""
+        mailbox = self.mailbox
+        reader = self.readers[mailbox.log]
+        reader.stop()
+        reader.sent = min(mailbox.known.upto, mailbox.head)
+        reader.skip = mailbox.known if mailbox.known.ahead else None
+
     def enter(self, feed: Feed) -> None:
         """Read a room from here on."""
         if feed.log not in self.readers:

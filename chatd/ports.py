@@ -22,8 +22,10 @@ from chatd.protocols.sniff import Farewell, Sniff, Start, first_byte
 from chatd.protocols.transport import PromptServer
 from chatd.protocols.wire import WireProtocol
 
-TITLES = {"classic": "classic", "wire": "version 1", "chat": "CHAT/1.0", "ops": "ops"}
+TITLES = {"classic": "classic", "wire": "version 1", "chat": "CHAT/1.0", "ops": "ops", "grpc": "gRPC"}
 """what each protocol is called when the daemon tells what listens where"""
+SPOKEN = tuple(title for name, title in TITLES.items() if name != "grpc")
+"""those of the main port"""
 
 _TLS = 0x16
 _BACKLOG = 1024
@@ -49,7 +51,7 @@ def main_port(factory: ConnectionFactory) -> Sniff:
 
 
 def _unknown(factory: ConnectionFactory) -> Farewell:
-    spoken = ", ".join(TITLES.values())
+    spoken = ", ".join(SPOKEN)
     words = f"chatd does not know a protocol that begins so; it speaks {spoken}\n"
     return Farewell(factory, words.encode(), "unknown protocol")
 

@@ -25,12 +25,13 @@ from chatd import __version__
 from chatd.accounts import ACCOUNT
 from chatd.credentials import Passwords, portal
 from chatd.errors import Refused, SocketUnusable, StoreUnusable
+from chatd.grpc_port import GrpcListener, use_asyncio
 from chatd.limits import Limits, Retention
 from chatd.mailboxes import Background
 from chatd.option_values import Listen
 from chatd.options import Options
 from chatd.permissions import CLOSED, INVITE_ONLY, Policy
-from chatd.ports import ENTRANCES, TITLES, Listener, main_port, why_not_listening
+from chatd.ports import ENTRANCES, SPOKEN, Listener, main_port, why_not_listening
 from chatd.protocols import private
 from chatd.protocols.admin import AdminFactory, Administration
 from chatd.protocols.factory import ConnectionFactory, Entrance
@@ -52,6 +53,8 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
     Ends the process with a sentence (SystemExit) if the store, the port or the admin socket can be seen not
     to be usable.
     """
+    if any(port.name == "grpc" for port in options["listen"]) and reactor is None:
+        use_asyncio()
     if reactor is None:
         from twisted.internet import reactor
     limits = Limits(rate=options["rate"])
@@ -68,6 +71,10 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             raise SystemExit(f"chatd: {unusable}") from None
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
+    for port in options["listen"]:
+        # It binds its port later than the others, when nobody looks any more.
+        if port.name == "grpc" and port.interface is not None:
+            _check_port(port.interface, int(port.parts[1]))
     if options["admin"] is not None:
         options["admin"] = os.path.abspath(options["admin"])
         try:
@@ -142,10 +149,12 @@ class Daemon(MultiService):
         main = Listen("any", f"tcp:{options['port']}:interface={quoteStringArgument(options['host'])}")
         self.listener = Listener(reactor, main, self._factory)
         others = [
-            Listener(reactor, port, Entrance(self._factory, ENTRANCES[port.name]))
+            GrpcListener(port, self._factory)
+            if port.name == "grpc"
+            else Listener(reactor, port, Entrance(self._factory, ENTRANCES[port.name]))
             for port in options["listen"]
         ]
-        self.listeners = [self.listener, *others]
+        self.listeners: list[Listener | GrpcListener] = [self.listener, *others]
         for listener in self.listeners:
             listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.admin: AdminListener | None = None
@@ -172,8 +181,10 @@ class Daemon(MultiService):
         try:
             await self._realm.start()
             accounts = len(await self._store.list(ACCOUNT))
-        except Refused as refused:
-            self.log.critical("chatd cannot start: {sentence}", sentence=str(refused))
+            for port in self._grpc():
+                port.bind()
+        except (Refused, RuntimeError) as error:
+            self.log.critical("chatd cannot start: {sentence}", sentence=str(error))
             self._reactor.stop()
             return
         self._greet(accounts)
@@ -183,6 +194,9 @@ class Daemon(MultiService):
             self.admin.accept()
         if self._trimming is not None:
             self._spawn(self._trimming.go_on())
+
+    def _grpc(self) -> list[GrpcListener]:
+        return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
 
     def _read(self, log: str) -> int | None:
         """Up to which seq the sessions of an inbox have read it; None if there are none."""
@@ -194,7 +208,7 @@ class Daemon(MultiService):
             "chatd {version} is listening on {address}  ({spoken})",
             version=__version__,
             address=self.listener.address,
-            spoken=", ".join(TITLES.values()),
+            spoken=", ".join(SPOKEN),
         )
         for listener in self.listeners[1:]:
             self.log.info(
@@ -239,6 +253,7 @@ class Daemon(MultiService):
         closing = [self._factory.close_all()]
         if self.admin is not None:
             closing.append(self.admin.factory.finish())
+        closing += [listener.finish(_GRACE) for listener in self._grpc()]
         try:
             # Whatever still hangs after having been aborted waits for the store, which has its own troubles.
             await DeferredList(closing).addTimeout(_GRACE + 0.5, self._reactor)

@@ -47,6 +47,7 @@ REALM = tuple(
 PARTS = {
     "wire": ("chatd.protocols.requests", "chatd.codecs.catalogue"),
     "admin": ("chatd.protocols.private",),
+    "grpc_service": ("chatd.protocols.grpc_person", "chatd.codecs.chat_pb2"),
 }
 CONTRACT = "chatd.stores"
 OPTIONS = ("chatd.options", "chatd.option_values")
@@ -117,7 +118,9 @@ class Layers(SynchronousTestCase):
 
     def test_protocols(self) -> None:
         """A wire protocol knows its own codec and the realm: no other protocol, no store, no client."""
-        wires = {name.rpartition(".")[2] for name in modules("codecs")} - {"catalogue"}
+        wires = {name.rpartition(".")[2] for name in modules("codecs")} - {"catalogue", "chat_pb2"} | {
+            "grpc_service"
+        }
         belonging = {
             wire: {f"chatd.protocols.{wire}", f"chatd.codecs.{wire}", *PARTS.get(wire, ())} for wire in wires
         }

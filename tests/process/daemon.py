@@ -69,8 +69,9 @@ class Daemon:
         cwd: str | None = None,
         command: Sequence[str] | None = None,
         extra: Mapping[str, str] | None = None,
+        more: Sequence[str] = (),
     ) -> None:
-        options = ["-n", "--pidfile=", "chatd", "--port", "0", "--store", store, "--rate", rate]
+        options = ["-n", "--pidfile=", "chatd", "--port", "0", "--store", store, "--rate", rate, *more]
         self.process = subprocess.Popen(
             command or [*TWISTD, *options],
             cwd=cwd or folder(case),
@@ -102,6 +103,14 @@ class Daemon:
             if found:
                 return int(found[1])
         raise case.failureException(f"the daemon did not start:\n{self.told}")
+
+    def other(self, title: str) -> str:
+        """Where it listens for this protocol, on a port of its own."""
+        while line := self._lines.get(timeout=START_PATIENCE):
+            found = re.search(rf"Listening as well: {re.escape(title)} on (\S+)", line)
+            if found:
+                return found[1]
+        raise AssertionError(f"no port for {title}:\n{self.told}")
 
     def kill(self) -> None:
         """As by `kill -9`, if it still runs."""

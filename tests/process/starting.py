@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,8 +23,14 @@ class Start(SynchronousTestCase):
         self, *options: str, extra: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`twistd -n chatd OPTIONS` as it is expected to end by itself."""
+        return self.run_to_end_with((), *options, extra=extra)
+
+    def run_to_end_with(
+        self, own: Sequence[str], *options: str, extra: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The same, with options of twistd's own."""
         return subprocess.run(
-            [*TWISTD, "-n", "chatd", *options],
+            [*TWISTD, *own, "-n", "chatd", *options],
             cwd=self.folder,
             env=environment(extra),
             capture_output=True,
@@ -55,6 +61,10 @@ class Start(SynchronousTestCase):
         """A daemon in the folder, with these options only."""
         command = [*TWISTD, "-n", "--pidfile=", "chatd", *options]
         return Daemon(self, "", cwd=str(self.folder), command=command, extra=extra)
+
+    def daemon_with(self, *words: str) -> Daemon:
+        """A daemon in the folder, by all words that are behind twistd."""
+        return Daemon(self, "", cwd=str(self.folder), command=[*TWISTD, *words])
 
     def free_port(self) -> int:
         """A port that nobody has at the moment."""

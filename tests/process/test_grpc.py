@@ -1,0 +1,233 @@
+"""The gRPC service of a real daemon, with a real client."""
+
+from __future__ import annotations
+
+import threading
+from base64 import b64encode
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import chat_pb2 as pb
+from tests.folders import folder
+from tests.process.daemon import PATIENCE, Daemon
+from tests.process.starting import Start
+
+
+class Service(SynchronousTestCase):
+    """A daemon with a port for gRPC, and a channel to it."""
+
+    def setUp(self) -> None:
+        self.store = f"sqlite:{folder(self)}/chatd.db"
+        self.start()
+
+    def start(self) -> None:
+        """Once more."""
+        self.daemon = Daemon(self, self.store, more=("--listen", "grpc=tcp:0"))
+        self.channel = grpc.insecure_channel(self.daemon.other("gRPC"))
+        self.addCleanup(self.channel.close)
+
+    def call(self, method: str, *metadata: tuple[str, str], **fields: Any) -> None:
+        """A unary call."""
+        kind = pb.DESCRIPTOR.services_by_name["ChatService"].methods_by_name[method].input_type.name
+        request = getattr(pb, kind)(**fields).SerializeToString()
+        answer = self.channel.unary_unary(f"/ChatService/{method}")(
+            request, timeout=PATIENCE, metadata=metadata
+        )
+        self.assertEqual(answer, b"")
+
+    def status(self, method: str, *metadata: tuple[str, str], **fields: Any) -> grpc.StatusCode:
+        """With which status a call fails."""
+        error = self.assertRaises(grpc.RpcError, self.call, method, *metadata, **fields)
+        return error.code()
+
+    def stream(self, name: str, *metadata: tuple[str, str]) -> Any:
+        """An open stream; its messages are bytes."""
+        request = pb.ChatClient(recipient_id=name).SerializeToString()
+        call = self.channel.unary_stream("/ChatService/ReceiveMessages")(
+            request, timeout=PATIENCE, metadata=metadata
+        )
+        self.addCleanup(call.cancel)
+        return call
+
+    def next(self, stream: Any) -> str:
+        """The next text."""
+        return str(pb.ChatMessage.FromString(next(stream)).message)
+
+    def rest(self, stream: Any) -> list[str]:
+        """All texts up to the end, which must be a good one."""
+        texts = [pb.ChatMessage.FromString(data).message for data in stream]
+        self.assertEqual(stream.code(), grpc.StatusCode.OK)
+        return texts
+
+    def test_the_conversations_of_the_old_tests(self) -> None:
+        """wayne and then mason, whose client reads in one thread and calls in another."""
+        self.call("CreateAccount", client_id="wayne")
+        heard: list[str] = []
+        stream = self.stream("wayne")
+        reader = threading.Thread(target=lambda: heard.extend(self.rest(stream)))
+        reader.start()
+        self.call("WildCard", client_id="wayne", pattern="w.yne")
+        self.call("LogOut", client_id="wayne")
+        reader.join(PATIENCE)
+        self.assertEqual(
+            heard,
+            [
+                "Account wayne has been created!",
+                "Account matched: wayne",
+                "You have been successfully logged out!",
+            ],
+        )
+        self.call("CreateAccount", client_id="mason")
+        self.call("WildCard", client_id="mason", pattern=".+?")
+        self.call("SendMessage", thread_id=1, message="hi", sender_id="mason", recipient_id="wayne")
+        self.call("DeleteAccount", client_id="mason")
+        self.assertEqual(
+            self.rest(self.stream("mason")),
+            [
+                "Account mason has been created!",
+                "Account matched: wayne,mason",
+                "Your message has been sent!",
+                "Your account has been deleted!",
+            ],
+        )
+        self.call("LogIn", client_id="wayne")
+        stream = self.stream("wayne")
+        self.assertEqual(
+            [self.next(stream), self.next(stream)], ["hi", "You have been successfully logged in!"]
+        )
+
+    def test_statuses(self) -> None:
+        """Those that there are, and no others."""
+        code = grpc.StatusCode
+        self.call("CreateAccount", client_id="mason")
+        basic = ("authorization", "Basic " + b64encode(b"eve:secret").decode())
+        self.call("CreateAccount", basic, client_id="eve")
+        for status, method, fields in (
+            (code.NOT_FOUND, "LogIn", {"client_id": "x"}),
+            (code.NOT_FOUND, "LogOut", {"client_id": "x"}),
+            (code.NOT_FOUND, "DeleteAccount", {"client_id": "x"}),
+            (code.NOT_FOUND, "SendMessage", {"sender_id": "x", "recipient_id": "mason"}),
+            (code.ALREADY_EXISTS, "CreateAccount", {"client_id": "mason"}),
+            (code.INVALID_ARGUMENT, "CreateAccount", {"client_id": "a b"}),
+            (code.INVALID_ARGUMENT, "CreateAccount", {"client_id": "Server"}),
+            (code.UNAUTHENTICATED, "LogIn", {"client_id": "eve"}),
+            (code.UNAUTHENTICATED, "SendMessage", {"sender_id": "eve", "recipient_id": "mason"}),
+        ):
+            self.assertEqual(self.status(method, **fields), status, (method, fields))
+        self.assertEqual(
+            self.status("LogIn", ("authorization", "Basic !"), client_id="eve"), code.UNAUTHENTICATED
+        )
+        self.call("LogIn", basic, client_id="eve")
+        stream = self.stream("eve")
+        self.assertRaises(grpc.RpcError, next, stream)
+        self.assertEqual(stream.code(), code.UNAUTHENTICATED)
+        self.assertEqual(self.next(self.stream("eve", basic)), "Account eve has been created!")
+        self.assertEqual(self.rest(self.stream("nobody")), [])
+        self.assertEqual(
+            self.status("SendMessage", message="x" * 80_000, sender_id="mason", recipient_id="mason"),
+            code.RESOURCE_EXHAUSTED,
+        )
+        self.call("WildCard", client_id="mason", pattern="(a+)+$")
+        self.call("SendMessage", sender_id="mason", recipient_id="nobody", message="x")
+
+    def test_cancelled_streams(self) -> None:
+        """What comes after one is over waits for the next."""
+        self.call("CreateAccount", client_id="mason")
+        self.call("CreateAccount", client_id="wayne")
+        for number in range(20):
+            stream = self.stream("wayne")
+            if not number:
+                self.assertEqual(self.next(stream), "Account wayne has been created!")
+            stream.cancel()
+            self.call("SendMessage", message=str(number), sender_id="mason", recipient_id="wayne")
+        stream = self.stream("wayne")
+        found: list[str] = []
+        while "19" not in found:
+            found.append(self.next(stream))
+        self.assertEqual(list(dict.fromkeys(found)), [str(number) for number in range(20)])
+
+    def test_a_daemon_that_is_killed(self) -> None:
+        """What was accepted is there afterwards."""
+        for name in ("mason", "wayne"):
+            self.call("CreateAccount", client_id=name)
+        for number in range(10):
+            self.call("SendMessage", message=str(number), sender_id="mason", recipient_id="wayne")
+        self.daemon.kill()
+        self.start()
+        self.call("LogIn", client_id="wayne")
+        stream = self.stream("wayne")
+        self.assertEqual([self.next(stream) for _ in range(10)], [str(number) for number in range(10)])
+        self.assertEqual(self.next(stream), "You have been successfully logged in!")
+
+    def test_stopping(self) -> None:
+        """Streams end well, and so does the daemon."""
+        self.call("CreateAccount", client_id="mason")
+        stream = self.stream("mason")
+        self.next(stream)
+        heard: list[list[str]] = []
+        reader = threading.Thread(target=lambda: heard.append(self.rest(stream)))
+        reader.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        reader.join(PATIENCE)
+        self.assertEqual(heard, [[]])
+        self.assertNotIn("Traceback", self.daemon.told)
+
+    def test_health_and_reflection(self) -> None:
+        """As gRPC's own tools ask for them."""
+        health = health_pb2_grpc.HealthStub(self.channel)
+        for service in ("", "ChatService"):
+            answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
+            self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
+        reflection = reflection_pb2_grpc.ServerReflectionStub(self.channel)
+        requests = (
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="ChatService"),
+        )
+        names, file = reflection.ServerReflectionInfo(iter(requests), timeout=PATIENCE)
+        self.assertIn("ChatService", [each.name for each in names.list_services_response.service])
+        found = descriptor_pb2.FileDescriptorProto.FromString(
+            file.file_descriptor_response.file_descriptor_proto[0]
+        )
+        self.assertEqual(found.service[0].name, "ChatService")
+
+
+class Starting(Start):
+    """With gRPC, and when that cannot be."""
+
+    def test_another_reactor(self) -> None:
+        """Is not what it can run on, and one sentence says so."""
+        for name in ("epoll", "poll", "select"):
+            ended = self.run_to_end_with(("--reactor", name), "--store", "memory", "--listen", "grpc=tcp:0")
+            self.assertNotEqual(ended.returncode, 0)
+            self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
+            self.assertIn("gRPC takes the asyncio reactor", ended.stderr)
+
+    def test_the_right_reactor(self) -> None:
+        """May be chosen by the operator as well."""
+        command = ("--reactor=asyncio", "-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
+        daemon = self.daemon_with(*command, "--listen", "grpc=tcp:0")
+        self.assertTrue(daemon.other("gRPC").startswith("127.0.0.1:"))
+        self.assertEqual(daemon.stop(), 0)
+        self.assertIn("AsyncioSelectorReactor", daemon.told)
+
+    def test_without_it(self) -> None:
+        """Nobody pays for it."""
+        daemon = self.daemon_with("-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertNotIn("AsyncioSelectorReactor", daemon.told)
+        self.assertNotIn("Listening as well", daemon.told)
+
+    def test_a_busy_port(self) -> None:
+        """Is told, and ends it."""
+        daemon = self.daemon_with(
+            *("-n", "--pidfile=", "chatd", "--port=0", "--store=memory", "--listen", "grpc=tcp:0")
+        )
+        taken = daemon.other("gRPC").rpartition(":")[2]
+        ended = self.run_to_end("--port=0", "--store=memory", "--listen", f"grpc=tcp:{taken}")
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn(f"cannot listen on 127.0.0.1:{taken}", ended.stderr + ended.stdout)
