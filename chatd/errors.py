@@ -126,6 +126,12 @@ class PatternTooLong(Refused):
     code = "pattern-too-long"
 
 
+class CertificateUnusable(Fatal):
+    """The TLS certificate cannot be used."""
+
+    code = "certificate-unusable"
+
+
 class PatternInvalid(Refused):
     """The search pattern is not one that this protocol knows."""
 

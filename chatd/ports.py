@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,14 +12,18 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from chatd.codecs import chat10, ops
+from chatd.codecs import chat10, classic, ops
+from chatd.codecs.catalogue import Goodbye
+from chatd.codecs.wire import encode as encode_message
 from chatd.option_values import Listen
 from chatd.protocols.chat10 import ChatProtocol
 from chatd.protocols.classic import ClassicProtocol
-from chatd.protocols.factory import ConnectionFactory, Member
+from chatd.protocols.factory import ConnectionFactory, Entrance, Member
 from chatd.protocols.ops import OpsProtocol
 from chatd.protocols.sniff import Farewell, Sniff, Start, first_byte
+from chatd.protocols.tls import Certificate, TLSFactory, TLSTransport
 from chatd.protocols.transport import PromptServer
 from chatd.protocols.wire import WireProtocol
 
@@ -45,9 +50,33 @@ _STARTS = (
 )
 
 
-def main_port(factory: ConnectionFactory) -> Sniff:
-    """A connection to a port that knows every protocol."""
+class MainPort:
+    """Makes the connections to a port that knows every protocol: in plain text unless there is TLS `only`,
+    and inside TLS if there is a certificate."""
+
+    def __init__(self, certificate: Certificate | None = None, only: bool = False) -> None:
+        self._plain: tuple[Start, ...] = _STARTS
+        if certificate is not None:
+            found = certificate
+
+            def in_tls(factory: ConnectionFactory) -> Any:
+                return TLSFactory(found, Entrance(factory, _inside), factory.clock).buildProtocol(None)
+
+            tls = Start(first_byte(_TLS), in_tls)
+            self._plain = (tls, *(map(_refused, _STARTS, _REFUSALS) if only else _STARTS))
+
+    def __call__(self, factory: ConnectionFactory) -> Sniff:
+        """A connection."""
+        return Sniff(factory, self._plain, _unknown)
+
+
+def _inside(factory: ConnectionFactory) -> Sniff:
     return Sniff(factory, _STARTS, _unknown)
+
+
+def _refused(start: Start, words: bytes) -> Start:
+    """A protocol that is told to come by TLS."""
+    return replace(start, protocol=lambda factory: Farewell(factory, words, "not by TLS"))
 
 
 def _unknown(factory: ConnectionFactory) -> Farewell:
@@ -56,8 +85,17 @@ def _unknown(factory: ConnectionFactory) -> Farewell:
     return Farewell(factory, words.encode(), "unknown protocol")
 
 
+_TLS_ONLY = "this port speaks TLS only"
+# In the order of _STARTS, so that each can be understood.
+_REFUSALS = (
+    encode_message(Goodbye("tls-only", _TLS_ONLY)),
+    classic.encode(classic.RESPONSE, _TLS_ONLY),
+    f"400 Invalid registration: {_TLS_ONLY}\n".encode(),
+    f"{_TLS_ONLY}\n".encode(),
+)
+
 ENTRANCES: Mapping[str, Callable[[ConnectionFactory], Member]] = {
-    "any": main_port,
+    "any": MainPort(),
     "classic": ClassicProtocol,
     "wire": WireProtocol,
     "chat": ChatProtocol,
@@ -100,6 +138,9 @@ class Listener(Service):
         self.port = port
         if isinstance(port, tcp.Port):
             port.transport = PromptServer
+            if isinstance(port.factory, TLSMemoryBIOFactory):
+                # An endpoint with TLS of its own.
+                port.factory.protocol = TLSTransport
         if not self._accepting:
             port.stopReading()
 

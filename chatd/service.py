@@ -24,17 +24,18 @@ from twisted.logger import Logger
 from chatd import __version__
 from chatd.accounts import ACCOUNT
 from chatd.credentials import Passwords, portal
-from chatd.errors import Refused, SocketUnusable, StoreUnusable
+from chatd.errors import CertificateUnusable, Refused, SocketUnusable, StoreUnusable
 from chatd.grpc_port import GrpcListener, use_asyncio
 from chatd.limits import Limits, Retention
 from chatd.mailboxes import Background
 from chatd.option_values import Listen
 from chatd.options import Options
 from chatd.permissions import CLOSED, INVITE_ONLY, Policy
-from chatd.ports import ENTRANCES, SPOKEN, Listener, main_port, why_not_listening
+from chatd.ports import ENTRANCES, SPOKEN, Listener, MainPort, why_not_listening
 from chatd.protocols import private
 from chatd.protocols.admin import AdminFactory, Administration
 from chatd.protocols.factory import ConnectionFactory, Entrance
+from chatd.protocols.tls import Certificate
 from chatd.realm import Realm
 from chatd.retention import Trimming
 from chatd.stores.memory import MemoryStore
@@ -81,7 +82,16 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             private.check(options["admin"])
         except SocketUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-    return Daemon(reactor, store, limits, options)
+    certificate = None
+    if options["tls-cert"] is not None:
+        try:
+            # twistd may change its folder, and they are read again later.
+            certificate = Certificate(
+                os.path.abspath(options["tls-cert"]), os.path.abspath(options["tls-key"])
+            )
+        except CertificateUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+    return Daemon(reactor, store, limits, options, certificate)
 
 
 class AdminListener(Service):
@@ -117,7 +127,12 @@ class Daemon(MultiService):
     log = Logger()
 
     def __init__(
-        self, reactor: Any, store: MemoryStore | SQLiteStore, limits: Limits, options: Options
+        self,
+        reactor: Any,
+        store: MemoryStore | SQLiteStore,
+        limits: Limits,
+        options: Options,
+        certificate: Certificate | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
@@ -138,6 +153,9 @@ class Daemon(MultiService):
             if retention != Retention()
             else None
         )
+        self._certificate = certificate
+        self._tls_only: bool = options["tls-only"]
+        main_port = MainPort(certificate, self._tls_only)
         self._factory = ConnectionFactory(
             main_port,
             self._realm,
@@ -148,10 +166,11 @@ class Daemon(MultiService):
         )
         main = Listen("any", f"tcp:{options['port']}:interface={quoteStringArgument(options['host'])}")
         self.listener = Listener(reactor, main, self._factory)
+        entrances: dict[str, Any] = {**ENTRANCES, "any": main_port}
         others = [
             GrpcListener(port, self._factory)
             if port.name == "grpc"
-            else Listener(reactor, port, Entrance(self._factory, ENTRANCES[port.name]))
+            else Listener(reactor, port, Entrance(self._factory, entrances[port.name]))
             for port in options["listen"]
         ]
         self.listeners: list[Listener | GrpcListener] = [self.listener, *others]
@@ -174,6 +193,8 @@ class Daemon(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         # Twisted's own handlers would have twistd end by the signal instead of with status 0.
         self._reactor.callWhenRunning(_stop_on_signals, self._reactor)
+        if self._certificate is not None:
+            self._reactor.callWhenRunning(_reload_on_signal, self._reactor, self._certificate)
         # Listening is announced when signals are answered, not before.
         self._reactor.callWhenRunning(lambda: self._spawn(self._open()))
 
@@ -195,6 +216,12 @@ class Daemon(MultiService):
         if self._trimming is not None:
             self._spawn(self._trimming.go_on())
 
+    def _spoken(self) -> str:
+        """What the main port knows, for people."""
+        if self._tls_only:
+            return f"TLS only, and inside it {', '.join(SPOKEN)}"
+        return ", ".join((*SPOKEN, *(["TLS"] if self._certificate is not None else [])))
+
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
 
@@ -208,7 +235,7 @@ class Daemon(MultiService):
             "chatd {version} is listening on {address}  ({spoken})",
             version=__version__,
             address=self.listener.address,
-            spoken=", ".join(SPOKEN),
+            spoken=self._spoken(),
         )
         for listener in self.listeners[1:]:
             self.log.info(
@@ -232,9 +259,12 @@ class Daemon(MultiService):
             self.log.info("Reach: this machine only (--host 0.0.0.0 for others). {who}", who=who)
         else:
             self.log.warn(
-                "Reach: anyone who can reach {host}. {who}; nothing is encrypted",
+                "Reach: anyone who can reach {host}. {who}; {tls}",
                 host=", ".join(reached),
                 who=who,
+                tls="nothing is encrypted"
+                if self._certificate is None
+                else "TLS is there for those who use it",
             )
         host, _, number = self.listener.address.rpartition(":")
         self.log.info(
@@ -331,6 +361,13 @@ def _stop_on_signals(reactor: Any) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+
+
+def _reload_on_signal(reactor: Any, certificate: Certificate) -> None:
+    def reload(*_: object) -> None:
+        reactor.callFromThread(certificate.reload)
+
+    signal.signal(signal.SIGHUP, reload)
 
 
 def _boot() -> str:

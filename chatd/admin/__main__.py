@@ -10,6 +10,8 @@ from contextlib import closing
 from twisted.python import usage
 
 import chatd
+import chatd.admin.certificates
+from chatd.admin.certificates import Alone
 from chatd.admin.commands import COMMANDS, Command
 from chatd.admin.connection import Daemon, NoDaemon, RequestRefused
 from chatd.admin.output import Output
@@ -74,8 +76,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options.parseOptions(arguments)  # type: ignore[no-untyped-call]
         command: Command = options.subOptions
-        with closing(Daemon(options.socket_path())) as daemon:
-            command.run(daemon, Output(bool(command["json"])))
+        output = Output(bool(command["json"]))
+        if isinstance(command, Alone):
+            command.run_alone(output)
+        else:
+            with closing(Daemon(options.socket_path())) as daemon:
+                command.run(daemon, output)
     except usage.UsageError as error:
         return _complain(f"{error} (see: python -m chatd.admin --help)", WRONG_USAGE)
     except RequestRefused as refusal:

@@ -41,7 +41,8 @@ class Command(usage.Options):
 
     def __init_subclass__(cls, name: str, help: str) -> None:
         cls.longdesc = help
-        COMMANDS.append((name, cls, help))
+        if name:
+            COMMANDS.append((name, cls, help))
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -84,6 +84,11 @@ class PromptServer(tcp.Server):
         return max(0, self._taken - self._ask(_SIOCOUTQ))
 
     @property
+    def handed(self) -> int:
+        """How many bytes have been written, wherever they are."""
+        return self._taken + len(self.dataBuffer) - self.offset + self._tempDataLen
+
+    @property
     def taken(self) -> int:
         """How many of the bytes written are on their way to the peer, or there."""
         return self._taken - self._ask(_SIOCOUTQNSD)

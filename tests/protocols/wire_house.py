@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from chatd.codecs import catalogue as c
 from chatd.codecs.wire import client_decoder, encode
 from chatd.credentials import portal
-from chatd.ports import main_port
+from chatd.ports import MainPort
 from chatd.protocols.factory import ConnectionFactory
 from tests.protocols.house import House, Wire
 
@@ -104,7 +104,7 @@ class WireHouse(House):
         super().__init__(**limits)
         passwords: Any = self.passwords
         self.factory = ConnectionFactory(
-            main_port,
+            MainPort(),
             self.realm,
             portal(self.realm, passwords, self.clock),
             passwords,
