@@ -57,11 +57,13 @@ class IFollowingSession(Interface):
 
 @implementer(INamed, IFrom)
 class Named:
-    """A name without a password."""
+    """A name without a password; perhaps with the fingerprint of a certificate that the peer has shown to be
+    its own."""
 
-    def __init__(self, username: str, address: str) -> None:
+    def __init__(self, username: str, address: str, certificate: str | None = None) -> None:
         self.username = username
         self.address = address
+        self.certificate = certificate
 
 
 @implementer(IUsernamePassword, IFrom)
@@ -210,6 +212,8 @@ class AccountChecker:
         if isinstance(credentials, Named):
             if found is None:
                 raise UnknownAccount()
+            if credentials.certificate is not None and credentials.certificate in found[1].certificates:
+                return found
             check_open(found[1])
             check_open_accounts(self._realm.policy)
             return found

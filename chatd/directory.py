@@ -99,6 +99,15 @@ class Directory:
             raise UnknownAccount() from None
         return changed
 
+    async def set_certificates(self, name: str, certificates: tuple[str, ...]) -> None:
+        """Let these certificates, by their fingerprints, log in to an account, and no others. Raises
+        `UnknownAccount`, `Conflict` if somebody else has changed it meanwhile."""
+        document = await self._store.get(ACCOUNT, name)
+        if document is None or name.lower() in self._leaving:
+            raise UnknownAccount()
+        changed = msgspec.structs.replace(decoded(document), certificates=certificates)
+        await self._store.update(ACCOUNT, name, document.version, msgspec.msgpack.encode(changed))
+
     def _remember(self, name: str) -> None:
         if len(self.known) >= self._limits.accounts_cached:
             self.known.clear()

@@ -132,6 +132,12 @@ class CertificateUnusable(Fatal):
     code = "certificate-unusable"
 
 
+class FingerprintInvalid(Refused):
+    """The fingerprint of a certificate is its SHA-256: 64 hexadecimal digits."""
+
+    code = "fingerprint-invalid"
+
+
 class PatternInvalid(Refused):
     """The search pattern is not one that this protocol knows."""
 

@@ -85,7 +85,7 @@ def _unknown(factory: ConnectionFactory) -> Farewell:
     return Farewell(factory, words.encode(), "unknown protocol")
 
 
-_TLS_ONLY = "this port speaks TLS only"
+_TLS_ONLY = "This port speaks TLS only."
 # In the order of _STARTS, so that each can be understood.
 _REFUSALS = (
     encode_message(Goodbye("tls-only", _TLS_ONLY)),

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import chatd.admin.selfsigned as selfsigned
 from chatd.admin.commands import Command
-from chatd.admin.connection import RequestRefused
+from chatd.admin.connection import Daemon, RequestRefused
 from chatd.admin.output import Output
+from chatd.codecs import admin as c
+
+
+class SetCertificates(Command, name="certificate", help="Let TLS certificates log in to an account."):
+    """Choose the certificates of an account."""
+
+    synopsis = "NAME SHA256[,SHA256...]|none [--json]"
+    takes = {"name": None, "fingerprints": None}
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `Command`."""
+        words = self["fingerprints"]
+        found = [] if words == "none" else words.split(",")
+        answer = daemon.ask(c.SetCertificates(self["name"], found))
+        now = "can log in by certificate" if found else "cannot log in by certificate any more"
+        output.answer(answer, f"{answer['name']} {now}")
 
 
 class Alone(Command, name="", help=""):

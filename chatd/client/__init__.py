@@ -2,6 +2,7 @@
 
 from chatd.client.api import Client, Connected, Disconnected, Event
 from chatd.client.connecting import connect
+from chatd.client.security import Security
 from chatd.codecs.catalogue import Goodbye, Joined, Left, Presence, Pushed, Receipt, Sent, Typing
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Presence",
     "Pushed",
     "Receipt",
+    "Security",
     "Sent",
     "Typing",
     "connect",

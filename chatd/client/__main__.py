@@ -107,7 +107,7 @@ class Process:
 def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Conversation:
     return Conversation(
         screen,
-        lambda audience: connect(reactor, *options.address, audience),
+        lambda audience: connect(reactor, *options.address, audience, options.security),
         options.name,
         options.password,
     )
@@ -123,11 +123,19 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
     if not options.json:
         output = Showing(screen, seen, reactor, times=options.times or screen.interactive)
     host, port = options.address
-    address = f"chat://[{host}]:{port}" if ":" in host else f"chat://{host}:{port}"
+    scheme = "chat" if options.security is None else "chats"
+    address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     async def enter(name: str, password: str | None, register: bool, invite: str | None) -> api.Client:
         return await connecting.connect(
-            address, name, password, register=register, invite=invite, features=features, reactor=reactor
+            address,
+            name,
+            password,
+            register=register,
+            invite=invite,
+            features=features,
+            security=options.security,
+            reactor=reactor,
         )
 
     arrival = Arrival(screen, output, enter, options.name, options.password, options.invite)

@@ -57,6 +57,8 @@ class Arrival:
         except Refused:
             raise
         except Fatal as error:
+            if getattr(error, "explained", False):
+                raise NotThere(str(error)) from None
             raise NotThere(
                 f"{error} If it is a chatd from before version 1, use --protocol classic."
             ) from None

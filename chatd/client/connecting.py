@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 import chatd
 from chatd.client.api import CONNECT_TIME, Client
+from chatd.client.security import Security
+from chatd.client.security import endpoint as security_endpoint
 from chatd.codecs import catalogue as c
 
 PORT = 65432
@@ -31,10 +32,12 @@ async def connect(
     positions: Iterable[c.Position] = (),
     reconnect: bool = True,
     reactor: Any = None,
+    security: Security | None = None,
     endpoint: IStreamClientEndpoint | None = None,
     random: random_module.Random | None = None,
 ) -> Client:
-    """Log in to the server at `address`, ``chat://HOST[:PORT]``, as the account `name`.
+    """Log in to the server at `address`, ``chat://HOST[:PORT]``, as the account `name`; at
+    ``chats://HOST[:PORT]`` by TLS, with a certificate as `security` wants it.
 
     `register`: make the account if there is none, with `password` (None: open) and the operator's `invite`.
     `positions`: go on where another client stopped (`Client.positions`). `reconnect`: when the connection is
@@ -46,8 +49,12 @@ async def connect(
     if reactor is None:
         from twisted.internet import reactor
     if endpoint is None:
-        host, port = parse(address)
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIME)
+        tls, host, port = parse(address)
+        if security is not None and not tls:
+            raise ValueError("security is for chats:// addresses")
+        endpoint = security_endpoint(
+            reactor, host, port, (security or Security()) if tls else None, CONNECT_TIME
+        )
     client = Client(
         endpoint,
         name,
@@ -64,9 +71,9 @@ async def connect(
     return client
 
 
-def parse(address: str) -> tuple[str, int]:
-    """Host and port of ``chat://HOST[:PORT]``. Raises `ValueError`."""
+def parse(address: str) -> tuple[bool, str, int]:
+    """Of ``chat://HOST[:PORT]`` or ``chats://...`` whether it is by TLS, host, port. Raises `ValueError`."""
     parts = urlsplit(address)
-    if parts.scheme != "chat" or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"an address is chat://HOST or chat://HOST:PORT, not {address!r}")
-    return parts.hostname, parts.port or PORT
+    if parts.scheme not in ("chat", "chats") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(f"an address is chat://HOST or chats://HOST, perhaps with :PORT, not {address!r}")
+    return parts.scheme == "chats", parts.hostname, parts.port or PORT

@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from chatd.client.security import why_lost
 from chatd.codecs import catalogue as c
 from chatd.codecs.wire import LONGEST_REPLY, Broken, Malformed, client_decoder, encode
 from chatd.errors import Fatal, Refused
@@ -38,6 +39,8 @@ class Disconnected(Fatal):
     """The connection to the server is gone."""
 
     code = "disconnected"
+    explained = False
+    """whether the sentence says why, so that nobody needs to guess"""
 
 
 class RefusedByServer(Refused):
@@ -122,6 +125,9 @@ class Link(protocol.Protocol):
                 self._answer(message.ref, RefusedByServer(message.code, message.sentence))
             case c.Message() if message.command < c.Pushed.command:
                 self._answer(message.ref, message)  # type: ignore[attr-defined]  # answers have one
+            case c.Goodbye():
+                self._last_words = message.sentence
+                self._audience.told(message)
             case c.Message():
                 self._audience.told(message)
 
@@ -169,9 +175,12 @@ class Link(protocol.Protocol):
         if self._looking is not None and self._looking.active():
             self._looking.cancel()
         pending, self._pending = self._pending, {}
-        why = self._reason or self._last_words
+        told = self._last_words or why_lost(reason)
+        why = self._reason or told
         self._audience.lost(self, why)
         for waiting in pending.values():
-            waiting.errback(Disconnected(why))
+            error = Disconnected(why)
+            error.explained = bool(told)
+            waiting.errback(error)
         for closed in self._closed:
             closed.callback(None)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from twisted.python import usage
 
 import chatd
+from chatd.client.security import Security, check
 
 HOST, PORT = "127.0.0.1", 65432
 """where the daemon is unless told otherwise"""
@@ -21,13 +22,14 @@ VERSION_1, CLASSIC = "1", "classic"
 
 INVALID_SERVER = "Error:  Invalid server.  Enter a URL of the form:  chat://host:port"
 
-_SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat://HOST[:PORT]] [options]\n"
+_SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]] [options]\n"
 _PAGE = f"""\
 Chat by way of a chatd daemon, at a terminal or in a pipe.
 
   python -m chatd.client          asks who you are
   python -m chatd.client alice    log in as alice; a new name gets an account
   python -m chatd.client alice chat://chat.example.org:{PORT}
+  python -m chatd.client alice chats://chat.example.org          by TLS
   printf '/msg bob hi\\n' | python -m chatd.client alice
 
 What you type is said in the room #lobby, or where /join and /to have brought
@@ -47,6 +49,13 @@ Options:
                         is. Without either, a person is asked
   --invite TOKEN        the operator's token for a new account, where that is
                         by invitation
+  --tls-ca FILE         with chats://, the issuers whose certificates are trusted
+                        (PEM), instead of those of this machine
+  --tls-pin SHA256      with chats://, the fingerprint of the one certificate
+                        that is trusted
+  --tls-cert FILE       with chats://, the certificate to show (PEM): it logs in
+                        to an account that knows it
+  --tls-key FILE        its key, unless it is in the same file
   --times               lines begin with the time in a pipe, too
   --json                for programs: a JSON object a line, both ways
   --protocol PROTOCOL   1, or classic: the old menus, for old servers [1]
@@ -71,6 +80,10 @@ class Options(usage.Options):
         ["password-file", None, None, ""],
         ["invite", None, None, ""],
         ["protocol", None, VERSION_1, ""],
+        ["tls-ca", None, None, ""],
+        ["tls-pin", None, None, ""],
+        ["tls-cert", None, None, ""],
+        ["tls-key", None, None, ""],
     ]
     optFlags = [["times", None, ""], ["json", None, ""]]
 
@@ -88,6 +101,8 @@ class Options(usage.Options):
     """whether each line has the time even in a pipe"""
     address: tuple[str, int] = (HOST, PORT)
     """host and port of the daemon"""
+    security: Security | None = None
+    """how TLS is to be; None: there is none"""
 
     def getUsage(self, width: int | None = None) -> str:
         """The rest of the page that --help shows."""
@@ -128,7 +143,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Put together what was given apart."""
-        host, port = _parse_url(self._url) if self._url is not None else (None, None)
+        tls, host, port = _parse_url(self._url) if self._url is not None else (False, None, None)
         if host and self["host"] is not None:
             raise usage.UsageError("The host is given twice: use the URL or --host.")
         if port and self["port"] is not None:
@@ -136,6 +151,10 @@ class Options(usage.Options):
         if self["port"] is not None:
             port = _port(self["port"])
         self.address = (host or self["host"] or HOST, port or PORT)
+        self.security = self._security() if tls else None
+        for name in ("ca", "pin", "cert", "key"):
+            if not tls and self[f"tls-{name}"] is not None:
+                raise usage.UsageError(f"--tls-{name} goes with a URL that begins with chats://.")
         self.password = os.environ.get("CHATD_PASSWORD") or None
         if self["password-file"] is not None:
             self.password = _first_line(self["password-file"])
@@ -148,18 +167,40 @@ class Options(usage.Options):
             if self.classic and self[name]:
                 raise usage.UsageError(f"--{name} is not for the classic protocol.")
 
+    def _security(self) -> Security:
+        if self["tls-key"] is not None and self["tls-cert"] is None:
+            raise usage.UsageError("--tls-key goes with --tls-cert.")
+        for name in ("ca", "cert", "key"):
+            path = self[f"tls-{name}"]
+            if path is not None and not os.access(path, os.R_OK):
+                raise usage.UsageError(f"The file {path!r} of --tls-{name} cannot be read.")
+        security = Security(self["tls-ca"], self["tls-pin"], self["tls-cert"], self["tls-key"])
+        try:
+            check(security)
+        except ValueError as error:
+            raise usage.UsageError(f"{error}.") from None
+        return security
 
-def _parse_url(url: str) -> tuple[str, int | None]:
-    """Host and port of a chat:// URL; `usage.UsageError` says what one looks like."""
+
+def _parse_url(url: str) -> tuple[bool, str, int | None]:
+    """Of a chat:// or chats:// URL whether it is by TLS, host and port; `usage.UsageError` says what a URL
+    looks like."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise usage.UsageError(INVALID_SERVER) from None
     extra = parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
-    if parts.scheme != "chat" or not host or port == 0 or extra or not host.isprintable() or " " in host:
+    if (
+        parts.scheme not in ("chat", "chats")
+        or not host
+        or port == 0
+        or extra
+        or not host.isprintable()
+        or " " in host
+    ):
         raise usage.UsageError(INVALID_SERVER)
-    return host, port
+    return parts.scheme == "chats", host, port
 
 
 def _port(text: str) -> int:

@@ -7,7 +7,7 @@ connection is lost before the answer, and may then have been carried out or not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -157,6 +157,10 @@ class Requests:
     async def change_password(self, old: str | None, new: str | None) -> None:
         """Give the account another password, or none."""
         await self.request(c.ChangePassword(0, old, new))
+
+    async def set_certificates(self, fingerprints: Sequence[str], password: str | None = None) -> None:
+        """Let those with these certificates log in by TLS, without the password."""
+        await self.request(c.SetCertificates(0, list(fingerprints), password))
 
     async def delete_account(self, password: str | None = None) -> None:
         """Delete the account."""

@@ -95,6 +95,7 @@ COMMANDS = (
     Command("blocked", "", "list whom you block", people.blocked),
     Command("report", "NAME REASON", "tell the operators about NAME", people.report),
     Command("passwd", "", "change your password", account.passwd),
+    Command("certificate", "SHA256 ...|none", "log in by TLS certificates", account.certificate),
     Command("unregister", "", "delete your account, and leave", account.unregister),
     Command("status", "", "where you are, and how the connection is", account.status),
     Command("quit", "", "leave; your account stays", account.leave, ("q", "logout", "exit"), False),

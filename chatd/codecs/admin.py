@@ -64,6 +64,14 @@ class ResetPassword(Request):
     password: str | None
 
 
+class SetCertificates(Request):
+    """Let certificates log in to an account by TLS, by their SHA-256 fingerprints in hexadecimal digits, and
+    no others. Answer: `name`."""
+
+    name: str
+    fingerprints: list[str]
+
+
 class Delete(Request):
     """Delete an account with its inbox. Answer: `name`."""
 
@@ -127,6 +135,7 @@ AnyRequest: TypeAlias = (
     | Sessions
     | Kick
     | ResetPassword
+    | SetCertificates
     | Delete
     | Rooms
     | DeleteRoom

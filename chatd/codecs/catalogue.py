@@ -202,6 +202,17 @@ class ChangePassword(Message):
     new: str | None
 
 
+class SetCertificates(Message):
+    """Let whoever shows one of these certificates in the TLS handshake log in to the account without its
+    password, and nobody else by a certificate: SHA-256 fingerprints in hexadecimal digits, at most 8, instead
+    of those before. `password` is needed if the account has one. Answer: `Done`."""
+
+    command: ClassVar[int] = 9
+    ref: Ref
+    fingerprints: list[str]
+    password: str | None = None
+
+
 class DeleteAccount(Message):
     """Delete the account logged in, with its inbox; it leaves its rooms. `password` is needed if it has one.
     Answer: `Done`; then this connection is nobody, and the account's other sessions get a `Goodbye`."""

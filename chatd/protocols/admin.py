@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd import __version__, invites
-from chatd.accounts import ACCOUNT, inbox
+from chatd.accounts import ACCOUNT, fingerprints, inbox
 from chatd.claiming import ClaimingSession
 from chatd.codecs import admin as c
 from chatd.credentials import Passwords
@@ -65,6 +65,11 @@ class Administration:
                 return {"sessions": ended}
             case c.ResetPassword():
                 return await self._reset_password(request)
+            case c.SetCertificates():
+                name = await self._realm.directory.display_name(request.name)
+                certificates = fingerprints(request.fingerprints)
+                await self._realm.directory.set_certificates(name, certificates)
+                return {"name": name}
             case c.Delete():
                 name = await self._realm.directory.display_name(request.name)
                 await self._realm.remove(name)

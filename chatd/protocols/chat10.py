@@ -148,7 +148,7 @@ class ChatProtocol(Unframed):
                 self.realm.check_register(True)
                 await self.realm.register(name, Account(self.realm.now()))
             _, session, _ = await self.factory.portal.login(
-                Named(name, self.address), self, IFollowingSession
+                Named(name, self.address, self.certificate), self, IFollowingSession
             )
             if len(session.mailbox.readers) > 1:
                 session.end()

@@ -162,7 +162,9 @@ class ClassicProtocol(Connection):
         password = _password(message)
         address = self.address
         credentials = (
-            NamedWithPassword(message.name, password, address) if password else Named(message.name, address)
+            NamedWithPassword(message.name, password, address)
+            if password
+            else Named(message.name, address, self.certificate)
         )
         try:
             _, session, _ = await self.factory.portal.login(credentials, self, IClaimingSession)

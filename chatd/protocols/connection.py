@@ -21,6 +21,7 @@ from zope.interface import implementer
 from chatd.errors import StoreUnavailable
 from chatd.protocols.pacing import Allowance
 from chatd.protocols.receipts import Receipts
+from chatd.protocols.tls import fingerprint_of
 from chatd.protocols.transport import tune
 from chatd.sessions import Session
 
@@ -360,6 +361,11 @@ class Connection(Protocol):
     def address(self) -> str:
         """Where it comes from, without the port."""
         return str(getattr(self.transport.getPeer(), "host", "local"))
+
+    @property
+    def certificate(self) -> str | None:
+        """The fingerprint of the certificate that it has shown, if it has."""
+        return fingerprint_of(self.transport)
 
     @property
     def peer(self) -> str:

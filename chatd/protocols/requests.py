@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from chatd import __version__
-from chatd.accounts import Account, check_name
+from chatd.accounts import Account, check_name, fingerprints
 from chatd.codecs import catalogue as c
 from chatd.errors import NameTaken, NotLoggedIn, UnknownRoom
 from chatd.following import FollowingSession
@@ -122,6 +122,14 @@ async def _change_password(peer: WireProtocol, message: c.ChangePassword) -> c.M
     account = await _check_password(peer, session.name, message.old)
     hashed = None if message.new is None else await peer.factory.passwords.hash(message.new)
     await peer.realm.set_password(session.name, hashed, account, session)
+    return c.Done(message.ref)
+
+
+@_carries_out(c.SetCertificates)
+async def _set_certificates(peer: WireProtocol, message: c.SetCertificates) -> c.Message:
+    session = _session(peer)
+    await _check_password(peer, session.name, message.password)
+    await peer.realm.directory.set_certificates(session.name, fingerprints(message.fingerprints))
     return c.Done(message.ref)
 
 

@@ -161,7 +161,11 @@ class WireProtocol(Connection):
     async def log_in(self, name: str, password: str | None) -> FollowingSession:
         """Be an account, and nobody else any more. Raises what the portal does."""
         address = self.address
-        credentials = Named(name, address) if password is None else NamedWithPassword(name, password, address)
+        credentials = (
+            Named(name, address, self.certificate)
+            if password is None
+            else NamedWithPassword(name, password, address)
+        )
         _, session, _ = await self.factory.portal.login(credentials, self, IFollowingSession)
         self.log_out()
         self.apply_features(session)

@@ -174,8 +174,8 @@ class Library(SynchronousTestCase):
 
     def test_addresses(self) -> None:
         """chat://HOST, and perhaps a port."""
-        self.assertEqual(parse("chat://example.org"), ("example.org", 65432))
-        self.assertEqual(parse("chat://[::1]:7"), ("::1", 7))
+        self.assertEqual(parse("chat://example.org"), (False, "example.org", 65432))
+        self.assertEqual(parse("chats://[::1]:7"), (True, "::1", 7))
         for wrong in ("example.org", "http://example.org", "chat://", "chat://a/b", "chat://a:x"):
             self.assertRaises(ValueError, parse, wrong)
 

@@ -123,6 +123,8 @@ class CommandTests(Talk):
             ("/receipts", [c.GetReceipts(0, "@bob", [1])]),
             ("/passwd\nsecret\nnew\nnew", [c.ChangePassword(0, "secret", "new")]),
             ("/passwd\nnew\n", [c.ChangePassword(0, "new", None)]),
+            ("/certificate ab:cd ef", [c.SetCertificates(0, ["ab:cd", "ef"])]),
+            ("/certificate none", [c.SetCertificates(0, [])]),
             ("/status", [c.Ping(0)]),
             ("/unregister\nn", []),
             ("/unregister\ny", [c.DeleteAccount(0)]),

@@ -55,7 +55,7 @@ class OptionsTests(SynchronousTestCase):
     def test_invalid_servers(self) -> None:
         """One sentence for all of them."""
         for url in (
-            "chats://localhost:1",
+            "https://localhost:1",
             "http://localhost",
             "chat://",
             "chat://localhost:0",

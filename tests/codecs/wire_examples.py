@@ -67,6 +67,7 @@ from chatd.codecs.catalogue import (
     SayTyping,
     Send,
     Sent,
+    SetCertificates,
     SetPresence,
     SetPrivate,
     SetRole,
@@ -145,6 +146,10 @@ EXAMPLES = [
     ),
     Example(LogOut(ref=5), "91 05"),
     Example(ChangePassword(ref=6, old="s3cret", new=None), "93 06 a6's3cret' c0"),
+    Example(
+        SetCertificates(ref=9, fingerprints=["be" * 32], password="s3cret"),
+        f"93 09 91 d940'{'be' * 32}' a6's3cret'",
+    ),
     Example(DeleteAccount(ref=7, password="s3cret"), "92 07 a6's3cret'"),
     Example(FindAccounts(ref=8, pattern="[AB]*", after="Alicia", limit=50), "94 08 a5'[AB]*' a6'Alicia' 32"),
     Example(

@@ -317,7 +317,7 @@ class Lines(_Asked):
         """Every request has a name of lower-case words."""
         names = {kind.__struct_config__.tag for kind in c.Request.__subclasses__()}
         self.assertIn("reset-password", names)
-        self.assertEqual(len(names), 13)
+        self.assertEqual(len(names), 14)
         self.assertEqual(c.decode_request(c.encode(c.Users("a*"))), c.Users("a*"))
         self.assertRaises(Refused, c.decode_answer, b"[]")
 

@@ -91,6 +91,7 @@ class Accounts(SynchronousTestCase):
                 "private": True,
                 "names": [],
                 "seqs": [],
+                "fingerprints": [],
                 "seq": 1,
                 "last": 1,
             }

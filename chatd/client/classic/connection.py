@@ -19,11 +19,11 @@ from typing import Any, Protocol, cast
 
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.client.security import Security, endpoint, why_lost
 from chatd.codecs import classic
 from chatd.errors import Fatal, Refused
 
@@ -277,7 +277,7 @@ class Connection(protocol.Protocol):
         self._gone = True
         self._await_reply()
         if not self._left:
-            self._audience.disconnected(self._reason)
+            self._audience.disconnected(self._reason or why_lost(reason))
         while self._requests:
             self._requests.popleft().reply.errback(Disconnected())
         self._settle()
@@ -303,13 +303,15 @@ class Connection(protocol.Protocol):
         self.drop()
 
 
-def connect(reactor: Any, host: str, port: int, audience: Audience) -> Deferred[Connection]:
-    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`.
+def connect(
+    reactor: Any, host: str, port: int, audience: Audience, security: Security | None = None
+) -> Deferred[Connection]:
+    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`; with `security`, by TLS.
 
     Fails with one of Twisted's connection errors. After `CONNECT_TIME` seconds that is
     `ConnectingCancelledError`, or `defer.TimeoutError` if the name was still being looked up.
     """
     factory = protocol.Factory.forProtocol(lambda: Connection(audience, reactor))
     factory.noisy = False
-    attempt = HostnameEndpoint(reactor, host, port, timeout=CONNECT_TIME).connect(factory)
+    attempt = endpoint(reactor, host, port, security, CONNECT_TIME).connect(factory)
     return cast("Deferred[Connection]", attempt).addTimeout(CONNECT_TIME, reactor)

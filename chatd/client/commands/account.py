@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatd.client.arriving import choose_password
-from chatd.client.commands import nothing
+from chatd.client.commands import Usage, nothing
 from chatd.codecs import catalogue as c
 
 if TYPE_CHECKING:
@@ -21,6 +21,17 @@ async def passwd(chat: Chat, rest: str) -> None:
         c.ChangePassword(0, old, new), "The password is changed; other sessions have been logged out."
     )
     chat.arrival.password = new
+
+
+async def certificate(chat: Chat, rest: str) -> None:
+    """Choose the certificates that log in without the password: their SHA-256, or none."""
+    words = rest.split()
+    if not words:
+        raise Usage()
+    password = await _password(chat, "Password: ")
+    fingerprints = [] if words == ["none"] else words
+    done = "These certificates log in to the account." if fingerprints else "No certificate logs in any more."
+    await chat.ask(c.SetCertificates(0, fingerprints, password), done)
 
 
 async def unregister(chat: Chat, rest: str) -> None:

@@ -126,7 +126,7 @@ class PipeTests(Process):
             done = self.script("", "alice", f"chat://127.0.0.1:{closed.getsockname()[1]}")
         self.assertEqual(done.stderr, "Error:  That host or port is not accepting connections.\n")
         self.assertEqual(done.returncode, 1)
-        done = self.script("", "alice", "chats://localhost")
+        done = self.script("", "alice", "https://localhost")
         self.assertEqual(done.stderr, "Error:  Invalid server.  Enter a URL of the form:  chat://host:port\n")
         self.assertEqual(done.returncode, 2)
 
@@ -134,7 +134,7 @@ class PipeTests(Process):
         """They print and leave, with status 0."""
         done = self.script("", "--help")
         self.assertEqual(done.returncode, 0)
-        self.assertIn("python -m chatd.client [USERNAME] [chat://HOST[:PORT]]", done.stdout)
+        self.assertIn("python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]]", done.stdout)
         self.assertTrue(all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
         done = self.script("", "--version")
         self.assertEqual((done.returncode, done.stdout), (0, f"chatd {chatd.__version__}\n"))
