@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
+from chatd.errors import CertificateUnusable
 from chatd.option_values import Listen
 from chatd.ports import TITLES
+from chatd.protocols.tls import Certificate
 
 if TYPE_CHECKING:
     from chatd.protocols.grpc_service import GrpcServer
@@ -44,7 +47,24 @@ class GrpcListener(Service):
 
     title = TITLES["grpc"]
 
-    def __init__(self, listen: Listen, factory: Any) -> None:
+    def __init__(self, listen: Listen, factory: Any, certificate: Certificate | None = None) -> None:
+        """An ``ssl:`` endpoint without a certificate of its own has `certificate`. Ends the process with a
+        sentence if there is none."""
+        self.certificate: Certificate | None = None
+        if listen.parts[0] == "ssl":
+            given = dict(part.split("=", 1) for part in listen.parts[2:] if "=" in part)
+            if "certKey" in given:
+                path = os.path.abspath(given["certKey"])
+                key = os.path.abspath(given.get("privateKey", given["certKey"]))
+                try:
+                    certificate = Certificate(path, key)
+                except CertificateUnusable as unusable:
+                    raise SystemExit(f"chatd: {unusable}") from None
+            if certificate is None:
+                raise SystemExit(
+                    f"chatd: grpc={listen.endpoint} takes a certificate: --tls-cert, or certKey=FILE"
+                )
+            self.certificate = certificate
         self.local = listen.local
         self.address = listen.endpoint
         self._listen = listen
@@ -61,7 +81,7 @@ class GrpcListener(Service):
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
         address = f"unix:{where}" if kind == "unix" else f"{host}:{where}"
         server = GrpcServer(self._factory)
-        port = server.bind(address, None)
+        port = server.bind(address, self.certificate)
         self._server = server
         self.address = where if kind == "unix" else f"{host}:{port}"
 

@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ class Daemon(MultiService):
         self.listener = Listener(reactor, main, self._factory)
         entrances: dict[str, Any] = {**ENTRANCES, "any": main_port}
         others = [
-            GrpcListener(port, self._factory)
+            GrpcListener(port, self._factory, certificate)
             if port.name == "grpc"
             else Listener(reactor, port, Entrance(self._factory, entrances[port.name]))
             for port in options["listen"]
@@ -193,8 +193,9 @@ class Daemon(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         # Twisted's own handlers would have twistd end by the signal instead of with status 0.
         self._reactor.callWhenRunning(_stop_on_signals, self._reactor)
-        if self._certificate is not None:
-            self._reactor.callWhenRunning(_reload_on_signal, self._reactor, self._certificate)
+        certificates = {self._certificate, *(listener.certificate for listener in self._grpc())} - {None}
+        if certificates:
+            self._reactor.callWhenRunning(_reload_on_signal, self._reactor, certificates)
         # Listening is announced when signals are answered, not before.
         self._reactor.callWhenRunning(lambda: self._spawn(self._open()))
 
@@ -363,9 +364,10 @@ def _stop_on_signals(reactor: Any) -> None:
         signal.signal(number, stop)
 
 
-def _reload_on_signal(reactor: Any, certificate: Certificate) -> None:
+def _reload_on_signal(reactor: Any, certificates: Iterable[Certificate]) -> None:
     def reload(*_: object) -> None:
-        reactor.callFromThread(certificate.reload)
+        for certificate in certificates:
+            reactor.callFromThread(certificate.reload)
 
     signal.signal(signal.SIGHUP, reload)
 

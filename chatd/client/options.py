@@ -49,12 +49,12 @@ Options:
                         is. Without either, a person is asked
   --invite TOKEN        the operator's token for a new account, where that is
                         by invitation
-  --tls-ca FILE         with chats://, the issuers whose certificates are trusted
-                        (PEM), instead of those of this machine
+  --tls-ca FILE         with chats://, the issuers to trust (PEM), instead of
+                        those of this machine
   --tls-pin SHA256      with chats://, the fingerprint of the one certificate
                         that is trusted
-  --tls-cert FILE       with chats://, the certificate to show (PEM): it logs in
-                        to an account that knows it
+  --tls-cert FILE       with chats://, the certificate to show (PEM), which logs
+                        in to an account that knows it
   --tls-key FILE        its key, unless it is in the same file
   --times               lines begin with the time in a pipe, too
   --json                for programs: a JSON object a line, both ways

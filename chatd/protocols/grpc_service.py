@@ -53,6 +53,7 @@ from chatd.errors import (
 from chatd.patterns import matcher
 from chatd.protocols.grpc_person import Person
 from chatd.protocols.pacing import Allowance
+from chatd.protocols.tls import Certificate
 
 T = TypeVar("T")
 
@@ -353,8 +354,8 @@ class GrpcServer:
         self._server: Any = None
         self._limits = factory.limits
 
-    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
-        """Take a port, without credentials one in plain text; its number, 0 where it has none. Raises
+    def bind(self, address: str, certificate: Certificate | None) -> int:
+        """Take a port, without a certificate one in plain text; its number, 0 where it has none. Raises
         `RuntimeError` if it cannot be had."""
         options = (
             ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
@@ -373,10 +374,10 @@ class GrpcServer:
             reflection.SERVICE_NAME,
         )
         reflection.enable_server_reflection(names, server)
-        if credentials is None:
+        if certificate is None:
             port = server.add_insecure_port(address)
         else:
-            port = server.add_secure_port(address, credentials)
+            port = server.add_secure_port(address, _credentials(certificate))
         if not port:
             raise RuntimeError(f"cannot listen on {address}")
         return int(port)
@@ -422,6 +423,22 @@ class GrpcServer:
             response_serializer=_serialized,
         )
         return grpc.method_handlers_generic_handler(_SERVICE, handlers)
+
+
+def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    """The certificate as gRPC wants it: each handshake asks whether it has been read again."""
+    known = certificate.pem
+
+    def fetch() -> Any:
+        nonlocal known
+        if certificate.pem is known:
+            return None
+        known = certificate.pem
+        return grpc.ssl_server_certificate_configuration([known])
+
+    return grpc.dynamic_ssl_server_credentials(
+        grpc.ssl_server_certificate_configuration([known]), fetch, require_client_authentication=False
+    )
 
 
 async def _unary(

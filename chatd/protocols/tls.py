@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
@@ -35,9 +36,10 @@ class Certificate:
         """Raises `CertificateUnusable`."""
         self.certificate = certificate
         self.key = key
-        self._context = self._read()
+        self._context, self.pem = self._read()
 
-    def _read(self) -> SSL.Context:
+    def _read(self) -> tuple[SSL.Context, tuple[bytes, bytes]]:
+        """With it the key and the certificate as they stand in the files."""
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
@@ -50,29 +52,26 @@ class Certificate:
             (self.key, "key", context.use_privatekey_file),
         ):
             try:
-                with open(path, "rb"):
-                    pass
+                Path(path).open("rb").close()
                 use(path)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
                 raise CertificateUnusable(f"the TLS {what} {path} cannot be read: {reason}") from None
-            except SSL.Error:
+            except SSL.Error as error:
+                if "key values mismatch" in str(error):
+                    raise CertificateUnusable(
+                        f"the TLS key {self.key} does not belong to the certificate {self.certificate}"
+                    ) from None
                 raise CertificateUnusable(f"there is no TLS {what} (PEM) in {path}") from None
-        try:
-            context.check_privatekey()
-        except SSL.Error:
-            raise CertificateUnusable(
-                f"the TLS key {self.key} does not belong to the certificate {self.certificate}"
-            ) from None
-        with open(self.certificate, "rb") as file:
-            if load_certificate(FILETYPE_PEM, file.read()).has_expired():
-                self.log.warn("The TLS certificate {path} has expired", path=self.certificate)
-        return context
+        pem = Path(self.key).read_bytes(), Path(self.certificate).read_bytes()
+        if load_certificate(FILETYPE_PEM, pem[1]).has_expired():
+            self.log.warn("The TLS certificate {path} has expired", path=self.certificate)
+        return context, pem
 
     def reload(self) -> None:
         """Read the files again. If they will not do, what was read before stays."""
         try:
-            self._context = self._read()
+            self._context, self.pem = self._read()
         except CertificateUnusable as unusable:
             self.log.error("The TLS certificate stays as it was: {sentence}", sentence=str(unusable))
         else:

@@ -1,0 +1,430 @@
+"""TLS with a real daemon: every protocol inside it, certificates that change, and the clients."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.admin import selfsigned
+from chatd.codecs import catalogue as c
+from chatd.codecs import chat_pb2 as pb
+from chatd.codecs import classic, wire
+from tests.folders import folder
+from tests.process.daemon import PATIENCE, Daemon, environment
+from tests.process.starting import Start
+
+
+class Secured(SynchronousTestCase):
+    """A daemon with a certificate."""
+
+    options: tuple[str, ...] = ()
+
+    def setUp(self) -> None:
+        self.folder = folder(self)
+        self.certificate, self.key, self.pin = selfsigned.make(self.folder, ["chat.example.org"])
+        self.daemon = Daemon(
+            self,
+            f"sqlite:{self.folder}/chatd.db",
+            more=("--tls-cert", str(self.certificate), "--tls-key", str(self.key), *self.options),
+        )
+
+    def plain(self) -> socket.socket:
+        """A connection without TLS."""
+        connection = socket.create_connection(("127.0.0.1", self.daemon.port), timeout=PATIENCE)
+        self.addCleanup(connection.close)
+        return connection
+
+    def connect(self, own: tuple[Path, Path] | None = None, host: str = "localhost") -> ssl.SSLSocket:
+        """One by TLS, verified; with a certificate of its own perhaps."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        if own is not None:
+            context.load_cert_chain(*own)
+        connection = context.wrap_socket(self.plain(), server_hostname=host)
+        self.addCleanup(connection.close)
+        return connection
+
+    def ask(self, connection: socket.socket, data: bytes, end: bytes) -> bytes:
+        """What comes for some bytes, up to this end."""
+        connection.sendall(data)
+        return self.read(connection, end)
+
+    def read(self, connection: socket.socket, end: bytes) -> bytes:
+        """What comes, up to this end."""
+        found = b""
+        while not found.endswith(end):
+            more = connection.recv(1 << 16)
+            self.assertNotEqual(more, b"", f"closed after {found!r}")
+            found += more
+        return found
+
+    def request(self, connection: socket.socket, message: Any) -> Any:
+        """A request of version 1 and its answer."""
+        connection.sendall(wire.encode(message))
+        decoder = wire.client_decoder(1 << 20)
+        while True:
+            for found in decoder.feed(connection.recv(1 << 16)):
+                if getattr(found, "ref", 0) == message.ref:
+                    return found
+
+    def client(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """The program, in a pipe."""
+        return subprocess.run(
+            [sys.executable, "-m", "chatd.client", *words],
+            input=text,
+            env=environment(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+class Inside(Secured):
+    """What the main port knows, it knows by TLS as well."""
+
+    def test_every_protocol(self) -> None:
+        """Beside each other, and beside those without TLS."""
+        old = self.connect()
+        self.assertEqual(
+            self.ask(old, classic.encode(classic.CREATE, "ann"), b"\0"), classic.encode(classic.RESPONSE)
+        )
+        new = self.connect()
+        self.assertEqual(self.request(new, c.Ping(1)), c.Pong(1))
+        chat = self.connect()
+        self.assertEqual(self.ask(chat, b"REGISTER bo CHAT/1.0\n", b"\n"), b"200 Registration successful\n")
+        ops = self.plain()
+        self.ask(ops, b"1|mason", b"mason123\n")
+        ops.sendall(b"3|ann|hi")
+        self.assertEqual(self.read(old, b"hi"), classic.encode_send("mason", "ann", "hi"))
+        ops = self.connect()
+        self.ask(ops, b"1|wayne", b"wayne123\n")
+        self.assertEqual(self.ask(ops, b"4|wayne123", b"\n"), b"No new messages\n")
+        self.assertIn(b"does not know", self.ask(self.connect(), b"GET / HTTP/1.1\r\n", b"\n"))
+
+    def test_byte_by_byte(self) -> None:
+        """Handshake and all."""
+        inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        layer = context.wrap_bio(inside, outside, server_hostname="localhost")
+        connection = self.plain()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def pump() -> None:
+            data = outside.read()
+            for at in range(len(data)):
+                connection.sendall(data[at : at + 1])
+
+        while True:
+            try:
+                layer.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                pump()
+                inside.write(connection.recv(1 << 16))
+        layer.write(b"2\n")
+        pump()
+        found = b""
+        while not found.endswith(b"accounts: \n"):
+            try:
+                found += layer.read()
+            except ssl.SSLWantReadError:
+                inside.write(connection.recv(1 << 16))
+
+    def test_old_tls(self) -> None:
+        """There is none below 1.2."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        for version, good in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = version
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            if good:
+                self.assertEqual(context.wrap_socket(self.plain()).version(), "TLSv1.2")
+            else:
+                self.assertRaises(ssl.SSLError, context.wrap_socket, self.plain())
+
+    def test_mail_that_was_not_read(self) -> None:
+        """Waits again, by TLS as without."""
+        ann = self.connect()
+        self.ask(ann, classic.encode(classic.CREATE, "ann"), b"\0")
+        bob = self.plain()
+        self.ask(bob, classic.encode(classic.CREATE, "bob"), b"\0")
+        texts = [f"{number} " + "x" * 5_000 for number in range(3_000)]
+        for start in range(0, len(texts), 100):
+            part = texts[start : start + 100]
+            bob.sendall(b"".join(classic.encode_send("bob", "ann", text) for text in part))
+            size = sum(len(classic.encode_send("bob", "ann", text)) for text in part)
+            while size:
+                size -= len(bob.recv(1 << 16))
+        heard = self.read_some(ann, 20)
+        ann.close()
+        found = list(heard)
+        while True:
+            ann = self.connect()
+            answer = self.ask(ann, classic.encode(classic.LOGIN, "ann"), b"")
+            decoder = classic.client_decoder(1 << 20)
+            messages = decoder.feed(answer)
+            while not messages:
+                messages += decoder.feed(ann.recv(1 << 16))
+            if messages[0] != classic.Response(""):
+                ann.close()
+                continue
+            ann.sendall(classic.encode(classic.DELIVER) + classic.encode(classic.LIST, "nobody"))
+            rest: list[Any] = messages[1:]
+            while not any(isinstance(each, classic.ListResponse) for each in rest):
+                rest += decoder.feed(ann.recv(1 << 16))
+            found += [each.text for each in rest if isinstance(each, classic.Send)]
+            break
+        # What was on its way when she left may come twice, and nothing is missing.
+        self.assertEqual(set(found), set(texts))
+
+    def read_some(self, connection: socket.socket, count: int) -> list[str]:
+        """Some messages of the classic protocol."""
+        decoder = classic.client_decoder(1 << 20)
+        found: list[Any] = []
+        while len(found) < count:
+            found += decoder.feed(connection.recv(1 << 12))
+        return [each.text for each in found]
+
+    def test_another_certificate(self) -> None:
+        """Is read on SIGHUP; nobody is dropped for it, nor for one that will not do."""
+        first = self.connect()
+        self.ask(first, b"1|mason", b"mason123\n")
+        before = first.getpeercert(True)
+        elsewhere = folder(self)
+        certificate, key, _ = selfsigned.make(elsewhere, [])
+        os.replace(key, self.key)
+        os.replace(certificate, self.certificate)
+        os.kill(self.daemon.pid, signal.SIGHUP)
+        while "has been read again" not in self.daemon.told:
+            self.ask(first, b"2", b"\n")
+        second = self.connect()
+        self.assertNotEqual(second.getpeercert(True), before)
+        self.assertEqual(self.ask(first, b"4|mason123", b"\n"), b"No new messages\n")
+        self.key.write_text("rubbish")
+        os.kill(self.daemon.pid, signal.SIGHUP)
+        while "stays as it was" not in self.daemon.told:
+            self.ask(first, b"2", b"\n")
+        self.assertEqual(self.connect().getpeercert(True), second.getpeercert(True))
+
+    def test_a_certificate_that_logs_in(self) -> None:
+        """To the account that knows it, whatever its password; to no other, and no other certificate does."""
+        ann = self.connect()
+        self.request(ann, c.Register(1, "ann", "secret"))
+        self.request(ann, c.LogIn(2, "ann", "secret"))
+        mine = selfsigned.make(folder(self), [])
+        other = selfsigned.make(folder(self), [])
+        refused = self.request(ann, c.SetCertificates(3, [mine[2]]))
+        self.assertEqual(refused.code, "password-required")
+        self.assertEqual(
+            self.request(ann, c.SetCertificates(4, ["xyz"], "secret")).code, "fingerprint-invalid"
+        )
+        self.assertEqual(self.request(ann, c.SetCertificates(5, [mine[2].upper()], "secret")), c.Done(5))
+        self.assertIsInstance(self.request(self.connect(mine[:2]), c.LogIn(1, "ann")), c.LoggedIn)
+        for connection in (self.connect(other[:2]), self.connect(), self.plain()):
+            self.assertEqual(self.request(connection, c.LogIn(1, "ann")).code, "password-required")
+        self.request(ann, c.Register(6, "eve", "secret"))
+        self.assertEqual(self.request(self.connect(mine[:2]), c.LogIn(1, "eve")).code, "password-required")
+        old = self.connect(mine[:2])
+        ann.close()
+        done = self.client(
+            *("ann", f"chats://localhost:{self.daemon.port}", "--tls-ca", str(self.certificate)),
+            *("--tls-cert", str(mine[0]), "--tls-key", str(mine[1])),
+            text="/status\n",
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("account: ann", done.stdout)
+        admin = [sys.executable, "-m", "chatd.admin", "--admin", f"{self.folder}/chatd.db.admin"]
+        said = subprocess.run(
+            [*admin, "certificate", "ann", "none"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self.assertEqual(said.stdout, "ann cannot log in by certificate any more\n")
+        self.assertEqual(self.request(old, c.LogIn(1, "ann")).code, "password-required")
+
+
+class Clients(Secured):
+    """`python -m chatd.client`, by both protocols."""
+
+    def test_good(self) -> None:
+        """By issuer, and by pin."""
+        port = self.daemon.port
+        for number, words in enumerate(
+            (
+                (f"chats://localhost:{port}", "--tls-ca", str(self.certificate)),
+                (f"chats://127.0.0.1:{port}", "--tls-ca", str(self.certificate)),
+                (f"chats://localhost:{port}", "--tls-pin", self.pin),
+            )
+        ):
+            done = self.client(f"ann{number}", *words, text="hello\n")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn(f"<ann{number}> hello", done.stdout)
+            done = self.client(f"bob{number}", *words, "--protocol", "classic", text="l\n\nq\n")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_bad(self) -> None:
+        """With one sentence, and a status."""
+        port = self.daemon.port
+        other, _, pin = selfsigned.make(folder(self), [])
+        for words, sentence in (
+            ((f"chats://localhost:{port}",), "is signed by itself"),
+            ((f"chats://localhost:{port}", "--tls-ca", str(other)), "is signed by itself"),
+            ((f"chats://localhost:{port}", "--tls-pin", pin), "is not the one with the pin"),
+            ((f"chats://127.0.0.2:{port}", "--tls-ca", str(self.certificate)), None),
+        ):
+            for protocol in ("1", "classic"):
+                done = self.client("ann", *words, "--protocol", protocol, text="hello\n")
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertNotIn("Traceback", done.stderr)
+                if sentence is not None:
+                    self.assertIn(sentence, done.stderr)
+
+    def test_a_server_without_tls(self) -> None:
+        """Is told as such."""
+        plain = Daemon(self, "memory")
+        done = self.client("ann", f"chats://localhost:{plain.port}", text="hello\n")
+        self.assertEqual((done.returncode, "Traceback" in done.stderr), (1, False))
+        self.assertIn("does not speak TLS", done.stderr)
+
+    def test_wrong_words(self) -> None:
+        """What does not go together, or is not there."""
+        for words, sentence in (
+            (("chat://localhost", "--tls-pin", self.pin), "goes with a URL that begins with chats://"),
+            (("chats://localhost", "--tls-pin", "x"), "64 hexadecimal digits"),
+            (("chats://localhost", "--tls-ca", "none"), "cannot be read"),
+            (("chats://localhost", "--tls-ca", str(self.key)), "no certificates"),
+            (("chats://localhost", "--tls-key", str(self.key)), "goes with --tls-cert"),
+            (("chats://localhost", "--tls-cert", str(self.certificate)), "no certificate and its key"),
+        ):
+            done = self.client("ann", *words)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(sentence, done.stderr)
+
+
+class Only(Secured):
+    """Nothing but TLS on the main port, and gRPC by TLS."""
+
+    options = ("--tls-only", "--listen", "grpc=ssl:0")
+
+    def test_without_tls(self) -> None:
+        """Each protocol is told in its own words."""
+        sentence = "This port speaks TLS only."
+        connection = self.plain()
+        connection.sendall(wire.encode(c.Ping(1)))
+        self.assertEqual(connection.recv(1 << 16), wire.encode(c.Goodbye("tls-only", sentence)))
+        self.assertEqual(connection.recv(1 << 16), b"")
+        for data, answer in (
+            (classic.encode(classic.CREATE, "ann"), classic.encode(classic.RESPONSE, sentence)),
+            (b"REGISTER ann CHAT/1.0\n", f"400 Invalid registration: {sentence}\n".encode()),
+            (b"1|ann", f"{sentence}\n".encode()),
+        ):
+            connection = self.plain()
+            connection.sendall(data)
+            self.assertEqual(connection.recv(1 << 16), answer)
+        for protocol in ("1", "classic"):
+            done = self.client(
+                "ann", f"chat://localhost:{self.daemon.port}", "--protocol", protocol, text="q\n"
+            )
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(sentence, done.stderr)
+
+    def test_with_tls(self) -> None:
+        """All as ever."""
+        self.assertEqual(self.request(self.connect(), c.Ping(1)), c.Pong(1))
+
+    def test_grpc(self) -> None:
+        """By the same certificate, which can be read again."""
+        address = self.daemon.other("gRPC")
+        self.create(address, "mason", self.certificate.read_bytes())
+        certificate, key, _ = selfsigned.make(folder(self), [])
+        os.replace(key, self.key)
+        os.replace(certificate, self.certificate)
+        os.kill(self.daemon.pid, signal.SIGHUP)
+        ops = self.connect_to_any()
+        while "has been read again" not in self.daemon.told:
+            self.ask(ops, b"2", b"\n")
+        self.create(address, "wayne", self.certificate.read_bytes())
+
+    def connect_to_any(self) -> ssl.SSLSocket:
+        """A connection whose certificate may be another by now."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = context.wrap_socket(self.plain())
+        self.addCleanup(connection.close)
+        return connection
+
+    def create(self, address: str, name: str, issuer: bytes) -> None:
+        """An account, by gRPC and TLS."""
+        with grpc.secure_channel(
+            address.replace("127.0.0.1", "localhost"), grpc.ssl_channel_credentials(issuer)
+        ) as channel:
+            request = pb.CreateAccountRequest(client_id=name).SerializeToString()
+            channel.unary_unary("/ChatService/CreateAccount")(request, timeout=PATIENCE)
+
+
+class Starting(Start):
+    """Files that will not do."""
+
+    def test_unusable(self) -> None:
+        """One sentence for each."""
+        one, other = folder(self), folder(self)
+        certificate, key, _ = selfsigned.make(one, [])
+        _, wrong, _ = selfsigned.make(other, [])
+        memory = ("--store", "memory", "--port", "0")
+        for words, sentence in (
+            (("--tls-cert", f"{one}/none"), "cannot be read: no such file"),
+            (("--tls-cert", str(key)), "there is no TLS certificate (PEM) in"),
+            (("--tls-cert", str(certificate)), "there is no TLS key (PEM) in"),
+            (("--tls-cert", str(certificate), "--tls-key", str(wrong)), "does not belong to the certificate"),
+            (("--tls-only",), "TLS takes a certificate"),
+            (("--listen", "grpc=ssl:0"), "takes a certificate"),
+        ):
+            self.refused(*memory, *words, words=sentence)
+
+    def test_make_cert(self) -> None:
+        """Writes both files, the key for its owner only, and no second time."""
+        command = [
+            sys.executable,
+            "-m",
+            "chatd.admin",
+            "make-cert",
+            "--host",
+            "chat.example.org",
+            "--host",
+            "192.0.2.1",
+        ]
+        said = subprocess.run(
+            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=True
+        )
+        self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", said.stdout)
+        self.assertEqual((self.folder / "chatd.key").stat().st_mode & 0o777, 0o600)
+        again = subprocess.run(
+            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False
+        )
+        self.assertEqual((again.returncode, again.stdout), (1, ""))
+        self.assertIn("exists already", again.stderr)
+
+    def make(self) -> subprocess.CompletedProcess[str]:
+        """A certificate for other names as well."""
+        command = [sys.executable, "-m", "chatd.admin", "make-cert", "--host", "chat.example.org"]
+        return subprocess.run(
+            [*command, "--host", "192.0.2.1"],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
