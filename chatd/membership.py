@@ -19,6 +19,7 @@ from chatd.errors import (
     Conflict,
     Exists,
     LimitReached,
+    Refused,
     RoomTaken,
     TopicTooLong,
     UnknownRole,
@@ -38,7 +39,18 @@ from chatd.permissions import (
     is_eternal,
     may_see,
 )
-from chatd.rooms import LOBBY, MEMBER, MODERATOR, OWNER, ROOM, Charter, Room, check_room_name, room_log
+from chatd.rooms import (
+    LOBBY,
+    MEMBER,
+    MODERATOR,
+    OWNER,
+    ROOM,
+    Change,
+    Charter,
+    Room,
+    check_room_name,
+    room_log,
+)
 from chatd.stores import Document, Store
 
 _ATTEMPTS = 16
@@ -127,22 +139,46 @@ class Rooms:
     async def _change(
         self, room: Room, check: Callable[[], object], change: Callable[[Charter], Charter]
     ) -> None:
-        """Store another charter, made from the present one if `check` allows it; again, if that has changed
-        meanwhile."""
-        for _ in range(_ATTEMPTS):
-            check()
-            charter = change(room.charter)
+        """Store another charter, made from the present one if `check` allows it. Those that come while one is
+        being stored are stored together next: a whole class may come at once."""
+        wanted = Change(check, change)
+        room.changes.append(wanted)
+        if not room.changing:
+            room.changing = True
             try:
-                body = msgspec.msgpack.encode(charter)
-                room.update(await self._store.update(ROOM, room.log, room.version, body), charter)
-                return
-            except Conflict:
-                document = await self._store.get(ROOM, room.log)
-                if document is None:
-                    raise UnknownRoom() from None
-                if document.version > room.version:
-                    room.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
-        raise Busy()
+                while room.changes:
+                    changes, room.changes = room.changes, []
+                    await self._store_changes(room, changes)
+            finally:
+                room.changing = False
+        while not wanted.done:
+            # It takes its turn behind what is being written.
+            await self._store.head(room.log)
+        if wanted.refusal is not None:
+            raise wanted.refusal
+
+    async def _store_changes(self, room: Room, changes: list[Change]) -> None:
+        refusal: Refused | None = None
+        try:
+            for _ in range(_ATTEMPTS):
+                charter = room.changed(changes)
+                try:
+                    body = msgspec.msgpack.encode(charter)
+                    room.update(await self._store.update(ROOM, room.log, room.version, body), charter)
+                    return
+                except Conflict:
+                    document = await self._store.get(ROOM, room.log)
+                    if document is None:
+                        raise UnknownRoom() from None
+                    if document.version > room.version:
+                        room.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
+            raise Busy()
+        except Refused as refused:
+            refusal = refused
+        finally:
+            for wanted in changes:
+                wanted.refusal = wanted.refusal or refusal
+                wanted.done = True
 
     # In and out
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
@@ -136,7 +136,7 @@ class Listener(Service):
 
     def _bound(self, port: Any) -> None:
         self.port = port
-        if isinstance(port, tcp.Port):
+        if isinstance(port, tcp.Port) and not isinstance(port, unix.Port):
             port.transport = PromptServer
             if isinstance(port.factory, TLSMemoryBIOFactory):
                 # An endpoint with TLS of its own.

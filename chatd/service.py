@@ -73,9 +73,10 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
         store = SQLiteStore(reactor, path)
     _check_port(options["host"], options["port"])
     for port in options["listen"]:
-        # It binds its port later than the others, when nobody looks any more.
-        if port.name == "grpc" and port.interface is not None:
+        if port.interface is not None:
             _check_port(port.interface, int(port.parts[1]))
+        elif port.parts[0] == "unix" and not Path(port.parts[1]).absolute().parent.is_dir():
+            raise SystemExit(f"chatd: there is no folder for the socket {port.parts[1]}")
     if options["admin"] is not None:
         options["admin"] = os.path.abspath(options["admin"])
         try:

@@ -120,10 +120,13 @@ class PromptServer(tcp.Server):
 
 def tune(transport: Any) -> None:
     """Set a connection's socket up as a server wants it, if it has one."""
-    if ITCPTransport.providedBy(transport):
+    if not ITCPTransport.providedBy(transport):
+        return
+    handle: socket.socket = transport.getHandle()  # type: ignore[attr-defined]
+    # A unix socket's transport says that it is one as well.
+    if handle.family in (socket.AF_INET, socket.AF_INET6):
         transport.setTcpNoDelay(True)
         transport.setTcpKeepAlive(True)
-        handle: socket.socket = transport.getHandle()  # type: ignore[attr-defined]
         for option, value in _TCP_OPTIONS:
             if hasattr(socket, option):
                 handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

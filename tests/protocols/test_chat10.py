@@ -115,6 +115,17 @@ class Registering(Chat):
             sorted(client.got() for client in clients), [OK + "\n", "401 Client already registered\n"]
         )
 
+    def test_a_whole_class_at_once(self) -> None:
+        """Everyone who comes in the same moment is let in."""
+        self.house.store.eager = False
+        clients = [TextClient(self.house) for _ in range(100)]
+        for number, client in enumerate(clients):
+            client.send(f"REGISTER pupil{number} CHAT/1.0\n")
+        self.house.store.eager = True
+        self.house.store.release()
+        self.house.clock.advance(0)
+        self.assertEqual({client.got() for client in clients}, {OK + "\n"})
+
     def test_an_account_with_a_password(self) -> None:
         """Is not to be had."""
         self.house.come("eve", password="secret").lose()
