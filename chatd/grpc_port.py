@@ -16,7 +16,7 @@ from chatd.ports import TITLES
 from chatd.protocols.tls import Certificate
 
 if TYPE_CHECKING:
-    from chatd.protocols.grpc_service import GrpcServer
+    from chatd.protocols.grpc_server import GrpcServer
 
 
 def use_asyncio() -> None:
@@ -74,7 +74,7 @@ class GrpcListener(Service):
     def bind(self) -> None:
         """Take the port, while asyncio runs. Raises `RuntimeError` if it cannot be had."""
         # Not sooner: a process that becomes a daemon must not have begun with gRPC.
-        from chatd.protocols.grpc_service import GrpcServer
+        from chatd.protocols.grpc_server import GrpcServer
 
         kind, where, *_ = self._listen.parts
         interface = self._listen.interface or "[::]"

@@ -47,7 +47,7 @@ REALM = tuple(
 PARTS = {
     "wire": ("chatd.protocols.requests", "chatd.codecs.catalogue"),
     "admin": ("chatd.protocols.private",),
-    "grpc_service": ("chatd.protocols.grpc_person", "chatd.codecs.chat_pb2"),
+    "grpc_service": ("chatd.protocols.grpc_person", "chatd.protocols.grpc_server", "chatd.codecs.chat_pb2"),
 }
 CONTRACT = "chatd.stores"
 OPTIONS = ("chatd.options", "chatd.option_values")
