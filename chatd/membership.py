@@ -12,14 +12,13 @@ from typing import Protocol
 
 import msgspec
 
+from chatd.chartering import change
 from chatd.directory import Directory
 from chatd.entries import ACCESS, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
 from chatd.errors import (
-    Busy,
     Conflict,
     Exists,
     LimitReached,
-    Refused,
     RoomTaken,
     TopicTooLong,
     UnknownRole,
@@ -45,7 +44,6 @@ from chatd.rooms import (
     MODERATOR,
     OWNER,
     ROOM,
-    Change,
     Charter,
     Room,
     check_room_name,
@@ -136,50 +134,6 @@ class Rooms:
             raise UnknownRoom()
         return room
 
-    async def _change(
-        self, room: Room, check: Callable[[], object], change: Callable[[Charter], Charter]
-    ) -> None:
-        """Store another charter, made from the present one if `check` allows it. Those that come while one is
-        being stored are stored together next: a whole class may come at once."""
-        wanted = Change(check, change)
-        room.changes.append(wanted)
-        if not room.changing:
-            room.changing = True
-            try:
-                while room.changes:
-                    changes, room.changes = room.changes, []
-                    await self._store_changes(room, changes)
-            finally:
-                room.changing = False
-        while not wanted.done:
-            # It takes its turn behind what is being written.
-            await self._store.head(room.log)
-        if wanted.refusal is not None:
-            raise wanted.refusal
-
-    async def _store_changes(self, room: Room, changes: list[Change]) -> None:
-        refusal: Refused | None = None
-        try:
-            for _ in range(_ATTEMPTS):
-                charter = room.changed(changes)
-                try:
-                    body = msgspec.msgpack.encode(charter)
-                    room.update(await self._store.update(ROOM, room.log, room.version, body), charter)
-                    return
-                except Conflict:
-                    document = await self._store.get(ROOM, room.log)
-                    if document is None:
-                        raise UnknownRoom() from None
-                    if document.version > room.version:
-                        room.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
-            raise Busy()
-        except Refused as refused:
-            refusal = refused
-        finally:
-            for wanted in changes:
-                wanted.refusal = wanted.refusal or refusal
-                wanted.done = True
-
     # In and out
 
     async def create(self, session: FollowingSession, name: str, topic: str, private: bool) -> Room:
@@ -228,7 +182,8 @@ class Rooms:
         room.pinned += 1
         try:
             await mailbox.kept()
-            await self._change(
+            await change(
+                self._store,
                 room,
                 partial(check_join, room, session.name),
                 lambda charter: charter.with_member(session.name),
@@ -267,8 +222,11 @@ class Rooms:
         key = other.lower()
         shown = room.charter.members.get(key)
         if shown is None:
-            await self._change(
-                room, partial(check_kick, room, name, other), lambda charter: charter.without(other)
+            await change(
+                self._store,
+                room,
+                partial(check_kick, room, name, other),
+                lambda charter: charter.without(other),
             )
         else:
             await self._remove(
@@ -289,7 +247,7 @@ class Rooms:
         if last:
             await self._delete(room, reason)
             return
-        await self._change(room, check, lambda charter: charter.without(name))
+        await change(self._store, room, check, lambda charter: charter.without(name))
         self._put_out(room, name, reason)
         self._house.note(room.log, sender, kind, body)
 
@@ -342,7 +300,8 @@ class Rooms:
         room = await self.room(room_name)
         check_topic(room, name)
         self._check_topic(topic)
-        await self._change(
+        await change(
+            self._store,
             room,
             partial(check_topic, room, name),
             lambda charter: msgspec.structs.replace(charter, topic=topic),
@@ -353,7 +312,8 @@ class Rooms:
         """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
         room = await self.room(room_name)
         check_owner(room, name)
-        await self._change(
+        await change(
+            self._store,
             room,
             partial(check_owner, room, name),
             lambda charter: msgspec.structs.replace(charter, private=private),
@@ -373,7 +333,8 @@ class Rooms:
         if len(room.charter.invited) >= self._limits.members:
             raise LimitReached(f"{room.name} has {self._limits.members} invitations open")
         if key not in room.charter.invited:
-            await self._change(
+            await change(
+                self._store,
                 room,
                 partial(check_invite, room, name),
                 lambda charter: msgspec.structs.replace(charter, invited={**charter.invited, key: other}),
@@ -391,8 +352,11 @@ class Rooms:
                 raise UnknownRole("an owner makes another member the owner first")
             return
 
-        await self._change(
-            room, partial(check_owner, room, name, other), lambda charter: charter.with_role(other, role)
+        await change(
+            self._store,
+            room,
+            partial(check_owner, room, name, other),
+            lambda charter: charter.with_role(other, role),
         )
         self._house.note(room.log, name, ROLE, f"{room.charter.members[other.lower()]} {role}")
 

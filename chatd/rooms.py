@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from chatd.accounts import check_word
-from chatd.errors import IllegalRoom, Refused
+from chatd.errors import IllegalRoom
 from chatd.feeds import Feed
 from chatd.stores import Document, Store
 
@@ -78,18 +78,6 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, owner=owner, moderators=tuple(moderators))
 
 
-class Change:
-    """A change of a charter that somebody waits for: `change` makes it, if `check` does not refuse it."""
-
-    __slots__ = ("change", "check", "done", "refusal")
-
-    def __init__(self, check: Callable[[], object], change: Callable[[Charter], Charter]) -> None:
-        self.check = check
-        self.change = change
-        self.refusal: Refused | None = None
-        self.done = False
-
-
 class Room(Feed):
     """A room with those who read it now. `name` is as it was first written; while it is `pinned` it must not
     be given up although nobody reads it."""
@@ -100,8 +88,8 @@ class Room(Feed):
         super().__init__(store, room_log(document.key))
         self.name = document.key
         self.pinned = 0
-        self.changes: list[Change] = []
-        """what is to be stored next"""
+        self.changes: list[Any] = []
+        """what is to be stored next (`chatd.chartering`)"""
         self.changing = False
         self.head = head
         self.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
@@ -110,24 +98,6 @@ class Room(Feed):
         """It has been changed."""
         self.version = version
         self.charter = charter
-
-    def changed(self, changes: Sequence[Change]) -> Charter:
-        """The charter after these changes, one after another; those that are refused say so and change
-        nothing."""
-        before = self.charter
-        try:
-            for each in changes:
-                each.refusal = None
-                try:
-                    # What it asks is asked of the room as those before it have left it.
-                    each.check()
-                except Refused as refused:
-                    each.refusal = refused
-                else:
-                    self.charter = each.change(self.charter)
-            return self.charter
-        finally:
-            self.charter = before
 
     @property
     def forgettable(self) -> int:

@@ -25,6 +25,7 @@ REALM = tuple(
     f"chatd.{name}"
     for name in [
         "accounts",
+        "chartering",
         "claiming",
         "delivery",
         "directory",
