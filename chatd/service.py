@@ -270,7 +270,8 @@ class Daemon(MultiService):
             )
         host, _, number = self.listener.address.rpartition(":")
         self.log.info(
-            "Connect: python -m chatd.client YOUR_NAME chat://{host}:{port}",
+            "Connect: python -m chatd.client YOUR_NAME {scheme}://{host}:{port}",
+            scheme="chats" if self._tls_only else "chat",
             host="localhost" if host in ("127.0.0.1", "0.0.0.0", "[::]", "[::1]") else host,
             port=number,
         )
