@@ -46,6 +46,10 @@ setup(
         "grpcio-health-checking>=1.62",
         "grpcio-reflection>=1.62",
         "protobuf>=4.25",
+        # All three come with twisted[tls], and are used by their own names.
+        "cryptography>=42",
+        "pyopenssl>=24.1",
+        "service-identity>=23.1",
     ],
     extras_require={
         "test": [

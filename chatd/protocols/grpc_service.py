@@ -235,8 +235,8 @@ class ChatService:
                 return
             await in_twisted(self._proven(name, caller))
             person = self._person(name)
-        elif caller.password(name) is None and await in_twisted(self._has_password(name)):
-            raise PasswordRequired()
+        elif await in_twisted(self._has_password(name)):
+            await in_twisted(self._proven(name, caller))
         if len(person.streams) >= _STREAMS:
             raise Busy(f"an account has at most {_STREAMS} streams")
         stream = person.open()

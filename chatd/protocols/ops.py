@@ -26,7 +26,7 @@ from chatd.claiming import ClaimingSession
 from chatd.codecs import ops
 from chatd.credentials import IClaimingSession, Named
 from chatd.entries import Entry, described
-from chatd.errors import NameTaken, Refused, UnknownAccount
+from chatd.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
 from chatd.fetching import Fetch
 from chatd.patterns import matcher
 from chatd.permissions import check_logged_in, check_open_accounts
@@ -143,8 +143,13 @@ class OpsProtocol(Unframed):
             names = await directory.names()
             self._reply(ops.all_names(names))
         else:
-            directory.check_pattern(pattern)
-            names = await directory.names_like(matcher(pattern))
+            try:
+                directory.check_pattern(pattern)
+                matches = matcher(pattern)
+            except (PatternInvalid, PatternTooLong):
+                self._reply(ops.INVALID)
+                return
+            names = await directory.names_like(matches)
             self._reply(ops.matched(pattern, names))
         self.spend(len(names) / _NAMES_A_COMMAND)
 

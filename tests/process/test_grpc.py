@@ -127,6 +127,12 @@ class Service(SynchronousTestCase):
         self.assertRaises(grpc.RpcError, next, stream)
         self.assertEqual(stream.code(), code.UNAUTHENTICATED)
         self.assertEqual(self.next(self.stream("eve", basic)), "Account eve has been created!")
+        self.call("LogOut", basic, client_id="eve")
+        wrong = ("authorization", "Basic " + b64encode(b"eve:guess").decode())
+        for metadata in ((), (wrong,)):
+            stream = self.stream("eve", *metadata)
+            self.assertRaises(grpc.RpcError, next, stream)
+            self.assertEqual(stream.code(), code.UNAUTHENTICATED)
         self.assertEqual(self.rest(self.stream("nobody")), [])
         self.assertEqual(
             self.status("SendMessage", message="x" * 80_000, sender_id="mason", recipient_id="mason"),
