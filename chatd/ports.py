@@ -56,6 +56,7 @@ class MainPort:
 
     def __init__(self, certificate: Certificate | None = None, only: bool = False) -> None:
         self._plain: tuple[Start, ...] = _STARTS
+        self._otherwise = _only_tls if only else _unknown
         if certificate is not None:
             found = certificate
 
@@ -67,7 +68,7 @@ class MainPort:
 
     def __call__(self, factory: ConnectionFactory) -> Sniff:
         """A connection."""
-        return Sniff(factory, self._plain, _unknown)
+        return Sniff(factory, self._plain, self._otherwise)
 
 
 def _inside(factory: ConnectionFactory) -> Sniff:
@@ -83,6 +84,10 @@ def _unknown(factory: ConnectionFactory) -> Farewell:
     spoken = ", ".join(SPOKEN)
     words = f"chatd does not know a protocol that begins so; it speaks {spoken}\n"
     return Farewell(factory, words.encode(), "unknown protocol")
+
+
+def _only_tls(factory: ConnectionFactory) -> Farewell:
+    return Farewell(factory, f"{_TLS_ONLY}\n".encode(), "not by TLS")
 
 
 _TLS_ONLY = "This port speaks TLS only."

@@ -330,6 +330,7 @@ class Only(Secured):
             (classic.encode(classic.CREATE, "ann"), classic.encode(classic.RESPONSE, sentence)),
             (b"REGISTER ann CHAT/1.0\n", f"400 Invalid registration: {sentence}\n".encode()),
             (b"1|ann", f"{sentence}\n".encode()),
+            (b"GET / HTTP/1.1\r\n", f"{sentence}\n".encode()),
         ):
             connection = self.plain()
             connection.sendall(data)
