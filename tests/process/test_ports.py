@@ -218,7 +218,12 @@ class Starting(Start):
     """Which ports there are."""
 
     def test_legacy_ports(self) -> None:
-        """Where the servers of old were, on this machine only."""
+        """Where the servers of old were, on this machine only; one that still is there is told of."""
+        for port in (9000, 2023, 50051):
+            if self.is_taken(port):
+                words = ("--store=memory", "--port=0", "--legacy-ports")
+                self.refused(*words, words=f"cannot listen on 127.0.0.1:{port}")
+                return
         daemon = self.daemon("--store=memory", "--port=0", "--legacy-ports")
         self.assertEqual(daemon.other("classic"), "127.0.0.1:9000")
         self.assertEqual(daemon.other("ops"), "127.0.0.1:2023")
@@ -226,6 +231,17 @@ class Starting(Start):
         for port in (9000, 2023, 50051):
             socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
         self.assertEqual(daemon.stop(), 0)
+
+    def is_taken(self, port: int) -> bool:
+        """Whether somebody else on this machine listens there."""
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+                trial.listen(1)
+            except OSError:
+                return True
+        return False
 
     def test_what_cannot_be(self) -> None:
         """One sentence, before anything is touched."""
