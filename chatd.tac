@@ -2,7 +2,7 @@
 
 from twisted.application.service import Application
 
-from chatd.service import Options, makeService
+from chatd.daemon.service import Options, makeService
 
 options = Options()
 options.parseOptions([])

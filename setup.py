@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "chatd/__init__.py").read_text(), re.M)
@@ -20,22 +20,11 @@ setup(
     # An explicit root keeps an editable install to one .pth line, so that Twisted, which looks
     # for twisted/plugins below every entry of sys.path, finds the plugin there too.
     package_dir={"": "."},
-    packages=[
-        "chatd",
-        "chatd.admin",
-        "chatd.client",
-        "chatd.client.classic",
-        "chatd.client.commands",
-        "chatd.codecs",
-        "chatd.protocols",
-        "chatd.stores",
-        "chatd.stores.schema",
-        "twisted.plugins",
-    ],
+    packages=[*find_packages(include=["chatd", "chatd.*"]), "twisted.plugins"],
     package_data={
         "chatd": ["py.typed"],
         "chatd.codecs": ["chat.proto"],
-        "chatd.stores.schema": ["*.sql"],
+        "chatd.stores.sqlite.schema": ["*.sql"],
         "twisted.plugins": ["chatd_plugin.py"],
     },
     install_requires=[

@@ -6,10 +6,10 @@ import os
 
 import msgspec
 
-from chatd.accounts import ACCOUNT, Account, inbox
+from chatd.realm.account import ACCOUNT, Account, inbox
 from chatd.stores import Append
-from chatd.stores.sqlite_file import claim, connect, migrate, migrations
-from chatd.stores.sqlite_writer import Writer
+from chatd.stores.sqlite.file import claim, connect, migrate, migrations
+from chatd.stores.sqlite.writer import Writer
 
 _BATCH = 5_000
 _LOGS = 1_000

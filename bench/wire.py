@@ -18,8 +18,8 @@ import msgspec
 
 from bench.driver import _SAMPLE_EVERY, _TIMEOUT, TEXT, Load, Result, connect
 from bench.process import DRIVER_CPU, cpu_seconds, pin
-from chatd.codecs import catalogue as c
-from chatd.codecs.wire import HEADER_SIZE, client_decoder, encode
+from chatd.codecs import v1_messages as c
+from chatd.codecs.v1 import HEADER_SIZE, client_decoder, encode
 
 _ACCEPTED, _PUSHED = c.Accepted.command, c.Pushed.command
 _HEADER = struct.Struct(">BBI")

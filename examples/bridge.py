@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
 from chatd.client import Client, Pushed, connect
-from chatd.errors import Refused
+from chatd.core.errors import Refused
 
 
 async def carry(source: Client, target: Client, room: str, other_room: str) -> None:

@@ -20,7 +20,13 @@ for name in sys.argv[1:]:
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
-CORE = ("chatd.entries", "chatd.errors", "chatd.limits", "chatd.globs", "chatd.patterns")
+CORE = (
+    "chatd.core.entries",
+    "chatd.core.errors",
+    "chatd.core.limits",
+    "chatd.core.glob",
+    "chatd.core.simple_regex",
+)
 REALM = tuple(
     f"chatd.{name}"
     for name in [
@@ -46,12 +52,12 @@ REALM = tuple(
 )
 # What belongs to one wire protocol, besides the protocol and the codec of its name.
 PARTS = {
-    "wire": ("chatd.protocols.requests", "chatd.codecs.catalogue"),
-    "admin": ("chatd.protocols.private",),
-    "grpc_service": ("chatd.protocols.grpc_person", "chatd.protocols.grpc_server", "chatd.codecs.chat_pb2"),
+    "wire": ("chatd.protocols.v1.requests", "chatd.codecs.v1_messages"),
+    "admin": ("chatd.server.owner_socket",),
+    "grpc_service": ("chatd.protocols.grpc.account", "chatd.protocols.grpc.server", "chatd.codecs.chat_pb2"),
 }
 CONTRACT = "chatd.stores"
-OPTIONS = ("chatd.options", "chatd.option_values")
+OPTIONS = ("chatd.config.options", "chatd.config.option_types")
 
 
 def modules(package: str) -> tuple[str, ...]:
@@ -126,21 +132,27 @@ class Layers(SynchronousTestCase):
             wire: {f"chatd.protocols.{wire}", f"chatd.codecs.{wire}", *PARTS.get(wire, ())} for wire in wires
         }
         shared = sorted(set(modules("protocols")) - set().union(*belonging.values()))
-        self.assertIn("chatd.protocols.connection", shared)
+        self.assertIn("chatd.server.connection", shared)
         cases: list[tuple[tuple[str, ...], str | None]] = [(tuple(shared), None)]
         cases += [((f"chatd.protocols.{wire}",), wire) for wire in sorted(wires)]
         for names, own in cases:
             found = ours(*names)
             others = [name for wire in wires - {own} for name in belonging[wire]]
-            forbidden = (*others, *modules("stores"), "chatd.client", "chatd.service", "chatd.options")
+            forbidden = (
+                *others,
+                *modules("stores"),
+                "chatd.client",
+                "chatd.daemon.service",
+                "chatd.config.options",
+            )
             self.assertEqual(within(found, *forbidden), [], names)
             self.assertNotIn("twisted.internet.reactor", imported(*names))
 
     def test_credentials(self) -> None:
         """Logging in is a matter of the realm, whatever the protocol and the store."""
-        found = ours("chatd.credentials")
+        found = ours("chatd.auth.credentials")
         self.assertEqual(within(found, *modules("stores"), "chatd.protocols", "chatd.codecs"), [])
-        self.assertNotIn("twisted.internet.reactor", imported("chatd.credentials"))
+        self.assertNotIn("twisted.internet.reactor", imported("chatd.auth.credentials"))
 
     def test_client(self) -> None:
         """The client is a program of its own, and shares only the language with the daemon."""
@@ -161,14 +173,14 @@ class Layers(SynchronousTestCase):
 
     def test_options(self) -> None:
         """--help is quick, since the options need nothing of the daemon but its bounds."""
-        found = imported("chatd.options")
-        self.assertEqual(ours("chatd.options"), {*OPTIONS, "chatd.limits"})
+        found = imported("chatd.config.options")
+        self.assertEqual(ours("chatd.config.options"), {*OPTIONS, "chatd.core.limits"})
         self.assertEqual(within(found, "twisted.internet", "twisted.application"), [])
 
     def test_service(self) -> None:
         """The wiring can be imported without a reactor being chosen, since twistd's options choose it."""
-        self.assertNotIn("twisted.internet.reactor", imported("chatd.service"))
-        self.assertEqual(within(ours("chatd.service"), "chatd.client"), [])
+        self.assertNotIn("twisted.internet.reactor", imported("chatd.daemon.service"))
+        self.assertEqual(within(ours("chatd.daemon.service"), "chatd.client"), [])
 
     def test_plugin(self) -> None:
         """twistd finds the command without importing any of the daemon, so it does not slow down others."""

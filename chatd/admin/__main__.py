@@ -15,7 +15,7 @@ from chatd.admin.certificates import Alone
 from chatd.admin.commands import COMMANDS, Command
 from chatd.admin.connection import Daemon, NoDaemon, RequestRefused
 from chatd.admin.output import Output
-from chatd.options import Options as DaemonOptions
+from chatd.config.options import Options as DaemonOptions
 
 REFUSED, WRONG_USAGE, NO_DAEMON, INTERRUPTED = 1, 2, 3, 130
 """exit statuses; 0: it was done"""

@@ -15,7 +15,7 @@ import chatd
 from chatd.admin.connection import Daemon, RequestRefused
 from chatd.admin.output import Item, Output, moment
 from chatd.codecs import admin as c
-from chatd.option_values import seconds
+from chatd.config.option_types import seconds
 
 COMMANDS: list[tuple[str, type[Command], str]] = []
 """all of them, in the order of the help: name, options, what it does"""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from chatd.codecs.admin import Reports, Request, Rooms, Sessions, Users, decode_answer, encode
-from chatd.errors import ChatdError
+from chatd.core.errors import ChatdError
 
 _CONNECT_SECONDS = 10.0
 _READ = 1 << 16

@@ -15,20 +15,23 @@ from twisted.internet.stdio import StandardIO
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from chatd.client import api, connecting, stdio, styling
-from chatd.client.arriving import Arrival
-from chatd.client.chat import Chat
 from chatd.client.classic.connection import connect
 from chatd.client.classic.conversation import Conversation
-from chatd.client.jsonlines import JsonLines
-from chatd.client.leaving import FAILED, INTERRUPT, LEFT
-from chatd.client.options import INVALID_SERVER, Options
-from chatd.client.output import Output
-from chatd.client.pipe import PipeScreen
-from chatd.client.seen import Seen
-from chatd.client.showing import Showing
-from chatd.client.terminal import PASTE_OFF, Terminal, TerminalScreen
-from chatd.codecs.catalogue import FEATURES
+from chatd.client.cli.chat import Chat
+from chatd.client.cli.exit_status import FAILED, INTERRUPT, LEFT
+from chatd.client.cli.login import Arrival
+from chatd.client.cli.message_cache import Seen
+from chatd.client.cli.options import INVALID_SERVER, Options
+from chatd.client.cli.output import style as styling
+from chatd.client.cli.output.jsonlines import JsonLines
+from chatd.client.cli.output.output import Output
+from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.pipe import PipeScreen
+from chatd.client.cli.terminal import stdio
+from chatd.client.cli.terminal.screen import PASTE_OFF, Terminal, TerminalScreen
+from chatd.client.library import client as api
+from chatd.client.library import connect as connecting
+from chatd.codecs.v1_messages import FEATURES
 
 WRONG_USAGE = 2
 """the exit status for a command line that means nothing"""

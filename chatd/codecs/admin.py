@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from chatd.errors import BadRequest
+from chatd.core.errors import BadRequest
 
 LINE = 16_384
 """bytes that a line may have which is sent to the daemon"""

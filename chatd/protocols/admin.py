@@ -20,18 +20,19 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd import __version__, invites
-from chatd.accounts import ACCOUNT, fingerprints, inbox
-from chatd.claiming import ClaimingSession
+from chatd import __version__
+from chatd.auth.credentials import Passwords
 from chatd.codecs import admin as c
-from chatd.credentials import Passwords
-from chatd.directory import decoded
-from chatd.errors import BadRequest, ChatdError
-from chatd.mailboxes import READING, Reading, all_of
-from chatd.permissions import check_open_accounts
-from chatd.realm import Realm
-from chatd.remarks import REPORTS
-from chatd.rooms import ROOM
+from chatd.core.errors import BadRequest, ChatdError
+from chatd.realm import registration as invites
+from chatd.realm.account import ACCOUNT, fingerprints, inbox
+from chatd.realm.accounts import decoded
+from chatd.realm.auto_ack_session import ClaimingSession
+from chatd.realm.mailbox import READING, Reading, all_of
+from chatd.realm.permissions import check_open_accounts
+from chatd.realm.realm import Realm
+from chatd.realm.remarks import REPORTS
+from chatd.realm.room import ROOM
 
 _KICKED = "An operator has ended this session."
 _QUIET = (c.Users, c.Sessions, c.Rooms, c.Reports, c.Invites, c.Stats)
@@ -42,7 +43,7 @@ _CREDENTIALS = struct.Struct("3i")
 class Administration:
     """Carries out requests."""
 
-    log = Logger()
+    logger = Logger(namespace="chatd")
 
     def __init__(self, realm: Realm, passwords: Passwords) -> None:
         self._realm = realm
@@ -53,7 +54,7 @@ class Administration:
     async def carry_out(self, request: c.AnyRequest) -> dict[str, Any]:
         """The answer's fields. Raises `ChatdError`."""
         if not isinstance(request, _QUIET):
-            self.log.info("Admin: {command} {about}", command=_command(request), about=_about(request))
+            self.logger.info("Admin: {command} {about}", command=_command(request), about=_about(request))
         match request:
             case c.Users():
                 return await self._users(request)
@@ -231,7 +232,7 @@ def _about(request: c.Request) -> str:
 class AdminProtocol(LineOnlyReceiver):
     """One operator's connection."""
 
-    log = Logger()
+    logger = Logger(namespace="chatd")
     delimiter = b"\n"
     MAX_LENGTH = c.LINE
     factory: AdminFactory
@@ -247,7 +248,7 @@ class AdminProtocol(LineOnlyReceiver):
         """Let in who may enter."""
         self.factory.connections.add(self)
         if self.factory.stopping or not may_enter(self.transport):
-            self.log.warn("Admin: somebody else was turned away")
+            self.logger.warn("Admin: somebody else was turned away")
             self.transport.loseConnection()
             return
         self.transport.registerProducer(self, True)
@@ -307,7 +308,7 @@ class AdminProtocol(LineOnlyReceiver):
         except ChatdError as error:
             self._refuse(error)
         except Exception:
-            self.log.failure("Admin: a request failed")
+            self.logger.failure("Admin: a request failed")
             self._refuse(ChatdError("the daemon failed at this; its log says how"))
         else:
             self._write({"ok": True, **answer})

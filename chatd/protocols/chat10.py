@@ -19,15 +19,15 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.accounts import Account, check_name
+from chatd.auth.credentials import IFollowingSession, Named
 from chatd.codecs import chat10
-from chatd.credentials import IFollowingSession, Named
-from chatd.entries import TEXT, Entry, described
-from chatd.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
-from chatd.following import FollowingSession
-from chatd.protocols.sniff import PAUSE
-from chatd.protocols.unframed import Unframed
-from chatd.rooms import LOBBY
+from chatd.core.entries import TEXT, Entry, described
+from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
+from chatd.realm.account import Account, check_name
+from chatd.realm.ack_session import FollowingSession
+from chatd.realm.room import LOBBY
+from chatd.server.sniffer import PAUSE
+from chatd.server.unframed import Unframed
 from chatd.stores import Append
 
 _APART = 0.25
@@ -180,16 +180,16 @@ class ChatProtocol(Unframed):
 
     @property
     def writable(self) -> bool:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         return super().writable and not self.held & _SETTLING
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
         for run in runs:
             self._show(run[0].log, run)
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
         self._show(log, entries)
 
     def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
@@ -242,35 +242,35 @@ class ChatProtocol(Unframed):
             self.realm.remarks.delivered(log, due)
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.sessions.Peer`. The protocol has no answers."""
+        """See `chatd.realm.session.Peer`. The protocol has no answers."""
         for append in appends:
             if append.refusal is not None:
                 self.log_refusal(append.refusal.code)
         self.answered(len(appends))
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.following.FollowingPeer`. Nothing of this and what follows can be said here."""
+        """See `chatd.realm.ack_session.FollowingPeer`. Nothing of this and what follows can be said here."""
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
 
     def joined(self, log: str) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
         if self.session is not None and log != LOBBY:
             self.session.quit(log)
 
     def left(self, room: str, reason: str) -> None:
-        """See `chatd.following.FollowingPeer`."""
+        """See `chatd.realm.ack_session.FollowingPeer`."""
 
     @property
     def about(self) -> str:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         return f"CHAT/1.0, from {self.peer}"
 
     def _write(self, data: bytes) -> None:

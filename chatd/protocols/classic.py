@@ -22,8 +22,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from chatd.accounts import Account, check_name
-from chatd.claiming import ClaimingSession
+from chatd.auth.credentials import IClaimingSession, Named, NamedWithPassword
 from chatd.codecs.classic import (
     RESPONSE,
     SEPARATOR,
@@ -40,11 +39,12 @@ from chatd.codecs.classic import (
     encode_send,
     server_decoder,
 )
-from chatd.credentials import IClaimingSession, Named, NamedWithPassword
-from chatd.entries import Entry, described
-from chatd.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
-from chatd.permissions import check_logged_in
-from chatd.protocols.connection import Connection
+from chatd.core.entries import Entry, described
+from chatd.core.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
+from chatd.realm.account import Account, check_name
+from chatd.realm.auto_ack_session import ClaimingSession
+from chatd.realm.permissions import check_logged_in
+from chatd.server.connection import Connection
 from chatd.stores import Append
 
 _NAMES_A_COMMAND = 100
@@ -201,7 +201,7 @@ class ClassicProtocol(Connection):
     # To the client
 
     def push(self, appends: Sequence[Append]) -> None:
-        """See `chatd.sessions.Peer`. A frame that is just as this client would have it goes on as it came."""
+        """See `chatd.realm.session.Peer`. A frame that is just as this client would have it goes on as it came."""
         spelling = self.spelling
         frames = [
             message.frame
@@ -214,7 +214,7 @@ class ClassicProtocol(Connection):
         self._write_entries(appends[0].seq, frames)
 
     def replay(self, entries: Sequence[Entry]) -> None:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         spelling = self.spelling
         self._write_entries(
             entries[0].seq,
@@ -222,7 +222,7 @@ class ClassicProtocol(Connection):
         )
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.sessions.Peer`. The echo of a SEND says that it is durable."""
+        """See `chatd.realm.session.Peer`. The echo of a SEND says that it is durable."""
         self._write(
             b"".join(
                 [
@@ -235,7 +235,7 @@ class ClassicProtocol(Connection):
 
     @property
     def about(self) -> str:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         return f"classic, from {self.peer}"
 
     def too_slow(self) -> None:

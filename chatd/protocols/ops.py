@@ -21,16 +21,16 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from chatd.accounts import Account, check_name
-from chatd.claiming import ClaimingSession
+from chatd.auth.credentials import IClaimingSession, Named
 from chatd.codecs import ops
-from chatd.credentials import IClaimingSession, Named
-from chatd.entries import Entry, described
-from chatd.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
-from chatd.fetching import Fetch
-from chatd.patterns import matcher
-from chatd.permissions import check_logged_in, check_open_accounts
-from chatd.protocols.unframed import Unframed
+from chatd.core.entries import Entry, described
+from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
+from chatd.core.simple_regex import matcher
+from chatd.realm.account import Account, check_name
+from chatd.realm.auto_ack_session import ClaimingSession
+from chatd.realm.mail_fetch import Fetch
+from chatd.realm.permissions import check_logged_in, check_open_accounts
+from chatd.server.unframed import Unframed
 from chatd.stores import Append
 
 _ARRIVAL_POLL = 0.01
@@ -223,17 +223,17 @@ class OpsProtocol(Unframed):
     # To the client
 
     def push(self, appends: Sequence[Append]) -> None:
-        """See `chatd.sessions.Peer`. A write each: that is all that keeps them apart."""
+        """See `chatd.realm.session.Peer`. A write each: that is all that keeps them apart."""
         for append in appends:
             self._write_entry(append.seq, append.sender, described(append.kind, append.body))
 
     def replay(self, entries: Sequence[Entry]) -> None:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         for entry in entries:
             self._write_entry(entry.seq, entry.sender, described(entry.kind, entry.body))
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         for append in appends:
             message = append.message
             if append.refusal is not None:
@@ -246,11 +246,11 @@ class OpsProtocol(Unframed):
 
     @property
     def about(self) -> str:
-        """See `chatd.sessions.Peer`."""
+        """See `chatd.realm.session.Peer`."""
         return f"ops, from {self.peer}"
 
     def dismiss(self, code: str, sentence: str) -> None:
-        """See `chatd.sessions.Peer`. Who has logged in elsewhere is nobody here, and may be again."""
+        """See `chatd.realm.session.Peer`. Who has logged in elsewhere is nobody here, and may be again."""
         if code != "logged-in-elsewhere":
             super().dismiss(code, sentence)
             return

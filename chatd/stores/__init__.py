@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from chatd.entries import TEXT, Entry
-from chatd.errors import Refused
+from chatd.core.entries import TEXT, Entry
+from chatd.core.errors import Refused
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -129,7 +129,7 @@ class Store(Protocol):
         the case of ASCII letters; like `list`, it may not see what is still in the queue."""
 
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Awaitable[list[str]]:
-        """The keys that match a glob (`chatd.globs`, with regard to case), in order of creation.
+        """The keys that match a glob (`chatd.core.glob`, with regard to case), in order of creation.
 
         The one call that may not see what is still in the queue: it never makes the others wait.
         """

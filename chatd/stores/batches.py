@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatd.entries import Entry
-from chatd.errors import KeyReused
+from chatd.core.entries import Entry
+from chatd.core.errors import KeyReused
 from chatd.stores import Append
 
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 
-from chatd.entries import Entry
-from chatd.errors import BackupFailed, Conflict, Exists, Refused
-from chatd.globs import matcher
+from chatd.core.entries import Entry
+from chatd.core.errors import BackupFailed, Conflict, Exists, Refused
+from chatd.core.glob import matcher
 from chatd.stores import PAGE_BYTES, Append, Document
 from chatd.stores.batches import Batch, Batches, resend
 

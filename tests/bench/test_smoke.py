@@ -13,8 +13,8 @@ from bench.effort import Row
 from bench.fill import fill
 from bench.process import chatd, cpu_seconds, memory_bytes, relay, running
 from bench.wire import Crowd, Return, broadcast, pairs, pushed_size, resume, room
-from chatd.stores.sqlite_file import check
-from tests.folders import folder
+from chatd.stores.sqlite.file import check
+from tests.doubles.folders import folder
 
 
 class Smoke(SynchronousTestCase):

@@ -11,7 +11,7 @@ from google.protobuf import descriptor_pb2
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2
-from tests.folders import folder
+from tests.doubles.folders import folder
 
 ROOT = Path(chat_pb2.__file__).parents[2]
 

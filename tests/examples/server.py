@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.catalogue import (
+from chatd.codecs.v1 import encode, server_decoder
+from chatd.codecs.v1_messages import (
     Accepted,
     Ack,
     Done,
@@ -26,7 +27,6 @@ from chatd.codecs.catalogue import (
     Send,
     Welcome,
 )
-from chatd.codecs.wire import encode, server_decoder
 from tests.examples.node import PATIENCE
 
 SINCE = 1_767_225_600_000

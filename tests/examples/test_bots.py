@@ -16,8 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.client import Client, Pushed, connect
-from tests.folders import folder
-from tests.process.daemon import CHECKOUT, PATIENCE, TWISTD, Daemon, environment
+from tests.doubles.daemon_process import CHECKOUT, PATIENCE, TWISTD, Daemon, environment
+from tests.doubles.folders import folder
 
 
 class Bot:
@@ -143,7 +143,7 @@ class Document(SynchronousTestCase):
         """The list of methods is complete."""
         text = (CHECKOUT / "docs/library.md").read_text()
         listed = set(re.findall(r"`([a-z_]+)`", text[text.index("## Asking") : text.index("All raise")]))
-        from chatd.client.requests import Requests
+        from chatd.client.library.requests import Requests
 
         methods = {name for name in vars(Requests) if not name.startswith("_")}
         self.assertEqual(listed, methods - {"request", "post", "new_key"})

@@ -7,7 +7,8 @@ import socket
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.catalogue import (
+from chatd.codecs.v1 import encode
+from chatd.codecs.v1_messages import (
     Accepted,
     Ack,
     Done,
@@ -28,8 +29,7 @@ from chatd.codecs.catalogue import (
     Register,
     Send,
 )
-from chatd.codecs.wire import encode
-from tests.codecs.wire_examples import frame
+from tests.codecs.v1_examples import frame
 from tests.examples.node import PATIENCE, Program
 from tests.examples.server import ID, SINCE, Peer, entry, inbox, room
 

@@ -7,9 +7,9 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, encode
+from tests.doubles.daemon_process import TWISTD, Client, Daemon, sent
+from tests.doubles.folders import folder
 from tests.examples.node import PATIENCE, Program
-from tests.folders import folder
-from tests.process.daemon import TWISTD, Client, Daemon, sent
 
 ROUNDS = 3
 SAID = 400

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.catalogue import REQUESTS
-from tests.codecs.wire_examples import EXAMPLES, SAME
+from chatd.codecs.v1_messages import REQUESTS
+from tests.codecs.v1_examples import EXAMPLES, SAME
 from tests.examples.node import evaluate
 
 

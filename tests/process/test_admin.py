@@ -18,11 +18,11 @@ from typing import Any
 import pexpect
 
 from chatd.admin.__main__ import NO_DAEMON, REFUSED, WRONG_USAGE
-from chatd.codecs import catalogue
+from chatd.codecs import v1_messages
 from chatd.codecs.classic import CREATE, LOGIN
-from chatd.codecs.wire import client_decoder, encode
-from tests.process.daemon import PATIENCE, START_PATIENCE, Client, Daemon, environment
-from tests.process.starting import Start
+from chatd.codecs.v1 import client_decoder, encode
+from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Client, Daemon, environment
+from tests.doubles.startup import Start
 
 _PROGRAM = [sys.executable, "-m", "chatd.admin"]
 
@@ -407,7 +407,7 @@ class Peer:
             self._come += self._decoder.feed(data)
         return self._come.pop(0)
 
-    def ask(self, request: catalogue.Message) -> Any:
+    def ask(self, request: v1_messages.Message) -> Any:
         """The answer to a request, as nothing else comes meanwhile."""
         self._socket.sendall(encode(request))
         return self.next()
@@ -423,10 +423,10 @@ class Users(_Administered):
         peer = Peer(self, running)
 
         def register(name: str, invite: str | None) -> str:
-            answer = peer.ask(catalogue.Register(1, name, "secret", invite))
-            return answer.code if isinstance(answer, catalogue.Refusal) else "done"
+            answer = peer.ask(v1_messages.Register(1, name, "secret", invite))
+            return answer.code if isinstance(answer, v1_messages.Refusal) else "done"
 
-        self.assertEqual(peer.ask(catalogue.Hello(1)).registration, "invite")
+        self.assertEqual(peer.ask(v1_messages.Hello(1)).registration, "invite")
         self.assertEqual(register("ann", None), "invite-required")
         self.assertEqual(register("ann", "wrong"), "invite-invalid")
         self.assertEqual(register("ann", token), "done")
@@ -444,9 +444,9 @@ class Users(_Administered):
         running = self.start()
         peer = Peer(self, running)
         for name in ("ann", "bob"):
-            peer.ask(catalogue.Register(1, name))
-        self.assertIsInstance(peer.ask(catalogue.LogIn(1, "ann")), catalogue.LoggedIn)
-        peer.ask(catalogue.Report(1, "bob", "rude\x1b[2J"))
+            peer.ask(v1_messages.Register(1, name))
+        self.assertIsInstance(peer.ask(v1_messages.LogIn(1, "ann")), v1_messages.LoggedIn)
+        peer.ask(v1_messages.Report(1, "bob", "rude\x1b[2J"))
         shown = self.done("reports")
         self.assertIn("ann reports\n    bob: rude\\x1b[2J\n", shown)
         (report,) = self.json("reports")
@@ -455,7 +455,7 @@ class Users(_Administered):
         said = peer.next()
         self.assertEqual((said.code, said.sentence), ("kicked", "Enough of it."))
         peer = Peer(self, running)
-        peer.ask(catalogue.LogIn(1, "bob"))
+        peer.ask(v1_messages.LogIn(1, "bob"))
         self.done("delete", "bob", "--yes")
         self.assertEqual(peer.next().code, "account-deleted")
 
@@ -463,10 +463,10 @@ class Users(_Administered):
         """An operator sees private ones, and deletes any."""
         running = self.start()
         peer = Peer(self, running)
-        peer.ask(catalogue.Register(1, "ann"))
-        peer.ask(catalogue.LogIn(1, "ann"))
+        peer.ask(v1_messages.Register(1, "ann"))
+        peer.ask(v1_messages.LogIn(1, "ann"))
         self.assertIsInstance(
-            peer.ask(catalogue.CreateRoom(1, "#Garden", "roses\x07", True)), catalogue.RoomState
+            peer.ask(v1_messages.CreateRoom(1, "#Garden", "roses\x07", True)), v1_messages.RoomState
         )
         (room,) = self.json("rooms", "#G*")
         self.assertEqual((room["owner"], room["members"], room["private"]), ("ann", 1, True))

@@ -19,8 +19,8 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.folders import folder
-from tests.process.daemon import Client, Daemon, sent, texts
+from tests.doubles.daemon_process import Client, Daemon, sent, texts
+from tests.doubles.folders import folder
 
 STRANGERS = 2000
 """connections without a login that the daemon keeps"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import CREATE, DELETE, DELIVER, LIST, LOGIN, SEND, ListResponse, Response, encode
-from tests.process.daemon import PATIENCE, Client, Talk, sent, texts
+from tests.doubles.daemon_process import PATIENCE, Client, Talk, sent, texts
 
 
 class Connections(Talk):

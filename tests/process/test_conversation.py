@@ -15,7 +15,7 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.process.daemon import Client, Talk, sent, texts
+from tests.doubles.daemon_process import Client, Talk, sent, texts
 
 STRANGER = "attempting to send a message before logging in, for message: from: Ann | to: Bob | body: hi"
 IMPOSTOR = (

@@ -9,8 +9,8 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import CREATE, DELETE, LIST, SEND, ListResponse, Response, Send, encode
-from tests.folders import folder
-from tests.process.daemon import Client, Daemon, sent, texts
+from tests.doubles.daemon_process import Client, Daemon, sent, texts
+from tests.doubles.folders import folder
 
 TEXT = "x" * 8192
 ENOUGH = 200

@@ -13,9 +13,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
-from tests.folders import folder
-from tests.process.daemon import PATIENCE, Daemon
-from tests.process.starting import Start
+from tests.doubles.daemon_process import PATIENCE, Daemon
+from tests.doubles.folders import folder
+from tests.doubles.startup import Start
 
 
 class Service(SynchronousTestCase):

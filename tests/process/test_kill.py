@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, Reply, Send, encode
-from tests.folders import folder
-from tests.process.daemon import PATIENCE, Client, Daemon
+from tests.doubles.daemon_process import PATIENCE, Client, Daemon
+from tests.doubles.folders import folder
 
 ROUNDS = 10
 WRITERS = ("ann", "cid", "dan")

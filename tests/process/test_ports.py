@@ -8,11 +8,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs import catalogue as c
-from chatd.codecs import classic, ops, wire
-from tests.folders import folder
-from tests.process.daemon import PATIENCE, Daemon
-from tests.process.starting import Start
+from chatd.codecs import classic, ops, v1
+from chatd.codecs import v1_messages as c
+from tests.doubles.daemon_process import PATIENCE, Daemon
+from tests.doubles.folders import folder
+from tests.doubles.startup import Start
 
 
 class Ports(SynchronousTestCase):
@@ -61,8 +61,8 @@ class Ports(SynchronousTestCase):
             self.exactly(connection, classic.encode_names([]))
         for port in ("main", "any", "wire"):
             connection = self.connect(port)
-            connection.sendall(wire.encode(c.Ping(1)))
-            self.exactly(connection, wire.encode(c.Pong(1)))
+            connection.sendall(v1.encode(c.Ping(1)))
+            self.exactly(connection, v1.encode(c.Pong(1)))
         for number, port in enumerate(("main", "any", "chat")):
             connection = self.connect(port)
             connection.sendall(f"REGISTER luca{number} CHAT/1.0\n".encode())

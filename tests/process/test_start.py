@@ -12,8 +12,8 @@ import sys
 
 import chatd
 from chatd.codecs.classic import CREATE, RESPONSE, encode
-from tests.process.daemon import CHECKOUT, START_PATIENCE, TWISTD, Client, Daemon, environment
-from tests.process.starting import Start
+from tests.doubles.daemon_process import CHECKOUT, START_PATIENCE, TWISTD, Client, Daemon, environment
+from tests.doubles.startup import Start
 
 OPTIONS = (
     "--port",

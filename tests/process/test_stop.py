@@ -10,8 +10,8 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import LIST, SEND, Reply, Send, encode
-from tests.folders import folder
-from tests.process.daemon import PATIENCE, Client, Daemon, texts
+from tests.doubles.daemon_process import PATIENCE, Client, Daemon, texts
+from tests.doubles.folders import folder
 
 AT_MOST = 5.0
 """seconds that stopping may take"""

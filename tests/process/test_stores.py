@@ -8,8 +8,8 @@ import stat
 from contextlib import closing
 
 from chatd.codecs.classic import SEND, encode
-from tests.process.daemon import Client, Daemon
-from tests.process.starting import Start
+from tests.doubles.daemon_process import Client, Daemon
+from tests.doubles.startup import Start
 
 
 class Stores(Start):

@@ -15,12 +15,12 @@ import grpc
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.admin import selfsigned
-from chatd.codecs import catalogue as c
 from chatd.codecs import chat_pb2 as pb
-from chatd.codecs import classic, wire
-from tests.folders import folder
-from tests.process.daemon import PATIENCE, Daemon, environment
-from tests.process.starting import Start
+from chatd.codecs import classic, v1
+from chatd.codecs import v1_messages as c
+from tests.doubles.daemon_process import PATIENCE, Daemon, environment
+from tests.doubles.folders import folder
+from tests.doubles.startup import Start
 
 
 class Secured(SynchronousTestCase):
@@ -68,8 +68,8 @@ class Secured(SynchronousTestCase):
 
     def request(self, connection: socket.socket, message: Any) -> Any:
         """A request of version 1 and its answer."""
-        connection.sendall(wire.encode(message))
-        decoder = wire.client_decoder(1 << 20)
+        connection.sendall(v1.encode(message))
+        decoder = v1.client_decoder(1 << 20)
         while True:
             for found in decoder.feed(connection.recv(1 << 16)):
                 if getattr(found, "ref", 0) == message.ref:
@@ -323,8 +323,8 @@ class Only(Secured):
         """Each protocol is told in its own words."""
         sentence = "This port speaks TLS only."
         connection = self.plain()
-        connection.sendall(wire.encode(c.Ping(1)))
-        self.assertEqual(connection.recv(1 << 16), wire.encode(c.Goodbye("tls-only", sentence)))
+        connection.sendall(v1.encode(c.Ping(1)))
+        self.assertEqual(connection.recv(1 << 16), v1.encode(c.Goodbye("tls-only", sentence)))
         self.assertEqual(connection.recv(1 << 16), b"")
         for data, answer in (
             (classic.encode(classic.CREATE, "ann"), classic.encode(classic.RESPONSE, sentence)),

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.folders import folder
-from tests.process.daemon import Daemon
-from tests.process.speakers import Chat, Classic, Grpc, Ops, Speaker, Wire
+from tests.doubles.daemon_process import Daemon
+from tests.doubles.folders import folder
+from tests.doubles.protocol_clients import Chat, Classic, Grpc, Ops, Speaker, Wire
 
 SPECIAL = "50% {a} [b] <c> 'd' \"e\" \\f|g é€\N{GRINNING FACE}."
 LONG = "x" * 9_999 + "."

@@ -16,12 +16,13 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.codecs import admin as c
-from chatd.errors import Refused, SocketUnusable
-from chatd.permissions import Policy
-from chatd.protocols import admin, private
+from chatd.core.errors import Refused, SocketUnusable
+from chatd.protocols import admin
 from chatd.protocols.admin import AdminFactory, Administration, AdminProtocol
-from tests.folders import folder
-from tests.realms import House
+from chatd.realm.permissions import Policy
+from chatd.server import owner_socket as private
+from tests.doubles.folders import folder
+from tests.doubles.realm import House
 
 
 class Passwords:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs import catalogue as c
-from chatd.permissions import Policy
-from tests.protocols.text_house import TextClient
-from tests.protocols.wire_house import WireHouse
+from chatd.codecs import v1_messages as c
+from chatd.realm.permissions import Policy
+from tests.doubles.text_clients import TextClient
+from tests.doubles.v1_clients import WireHouse
 
 OK = "200 Registration successful"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
-from chatd.errors import RegistrationClosed
-from chatd.permissions import Policy
-from tests.protocols.text_house import TextClient
-from tests.protocols.wire_house import WireHouse
+from chatd.core.errors import RegistrationClosed
+from chatd.realm.permissions import Policy
+from tests.doubles.text_clients import TextClient
+from tests.doubles.v1_clients import WireHouse
 
 
 class Ops(SynchronousTestCase):

@@ -8,8 +8,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from chatd.entries import EDIT, TEXT, Entry
-from chatd.errors import Conflict, Exists, KeyReused
+from chatd.core.entries import EDIT, TEXT, Entry
+from chatd.core.errors import Conflict, Exists, KeyReused
 from chatd.stores import PAGE_BYTES, Append
 
 

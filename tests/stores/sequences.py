@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.errors import KeyReused
+from chatd.core.errors import KeyReused
 from chatd.stores import Append
 from tests.stores.contract import said
 

@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 chatd = ServiceMaker(
     "chatd",
-    "chatd.service",
+    "chatd.daemon.service",
     "A chat daemon: accounts, mailboxes that survive a crash, one port.",
     "chatd",
 )

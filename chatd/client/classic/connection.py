@@ -23,9 +23,9 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.client.security import Security, endpoint, why_lost
+from chatd.client.library.tls import Security, endpoint, why_lost
 from chatd.codecs import classic
-from chatd.errors import Fatal, Refused
+from chatd.core.errors import Fatal, Refused
 
 CONNECT_TIME = 10.0
 """seconds that connecting may take, name look-up included"""

@@ -11,9 +11,9 @@ from twisted.python.failure import Failure
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
 from chatd.client.classic.connection import Audience, Connection, Disconnected, Unsendable
-from chatd.client.leaving import FAILED, LEFT
-from chatd.client.screen import EndOfInput, Screen
-from chatd.errors import Refused
+from chatd.client.cli.exit_status import FAILED, LEFT
+from chatd.client.cli.screen import EndOfInput, Screen
+from chatd.core.errors import Refused
 
 WINDOW = 64
 """messages that a pipe may have under way before the next line is read"""

@@ -9,7 +9,7 @@ import termios
 
 import pexpect.fdpexpect
 
-from tests.client.processes import PATIENCE, Person, Process
+from tests.doubles.client_process import PATIENCE, Person, Process
 
 MENU_BEFORE = "Commands: login, create_account, quit"
 MENU = "Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q)"

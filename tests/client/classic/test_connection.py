@@ -18,9 +18,9 @@ from chatd.client.classic.connection import (
     connect,
 )
 from chatd.codecs import classic
-from chatd.errors import Refused
-from tests.client.classic.daemon import Daemon
-from tests.client.listener import Listener
+from chatd.core.errors import Refused
+from tests.doubles.classic_server import Daemon
+from tests.doubles.screen import Listener
 
 
 class ConnectionTests(SynchronousTestCase):

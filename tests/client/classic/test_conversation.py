@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.classic.connection import Audience, Connection
 from chatd.client.classic.conversation import WINDOW, Conversation
-from chatd.client.leaving import INTERRUPT
+from chatd.client.cli.exit_status import INTERRUPT
 from chatd.codecs import classic
-from tests.client.classic.daemon import Daemon
-from tests.client.listener import Listener, Page
+from tests.doubles.classic_server import Daemon
+from tests.doubles.screen import Listener, Page
 
 MENU_BEFORE = "(Commands: login, create_account, quit)"
 MENU = "(Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q))"

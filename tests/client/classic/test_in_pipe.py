@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import chatd
-from tests.client.processes import PATIENCE, Process
+from tests.doubles.client_process import PATIENCE, Process
 
 
 class PipeTests(Process):

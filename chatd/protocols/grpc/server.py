@@ -1,0 +1,167 @@
+"""The gRPC service on a port: its calls to `grpc_service`, with health checking and reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, TypeVar
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+from twisted.internet.task import LoopingCall
+
+from chatd.codecs import chat_pb2 as pb
+from chatd.core.errors import Refused
+from chatd.protocols.grpc.service import IDLE, SERVICE, STATUS, Caller, ChatService, in_twisted
+from chatd.server.tls import Certificate
+
+T = TypeVar("T")
+
+_HEADROOM = 4_096
+
+
+class GrpcServer:
+    """The service on a port of its own, with health checking and reflection. It needs a running asyncio loop,
+    which must be the reactor's."""
+
+    def __init__(self, factory: Any) -> None:
+        self._service = ChatService(factory)
+        self._looking = LoopingCall(self._service.look)
+        self._looking.clock = factory.clock
+        self._health: Any = None
+        self._server: Any = None
+        self._limits = factory.limits
+
+    def bind(self, address: str, certificate: Certificate | None) -> int:
+        """Take a port, without a certificate one in plain text; its number, 0 where it has none. Raises
+        `RuntimeError` if it cannot be had."""
+        options = (
+            ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
+            ("grpc.max_concurrent_streams", 1_000),
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+        )
+        server = self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=20_000)
+        server.add_generic_rpc_handlers((self._handlers(),))
+        self._health = health_aio.HealthServicer()
+        add_HealthServicer_to_server(self._health, server)
+        names = (
+            SERVICE,
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            reflection.SERVICE_NAME,
+        )
+        reflection.enable_server_reflection(names, server)
+        if certificate is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, _credentials(certificate))
+        if not port:
+            raise RuntimeError(f"cannot listen on {address}")
+        return int(port)
+
+    async def start(self) -> None:
+        """Let them in. (A coroutine of asyncio's.)"""
+        await self._server.start()
+        for name in ("", SERVICE):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._looking.start(IDLE / 10, now=False)
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls, and end those that are under way within so many seconds. (Likewise.)"""
+        if self._looking.running:
+            self._looking.stop()
+        if self._health is not None:
+            await self._health.enter_graceful_shutdown()
+        self._service.stop()
+        if self._server is not None:
+            await self._server.stop(grace)
+
+    def _handlers(self) -> grpc.GenericRpcHandler:
+        service = self._service
+        unary: dict[str, tuple[Any, Callable[[Any, Any], Coroutine[Any, Any, Any]]]] = {
+            "SendMessage": (pb.ChatMessageRequest, service.send_message),
+            "CreateAccount": (pb.CreateAccountRequest, service.create_account),
+            "DeleteAccount": (pb.DeleteAccountRequest, service.delete_account),
+            "WildCard": (pb.WildCardRequest, service.wild_card),
+            "LogIn": (pb.LogOutRequest, service.log_in),
+            "LogOut": (pb.LogOutRequest, service.log_out),
+        }
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(
+                partial(_unary, service, method),
+                request_deserializer=kind.FromString,
+                response_serializer=_serialized,
+            )
+            for name, (kind, method) in unary.items()
+        }
+        handlers["ReceiveMessages"] = grpc.unary_stream_rpc_method_handler(
+            partial(_stream, service),
+            request_deserializer=pb.ChatClient.FromString,
+            response_serializer=_serialized,
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+
+def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
+    """The certificate as gRPC wants it: each handshake asks whether it has been read again."""
+    known = certificate.pem
+
+    def fetch() -> Any:
+        nonlocal known
+        if certificate.pem is known:
+            return None
+        known = certificate.pem
+        return grpc.ssl_server_certificate_configuration([known])
+
+    return grpc.dynamic_ssl_server_credentials(
+        grpc.ssl_server_certificate_configuration([known]), fetch, require_client_authentication=False
+    )
+
+
+async def _unary(
+    service: ChatService,
+    method: Callable[[Any, Caller], Coroutine[Any, Any, Any]],
+    request: Any,
+    context: Any,
+) -> Any:
+    """A call with one answer."""
+    caller = Caller(context)
+    return await _refusing(
+        context, caller, service.pace(caller.peer), lambda: in_twisted(method(request, caller))
+    )
+
+
+async def _stream(service: ChatService, request: Any, context: Any) -> None:
+    """A call with a stream of answers."""
+    caller = Caller(context)
+    await _refusing(
+        context,
+        caller,
+        service.pace(caller.peer),
+        lambda: service.receive_messages(request, caller, context.write),
+    )
+
+
+async def _refusing(
+    context: Any, caller: Caller, first: Awaitable[None], then: Callable[[], Awaitable[T]]
+) -> T:
+    """What is refused ends the call with a status."""
+    await first
+    try:
+        return await then()
+    except Refused as refused:
+        ChatService.logger.info(
+            "Client {peer} refused: {reason}  [  ]", peer=caller.address, reason=refused.code
+        )
+        status = STATUS.get(type(refused), grpc.StatusCode.PERMISSION_DENIED)
+        await context.abort(status, str(refused))
+        raise
+
+
+def _serialized(message: Any) -> bytes:
+    data: bytes = message.SerializeToString()
+    return data

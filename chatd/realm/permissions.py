@@ -1,0 +1,153 @@
+"""Who may do what: the only place that decides. Each function returns, or raises what to tell the asker."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatd.core.entries import TEXT, Entry
+from chatd.core.errors import (
+    InviteRequired,
+    NotAllowed,
+    NotAMember,
+    NotLoggedIn,
+    NotTheAuthor,
+    NotTheSender,
+    PasswordNeeded,
+    PasswordRequired,
+    RegistrationClosed,
+    TextTooLong,
+    UnknownMember,
+    UnknownRoom,
+)
+from chatd.realm.account import Account
+from chatd.realm.ack_session import FollowingSession
+from chatd.realm.room import INVITED, LOBBY, MEMBER, MODERATOR, OWNER, RANKS, Room
+from chatd.realm.session import Session
+
+OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
+"""registration: for everyone, with an operator's token, for nobody"""
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Who may become somebody here: `registration` is one of the above; `open_accounts`: whether accounts
+    without a password may be made and used."""
+
+    registration: str = OPEN
+    open_accounts: bool = True
+
+
+def check_registration(policy: Policy, invited: bool) -> None:
+    """Whether an account may be made; `invited`: with an invite token, whatever it is worth. Raises
+    `RegistrationClosed`, `InviteRequired`."""
+    if policy.registration == CLOSED:
+        raise RegistrationClosed()
+    if policy.registration == INVITE_ONLY and not invited:
+        raise InviteRequired()
+
+
+def check_open_accounts(policy: Policy) -> None:
+    """Whether there may be accounts without a password, and one may log in to them. Raises
+    `PasswordNeeded`."""
+    if not policy.open_accounts:
+        raise PasswordNeeded()
+
+
+def check_open(account: Account) -> None:
+    """Being an account by its name alone is for open accounts. Raises `PasswordRequired`."""
+    if account.password is not None:
+        raise PasswordRequired()
+
+
+def check_logged_in(session: Session | None, otherwise: str = "") -> Session:
+    """Sending, fetching and deleting are for sessions. Raises `NotLoggedIn`, saying `otherwise`."""
+    if session is None:
+        raise NotLoggedIn(otherwise)
+    return session
+
+
+def check_sender(session: Session, sender: str) -> None:
+    """Nobody speaks for another, however the name is spelled. Raises `NotTheSender`."""
+    if sender != session.name and sender.lower() != session.name.lower():
+        raise NotTheSender()
+
+
+def check_text(text: str, limit: int) -> None:
+    """A text has at most `limit` bytes of UTF-8. Raises `TextTooLong`."""
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > limit:
+        raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
+
+
+def check_author(session: FollowingSession, entry: Entry) -> None:
+    """Only what one has said oneself can be changed, and only texts. Raises `NotTheAuthor`."""
+    if not is_author(session, entry) or entry.kind != TEXT:
+        raise NotTheAuthor()
+
+
+def is_author(session: FollowingSession, entry: Entry) -> bool:
+    """Whether this account said it, not a former one of the same name."""
+    return entry.sender == session.name and entry.time >= session.created
+
+
+def may_see(room: Room, name: str) -> bool:
+    """A private room is there for those in it, and those invited."""
+    return not room.charter.private or room.charter.role(name) != ""
+
+
+def check_seen(room: Room, name: str) -> None:
+    """Raises `UnknownRoom`, as if there were none."""
+    if not may_see(room, name):
+        raise UnknownRoom()
+
+
+def check_join(room: Room, name: str) -> None:
+    """Everyone may join a public room, who is invited a private one. Raises `UnknownRoom`."""
+    check_seen(room, name)
+
+
+def check_role(room: Room, name: str, role: str) -> None:
+    """That takes at least this role. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+    check_seen(room, name)
+    own = room.charter.role(name)
+    if RANKS[own] < RANKS[MEMBER]:
+        raise NotAMember()
+    if RANKS[own] < RANKS[role]:
+        raise NotAllowed(f"that takes the {role} of {room.name}; you are a {own}")
+
+
+def check_topic(room: Room, name: str) -> None:
+    """A topic is for moderators and the owner; nobody owns the lobby. Raises as `check_role`."""
+    check_role(room, name, MODERATOR)
+
+
+def check_invite(room: Room, name: str) -> None:
+    """In a public room every member may invite. Raises as `check_role`."""
+    check_role(room, name, MODERATOR if room.charter.private else MEMBER)
+
+
+def check_kick(room: Room, name: str, other: str) -> None:
+    """Those of lower rank can be put out. Raises as `check_role`, and `UnknownMember`."""
+    check_role(room, name, MODERATOR)
+    role = room.charter.role(other)
+    if not role:
+        raise UnknownMember(f"{room.name} has no member {other}")
+    if RANKS[role] >= RANKS[room.charter.role(name)]:
+        raise NotAllowed(f"{other} is a {role} of {room.name}, as much as you")
+
+
+def check_owner(room: Room, name: str, member: str = "") -> None:
+    """Roles, access and deletion are the owner's. Raises as `check_role`, and `UnknownMember`."""
+    check_role(room, name, OWNER)
+    if member and room.charter.role(member) in ("", INVITED):
+        raise UnknownMember(f"{room.name} has no member {member}")
+
+
+def check_retract(session: FollowingSession, entry: Entry, room: Room | None) -> None:
+    """One's own messages can be deleted, and by moderators all in their room. Raises `NotTheAuthor`."""
+    if room is None or entry.kind != TEXT or RANKS[room.charter.role(session.name)] < RANKS[MODERATOR]:
+        check_author(session, entry)
+
+
+def is_eternal(room: Room) -> bool:
+    """Whether it stays when its last member leaves."""
+    return room.log == LOBBY

@@ -1,0 +1,175 @@
+"""The SQLite file: is it ours, may we have it, and bringing its schema up to date.
+
+References: the database file format (https://sqlite.org/fileformat2.html, sections 1.3 "The Database
+Header") and the pragmas (https://sqlite.org/pragma.html).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import time
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+from chatd.core.errors import StoreUnusable
+
+APPLICATION_ID = int.from_bytes(b"chat")
+_MAGIC = b"SQLite format 3\0"
+_CHECK_SECONDS = 0.3
+
+
+def migrations() -> list[str]:
+    """The scripts of `chatd/stores/schema`, in order; the n-th brings version n - 1 to version n."""
+    folder = resources.files("chatd.stores.sqlite.schema")
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [(folder / name).read_text() for name in names]
+
+
+def check(path: str) -> None:
+    """Tell, without changing anything on the disk, whether `path` can be the store.
+
+    Raises `StoreUnusable` with a sentence if it is held by another daemon, not a store of chatd, from a
+    newer version, damaged, or not writable. Damage is looked for during a fraction of a second only: a
+    file too large for that is opened with what was seen of it.
+    """
+    if not os.path.exists(path):
+        _check_folder(path)
+        return
+    descriptor = claim(path)
+    try:
+        if os.fstat(descriptor).st_size:
+            _check_damage(path)
+    finally:
+        os.close(descriptor)
+
+
+def claim(path: str) -> int:
+    """Take the file at `path` for this process, creating an empty one if there is none, and give the
+    descriptor that holds it: whoever closes it lets it go. Raises `StoreUnusable`."""
+    _check_folder(path)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except IsADirectoryError:
+        raise StoreUnusable(f"the store {path} is a folder, not a file") from None
+    except OSError as error:
+        raise StoreUnusable(f"the store {path} cannot be written: {_reason(error)}") from None
+    try:
+        # A lock of the whole file by flock(2), which SQLite does not use itself.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _check_header(path, os.pread(descriptor, 100, 0))
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise StoreUnusable(f"the store {path} is in use by another daemon") from None
+        raise StoreUnusable(f"the store {path} cannot be locked: {_reason(error)}") from None
+    except StoreUnusable:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def connect(path: str, *, writing: bool) -> sqlite3.Connection:
+    """A connection with the settings chatd relies on, for the thread that will use it."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    if writing:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -32768")
+        # Pages that change often, such as those of the indexes, are copied to the file less often.
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+    else:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> None:
+    """Bring the schema up to date, each step whole or not at all. Raises `StoreUnusable`."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    _check_version(path, version, len(scripts))
+    for number, script in enumerate(scripts[version:], version + 1):
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise StoreUnusable(
+                f"the store {path} could not be brought to schema version {number}: {error}"
+            ) from None
+
+
+def _check_folder(path: str) -> None:
+    folder = Path(path).absolute().parent
+    if not folder.is_dir():
+        raise StoreUnusable(f"the store {path} cannot be written: there is no folder {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreUnusable(f"the store {path} cannot be written: the folder {folder} is not writable")
+
+
+def _check_header(path: str, header: bytes) -> None:
+    if not header:
+        return
+    if not header.startswith(_MAGIC) or len(header) < 100:
+        raise StoreUnusable(f"{path} is not a store of chatd (no SQLite database, or a damaged one)")
+    version = int.from_bytes(header[60:64])
+    application = int.from_bytes(header[68:72])
+    if application != APPLICATION_ID:
+        # A daemon that was killed right after making the file left all but the header in the log beside it.
+        application, version = _read_identity(path)
+        if application != APPLICATION_ID:
+            raise StoreUnusable(f"{path} is a database, but not a store of chatd")
+    _check_version(path, version, len(migrations()))
+
+
+def _read_identity(path: str) -> tuple[int, int]:
+    """(application id, schema version) as SQLite sees them; an empty database counts as ours."""
+    with closing(_look(path)) as connection:
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError:
+            return 0, 0
+    return (APPLICATION_ID if not tables and not application else application), version
+
+
+def _look(path: str) -> sqlite3.Connection:
+    """A connection that changes nothing.
+
+    An immutable one leaves no files behind, but it does not read a write-ahead log; there is one only after a
+    crash, or while another program has the file open.
+    """
+    immutable = "" if os.path.exists(path + "-wal") else "&immutable=1"
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro{immutable}", uri=True)
+
+
+def _check_version(path: str, version: int, known: int) -> None:
+    if version > known:
+        raise StoreUnusable(
+            f"the store {path} was written by a newer chatd (schema {version}, this one knows {known})"
+        )
+
+
+def _check_damage(path: str) -> None:
+    deadline = time.monotonic() + _CHECK_SECONDS
+    connection = _look(path)
+    try:
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
+        problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            return
+        raise StoreUnusable(f"the store {path} cannot be read: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise StoreUnusable(f"the store {path} is damaged: {error}") from None
+    finally:
+        connection.close()
+    if problems != ["ok"]:
+        raise StoreUnusable(f"the store {path} is damaged: {problems[0].splitlines()[-1]}")
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

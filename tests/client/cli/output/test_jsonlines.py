@@ -1,0 +1,76 @@
+"""JSON, read and written."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.cli.output import jsonlines
+from chatd.client.cli.output.jsonlines import Unreadable
+from chatd.client.cli.terminal.sanitize import one_line
+from chatd.codecs import v1_messages as c
+
+
+class ReadingTests(SynchronousTestCase):
+    """Requests."""
+
+    def test_requests(self) -> None:
+        """Fields by name, defaults left out, `ref` apart."""
+        for line, request, ref in (
+            ('{"send": {"recipient": "bob", "text": "hi"}}', c.Send(0, "bob", "hi"), 0),
+            (' {"send": {"ref": 9, "recipient": "b", "text": "", "key": "k"}}', c.Send(9, "b", "", "k"), 9),
+            ('{"history": {"log": "#lobby", "before": 5}}', c.History(0, "#lobby", 0, 5), 0),
+            ('{"who": {"names": ["a", "b"], "watch": true}}', c.Who(0, ["a", "b"], True), 0),
+            ('{"change_password": {"old": null, "new": "x"}}', c.ChangePassword(0, None, "x"), 0),
+            ('{"ping": {}}', c.Ping(0), 0),
+        ):
+            self.assertEqual(jsonlines.read(line), (request, ref))
+
+    def test_all_of_the_catalogue(self) -> None:
+        """But for those which the client itself makes."""
+        self.assertEqual(
+            set(c.REQUESTS.values()) - set(jsonlines.REQUESTS.values()),
+            {c.Hello, c.Register, c.LogIn, c.Ack, c.Pong},
+        )
+
+    def test_unreadable(self) -> None:
+        """Each with a sentence."""
+        for line, part in (
+            ("{", "This is no request"),
+            ("{}", "This is no request"),
+            ('{"ping": {}, "who": {}}', "This is no request"),
+            ('{"ping": 1}', "This is no request"),
+            ('{"log_in": {"name": "x"}}', "There is no request 'log_in'"),
+            ('{"send": {"recipient": "b"}}', "send needs: text."),
+            ('{"send": {"recipient": "b", "text": 1}}', "Expected `str`"),
+            ('{"send": {"recipient": "b", "text": "", "to": 1}}', "has no field 'to'"),
+            ('{"history": {"log": "x", "limit": 5000}}', "<= 1000"),
+            ("[" * 100_000, "This is no request"),
+        ):
+            self.assertIn(part, str(self.assertRaises(Unreadable, jsonlines.read, line)))
+
+
+class WritingTests(SynchronousTestCase):
+    """Lines."""
+
+    def test_readable(self) -> None:
+        """Text stays text; what is not for printing is escaped."""
+        self.assertEqual(jsonlines.write({"a": "h\u00e9 \U0001f331"}), '{"a": "h\u00e9 \U0001f331"}')
+        self.assertEqual(
+            jsonlines.write({"a": "\x1b\x7f\x85\u202e\n"}), r'{"a": "\u001b\u007f\u0085\u202e\n"}'
+        )
+
+    @given(st.text())
+    def test_any_text(self, text: str) -> None:
+        """It comes back as it was, and a screen has nothing to change about it."""
+        line = jsonlines.write({"text": text})
+        self.assertEqual(json.loads(line), {"text": text})
+        self.assertEqual(one_line(line), line)
+
+    def test_names(self) -> None:
+        """Of messages."""
+        self.assertEqual(jsonlines.snake_case(c.FindRooms), "find_rooms")
+        self.assertEqual(jsonlines.snake_case(c.Ping), "ping")

@@ -1,0 +1,167 @@
+"""Times, days, colours, and the memory of what was seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta, timezone
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.cli.message_cache import Seen, conversation
+from chatd.client.cli.output import style as styling
+from chatd.client.cli.output import wording
+from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.output.style import DIM, Span
+from chatd.codecs import v1_messages as c
+from tests.doubles.client import SINCE, pushed
+from tests.doubles.screen import Page
+
+DAY = 24 * 60 * 60 * 1000
+
+
+class TimeTests(SynchronousTestCase):
+    """New Year's Day 2026, midnight, in UTC."""
+
+    def setUp(self) -> None:
+        self.page = Page(True)
+        self.clock = Clock()
+        self.clock.advance(SINCE / 1000)
+        self.seen = Seen()
+        self.seen.name = "alice"
+        self.showing = Showing(self.page, self.seen, self.clock, times=True, zone=UTC)
+
+    def at(self, time: int) -> c.Pushed:
+        """An entry of this time."""
+        return c.Pushed("#lobby", 1, 1, time, "bob", "text", "hi")
+
+    def test_times(self) -> None:
+        """Of the entry, not of its coming; a line tells when the day changes."""
+        minutes = 60_000
+        for time in (SINCE + 5 * minutes, SINCE - minutes, SINCE + 6 * minutes, SINCE + DAY):
+            self.showing.entry(self.at(time))
+        self.assertEqual(
+            self.page.lines,
+            [
+                "00:05 #lobby <bob> hi",
+                "--- Wednesday, 31 December 2025 ---",
+                "23:59 #lobby <bob> hi",
+                "--- Thursday, 1 January 2026 ---",
+                "00:06 #lobby <bob> hi",
+                "--- Friday, 2 January 2026 ---",
+                "00:00 #lobby <bob> hi",
+            ],
+        )
+
+    def test_now(self) -> None:
+        """Events without a time happen now."""
+        self.clock.advance(3600)
+        self.showing.event(c.Presence(c.Person("bob", "on")))
+        self.assertEqual(self.page.lines, ["01:00 * bob is on"])
+
+    def test_no_time(self) -> None:
+        """A server may say anything."""
+        self.showing.entry(self.at(2**52))
+        self.assertEqual(self.page.lines[-1], "--:-- #lobby <bob> hi")
+
+    def test_zone(self) -> None:
+        """Times are those of the place where one is."""
+        self.assertEqual(wording.clock_time(SINCE, timezone(timedelta(hours=5, minutes=30))), "05:30")
+
+
+class WordingTests(SynchronousTestCase):
+    """Answers, and what looks how."""
+
+    def text(self, line: styling.Line | None) -> str:
+        """Without colours."""
+        assert line is not None
+        return "".join(span.text for span in line)
+
+    def test_people(self) -> None:
+        """How they are."""
+        for person, text in (
+            (c.Person("bob", "on"), "bob is on"),
+            (c.Person("bob", "away"), "bob is away"),
+            (c.Person("bob", "away", "lunch"), "bob is away: lunch"),
+            (c.Person("bob", "off"), "bob is off"),
+            (c.Person("bob", "unknown"), "there is no account bob"),
+        ):
+            self.assertEqual(self.text(wording.person(person)), text)
+        self.assertRegex(self.text(wording.person(c.Person("bob", "off", "", SINCE))), r"last seen 20\d\d-")
+
+    def test_quoted(self) -> None:
+        """The begin, in one line."""
+        self.assertEqual(wording.quoted(" a\n\tb "), '"a b"')
+        self.assertEqual(len(wording.quoted("x" * 1000)), 42)
+        self.assertTrue(wording.quoted("x" * 1000).endswith('..."'))
+
+    def test_receipts(self) -> None:
+        """Small."""
+        seen = Seen()
+        self.assertEqual(self.text(wording.receipt("@bob", "delivered", 1, seen)), "(delivered to bob)")
+        self.assertEqual(self.text(wording.receipt("@bob", "read", 3, seen)), "(bob has read 3 messages)")
+        state = c.ReceiptState(1, True, False)
+        self.assertEqual(wording.state(state, "hi"), 'delivered: "hi"')
+
+    def test_styles(self) -> None:
+        """Our own texts and notices are dim; a name always has the same colour, whatever its case."""
+        seen = Seen()
+        seen.name = "alice"
+        own = wording.entry(pushed("#lobby", "alice", "hi"), seen)
+        assert own is not None
+        self.assertEqual({span.style for span in own}, {DIM})
+        other = wording.entry(pushed("#lobby", "bob", "hi"), seen)
+        assert other is not None
+        self.assertIn(styling.name("bob"), other)
+        self.assertEqual(styling.name("BOB").style, styling.name("bob").style)
+        self.assertEqual(styling.painted("x", DIM), "\x1b[2mx\x1b[0m")
+        self.assertEqual(styling.painted("x", Span("").style), "x")
+
+    def test_wanted(self) -> None:
+        """https://no-color.org"""
+        for environment, wanted in (
+            ({"TERM": "xterm"}, True),
+            ({"TERM": "xterm", "NO_COLOR": ""}, True),
+            ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+            ({"TERM": "dumb"}, False),
+            ({}, False),
+        ):
+            self.assertEqual(styling.wanted(environment), wanted)
+
+
+class SeenTests(SynchronousTestCase):
+    """Conversations."""
+
+    def setUp(self) -> None:
+        self.seen = Seen()
+        self.seen.name = "alice"
+
+    def test_conversation(self) -> None:
+        """What they said and what we said, in order of time, each once."""
+        theirs = pushed("@alice", "Bob", "one", seq=1, id=11)
+        ours = pushed("@bob", "alice", "two", seq=2, id=12)
+        for entry in (ours, theirs, theirs, pushed("@alice", "carl", "x", seq=3, id=13)):
+            self.seen.entry(entry)
+        place = conversation("BOB")
+        self.assertEqual([said.text for said in self.seen.said(place)], ["one", "two"])
+        self.assertEqual([said.text for said in self.seen.said(place, by="Alice")], ["two"])
+        self.assertEqual(self.seen.written("@bob"), "Bob")
+        self.assertEqual(self.seen.written("@nobody"), "nobody")
+
+    def test_changed(self) -> None:
+        """The latest edit counts, whenever it is seen; what is deleted is gone."""
+        self.seen.entry(pushed("#lobby", "bob", "a", seq=1, id=11))
+        for seq, text in ((3, "c"), (2, "b")):
+            self.seen.entry(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))
+        (said,) = self.seen.said("#lobby")
+        self.assertEqual((said.text, said.now), ("c", "c (edited)"))
+        self.seen.entry(pushed("#lobby", "bob", "", "delete", seq=4, about=11))
+        self.assertEqual(self.seen.said("#lobby"), [])
+        self.assertEqual(said.now, "(deleted)")
+
+    def test_bound(self) -> None:
+        """Only the latest are remembered."""
+        for seq in range(1, 1001):
+            self.seen.entry(pushed("#lobby", "bob", str(seq), seq=seq))
+        said = self.seen.said("#lobby")
+        self.assertEqual((len(said), said[0].text), (500, "501"))
+        self.assertIsNone(self.seen.by_id(1))

@@ -1,0 +1,145 @@
+"""The real client at a pseudo-terminal, over version 1, against the real daemon."""
+
+from __future__ import annotations
+
+import re
+import socket
+
+from tests.doubles.client_process import Person, Process
+
+
+class TerminalTests(Process):
+    """Alice and Bob."""
+
+    def person(self, name: str, password: str = "") -> Person:
+        """Somebody with a new account, in the lobby."""
+        person = Person(self, name, self.url)
+        person.answers("(empty: anyone can log in): ", password)
+        if password:
+            person.answers("Password again: ", password)
+        person.sees("#lobby> ")
+        return person
+
+    def types(self, person: Person, *lines: str) -> None:
+        """Each line, and Enter."""
+        for line in lines:
+            person.presses(line + "\r")
+
+    def plain(self, person: Person) -> list[str]:
+        """All that was on the terminal, times replaced."""
+        return [re.sub(r"^\d\d:\d\d ", "00:00 ", line) for line in person.screen()]
+
+    def test_conversation(self) -> None:
+        """In the lobby, in private and in a room, with edits and reactions, seen as they happen."""
+        alice, bob = self.person("alice"), self.person("bob", "secret")
+        alice.sees(" joined #lobby")
+        self.types(alice, "hello all")
+        bob.sees("hello all")
+        self.types(bob, "/to al\t", "psst")
+        alice.sees("psst")
+        bob.sees("(alice has read)")
+        self.types(alice, "/to bob", "/react \U0001f44d")
+        bob.sees('reacted \U0001f44d to your "psst"')
+        self.types(alice, "yes?", "/edit what?")
+        bob.sees('edited "yes?": what?')
+        bob.presses("wai")
+        alice.sees("bob (writing)> ")
+        bob.presses("t\r")
+        alice.sees("wait")
+        self.types(alice, "/create #garden Seeds", "/invite bob")
+        bob.sees("invites you to #garden")
+        self.types(bob, "/join #garden")
+        alice.sees("bob", " joined #garden")
+        self.types(alice, "/kick bob")
+        bob.sees("you were put out of #garden", "#lobby> ")
+        self.types(alice, "/destroy #garden", "y")
+        alice.sees("#garden was deleted", "#lobby> ")
+        self.types(bob, "/quit")
+        bob.leaves()
+        alice.presses("\x03")
+        alice.leaves()
+        shown = self.plain(alice)
+        for line in (
+            "00:00 * alice joined #lobby",
+            "00:00 #lobby <alice> hello all",
+            "00:00 bob: psst",
+            '00:00 * alice reacted \U0001f44d to bob\'s "psst"',
+            "00:00 -> bob: yes?",
+            '00:00 * alice edited "yes?": what?',
+            "00:00 bob: wait",
+            "00:00 * alice put bob out of #garden",
+            "#garden> /kick bob",
+            "Interrupt received, shutting down ...",
+        ):
+            self.assertEqual(shown.count(line), 1, (line, shown))
+        self.assertNotIn("secret", bob.log.getvalue())
+
+    def test_password(self) -> None:
+        """Asked for when the account has one; changed; the account deleted."""
+        alice = self.person("alice", "hunter2")
+        self.types(alice, "/quit")
+        alice.leaves()
+        again = Person(self, "alice", self.url)
+        again.answers("Password: ", "hunter3", "wrong password\r\nPassword: ", "hunter2")
+        again.sees("#lobby> ")
+        self.types(again, "/passwd")
+        again.answers("until now: ", "hunter2", "log in): ", "hunter4", "Password again: ", "hunter4")
+        again.sees("The password is changed", "#lobby> ")
+        self.types(again, "/unregister")
+        again.answers("(y/n): ", "y", "Password: ", "hunter4")
+        again.sees("DELETED ACCOUNT: alice")
+        again.leaves()
+        self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
+
+    def test_colours(self) -> None:
+        """At a terminal, unless NO_COLOR says otherwise; at a dumb one there is no editing either."""
+        alice = self.person("alice")
+        self.types(alice, "/quit")
+        alice.leaves()
+        self.assertIn("\x1b[2m", alice.log.getvalue())
+        self.environment["NO_COLOR"] = "1"
+        bob = self.person("bob")
+        self.types(bob, "/quit")
+        bob.leaves()
+        self.assertNotRegex(bob.log.getvalue(), "\x1b\\[[0-9;]*m")
+        self.environment["TERM"] = "dumb"
+        carl = Person(self, "carl", self.url)
+        carl.sees("CREATED ACCOUNT: carl", "joined #lobby")
+        self.types(carl, "/quit")
+        carl.leaves()
+        self.assertNotIn("\x1b", carl.log.getvalue())
+
+    def test_message_while_typing(self) -> None:
+        """What is being typed is neither garbled nor lost, though it wraps and the window changes."""
+        alice = self.person("alice")
+        alice.presses("la " * 40 + "end\x1b[D\x1b[D\x1b[D")
+        alice.sees("end")
+        self.assertEqual(self.script("knock knock\n", "bob", self.url).returncode, 0)
+        alice.sees("knock knock", "la la la")
+        alice.child.setwinsize(50, 60)
+        alice.presses("the \r")
+        alice.sees("> \x1b[0m\x1b[2m" + "la " * 40 + "the end")
+        alice.presses("\x04")
+        alice.leaves()
+
+    def test_lost_and_back(self) -> None:
+        """The daemon is killed and comes back: what was said meanwhile is sent then, once."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        self.stop_daemon(self.daemon)
+        self.start_daemon("127.0.0.1", port=port, store="sqlite:chatd.db")
+        alice, bob = self.person("alice"), self.person("bob")
+        alice.sees(" joined #lobby")
+        self.daemon.kill()
+        self.stop_daemon(self.daemon)
+        alice.sees("the connection is lost")
+        self.types(alice, "/msg bob still there?", "/who")
+        alice.sees("this is sent when it is back", "The connection to the server is gone.")
+        self.start_daemon("127.0.0.1", port=port, store="sqlite:chatd.db")
+        alice.sees("connected again", "still there?")
+        bob.sees("connected again", "still there?")
+        for person in (alice, bob):
+            self.types(person, "/quit")
+            person.leaves()
+        self.assertEqual(bob.log.getvalue().count("still there?"), 1)

@@ -1,0 +1,108 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.cli.options import INVALID_SERVER, Options
+from tests.doubles.folders import folder
+
+
+def parsed(*arguments: str) -> Options:
+    """Options from these arguments."""
+    options = Options()
+    options.parseOptions(arguments)
+    return options
+
+
+class OptionsTests(SynchronousTestCase):
+    """What is understood, and the sentences for what is not."""
+
+    def setUp(self) -> None:
+        self.patch_environment("")
+
+    def patch_environment(self, password: str) -> None:
+        """Set CHATD_PASSWORD for this test."""
+        self.patch(os, "environ", {"CHATD_PASSWORD": password})
+
+    def test_defaults(self) -> None:
+        """This machine, the usual port, nobody yet."""
+        options = parsed()
+        self.assertEqual(
+            (options.name, options.address, options.password), (None, ("127.0.0.1", 65432), None)
+        )
+
+    def test_servers(self) -> None:
+        """A URL, options, or one for each part; in any order with the name."""
+        for arguments, address in (
+            (["alice", "chat://localhost:64700"], ("localhost", 64700)),
+            (["alice", "chat://localhost"], ("localhost", 65432)),
+            (["alice", "chat://localhost/"], ("localhost", 65432)),
+            (["alice", "chat://[::1]:9000"], ("::1", 9000)),
+            (["alice", "--host", "::1"], ("::1", 65432)),
+            (["--port=9000", "alice"], ("127.0.0.1", 9000)),
+            (["alice", "chat://10.0.0.1", "--port", "9000"], ("10.0.0.1", 9000)),
+        ):
+            options = parsed(*arguments)
+            self.assertEqual((options.name, options.address), ("alice", address), arguments)
+        self.assertIsNone(parsed("chat://localhost").name)
+        self.assertEqual(parsed("--", "-alice").name, "-alice")
+
+    def test_invalid_servers(self) -> None:
+        """One sentence for all of them."""
+        for url in (
+            "https://localhost:1",
+            "http://localhost",
+            "chat://",
+            "chat://localhost:0",
+            "chat://localhost:65536",
+            "chat://localhost:x",
+            "chat://[::1",
+            "chat://me@localhost",
+            "chat://localhost/room",
+            "chat://local host",
+        ):
+            for arguments in ([url], ["alice", url]):
+                error = self.assertRaises(UsageError, parsed, *arguments)
+                self.assertEqual(str(error), INVALID_SERVER, url)
+        self.assertRaises(UsageError, parsed, "alice", "localhost:65432")
+
+    def test_wrong_usage(self) -> None:
+        """Each with a sentence of its own."""
+        for arguments, part in (
+            (["a", "chat://b", "c"], "too much"),
+            (["a", "chat://b", "--host", "c"], "host is given twice"),
+            (["a", "chat://b:1", "--port", "2"], "port is given twice"),
+            (["--port", "70000"], "1 to 65535"),
+            (["--port", "x"], "1 to 65535"),
+            (["--nonsense"], "not recognized"),
+            (["a", "--password-file", "/nonexistent/file"], "cannot be read"),
+        ):
+            self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)), arguments)
+
+    def test_protocol(self) -> None:
+        """Version 1 unless told otherwise, and what only that has."""
+        options = parsed("alice", "--invite", "token", "--json", "--times")
+        self.assertEqual(
+            (options.classic, options.invite, options.json, options.times), (False, "token", True, True)
+        )
+        self.assertTrue(parsed("--protocol", "classic").classic)
+        self.assertFalse(parsed("--protocol=1").classic)
+        for arguments, part in (
+            (["--protocol", "2"], "1 or classic"),
+            (["--protocol", "classic", "--json"], "--json is not for the classic protocol"),
+            (["--protocol", "classic", "--invite", "x"], "--invite is not for the classic protocol"),
+        ):
+            self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
+
+    def test_password(self) -> None:
+        """From the environment, or the first line of a file, which goes first."""
+        self.patch_environment("secret")
+        self.assertEqual(parsed("alice").password, "secret")
+        path = Path(folder(self), "password")
+        path.write_text("from file\nmore\n")
+        self.assertEqual(parsed("alice", "--password-file", str(path)).password, "from file")

@@ -1,0 +1,308 @@
+"""The codec of version 1: the tables of examples, every way to cut bytes, and what must not be believed."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Sequence
+
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs.v1 import (
+    HEADER_SIZE,
+    LONGEST_REPLY,
+    Broken,
+    Decoder,
+    Malformed,
+    Received,
+    client_decoder,
+    encode,
+    server_decoder,
+)
+from chatd.codecs.v1_messages import (
+    FEATURES,
+    MESSAGES,
+    REPLIES,
+    REQUESTS,
+    Hello,
+    Item,
+    LoggedIn,
+    LogState,
+    Member,
+    Members,
+    Message,
+    Names,
+    Page,
+    People,
+    Person,
+    Ping,
+    Pong,
+    RoomInfo,
+    Rooms,
+    Send,
+)
+from chatd.core.limits import Limits
+from chatd.stores import PAGE_BYTES
+from tests.codecs.v1_examples import EXAMPLES, LIMIT, SAME, WRONG, frame
+
+PING = encode(Ping(7))
+
+
+def decoder(message: Message) -> Decoder:
+    """The decoder at the other end."""
+    return server_decoder(LIMIT) if message.command in REQUESTS else client_decoder(LIMIT)
+
+
+def feed(to: Decoder, parts: Sequence[bytes]) -> list[Received]:
+    """All that comes out."""
+    return [message for part in parts for message in to.feed(part)]
+
+
+def nameless(messages: Sequence[Received]) -> list[Received]:
+    """The same without the sentences, which are for people."""
+    return [
+        msgspec.structs.replace(message, reason="") if isinstance(message, Malformed | Broken) else message
+        for message in messages
+    ]
+
+
+class Catalogue(SynchronousTestCase):
+    """What holds for all messages."""
+
+    def test_numbers(self) -> None:
+        """Each has its own; a byte is enough; requests, answers and events have each a range."""
+        self.assertEqual(len(MESSAGES), len(Message.__subclasses__()))
+        self.assertEqual(set(REQUESTS), {n for n in MESSAGES if n < 64} | {Pong.command})
+        self.assertEqual(set(REPLIES), {n for n in MESSAGES if n >= 64} | {Ping.command})
+        self.assertLess(max(MESSAGES), 256)
+
+    def test_refs(self) -> None:
+        """Requests and answers begin with it, events have none."""
+        for number, kind in MESSAGES.items():
+            fields = kind.__struct_fields__
+            self.assertEqual("ref" in fields, number < 80, kind)
+            self.assertEqual(fields[0] == "ref", number < 80, kind)
+
+    def test_features(self) -> None:
+        """Each is named like the event that it brings."""
+        names = {kind.__name__.lower().rstrip("s") for kind in MESSAGES.values()}
+        self.assertLessEqual({feature.rstrip("s") for feature in FEATURES}, names)
+
+
+class Examples(SynchronousTestCase):
+    """Everything in the tables."""
+
+    def test_every_message(self) -> None:
+        """The table has each once, in order."""
+        self.assertEqual([type(example.message) for example in EXAMPLES], list(MESSAGES.values()))
+
+    def test_encoded(self) -> None:
+        """Every message has these bytes."""
+        for example in EXAMPLES:
+            self.assertEqual(encode(example.message), example.data, example)
+
+    def test_decoded(self) -> None:
+        """Whole, with nothing left over; other bytes may mean the same."""
+        for example in (*EXAMPLES, *SAME):
+            at = decoder(example.message)
+            self.assertEqual(at.feed(example.data), [example.message], example)
+            self.assertFalse(at.unfinished, example)
+
+    def test_wrong(self) -> None:
+        """What means nothing is told, and harms only itself unless the stream is broken."""
+        for wrong in WRONG:
+            at = server_decoder(LIMIT)
+            got = at.feed(wrong.data + PING)
+            self.assertGreater(len(getattr(got[0], "reason", "")), 10, wrong.title)
+            rest = [] if isinstance(wrong.answer, Broken) else [Ping(7)]
+            self.assertEqual(nameless(got), [wrong.answer, *rest], wrong.title)
+            self.assertFalse(at.unfinished, wrong.title)
+
+    def test_a_byte_at_a_time(self) -> None:
+        """The message comes with the last byte, not before and not twice."""
+        for example in EXAMPLES:
+            at = decoder(example.message)
+            single = [example.data[n : n + 1] for n in range(len(example.data))]
+            self.assertEqual(feed(at, single[:-1]), [], example)
+            self.assertTrue(at.unfinished, example)
+            self.assertEqual(at.feed(single[-1]), [example.message], example)
+            self.assertFalse(at.unfinished, example)
+
+    def test_every_cut(self) -> None:
+        """In two pieces, wherever the cut is; an empty piece changes nothing."""
+        for example in EXAMPLES:
+            for cut in range(1, len(example.data)):
+                at = decoder(example.message)
+                self.assertEqual(feed(at, [example.data[:cut], b""]), [], example)
+                self.assertTrue(at.unfinished, example)
+                self.assertEqual(at.feed(example.data[cut:]), [example.message], example)
+
+    def test_all_in_one_write(self) -> None:
+        """Many frames in one piece, and the beginning of another."""
+        for side in (REQUESTS, REPLIES):
+            some = [example for example in EXAMPLES if example.message.command in side]
+            messages = [example.message for example in some]
+            data = b"".join(example.data for example in some)
+            at = decoder(messages[-1])
+            self.assertEqual(at.feed(data + data[:7]), messages)
+            self.assertTrue(at.unfinished)
+            self.assertEqual(at.feed(data[7:]), messages)
+            self.assertFalse(at.unfinished)
+
+    def test_the_other_end(self) -> None:
+        """What only a server sends means nothing from a client, and the other way round."""
+        for example in EXAMPLES:
+            command = example.message.command
+            if command in (Ping.command, Pong.command):
+                continue
+            at = client_decoder(LIMIT) if command in REQUESTS else server_decoder(LIMIT)
+            (message,) = at.feed(example.data)
+            assert isinstance(message, Malformed)
+            self.assertEqual((message.request, message.code), (command, "unknown-command"))
+
+
+class Frames(SynchronousTestCase):
+    """Headers are believed only as far as they are true."""
+
+    def test_the_greatest_length(self) -> None:
+        """As long as the limit is fine."""
+        text = "x" * 90
+        data = encode(Send(1, "bob", text))
+        self.assertEqual(server_decoder(len(data) - HEADER_SIZE).feed(data), [Send(1, "bob", text)])
+        (message,) = server_decoder(len(data) - HEADER_SIZE - 1).feed(data)
+        assert isinstance(message, Malformed)
+        self.assertEqual((message.ref, message.request, message.code), (0, Send.command, "frame-too-long"))
+
+    def test_the_longest_replies(self) -> None:
+        """Whatever a server may have to say fits into `LONGEST_REPLY`, names and topics as long as can be."""
+        limits = Limits()
+        name, topic = "n" * 33, "🌱" * limits.topic
+        room = RoomInfo(name, 2**53, topic, True, name, limits.members, "moderator")
+        state = LogState(name, 2**53, 2**53, 2**53, 2**53, room)
+        most = limits.text // 4
+        texts = ["🌱" * most] * (PAGE_BYTES // most) + [""] * 1000
+        for reply in (
+            LoggedIn(1, name, [state] * (limits.rooms + 1)),
+            Rooms(1, [room] * 200, True, name),
+            Page(1, name, [Item(2**53, 2**63, 2**53, name, "reaction", text, 2**63) for text in texts]),
+            People(1, [Person(name, "away", "🌱" * 512, 2**53)] * 100),
+            Names(1, [name] * 1000, True),
+            Members(1, [Member(name, "moderator")] * 1000, True),
+        ):
+            self.assertEqual(client_decoder(LONGEST_REPLY).feed(encode(reply)), [reply])
+
+    def test_too_long_is_passed_over(self) -> None:
+        """It is refused at its header, and the frame behind it is read, wherever it is cut."""
+        for length in (101, 256 * 100):
+            data = frame(Send.command, PING * (length // len(PING)) + b"x" * (length % len(PING)))
+            for pieces in (
+                [data + PING],
+                [data, PING],
+                [data[:6], data[6:] + PING],
+                [data[:3], data[3:9], data[9:] + PING[:1], PING[1:]],
+                [data[n : n + 7] for n in range(0, len(data), 7)] + [PING],
+            ):
+                at = server_decoder(100)
+                refused, ping = feed(at, pieces)
+                assert isinstance(refused, Malformed)
+                self.assertEqual((refused.code, ping), ("frame-too-long", Ping(7)))
+
+    def test_unfinished_while_passing_over(self) -> None:
+        """It counts as a frame that has begun, so that it has to end in time."""
+        at = server_decoder(100)
+        self.assertEqual(len(at.feed(frame(10, b"", length=200))), 1)
+        self.assertTrue(at.unfinished)
+        self.assertEqual(at.feed(b"x" * 199), [])
+        self.assertTrue(at.unfinished)
+        self.assertEqual(at.feed(b"x"), [])
+        self.assertFalse(at.unfinished)
+
+    def test_far_too_long(self) -> None:
+        """Six bytes are enough to know that this is not going to end, and nothing after them is looked at."""
+        for at, length in (
+            (server_decoder(100), 25_601),
+            (server_decoder(100), 2**32 - 1),
+            (client_decoder(100), 101),
+        ):
+            (message,) = at.feed(frame(2, b"", length=length))
+            self.assertIn("the limit is 100", getattr(message, "reason", ""))
+            self.assertIsInstance(message, Broken)
+            self.assertEqual(at.feed(PING), [])
+            self.assertFalse(at.unfinished)
+
+    def test_another_version_is_known_by_its_first_byte(self) -> None:
+        """At the beginning and later; what came before it is read, and nothing after it."""
+        for version in (0, 2, 71, 255):
+            at = server_decoder(100)
+            ping, broken = at.feed(PING + bytes([version]))
+            self.assertEqual(ping, Ping(7))
+            self.assertIn(f"unknown version {version}", getattr(broken, "reason", ""))
+            self.assertIsInstance(broken, Broken)
+            self.assertEqual(at.feed(PING), [])
+
+    def test_what_is_kept(self) -> None:
+        """Of an unfinished frame little more than its own bytes, in however small pieces they come."""
+        data = frame(Send.command, b"x" * LIMIT)[:-1]
+        for size in (1, 2, 7, 1000):
+            at = server_decoder(LIMIT)
+            tracemalloc.start()
+            try:
+                for n in range(0, len(data), size):
+                    at.feed(data[n : n + size])
+                kept, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            self.assertLess(kept, 1.5 * LIMIT, size)
+
+    def test_nothing_is_kept_while_passing_over(self) -> None:
+        """However long the frame says it is."""
+        at = server_decoder(LIMIT)
+        at.feed(frame(Send.command, b"", length=256 * LIMIT))
+        piece = b"x" * LIMIT
+        tracemalloc.start()
+        try:
+            for _ in range(200):
+                at.feed(piece)
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        self.assertLess(kept, 10_000)
+
+    def test_counts_are_not_believed(self) -> None:
+        """An array or a text that says it is huge costs nothing."""
+        for count in (2**16, 2**27, 2**32 - 1):
+            many = count.to_bytes(4)
+            for data in (
+                b"\xdd" + many + b"\x05",
+                b"\x94\x05\xa0\xa0\xdd" + many + b"\xa0",
+                b"\x92\x05\xdb" + many + b"x",
+                b"\x92\x05\xdd" + many,
+                b"\x92\x05\xdf" + many,
+                b"\x92\x05\xc6" + many,
+            ):
+                tracemalloc.start()
+                try:
+                    (message,) = server_decoder(LIMIT).feed(frame(Hello.command, data))
+                    _, most = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+                self.assertIsInstance(message, Malformed)
+                self.assertLess(most, 100_000, data)
+
+    def test_depth(self) -> None:
+        """Nesting without end is refused like anything else that is wrong, also where nobody would look."""
+        for deep in (b"\x91" * 100_000, b"\x81\xa0" * 50_000):
+            for data in (deep, b"\x91" + deep, b"\x92\x05" + deep):
+                for command in REQUESTS:
+                    (message,) = server_decoder(LIMIT).feed(frame(command, data))
+                    assert isinstance(message, Malformed)
+                    self.assertEqual((message.request, message.code), (command, "malformed"))
+
+    def test_text_must_be_utf8(self) -> None:
+        """Wherever there is text; surrogates are none."""
+        for wrong in (b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf0\x9f\x8c", b"\xc0\x80"):
+            text = bytes([0xA0 + len(wrong)]) + wrong
+            for data in (b"\x93\x07" + text + b"\xa1x", b"\x93\x07\xa3bob" + text):
+                (message,) = server_decoder(LIMIT).feed(frame(Send.command, data))
+                assert isinstance(message, Malformed)
+                self.assertEqual((message.ref, message.code), (7, "malformed"))

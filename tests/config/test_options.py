@@ -1,0 +1,347 @@
+"""What an operator may choose, from four sources, and what they are told when it will not do."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from typing import Any
+
+from twisted.application.app import ServerOptions
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import __version__
+from chatd.config.option_types import LEGACY, Listen, on_loopback
+from chatd.config.options import Options, variable
+from chatd.core.limits import Retention
+from tests.doubles.folders import folder
+
+NAMES = (
+    "port",
+    "host",
+    "store",
+    "rate",
+    "registration",
+    "allow-open-accounts",
+    "retain",
+    "admin",
+    "legacy-ports",
+    "tls-cert",
+    "tls-key",
+    "tls-only",
+    "listen",
+)
+# What stands on the command line for a switch.
+FLAGS = {
+    ("allow-open-accounts", "yes"): "--allow-open-accounts",
+    ("allow-open-accounts", "no"): "--forbid-open-accounts",
+    ("legacy-ports", "yes"): "--legacy-ports",
+}
+# For each option a value for each source, as text, and as what it becomes; all are legal.
+CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "port": (("1", 1), ("2", 2), ("3", 3)),
+    "host": (("::1", "::1"), ("example.org", "example.org"), ("0.0.0.0", "0.0.0.0")),
+    "store": (("memory", "memory"), ("sqlite:a.db", "sqlite:a.db"), ("sqlite:/b:c", "sqlite:/b:c")),
+    "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
+    "registration": (("closed", "closed"), ("invite", "invite"), ("open", "open")),
+    "allow-open-accounts": (("no", False), ("yes", True), ("no", False)),
+    "retain": (
+        ("30d", Retention(30 * 86400)),
+        ("10000", Retention(None, 10_000)),
+        ("100000,2w", Retention(14 * 86400, 100_000)),
+    ),
+    "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
+    "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
+    "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
+    "listen": (
+        ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
+        (
+            "chat=unix:/run/chat  any=tcp6:1",
+            (Listen("chat", "unix:/run/chat"), Listen("any", "tcp6:1")),
+        ),
+        ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
+    ),
+}
+BAD: Mapping[str, tuple[str, ...]] = {
+    "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
+    "host": ("", "a b", "\t", "127.0.0.1\n"),
+    "store": ("", "sqlite", "sqlite:", "memory:", "Memory", "postgres:x", "/var/lib/chatd.db"),
+    "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
+    "registration": ("", "Open", "yes", "none"),
+    "allow-open-accounts": ("", "Yes", "1", "maybe"),
+    "retain": ("", "0", "0d", "d", "30y", "-1d", "1.5d", "30d,", "1d,2d", "1,2", "1d,2,3w", "٣d", "all"),
+    "admin": ("",),
+    "legacy-ports": ("", "Yes", "1", "maybe"),
+    "tls-only": ("", "on"),
+    "tls-cert": ("",),
+    "listen": ("ops", "=", "ops=", "ops=2023", "ops=tcp:x", "ops=tcp:", "irc=tcp:1", "grpc=fd:3", "ops=:1"),
+}
+
+
+def words(name: str, text: str) -> tuple[str, ...]:
+    """An option on the command line, with a value if it takes one there."""
+    return (FLAGS[name, text],) if (name, text) in FLAGS else ("--" + name, text)
+
+
+class OptionsCase(SynchronousTestCase):
+    """Parses options from lists of words."""
+
+    def parsed(self, *words: str, environment: Mapping[str, str] | None = None) -> Options:
+        """The options after a command line and an environment."""
+        options = Options(environment or {})
+        options.parseOptions(words)
+        return options
+
+    def mistake(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+        """What an operator is told about a mistake."""
+        return str(self.assertRaises(usage.UsageError, self.parsed, *words, environment=environment))
+
+    def file(self, text: str | bytes) -> str:
+        """A configuration file with that text."""
+        path = os.path.join(folder(self), "chatd.toml")
+        with open(path, "wb") as file:
+            file.write(text.encode() if isinstance(text, str) else text)
+        return path
+
+
+class Sources(OptionsCase):
+    """Where a value comes from."""
+
+    def test_defaults(self) -> None:
+        """With nothing said, it is this machine only, one file in this folder, and a generous rate."""
+        options = self.parsed()
+        self.assertEqual(
+            {name: options[name] for name in NAMES},
+            {
+                "port": 65432,
+                "host": "127.0.0.1",
+                "store": "sqlite:chatd.db",
+                "rate": 1000.0,
+                "registration": "open",
+                "allow-open-accounts": True,
+                "retain": Retention(),
+                "admin": "chatd.db.admin",
+                "legacy-ports": False,
+                "tls-cert": None,
+                "tls-key": None,
+                "tls-only": False,
+                "listen": (),
+            },
+        )
+
+    def test_defaults_off_this_machine(self) -> None:
+        """Whom strangers can reach makes accounts by invitation only, and none that are anyone's; unless told
+        otherwise, wherever that is said."""
+        for host, registration, open_accounts in (
+            ("localhost", "open", True),
+            ("::1", "open", True),
+            ("127.1.2.3", "open", True),
+            ("0.0.0.0", "invite", False),
+            ("::", "invite", False),
+            ("192.0.2.1", "invite", False),
+            ("chat.example.org", "invite", False),
+            ("localhost.example.org", "invite", False),
+        ):
+            options = self.parsed("--host", host)
+            self.assertEqual(on_loopback(host), open_accounts, host)
+            self.assertEqual(options["registration"], registration, host)
+            self.assertIs(options["allow-open-accounts"], open_accounts, host)
+        path = self.file("allow-open-accounts = true")
+        options = self.parsed("--host", "::", "-c", path, environment={"CHATD_REGISTRATION": "open"})
+        self.assertEqual((options["registration"], options["allow-open-accounts"]), ("open", True))
+
+    def test_where_the_admin_socket_is(self) -> None:
+        """Beside the file; what is in memory has none unless it is given one."""
+        for words, path in (
+            (("--store", "sqlite:/a/b.db"), "/a/b.db.admin"),
+            (("--store", "memory"), None),
+            (("--store", "memory", "--admin", "x"), "x"),
+            (("--admin", "none"), None),
+        ):
+            self.assertEqual(self.parsed(*words)["admin"], path)
+
+    def test_each_source(self) -> None:
+        """Every option can be said on the command line, in the environment, and in a file."""
+        for name, choices in CHOICES.items():
+            for text, value in choices:
+                path = self.file(f"{name} = {text!r}")
+                for options in (
+                    *([] if (name, text) == ("legacy-ports", "no") else [self.parsed(*words(name, text))]),
+                    self.parsed(environment={variable(name): text}),
+                    self.parsed("--config", path),
+                    self.parsed(environment={"CHATD_CONFIG": path}),
+                ):
+                    self.assertEqual(options[name], value)
+
+    def test_several_ports(self) -> None:
+        """Each --listen is one more; in a file there is an array; the old ports come after them."""
+        asked = (Listen("ops", "tcp:1:interface=0.0.0.0"), Listen("chat", r"tcp:2:interface=\:\:1"))
+        options = self.parsed(
+            "--listen", "ops=tcp:1:interface=0.0.0.0", "--legacy-ports", "-H", "::1", "--listen", "chat=tcp:2"
+        )
+        self.assertEqual(options["listen"], asked + LEGACY)
+        self.assertEqual([port.local for port in options["listen"]], [False, True, True, True, True])
+        path = self.file("listen = ['ops=tcp:1', 'chat=tcp:2']\nlegacy-ports = true")
+        self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
+
+    def test_a_port_that_others_can_reach(self) -> None:
+        """Is as good as a host that they can: strangers are not let in."""
+        for endpoint, local in (
+            ("tcp:1", True),
+            ("unix:/x", True),
+            ("tcp:1:interface=127.0.0.1", True),
+            (r"tcp:1:interface=\:\:1", True),
+            (r"tcp:1:interface=\:\:", False),
+            ("ssl:1:interface=0.0.0.0", False),
+            ("tcp6:1", False),
+            ("systemd:domain=INET:index=0", False),
+        ):
+            options = self.parsed("--listen", "any=" + endpoint)
+            self.assertEqual(options["registration"] == "open", local, endpoint)
+            self.assertEqual(options["allow-open-accounts"], local, endpoint)
+
+    def test_tls(self) -> None:
+        """The key may be in the certificate's file; without a certificate there is no TLS."""
+        options = self.parsed("--tls-cert", "a", "--tls-only")
+        self.assertEqual((options["tls-key"], options["tls-only"]), ("a", True))
+        self.assertEqual(self.parsed("--tls-cert", "a", "--tls-key", "b")["tls-key"], "b")
+        for line in (("--tls-only",), ("--tls-key", "b")):
+            self.assertEqual(self.mistake(*line), "TLS takes a certificate: --tls-cert")
+
+    def test_letters(self) -> None:
+        """There are short forms of those that are typed most."""
+        options = self.parsed(
+            "-p", "0", "-H", "::", "-s", "memory", "-r", "none", "-c", self.file("port = 9")
+        )
+        self.assertEqual([options[name] for name in NAMES[:4]], [0, "::", "memory", None])
+
+    def test_the_command_line_wins_over_the_environment_over_the_file(self) -> None:
+        """Of three sources the nearest counts, for each option by itself."""
+        for name, ((line, first), (near, second), (text, third)) in CHOICES.items():
+            path = self.file(f"{name} = {text!r}")
+            environment = {variable(name): near, "CHATD_CONFIG": path}
+            self.assertEqual(self.parsed(*words(name, line), environment=environment)[name], first)
+            self.assertEqual(self.parsed(environment=environment)[name], second)
+            self.assertEqual(self.parsed("--config", path)[name], third)
+
+    def test_the_nearest_source_counts_even_when_it_is_the_default(self) -> None:
+        """Saying the default on the command line overrules the environment."""
+        environment = {"CHATD_PORT": "1", "CHATD_HOST": "::"}
+        options = self.parsed("--port", "65432", "--host", "127.0.0.1", environment=environment)
+        self.assertEqual((options["port"], options["host"]), (65432, "127.0.0.1"))
+
+    def test_which_file(self) -> None:
+        """The command line's file is read, and not the environment's."""
+        other = self.file("port = 2\nrate = 3")
+        environment = {"CHATD_CONFIG": other}
+        options = self.parsed("--config", self.file("port = 1"), environment=environment)
+        self.assertEqual((options["port"], options["rate"]), (1, 1000.0))
+        self.assertEqual(self.parsed("--config", "", environment=environment)["port"], 65432)
+
+    def test_numbers_in_the_file(self) -> None:
+        """A number in the file needs no quotes."""
+        options = self.parsed("--config", self.file("port = 80\nrate = 2.5\nretain = 5"))
+        self.assertEqual((options["port"], options["rate"], options["retain"]), (80, 2.5, Retention(count=5)))
+
+    def test_the_process_has_an_environment(self) -> None:
+        """Unless a test says otherwise, variables of the process count."""
+        self.patch(os, "environ", {"CHATD_PORT": "7"})
+        options = Options()
+        options.parseOptions([])
+        self.assertEqual(options["port"], 7)
+
+
+class Mistakes(OptionsCase):
+    """What is said when it will not do."""
+
+    def test_bad_values(self) -> None:
+        """Whichever source a bad value came from, the sentence names that source and what would be good."""
+        for name, values in BAD.items():
+            for value in values:
+                quoted = value.replace("\n", "\\n").replace("\t", "\\t")
+                path = self.file(f'{name} = "{quoted}"')
+                if name not in ("allow-open-accounts", "legacy-ports", "tls-only"):
+                    sentence = self.mistake("--" + name, value)
+                    self.assertTrue(sentence.startswith(f"--{name}: "), sentence)
+                for source, sentence in (
+                    (variable(name), self.mistake(environment={variable(name): value})),
+                    (f"{name} in {path}", self.mistake("--config", path)),
+                ):
+                    self.assertTrue(sentence.startswith(source + ": "), sentence)
+                    self.assertNotIn("\n", sentence)
+
+    def test_the_sentence_repeats_the_value(self) -> None:
+        """An operator sees what was understood, and what is possible."""
+        self.assertEqual(
+            self.mistake("--port", "telnet"),
+            "--port: a port is a number from 0 to 65535 (0: any free one), not 'telnet'",
+        )
+        self.assertEqual(
+            self.mistake(environment={"CHATD_STORE": "disk"}),
+            "CHATD_STORE: a store is memory or sqlite:PATH, not 'disk'",
+        )
+
+    def test_a_mistake_in_a_farther_source_is_not_seen(self) -> None:
+        """A bad value that is overruled does no harm."""
+        self.assertEqual(self.parsed("-p", "1", environment={"CHATD_PORT": "x"})["port"], 1)
+
+    def test_files_that_cannot_be_read(self) -> None:
+        """A missing file, a folder, and what is not TOML are told apart, with the path."""
+        missing = os.path.join(folder(self), "none.toml")
+        self.assertEqual(
+            self.mistake("-c", missing),
+            f"the configuration file {missing} cannot be read: no such file or directory",
+        )
+        self.assertIn("is a directory", self.mistake("-c", folder(self)))
+        for text in ("port", "port = ", b"\xff = 1", "port = 1\nport = 2"):
+            path = self.file(text)
+            sentence = self.mistake("-c", path)
+            self.assertTrue(sentence.startswith(f"the configuration file {path} is not TOML: "), sentence)
+
+    def test_what_a_file_cannot_say(self) -> None:
+        """An unknown name, or a value that is no text or number, is not passed over in silence."""
+        path = self.file("prot = 1")
+        known = "there are " + ", ".join(NAMES)
+        self.assertEqual(self.mistake("-c", path), f"{path}: there is no option 'prot'; {known}")
+        for text in ("port = true", "port = [1]", "rate = 2020-01-01", "[store]\npath = 'x'"):
+            path = self.file(text)
+            name = "store" if "store" in text else text.split()[0]
+            self.assertEqual(self.mistake("-c", path), f"{path}: {name} takes text or a number")
+
+    def test_words_that_are_no_options(self) -> None:
+        """A stray word or an unknown option is refused, and named."""
+        self.assertEqual(self.mistake("start"), "only options are expected, not 'start'")
+        self.assertIn("--prot", self.mistake("--prot", "1"))
+
+    def test_below_twistd_one_sentence_ends_it(self) -> None:
+        """twistd shows the sentence alone, not pages of help around it."""
+        for words, told in ((["--port", "x"], "chatd: --port: a port is"), (["--nothing"], "chatd: ")):
+            options = Options({})
+            options.parent = ServerOptions()
+            leaving = self.assertRaises(SystemExit, options.parseOptions, words)
+            self.assertTrue(str(leaving).startswith(told), leaving)
+            self.assertTrue(str(leaving).endswith("(see: twistd chatd --help)"), leaving)
+
+
+class Help(OptionsCase):
+    """What can be read without a manual."""
+
+    def test_every_option_is_in_the_help(self) -> None:
+        """--help has each option, its letter, its default and its variable, and the order of the sources."""
+        text = str(Options({}))
+        for name in (*NAMES, "config"):
+            self.assertIn(f"--{name}", text)
+            self.assertIn(variable(name), text)
+        for default in ("65432", "127.0.0.1", "sqlite:chatd.db", "1000"):
+            self.assertIn(default, text.partition("Options:")[2].partition("A chat daemon")[0])
+        for option in ("--help", "--version"):
+            self.assertIn(option, text)
+
+    def test_version(self) -> None:
+        """--version says which one this is, and leaves."""
+        said = io.StringIO()
+        with redirect_stdout(said):
+            leaving = self.assertRaises(SystemExit, self.parsed, "--version")
+        self.assertEqual((leaving.code, said.getvalue()), (0, f"chatd {__version__}\n"))

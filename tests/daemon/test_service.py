@@ -1,0 +1,186 @@
+"""From options to a service, and what an operator is told when it cannot be."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.application.service import IServiceMaker, MultiService
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.testing import MemoryReactorClock
+from twisted.scripts import twistd
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.config.options import Options
+from chatd.daemon import service
+from chatd.daemon.service import Daemon, makeService
+from chatd.realm.permissions import Policy
+from chatd.stores.sqlite.store import SQLiteStore
+from tests.doubles.folders import folder
+from twisted import plugin, plugins
+
+
+@implementer(IReactorFromThreads)
+class QuietReactor(MemoryReactorClock):
+    """A reactor that nobody calls."""
+
+    def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
+        """See `IReactorFromThreads`."""
+        raise AssertionError("there are no threads yet")
+
+
+@contextmanager
+def busy_port() -> Iterator[int]:
+    """A port of this machine that somebody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1)
+        yield listening.getsockname()[1]
+
+
+class Making(SynchronousTestCase):
+    """`makeService` alone; nothing is started."""
+
+    def setUp(self) -> None:
+        """A folder for whatever might be written, and a reactor that does nothing."""
+        self.folder = folder(self)
+        self.reactor = QuietReactor()
+
+    def made(self, *words: str) -> MultiService:
+        """The service for a command line; any free port unless it says otherwise."""
+        options = Options({})
+        options.parseOptions(["--port", "0", *words])
+        return makeService(options, self.reactor)
+
+    def refused(self, *words: str) -> str:
+        """The sentence that is said instead of making a service; nothing else is."""
+        leaving = self.assertRaises(SystemExit, self.made, *words)
+        sentence = leaving.code
+        assert isinstance(sentence, str)
+        self.assertTrue(sentence.startswith("chatd: "), sentence)
+        self.assertNotIn("\n", sentence)
+        return sentence
+
+    def test_nothing_happens_yet(self) -> None:
+        """Making a service writes no file and opens no port: that is for the start."""
+        for store in ("memory", "sqlite:" + os.path.join(self.folder, "chatd.db")):
+            made = self.made("--store", store)
+            self.assertIsInstance(made, Daemon)
+            self.assertFalse(made.running)
+        self.assertEqual(os.listdir(self.folder), [])
+        self.assertEqual((self.reactor.tcpServers, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_the_parts_belong_together(self) -> None:
+        """The port starts and stops with the daemon, and the rate reaches the connections."""
+        made = self.made("--store", "memory", "--rate", "7")
+        assert isinstance(made, Daemon)
+        self.assertEqual(list(made), [made.listener])
+        self.assertEqual(made._factory.limits.rate, 7.0)
+        self.assertIs(made._factory.realm, made._realm)
+
+    def test_what_is_left_out(self) -> None:
+        """Without a retention nothing is trimmed, and what is in memory has no admin socket."""
+        made = self.made("--store", "memory")
+        assert isinstance(made, Daemon)
+        self.assertEqual((made._trimming, made.admin), (None, None))
+        path = os.path.join(self.folder, "socket")
+        made = self.made("--store", "memory", "--retain", "9", "--admin", path)
+        assert isinstance(made, Daemon) and made.admin is not None
+        self.assertIsNotNone(made._trimming)
+        self.assertEqual(made.admin.path, path)
+        self.assertEqual(list(made), [made.listener, made.admin])
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_an_unusable_admin_socket(self) -> None:
+        """Is told before anything is touched."""
+        missing = os.path.join(self.folder, "none", "socket")
+        self.assertIn("there is no folder", self.refused("--store", "memory", "--admin", missing))
+        self.assertIn("too long", self.refused("--store", "memory", "--admin", "x" * 200))
+
+    def test_the_policy(self) -> None:
+        """Who may become somebody is decided by the options, and by where they let others in."""
+        for words, policy in (
+            ((), Policy("open", True)),
+            (("--host", "0.0.0.0"), Policy("invite", False)),
+            (("--host", "0.0.0.0", "--registration", "open"), Policy("open", False)),
+            (("--registration", "closed", "--forbid-open-accounts"), Policy("closed", False)),
+        ):
+            made = self.made("--store", "memory", *words)
+            assert isinstance(made, Daemon)
+            self.assertEqual(made._realm.policy, policy)
+
+    def test_the_folder_may_change_before_the_start(self) -> None:
+        """A relative path is meant from where the command was given."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.folder)
+        made = self.made("--store", "sqlite:sub.db")
+        os.chdir(before)
+        assert isinstance(made, Daemon) and isinstance(made._store, SQLiteStore)
+        self.assertEqual(
+            os.path.realpath(made._store.path), os.path.realpath(os.path.join(self.folder, "sub.db"))
+        )
+
+    def test_a_busy_port(self) -> None:
+        """Whoever starts a second daemon is told which port is taken, before anything is touched."""
+        path = os.path.join(self.folder, "chatd.db")
+        with busy_port() as port:
+            sentence = self.refused("--port", str(port), "--store", "sqlite:" + path)
+        self.assertEqual(sentence, f"chatd: cannot listen on 127.0.0.1:{port}: address already in use")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_an_address_that_is_not_ours(self) -> None:
+        """An address of another machine is named in the sentence."""
+        sentence = self.refused("--host", "192.0.2.1", "--store", "memory")
+        self.assertTrue(sentence.startswith("chatd: cannot listen on 192.0.2.1:0: "), sentence)
+
+    def test_an_unusable_store(self) -> None:
+        """A folder, a missing folder and somebody else's file are refused, and left as they are."""
+        other = os.path.join(self.folder, "letter.txt")
+        with open(other, "w") as file:
+            file.write("Dear Ann, " * 100)
+        missing = os.path.join(self.folder, "no", "chatd.db")
+        for path in (self.folder, missing, other):
+            self.assertIn(
+                path if path != missing else os.path.dirname(missing), self.refused("-s", "sqlite:" + path)
+            )
+        self.assertEqual(os.listdir(self.folder), ["letter.txt"])
+        self.assertEqual(os.path.getsize(other), 1000)
+
+
+class Finding(SynchronousTestCase):
+    """How twistd comes to it."""
+
+    def test_the_plugin(self) -> None:
+        """`twistd chatd` is there, and says what it is."""
+        makers: list[Any] = [
+            maker for maker in plugin.getPlugins(IServiceMaker, plugins) if maker.tapname == "chatd"
+        ]
+        self.assertEqual([maker.module for maker in makers], ["chatd.daemon.service"])
+        (maker,) = makers
+        self.assertIs(maker.makeService, makeService)
+        self.assertIs(maker.options, Options)
+        self.assertTrue(maker.description)
+
+    def test_python_m_chatd(self) -> None:
+        """`python -m chatd --port 1` is `twistd -n chatd --port 1`."""
+        ran: list[list[str]] = []
+        self.patch(twistd, "run", lambda: ran.append(sys.argv))
+        self.patch(sys, "argv", ["chatd/__main__.py", "--port", "1"])
+        runpy.run_module("chatd", run_name="__main__")
+        self.assertEqual(ran, [["twistd", "-n", "chatd", "--port", "1"]])
+
+    def test_importing_main_runs_nothing(self) -> None:
+        """Only `python -m` starts it; documentation tools and tests may import it."""
+        self.patch(twistd, "run", self.fail)
+        runpy.run_module("chatd.__main__", run_name="chatd.__main__")
+
+    def test_what_twistd_looks_for(self) -> None:
+        """The module that the plugin names has what twistd asks of it."""
+        self.assertEqual(set(service.__all__), {"Options", "makeService"})

@@ -1,0 +1,101 @@
+"""An audience and a screen that remember what they were told."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IPushProducer
+
+from chatd.client.cli.output.style import Line
+from chatd.client.cli.screen import Completion, EndOfInput, Writer
+
+
+class Listener:
+    """An audience."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, ...]] = []
+
+    def message(self, sender: str, text: str) -> None:
+        """Remember it."""
+        self.heard.append((sender, text))
+
+    def notice(self, error: str) -> None:
+        """Remember it."""
+        self.heard.append(("notice", error))
+
+    def disconnected(self, reason: str) -> None:
+        """Remember it."""
+        self.heard.append(("disconnected", reason))
+
+
+class Page:
+    """A screen: what was shown, marked with where it went, and the question that is being asked."""
+
+    def __init__(self, interactive: bool) -> None:
+        self.interactive = interactive
+        self.lines: list[str] = []
+        self.prompt = ""
+        self.hidden = False
+        self.complete: Completion | None = None
+        self.writer: Writer | None = None
+        self.source: IPushProducer | None = None
+        self._reply: Deferred[str] | None = None
+        self._ended = False
+
+    def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
+        """Remember the question."""
+        if self._ended:
+            return fail(EndOfInput())
+        self.prompt, self.hidden, self.complete = prompt, hidden, complete
+        self._reply = Deferred()
+        return self._reply
+
+    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+        """Remember the question."""
+        self.writer = writer
+        return self.ask(prompt, complete=writer.complete)
+
+    def reprompt(self, prompt: str) -> None:
+        """Remember it."""
+        self.prompt = prompt
+
+    def put(self, line: Line) -> None:
+        """Remember it."""
+        self.lines.append("".join(span.text for span in line))
+
+    def type(self, line: str) -> None:
+        """Answer the question."""
+        reply, self._reply, self.prompt = self._reply, None, ""
+        assert reply is not None, "nothing is being asked"
+        reply.callback(line)
+
+    def note(self, line: str) -> None:
+        """Remember it."""
+        self.lines.append(f"({line})")
+
+    def show(self, line: str) -> None:
+        """Remember it."""
+        self.lines.append(line)
+
+    def refuse(self, sentence: str) -> None:
+        """Remember it."""
+        self.lines.append(f"! {sentence}")
+
+    def message(self, sender: str, text: str) -> None:
+        """Remember it."""
+        self.lines.append(f"{sender}> {text}")
+
+    def sent(self, recipient: str, text: str) -> None:
+        """Remember it."""
+        self.lines.append(f">{recipient} {text}")
+
+    def end(self) -> None:
+        """No more lines."""
+        self._ended = True
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply.errback(EndOfInput())
+
+    def throttle(self, source: IPushProducer) -> None:
+        """Remember it."""
+        self.source = source

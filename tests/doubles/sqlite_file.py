@@ -1,0 +1,62 @@
+"""What the tests of the SQLite store share: a store in a file of its own, and a reactor for its threads."""
+
+from __future__ import annotations
+
+import os
+from queue import SimpleQueue
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from chatd.stores.sqlite.store import SQLiteStore
+from tests.doubles.folders import folder
+from tests.stores.contract import StoreContract
+
+_MOMENT = 0.01
+"""seconds that pass whenever a thread has answered, longer than the store is ever patient"""
+
+
+class InFile(StoreContract):
+    """A store in a file, open."""
+
+    def setUp(self) -> None:
+        self.path = os.path.join(folder(self), "chatd.db")
+        self.store = SQLiteStore(reactor, self.path)
+        self.store.start()
+
+    def tearDown(self) -> Any:
+        return self.store.stop()
+
+    async def reopen(self) -> None:
+        """Close the file and open it again."""
+        await self.store.stop()
+        self.store = SQLiteStore(reactor, self.path)
+        self.store.start()
+
+
+@implementer(IReactorFromThreads)
+class PumpedReactor(Clock):
+    """A clock that also takes calls from threads, and makes them when it is told to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queued: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
+
+    def callFromThread(self, callable: Any, *args: Any, **kwargs: Any) -> None:
+        """See IReactorFromThreads."""
+        self.queued.put((callable, args))
+
+    def run_until(self, answer: Deferred[Any]) -> Any:
+        """Go on until this is answered, at most 10 seconds."""
+        results: list[Any] = []
+        answer.addBoth(results.append)
+        self.advance(_MOMENT)
+        while not results:
+            function, args = self.queued.get(timeout=10)
+            function(*args)
+            self.advance(_MOMENT)
+        return results[0]

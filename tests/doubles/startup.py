@@ -1,0 +1,74 @@
+"""What the tests about starting share."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.daemon_process import START_PATIENCE, TWISTD, Daemon, environment
+from tests.doubles.folders import folder
+
+
+class Start(SynchronousTestCase):
+    """What the cases share: an empty folder to start in."""
+
+    def setUp(self) -> None:
+        self.folder = Path(folder(self))
+
+    def run_to_end(
+        self, *options: str, extra: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`twistd -n chatd OPTIONS` as it is expected to end by itself."""
+        return self.run_to_end_with((), *options, extra=extra)
+
+    def run_to_end_with(
+        self, own: Sequence[str], *options: str, extra: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """The same, with options of twistd's own."""
+        return subprocess.run(
+            [*TWISTD, *own, "-n", "chatd", *options],
+            cwd=self.folder,
+            env=environment(extra),
+            capture_output=True,
+            text=True,
+            timeout=START_PATIENCE,
+            check=False,
+        )
+
+    def contents(self) -> dict[str, bytes | None]:
+        """All there is in the folder, with bytes."""
+        return {
+            str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
+            for path in sorted(self.folder.rglob("*"))
+        }
+
+    def refused(self, *options: str, words: str, extra: Mapping[str, str] | None = None) -> None:
+        """One sentence with these words on stderr, a status other than 0, and nothing changed on disk."""
+        before = self.contents()
+        ended = self.run_to_end(*options, extra=extra)
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn(words, ended.stderr)
+        self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
+        self.assertTrue(ended.stderr.startswith("chatd: "), ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+        self.assertEqual(self.contents(), before)
+
+    def daemon(self, *options: str, extra: Mapping[str, str] | None = None) -> Daemon:
+        """A daemon in the folder, with these options only."""
+        command = [*TWISTD, "-n", "--pidfile=", "chatd", *options]
+        return Daemon(self, "", cwd=str(self.folder), command=command, extra=extra)
+
+    def daemon_with(self, *words: str) -> Daemon:
+        """A daemon in the folder, by all words that are behind twistd."""
+        return Daemon(self, "", cwd=str(self.folder), command=[*TWISTD, *words])
+
+    def free_port(self) -> int:
+        """A port that nobody has at the moment."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port

@@ -1,0 +1,344 @@
+"""Who is who, who is there, who is told what: one situation at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.errors import (
+    AlreadyLoggedIn,
+    IllegalName,
+    NameTaken,
+    NotTheSender,
+    PatternTooLong,
+    StoreUnavailable,
+    TextTooLong,
+)
+from chatd.realm.account import ACCOUNT, Account
+from chatd.realm.auto_ack_session import ClaimingSession as Session
+from chatd.realm.mailbox import CLAIM, CURSOR
+from chatd.stores import Append
+from chatd.stores.batches import Batch
+from tests.doubles.realm import OPEN, HeldStore, House, Reader, Said
+from tests.realm.test_mailbox import FailingStore, forgiven
+
+
+class RealmCase(SynchronousTestCase):
+    """Some accounts, and Bob, who writes."""
+
+    limits: dict[str, Any] = {}
+
+    def setUp(self) -> None:
+        """Ann and Bob have accounts; Bob is logged in."""
+        self.store = FailingStore()
+        self.house = House(self.store, **self.limits)
+        self.realm = self.house.realm
+        self.house.register("Ann", "bob")
+        self.bob = self.house.login("bob")
+
+    def tearDown(self) -> None:
+        """Nothing in the background has failed."""
+        self.assertEqual(self.house.runner.failures, [])
+
+    def begin(self, coroutine: Any) -> Deferred[Any]:
+        """A coroutine that waits for the store."""
+        return Deferred.fromCoroutine(coroutine)
+
+    def told(self) -> list[str]:
+        """What Bob knows to have been accepted."""
+        return [append.body for append in self.bob.answers]
+
+
+class Accounts(RealmCase):
+    """Registering, looking up, listing."""
+
+    def test_names_ignore_case_and_keep_it(self) -> None:
+        """A name is taken in all its spellings, and shown as first written."""
+        for name in ("Ann", "ann", "ANN"):
+            with self.assertRaises(NameTaken):
+                self.house.register(name)
+            self.assertEqual(self.house.run(self.realm.directory.account(name)), ("Ann", Account(0)))
+
+    def test_illegal_names(self) -> None:
+        """What no protocol could spell is refused before the store is asked."""
+        attempts = self.store.attempts
+        for name in ("", "a b", "server", "x" * 33):
+            with self.assertRaises(IllegalName):
+                self.house.register(name)
+        self.assertEqual(self.store.attempts, attempts)
+
+    def test_two_at_once(self) -> None:
+        """Of two who want a name in the same moment one gets it."""
+        self.store.eager = False
+        first = self.begin(self.realm.directory.register("cyd", Account(1)))
+        second = self.begin(self.realm.directory.register("CYD", Account(2)))
+        self.store.release()
+        self.successResultOf(first)
+        self.failureResultOf(second, NameTaken)
+
+    def test_unknown(self) -> None:
+        """There is nobody of a name that was never registered, nor of an illegal one."""
+        for name in ("cyd", "", "@ann", "*"):
+            self.assertIsNone(self.house.run(self.realm.directory.account(name)))
+
+    def test_list(self) -> None:
+        """A listing is in order of creation, and a pattern is about the names as written."""
+        self.house.register("abe")
+        for pattern, names in (("*", ["Ann", "bob", "abe"]), ("a*", ["abe"]), ("[aA]*", ["Ann", "abe"])):
+            self.assertEqual(self.house.run(self.realm.directory.names(pattern)), names)
+        refusal = self.failureResultOf(self.begin(self.realm.directory.names("*" * 257)), PatternTooLong)
+        self.assertIn("257 characters, the limit is 256", str(refusal.value))
+
+
+class Sending(RealmCase):
+    """What becomes of a burst."""
+
+    def send(self, *messages: Said) -> int:
+        """Bob's burst."""
+        sent = self.realm.send(self.house.sessions["bob"], messages, 7)
+        self.realm.flush()
+        return sent
+
+    def test_up_to_the_first_that_is_refused(self) -> None:
+        """What is good is sent; what is refused is refused when its turn has come."""
+        good = Said("bob", "ann", "good")
+        for bad, kind in (
+            (Said("ann", "ann", "forged"), NotTheSender),
+            (Said("bob", "ann", "x" * 65_537), TextTooLong),
+        ):
+            self.assertEqual(self.send(good, good, bad, good), 2)
+            self.assertRaises(kind, self.send, bad, good)
+        self.assertEqual(self.told(), ["good"] * 4)
+
+    def test_unknown_recipients_have_to_be_looked_up(self) -> None:
+        """The realm takes nothing for a name that it does not know, whether or not there is one."""
+        good = Said("bob", "ann", "good")
+        self.assertEqual(self.send(Said("bob", "cyd", "x"), good), 0)
+        self.assertEqual(self.send(good, Said("bob", "cyd", "x")), 1)
+        self.assertEqual(self.send(), 0)
+
+    def test_what_came_goes_along(self) -> None:
+        """Readers and senders get the message as its protocol received it, and the name as first written."""
+        reader = self.house.login("Ann")
+        messages = Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame")
+        self.send(*messages)
+        for appends in (reader.received, self.bob.answers):
+            self.assertEqual([getattr(append, "message", None) for append in appends], list(messages))
+            self.assertEqual([append.sender for append in appends], ["bob", "bob"])
+
+    def test_refused_by_the_store(self) -> None:
+        """When the disk is full the sender is told, nobody sees the message, and what comes later arrives."""
+        reader = self.house.login("Ann")
+        full = True
+
+        def commit(batch: Batch) -> None:
+            for item in batch if full else ():
+                assert isinstance(item, Append)
+                item.refusal = StoreUnavailable()
+            if not full:
+                HeldStore._commit(self.store, batch)
+
+        self.patch(self.store, "_commit", commit)
+        self.house.send("bob", "ann", "lost")
+        full = False
+        self.house.send("bob", "ann", "kept")
+        self.assertEqual([bool(append.refusal) for append in self.bob.answers], [True, False])
+        self.assertEqual([(entry.seq, entry.body) for entry in reader.received], [(1, "kept")])
+
+    def test_readers_before_senders(self) -> None:
+        """When a sender hears that a batch was accepted, all its readers have been handed it."""
+        order: list[str] = []
+
+        class Noting(Reader):
+            def push(self, appends: Sequence[Append]) -> None:
+                order.extend("read " + append.body for append in appends)
+
+            def answer(self, appends: Sequence[Append]) -> None:
+                order.extend("told " + append.body for append in appends)
+
+        for name in ("Ann", "bob"):
+            if name in self.house.sessions:
+                self.house.logout(name)
+            self.house.sessions[name] = self.house.run(self.realm.login(name, OPEN, Noting()))
+        self.store.eager = False
+        for number, (sender, recipient) in enumerate([("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]):
+            self.house.send(sender, recipient, str(number))
+        self.store.release()
+        self.assertEqual(order, ["read 0", "read 2", "read 1", "told 0", "told 2", "told 1"])
+
+    def test_nobody_is_told_before_a_claim_is_gone(self) -> None:
+        """While the store has it that a reader takes all, who writes to one that has left is not answered,
+        nor is anyone who wrote later."""
+        self.house.login("Ann")
+        self.store.writable = False
+        self.house.logout("Ann")
+        self.house.send("bob", "ann", "to ann")
+        self.house.send("bob", "bob", "to bob")
+        self.assertEqual((self.told(), self.bob.texts), ([], ["to bob"]))
+        self.store.writable = True
+        self.house.runner.clock.advance(1)
+        self.assertEqual(self.told(), ["to ann", "to bob"])
+
+
+class LoggingIn(RealmCase):
+    """Sessions that begin, and what the ones before them left."""
+
+    def test_one_at_a_time(self) -> None:
+        """An account that is logged in, or about to be, is not had a second time, in any spelling."""
+        self.store.eager = False
+        first = self.begin(self.realm.login("Ann", OPEN, Reader()))
+        second = self.begin(self.realm.login("ANN", OPEN, Reader()))
+        self.assertTrue(self.realm.online("ann"))
+        self.failureResultOf(second, AlreadyLoggedIn)
+        self.store.release()
+        self.failureResultOf(self.begin(self.realm.login("ann", OPEN, Reader())), AlreadyLoggedIn)
+        self.successResultOf(first).end()
+        self.assertFalse(self.realm.online("ann"))
+
+    def test_when_the_store_fails(self) -> None:
+        """A login that could not read the mailbox is refused, and does not stand in the way of the next."""
+        self.store.readable = False
+        self.failureResultOf(self.begin(self.realm.login("Ann", OPEN, Reader())), StoreUnavailable)
+        forgiven(self)
+        self.assertFalse(self.realm.online("ann"))
+        self.store.readable = True
+        self.house.login("Ann")
+
+    def test_while_the_former_session_is_leaving(self) -> None:
+        """Whoever comes back at once is let in, and finds what did not arrive at the former connection."""
+        former = self.house.login("Ann")
+        self.house.send("bob", "ann", "arrived", "lost")
+        former.lost = 1
+        self.store.eager = False
+        leaving = self.house.sessions["Ann"]
+        leaving.leaving = True
+        reader = self.house.login("Ann")
+        self.assertTrue(leaving.ended)
+        leaving.end([])
+        self.house.settle()
+        self.store.eager = True
+        self.house.send("bob", "ann", "new")
+        self.house.fetch("Ann")
+        self.assertEqual((former.texts, reader.texts), (["arrived", "lost"], ["new", "lost"]))
+        self.assertRaises(AlreadyLoggedIn, self.house.login, "Ann")
+
+
+class Congestion(RealmCase):
+    """More than the store can take."""
+
+    limits = {"backlog": 100}
+
+    def test_until_half_of_it_has_gone(self) -> None:
+        """Senders are to pause over the bound, and are called once when there is room again."""
+        self.store.eager = False
+        called: list[str] = []
+        self.house.send("bob", "ann", "x" * 100)
+        self.assertFalse(self.realm.delivery.congested)
+        self.house.send("bob", "ann", "x")
+        self.assertTrue(self.realm.delivery.congested)
+        self.realm.delivery.when_clear(lambda: called.append("first"))
+        self.realm.delivery.when_clear(lambda: called.append("second"))
+        batch = self.store._take_open()
+        self.house.send("bob", "ann", "y" * 60)
+        self.store._commit(batch)
+        self.store._committing = 0
+        self.store._answer(batch)
+        self.assertEqual((self.realm.delivery.congested, called), (False, []))
+        self.store.release()
+        self.store.eager = True
+        self.house.send("bob", "ann", "z")
+        self.house.send("bob", "ann", "z")
+        self.assertEqual(called, ["first", "second"])
+
+
+class Deleting(RealmCase):
+    """An account goes, and somebody else takes its name."""
+
+    def setUp(self) -> None:
+        """Ann is logged in and has mail, some of it read."""
+        super().setUp()
+        self.house.send("bob", "ann", "old")
+        self.reader = self.house.login("Ann")
+        self.house.send("bob", "ann", "read")
+        self.session: Session = self.house.sessions["Ann"]
+
+    def test_frees_the_name_and_leaves_nothing(self) -> None:
+        """The new owner spells the name anew, and has no mail, no cursor and no claim of the old one."""
+        self.house.run(self.realm.delete(self.session))
+        self.assertTrue(self.session.ended)
+        for kind in (CURSOR, CLAIM):
+            self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
+        self.assertEqual(self.house.run(self.realm.directory.names()), ["bob"])
+        self.house.register("ANN")
+        reader = self.house.login("ANN")
+        self.house.fetch("ANN")
+        self.assertEqual(reader.texts, [])
+        self.house.send("bob", "ann", "new")
+        self.assertEqual([(entry.seq, entry.body) for entry in reader.received], [(1, "new")])
+
+    def test_the_old_session_is_really_over(self) -> None:
+        """The connection that deleted the account gets nothing of the new owner's, and writes nothing."""
+        self.house.run(self.realm.delete(self.session))
+        self.house.register("ann")
+        new = self.house.login("ann")
+        self.session.end()
+        self.house.run(self.realm.delete(self.session))
+        self.house.send("bob", "ann", "new")
+        self.assertEqual((self.reader.texts, new.texts), (["read"], ["new"]))
+        self.assertTrue(self.realm.online("ann"))
+
+    def test_sends_to_a_deleted_account(self) -> None:
+        """There is nobody to send to any more, however fresh the memory of the name."""
+        self.house.run(self.realm.delete(self.session))
+        self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
+        self.assertIsNone(self.house.run(self.realm.directory.account("ann")))
+
+    def test_on_its_way_while_the_account_goes(self) -> None:
+        """What was sent before is answered, and does not reach the new owner."""
+        self.store.eager = False
+        self.house.send("bob", "ann", "last")
+        deleting = self.begin(self.realm.delete(self.session))
+        self.house.settle()
+        self.successResultOf(deleting)
+        self.assertEqual(self.told(), ["old", "read", "last"])
+        self.store.eager = True
+        self.house.register("ann")
+        reader = self.house.login("ann")
+        self.house.fetch("ann")
+        self.assertEqual(reader.texts, [])
+
+    def test_looked_up_while_it_goes(self) -> None:
+        """From the moment a deletion is on its way there is no such account, and nothing is sent to it."""
+        self.store.eager = False
+        before = self.begin(self.realm.directory.account("ann"))
+        deleting = self.begin(self.realm.delete(self.session))
+        during = self.begin(self.realm.directory.account("ann"))
+        self.store.release()
+        self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
+        self.assertIsNone(self.successResultOf(during))
+        self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
+        registering = self.begin(self.realm.directory.register("ann", Account(5)))
+        self.house.settle()
+        self.successResultOf(deleting)
+        self.successResultOf(registering)
+        self.store.eager = True
+        self.assertEqual(self.house.run(self.realm.directory.account("ann")), ("ann", Account(5)))
+
+    def test_what_fails_leaves_everything(self) -> None:
+        """When the store refuses, the account is there as before, and its session goes on."""
+        self.store.writable = False
+        # In one transaction with the account, so it fails with it.
+        self.patch(self.store, "drop", lambda log: self.store._call(self.store._fail))
+        self.failureResultOf(self.begin(self.realm.delete(self.session)), StoreUnavailable)
+        self.store.writable = True
+        forgiven(self)
+        self.house.send("bob", "ann", "after")
+        self.assertEqual(self.reader.texts, ["read", "after"])
+        self.assertEqual(self.successResultOf(self.store.list(ACCOUNT)), ["Ann", "bob"])
+        self.house.logout("Ann")
+        reader = self.house.login("Ann")
+        self.house.fetch("Ann")
+        self.assertEqual(reader.texts, ["old"])

@@ -1,0 +1,186 @@
+"""The realm against a model: whatever several users do, every message arrives exactly once, in order."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.realm import House, Reader
+
+NAMES = ("ann", "Bob", "cyd")
+
+
+class Model:
+    """What each account was sent, under the account's present life: texts in order, and who has had which."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.had: list[str] = []
+        self.at_login = 0
+
+    def check(self, reader: Reader | None, fetched: bool) -> None:
+        """All that this life's reader may and must have by now, with nothing on the way."""
+        if reader is None:
+            return
+        texts = reader.texts
+        assert len(set(texts)) == len(texts), f"twice in one session: {texts}"
+        assert not set(texts) & set(self.had), f"had before: {texts} {self.had}"
+        automatic = [text for text in texts if self.sent.index(text) >= self.at_login]
+        assert automatic == self.sent[self.at_login :], f"{automatic} of {self.sent[self.at_login :]}"
+        asked = [text for text in texts if self.sent.index(text) < self.at_login]
+        due = [text for text in self.sent[: self.at_login] if text not in self.had]
+        assert asked == (due if fetched else []), f"{asked} of {due}"
+
+
+_STEPS = ["login", "login", "send", "send", "send", "send", "fetch", "end", "block", "drain", "delete"]
+_STEPS += ["hold", "release"]
+steps = st.lists(
+    st.tuples(st.sampled_from(_STEPS), st.integers(0, 2), st.integers(0, 2), st.integers(0, 5)), max_size=50
+)
+
+
+class ExactlyOnce(SynchronousTestCase):
+    """Random create, login, send, fetch, delete, disconnect, slow readers, slow commits, crashes."""
+
+    @settings(derandomize=True, deadline=None, max_examples=400)
+    @given(steps, st.booleans())
+    def test_every_message_exactly_once_in_order(
+        self, script: list[tuple[str, int, int, int]], crash: bool
+    ) -> None:
+        """After any script, and a crash at its end or none, everyone has had each message once."""
+        house = House(page=2)
+        models: dict[str, Model] = {}
+        readers: dict[str, Reader] = {}
+        fetched: set[str] = set()
+        number = 0
+
+        def rest() -> None:
+            """Let everything that is on the way arrive, and compare."""
+            house.store.eager = True
+            house.settle()
+            for name, reader in readers.items():
+                reader.drain()
+                house.catch_up(name)
+            house.settle()
+            for name in models:
+                models[name].check(readers.get(name), name in fetched)
+
+        for step, who, whom, count in script:
+            name, other = NAMES[who], NAMES[whom]
+            if step == "hold":
+                house.store.eager = False
+            elif step == "release":
+                house.store.release()
+            elif step == "login" and name not in readers:
+                rest()
+                if name not in models:
+                    house.register(name)
+                    models[name] = Model()
+                models[name].at_login = len(models[name].sent)
+                readers[name] = house.login(name)
+                fetched.discard(name)
+            elif step == "send" and name in readers and other in models:
+                texts = [str(number + n) for n in range(count)]
+                number += count
+                models[other].sent += texts
+                house.send(name, other, *texts)
+            elif step == "fetch" and name in readers:
+                fetched.add(name)
+                house.fetch(name)
+            elif step == "block" and name in readers and readers[name].writable:
+                readers[name].room = count
+            elif step == "drain" and name in readers:
+                readers[name].drain()
+                house.catch_up(name)
+            elif step == "end" and name in readers:
+                rest()
+                reader = readers.pop(name)
+                reader.lost = min(count, len(reader.received))
+                lost = [entry.body for entry in reader.received[len(reader.received) - reader.lost :]]
+                house.logout(name)
+                models[name].had += [text for text in reader.texts if text not in lost]
+            elif step == "delete" and name in readers:
+                rest()
+                house.run(house.realm.delete(house.sessions.pop(name)))
+                del readers[name], models[name]
+        rest()
+        for name, reader in readers.items():
+            models[name].had += reader.texts
+        if crash:
+            house = house.restart()
+        else:
+            for name in list(readers):
+                house.logout(name)
+            house.settle()
+        for name, model in models.items():
+            last = house.login(name)
+            house.fetch(name)
+            self.assertEqual(last.texts, [text for text in model.sent if text not in model.had])
+        self.assertEqual(house.runner.failures, [])
+
+    @settings(derandomize=True, deadline=None, max_examples=300)
+    @given(steps, st.integers(0, 50))
+    def test_a_crash_at_any_moment_loses_nothing_acknowledged(
+        self, script: list[tuple[str, int, int, int]], moment: int
+    ) -> None:
+        """Kill it anywhere: what a sender was told of is with the reader, or waiting for it."""
+        house = House(page=2)
+        house.register(*NAMES)
+        readers: dict[str, Reader] = {}
+        former: list[Reader] = []
+        number = 0
+        for step, who, whom, count in script[:moment]:
+            name, other = NAMES[who], NAMES[whom]
+            if step == "hold":
+                house.store.eager = False
+            elif step == "release":
+                house.store.release()
+            elif step == "login" and name not in readers:
+                readers[name] = house.login(name)
+                former.append(readers[name])
+            elif step == "send" and name in readers:
+                house.send(name, other, *[str(number + n) for n in range(count)])
+                number += count
+            elif step == "fetch" and name in readers:
+                house.realm.fetch(house.sessions[name])
+                if house.store.eager:
+                    house.catch_up(name)
+            elif step == "block" and name in readers and readers[name].writable:
+                readers[name].room = count
+            elif step == "drain" and name in readers:
+                readers[name].drain()
+                if house.store.eager:
+                    house.catch_up(name)
+            elif step == "end" and name in readers:
+                readers.pop(name)
+                house.logout(name)
+        acknowledged = [append for reader in former for append in reader.answers]
+        gone_out = {
+            entry.body
+            for reader in former
+            for entry in reader.received[: len(reader.received) - reader.buffered]
+        }
+        house = house.restart()
+        waiting: set[str] = set()
+        for name in NAMES:
+            reader = house.login(name)
+            house.fetch(name)
+            self.assertEqual(len(set(reader.texts)), len(reader.texts))
+            waiting |= set(reader.texts)
+        lost = [append.body for append in acknowledged if append.body not in gone_out | waiting]
+        self.assertEqual(lost, [])
+
+    def test_answers_come_once_each_in_order(self) -> None:
+        """A sender is told of each of its messages, in the order in which it sent them."""
+        house = House()
+        house.register(*NAMES)
+        ann, bob = house.login("ann"), house.login("Bob")
+        house.store.eager = False
+        house.send("ann", "Bob", "1", "2")
+        house.send("Bob", "ann", "3")
+        house.send("ann", "cyd", "4")
+        self.assertEqual((ann.answers, bob.received), ([], []))
+        house.settle()
+        self.assertEqual([append.body for append in ann.answers], ["1", "2", "4"])
+        self.assertEqual(bob.texts, ["1", "2"])
