@@ -1,5 +1,5 @@
-"""The unit for rooms: what comes from one connection goes to all, with one `transport.write` for each message
-and each of them. No names, no parsing (all messages have the same size), nothing kept.
+"""The unit for rooms: what comes from one connection goes to all, with one `transport.write` for
+each message and each of them. No names, no parsing (all messages have the same size), nothing kept.
 
 Usage: python -m bench.broadcast SIZE. The first byte of a connection is echoed: it is there.
 """

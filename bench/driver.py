@@ -27,9 +27,9 @@ _SAMPLE_EVERY = 7
 class Load:
     """What to do to the server at `port`, which is process `pid`.
 
-    `pairs` of connections, `window` messages in flight per pair, for `seconds` after `warm_up` seconds.
-    `echo`: the sender gets each message back, too, and it is done when both ends have it. `prefix` makes the
-    names of this run; `idle` more users are logged in and do nothing.
+    `pairs` of connections, `window` messages in flight per pair, for `seconds` after `warm_up`
+    seconds. `echo`: the sender gets each message back, too, and it is done when both ends have it.
+    `prefix` makes the names of this run; `idle` more users are logged in and do nothing.
     """
 
     port: int
@@ -45,7 +45,8 @@ class Load:
 
 @dataclass
 class Result:
-    """Microseconds of the server's processor time per message, messages a second, latencies in ms."""
+    """Microseconds of the server's processor time per message, messages a second, latencies in
+    ms."""
 
     cpu: float
     rate: float

@@ -1,4 +1,5 @@
-"""What every measurement needs: how much effort to make, a row of the report, servers, and drivers."""
+"""What every measurement needs: how much effort to make, a row of the report, servers, and
+drivers."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ WINDOWS = (1, 16)
 
 @dataclass
 class Effort:
-    """How long and how often: seconds of each drive, rounds of each comparison, size of the past."""
+    """How long and how often: seconds of each drive, rounds of each comparison, size of the
+    past."""
 
     seconds: float = 3.0
     rounds: int = 3
@@ -33,7 +35,8 @@ class Effort:
 
 @dataclass
 class Row:
-    """One line of the report. `target` is the greatest `value` that is good enough, if there is one."""
+    """One line of the report. `target` is the greatest `value` that is good enough, if there is
+    one."""
 
     what: str
     value: float

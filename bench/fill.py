@@ -6,7 +6,8 @@ import os
 
 import msgspec
 
-from chatd.realm.account import ACCOUNT, Account, inbox
+from chatd.core.names import mailbox_log
+from chatd.realm.accounts import ACCOUNT, Account
 from chatd.stores import Append
 from chatd.stores.sqlite.file import claim, connect, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
@@ -45,7 +46,9 @@ def fill(path: str, accounts: int, entries: int) -> None:
     for start in range(0, entries, _BATCH):
         trouble = writer.commit(
             [
-                Append(inbox(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, nobody)
+                Append(
+                    mailbox_log(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, nobody
+                )
                 for number in range(start, min(start + _BATCH, entries))
             ]
         )

@@ -15,7 +15,15 @@ from bench.fill import fill
 from bench.process import Server, chatd, memory_bytes, running
 from bench.relay import frame
 from bench.version1 import pairs, resume, rooms
-from chatd.codecs.classic import LIST, Decoder, ListResponse, Send, client_decoder, encode, encode_send
+from chatd.codecs.classic import (
+    LIST,
+    Decoder,
+    ListResponse,
+    Send,
+    client_decoder,
+    encode,
+    encode_send,
+)
 
 _CPU_TARGETS = {("memory", 1): 1.5, ("memory", 16): 1.8, ("durable", 1): 2.0, ("durable", 16): 3.8}
 
@@ -54,7 +62,8 @@ def memory(effort: Effort) -> Iterator[Row]:
         with server_of(kind) as server:
             # The first connections pay for what all of them share.
             first = [
-                log_in(server.port, f"w{n}") if kind != "relay" else connect(server.port) for n in range(10)
+                log_in(server.port, f"w{n}") if kind != "relay" else connect(server.port)
+                for n in range(10)
             ]
             before = memory_bytes(server.pid)
             if kind == "relay":
@@ -62,7 +71,9 @@ def memory(effort: Effort) -> Iterator[Row]:
                 for number, end in enumerate(ends):
                     end.sendall(frame(b"%d" % number))
             else:
-                ends = log_in_all(server.port, [f"user{number:05d}" for number in range(effort.users)])
+                ends = log_in_all(
+                    server.port, [f"user{number:05d}" for number in range(effort.users)]
+                )
             after = memory_bytes(server.pid)
             for end in first + ends:
                 end.close()
@@ -97,7 +108,8 @@ def users(effort: Effort) -> Iterator[Row]:
 
 
 def stored(effort: Effort) -> Iterator[Row]:
-    """The cost of a message with nothing stored and with a million entries; and starting with them."""
+    """The cost of a message with nothing stored and with a million entries; and starting with
+    them."""
     with tempfile.TemporaryDirectory() as folder:
         full = os.path.join(folder, "full.db")
         fill(full, effort.accounts, effort.entries)
@@ -105,9 +117,14 @@ def stored(effort: Effort) -> Iterator[Row]:
         for window in WINDOWS:
             costs: dict[str, list[float]] = {"empty": [], "full": []}
             for turn in range(max(1, effort.rounds - 1)):
-                for name, path in (("empty", os.path.join(folder, f"e{window}{turn}.db")), ("full", full)):
+                for name, path in (
+                    ("empty", os.path.join(folder, f"e{window}{turn}.db")),
+                    ("full", full),
+                ):
                     with running(chatd(f"sqlite:{path}"), folder) as server:
-                        load = load_of(server, effort, window=window, echo=True, prefix=f"s{window}{turn}")
+                        load = load_of(
+                            server, effort, window=window, echo=True, prefix=f"s{window}{turn}"
+                        )
                         costs[name].append(drive(load).cpu)
             few, many = (statistics.median(found) for found in costs.values())
             yield Row(

@@ -1,7 +1,8 @@
 """The unit of measurement: the least that a Twisted server can do with messages.
 
-Whatever comes from one end of a pair goes to the other: frames as Twisted cuts them (`Int32StringReceiver`: a
-length of four bytes, then the message), one `transport.write` for each. No names, no echo, nothing kept.
+Whatever comes from one end of a pair goes to the other: frames as Twisted cuts them
+(`Int32StringReceiver`: a length of four bytes, then the message), one `transport.write` for each.
+No names, no echo, nothing kept.
 
 Usage: python -m bench.relay. The first frame of a connection is the key of its pair.
 """

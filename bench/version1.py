@@ -45,12 +45,18 @@ def rooms(effort: Effort) -> Iterator[Row]:
         bare: list[Result] = []
         durable: list[Result] = []
         for _ in range(effort.rounds):
-            with running([sys.executable, "-m", "bench.broadcast", str(pushed_size())], ".") as server:
+            with running(
+                [sys.executable, "-m", "bench.broadcast", str(pushed_size())], "."
+            ) as server:
                 bare.append(drive(_crowd(server, effort, window), "bench.wire", "broadcast"))
             with server_of("durable") as server:
                 durable.append(drive(_crowd(server, effort, window), "bench.wire", "room"))
         yield _ratio(
-            f"a room of {MEMBERS}, durable, {window} in flight", "x bare", durable, bare, _ROOM_TARGET
+            f"a room of {MEMBERS}, durable, {window} in flight",
+            "x bare",
+            durable,
+            bare,
+            _ROOM_TARGET,
         )
 
 
@@ -58,10 +64,13 @@ def _crowd(server: Server, effort: Effort, window: int) -> Crowd:
     return Crowd(server.port, server.pid, MEMBERS, window, effort.seconds, pushed_size())
 
 
-def _ratio(what: str, unit: str, runs: list[Result], units: list[Result], target: float | None) -> Row:
+def _ratio(
+    what: str, unit: str, runs: list[Result], units: list[Result], target: float | None
+) -> Row:
     ratios = [run.cpu / bare.cpu for run, bare in zip(runs, units, strict=True)]
     cpu, rate, p50, p99 = (
-        statistics.median(getattr(run, field) for run in runs) for field in ("cpu", "rate", "p50", "p99")
+        statistics.median(getattr(run, field) for run in runs)
+        for field in ("cpu", "rate", "p50", "p99")
     )
     bare_cpu = statistics.median(bare.cpu for bare in units)
     note = f"{cpu:.2f} us (bare {bare_cpu:.2f}), {rate:,.0f}/s, p50 {p50:.2f} ms, p99 {p99:.2f} ms"
@@ -72,4 +81,6 @@ def resume(effort: Effort) -> Iterator[Row]:
     """From logging in to the last of many waiting messages."""
     with server_of("durable") as server:
         result = drive(Return(server.port, server.pid, WAITING), "bench.wire", "resume")
-    yield Row(f"{WAITING:,} waiting messages after logging in", result.p50 / 1e3, "s", _RESUME_TARGET)
+    yield Row(
+        f"{WAITING:,} waiting messages after logging in", result.p50 / 1e3, "s", _RESUME_TARGET
+    )

@@ -1,7 +1,8 @@
-"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they get; a
-room, and beside it the bare broadcast; and a reader who comes back to a full mailbox.
+"""The load in version 1: pairs that send with keys, are told `Accepted`, and acknowledge what they
+get; a room, and beside it the bare broadcast; and a reader who comes back to a full mailbox.
 
-Usage: python -m bench.wire WHAT JSON, with WHAT one of pairs, room, broadcast, resume; prints a `Result`.
+Usage: python -m bench.wire WHAT JSON, with WHAT one of pairs, room, broadcast, resume; prints a
+`Result`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -86,8 +88,8 @@ def pushed_size() -> int:
 
 
 class Letters:
-    """The frames of messages to one recipient, each with a reference and a key of its own: made from a
-    template, since it is not the load that is to be measured."""
+    """The frames of messages to one recipient, each with a reference and a key of its own: made
+    from a template, since it is not the load that is to be measured."""
 
     def __init__(self, recipient: str) -> None:
         self._number = 1 << 40
@@ -111,9 +113,11 @@ class Letters:
 
 
 def pairs(load: Load) -> Result:
-    """Keep the windows full: a message is done when its sender has been told and its reader has it."""
+    """Keep the windows full: a message is done when its sender has been told and its reader has
+    it."""
     ends = [
-        [End(load.port, f"{load.prefix}{side}{number:04d}") for side in "ab"] for number in range(load.pairs)
+        [End(load.port, f"{load.prefix}{side}{number:04d}") for side in "ab"]
+        for number in range(load.pairs)
     ]
     epoll = select.epoll()
     where = {}
@@ -179,8 +183,9 @@ def pairs(load: Load) -> Result:
 
 @dataclass
 class Crowd:
-    """One speaker and `members` others, `window` messages in flight, for `seconds`; `size` is that of a
-    message of the bare broadcast. Members acknowledge every `ack_every` messages (version 1 only)."""
+    """One speaker and `members` others, `window` messages in flight, for `seconds`; `size` is that
+    of a message of the bare broadcast. Members acknowledge every `ack_every` messages (version 1
+    only)."""
 
     port: int
     pid: int
@@ -245,12 +250,25 @@ def broadcast(crowd: Crowd) -> Result:
 
     data = b"x" * crowd.size
     return _rounds(
-        crowd, epoll, ends[0], lambda count: data * count, receive, lambda: min(got.values()) // crowd.size
+        crowd,
+        epoll,
+        ends[0],
+        lambda count: data * count,
+        receive,
+        lambda: min(got.values()) // crowd.size,
     )
 
 
-def _rounds(crowd: Crowd, epoll: select.epoll, speaker: socket.socket, take, receive, done) -> Result:  # type: ignore[no-untyped-def]
-    """A window of messages, until everyone has all of them, then the next. Per delivery, not per message."""
+def _rounds(
+    crowd: Crowd,
+    epoll: select.epoll,
+    speaker: socket.socket,
+    take: Callable[[int], bytes],
+    receive: Callable[[int], None],
+    done: Callable[[], int],
+) -> Result:
+    """A window of messages, until everyone has all of them, then the next. Per delivery, not per
+    message."""
     begin = time.perf_counter()
     measured_from, end_at = begin + crowd.warm_up, begin + crowd.warm_up + crowd.seconds
     cpu = started_at = 0.0

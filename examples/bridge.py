@@ -1,9 +1,10 @@
-"""A bridge between two rooms, perhaps of two servers: what is said in one is said in the other as well.
+"""A bridge between two rooms, perhaps of two servers: what is said in one is said in the other as
+well.
 
 Usage: python examples/bridge.py NAME chat://HOST[:PORT] ROOM chat://HOST[:PORT] ROOM
 
-The account NAME is made on both servers if there is none. Whatever happens to the servers, the bridge or the
-network, nothing is lost, nothing doubled, and nothing goes round in circles.
+The account NAME is made on both servers if there is none. Whatever happens to the servers, the
+bridge or the network, nothing is lost, nothing doubled, and nothing goes round in circles.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ async def carry(source: Client, target: Client, room: str, other_room: str) -> N
             continue
         # What the bridge itself has said came from the other side.
         if event.sender != source.name:
-            # The entry is acknowledged when the loop goes on, so after this has been accepted. Should the
-            # bridge die in between, it will carry the entry again, with the same key: once in all.
+            # The entry is acknowledged when the loop goes on, so after this has been accepted.
+            # Should the bridge die in between, it will carry the entry again, with the same key:
+            # once in all.
             try:
-                await target.send(other_room, f"<{event.sender}> {event.body}", key=f"bridged {event.id}")
+                await target.send(
+                    other_room, f"<{event.sender}> {event.body}", key=f"bridged {event.id}"
+                )
             except Refused as refused:
                 print(f"not carried to {other_room}: {refused}", file=sys.stderr, flush=True)
 

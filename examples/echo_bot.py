@@ -33,7 +33,9 @@ async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) ->
             await bot.send(event.log, f"{event.sender}: {text}", key=key)
 
 
-def main(reactor: Any, name: str, address: str = "chat://127.0.0.1:65432", *rooms: str) -> Deferred[None]:
+def main(
+    reactor: Any, name: str, address: str = "chat://127.0.0.1:65432", *rooms: str
+) -> Deferred[None]:
     """The bot, run by `react`."""
     return Deferred.fromCoroutine(answer(reactor, name, address, rooms))
 

@@ -1,17 +1,41 @@
-"""The house table of docs/architecture.md: what comes along when a layer is imported, and what must not."""
+"""Imports go one way: which package may import which, and which third-party modules each one loads.
+
+The same table is in `docs/architecture.md`.
+"""
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 ROOT = Path(__file__).resolve().parents[1]
+
+ALLOWED: dict[str, set[str]] = {
+    "core": set(),
+    "codecs": {"core"},
+    "stores": {"core"},
+    "realm": {"core", "stores"},
+    "auth": {"core", "realm"},
+    "server": {"core", "realm", "auth"},
+    "protocols": {"core", "codecs", "stores", "realm", "auth", "server"},
+    "config": {"core"},
+    "daemon": {"core", "stores", "realm", "auth", "server", "protocols", "config"},
+    "admin": {"core", "codecs", "config"},
+    "client": {"core", "codecs"},
+}
+"""the packages of chatd that each package may import, besides itself and the version"""
+
+CONTRACT_ONLY = ("realm", "protocols")
+"""packages that may use the contract of the stores (`chatd.stores`), and no back end"""
+
 _SCRIPT = """
 import importlib, json, sys
 before = set(sys.modules)
@@ -20,171 +44,154 @@ for name in sys.argv[1:]:
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
-CORE = (
-    "chatd.core.entries",
-    "chatd.core.errors",
-    "chatd.core.limits",
-    "chatd.core.glob",
-    "chatd.core.simple_regex",
-)
-REALM = tuple(
-    f"chatd.{name}"
-    for name in [
-        "accounts",
-        "chartering",
-        "claiming",
-        "delivery",
-        "directory",
-        "feeds",
-        "fetching",
-        "following",
-        "invites",
-        "mailboxes",
-        "membership",
-        "people",
-        "permissions",
-        "realm",
-        "remarks",
-        "retention",
-        "rooms",
-        "sessions",
-    ]
-)
-# What belongs to one wire protocol, besides the protocol and the codec of its name.
-PARTS = {
-    "wire": ("chatd.protocols.v1.requests", "chatd.codecs.v1_messages"),
-    "admin": ("chatd.server.owner_socket",),
-    "grpc_service": ("chatd.protocols.grpc.account", "chatd.protocols.grpc.server", "chatd.codecs.chat_pb2"),
-}
-CONTRACT = "chatd.stores"
-OPTIONS = ("chatd.config.options", "chatd.config.option_types")
+
+def sources(package: str) -> Iterator[tuple[str, Path]]:
+    """(module name, file) of every module of a package of chatd, but for those that run it."""
+    for file in sorted((ROOT / "chatd" / package).rglob("*.py")):
+        parts = file.relative_to(ROOT).with_suffix("").parts
+        if parts[-1] == "__init__":
+            parts = parts[:-1]
+        if parts[-1] != "__main__":
+            yield ".".join(parts), file
 
 
-def modules(package: str) -> tuple[str, ...]:
-    """The modules of a package of chatd, but for the one that runs it."""
-    files = sorted((ROOT / "chatd" / package).glob("*.py"))
-    name = package.replace("/", ".")
-    return tuple(f"chatd.{name}.{file.stem}" for file in files if not file.stem.startswith("__"))
+def imports(file: Path) -> set[str]:
+    """The modules of chatd that a file imports anywhere in it, for type checking as well."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{file}: imports are absolute"
+            found.add(node.module or "")
+    return {name for name in found if name.split(".")[0] == "chatd"}
 
 
 @cache
-def imported(*names: str) -> frozenset[str]:
-    """All modules that a fresh interpreter has imported after these."""
+def loaded(*names: str) -> frozenset[str]:
+    """All modules that a fresh interpreter has loaded after importing these."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", _SCRIPT, *names]
-    done = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True
+    )
     return frozenset(json.loads(done.stdout))
 
 
-def ours(*names: str) -> set[str]:
-    """The modules of chatd among what came along."""
-    return {name for name in imported(*names) if name.partition(".")[0] == "chatd"} - {"chatd"}
+def loaded_by(package: str) -> frozenset[str]:
+    """All modules that are loaded by importing every module of a package."""
+    return loaded(*(name for name, _ in sources(package)))
 
 
-def within(names: set[str] | frozenset[str], *packages: str) -> list[str]:
-    """Those of the modules that are one of these packages, or inside it."""
-    return sorted(name for name in names if any(f"{name}.".startswith(package + ".") for package in packages))
+def within(names: frozenset[str], *packages: str) -> list[str]:
+    """Those of `names` that are one of these modules or packages, or are inside one."""
+    return sorted(
+        name for name in names if any(f"{name}.".startswith(f"{package}.") for package in packages)
+    )
 
 
 class Layers(SynchronousTestCase):
-    """A row of the table each."""
+    """The direction of imports."""
 
-    def test_core(self) -> None:
-        """The values can be used by any program: they need the standard library and msgspec, nothing else."""
+    def test_every_package_has_a_row(self) -> None:
+        """A new package needs a place in the table."""
+        found = {file.parent.name for file in (ROOT / "chatd").glob("*/__init__.py")}
+        self.assertEqual(found, set(ALLOWED))
+
+    def test_packages_import_only_what_they_may(self) -> None:
+        """Every import statement of every module stays within its package's row."""
+        for package, allowed in ALLOWED.items():
+            for name, file in sources(package):
+                for target in imports(file) - {"chatd"}:
+                    self.assertIn(target.split(".")[1], allowed | {package}, f"{name}: {target}")
+
+    def test_the_table_has_no_circle(self) -> None:
+        """No package reaches itself by the packages it may import."""
+        for package in ALLOWED:
+            reached: set[str] = set()
+            waiting = set(ALLOWED[package])
+            while waiting:
+                each = waiting.pop()
+                reached.add(each)
+                waiting |= ALLOWED[each] - reached
+            self.assertNotIn(package, reached)
+
+    def test_only_the_daemon_chooses_a_store(self) -> None:
+        """Realm and protocols know the contract of a store, and no back end."""
+        for package in CONTRACT_ONLY:
+            for name, file in sources(package):
+                backends = {each for each in imports(file) if each.startswith("chatd.stores.")}
+                self.assertEqual(backends, set(), name)
+
+    def test_protocols_do_not_know_each_other(self) -> None:
+        """A protocol imports its own codec and no other protocol; only the table of doors does."""
+        for name, file in sources("protocols"):
+            own = name.split(".")[2] if name.count(".") > 1 else ""
+            if own in ("", "doors"):
+                continue
+            others = {
+                each
+                for each in imports(file)
+                if each.startswith("chatd.protocols.") and each.split(".")[2] != own
+            }
+            self.assertEqual(others, set(), name)
+
+
+class Loaded(SynchronousTestCase):
+    """What is loaded with a package, beside chatd."""
+
+    def test_core_needs_msgspec_only(self) -> None:
+        """Any program can use the core."""
+        roots = {name.partition(".")[0] for name in loaded_by("core")}
         # Where there is a typing_extensions, msgspec looks at it.
-        roots = {name.partition(".")[0] for name in imported(*CORE)}
-        self.assertEqual(roots - sys.stdlib_module_names - {"msgspec", "typing_extensions", "chatd"}, set())
-        self.assertEqual(ours(*CORE), set(CORE))
+        known = sys.stdlib_module_names | {"msgspec", "typing_extensions", "chatd"}
+        self.assertEqual(roots - known, set())
 
-    def test_codecs(self) -> None:
-        """Bytes and messages need no network and no daemon."""
-        names = modules("codecs")
-        self.assertIn("chatd.codecs.classic", names)
-        self.assertEqual(within(imported(*names), "twisted"), [])
-        self.assertEqual(ours(*names) - set(names) - set(CORE), {"chatd.codecs"})
+    def test_codecs_need_no_network(self) -> None:
+        """Bytes and messages are converted without Twisted."""
+        self.assertEqual(within(loaded_by("codecs"), "twisted"), [])
 
-    def test_realm(self) -> None:
-        """Who may do what is decided without Twisted, bytes, sockets, files or a certain store."""
-        found = imported(*REALM)
-        self.assertEqual(within(found, "twisted", "zope", "sqlite3", "asyncio", "socket", "threading"), [])
-        self.assertEqual(ours(*REALM) - {CONTRACT}, set(REALM) | ours(*REALM) & set(CORE))
-
-    def test_stores(self) -> None:
-        """A store knows documents and logs, and nobody who uses them."""
-        names = modules("stores")
-        self.assertIn("chatd.stores.memory", names)
-        self.assertEqual(ours(*names) - set(names) - set(CORE), {CONTRACT})
-        found = imported(*names)
-        self.assertNotIn("twisted.internet.reactor", found)
-        self.assertEqual(within(found, "twisted.internet.tcp", "twisted.protocols", "twisted.cred"), [])
-
-    def test_the_contract(self) -> None:
-        """What a store must provide is said without a store."""
-        self.assertEqual(ours(CONTRACT) - {CONTRACT}, ours(CONTRACT) & set(CORE))
-        self.assertEqual(within(imported(CONTRACT), "twisted", "sqlite3"), [])
-
-    def test_protocols(self) -> None:
-        """A wire protocol knows its own codec and the realm: no other protocol, no store, no client."""
-        wires = {name.rpartition(".")[2] for name in modules("codecs")} - {"catalogue", "chat_pb2"} | {
-            "grpc_service"
-        }
-        belonging = {
-            wire: {f"chatd.protocols.{wire}", f"chatd.codecs.{wire}", *PARTS.get(wire, ())} for wire in wires
-        }
-        shared = sorted(set(modules("protocols")) - set().union(*belonging.values()))
-        self.assertIn("chatd.server.connection", shared)
-        cases: list[tuple[tuple[str, ...], str | None]] = [(tuple(shared), None)]
-        cases += [((f"chatd.protocols.{wire}",), wire) for wire in sorted(wires)]
-        for names, own in cases:
-            found = ours(*names)
-            others = [name for wire in wires - {own} for name in belonging[wire]]
-            forbidden = (
-                *others,
-                *modules("stores"),
-                "chatd.client",
-                "chatd.daemon.service",
-                "chatd.config.options",
-            )
-            self.assertEqual(within(found, *forbidden), [], names)
-            self.assertNotIn("twisted.internet.reactor", imported(*names))
-
-    def test_credentials(self) -> None:
-        """Logging in is a matter of the realm, whatever the protocol and the store."""
-        found = ours("chatd.auth.credentials")
-        self.assertEqual(within(found, *modules("stores"), "chatd.protocols", "chatd.codecs"), [])
-        self.assertNotIn("twisted.internet.reactor", imported("chatd.auth.credentials"))
-
-    def test_client(self) -> None:
-        """The client is a program of its own, and shares only the language with the daemon."""
-        packages = ("client", "client/classic", "client/commands")
-        names = (*(name for package in packages for name in modules(package)), "chatd.client.__main__")
-        found = ours(*names)
-        shared = {"chatd.codecs", *modules("codecs"), *CORE}
+    def test_the_realm_needs_no_input_or_output(self) -> None:
+        """Permissions and delivery are decided without Twisted, sockets, files or threads."""
+        found = loaded_by("realm")
         self.assertEqual(
-            found - set(names) - shared, {f"chatd.{each.replace('/', '.')}" for each in packages}
+            within(found, "twisted", "zope", "sqlite3", "asyncio", "socket", "threading"), []
         )
 
-    def test_admin(self) -> None:
-        """The operator's program needs the language of the socket, and no daemon; nor a reactor."""
-        names = (*modules("admin"), "chatd.admin.__main__")
-        found = ours(*names) - set(names) - set(CORE)
-        self.assertEqual(found, {"chatd.admin", "chatd.codecs", "chatd.codecs.admin", *OPTIONS})
-        self.assertEqual(within(imported(*names), "twisted.internet", "twisted.application"), [])
+    def test_the_store_contract_needs_no_back_end(self) -> None:
+        """What a store must provide is declared without a store."""
+        self.assertEqual(within(loaded("chatd.stores"), "twisted", "sqlite3"), [])
 
-    def test_options(self) -> None:
-        """--help is quick, since the options need nothing of the daemon but its bounds."""
-        found = imported("chatd.config.options")
-        self.assertEqual(ours("chatd.config.options"), {*OPTIONS, "chatd.core.limits"})
-        self.assertEqual(within(found, "twisted.internet", "twisted.application"), [])
+    def test_nothing_installs_a_reactor(self) -> None:
+        """The process that starts the daemon chooses the reactor."""
+        for package in ("stores", "auth", "server", "protocols", "daemon"):
+            self.assertNotIn("twisted.internet.reactor", loaded_by(package), package)
 
-    def test_service(self) -> None:
-        """The wiring can be imported without a reactor being chosen, since twistd's options choose it."""
-        self.assertNotIn("twisted.internet.reactor", imported("chatd.daemon.service"))
-        self.assertEqual(within(ours("chatd.daemon.service"), "chatd.client"), [])
+    def test_stores_need_no_network(self) -> None:
+        """A store uses Deferreds, and nothing of Twisted that opens connections."""
+        found = loaded_by("stores")
+        self.assertEqual(
+            within(found, "twisted.internet.tcp", "twisted.protocols", "twisted.cred"), []
+        )
 
-    def test_plugin(self) -> None:
-        """twistd finds the command without importing any of the daemon, so it does not slow down others."""
-        self.assertEqual(within(imported("twisted.plugins.chatd_plugin"), "chatd"), [])
-        self.assertIn("twisted.plugins.chatd_plugin", imported("twisted.plugins.chatd_plugin"))
+    def test_operators_commands_need_no_reactor(self) -> None:
+        """The admin command line and the options load nothing that makes them slow to start."""
+        for package in ("admin", "config"):
+            found = loaded_by(package)
+            self.assertEqual(within(found, "twisted.internet", "twisted.application"), [])
+        self.assertEqual(within(loaded_by("config"), "sqlite3", "grpc", "google"), [])
+
+
+class Plugin(SynchronousTestCase):
+    """The plugin is found."""
+
+    def test_twistd_finds_the_command_without_loading_the_daemon(self) -> None:
+        """The plugin does not slow down other commands of twistd."""
+        found = loaded("twisted.plugins.chatd_plugin")
+        self.assertIn("twisted.plugins.chatd_plugin", found)
+        self.assertEqual(within(found, "chatd"), [])
+
+    def test_the_plugin_folder_is_no_package(self) -> None:
+        """Twisted's own packages must stay visible beside the plugin."""
         self.assertFalse((ROOT / "twisted" / "__init__.py").exists())
         self.assertFalse((ROOT / "twisted" / "plugins" / "__init__.py").exists())

@@ -1,1 +1,2 @@
-"""The operator's commands: ``python -m chatd.admin``, on a running daemon, through its admin socket."""
+"""The operator's commands: ``python -m chatd.admin``, on a running daemon, through its admin
+socket."""

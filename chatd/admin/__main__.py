@@ -52,7 +52,9 @@ Exit status: 0 done; 1 refused; 2 the command line is wrong; 3 no daemon is ther
     def postOptions(self) -> None:
         """There has to be a command."""
         if self.subCommand is None:
-            raise usage.UsageError("a command is missing: " + ", ".join(name for name, _, _ in COMMANDS))
+            raise usage.UsageError(
+                "a command is missing: " + ", ".join(name for name, _, _ in COMMANDS)
+            )
 
     def socket_path(self) -> str:
         """Where the daemon's socket is. Raises `usage.UsageError`."""
@@ -66,7 +68,9 @@ Exit status: 0 done; 1 refused; 2 the command line is wrong; 3 no daemon is ther
             ]
         )
         if options["admin"] is None:
-            raise usage.UsageError("the daemon has no admin socket by these options; give --admin PATH")
+            raise usage.UsageError(
+                "the daemon has no admin socket by these options; give --admin PATH"
+            )
         return str(options["admin"])
 
 

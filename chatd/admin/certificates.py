@@ -9,7 +9,9 @@ from chatd.admin.output import Output
 from chatd.codecs import admin as c
 
 
-class SetCertificates(Command, name="certificate", help="Let TLS certificates log in to an account."):
+class SetCertificates(
+    Command, name="certificate", help="Let TLS certificates log in to an account."
+):
     """Choose the certificates of an account."""
 
     synopsis = "NAME SHA256[,SHA256...]|none [--json]"
@@ -32,7 +34,9 @@ class Alone(Command, name="", help=""):
         raise NotImplementedError
 
 
-class MakeCert(Alone, name="make-cert", help="Make a TLS certificate to try it out; no daemon is needed."):
+class MakeCert(
+    Alone, name="make-cert", help="Make a TLS certificate to try it out; no daemon is needed."
+):
     """Make a certificate."""
 
     synopsis = "[--host NAME ...] [--out FOLDER] [--json]"
@@ -43,7 +47,8 @@ class MakeCert(Alone, name="make-cert", help="Make a TLS certificate to try it o
         super().__init__()
 
     def opt_host(self, host: str) -> None:
-        """A name or an address of the daemon, besides this machine's own. Can be given several times."""
+        """A name or an address of the daemon, besides this machine's own. Can be given several
+        times."""
         self.hosts.append(host)
 
     def run_alone(self, output: Output) -> None:

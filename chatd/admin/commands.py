@@ -1,4 +1,5 @@
-"""The commands: what each takes on the command line, what it asks of the daemon, and what it shows."""
+"""The commands: what each takes on the command line, what it asks of the daemon, and what it
+shows."""
 
 from __future__ import annotations
 
@@ -59,7 +60,9 @@ class Command(usage.Options):
         except getopt.error as error:
             raise usage.UsageError(str(error)) from None
         takes_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
-        first = [f"{option}={value}" if option in takes_value else option for option, value in found]
+        first = [
+            f"{option}={value}" if option in takes_value else option for option, value in found
+        ]
         super().parseOptions([*first, "--", *words])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *words: str) -> None:
@@ -77,7 +80,8 @@ class Command(usage.Options):
         raise NotImplementedError
 
     def confirm(self, question: str) -> None:
-        """Ask before something that cannot be undone. Raises `RequestRefused` unless the answer is yes."""
+        """Ask before something that cannot be undone. Raises `RequestRefused` unless the answer is
+        yes."""
         if self["yes"]:
             return
         if not sys.stdin.isatty():
@@ -146,7 +150,12 @@ class ResetPassword(Command, name="reset-password", help="Give an account anothe
     synopsis = "NAME [--password-file FILE | --open] [--json]"
     takes = {"name": None}
     optParameters = [
-        ["password-file", None, None, "The first line of FILE is the password; -: of the standard input."]
+        [
+            "password-file",
+            None,
+            None,
+            "The first line of FILE is the password; -: of the standard input.",
+        ]
     ]
     optFlags = [["open", None, "Let the account have no password: anyone can use it."]]
 
@@ -178,7 +187,9 @@ class ResetPassword(Command, name="reset-password", help="Give an account anothe
                 with Path(path).open(encoding="utf-8") as file:
                     password = file.readline().rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise usage.UsageError(f"the password file {path} cannot be read: {error}") from None
+                raise usage.UsageError(
+                    f"the password file {path} cannot be read: {error}"
+                ) from None
         if not password:
             raise usage.UsageError("the password is empty; --open is for an account without one")
         return password
@@ -243,7 +254,9 @@ class Reports(Command, name="reports", help="Show what users have reported, olde
     """Reports."""
 
     synopsis = "[--after SEQ] [--json]"
-    optParameters = [["after", None, 0, "Show only what came after the report of this number.", _count]]
+    optParameters = [
+        ["after", None, 0, "Show only what came after the report of this number.", _count]
+    ]
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
@@ -256,13 +269,20 @@ class Reports(Command, name="reports", help="Show what users have reported, olde
         output.paragraphs(items, paragraph)
 
 
-class Invite(Command, name="invite", help="Make an invite token, with which an account can be made."):
+class Invite(
+    Command, name="invite", help="Make an invite token, with which an account can be made."
+):
     """Invite."""
 
     synopsis = "[--uses N] [--expires TIME] [--note TEXT] [--json]"
     optParameters = [
         ["uses", None, 1, "How many accounts can be made with it.", _count],
-        ["expires", None, "7d", f"After how long it is worth nothing any more (s m h d w), or {_NEVER}."],
+        [
+            "expires",
+            None,
+            "7d",
+            f"After how long it is worth nothing any more (s m h d w), or {_NEVER}.",
+        ],
         ["note", None, "", "What to remember about it."],
     ]
 
@@ -338,7 +358,9 @@ class Stats(Command, name="stats", help="Show some numbers about the daemon."):
         output.answer(answer, *(f"{name.ljust(width)}  {value}" for name, value in lines.items()))
 
 
-class Backup(Command, name="backup", help="Write a copy of the store, as of one moment, while it is in use."):
+class Backup(
+    Command, name="backup", help="Write a copy of the store, as of one moment, while it is in use."
+):
     """Back up."""
 
     synopsis = "PATH [--json]"

@@ -1,4 +1,5 @@
-"""The admin socket from the operator's side. Blocking, since there is nothing else to do meanwhile."""
+"""The admin socket from the operator's side. Blocking, since there is nothing else to do
+meanwhile."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class Daemon:
             self._socket.connect(path)
         except PermissionError:
             self._socket.close()
-            raise RequestRefused(f"only the user that runs the daemon, or root, may open {path}") from None
+            raise RequestRefused(
+                f"only the user that runs the daemon, or root, may open {path}"
+            ) from None
         except OSError as error:
             self._socket.close()
             reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
@@ -52,16 +55,21 @@ class Daemon:
         self._socket.close()
 
     def ask(self, request: Request) -> dict[str, Any]:
-        """The answer to a request. Raises `RequestRefused`, `NoDaemon` if the connection is lost."""
+        """The answer to a request. Raises `RequestRefused`, `NoDaemon` if the connection is
+        lost."""
         try:
             self._socket.sendall(encode(request))
             while b"\n" not in self._data:
                 data = self._socket.recv(_READ)
                 if not data:
-                    raise NoDaemon(f"the daemon at {self._path} closed the connection without an answer")
+                    raise NoDaemon(
+                        f"the daemon at {self._path} closed the connection without an answer"
+                    )
                 self._data += data
         except OSError as error:
-            raise NoDaemon(f"the connection to the daemon at {self._path} failed: {error}") from None
+            raise NoDaemon(
+                f"the connection to the daemon at {self._path} failed: {error}"
+            ) from None
         line, _, rest = bytes(self._data).partition(b"\n")
         self._data = bytearray(rest)
         try:

@@ -34,7 +34,10 @@ class Output:
             self._print(printable(sentence), self._err)
 
     def table(
-        self, items: Iterable[Item], headings: Sequence[str], row: Callable[[Item], Sequence[object]]
+        self,
+        items: Iterable[Item],
+        headings: Sequence[str],
+        row: Callable[[Item], Sequence[object]],
     ) -> None:
         """A row for each item under the headings; to programs the items."""
         if self.json:

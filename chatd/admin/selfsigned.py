@@ -18,8 +18,9 @@ _DAYS = 365
 
 
 def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
-    """Write `chatd.pem` and `chatd.key`, for this machine and these hosts; gives both paths and the SHA-256
-    of the certificate, in hexadecimal digits. Raises `OSError`, also if one of them exists."""
+    """Write `chatd.pem` and `chatd.key`, for this machine and these hosts; gives both paths and the
+    SHA-256 of the certificate, in hexadecimal digits. Raises `OSError`, also if one of them
+    exists."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ["localhost"])[0][:64])])
     now = datetime.now(UTC)
@@ -32,11 +33,17 @@ def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=_DAYS))
         .add_extension(
-            x509.SubjectAlternativeName([_general(host) for host in dict.fromkeys((*hosts, *_LOCAL))]), False
+            x509.SubjectAlternativeName(
+                [_general(host) for host in dict.fromkeys((*hosts, *_LOCAL))]
+            ),
+            False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         .add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False
+            x509.ExtendedKeyUsage(
+                [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+            ),
+            False,
         )
         .sign(key, hashes.SHA256())
     )

@@ -60,7 +60,9 @@ class Process:
         self._screen: TerminalScreen | PipeScreen
         if terminal:
             colours = styling.wanted(os.environ)
-            screen = self._screen = TerminalScreen(stdio.size, lambda: self.interrupt(LEFT), colours)
+            screen = self._screen = TerminalScreen(
+                stdio.size, lambda: self.interrupt(LEFT), colours
+            )
             StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
         else:
             complain = None if stdio.errors_go_to_output() else stdio.complain
@@ -119,7 +121,8 @@ def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen
 def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Chat:
     seen = Seen()
     output: Output = JsonLines(screen)
-    # A script is told what it asked for, whenever it comes; receipts and typing come when they like.
+    # A script is told what it asked for, whenever it comes; receipts and typing come when they
+    # like.
     features = frozenset({"presence"})
     if options.json or screen.interactive:
         features = FEATURES
@@ -129,7 +132,9 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
     scheme = "chat" if options.security is None else "chats"
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    async def enter(name: str, password: str | None, register: bool, invite: str | None) -> api.Client:
+    async def enter(
+        name: str, password: str | None, register: bool, invite: str | None
+    ) -> api.Client:
         return await connecting.connect(
             address,
             name,

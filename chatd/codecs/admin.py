@@ -1,11 +1,12 @@
 """The language of the admin socket: one JSON object a line, both ways.
 
-A request has a `command`, the name of one of the classes below in lower case with hyphens, and its fields.
-Requests are carried out and answered in order: ``{"ok": true, ...}`` with the fields named with the request,
-or ``{"ok": false, "code": ..., "sentence": ...}``. Times are milliseconds since 1970 (UTC).
+A request has a `command`, the name of one of the classes below in lower case with hyphens, and its
+fields. Requests are carried out and answered in order: ``{"ok": true, ...}`` with the fields named
+with the request, or ``{"ok": false, "code": ..., "sentence": ...}``. Times are milliseconds since
+1970 (UTC).
 
-Listings come in pages: `limit` items at most, about, from the first after `after` on. The answer has `items`,
-`more`, and `last`, which is the `after` to ask on with.
+Listings come in pages: `limit` items at most, about, from the first after `after` on. The answer
+has `items`, `more`, and `last`, which is the `after` to ask on with.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Request(msgspec.Struct, tag_field="command", tag=_tag, forbid_unknown_fiel
 
 
 class Users(Request):
-    """Accounts whose names match a glob. Items: `name`, `created`, `open` (it has no password), `sessions`
-    (how many), `seen` (when it last was; 0: not known)."""
+    """Accounts whose names match a glob. Items: `name`, `created`, `open` (it has no password),
+    `sessions` (how many), `seen` (when it last was; 0: not known)."""
 
     pattern: str = "*"
     after: str = ""
@@ -41,8 +42,8 @@ class Users(Request):
 
 
 class Sessions(Request):
-    """Those of one account, or all. Items: `name`, `since`, `about` (protocol and address). A page has all
-    sessions of an account or none."""
+    """Those of one account, or all. Items: `name`, `since`, `about` (protocol and address). A page
+    has all sessions of an account or none."""
 
     name: str = ""
     after: str = ""
@@ -50,23 +51,24 @@ class Sessions(Request):
 
 
 class Kick(Request):
-    """End all sessions of an account; `sentence` is told to them. Answer: `sessions`, how many they were."""
+    """End all sessions of an account; `sentence` is told to them. Answer: `sessions`, how many they
+    were."""
 
     name: str
     sentence: str = ""
 
 
 class ResetPassword(Request):
-    """Give an account another password, or none (null): then it is open. Its sessions are ended. Answer:
-    `name`."""
+    """Give an account another password, or none (null): then it is open. Its sessions are ended.
+    Answer: `name`."""
 
     name: str
     password: str | None
 
 
 class SetCertificates(Request):
-    """Let certificates log in to an account by TLS, by their SHA-256 fingerprints in hexadecimal digits, and
-    no others. Answer: `name`."""
+    """Let certificates log in to an account by TLS, by their SHA-256 fingerprints in hexadecimal
+    digits, and no others. Answer: `name`."""
 
     name: str
     fingerprints: list[str]
@@ -79,8 +81,8 @@ class Delete(Request):
 
 
 class Rooms(Request):
-    """Rooms, private ones as well, whose names match a glob. Items: `room`, `created`, `topic`, `private`,
-    `owner`, `members` (how many)."""
+    """Rooms, private ones as well, whose names match a glob. Items: `room`, `created`, `topic`,
+    `private`, `owner`, `members` (how many)."""
 
     pattern: str = "*"
     after: str = ""
@@ -101,8 +103,8 @@ class Reports(Request):
 
 
 class Invite(Request):
-    """Make an invite token, good for so many accounts, for so many seconds (null: for ever). Answer:
-    `token`, `key` (its hash), `expires` (or null)."""
+    """Make an invite token, good for so many accounts, for so many seconds (null: for ever).
+    Answer: `token`, `key` (its hash), `expires` (or null)."""
 
     uses: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
@@ -120,12 +122,13 @@ class Revoke(Request):
 
 
 class Stats(Request):
-    """What there is. Answer: `version`, `started`, `accounts`, `rooms`, and `counts`, numbers by name."""
+    """What there is. Answer: `version`, `started`, `accounts`, `rooms`, and `counts`, numbers by
+    name."""
 
 
 class Backup(Request):
-    """Write a copy of the whole store, as of one moment, to a file that is not there yet; its path is
-    absolute. Answer: `path`."""
+    """Write a copy of the whole store, as of one moment, to a file that is not there yet; its path
+    is absolute. Answer: `path`."""
 
     path: Annotated[str, Meta(min_length=1)]
 

@@ -1,7 +1,9 @@
-"""The bytes of CHAT/1.0, in its two framings: lines, and none at all. Specification: docs/chat10.md.
+"""The bytes of CHAT/1.0, in its two framings: lines, and none at all. Specification:
+docs/chat10.md.
 
-Which one a client speaks shows in its first message: with a line break behind it, or with nothing for a
-while, which only the owner of a clock can tell (`Decoder.pause`). It holds for the connection.
+Which one a client speaks shows in its first message: with a line break behind it, or with nothing
+for a while, which only the owner of a clock can tell (`Decoder.pause`). It holds for the
+connection.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ Command: TypeAlias = Register | Say | Disconnect | Invalid
 
 
 class Decoder:
-    """Cuts a stream into messages. `lines` is whether they end in line breaks; None: nobody knows yet."""
+    """Cuts a stream into messages. `lines` is whether they end in line breaks; None: nobody knows
+    yet."""
 
     def __init__(self) -> None:
         self.lines: bool | None = None
@@ -80,8 +83,8 @@ class Decoder:
         return [self._message(line) for line in whole]
 
     def pause(self) -> None:
-        """Nothing has come for a moment: if the first message had no line break until now, it has none. It is
-        among what `feed` gives next."""
+        """Nothing has come for a moment: if the first message had no line break until now, it has
+        none. It is among what `feed` gives next."""
         if self.lines is None and self._rest:
             self.lines = False
             self._ready = [self._message(self._rest)]
@@ -116,16 +119,19 @@ def opens(data: bytes) -> bool | None:
 
 
 def encode(text: str, lines: bool) -> bytes:
-    """A message of the server's, in this framing. Where a line ends it there is no character but ASCII: the
-    old client dies of others."""
+    """A message of the server's, in this framing. Where a line ends it there is no character but
+    ASCII: the old client dies of others."""
     return text.encode("ascii", "replace") + b"\n" if lines else text.encode("utf-8", "replace")
 
 
 def encode_said(sender: str, text: str, lines: bool) -> list[bytes]:
-    """What somebody has said: a message for each line of it, none of which passes for somebody else's."""
+    """What somebody has said: a message for each line of it, none of which passes for somebody
+    else's."""
     found = []
     for line in text.splitlines():
-        shown = "".join(char if char.isprintable() else "?" if char != "\t" else " " for char in line)
+        shown = "".join(
+            char if char.isprintable() else "?" if char != "\t" else " " for char in line
+        )
         if shown.strip():
             found += [encode(f"@{sender}: {part}", lines) for part in _parts(sender, shown, lines)]
     return found

@@ -1,11 +1,12 @@
-"""The classic protocol's bytes, both directions: no transport, no clock, no state but the unfinished frame.
+"""The classic protocol's bytes, both directions: no transport, no clock, no state but the
+unfinished frame.
 
-Frame: version 1 byte, always 0 | command 1 byte | length 40 bytes, big-endian | data, `length` bytes.
-Data is ASCII strings joined by ``|||``, split from the left.
+Frame: version 1 byte, always 0 | command 1 byte | length 40 bytes, big-endian | data, `length`
+bytes. Data is ASCII strings joined by ``|||``, split from the left.
 
-A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (answer it, go
-on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will be.
-Specification: docs/protocol.md, "Version 0: classic".
+A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (answer it,
+go on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will
+be. Specification: docs/protocol.md, "Version 0: classic".
 """
 
 from __future__ import annotations
@@ -98,13 +99,15 @@ Reply: TypeAlias = Send | Response | ListResponse | Malformed | Broken
 class Decoder:
     """Cuts a stream of bytes into frames and these into messages.
 
-    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before a
-    single byte is kept for the frame, so an unfinished frame holds at most `limit` + 42 bytes.
+    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before
+    a single byte is kept for the frame, so an unfinished frame holds at most `limit` + 42 bytes.
     """
 
     __slots__ = ("_broken", "_have", "_limit", "_need", "_parts", "_translate")
 
-    def __init__(self, translate: Callable[[int, bytes, bytes], Command | Reply], limit: int) -> None:
+    def __init__(
+        self, translate: Callable[[int, bytes, bytes], Command | Reply], limit: int
+    ) -> None:
         self._translate = translate
         self._limit = limit
         self._parts: list[bytes] = []
@@ -167,7 +170,8 @@ class Decoder:
         return messages
 
     def _why_broken(self, data: bytes, at: int) -> str:
-        """What is wrong with the header that begins at `at`, as far as it is there; empty: nothing."""
+        """What is wrong with the header that begins at `at`, as far as it is there; empty:
+        nothing."""
         if data[at] != VERSION:
             return f"unknown version {data[at]}: a classic frame begins with version {VERSION}"
         header = data[at : at + HEADER_SIZE]
@@ -205,7 +209,9 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
     if command == SEND:
         fields = text.split(SEPARATOR)
         if len(fields) < 3:
-            return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
+            return Malformed(
+                f"SEND takes sender, recipient and text, got {len(fields)} of the three"
+            )
         if len(fields) > 3:
             # To pass it on whole would kill the old client that receives it.
             return Malformed("illegal character sequence ||| in text")
@@ -224,7 +230,9 @@ def _reply(command: int, data: bytes, frame: bytes) -> Reply:
     if command == SEND:
         fields = text.split(SEPARATOR, 2)
         if len(fields) < 3:
-            return Malformed(f"SEND takes sender, recipient and text, got {len(fields)} of the three")
+            return Malformed(
+                f"SEND takes sender, recipient and text, got {len(fields)} of the three"
+            )
         return Send(fields[0], fields[1], fields[2], frame)
     if command == RESPONSE:
         return Response(text)
@@ -244,7 +252,8 @@ def encode(command: int, *fields: str) -> bytes:
 
 
 def encode_send(sender: str, recipient: str, text: str) -> bytes:
-    """A SEND of exactly three fields whatever the text: a run of three or more bars is broken by blanks."""
+    """A SEND of exactly three fields whatever the text: a run of three or more bars is broken by
+    blanks."""
     if SEPARATOR in text:
         text = _TWO_OF_THREE_BARS.sub("|| ", text)
     return encode(SEND, sender, recipient, text)

@@ -1,7 +1,7 @@
 """The bytes of the ops protocol: op codes and fields joined by bars, without any framing.
 
-What one read of the socket gives is one command, and what one write takes is one reply. A chunk that ends in
-a line break may be several commands, a line each. Specification: docs/ops.md.
+What one read of the socket gives is one command, and what one write takes is one reply. A chunk
+that ends in a line break may be several commands, a line each. Specification: docs/ops.md.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Decoder:
 
 
 def opens(data: bytes) -> bool | None:
-    """Whether a connection that begins so speaks ops; None: a digit by itself, which may be all of it."""
+    """Whether a connection that begins so speaks ops; None: a digit by itself, which may be all of
+    it."""
     if data[0] not in b"012345":
         return False
     if len(data) == 1:
@@ -158,7 +159,11 @@ def all_names(names: Iterable[str]) -> str:
 def matched(pattern: str, names: Iterable[str]) -> str:
     """Those that match, if any."""
     found = ",".join(names)
-    return f"Account matched: {found}\n" if found else f"Account matched to: {pattern} doesn't exist \n"
+    return (
+        f"Account matched: {found}\n"
+        if found
+        else f"Account matched to: {pattern} doesn't exist \n"
+    )
 
 
 def message(sender: str, text: str) -> str:

@@ -1,10 +1,12 @@
 """Wire protocol version 1: frames to messages of the catalogue and back. No transport, no clock.
 
-Frame: version 1 byte, always 1 | command 1 byte | length 4 bytes, big-endian | data, `length` bytes.
-Data is one MessagePack array (https://github.com/msgpack/msgpack/blob/master/spec.md), see `catalogue`.
+Frame: version 1 byte, always 1 | command 1 byte | length 4 bytes, big-endian | data, `length`
+bytes. Data is one MessagePack array (https://github.com/msgpack/msgpack/blob/master/spec.md), see
+`catalogue`.
 
-A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (refuse it, go on);
-what makes the rest of the stream meaningless becomes `Broken`, the last message there will be.
+A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (refuse it,
+go on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will
+be.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ _ANY_INT: msgspec.msgpack.Decoder[int] = msgspec.msgpack.Decoder(int)
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that means nothing; the next one may. `code` and `reason` are what to tell its sender; `ref` is
-    the request's if it could be read, else 0; `request` is the number of the command."""
+    """A frame that means nothing; the next one may. `code` and `reason` are what to tell its
+    sender; `ref` is the request's if it could be read, else 0; `request` is the number of the
+    command."""
 
     ref: int
     request: int
@@ -51,9 +54,10 @@ Received: TypeAlias = Message | Malformed | Broken
 class Decoder:
     """Cuts a stream of bytes into frames and these into messages.
 
-    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before a single
-    byte is kept for the frame, so an unfinished frame holds at most `limit` + 6 bytes. A longer one, up to
-    `skipped`, is passed over as it comes and refused; beyond that the stream is broken.
+    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before
+    a single byte is kept for the frame, so an unfinished frame holds at most `limit` + 6 bytes. A
+    longer one, up to `skipped`, is passed over as it comes and refused; beyond that the stream is
+    broken.
     """
 
     __slots__ = ("_broken", "_decoders", "_kept", "_limit", "_need", "_passing", "_skipped")
@@ -62,7 +66,8 @@ class Decoder:
         self._decoders = _decoders(messages)
         self._limit = limit
         self._skipped = max(skipped, limit)
-        # The beginning of an unfinished frame; no list of its pieces, as each would take 40 bytes more.
+        # The beginning of an unfinished frame; no list of its pieces, as each would take 40 bytes
+        # more.
         self._kept = bytearray()
         # How many bytes there must be before looking at them again is worth while.
         self._need = HEADER_SIZE
@@ -135,7 +140,8 @@ class Decoder:
         )
 
     def _why_broken(self, data: bytes, at: int) -> str:
-        """What is wrong with the header that begins at `at`, as far as it is there; empty: nothing."""
+        """What is wrong with the header that begins at `at`, as far as it is there; empty:
+        nothing."""
         if data[at] != VERSION:
             return f"unknown version {data[at]}: every frame of this connection begins with version {VERSION}"
         header = data[at : at + HEADER_SIZE]
@@ -158,7 +164,9 @@ def _decoders(messages: Mapping[int, type[Message]]) -> dict[int, msgspec.msgpac
     return found
 
 
-def _malformed(command: int, body: bytes, error: Exception, known: Mapping[int, object]) -> Malformed:
+def _malformed(
+    command: int, body: bytes, error: Exception, known: Mapping[int, object]
+) -> Malformed:
     ref = 0
     try:
         values = _ANY_ARRAY.decode(body)
@@ -189,7 +197,8 @@ def encode(message: Message) -> bytes:
 
 
 def encode_pushed(entries: Iterable[tuple[object, ...]]) -> bytes:
-    """The frames of `Pushed`, each from a tuple of its fields: no object for each on the hot path."""
+    """The frames of `Pushed`, each from a tuple of its fields: no object for each on the hot
+    path."""
     return _encode_all(_PUSHED, entries)
 
 

@@ -1,5 +1,5 @@
-"""What the texts of options mean: each function gives the value of one, or raises `ValueError` with a
-sentence that says what it should have been."""
+"""What the texts of options mean: each function gives the value of one, or raises `ValueError` with
+a sentence that says what it should have been."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def rate(value: str) -> float | None:
     except ValueError:
         rate = 0.0
     if not 0.01 <= rate <= 1e9:
-        raise ValueError(f"a rate is a number of commands a second, from 0.01 on, or none; not {value!r}")
+        raise ValueError(
+            f"a rate is a number of commands a second, from 0.01 on, or none; not {value!r}"
+        )
     return rate
 
 
@@ -157,7 +159,9 @@ def listen(value: str) -> Listen:
     """A port besides the main one."""
     name, equals, endpoint = value.partition("=")
     if not equals or name not in PORTS:
-        raise ValueError(f"that is NAME=ENDPOINT with NAME one of {', '.join(PORTS)}, not {value!r}")
+        raise ValueError(
+            f"that is NAME=ENDPOINT with NAME one of {', '.join(PORTS)}, not {value!r}"
+        )
     found = Listen(name, endpoint)
     kind, *arguments = found.parts
     if not kind.isidentifier() or not arguments or not arguments[0]:

@@ -1,4 +1,5 @@
-"""The options of `twistd chatd`: command line over environment over configuration file over defaults."""
+"""The options of `twistd chatd`: command line over environment over configuration file over
+defaults."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "CHATD_"
 
-# Every option but the name of the file they can stand in: its default, and what makes a value of its text.
-# Where there is no default, it depends on other options.
+# Every option but the name of the file they can stand in: its default, and what makes a value of
+# its text. Where there is no default, it depends on other options.
 _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "port": ("65432", values.port),
     "host": ("127.0.0.1", values.host),
@@ -67,14 +68,14 @@ def _dependent(options: Mapping[str, Any]) -> dict[str, Any]:
 
 class Options(usage.Options):
     """What an operator may choose. After `parseOptions` each is checked: port, host, store, rate,
-    registration, allow-open-accounts (bool), retain (`Retention`), admin (None: there is none), listen
-    (`option_values.Listen`s), tls-cert and tls-key (None: no TLS), tls-only (bool)."""
+    registration, allow-open-accounts (bool), retain (`Retention`), admin (None: there is none),
+    listen (`option_values.Listen`s), tls-cert and tls-key (None: no TLS), tls-only (bool)."""
 
-    synopsis = (
-        "Usage: twistd [twistd's options] chatd [options]      (python -m chatd: the same as twistd -n chatd)"
+    synopsis = "Usage: twistd [twistd's options] chatd [options]      (python -m chatd: the same as twistd -n chatd)"
+
+    longdesc = (
+        "A chat daemon: accounts, mailboxes that survive a crash, one port for every protocol."
     )
-
-    longdesc = "A chat daemon: accounts, mailboxes that survive a crash, one port for every protocol."
 
     _EXAMPLES = """
 Examples:
@@ -95,7 +96,12 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
 """
 
     optParameters = [
-        ["port", "p", None, "Listen on this TCP port, 65432 unless told otherwise; 0: any free one."],
+        [
+            "port",
+            "p",
+            None,
+            "Listen on this TCP port, 65432 unless told otherwise; 0: any free one.",
+        ],
         [
             "host",
             "H",
@@ -170,7 +176,8 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         super().__init__()  # type: ignore[no-untyped-call]
 
     def opt_listen(self, endpoint: str) -> None:
-        """Open one more port: any, classic, wire, chat, ops or grpc = an endpoint, e.g. ops=tcp:2023."""
+        """Open one more port: any, classic, wire, chat, ops or grpc = an endpoint, e.g.
+        ops=tcp:2023."""
         self._listen.append(endpoint)
 
     def getUsage(self, width: int | None = None) -> str:
@@ -183,7 +190,8 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         sys.exit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """As inherited. Below twistd a mistake is told in one sentence, without pages of help around it."""
+        """As inherited. Below twistd a mistake is told in one sentence, without pages of help
+        around it."""
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
@@ -216,8 +224,8 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
             raise usage.UsageError("TLS takes a certificate: --tls-cert")
 
     def _said(self) -> dict[str, tuple[str, str]]:
-        """For each option that the command line or the environment has: where its value comes from, as an
-        operator would name that, and the value."""
+        """For each option that the command line or the environment has: where its value comes from,
+        as an operator would name that, and the value."""
         sources = {
             name: ("--" + name, self[name])
             for name in self.defaults
@@ -244,16 +252,24 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
                 found = tomllib.load(file)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise usage.UsageError(f"the configuration file {path} cannot be read: {reason}") from None
+            raise usage.UsageError(
+                f"the configuration file {path} cannot be read: {reason}"
+            ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise usage.UsageError(f"the configuration file {path} is not TOML: {error}") from None
         for name, value in found.items():
             if name not in _VALUES and name != _REPEATED:
                 known = ", ".join((*_VALUES, _REPEATED))
                 raise usage.UsageError(f"{path}: there is no option {name!r}; there are {known}")
-            if name == _REPEATED and isinstance(value, list) and all(isinstance(each, str) for each in value):
+            if (
+                name == _REPEATED
+                and isinstance(value, list)
+                and all(isinstance(each, str) for each in value)
+            ):
                 found[name] = " ".join(value)
-            elif isinstance(value, bool) and name != _REPEATED and _VALUES[name][1] is values.switch:
+            elif (
+                isinstance(value, bool) and name != _REPEATED and _VALUES[name][1] is values.switch
+            ):
                 found[name] = "yes" if value else "no"
             elif isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise usage.UsageError(f"{path}: {name} takes text or a number")

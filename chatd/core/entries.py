@@ -23,8 +23,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     """One thing said, as its log keeps it: immutable.
 
     `seq` counts from 1 without gaps within the log; `id` is unique across the logs of a store and
-    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name; `about` is the
-    id of the entry that this one refers to, 0 for none.
+    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name; `about`
+    is the id of the entry that this one refers to, 0 for none.
     """
 
     seq: int
@@ -66,7 +66,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
                 part
                 for first, last in ranges
                 for part in (
-                    ((first, seq - 1), (seq + 1, last)) if first <= seq <= last else ((first, last),)
+                    ((first, seq - 1), (seq + 1, last))
+                    if first <= seq <= last
+                    else ((first, last),)
                 )
             ]
         return _joined(0, ranges)

@@ -15,7 +15,7 @@ class ChatdError(Exception):
     code: ClassVar[str] = "error"
 
     def __init__(self, sentence: str = "") -> None:
-        super().__init__(sentence or (type(self).__doc__ or "").strip().splitlines()[0])
+        super().__init__(sentence or " ".join((type(self).__doc__ or "").split()))
 
 
 class Refused(ChatdError):
@@ -84,8 +84,9 @@ class PasswordTooLong(Refused):
     code = "password-too-long"
 
 
-class PasswordNeeded(Refused):
-    """Accounts without a password are not allowed here: choose one, or ask the operator to set one."""
+class OpenAccountsForbidden(Refused):
+    """Accounts without a password are not allowed here: choose one, or ask the operator to set
+    one."""
 
     code = "password-needed"
 
@@ -103,7 +104,8 @@ class InviteRequired(Refused):
 
 
 class InviteInvalid(Refused):
-    """This invite token is unknown, used up or expired; ask the operator of this server for another."""
+    """This invite token is unknown, used up or expired; ask the operator of this server for
+    another."""
 
     code = "invite-invalid"
 

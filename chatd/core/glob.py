@@ -1,8 +1,10 @@
-"""Patterns for names: the shell's `*`, `?` and `[...]`, matched in time that no pattern can blow up.
+"""Patterns for names: the shell's `*`, `?` and `[...]`, matched in time that no pattern can blow
+up.
 
 A pattern is cut at its stars into pieces; each piece is sought once, from the left, and never again
-(between two stars the leftmost place is always good enough), so a name of n characters costs at most
-n times the length of the pattern, however many stars there are. No regular expression is involved.
+(between two stars the leftmost place is always good enough), so a name of n characters costs at
+most n times the length of the pattern, however many stars there are. No regular expression is
+involved.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ _Piece = str | tuple[_Test, ...]
 def matcher(pattern: str) -> Callable[[str], bool]:
     """A function that tells whether a whole name matches `pattern`, with regard to case.
 
-    `*` is any run of characters, `?` any one, `[abc]` `[a-d]` `[!a]` one of (not of) them; an unclosed
-    `[` and all else stand for themselves, as in Python's fnmatch (library reference, "fnmatch").
+    `*` is any run of characters, `?` any one, `[abc]` `[a-d]` `[!a]` one of (not of) them; an
+    unclosed `[` and all else stand for themselves, as in Python's fnmatch (library reference,
+    "fnmatch").
     """
     pieces = [_piece(piece) for piece in _split(pattern)]
     if len(pieces) == 1:
@@ -109,4 +112,6 @@ def _fits(piece: _Piece, name: str, at: int) -> bool:
 def _find(piece: _Piece, name: str, at: int, stop: int) -> int:
     if isinstance(piece, str):
         return name.find(piece, at, stop)
-    return next((place for place in range(at, stop - len(piece) + 1) if _fits(piece, name, place)), -1)
+    return next(
+        (place for place in range(at, stop - len(piece) + 1) if _fits(piece, name, place)), -1
+    )

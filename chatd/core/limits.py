@@ -45,7 +45,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     watched: int = 500
     """accounts whose presence a session may watch"""
     holes: int = 64
-    """gaps a cursor may have; a reader who has more is pushed nothing until it has fetched its mail"""
+    """gaps a cursor may have; a reader who has more is pushed nothing until it has fetched its
+    mail"""
     hashes: int = 64
     """password hashes that may wait their turn"""
     accounts_cached: int = 200_000
@@ -53,7 +54,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """What is kept of a log: entries not older than `age` seconds, and the latest `count`; None: all."""
+    """What is kept of a log: entries not older than `age` seconds, and the latest `count`; None:
+    all."""
 
     age: int | None = None
     count: int | None = None

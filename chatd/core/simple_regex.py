@@ -1,9 +1,11 @@
-r"""Patterns for names as the ops and gRPC clients write them: a part of regular expressions that is harmless.
+r"""Patterns for names as the ops and gRPC clients write them: a part of regular expressions that is
+harmless.
 
-Characters, `.`, `[...]`, `[^...]` and `\x`, each perhaps with `*`, `+` or `?`, or their lazy forms, which
-match the same whole names. A name is matched in one pass, with the set of places in the pattern where a match
-may be (K. Thompson, "Regular Expression Search Algorithm", CACM 1968): at most the pattern's length for each
-character of the name, whatever the pattern. No regular expression is ever compiled from it.
+Characters, `.`, `[...]`, `[^...]` and `\x`, each perhaps with `*`, `+` or `?`, or their lazy forms,
+which match the same whole names. A name is matched in one pass, with the set of places in the
+pattern where a match may be (K. Thompson, "Regular Expression Search Algorithm", CACM 1968): at
+most the pattern's length for each character of the name, whatever the pattern. No regular
+expression is ever compiled from it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ _SPECIAL = "(){|^$*+?"
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A function that tells whether a whole name matches, with regard to case. Raises `PatternInvalid`."""
+    """A function that tells whether a whole name matches, with regard to case. Raises
+    `PatternInvalid`."""
     tests: list[_Test] = []
     # Places whose character may be missing, and places where it may come again: a bit for each.
     optional = repeated = 0
@@ -71,7 +74,9 @@ def _character(pattern: str, at: int) -> tuple[_Test, int]:
     if char == "[":
         return _set(pattern, at + 1)
     if char in _SPECIAL:
-        raise PatternInvalid(f"pattern not understood at {char!r}: it has . [...] * + ? and nothing else")
+        raise PatternInvalid(
+            f"pattern not understood at {char!r}: it has . [...] * + ? and nothing else"
+        )
     if char == "\\":
         char, at = _escaped(pattern, at)
         return char.__eq__, at
@@ -106,7 +111,9 @@ def _set(pattern: str, at: int) -> tuple[_Test, int]:
         if pattern[at : at + 1] == "-" and pattern[at + 1 : at + 2] not in ("", "]"):
             high, at = _member(pattern, at + 1)
             if high < low:
-                raise PatternInvalid(f"pattern not understood: there is nothing from {low} to {high}")
+                raise PatternInvalid(
+                    f"pattern not understood: there is nothing from {low} to {high}"
+                )
         ranges.append((low, high))
 
     def test(char: str) -> bool:

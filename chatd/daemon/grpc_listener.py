@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def use_asyncio() -> None:
-    """Have Twisted run on asyncio, with uvloop under it if that is installed. Ends the process with a
-    sentence if another reactor has been chosen."""
+    """Have Twisted run on asyncio, with uvloop under it if that is installed. Ends the process with
+    a sentence if another reactor has been chosen."""
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor, install
 
     if "twisted.internet.reactor" in sys.modules:
@@ -47,9 +47,11 @@ class GrpcListener(Service):
 
     title = TITLES["grpc"]
 
-    def __init__(self, listen: Listen, factory: Any, certificate: Certificate | None = None) -> None:
-        """An ``ssl:`` endpoint without a certificate of its own has `certificate`. Ends the process with a
-        sentence if there is none."""
+    def __init__(
+        self, listen: Listen, factory: Any, certificate: Certificate | None = None
+    ) -> None:
+        """An ``ssl:`` endpoint without a certificate of its own has `certificate`. Ends the process
+        with a sentence if there is none."""
         self.certificate: Certificate | None = None
         if listen.parts[0] == "ssl":
             given = dict(part.split("=", 1) for part in listen.parts[2:] if "=" in part)

@@ -1,7 +1,7 @@
 """From options to a running daemon: the one place that knows every part.
 
-`makeService` only puts the parts together. Files and ports are opened when the service starts, and closed in
-an order that loses nothing when it stops.
+`makeService` only puts the parts together. Files and ports are opened when the service starts, and
+closed in an order that loses nothing when it stops.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from chatd import __version__
-from chatd.auth.credentials import Passwords, portal
+from chatd.auth.credentials import portal
+from chatd.auth.passwords import Passwords
 from chatd.config.option_types import Listen
 from chatd.config.options import Options
 from chatd.core.errors import CertificateUnusable, Refused, SocketUnusable, StoreUnusable
 from chatd.core.limits import Limits, Retention
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
+from chatd.daemon.listeners import Listener, why_not_listening
 from chatd.protocols.admin import AdminFactory, Administration
-from chatd.protocols.doors import ENTRANCES, SPOKEN, Listener, MainPort, why_not_listening
-from chatd.realm.account import ACCOUNT
-from chatd.realm.mailbox import Background
+from chatd.protocols.doors import PORT_PROTOCOLS, SPOKEN, MainPort
+from chatd.realm.accounts import ACCOUNT
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.realm.realm import Realm
 from chatd.realm.retention import Trimming
+from chatd.realm.tasks import Tasks
 from chatd.server import owner_socket as private
-from chatd.server.factory import ConnectionFactory, Entrance
+from chatd.server.factory import ConnectionFactory, PortFactory
 from chatd.server.tls import Certificate
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.file import check
@@ -51,8 +53,8 @@ _GRACE = 3.5
 def makeService(options: Options, reactor: Any = None) -> MultiService:
     """The daemon that these options describe.
 
-    Ends the process with a sentence (SystemExit) if the store, the port or the admin socket can be seen not
-    to be usable.
+    Ends the process with a sentence (SystemExit) if the store, the port or the admin socket can be
+    seen not to be usable.
     """
     if any(port.name == "grpc" for port in options["listen"]) and reactor is None:
         use_asyncio()
@@ -96,7 +98,8 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
 
 
 class AdminListener(Service):
-    """The admin socket. It is made when the store is this daemon's, and operators wait until `accept`."""
+    """The admin socket. It is made when the store is this daemon's, and operators wait until
+    `accept`."""
 
     def __init__(self, reactor: Any, path: str, factory: AdminFactory) -> None:
         self.path = path
@@ -139,7 +142,7 @@ class Daemon(MultiService):
         self._reactor = reactor
         self._store = store
         self._passwords = Passwords(reactor, limits)
-        background = Background(self._spawn, self._sleep)
+        background = Tasks(self._spawn, self._sleep)
         self._realm = Realm(
             store,
             background,
@@ -165,13 +168,15 @@ class Daemon(MultiService):
             limits,
             reactor,
         )
-        main = Listen("any", f"tcp:{options['port']}:interface={quoteStringArgument(options['host'])}")
+        main = Listen(
+            "any", f"tcp:{options['port']}:interface={quoteStringArgument(options['host'])}"
+        )
         self.listener = Listener(reactor, main, self._factory)
-        entrances: dict[str, Any] = {**ENTRANCES, "any": main_port}
+        entrances: dict[str, Any] = {**PORT_PROTOCOLS, "any": main_port}
         others = [
             GrpcListener(port, self._factory, certificate)
             if port.name == "grpc"
-            else Listener(reactor, port, Entrance(self._factory, entrances[port.name]))
+            else Listener(reactor, port, PortFactory(self._factory, entrances[port.name]))
             for port in options["listen"]
         ]
         self.listeners: list[Listener | GrpcListener] = [self.listener, *others]
@@ -194,7 +199,9 @@ class Daemon(MultiService):
         super().startService()  # type: ignore[no-untyped-call]
         # Twisted's own handlers would have twistd end by the signal instead of with status 0.
         self._reactor.callWhenRunning(_stop_on_signals, self._reactor)
-        certificates = {self._certificate, *(listener.certificate for listener in self._grpc())} - {None}
+        certificates = {self._certificate, *(listener.certificate for listener in self._grpc())} - {
+            None
+        }
         if certificates:
             self._reactor.callWhenRunning(_reload_on_signal, self._reactor, certificates)
         # Listening is announced when signals are answered, not before.
@@ -230,7 +237,7 @@ class Daemon(MultiService):
     def _read(self, log: str) -> int | None:
         """Up to which seq the sessions of an inbox have read it; None if there are none."""
         mailbox = self._realm.mailbox(log.removeprefix("@"))
-        return None if mailbox is None or not mailbox.loaded else mailbox.forgettable
+        return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 
     def _greet(self, accounts: int) -> None:
         self.logger.info(
@@ -241,11 +248,15 @@ class Daemon(MultiService):
         )
         for listener in self.listeners[1:]:
             self.logger.info(
-                "Listening as well: {title} on {address}", title=listener.title, address=listener.address
+                "Listening as well: {title} on {address}",
+                title=listener.title,
+                address=listener.address,
             )
         if isinstance(self._store, SQLiteStore):
             size = sum(
-                file.stat().st_size for end in ("", "-wal") if (file := Path(self._store.path + end)).exists()
+                file.stat().st_size
+                for end in ("", "-wal")
+                if (file := Path(self._store.path + end)).exists()
             )
             self.logger.info(
                 "Data: {path}  ({accounts} accounts, {size:.1f} MB)",
@@ -276,22 +287,29 @@ class Daemon(MultiService):
             port=number,
         )
         if self.admin is not None:
-            self.logger.info("Administer: python -m chatd.admin --admin {path} --help", path=self.admin.path)
+            self.logger.info(
+                "Administer: python -m chatd.admin --admin {path} --help", path=self.admin.path
+            )
         self.logger.info("Stop: Ctrl-C, or kill {pid}", pid=os.getpid())
 
     async def _close(self) -> None:
         """Who is in is told, what was begun is committed and answered; then the file closes."""
-        self.logger.info("Stopping: {count} connections to close", count=len(self._factory.connections))
+        self.logger.info(
+            "Stopping: {count} connections to close", count=len(self._factory.connections)
+        )
         grace = self._reactor.callLater(_GRACE, self._abort)
         closing = [self._factory.close_all()]
         if self.admin is not None:
             closing.append(self.admin.factory.finish())
         closing += [listener.finish(_GRACE) for listener in self._grpc()]
         try:
-            # Whatever still hangs after having been aborted waits for the store, which has its own troubles.
+            # Whatever still hangs after having been aborted waits for the store, which has its own
+            # troubles.
             await DeferredList(closing).addTimeout(_GRACE + 0.5, self._reactor)
         except TimeoutError:
-            self.logger.warn("{count} connections did not close", count=len(self._factory.connections))
+            self.logger.warn(
+                "{count} connections did not close", count=len(self._factory.connections)
+            )
         if grace.active():
             grace.cancel()
         self._factory.forget_deadlines()
@@ -319,7 +337,8 @@ class Daemon(MultiService):
 
 
 def _who(policy: Policy, admin: bool) -> str:
-    """Who may become somebody here, in words; `admin`: whether there is a socket for making tokens."""
+    """Who may become somebody here, in words; `admin`: whether there is a socket for making
+    tokens."""
     if policy.registration == CLOSED:
         making = "Nobody may create an account"
     elif policy.registration == INVITE_ONLY and admin:

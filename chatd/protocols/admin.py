@@ -1,4 +1,5 @@
-"""The admin socket: what operators ask of a running daemon, one JSON object a line (`chatd.codecs.admin`).
+"""The admin socket: what operators ask of a running daemon, one JSON object a line
+(`chatd.codecs.admin`).
 
 Whoever can open the socket may do everything, so nobody but the daemon's own user and root can.
 """
@@ -21,18 +22,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd import __version__
-from chatd.auth.credentials import Passwords
+from chatd.auth.passwords import Passwords
 from chatd.codecs import admin as c
 from chatd.core.errors import BadRequest, ChatdError
+from chatd.core.names import mailbox_log
 from chatd.realm import registration as invites
-from chatd.realm.account import ACCOUNT, fingerprints, inbox
-from chatd.realm.accounts import decoded
-from chatd.realm.auto_ack_session import ClaimingSession
-from chatd.realm.mailbox import READING, Reading, all_of
+from chatd.realm.accounts import ACCOUNT, decoded, fingerprints
+from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.mailbox import READING, ReadState
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.realm import Realm
 from chatd.realm.remarks import REPORTS
 from chatd.realm.room import ROOM
+from chatd.realm.tasks import gather
 
 _KICKED = "An operator has ended this session."
 _QUIET = (c.Users, c.Sessions, c.Rooms, c.Reports, c.Invites, c.Stats)
@@ -54,25 +56,27 @@ class Administration:
     async def carry_out(self, request: c.AnyRequest) -> dict[str, Any]:
         """The answer's fields. Raises `ChatdError`."""
         if not isinstance(request, _QUIET):
-            self.logger.info("Admin: {command} {about}", command=_command(request), about=_about(request))
+            self.logger.info(
+                "Admin: {command} {about}", command=_command(request), about=_about(request)
+            )
         match request:
             case c.Users():
                 return await self._users(request)
             case c.Sessions():
                 return await self._sessions(request)
             case c.Kick():
-                name = await self._realm.directory.display_name(request.name)
+                name = await self._realm.accounts.display_name(request.name)
                 ended = await self._realm.kick(name, "kicked", request.sentence or _KICKED)
                 return {"sessions": ended}
             case c.ResetPassword():
                 return await self._reset_password(request)
             case c.SetCertificates():
-                name = await self._realm.directory.display_name(request.name)
+                name = await self._realm.accounts.display_name(request.name)
                 certificates = fingerprints(request.fingerprints)
-                await self._realm.directory.set_certificates(name, certificates)
+                await self._realm.accounts.set_certificates(name, certificates)
                 return {"name": name}
             case c.Delete():
-                name = await self._realm.directory.display_name(request.name)
+                name = await self._realm.accounts.display_name(request.name)
                 await self._realm.remove(name)
                 return {"name": name}
             case c.Rooms():
@@ -94,17 +98,19 @@ class Administration:
                 return await self._stats()
             case c.Backup():
                 if not os.path.isabs(request.path):
-                    raise BadRequest("the path of a backup is absolute, since the daemon's folder is another")
+                    raise BadRequest(
+                        "the path of a backup is absolute, since the daemon's folder is another"
+                    )
                 await self._store.backup(request.path)
                 return {"path": request.path}
 
     async def _users(self, request: c.Users) -> dict[str, Any]:
-        self._realm.directory.check_pattern(request.pattern)
+        self._realm.accounts.check_pattern(request.pattern)
         names = await self._store.page(ACCOUNT, request.pattern, request.after, request.limit)
         # All questions are in the queue before the first is awaited: one turn of the store.
-        answers = await all_of(
+        answers = await gather(
             *(self._store.get(ACCOUNT, name) for name in names),
-            *(self._store.get(READING, inbox(name)) for name in names),
+            *(self._store.get(READING, mailbox_log(name)) for name in names),
         )
         items = []
         for name, document, kept in zip(names, answers, answers[len(names) :], strict=False):
@@ -112,9 +118,11 @@ class Administration:
                 continue
             account = decoded(document)
             mailbox = self._realm.mailbox(name)
-            reading = Reading() if kept is None else msgspec.msgpack.decode(kept.body, type=Reading)
+            read_state = (
+                ReadState() if kept is None else msgspec.msgpack.decode(kept.body, type=ReadState)
+            )
             if mailbox is not None and mailbox.loaded:
-                reading = mailbox.reading
+                read_state = mailbox.read_state
             sessions = 0 if mailbox is None else len(mailbox.sessions)
             items.append(
                 {
@@ -122,7 +130,7 @@ class Administration:
                     "created": account.created,
                     "open": account.password is None,
                     "sessions": sessions,
-                    "seen": self._realm.now() if sessions else reading.seen,
+                    "seen": self._realm.now() if sessions else read_state.seen,
                 }
             )
         return _page(items, len(names) == request.limit, names[-1] if names else request.after)
@@ -130,7 +138,7 @@ class Administration:
     async def _sessions(self, request: c.Sessions) -> dict[str, Any]:
         wanted = request.name.lower()
         if wanted:
-            await self._realm.directory.display_name(wanted)
+            await self._realm.accounts.display_name(wanted)
         found = sorted(
             (session.name.lower(), session.since, session.name, session.peer.about)
             for session in self._realm.sessions()
@@ -146,7 +154,7 @@ class Administration:
         return _page(items, False, last)
 
     async def _reset_password(self, request: c.ResetPassword) -> dict[str, Any]:
-        name = await self._realm.directory.display_name(request.name)
+        name = await self._realm.accounts.display_name(request.name)
         hashed = None
         if request.password is None:
             check_open_accounts(self._realm.policy)
@@ -158,15 +166,17 @@ class Administration:
         return {"name": name}
 
     async def _rooms(self, request: c.Rooms) -> dict[str, Any]:
-        rooms, more, last = await self._realm.find_rooms(None, request.pattern, request.after, request.limit)
+        rooms, more, last = await self._realm.find_rooms(
+            None, request.pattern, request.after, request.limit
+        )
         items = [
             {
                 "room": room.name,
-                "created": room.charter.created,
-                "topic": room.charter.topic,
-                "private": room.charter.private,
-                "owner": room.charter.members.get(room.charter.owner, ""),
-                "members": len(room.charter.members),
+                "created": room.record.created,
+                "topic": room.record.topic,
+                "private": room.record.private,
+                "owner": room.record.members.get(room.record.owner, ""),
+                "members": len(room.record.members),
             }
             for room in rooms
         ]
@@ -188,7 +198,7 @@ class Administration:
         return {"token": token, "key": invites.hashed(token), "expires": expires}
 
     async def _stats(self) -> dict[str, Any]:
-        accounts, rooms = await all_of(self._store.list(ACCOUNT), self._store.list(ROOM))
+        accounts, rooms = await gather(self._store.list(ACCOUNT), self._store.list(ROOM))
         return {
             "version": __version__,
             "started": self._started,
@@ -202,8 +212,8 @@ class Administration:
         return {
             "sessions": len(sessions),
             "accounts online": len({session.name for session in sessions}),
-            "classic sessions": sum(isinstance(session, ClaimingSession) for session in sessions),
-            "rooms in memory": sum(log.startswith("#") for log in self._realm.delivery.feeds),
+            "classic sessions": sum(isinstance(session, AutoAckSession) for session in sessions),
+            "rooms in memory": sum(log.startswith("#") for log in self._realm.delivery.live_logs),
             "bytes waiting for the store": self._store.backlog,
         }
 
@@ -212,7 +222,7 @@ def _page(items: list[dict[str, Any]], more: bool, last: str | int) -> dict[str,
     return {"items": items, "more": more, "last": last}
 
 
-def _fields(invite: invites.Invite) -> dict[str, Any]:
+def _fields(invite: invites.InviteToken) -> dict[str, Any]:
     return {name: getattr(invite, name) for name in invite.__struct_fields__}
 
 
@@ -368,8 +378,9 @@ class AdminFactory(Factory):
 
 
 def may_enter(transport: Any) -> bool:
-    """Whether the process at the other end of a unix socket belongs to this user, or to root. Where the
-    system does not tell (SO_PEERCRED is Linux's), the permissions of the socket's file are all there is."""
+    """Whether the process at the other end of a unix socket belongs to this user, or to root. Where
+    the system does not tell (SO_PEERCRED is Linux's), the permissions of the socket's file are all
+    there is."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return True

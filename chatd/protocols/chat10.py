@@ -8,8 +8,9 @@
       DISCONNECT luca CHAT/1.0        ->
                                       <-        DISCONNECT CHAT/1.0       and closes
 
-The protocol has neither acknowledgements nor a past: who comes sees what is said from then on. Mail for the
-account is shown as well, since it has nowhere else to be; it waits until it has arrived here.
+The protocol has neither acknowledgements nor a past: who comes sees what is said from then on. Mail
+for the account is shown as well, since it has nowhere else to be; it waits until it has arrived
+here.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.auth.credentials import IFollowingSession, Named
+from chatd.auth.credentials import IAckSession, NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, Entry, described
 from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
-from chatd.realm.account import Account, check_name
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.room import LOBBY
+from chatd.core.names import LOBBY, check_name
+from chatd.realm.accounts import Account
+from chatd.realm.ack_session import AckSession
 from chatd.server.sniffer import PAUSE
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -38,7 +39,7 @@ _SETTLING = 128
 """why a connection takes no messages: its client has to read the reply by itself first"""
 
 
-class _Said:
+class OutgoingText:
     """A text on its way to the lobby, as the realm takes it."""
 
     __slots__ = ("text",)
@@ -50,10 +51,10 @@ class _Said:
         self.text = text
 
 
-class ChatProtocol(Unframed):
+class Chat10Protocol(Unframed):
     """One client of either framing."""
 
-    session: FollowingSession | None
+    session: AckSession | None
     _decoder: chat10.Decoder
     _registered = False
     _wrote_at = 0.0
@@ -113,7 +114,9 @@ class ChatProtocol(Unframed):
                 break
             if message.text:
                 try:
-                    if not self.realm.send(session, (_Said(message.text),), self.realm.now()):
+                    if not self.realm.send(
+                        session, (OutgoingText(message.text),), self.realm.now()
+                    ):
                         break
                 except Refused as refused:
                     # The protocol has no way to say so.
@@ -144,17 +147,17 @@ class ChatProtocol(Unframed):
             check_name(name)
             if self.realm.online(name):
                 raise AlreadyLoggedIn()
-            if await self.realm.directory.account(name) is None:
+            if await self.realm.accounts.account(name) is None:
                 self.realm.check_register(True)
                 await self.realm.register(name, Account(self.realm.now()))
             _, session, _ = await self.factory.portal.login(
-                Named(name, self.address, self.certificate), self, IFollowingSession
+                NameOnly(name, self.address, self.certificate), self, IAckSession
             )
-            if len(session.mailbox.readers) > 1:
+            if len(session.mailbox.subscriptions) > 1:
                 session.end()
                 raise AlreadyLoggedIn()
             self.logged_in(session)
-            if LOBBY not in session.readers:
+            if LOBBY not in session.subscriptions:
                 await self.realm.rooms.join(session, LOBBY)
         except (AlreadyLoggedIn, NameTaken, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code)
@@ -163,13 +166,13 @@ class ChatProtocol(Unframed):
         else:
             self._begin(session)
 
-    def _begin(self, session: FollowingSession) -> None:
+    def _begin(self, session: AckSession) -> None:
         self._registered = True
         self._write(chat10.encode(chat10.REGISTERED, self._lines))
-        for log in list(session.readers):
+        for log in list(session.subscriptions):
             if log not in (session.mailbox.log, LOBBY):
                 session.quit(log)
-        session.begin({LOBBY: session.readers[LOBBY].feed.head})
+        session.begin({LOBBY: session.subscriptions[LOBBY].live_log.head})
         if not self._lines:
             # A message in the same segment would hide the reply.
             session.fall_behind()
@@ -184,12 +187,12 @@ class ChatProtocol(Unframed):
         return super().writable and not self.held & _SETTLING
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         for run in runs:
             self._show(run[0].log, run)
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         self._show(log, entries)
 
     def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
@@ -233,7 +236,7 @@ class ChatProtocol(Unframed):
             self._wait = min(2 * self._wait, _CONFIRM_AT_MOST)
             self._confirming = self.clock.callLater(self._wait, self._confirm)
 
-    def _acknowledge(self, session: FollowingSession, log: str, first: int, last: int) -> None:
+    def _acknowledge(self, session: AckSession, log: str, first: int, last: int) -> None:
         try:
             due = session.acknowledge(log, first, last)
         except Refused:
@@ -249,24 +252,25 @@ class ChatProtocol(Unframed):
         self.answered(len(appends))
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`. Nothing of this and what follows can be said here."""
+        """See `chatd.realm.ack_session.AckPeer`. Nothing of this and what follows can be said
+        here."""
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         if self.session is not None and log != LOBBY:
             self.session.quit(log)
 
     def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     @property
     def about(self) -> str:

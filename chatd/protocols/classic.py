@@ -12,8 +12,8 @@
                                       <-        SEND, SEND, ...           what was waiting, perhaps nothing
       DELETE                          ->                                  no answer
 
-Replies come in the order of the commands. RESPONSE with a text answers whatever went wrong. Nothing but a
-RESPONSE is ever the first answer to CREATE or LOGIN. Specification: docs/protocol.md.
+Replies come in the order of the commands. RESPONSE with a text answers whatever went wrong. Nothing
+but a RESPONSE is ever the first answer to CREATE or LOGIN. Specification: docs/protocol.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from chatd.auth.credentials import IClaimingSession, Named, NamedWithPassword
+from chatd.auth.credentials import IAutoAckSession, NameOnly, NamePassword
 from chatd.codecs.classic import (
     RESPONSE,
     SEPARATOR,
@@ -40,9 +40,17 @@ from chatd.codecs.classic import (
     server_decoder,
 )
 from chatd.core.entries import Entry, described
-from chatd.core.errors import AlreadyLoggedIn, IllegalName, NameTaken, NotTheSender, Refused, UnknownAccount
-from chatd.realm.account import Account, check_name
-from chatd.realm.auto_ack_session import ClaimingSession
+from chatd.core.errors import (
+    AlreadyLoggedIn,
+    IllegalName,
+    NameTaken,
+    NotTheSender,
+    Refused,
+    UnknownAccount,
+)
+from chatd.core.names import check_name
+from chatd.realm.accounts import Account
+from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.permissions import check_logged_in
 from chatd.server.connection import Connection
 from chatd.stores import Append
@@ -55,9 +63,10 @@ _SUCCESS = encode(RESPONSE)
 
 
 class ClassicProtocol(Connection):
-    """One classic client. `spelling` is its name as it typed it, which it compares with what it gets."""
+    """One classic client. `spelling` is its name as it typed it, which it compares with what it
+    gets."""
 
-    session: ClaimingSession | None
+    session: AutoAckSession | None
     spelling = ""
     takes_over = False
 
@@ -98,7 +107,7 @@ class ClassicProtocol(Connection):
                 case Login():
                     await self._login(message)
                 case List():
-                    names = await self.realm.directory.names(message.pattern or "*")
+                    names = await self.realm.accounts.names(message.pattern or "*")
                     self._write(encode_names(names))
                     self.spend(len(names) / _NAMES_A_COMMAND)
                 case Malformed():
@@ -114,14 +123,16 @@ class ClassicProtocol(Connection):
             self._refuse(str(refused), refused.code)
 
     async def _send(self, message: Send) -> None:
-        shown = f"for message: from: {message.sender} | to: {message.recipient} | body: {message.text}"
+        shown = (
+            f"for message: from: {message.sender} | to: {message.recipient} | body: {message.text}"
+        )
         try:
             session = check_logged_in(
                 self.session, f"attempting to send a message before logging in, {shown}"
             )
             now = int(self.clock.seconds() * 1000)
             sent = self.realm.send(session, (message,), now)
-            if not sent and await self.realm.directory.account(message.recipient) is not None:
+            if not sent and await self.realm.accounts.account(message.recipient) is not None:
                 sent = self.realm.send(session, (message,), now)
             if not sent:
                 raise UnknownAccount()
@@ -136,7 +147,9 @@ class ClassicProtocol(Connection):
                     refused.code,
                 )
             elif isinstance(refused, UnknownAccount):
-                self._refuse(f"specific recipient {message.recipient} does not exist, {shown}", refused.code)
+                self._refuse(
+                    f"specific recipient {message.recipient} does not exist, {shown}", refused.code
+                )
             else:
                 raise
         else:
@@ -146,7 +159,7 @@ class ClassicProtocol(Connection):
     async def _create(self, message: Create) -> None:
         password = _password(message)
         # Hashing is dear, so a taken name is found out before it.
-        if await self.realm.directory.account(message.name) is not None:
+        if await self.realm.accounts.account(message.name) is not None:
             raise NameTaken("username already exists")
         check_name(message.name)
         self.realm.check_register(not password)
@@ -162,20 +175,21 @@ class ClassicProtocol(Connection):
         password = _password(message)
         address = self.address
         credentials = (
-            NamedWithPassword(message.name, password, address)
+            NamePassword(message.name, password, address)
             if password
-            else Named(message.name, address, self.certificate)
+            else NameOnly(message.name, address, self.certificate)
         )
         try:
-            _, session, _ = await self.factory.portal.login(credentials, self, IClaimingSession)
+            _, session, _ = await self.factory.portal.login(credentials, self, IAutoAckSession)
         except UnknownAccount:
             raise UnknownAccount("username does not exist") from None
         except AlreadyLoggedIn:
             raise AlreadyLoggedIn("user is already logged in") from None
         self._become(session, message.name)
 
-    def _become(self, session: ClaimingSession, spelling: str) -> None:
-        """Whoever this connection was before is offline now; what it was sent it goes on to read."""
+    def _become(self, session: AutoAckSession, spelling: str) -> None:
+        """Whoever this connection was before is offline now; what it was sent it goes on to
+        read."""
         former = self.session
         if former is not None:
             former.end(self.unsent())
@@ -201,7 +215,8 @@ class ClassicProtocol(Connection):
     # To the client
 
     def push(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. A frame that is just as this client would have it goes on as it came."""
+        """See `chatd.realm.session.Peer`. A frame that is just as this client would have it goes on
+        as it came."""
         spelling = self.spelling
         frames = [
             message.frame
@@ -218,7 +233,10 @@ class ClassicProtocol(Connection):
         spelling = self.spelling
         self._write_entries(
             entries[0].seq,
-            [encode_send(entry.sender, spelling, described(entry.kind, entry.body)) for entry in entries],
+            [
+                encode_send(entry.sender, spelling, described(entry.kind, entry.body))
+                for entry in entries
+            ],
         )
 
     def answer(self, appends: Sequence[Append]) -> None:
@@ -226,7 +244,9 @@ class ClassicProtocol(Connection):
         self._write(
             b"".join(
                 [
-                    append.message.frame if append.refusal is None else encode(RESPONSE, str(append.refusal))
+                    append.message.frame
+                    if append.refusal is None
+                    else encode(RESPONSE, str(append.refusal))
                     for append in appends
                 ]
             )

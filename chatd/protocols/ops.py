@@ -10,8 +10,8 @@
       4|mason123                      ->
                                       <-        No new messages
 
-There is no framing: a chunk is a command. So the transport is never paused, or two commands would become one;
-what comes while another is being carried out waits here, as far as it may.
+There is no framing: a chunk is a command. So the transport is never paused, or two commands would
+become one; what comes while another is being carried out waits here, as far as it may.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from chatd.auth.credentials import IClaimingSession, Named
+from chatd.auth.credentials import IAutoAckSession, NameOnly
 from chatd.codecs import ops
 from chatd.core.entries import Entry, described
 from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
+from chatd.core.names import check_name
 from chatd.core.simple_regex import matcher
-from chatd.realm.account import Account, check_name
-from chatd.realm.auto_ack_session import ClaimingSession
-from chatd.realm.mail_fetch import Fetch
+from chatd.realm.accounts import Account
+from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import check_logged_in, check_open_accounts
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -40,10 +41,11 @@ _NAMES_A_COMMAND = 100
 
 
 class OpsProtocol(Unframed):
-    """One ops client. With `greets` it is greeted when it comes, otherwise with the first reply: on a port of
-    several protocols nobody knows sooner which one it speaks. `spelling` is its name as it typed it."""
+    """One ops client. With `greets` it is greeted when it comes, otherwise with the first reply: on
+    a port of several protocols nobody knows sooner which one it speaks. `spelling` is its name as
+    it typed it."""
 
-    session: ClaimingSession | None
+    session: AutoAckSession | None
     spelling = ""
     takes_over = True
 
@@ -95,7 +97,7 @@ class OpsProtocol(Unframed):
             self._reply(f"{refused}\n")
 
     async def _create(self, name: str) -> None:
-        if await self.realm.directory.account(name) is not None:
+        if await self.realm.accounts.account(name) is not None:
             self._reply(ops.taken(name))
             return
         check_name(name)
@@ -114,13 +116,14 @@ class OpsProtocol(Unframed):
         if await self._open_account(name) is None:
             self._reply(ops.unknown_id(id))
             return
-        credentials = Named(name, self.address)
-        _, session, _ = await self.factory.portal.login(credentials, self, IClaimingSession)
+        credentials = NameOnly(name, self.address)
+        _, session, _ = await self.factory.portal.login(credentials, self, IAutoAckSession)
         self._become(session, name)
         self._reply(ops.logged_in(name))
 
-    def _become(self, session: ClaimingSession, spelling: str) -> None:
-        """Whoever this connection was before is offline now; what it was sent it goes on to read."""
+    def _become(self, session: AutoAckSession, spelling: str) -> None:
+        """Whoever this connection was before is offline now; what it was sent it goes on to
+        read."""
         former = self.session
         if former is not None:
             former.end(self.unsent())
@@ -130,31 +133,32 @@ class OpsProtocol(Unframed):
         self.logged_in(session)
 
     async def _open_account(self, name: str) -> tuple[str, Account] | None:
-        """An account that anyone may be, None if there is none of that name. Raises `PasswordNeeded`."""
-        found: tuple[str, Account] | None = await self.realm.directory.account(name)
+        """An account that anyone may be, None if there is none of that name. Raises
+        `OpenAccountsForbidden`."""
+        found: tuple[str, Account] | None = await self.realm.accounts.account(name)
         if found is None or found[1].password is not None:
             return None
         check_open_accounts(self.realm.policy)
         return found
 
     async def _list(self, pattern: str) -> None:
-        directory = self.realm.directory
+        accounts = self.realm.accounts
         if not pattern:
-            names = await directory.names()
+            names = await accounts.names()
             self._reply(ops.all_names(names))
         else:
             try:
-                directory.check_pattern(pattern)
+                accounts.check_pattern(pattern)
                 matches = matcher(pattern)
             except (PatternInvalid, PatternTooLong):
                 self._reply(ops.INVALID)
                 return
-            names = await directory.names_like(matches)
+            names = await accounts.names_like(matches)
             self._reply(ops.matched(pattern, names))
         self.spend(len(names) / _NAMES_A_COMMAND)
 
     async def _send(self, message: ops.Send) -> None:
-        if await self.realm.directory.account(message.recipient) is None:
+        if await self.realm.accounts.account(message.recipient) is None:
             self._reply(ops.unknown_recipient(message.recipient))
         elif self.session is None:
             self._reply(ops.INVALID)
@@ -171,14 +175,16 @@ class OpsProtocol(Unframed):
         if found is None:
             self._reply(ops.UNKNOWN_MAILBOX)
             return
-        mail: Fetch = await self.realm.mail(*found)
+        mail: MailFetch = await self.realm.mail(*found)
         try:
             if not mail.waits:
                 self._reply(ops.NO_MESSAGES)
                 return
             head = ops.mail(id)
             while entries := await mail.page():
-                texts = [ops.waited(entry.sender, described(entry.kind, entry.body)) for entry in entries]
+                texts = [
+                    ops.waited(entry.sender, described(entry.kind, entry.body)) for entry in entries
+                ]
                 self._reply(head + "".join(texts))
                 head = ""
                 if not await self._arrived():
@@ -188,7 +194,8 @@ class OpsProtocol(Unframed):
             mail.close()
 
     async def _arrived(self) -> bool:
-        """Whether all that was written has reached the other end, as far as can be known, in a moment."""
+        """Whether all that was written has reached the other end, as far as can be known, in a
+        moment."""
         transport = self.transport
         if not hasattr(transport, "arrived"):
             return not self.gone
@@ -204,7 +211,7 @@ class OpsProtocol(Unframed):
         if found is None:
             self._reply(ops.UNKNOWN_ACCOUNT)
             return
-        mail: Fetch = await self.realm.mail(*found)
+        mail: MailFetch = await self.realm.mail(*found)
         waits = mail.waits
         mail.close()
         if waits:
@@ -250,7 +257,8 @@ class OpsProtocol(Unframed):
         return f"ops, from {self.peer}"
 
     def dismiss(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`. Who has logged in elsewhere is nobody here, and may be again."""
+        """See `chatd.realm.session.Peer`. Who has logged in elsewhere is nobody here, and may be
+        again."""
         if code != "logged-in-elsewhere":
             super().dismiss(code, sentence)
             return

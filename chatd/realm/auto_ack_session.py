@@ -1,9 +1,11 @@
-"""A session that claims: what is committed goes to its protocol as fast as that takes it, and is read then.
+"""A session that claims: what is committed goes to its protocol as fast as that takes it, and is
+read then.
 
-A session is **live** while its peer takes everything at once: each batch of committed entries is pushed to
-it in one write. When the peer's connection cannot take more, the session falls **behind**: it is pushed
-nothing, costs no memory, and the log keeps what it misses. When the connection has drained it reads its log
-page by page until it has caught up, and is live again. What claims are for: `chatd.realm.mailbox`.
+A session is **live** while its peer takes everything at once: each batch of committed entries is
+pushed to it in one write. When the peer's connection cannot take more, the session falls
+**behind**: it is pushed nothing, costs no memory, and the log keeps what it misses. When the
+connection has drained it reads its log page by page until it has caught up, and is live again. What
+claims are for: `chatd.realm.mailbox`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from chatd.realm.session import Peer, Session
 from chatd.stores import Append, Store
 
 
-class ClaimingPeer(Peer, Protocol):
+class AutoAckPeer(Peer, Protocol):
     """What a protocol without acknowledgements is to its session."""
 
     @property
@@ -36,14 +38,16 @@ class ClaimingPeer(Peer, Protocol):
         """The seqs of entries that were pushed or replayed and have not left this process."""
 
     def unread(self) -> list[int]:
-        """The seqs of entries that were pushed or replayed and may not have reached the other end."""
+        """The seqs of entries that were pushed or replayed and may not have reached the other
+        end."""
 
     def hung_up(self) -> bool:
         """Whether the other end has closed the connection, perhaps unnoticed yet."""
 
 
-class ClaimingSession(Session):
-    """A peer logged in as the account `name`, reading `mailbox`; there is at most one of them for each."""
+class AutoAckSession(Session):
+    """A peer logged in as the account `name`, reading `mailbox`; there is at most one of them for
+    each."""
 
     __slots__ = (
         "_after",
@@ -63,7 +67,7 @@ class ClaimingSession(Session):
         self,
         name: str,
         mailbox: Mailbox,
-        peer: ClaimingPeer,
+        peer: AutoAckPeer,
         store: Store,
         limits: Limits,
         boot: str,
@@ -71,22 +75,24 @@ class ClaimingSession(Session):
         went: Callable[[Session], None],
     ) -> None:
         super().__init__(name, mailbox, since, went)
-        self.peer: ClaimingPeer = peer
+        self.peer: AutoAckPeer = peer
         self.session = self
         self._store = store
         self._limits = limits
         self._boot = boot
         self._reading = False
-        # What this session or those before it were handed; while it is live, also all of (_after, _pushed].
+        # What this session or those before it were handed; while it is live, also all of (_after,
+        # _pushed].
         self._cursor = mailbox.known
         self._after = self._pushed = mailbox.head
-        # Mail after this seq needs no asking for. A cursor must not get ever more gaps from sessions that
-        # never fetch their mail: with too many of them, everything waits until it is asked for.
+        # Mail after this seq needs no asking for. A cursor must not get ever more gaps from
+        # sessions that never fetch their mail: with too many of them, everything waits until it is
+        # asked for.
         crowded = len(self._cursor.ahead) >= limits.holes
         self._automatic = sys.maxsize if crowded else mailbox.head
         self.live = not crowded
         mailbox.session = self
-        mailbox.attach(self)
+        mailbox.subscribe(self)
         if self.live:
             mailbox.keep(self._cursor, Claim(mailbox.head, boot))
 
@@ -98,7 +104,9 @@ class ClaimingSession(Session):
     @property
     def handed(self) -> Cursor:
         """What has been handed to the peer by now."""
-        return self._cursor.acknowledge(self._after + 1, self._pushed) if self.live else self._cursor
+        return (
+            self._cursor.acknowledge(self._after + 1, self._pushed) if self.live else self._cursor
+        )
 
     @property
     def position(self) -> int:
@@ -166,8 +174,8 @@ class ClaimingSession(Session):
         self.mailbox.keep(self._cursor.without(self.peer.unsent()), Claim(self._after, self._boot))
 
     def end(self, lost: Sequence[int] | None = None) -> None:
-        """Log out. The entries with the seqs `lost` wait again; without it, whatever may not have reached the
-        other end. Ending twice is ending once."""
+        """Log out. The entries with the seqs `lost` wait again; without it, whatever may not have
+        reached the other end. Ending twice is ending once."""
         if self.ended:
             return
         handed = self.handed

@@ -9,7 +9,7 @@ from typing import Any
 
 from chatd.core.entries import TEXT
 from chatd.core.limits import Limits
-from chatd.realm.live_log import Feed, Run
+from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import Session
 from chatd.stores import Append, Origin, Store
@@ -18,14 +18,14 @@ from chatd.stores import Append, Origin, Store
 class Delivery:
     """What the store commits comes here (`committed`): readers first, then senders.
 
-    `delivered` is told of entries that a session which cannot acknowledge has been handed, whose senders want
-    to know.
+    `delivered` is told of entries that a session which cannot acknowledge has been handed, whose
+    senders want to know.
     """
 
     def __init__(
         self, store: Store, limits: Limits, delivered: Callable[[str, dict[str, list[int]]], None]
     ) -> None:
-        self.feeds: dict[str, Feed] = {}
+        self.live_logs: dict[str, LiveLog] = {}
         """the logs that somebody here reads, or may soon, by their names"""
         self._store = store
         self._limits = limits
@@ -49,26 +49,26 @@ class Delivery:
         reached: list[Session] = []
         claimed: list[Mailbox] = []
         runs = self._runs(appends)
-        for feed, run in runs:
-            if feed.claimed:
-                mailbox: Any = feed
+        for live_log, run in runs:
+            if live_log.claimed:
+                mailbox: Any = live_log
                 if (mailbox.session is None or not mailbox.session.live) and mailbox not in claimed:
                     claimed.append(mailbox)
-            for reader in feed.readers:
-                if reader.live:
-                    outbox = reader.session.outbox
+            for subscription in live_log.subscriptions:
+                if subscription.live:
+                    outbox = subscription.session.outbox
                     if not outbox:
-                        reached.append(reader.session)
+                        reached.append(subscription.session)
                     outbox.append(run)
         for session in reached:
             if session.outbox and not session.push():
                 session.fall_behind()
                 if session.mailbox.claimed and session.mailbox.session is session:
                     claimed.append(session.mailbox)
-        if self._store.volatile:
-            for feed, _ in runs:
-                if feed.head >= feed.forget_at:
-                    feed.forget()
+        if self._store.ephemeral:
+            for live_log, _ in runs:
+                if live_log.head >= live_log.trim_at:
+                    live_log.trim_consumed()
         if self._confirming:
             self._confirm()
         if claimed or self._held:
@@ -80,29 +80,33 @@ class Delivery:
             for function in waiting:
                 function()
 
-    def _runs(self, appends: Sequence[Append]) -> list[tuple[Feed, list[Append]]]:
+    def _runs(self, appends: Sequence[Append]) -> list[tuple[LiveLog, list[Append]]]:
         """What is new in the logs that somebody here reads."""
-        feeds = self.feeds
-        runs: list[tuple[Feed, list[Append]]] = []
+        live_logs = self.live_logs
+        runs: list[tuple[LiveLog, list[Append]]] = []
         run: list[Append] | None = None
-        log = feed = None
+        log = live_log = None
         for append in appends:
             # Bursts are to one log more often than not.
             if append.log is not log:
                 log = append.log
-                feed = feeds.get(log)
+                live_log = live_logs.get(log)
                 run = None
-            if feed is None or append.seq <= feed.head:
+            if live_log is None or append.seq <= live_log.head:
                 continue
-            feed.head = append.seq
+            live_log.head = append.seq
             if run is None:
                 # What only one reads need not be encoded for several.
-                run = [append] if len(feed.readers) < 2 else Run((append,))
-                runs.append((feed, run))
+                run = [append] if len(live_log.subscriptions) < 2 else Run((append,))
+                runs.append((live_log, run))
             else:
                 run.append(append)
-            if append.origin.wants_receipts and append.kind is TEXT and feed.__class__ is Mailbox:
-                mailbox = feed
+            if (
+                append.origin.wants_receipts
+                and append.kind is TEXT
+                and live_log.__class__ is Mailbox
+            ):
+                mailbox = live_log
                 mailbox.expect_receipts(((append.seq, append.sender),))
                 if mailbox.session is not None and mailbox.session.live:
                     self._confirming.append((mailbox, append.seq))
@@ -115,8 +119,9 @@ class Delivery:
             self._delivered(mailbox.log, mailbox.receipts_due(seq, seq))
 
     def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Entries that were not handed over are not safe while the store has it that a session takes them;
-        until it knows better, no sender may hear of them, nor of anything that came later."""
+        """Entries that were not handed over are not safe while the store has it that a session
+        takes them; until it knows better, no sender may hear of them, nor of anything that came
+        later."""
         held = _Held(appends, len(claimed))
         self._held.append(held)
         for mailbox in claimed:
@@ -153,7 +158,7 @@ def _answer(appends: Sequence[Append]) -> None:
         origin.answer()
 
 
-class Nobody:
+class NullOrigin:
     """The origin of entries of which nobody waits to hear."""
 
     wants_receipts = False

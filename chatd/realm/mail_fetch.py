@@ -1,4 +1,5 @@
-"""Fetching mail without a session: for protocols in which anyone may ask for an open account's mailbox."""
+"""Fetching mail without a session: for protocols in which anyone may ask for an open account's
+mailbox."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from chatd.core.limits import Limits
 from chatd.realm.mailbox import Mailbox
 
 
-class Fetch:
-    """The waiting mail of one account, from the oldest on. What is fetched waits until it is acknowledged.
+class MailFetch:
+    """The waiting mail of one account, from the oldest on. What is fetched waits until it is
+    acknowledged.
 
     The mailbox must have been loaded, and is given back by `close`.
     """
@@ -45,7 +47,8 @@ class Fetch:
         return None
 
     async def acknowledge(self, entries: Sequence[Entry]) -> None:
-        """They have been read, and the store knows it when this is done. Raises `StoreUnavailable`."""
+        """They have been read, and the store knows it when this is done. Raises
+        `StoreUnavailable`."""
         mailbox = self._mailbox
         for entry in entries:
             mailbox.acked = mailbox.acked.acknowledge(entry.seq, entry.seq)

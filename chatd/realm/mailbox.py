@@ -4,31 +4,34 @@ What the store keeps of it, beside the log itself, are documents under the log's
 
 - ``cursor``: what has been acknowledged.
 - ``reading``: how far rooms have been read, and since when; ``settings``: whom the account blocks.
-- ``claim``: there while a session takes every entry as it is committed. It says "all after seq `after`
-  is handed over the moment it is committed", so that no message costs a write of its own to say it.
+- ``claim``: there while a session takes every entry as it is committed. It says "all after seq
+  `after` is handed over the moment it is committed", so that no message costs a write of its own to
+  say it.
 
-An entry is handed to a claiming session before its sender hears that it was accepted. So if the daemon is
-killed, all that senders were told was accepted is with the kernel, on its way to the reader, or waiting in
-the log, and `Mailbox.settle` may count what follows `after` as read. For the same reason, what is committed
-between the end of a session and the end of its claim is not answered before the claim is gone. If the whole
-machine went down, that proves nothing: then those entries wait again, and may be seen twice, not never.
+An entry is handed to a claiming session before its sender hears that it was accepted. So if the
+daemon is killed, all that senders were told was accepted is with the kernel, on its way to the
+reader, or waiting in the log, and `Mailbox.settle` may count what follows `after` as read. For the
+same reason, what is committed between the end of a session and the end of its claim is not answered
+before the claim is gone. If the whole machine went down, that proves nothing: then those entries
+wait again, and may be seen twice, not never.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import Refused, StoreUnavailable
-from chatd.realm.live_log import Feed
+from chatd.realm.live_log import LiveLog
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Document, Store
 
 if TYPE_CHECKING:
-    from chatd.realm.auto_ack_session import ClaimingSession
+    from chatd.realm.auto_ack_session import AutoAckSession
     from chatd.realm.session import Session
 
 CURSOR = "cursor"
@@ -50,61 +53,41 @@ class Claim(msgspec.Struct, frozen=True, array_like=True):
     boot: str
 
 
-class Background(msgspec.Struct, frozen=True):
-    """How work that nobody waits for is done: `spawn` runs a coroutine and reports its failure, `sleep`
-    waits for some seconds."""
-
-    spawn: Callable[[Coroutine[Any, Any, None]], object]
-    sleep: Callable[[float], Awaitable[object]]
-
-
-async def all_of(*answers: Awaitable[Any]) -> list[Any]:
-    """The results, when all are there; if any failed, then the first failure."""
-    results: list[Any] = []
-    failure: Refused | None = None
-    for answer in answers:
-        try:
-            results.append(await answer)
-        except Refused as refused:
-            failure = failure or refused
-    if failure is not None:
-        raise failure
-    return results
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """An account's place in a room: `since` is when the room was made, for a later room of the same name is
-    another one; `cursor` what the account has acknowledged; `read` up to where a person has read."""
+class RoomPosition(msgspec.Struct, frozen=True, array_like=True):
+    """An account's place in a room: `since` is when the room was made, for a later room of the same
+    name is another one; `cursor` what the account has acknowledged; `read` up to where a person has
+    read."""
 
     since: int
     cursor: Cursor
     read: int
 
 
-class Reading(msgspec.Struct, array_like=True):
-    """What else is kept of an account's reading: up to where a person has read the inbox, its places in rooms
-    by the log's name, and when it was last seen (milliseconds since 1970, UTC)."""
+class ReadState(msgspec.Struct, array_like=True):
+    """What else is kept of an account's reading: up to where a person has read the inbox, its
+    places in rooms by the log's name, and when it was last seen (milliseconds since 1970, UTC)."""
 
     read: int = 0
-    places: dict[str, Place] = {}
+    places: dict[str, RoomPosition] = {}
     seen: int = 0
 
 
 class Settings(msgspec.Struct, frozen=True, array_like=True):
-    """What an account wants: names, in lower case, from which it takes nothing, and to look as if it were
-    never there."""
+    """What an account wants: names, in lower case, from which it takes nothing, and to look as if
+    it were never there."""
 
     blocked: tuple[str, ...] = ()
     hidden: bool = False
 
 
-class Mailbox(Feed):
+class Mailbox(LiveLog):
     """One inbox, from the time someone logs in until the store knows how far that someone read.
 
-    `head` is the last seq known to be committed; `cursor` is what a claiming session and those before it have
-    read, `acked` what has been acknowledged since the mailbox was loaded: the store should say both together,
-    or will as soon as it can. `claimed` is whether there may be a claim in the store; `reserved` how many
-    logins are under way, and `claiming` whether one of them is of a session that claims.
+    `head` is the last seq known to be committed; `cursor` is what a claiming session and those
+    before it have read, `acked` what has been acknowledged since the mailbox was loaded: the store
+    should say both together, or will as soon as it can. `claimed` is whether there may be a claim
+    in the store; `reserved` how many logins are under way, and `claiming` whether one of them is of
+    a session that claims.
     """
 
     __slots__ = (
@@ -123,7 +106,7 @@ class Mailbox(Feed):
         "failing",
         "gone",
         "loaded",
-        "reading",
+        "read_state",
         "reserved",
         "session",
         "settings",
@@ -131,19 +114,20 @@ class Mailbox(Feed):
     )
 
     def __init__(
-        self, store: Store, background: Background, log: str, settled: Callable[[Mailbox], None]
+        self, store: Store, background: Tasks, log: str, settled: Callable[[Mailbox], None]
     ) -> None:
-        """`settled` is called when nobody reads any more and the store knows all there is to know."""
+        """`settled` is called when nobody reads any more and the store knows all there is to
+        know."""
         super().__init__(store, log)
         self.cursor = Cursor()
         self.acked = Cursor()
-        self.session: ClaimingSession | None = None
+        self.session: AutoAckSession | None = None
         self.reserved = 0
         self.claiming = False
         self.gone = False
         self.failing = False
         """whether the last attempt to have something kept failed"""
-        self.reading = Reading()
+        self.read_state = ReadState()
         self.settings = Settings()
         self.unconfirmed: OrderedDict[int, str] = OrderedDict()
         """the seqs whose senders, named here, want to know when they are delivered"""
@@ -163,24 +147,28 @@ class Mailbox(Feed):
         """Read what the store has, unless that was done, and the answers to `others`. May raise
         `StoreUnavailable`."""
         if self.loaded:
-            return await all_of(*others)
+            return await gather(*others)
         store = self.store
         # All of them are in the queue before the first is awaited, so they are of one moment.
         kinds = (CURSOR, CLAIM, READING, SETTINGS)
-        head, *found = await all_of(
+        head, *found = await gather(
             store.head(self.log), *(store.get(kind, self.log) for kind in kinds), *others
         )
         # Another login may have been quicker.
         if not self.loaded:
             self.loaded = True
             self._kept = {
-                kind: document for kind, document in zip(kinds, found, strict=False) if document is not None
+                kind: document
+                for kind, document in zip(kinds, found, strict=False)
+                if document is not None
             }
             self.claimed = CLAIM in self._kept
             if CURSOR in self._kept:
-                self.cursor = self.acked = msgspec.msgpack.decode(self._kept[CURSOR].body, type=Cursor)
+                self.cursor = self.acked = msgspec.msgpack.decode(
+                    self._kept[CURSOR].body, type=Cursor
+                )
             if READING in self._kept:
-                self.reading = msgspec.msgpack.decode(self._kept[READING].body, type=Reading)
+                self.read_state = msgspec.msgpack.decode(self._kept[READING].body, type=ReadState)
             if SETTINGS in self._kept:
                 self.settings = msgspec.msgpack.decode(self._kept[SETTINGS].body, type=Settings)
             self.head = max(self.head, head)
@@ -192,29 +180,33 @@ class Mailbox(Feed):
         return (self.cursor if self.session is None else self.session.handed).union(self.acked)
 
     @property
-    def forgettable(self) -> int:
-        """See `Feed`."""
-        return min([self.known.upto, *(reader.position for reader in self.readers)])
+    def consumed(self) -> int:
+        """See `LiveLog`."""
+        return min(
+            [self.known.upto, *(subscription.position for subscription in self.subscriptions)]
+        )
 
     @property
     def sessions(self) -> list[Session]:
         """All sessions of the account."""
-        return [cast("Session", reader.session) for reader in self.readers]
+        return [cast("Session", subscription.session) for subscription in self.subscriptions]
 
-    def release(self, session: ClaimingSession) -> None:
+    def release(self, session: AutoAckSession) -> None:
         """The claiming session is over."""
         self.session = None
-        self.detach(session)
+        self.unsubscribe(session)
 
     def expect_receipts(self, entries: Iterable[tuple[int, str]]) -> None:
-        """Remember who wrote the entries of these seqs, for `receipts_due`; of the latest ones only."""
+        """Remember who wrote the entries of these seqs, for `receipts_due`; of the latest ones
+        only."""
         unconfirmed = self.unconfirmed
         unconfirmed.update(entries)
         while len(unconfirmed) > _UNCONFIRMED:
             unconfirmed.popitem(last=False)
 
     def receipts_due(self, first: int, last: int) -> dict[str, list[int]]:
-        """Who should hear that the entries from `first` to `last` are delivered, and of which of theirs."""
+        """Who should hear that the entries from `first` to `last` are delivered, and of which of
+        theirs."""
         due: dict[str, list[int]] = {}
         unconfirmed = self.unconfirmed
         if last - first < len(unconfirmed):
@@ -228,14 +220,18 @@ class Mailbox(Feed):
         return due
 
     def settle(self, boot: str) -> None:
-        """After a daemon that ended without a word: decide what its sessions had read (see above)."""
+        """After a daemon that ended without a word: decide what its sessions had read (see
+        above)."""
         if CLAIM in self._kept:
             claim = msgspec.msgpack.decode(self._kept[CLAIM].body, type=Claim)
             read = claim.boot == boot
-            self.keep(self.cursor.acknowledge(claim.after + 1, self.head) if read else self.cursor, None)
+            self.keep(
+                self.cursor.acknowledge(claim.after + 1, self.head) if read else self.cursor, None
+            )
 
     def keep_soon(self) -> None:
-        """Have what has changed kept within `SOON_SECONDS`, together with what changes until then."""
+        """Have what has changed kept within `SOON_SECONDS`, together with what changes until
+        then."""
         if not self._soon:
             self._soon = True
             self._background.spawn(self._keep_later())
@@ -245,10 +241,14 @@ class Mailbox(Feed):
         if self._soon and not self.gone:
             self.keep_now()
 
-    def keep(self, cursor: Cursor, claim: Claim | None, tried: Callable[[], None] | None = None) -> None:
-        """Have the store say this from now on, trying until it does or something newer is to be said.
+    def keep(
+        self, cursor: Cursor, claim: Claim | None, tried: Callable[[], None] | None = None
+    ) -> None:
+        """Have the store say this from now on, trying until it does or something newer is to be
+        said.
 
-        `tried` is called as soon as this, or what came after it, has been committed or has failed once.
+        `tried` is called as soon as this, or what came after it, has been committed or has failed
+        once.
         """
         self._asked = True
         self.cursor = cursor
@@ -305,16 +305,17 @@ class Mailbox(Feed):
 
     def settle_down(self) -> None:
         """Say that this mailbox is done with, if it is."""
-        if not self.readers and not self.reserved and not self._saving:
+        if not self.subscriptions and not self.reserved and not self._saving:
             self._settled(self)
 
     def _submit(self) -> list[tuple[str, bytes | None, Awaitable[int | None]]]:
-        """Queue what has to be written for the store to say what it should: (kind, body, the new version)."""
+        """Queue what has to be written for the store to say what it should: (kind, body, the new
+        version)."""
         cursor = self.cursor.union(self.acked)
         wanted = {
             CURSOR: _encoded(cursor, Cursor()),
             CLAIM: _encoded(self._claim, None),
-            READING: _encoded(self.reading, Reading()),
+            READING: _encoded(self.read_state, ReadState()),
             SETTINGS: _encoded(self.settings, Settings()),
         }
         changes: list[tuple[str, bytes | None, Awaitable[int | None]]] = []

@@ -1,4 +1,5 @@
-"""Who may do what: the only place that decides. Each function returns, or raises what to tell the asker."""
+"""Who may do what: the only place that decides. Each function returns, or raises what to tell the
+asker."""
 
 from __future__ import annotations
 
@@ -12,16 +13,17 @@ from chatd.core.errors import (
     NotLoggedIn,
     NotTheAuthor,
     NotTheSender,
-    PasswordNeeded,
+    OpenAccountsForbidden,
     PasswordRequired,
     RegistrationClosed,
     TextTooLong,
     UnknownMember,
     UnknownRoom,
 )
-from chatd.realm.account import Account
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.room import INVITED, LOBBY, MEMBER, MODERATOR, OWNER, RANKS, Room
+from chatd.core.names import LOBBY
+from chatd.realm.accounts import Account
+from chatd.realm.ack_session import AckSession
+from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, Room
 from chatd.realm.session import Session
 
 OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
@@ -29,8 +31,8 @@ OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Who may become somebody here: `registration` is one of the above; `open_accounts`: whether accounts
-    without a password may be made and used."""
+    """Who may become somebody here: `registration` is one of the above; `open_accounts`: whether
+    accounts without a password may be made and used."""
 
     registration: str = OPEN
     open_accounts: bool = True
@@ -47,9 +49,9 @@ def check_registration(policy: Policy, invited: bool) -> None:
 
 def check_open_accounts(policy: Policy) -> None:
     """Whether there may be accounts without a password, and one may log in to them. Raises
-    `PasswordNeeded`."""
+    `OpenAccountsForbidden`."""
     if not policy.open_accounts:
-        raise PasswordNeeded()
+        raise OpenAccountsForbidden()
 
 
 def check_open(account: Account) -> None:
@@ -78,20 +80,20 @@ def check_text(text: str, limit: int) -> None:
         raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
 
 
-def check_author(session: FollowingSession, entry: Entry) -> None:
+def check_author(session: AckSession, entry: Entry) -> None:
     """Only what one has said oneself can be changed, and only texts. Raises `NotTheAuthor`."""
     if not is_author(session, entry) or entry.kind != TEXT:
         raise NotTheAuthor()
 
 
-def is_author(session: FollowingSession, entry: Entry) -> bool:
+def is_author(session: AckSession, entry: Entry) -> bool:
     """Whether this account said it, not a former one of the same name."""
     return entry.sender == session.name and entry.time >= session.created
 
 
 def may_see(room: Room, name: str) -> bool:
     """A private room is there for those in it, and those invited."""
-    return not room.charter.private or room.charter.role(name) != ""
+    return not room.record.private or room.record.role(name) != ""
 
 
 def check_seen(room: Room, name: str) -> None:
@@ -108,7 +110,7 @@ def check_join(room: Room, name: str) -> None:
 def check_role(room: Room, name: str, role: str) -> None:
     """That takes at least this role. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
     check_seen(room, name)
-    own = room.charter.role(name)
+    own = room.record.role(name)
     if RANKS[own] < RANKS[MEMBER]:
         raise NotAMember()
     if RANKS[own] < RANKS[role]:
@@ -122,29 +124,34 @@ def check_topic(room: Room, name: str) -> None:
 
 def check_invite(room: Room, name: str) -> None:
     """In a public room every member may invite. Raises as `check_role`."""
-    check_role(room, name, MODERATOR if room.charter.private else MEMBER)
+    check_role(room, name, MODERATOR if room.record.private else MEMBER)
 
 
 def check_kick(room: Room, name: str, other: str) -> None:
     """Those of lower rank can be put out. Raises as `check_role`, and `UnknownMember`."""
     check_role(room, name, MODERATOR)
-    role = room.charter.role(other)
+    role = room.record.role(other)
     if not role:
         raise UnknownMember(f"{room.name} has no member {other}")
-    if RANKS[role] >= RANKS[room.charter.role(name)]:
+    if RANKS[role] >= RANKS[room.record.role(name)]:
         raise NotAllowed(f"{other} is a {role} of {room.name}, as much as you")
 
 
 def check_owner(room: Room, name: str, member: str = "") -> None:
     """Roles, access and deletion are the owner's. Raises as `check_role`, and `UnknownMember`."""
     check_role(room, name, OWNER)
-    if member and room.charter.role(member) in ("", INVITED):
+    if member and room.record.role(member) in ("", INVITED):
         raise UnknownMember(f"{room.name} has no member {member}")
 
 
-def check_retract(session: FollowingSession, entry: Entry, room: Room | None) -> None:
-    """One's own messages can be deleted, and by moderators all in their room. Raises `NotTheAuthor`."""
-    if room is None or entry.kind != TEXT or RANKS[room.charter.role(session.name)] < RANKS[MODERATOR]:
+def check_retract(session: AckSession, entry: Entry, room: Room | None) -> None:
+    """One's own messages can be deleted, and by moderators all in their room. Raises
+    `NotTheAuthor`."""
+    if (
+        room is None
+        or entry.kind != TEXT
+        or RANKS[room.record.role(session.name)] < RANKS[MODERATOR]
+    ):
         check_author(session, entry)
 
 

@@ -1,8 +1,8 @@
 """The heart: who is who, who is there, who is told what. One realm is shared by all protocols.
 
-Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of a
-message (`send` and `committed`) is plain calls. What is said about rooms, people and earlier entries has
-files of its own: `membership`, `people`, `remarks`.
+Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of
+a message (`send` and `committed`) is plain calls. What is said about rooms, people and earlier
+entries has files of its own: `membership`, `people`, `remarks`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ from itertools import count
 from typing import Protocol
 
 from chatd.core.entries import INVITE
-from chatd.core.errors import AlreadyLoggedIn, NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
+from chatd.core.errors import (
+    AlreadyLoggedIn,
+    NameTaken,
+    NotAMember,
+    Refused,
+    UnknownAccount,
+    UnknownRoom,
+)
 from chatd.core.limits import Limits
-from chatd.realm.account import ACCOUNT, Account, check_name, inbox
-from chatd.realm.accounts import Directory, decoded
-from chatd.realm.ack_session import FollowingPeer, FollowingSession
-from chatd.realm.auto_ack_session import ClaimingPeer, ClaimingSession
-from chatd.realm.delivery import Delivery, Nobody
-from chatd.realm.mail_fetch import Fetch
-from chatd.realm.mailbox import CLAIM, Background, Mailbox, all_of
+from chatd.core.names import check_name, mailbox_log
+from chatd.realm.accounts import ACCOUNT, Account, Accounts, decoded
+from chatd.realm.ack_session import AckPeer, AckSession
+from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
+from chatd.realm.delivery import Delivery, NullOrigin
+from chatd.realm.mail_fetch import MailFetch
+from chatd.realm.mailbox import CLAIM, Mailbox
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -35,11 +42,13 @@ from chatd.realm.remarks import Remarks
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Append, Store
 
 
 class Message(Protocol):
-    """What somebody says: who it claims to be (None: itself), to whom, and the sender's own key for it."""
+    """What somebody says: who it claims to be (None: itself), to whom, and the sender's own key for
+    it."""
 
     @property
     def sender(self) -> str | None: ...
@@ -54,14 +63,14 @@ class Message(Protocol):
 class Realm:
     """Accounts, sessions, mailboxes and rooms over one store.
 
-    `boot` names this run of the machine; `now` gives milliseconds since 1970 (UTC), and ids count on from
-    what it says first.
+    `boot` names this run of the machine; `now` gives milliseconds since 1970 (UTC), and ids count
+    on from what it says first.
     """
 
     def __init__(
         self,
         store: Store,
-        background: Background,
+        background: Tasks,
         limits: Limits,
         boot: str = "",
         now: Callable[[], int] = lambda: 0,
@@ -78,8 +87,8 @@ class Realm:
         # Texts of so many characters have no more bytes than are allowed.
         self._short = limits.text // 4
         self._mailboxes: dict[str, Mailbox] = {}
-        self._nobody = Nobody()
-        self.directory = Directory(store, limits, background)
+        self._nobody = NullOrigin()
+        self.accounts = Accounts(store, limits, background)
         self.rooms = Rooms(self)
         self.people = People(self)
         self.remarks = Remarks(self)
@@ -99,7 +108,7 @@ class Realm:
         self, name: str | None, pattern: str, after: str, limit: int
     ) -> tuple[list[Room], bool, str]:
         """See `Rooms.find`. Raises `PatternTooLong`."""
-        self.directory.check_pattern(pattern)
+        self.accounts.check_pattern(pattern)
         return await self.rooms.find(name, pattern, after, limit)
 
     async def register(self, name: str, account: Account, invite: str | None = None) -> None:
@@ -109,46 +118,53 @@ class Realm:
         """
         self.check_register(account.password is None, invite)
         if self.policy.registration != INVITE_ONLY or invite is None:
-            await self.directory.register(name, account)
+            await self.accounts.register(name, account)
             return
         check_name(name)
-        if await self.directory.account(name) is not None:
+        if await self.accounts.account(name) is not None:
             raise NameTaken()
         await redeem(self.store, invite, self.now())
         try:
-            await self.directory.register(name, account)
+            await self.accounts.register(name, account)
         except NameTaken:
             await restore(self.store, invite)
             raise
 
     def check_register(self, open_account: bool, invite: str | None = None) -> None:
-        """Whether the policy lets anyone make such an account. Raises `RegistrationClosed`, `InviteRequired`,
-        `PasswordNeeded`."""
+        """Whether the policy lets anyone make such an account. Raises `RegistrationClosed`,
+        `InviteRequired`, `OpenAccountsForbidden`."""
         check_registration(self.policy, invite is not None)
         if open_account:
             check_open_accounts(self.policy)
 
     async def set_password(
-        self, name: str, password: str | None, account: Account | None = None, asker: Session | None = None
+        self,
+        name: str,
+        password: str | None,
+        account: Account | None = None,
+        asker: Session | None = None,
     ) -> None:
-        """Give an account another password (its hash, or None: it becomes open) and end its sessions but the
-        asker's. With `account`: if it is still that. Raises `UnknownAccount`."""
+        """Give an account another password (its hash, or None: it becomes open) and end its
+        sessions but the asker's. With `account`: if it is still that. Raises `UnknownAccount`."""
         if account is None:
-            found = await self.directory.account(name)
+            found = await self.accounts.account(name)
             if found is None:
                 raise UnknownAccount()
             name, account = found
-        await self.directory.set_password(name, account, password)
-        await self.kick(name, "password-changed", "The password has been changed: log in again.", asker)
+        await self.accounts.set_password(name, account, password)
+        await self.kick(
+            name, "password-changed", "The password has been changed: log in again.", asker
+        )
 
     async def delete(self, session: Session) -> None:
-        """Delete the account of `session` with its inbox; the session is over, and so are its others."""
+        """Delete the account of `session` with its inbox; the session is over, and so are its
+        others."""
         if not session.ended:
             await self._delete(session.mailbox, session.name, session)
 
     async def remove(self, name: str) -> None:
         """Delete an account, for operators. Raises `UnknownAccount`."""
-        name = await self.directory.display_name(name)
+        name = await self.accounts.display_name(name)
         mailbox = self._mailbox(name)
         mailbox.reserved += 1
         try:
@@ -159,28 +175,30 @@ class Realm:
 
     async def _delete(self, mailbox: Mailbox, name: str, asker: Session | None) -> None:
         document = await self.store.get(ACCOUNT, name)
-        if document is None or self.directory.leaving(name):
+        if document is None or self.accounts.leaving(name):
             return
-        self.directory.leave(name)
+        self.accounts.leave(name)
         try:
-            for log in list(mailbox.reading.places):
+            for log in list(mailbox.read_state.places):
                 try:
                     await self.rooms.leave(name, log)
                 except (NotAMember, UnknownRoom):
-                    mailbox.reading.places.pop(log, None)
+                    mailbox.read_state.places.pop(log, None)
             mailbox.gone = True
             try:
                 # Both are in the queue before either is awaited: one transaction.
-                await all_of(self.store.delete(ACCOUNT, name, document.version), self.store.drop(mailbox.log))
+                await gather(
+                    self.store.delete(ACCOUNT, name, document.version), self.store.drop(mailbox.log)
+                )
             except BaseException:
                 # Sessions may have ended meanwhile; what they have read still has to be kept.
                 mailbox.gone = False
                 self._mailboxes.setdefault(mailbox.log, mailbox)
-                self.delivery.feeds.setdefault(mailbox.log, mailbox)
+                self.delivery.live_logs.setdefault(mailbox.log, mailbox)
                 mailbox.when_kept(_nothing)
                 raise
         finally:
-            self.directory.left(name)
+            self.accounts.left(name)
         for session in mailbox.sessions:
             session.vanish()
             if session is not asker:
@@ -198,11 +216,12 @@ class Realm:
 
     # Sessions
 
-    async def login(self, name: str, account: Account, peer: ClaimingPeer) -> ClaimingSession:
-        """Log `peer` in as the account `name`, whose right to it has been proven when it was `account`.
+    async def login(self, name: str, account: Account, peer: AutoAckPeer) -> AutoAckSession:
+        """Log `peer` in as the account `name`, whose right to it has been proven when it was
+        `account`.
 
-        Raises `AlreadyLoggedIn`, unless the peer takes over; `UnknownAccount` if it has been deleted
-        meanwhile, even if there is another of that name now; `StoreUnavailable`.
+        Raises `AlreadyLoggedIn`, unless the peer takes over; `UnknownAccount` if it has been
+        deleted meanwhile, even if there is another of that name now; `StoreUnavailable`.
         """
         mailbox = self._mailbox(name)
         if mailbox.session is not None:
@@ -217,7 +236,7 @@ class Realm:
         mailbox.claiming = True
         try:
             await self._check_in(mailbox, name, account)
-            session = ClaimingSession(
+            session = AutoAckSession(
                 name, mailbox, peer, self.store, self.limits, self._boot, self.now(), self._went
             )
         finally:
@@ -226,25 +245,26 @@ class Realm:
         self._came(session)
         return session
 
-    async def follow(self, name: str, account: Account, peer: FollowingPeer) -> FollowingSession:
-        """The same for a peer that acknowledges what it gets. Nothing is pushed before `Session.begin`.
+    async def follow(self, name: str, account: Account, peer: AckPeer) -> AckSession:
+        """The same for a peer that acknowledges what it gets. Nothing is pushed before
+        `Session.begin`.
 
         Raises `UnknownAccount`, `StoreUnavailable`.
         """
         mailbox = self._mailbox(name)
         try:
             await self._check_in(mailbox, name, account)
-            places = mailbox.reading.places
+            places = mailbox.read_state.places
             await self.rooms.load(list(places))
-            session = FollowingSession(
+            session = AckSession(
                 name, account.created, mailbox, peer, self.limits, self.now(), self._went
             )
             for log in list(places):
                 room = self.rooms.loaded(log)
                 if (
                     room is not None
-                    and room.charter.created == places[log].since
-                    and name.lower() in room.charter.members
+                    and room.record.created == places[log].since
+                    and name.lower() in room.record.members
                 ):
                     session.follow(room, places[log])
                 else:
@@ -254,21 +274,28 @@ class Realm:
         self._came(session)
         return session
 
-    async def mail(self, name: str, account: Account) -> Fetch:
-        """The waiting mail of an account, for somebody who need not be logged in. Raises as `follow`."""
+    async def mail(self, name: str, account: Account) -> MailFetch:
+        """The waiting mail of an account, for somebody who need not be logged in. Raises as
+        `follow`."""
         mailbox = self._mailbox(name)
         try:
             await self._check_in(mailbox, name, account)
         except Refused:
             self._unreserve(mailbox)
             raise
-        return Fetch(mailbox, self.limits, lambda: self._unreserve(mailbox))
+        return MailFetch(mailbox, self.limits, lambda: self._unreserve(mailbox))
 
     async def _check_in(self, mailbox: Mailbox, name: str, account: Account) -> None:
-        """Load a mailbox, to be given back with `_unreserve`, if its account is still what it was."""
+        """Load a mailbox, to be given back with `_unreserve`, if its account is still what it
+        was."""
         mailbox.reserved += 1
         (found,) = await mailbox.load(self.store.get(ACCOUNT, name))
-        if found is None or self.directory.leaving(name) or mailbox.gone or decoded(found) != account:
+        if (
+            found is None
+            or self.accounts.leaving(name)
+            or mailbox.gone
+            or decoded(found) != account
+        ):
             raise UnknownAccount()
 
     def _unreserve(self, mailbox: Mailbox) -> None:
@@ -276,72 +303,73 @@ class Realm:
         mailbox.settle_down()
 
     def _came(self, session: Session) -> None:
-        if len(session.mailbox.readers) == 1:
+        if len(session.mailbox.subscriptions) == 1:
             self.people.came(session)
 
     def _went(self, session: Session) -> None:
-        if isinstance(session, FollowingSession):
+        if isinstance(session, AckSession):
             self.people.forget(session)
         mailbox = session.mailbox
-        if not mailbox.readers and not mailbox.gone:
-            mailbox.reading.seen = self.now()
+        if not mailbox.subscriptions and not mailbox.gone:
+            mailbox.read_state.seen = self.now()
             self.people.went(session)
 
     def online(self, name: str) -> bool:
         """Whether someone is logged in as `name`."""
-        mailbox = self._mailboxes.get(inbox(name))
-        return mailbox is not None and bool(mailbox.readers or mailbox.reserved)
+        mailbox = self._mailboxes.get(mailbox_log(name))
+        return mailbox is not None and bool(mailbox.subscriptions or mailbox.reserved)
 
     def sessions(self) -> list[Session]:
         """All there are."""
         return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
 
-    def following(self, name: str) -> list[FollowingSession]:
+    def following(self, name: str) -> list[AckSession]:
         """The sessions of an account that follow logs."""
         mailbox = self.mailbox(name)
         found = [] if mailbox is None else mailbox.sessions
-        return [session for session in found if isinstance(session, FollowingSession)]
+        return [session for session in found if isinstance(session, AckSession)]
 
     def mailbox(self, name: str) -> Mailbox | None:
         """That of an account somebody is logged in as, perhaps."""
-        return self._mailboxes.get(inbox(name))
+        return self._mailboxes.get(mailbox_log(name))
 
     def _mailbox(self, name: str) -> Mailbox:
         """That of an account, which may have to be loaded."""
-        log = inbox(name)
+        log = mailbox_log(name)
         mailbox = self._mailboxes.get(log)
         if mailbox is None:
             mailbox = Mailbox(self.store, self._background, log, self._settled)
-            self._mailboxes[log] = self.delivery.feeds[log] = mailbox
+            self._mailboxes[log] = self.delivery.live_logs[log] = mailbox
         return mailbox
 
     def _settled(self, mailbox: Mailbox) -> None:
         if self._mailboxes.get(mailbox.log) is mailbox:
             del self._mailboxes[mailbox.log]
-            del self.delivery.feeds[mailbox.log]
+            del self.delivery.live_logs[mailbox.log]
 
-    def add_feed(self, room: Room) -> None:
-        """See `chatd.realm.rooms.House`."""
-        self.delivery.feeds[room.log] = room
+    def add_live_log(self, room: Room) -> None:
+        """See `chatd.realm.rooms.Context`."""
+        self.delivery.live_logs[room.log] = room
 
-    def remove_feed(self, log: str) -> None:
-        """See `chatd.realm.rooms.House`."""
-        self.delivery.feeds.pop(log, None)
+    def remove_live_log(self, log: str) -> None:
+        """See `chatd.realm.rooms.Context`."""
+        self.delivery.live_logs.pop(log, None)
 
     # Messages
 
     def send(self, session: Session, messages: Sequence[Message], time: int) -> int:
-        """Append texts to the logs of their recipients; `session` is answered when they are durable.
+        """Append texts to the logs of their recipients; `session` is answered when they are
+        durable.
 
-        Takes as many of `messages` as it can without asking the store, from the front, and says how many:
-        0 if it does not know whether there is such a recipient (await `account`). `time` is milliseconds
-        since 1970 (UTC). Raises, if the first is refused, `NotTheSender`, `UnknownAccount`, `TextTooLong`,
-        `NotAMember`, `Blocked`.
+        Takes as many of `messages` as it can without asking the store, from the front, and says how
+        many: 0 if it does not know whether there is such a recipient (await `account`). `time` is
+        milliseconds since 1970 (UTC). Raises, if the first is refused, `NotTheSender`,
+        `UnknownAccount`, `TextTooLong`, `NotAMember`, `Blocked`.
         """
         name = session.name
         short = self._short
-        known = self.directory.known
-        anyone_blocks = self.directory.blocked
+        known = self.accounts.known
+        anyone_blocks = self.accounts.blocked
         ids = self._ids
         appends: list[Append] = []
         recipient = log = None
@@ -360,7 +388,9 @@ class Realm:
                         log = self._address(session, recipient)
                 if log is None:
                     break
-                appends.append(Append(log, next(ids), time, name, text, session, message, key=message.key))
+                appends.append(
+                    Append(log, next(ids), time, name, text, session, message, key=message.key)
+                )
         except Refused:
             if not appends:
                 raise
@@ -369,12 +399,12 @@ class Realm:
 
     def _address(self, session: Session, recipient: str) -> str | None:
         """The log of a recipient, None if it is not known whether there is one."""
-        if recipient.startswith("#") and isinstance(session, FollowingSession):
+        if recipient.startswith("#") and isinstance(session, AckSession):
             log = recipient.lower()
-            if log not in session.readers:
+            if log not in session.subscriptions:
                 raise NotAMember()
             return log
-        return self.directory.inbox(recipient, session.name)
+        return self.accounts.mailbox_log(recipient, session.name)
 
     def append(self, append: Append) -> None:
         """Put an entry into a log; its origin is told. `flush` is the caller's."""
@@ -388,15 +418,16 @@ class Realm:
         """Append an entry of which nobody waits to hear; `flush` is the caller's."""
         self.append(Append(log, next(self._ids), self.now(), sender, body, self._nobody, kind=kind))
 
-    async def invite(self, session: FollowingSession, room: str, name: str) -> None:
+    async def invite(self, session: AckSession, room: str, name: str) -> None:
         """Let somebody join a room, and tell them. Raises as `Rooms.invite`, and `Blocked`."""
-        log = await self.directory.check_reachable(name, session.name)
+        log = await self.accounts.check_reachable(name, session.name)
         invited = await self.rooms.invite(session.name, room, name)
         if invited is not None:
             self.note(log, session.name, INVITE, (await self.rooms.room(room)).name)
 
-    def fetch(self, session: ClaimingSession) -> None:
-        """Have the waiting mail replayed: what comes meanwhile comes after it (`Session.catch_up`)."""
+    def fetch(self, session: AutoAckSession) -> None:
+        """Have the waiting mail replayed: what comes meanwhile comes after it
+        (`Session.catch_up`)."""
         if session.ask() and session.live:
             session.fall_behind()
 

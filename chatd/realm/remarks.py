@@ -1,4 +1,5 @@
-"""What is said about an entry: edits, deletions, reactions, receipts, reports; and reading a log again."""
+"""What is said about an entry: edits, deletions, reactions, receipts, reports; and reading a log
+again."""
 
 from __future__ import annotations
 
@@ -10,15 +11,16 @@ import msgspec
 from chatd.core.entries import DELETION, EDIT, REACTION, REPORT, TEXT, Cursor, Entry
 from chatd.core.errors import UnknownEntry, UnknownLog
 from chatd.core.limits import Limits
-from chatd.realm.account import inbox
-from chatd.realm.accounts import Directory
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.mailbox import CURSOR, READING, Mailbox, Place, Reading, all_of
+from chatd.core.names import mailbox_log
+from chatd.realm.accounts import Accounts
+from chatd.realm.ack_session import AckSession
+from chatd.realm.mailbox import CURSOR, READING, Mailbox, ReadState, RoomPosition
 from chatd.realm.permissions import check_author, check_retract, check_text, is_author
 from chatd.realm.rooms import Rooms
+from chatd.realm.tasks import gather
 from chatd.stores import PAGE_BYTES, Append, Store
 
-REPORTS = inbox("server")
+REPORTS = mailbox_log("server")
 """the log that operators read: nobody can be called that"""
 
 _EXCERPT = 500
@@ -26,13 +28,13 @@ _READ_AT_ONCE = 1_000
 _CHUNK = 32
 
 
-class House(Protocol):
+class Context(Protocol):
     """What remarks need of the realm."""
 
     store: Store
     limits: Limits
     rooms: Rooms
-    directory: Directory
+    accounts: Accounts
 
     def append(self, append: Append) -> None:
         """Put an entry into a log; its origin is told. `flush` is the caller's."""
@@ -49,68 +51,69 @@ class House(Protocol):
     def mailbox(self, name: str) -> Mailbox | None:
         """That of an account somebody is logged in as, perhaps."""
 
-    def following(self, name: str) -> list[FollowingSession]:
+    def following(self, name: str) -> list[AckSession]:
         """The sessions of an account that follow logs."""
 
 
 class Remarks:
     """About entries that a session may read, or has written."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: Context) -> None:
+        self._context = house
         self._store = house.store
 
-    async def _entry(self, session: FollowingSession, log: str, seq: int) -> Entry:
-        """An entry of a log that the session follows, or one it wrote to somebody. Raises `UnknownEntry`."""
-        if seq < 1 or (log.startswith("#") and log not in session.readers):
+    async def _entry(self, session: AckSession, log: str, seq: int) -> Entry:
+        """An entry of a log that the session follows, or one it wrote to somebody. Raises
+        `UnknownEntry`."""
+        if seq < 1 or (log.startswith("#") and log not in session.subscriptions):
             raise UnknownEntry()
         entries = await self._store.read(log, seq - 1, 1)
         if not entries or entries[0].seq != seq:
             raise UnknownEntry()
         entry = entries[0]
-        if log not in session.readers and not is_author(session, entry):
+        if log not in session.subscriptions and not is_author(session, entry):
             raise UnknownEntry()
         return entry
 
     async def edit(
-        self, session: FollowingSession, log: str, seq: int, text: str, key: str | None, message: Any
+        self, session: AckSession, log: str, seq: int, text: str, key: str | None, message: Any
     ) -> None:
         """Replace a text; the session is answered when that is durable. Raises `UnknownEntry`,
         `NotTheAuthor`, `TextTooLong`."""
-        check_text(text, self._house.limits.text)
+        check_text(text, self._context.limits.text)
         entry = await self._entry(session, log, seq)
         check_author(session, entry)
         await self._check_reachable(session, log)
         self._append(session, log, EDIT, text, entry.id, key, message)
 
     async def retract(
-        self, session: FollowingSession, log: str, seq: int, key: str | None, message: Any
+        self, session: AckSession, log: str, seq: int, key: str | None, message: Any
     ) -> None:
         """Delete a message; the session is answered when that is durable. Raises `UnknownEntry`,
         `NotTheAuthor`."""
         entry = await self._entry(session, log, seq)
-        check_retract(session, entry, self._house.rooms.loaded(log))
+        check_retract(session, entry, self._context.rooms.loaded(log))
         self._append(session, log, DELETION, "", entry.id, key, message)
 
     async def react(
-        self, session: FollowingSession, log: str, seq: int, reaction: str, key: str | None, message: Any
+        self, session: AckSession, log: str, seq: int, reaction: str, key: str | None, message: Any
     ) -> None:
         """React to a message; the session is answered when that is durable. Raises `UnknownEntry`,
         `UnknownAccount`, `Blocked`."""
         entry = await self._entry(session, log, seq)
         if log == session.mailbox.log:
-            log = await self._house.directory.check_reachable(entry.sender, session.name)
+            log = await self._context.accounts.check_reachable(entry.sender, session.name)
         else:
             await self._check_reachable(session, log)
         self._append(session, log, REACTION, reaction, entry.id, key, message)
 
-    async def _check_reachable(self, session: FollowingSession, log: str) -> None:
+    async def _check_reachable(self, session: AckSession, log: str) -> None:
         if log.startswith("@") and log != session.mailbox.log:
-            await self._house.directory.check_reachable(log[1:], session.name)
+            await self._context.accounts.check_reachable(log[1:], session.name)
 
     def _append(
         self,
-        session: FollowingSession,
+        session: AckSession,
         log: str,
         kind: str,
         body: str,
@@ -118,9 +121,20 @@ class Remarks:
         key: str | None,
         message: Any,
     ) -> None:
-        house = self._house
-        self._house.append(
-            Append(log, house.new_id(), house.now(), session.name, body, session, message, kind, key, about)
+        house = self._context
+        self._context.append(
+            Append(
+                log,
+                house.new_id(),
+                house.now(),
+                session.name,
+                body,
+                session,
+                message,
+                kind,
+                key,
+                about,
+            )
         )
 
     # Receipts
@@ -131,30 +145,30 @@ class Remarks:
 
     def _tell(self, log: str, what: str, due: dict[str, list[int]]) -> None:
         for sender, seqs in due.items():
-            for session in self._house.following(sender):
+            for session in self._context.following(sender):
                 if session.wants_receipts:
                     session.peer.receipt(log, what, seqs)
 
-    async def mark_read(self, session: FollowingSession, log: str, seq: int) -> None:
+    async def mark_read(self, session: AckSession, log: str, seq: int) -> None:
         """A person has read up to there; those who wrote to it hear of it. Raises `UnknownLog`,
         `UnknownEntry`."""
-        reader = session.readers.get(log)
-        if reader is None:
+        subscription = session.subscriptions.get(log)
+        if subscription is None:
             raise UnknownLog()
-        if seq > reader.feed.head:
+        if seq > subscription.live_log.head:
             raise UnknownEntry()
         mailbox = session.mailbox
-        reading = mailbox.reading
-        place = reading.places.get(log)
-        before = reading.read if place is None else place.read
+        read_state = mailbox.read_state
+        place = read_state.places.get(log)
+        before = read_state.read if place is None else place.read
         if seq <= before:
             return
         if place is None:
-            reading.read = seq
+            read_state.read = seq
         else:
-            reading.places[log] = Place(place.since, place.cursor, seq)
+            read_state.places[log] = RoomPosition(place.since, place.cursor, seq)
         mailbox.keep_soon()
-        for other in self._house.following(session.name):
+        for other in self._context.following(session.name):
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, "read", [seq])
         if place is None:
@@ -167,7 +181,7 @@ class Remarks:
             self._tell(log, "read", due)
 
     async def receipts(
-        self, session: FollowingSession, log: str, seqs: Iterable[int]
+        self, session: AckSession, log: str, seqs: Iterable[int]
     ) -> list[tuple[int, bool, bool]]:
         """(seq, delivered, read) of entries that this account sent to the inbox `log`.
 
@@ -176,33 +190,38 @@ class Remarks:
         if not log.startswith("@"):
             raise UnknownLog()
         wanted = list(dict.fromkeys(seq for seq in seqs if seq > 0))
-        stored_cursor, stored_reading, *pages = await all_of(
+        stored_cursor, stored_reading, *pages = await gather(
             self._store.get(CURSOR, log),
             self._store.get(READING, log),
             *(self._store.read(log, seq - 1, 1) for seq in wanted),
         )
-        mailbox = self._house.mailbox(log[1:])
-        cursor, reading = _decoded(stored_cursor, Cursor()), _decoded(stored_reading, Reading())
+        mailbox = self._context.mailbox(log[1:])
+        cursor, read_state = (
+            _decoded(stored_cursor, Cursor()),
+            _decoded(stored_reading, ReadState()),
+        )
         if mailbox is not None and mailbox.loaded:
-            cursor, reading = mailbox.known, mailbox.reading
+            cursor, read_state = mailbox.known, mailbox.read_state
         own = [
             seq
             for seq, page in zip(wanted, pages, strict=True)
             if page and page[0].seq == seq and is_author(session, page[0])
         ]
-        return [(seq, cursor.has(seq) or seq <= reading.read, seq <= reading.read) for seq in own]
+        return [
+            (seq, cursor.has(seq) or seq <= read_state.read, seq <= read_state.read) for seq in own
+        ]
 
     # Reading again
 
     async def history(
-        self, session: FollowingSession, log: str, after: int, before: int, limit: int
+        self, session: AckSession, log: str, after: int, before: int, limit: int
     ) -> tuple[list[Entry], bool]:
-        """Entries after seq `after`, or, with `before` greater than 0, the last ones before it; oldest first.
-        At most `limit` and about `PAGE_BYTES` of text, and whether there are others beyond. Raises
-        `UnknownLog`."""
-        if log not in session.readers:
+        """Entries after seq `after`, or, with `before` greater than 0, the last ones before it;
+        oldest first. At most `limit` and about `PAGE_BYTES` of text, and whether there are others
+        beyond. Raises `UnknownLog`."""
+        if log not in session.subscriptions:
             raise UnknownLog()
-        head = session.readers[log].feed.head
+        head = session.subscriptions[log].live_log.head
         limit = max(1, limit)
         if not before:
             entries = await self._store.read(log, after, limit)
@@ -241,18 +260,20 @@ class Remarks:
 
     # To the operators
 
-    async def report(self, session: FollowingSession, name: str, reason: str, log: str, seq: int) -> None:
+    async def report(self, session: AckSession, name: str, reason: str, log: str, seq: int) -> None:
         """Tell the operators of an account, perhaps of an entry it wrote. Raises `UnknownAccount`,
         `UnknownEntry`."""
-        shown = await self._house.directory.display_name(name)
+        shown = await self._context.accounts.display_name(name)
         body = f"{shown}: {reason}"
         if log:
             entry = await self._entry(session, log, seq)
             if entry.sender.lower() != shown.lower():
                 raise UnknownEntry(f"that entry is not by {shown}")
             body += f"\n{log} {seq}: {entry.body[:_EXCERPT]}"
-        self._house.note(REPORTS, session.name, REPORT, body)
+        self._context.note(REPORTS, session.name, REPORT, body)
 
 
 def _decoded(document: Any, nothing: Any) -> Any:
-    return nothing if document is None else msgspec.msgpack.decode(document.body, type=type(nothing))
+    return (
+        nothing if document is None else msgspec.msgpack.decode(document.body, type=type(nothing))
+    )

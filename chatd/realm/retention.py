@@ -1,7 +1,8 @@
 """Retention: the oldest entries of inboxes and rooms go when they are too old, or too many.
 
-Mail that waits is never trimmed. Whether entries are too old is found by bisection, since a log's times grow
-with its seqs; where the system's clock has been set back, an entry may go a little early or late.
+Mail that waits is never trimmed. Whether entries are too old is found by bisection, since a log's
+times grow with its seqs; where the system's clock has been set back, an entry may go a little early
+or late.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import msgspec
 from chatd.core.entries import Cursor, Entry
 from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
-from chatd.realm.account import ACCOUNT, inbox
-from chatd.realm.mailbox import CURSOR, Background, all_of
-from chatd.realm.room import ROOM, room_log
+from chatd.core.names import mailbox_log, room_log
+from chatd.realm.accounts import ACCOUNT
+from chatd.realm.mailbox import CURSOR
+from chatd.realm.room import ROOM
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Document, Store
 
 INTERVAL_SECONDS = 600.0
@@ -28,14 +31,14 @@ PAUSE_SECONDS = 0.02
 
 
 class Trimming:
-    """Goes through all logs, again and again. `now` gives milliseconds since 1970 (UTC); `read`, for an
-    inbox, up to which seq its sessions have read it, None if there are none."""
+    """Goes through all logs, again and again. `now` gives milliseconds since 1970 (UTC); `read`,
+    for an inbox, up to which seq its sessions have read it, None if there are none."""
 
     def __init__(
         self,
         store: Store,
         retention: Retention,
-        background: Background,
+        background: Tasks,
         now: Callable[[], int],
         read: Callable[[str], int | None],
     ) -> None:
@@ -55,7 +58,7 @@ class Trimming:
 
     async def trim_all(self) -> None:
         """Trim all logs once. Raises `StoreUnavailable`."""
-        for kind, log_of in ((ACCOUNT, inbox), (ROOM, room_log)):
+        for kind, log_of in ((ACCOUNT, mailbox_log), (ROOM, room_log)):
             after = ""
             while names := await self._store.page(kind, "*", after, AT_ONCE):
                 await self._trim([log_of(name) for name in names])
@@ -63,9 +66,10 @@ class Trimming:
                 await self._background.sleep(PAUSE_SECONDS)
 
     async def _trim(self, logs: Sequence[str]) -> None:
-        """Trim some logs. Most have nothing to trim, which their first entry and their head tell."""
+        """Trim some logs. Most have nothing to trim, which their first entry and their head
+        tell."""
         store = self._store
-        answers = await all_of(
+        answers = await gather(
             *(store.read(log, 0, 1) for log in logs),
             *(store.head(log) for log in logs),
         )
@@ -76,7 +80,8 @@ class Trimming:
                     await self._trim_one(log, oldest[0], upto)
 
     async def _excess(self, log: str, oldest: Entry, head: int) -> int:
-        """Up to which seq the entries of a log, whose first and last are known, are too old or too many."""
+        """Up to which seq the entries of a log, whose first and last are known, are too old or too
+        many."""
         age, count = self._retention.age, self._retention.count
         too_many = 0 if count is None else head - count
         if age is None:
@@ -96,8 +101,9 @@ class Trimming:
         return old
 
     async def _trim_one(self, log: str, oldest: Entry, upto: int) -> None:
-        """Trim a log unless it has become another meanwhile; an inbox as far as it has been read."""
-        still, cursor = await all_of(self._store.read(log, 0, 1), self._store.get(CURSOR, log))
+        """Trim a log unless it has become another meanwhile; an inbox as far as it has been
+        read."""
+        still, cursor = await gather(self._store.read(log, 0, 1), self._store.get(CURSOR, log))
         if not still or still[0].id != oldest.id:
             return
         if log.startswith("@"):
@@ -106,7 +112,8 @@ class Trimming:
             await self._store.trim(log, upto)
 
     def _read(self, log: str, cursor: Document | None) -> int:
-        """Up to which seq an inbox has been read. Sessions know what the store will be told when they end."""
+        """Up to which seq an inbox has been read. Sessions know what the store will be told when
+        they end."""
         read = self._read_by_sessions(log)
         if read is not None:
             return read

@@ -6,15 +6,12 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.errors import IllegalRoom
-from chatd.realm.account import check_word
-from chatd.realm.live_log import Feed
+from chatd.core.names import room_log
+from chatd.realm.live_log import LiveLog
 from chatd.stores import Document, Store
 
 ROOM = "room"
 """the kind of document that holds a room; its key is the room's name"""
-LOBBY = "#lobby"
-"""the room that is always there, and that everyone may join"""
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
 RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
@@ -23,9 +20,10 @@ RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
 _VOLATILE_HISTORY = 4_096
 
 
-class Charter(msgspec.Struct, frozen=True, array_like=True):
-    """What is stored of a room beside its log. Names are in lower case where they are keys, and in `owner`
-    and `moderators`; `members` stand in order of joining. `created` is milliseconds since 1970."""
+class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
+    """What is stored of a room beside its log. Names are in lower case where they are keys, and in
+    `owner` and `moderators`; `members` stand in order of joining. `created` is milliseconds since
+    1970."""
 
     created: int
     owner: str
@@ -42,20 +40,22 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
             return OWNER if key == self.owner else MODERATOR if key in self.moderators else MEMBER
         return INVITED if key in self.invited else ""
 
-    def with_member(self, name: str) -> Charter:
+    def with_member(self, name: str) -> RoomRecord:
         """This room with one member more."""
         key = name.lower()
         invited = {other: shown for other, shown in self.invited.items() if other != key}
         return msgspec.structs.replace(self, members={**self.members, key: name}, invited=invited)
 
-    def without(self, name: str) -> Charter:
-        """This room without a member, or without an invitation. An owner's place goes to the moderator who
-        came first, else to the member who did."""
+    def without(self, name: str) -> RoomRecord:
+        """This room without a member, or without an invitation. An owner's place goes to the
+        moderator who came first, else to the member who did."""
         key = name.lower()
         members = {other: shown for other, shown in self.members.items() if other != key}
         owner = self.owner
         if owner == key:
-            owner = next((other for other in members if other in self.moderators), next(iter(members), ""))
+            owner = next(
+                (other for other in members if other in self.moderators), next(iter(members), "")
+            )
         return msgspec.structs.replace(
             self,
             owner=owner,
@@ -64,7 +64,7 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
             invited={other: shown for other, shown in self.invited.items() if other != key},
         )
 
-    def with_role(self, name: str, role: str) -> Charter:
+    def with_role(self, name: str, role: str) -> RoomRecord:
         """This room with another role for a member; a new owner makes the old one a moderator."""
         key = name.lower()
         moderators = [other for other in self.moderators if other != key]
@@ -78,11 +78,11 @@ class Charter(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, owner=owner, moderators=tuple(moderators))
 
 
-class Room(Feed):
-    """A room with those who read it now. `name` is as it was first written; while it is `pinned` it must not
-    be given up although nobody reads it."""
+class Room(LiveLog):
+    """A room with those who read it now. `name` is as it was first written; while it is `pinned` it
+    must not be given up although nobody reads it."""
 
-    __slots__ = ("changes", "changing", "charter", "name", "pinned", "version")
+    __slots__ = ("changes", "changing", "name", "pinned", "record", "version")
 
     def __init__(self, store: Store, document: Document, head: int) -> None:
         super().__init__(store, room_log(document.key))
@@ -92,25 +92,14 @@ class Room(Feed):
         """what is to be stored next (`chatd.realm.room_updates`)"""
         self.changing = False
         self.head = head
-        self.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
+        self.update(document.version, msgspec.msgpack.decode(document.body, type=RoomRecord))
 
-    def update(self, version: int, charter: Charter) -> None:
+    def update(self, version: int, record: RoomRecord) -> None:
         """It has been changed."""
         self.version = version
-        self.charter = charter
+        self.record = record
 
     @property
-    def forgettable(self) -> int:
-        """See `Feed`."""
+    def consumed(self) -> int:
+        """See `LiveLog`."""
         return self.head - _VOLATILE_HISTORY
-
-
-def room_log(name: str) -> str:
-    """The name of the log that is this room's; the same for every spelling of the name."""
-    return name.lower()
-
-
-def check_room_name(name: str) -> None:
-    """Accept the name of a room, or raise `IllegalRoom`."""
-    if not name.startswith("#") or not check_word(name[1:]):
-        raise IllegalRoom()

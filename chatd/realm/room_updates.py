@@ -1,7 +1,9 @@
-"""Changing a room: what is to be different is stored by compare-and-set, and together with what others want.
+"""Changing a room: what is to be different is stored by compare-and-set, and together with what
+others want.
 
-A whole class may come to the lobby at once. One after another, each would find that somebody else was
-quicker, and try again; so those who come while a change is being stored are stored together next.
+A whole class may come to the lobby at once. One after another, each would find that somebody else
+was quicker, and try again; so those who come while a change is being stored are stored together
+next.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from chatd.core.errors import Busy, Conflict, Refused, UnknownRoom
-from chatd.realm.room import ROOM, Charter, Room
+from chatd.realm.room import ROOM, Room, RoomRecord
 from chatd.stores import Store
 
 _ATTEMPTS = 16
@@ -20,7 +22,9 @@ _ATTEMPTS = 16
 class _Change:
     __slots__ = ("change", "check", "done", "refusal")
 
-    def __init__(self, check: Callable[[], object], change: Callable[[Charter], Charter]) -> None:
+    def __init__(
+        self, check: Callable[[], object], change: Callable[[RoomRecord], RoomRecord]
+    ) -> None:
         self.check = check
         self.change = change
         self.refusal: Refused | None = None
@@ -28,10 +32,13 @@ class _Change:
 
 
 async def change(
-    store: Store, room: Room, check: Callable[[], object], change: Callable[[Charter], Charter]
+    store: Store,
+    room: Room,
+    check: Callable[[], object],
+    change: Callable[[RoomRecord], RoomRecord],
 ) -> None:
-    """Store another charter, made by `change` from the one there is then, if `check` does not refuse it.
-    Raises what that does, `UnknownRoom`, `Busy`, `StoreUnavailable`."""
+    """Store another charter, made by `change` from the one there is then, if `check` does not
+    refuse it. Raises what that does, `UnknownRoom`, `Busy`, `StoreUnavailable`."""
     wanted = _Change(check, change)
     room.changes.append(wanted)
     if not room.changing:
@@ -53,13 +60,13 @@ async def _store(store: Store, room: Room, changes: Sequence[_Change]) -> None:
     refusal: Refused | None = Busy()
     try:
         for _ in range(_ATTEMPTS):
-            charter = _changed(room, changes)
-            if charter is room.charter:
+            record = _changed(room, changes)
+            if record is room.record:
                 refusal = None
                 return
             try:
-                body = msgspec.msgpack.encode(charter)
-                room.update(await store.update(ROOM, room.log, room.version, body), charter)
+                body = msgspec.msgpack.encode(record)
+                room.update(await store.update(ROOM, room.log, room.version, body), record)
                 refusal = None
                 return
             except Conflict:
@@ -67,7 +74,9 @@ async def _store(store: Store, room: Room, changes: Sequence[_Change]) -> None:
                 if document is None:
                     raise UnknownRoom() from None
                 if document.version > room.version:
-                    room.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
+                    room.update(
+                        document.version, msgspec.msgpack.decode(document.body, type=RoomRecord)
+                    )
     except Refused as refused:
         refusal = refused
     finally:
@@ -76,9 +85,9 @@ async def _store(store: Store, room: Room, changes: Sequence[_Change]) -> None:
             wanted.done = True
 
 
-def _changed(room: Room, changes: Sequence[_Change]) -> Charter:
+def _changed(room: Room, changes: Sequence[_Change]) -> RoomRecord:
     """The charter after these changes, one after another; those that are refused change nothing."""
-    before = room.charter
+    before = room.record
     try:
         for each in changes:
             each.refusal = None
@@ -88,7 +97,7 @@ def _changed(room: Room, changes: Sequence[_Change]) -> Charter:
             except Refused as refused:
                 each.refusal = refused
             else:
-                room.charter = each.change(room.charter)
-        return room.charter
+                room.record = each.change(room.record)
+        return room.record
     finally:
-        room.charter = before
+        room.record = before

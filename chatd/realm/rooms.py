@@ -1,7 +1,8 @@
 """Who is in which room: making rooms, joining, leaving, inviting, and all that changes one.
 
-The room's document decides who is a member; the account's own note of its places (`chatd.realm.mailbox.Reading`)
-says where it goes on reading, and is written first, so that it never lacks a room.
+The room's document decides who is a member; the account's own note of its places
+(`chatd.realm.mailbox.ReadState`) says where it goes on reading, and is written first, so that it
+never lacks a room.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from chatd.core.errors import (
     UnknownRoom,
 )
 from chatd.core.limits import Limits
-from chatd.realm.accounts import Directory
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.mailbox import Mailbox, Place, all_of
+from chatd.core.names import LOBBY, check_room_name, room_log
+from chatd.realm.accounts import Accounts
+from chatd.realm.ack_session import AckSession
+from chatd.realm.mailbox import Mailbox, RoomPosition
 from chatd.realm.permissions import (
     check_invite,
     check_join,
@@ -37,25 +39,26 @@ from chatd.realm.permissions import (
     is_eternal,
     may_see,
 )
-from chatd.realm.room import LOBBY, MEMBER, MODERATOR, OWNER, ROOM, Charter, Room, check_room_name, room_log
+from chatd.realm.room import MEMBER, MODERATOR, OWNER, ROOM, Room, RoomRecord
 from chatd.realm.room_updates import change
+from chatd.realm.tasks import gather
 from chatd.stores import Document, Store
 
 _ATTEMPTS = 16
 _CACHED = 10_000
 
 
-class House(Protocol):
+class Context(Protocol):
     """What rooms need of the realm."""
 
     store: Store
     limits: Limits
-    directory: Directory
+    accounts: Accounts
 
-    def add_feed(self, room: Room) -> None:
+    def add_live_log(self, room: Room) -> None:
         """Keep its head up to date, and push to its readers."""
 
-    def remove_feed(self, log: str) -> None:
+    def remove_live_log(self, log: str) -> None:
         """No longer."""
 
     def now(self) -> int:
@@ -64,15 +67,15 @@ class House(Protocol):
     def note(self, log: str, sender: str, kind: str, body: str) -> None:
         """Append an entry of which nobody waits to hear; `flush` is the caller's."""
 
-    def following(self, name: str) -> list[FollowingSession]:
+    def following(self, name: str) -> list[AckSession]:
         """The sessions of an account that follow logs."""
 
 
 class Rooms:
     """All rooms. Every method that changes one has been stored when it returns."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: Context) -> None:
+        self._context = house
         self._store = house.store
         self._limits = house.limits
         self._rooms: dict[str, Room] = {}
@@ -80,7 +83,9 @@ class Rooms:
     async def start(self) -> None:
         """See to it that there is a lobby."""
         try:
-            await self._store.create(ROOM, LOBBY, msgspec.msgpack.encode(Charter(self._house.now(), "")))
+            await self._store.create(
+                ROOM, LOBBY, msgspec.msgpack.encode(RoomRecord(self._context.now(), ""))
+            )
         except Exists:
             return
 
@@ -90,9 +95,11 @@ class Rooms:
         missing = [log for log in dict.fromkeys(logs) if log not in self._rooms]
         if missing:
             questions = [
-                answer for log in missing for answer in (self._store.get(ROOM, log), self._store.head(log))
+                answer
+                for log in missing
+                for answer in (self._store.get(ROOM, log), self._store.head(log))
             ]
-            answers = await all_of(*questions)
+            answers = await gather(*questions)
             for document, head in zip(answers[::2], answers[1::2], strict=True):
                 if document is not None:
                     self._keep(document, head)
@@ -104,14 +111,14 @@ class Rooms:
         if log not in self._rooms:
             if len(self._rooms) >= _CACHED:
                 for other in list(self._rooms.values()):
-                    if not other.readers and not other.pinned:
+                    if not other.subscriptions and not other.pinned:
                         self._forget(other.log)
             self._rooms[log] = room = Room(self._store, document, head)
-            self._house.add_feed(room)
+            self._context.add_live_log(room)
 
     def _forget(self, log: str) -> None:
         self._rooms.pop(log, None)
-        self._house.remove_feed(log)
+        self._context.remove_live_log(log)
 
     def loaded(self, log: str) -> Room | None:
         """A room that is known already: that of anyone's reading is."""
@@ -126,49 +133,51 @@ class Rooms:
 
     # In and out
 
-    async def create(self, session: FollowingSession, name: str, topic: str, private: bool) -> Room:
-        """Make a room, with its maker as the owner. Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`,
-        `LimitReached`."""
+    async def create(self, session: AckSession, name: str, topic: str, private: bool) -> Room:
+        """Make a room, with its maker as the owner. Raises `IllegalRoom`, `RoomTaken`,
+        `TopicTooLong`, `LimitReached`."""
         check_room_name(name)
         self._check_topic(topic)
         mailbox = session.mailbox
         self._check_places(mailbox)
         key = session.name.lower()
-        charter = Charter(self._house.now(), key, topic, private, {key: session.name})
+        record = RoomRecord(self._context.now(), key, topic, private, {key: session.name})
         log = room_log(name)
         if await self._store.get(ROOM, name) is not None:
             raise RoomTaken()
-        former = mailbox.reading.places.get(log)
-        mailbox.reading.places[log] = Place(charter.created, Cursor(), 0)
+        former = mailbox.read_state.places.get(log)
+        mailbox.read_state.places[log] = RoomPosition(record.created, Cursor(), 0)
         try:
             await mailbox.kept()
-            await self._store.create(ROOM, name, msgspec.msgpack.encode(charter))
+            await self._store.create(ROOM, name, msgspec.msgpack.encode(record))
         except BaseException as error:
             if former is None:
-                mailbox.reading.places.pop(log, None)
+                mailbox.read_state.places.pop(log, None)
             else:
-                mailbox.reading.places[log] = former
+                mailbox.read_state.places[log] = former
             mailbox.keep_soon()
             if isinstance(error, Exists):
                 raise RoomTaken() from None
             raise
         room = await self.room(name)
         self._enter(room, session)
-        self._house.note(room.log, session.name, JOIN, "")
+        self._context.note(room.log, session.name, JOIN, "")
         return room
 
-    async def join(self, session: FollowingSession, name: str) -> Room:
+    async def join(self, session: AckSession, name: str) -> Room:
         """Become a member, or find out that one is. Raises `UnknownRoom`, `LimitReached`."""
         room = await self.room(name)
         check_join(room, session.name)
         mailbox = session.mailbox
-        if session.name.lower() in room.charter.members and room.log in mailbox.reading.places:
+        if session.name.lower() in room.record.members and room.log in mailbox.read_state.places:
             return room
         self._check_places(mailbox)
-        if len(room.charter.members) >= self._limits.members:
-            raise LimitReached(f"{room.name} has {self._limits.members} members, the most there can be")
-        place = Place(room.charter.created, Cursor(room.head), room.head)
-        mailbox.reading.places[room.log] = place
+        if len(room.record.members) >= self._limits.members:
+            raise LimitReached(
+                f"{room.name} has {self._limits.members} members, the most there can be"
+            )
+        place = RoomPosition(room.record.created, Cursor(room.head), room.head)
+        mailbox.read_state.places[room.log] = place
         room.pinned += 1
         try:
             await mailbox.kept()
@@ -176,23 +185,23 @@ class Rooms:
                 self._store,
                 room,
                 partial(check_join, room, session.name),
-                lambda charter: charter.with_member(session.name),
+                lambda record: record.with_member(session.name),
             )
         except BaseException:
-            mailbox.reading.places.pop(room.log, None)
+            mailbox.read_state.places.pop(room.log, None)
             mailbox.keep_soon()
             raise
         finally:
             room.pinned -= 1
         # A login in between may have thought that this place was of a former membership.
-        mailbox.reading.places.setdefault(room.log, place)
+        mailbox.read_state.places.setdefault(room.log, place)
         mailbox.keep_soon()
         self._enter(room, session)
-        self._house.note(room.log, session.name, JOIN, "")
+        self._context.note(room.log, session.name, JOIN, "")
         return room
 
-    def _enter(self, room: Room, session: FollowingSession) -> None:
-        for each in self._house.following(session.name):
+    def _enter(self, room: Room, session: AckSession) -> None:
+        for each in self._context.following(session.name):
             each.enter(room)
             if each is not session:
                 each.peer.joined(room.log)
@@ -205,18 +214,18 @@ class Rooms:
         await self._remove(room, name, check, LEAVE, name, "", "left")
 
     async def kick(self, name: str, room_name: str, other: str) -> None:
-        """Put a member out, or take an invitation back. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`,
-        `UnknownMember`."""
+        """Put a member out, or take an invitation back. Raises `UnknownRoom`, `NotAMember`,
+        `NotAllowed`, `UnknownMember`."""
         room = await self.room(room_name)
         check_kick(room, name, other)
         key = other.lower()
-        shown = room.charter.members.get(key)
+        shown = room.record.members.get(key)
         if shown is None:
             await change(
                 self._store,
                 room,
                 partial(check_kick, room, name, other),
-                lambda charter: charter.without(other),
+                lambda record: record.without(other),
             )
         else:
             await self._remove(
@@ -233,17 +242,17 @@ class Rooms:
         body: str,
         reason: str,
     ) -> None:
-        last = not is_eternal(room) and list(room.charter.members) == [name.lower()]
+        last = not is_eternal(room) and list(room.record.members) == [name.lower()]
         if last:
             await self._delete(room, reason)
             return
-        await change(self._store, room, check, lambda charter: charter.without(name))
+        await change(self._store, room, check, lambda record: record.without(name))
         self._put_out(room, name, reason)
-        self._house.note(room.log, sender, kind, body)
+        self._context.note(room.log, sender, kind, body)
 
     def _put_out(self, room: Room, name: str, reason: str) -> None:
-        for session in self._house.following(name):
-            session.mailbox.reading.places.pop(room.log, None)
+        for session in self._context.following(name):
+            session.mailbox.read_state.places.pop(room.log, None)
             session.mailbox.keep_soon()
             session.quit(room.log)
             session.peer.left(room.name, reason)
@@ -259,16 +268,20 @@ class Rooms:
         await self._delete(await self.room(room_name), "deleted")
 
     async def _delete(self, room: Room, reason: str) -> None:
-        members = list(room.charter.members)
+        members = list(room.record.members)
         for _ in range(_ATTEMPTS):
             try:
-                await all_of(self._store.delete(ROOM, room.log, room.version), self._store.drop(room.log))
+                await gather(
+                    self._store.delete(ROOM, room.log, room.version), self._store.drop(room.log)
+                )
                 break
             except Conflict:
                 document = await self._store.get(ROOM, room.log)
                 if document is None:
                     break
-                room.update(document.version, msgspec.msgpack.decode(document.body, type=Charter))
+                room.update(
+                    document.version, msgspec.msgpack.decode(document.body, type=RoomRecord)
+                )
         self._forget(room.log)
         for member in members:
             self._put_out(room, member, reason)
@@ -276,14 +289,16 @@ class Rooms:
             await self.start()
 
     def _check_places(self, mailbox: Mailbox) -> None:
-        if len(mailbox.reading.places) >= self._limits.rooms:
+        if len(mailbox.read_state.places) >= self._limits.rooms:
             raise LimitReached(f"an account can be in {self._limits.rooms} rooms at most")
 
     # What changes a room
 
     def _check_topic(self, topic: str) -> None:
         if len(topic) > self._limits.topic:
-            raise TopicTooLong(f"topic too long: {len(topic)} characters, the limit is {self._limits.topic}")
+            raise TopicTooLong(
+                f"topic too long: {len(topic)} characters, the limit is {self._limits.topic}"
+            )
 
     async def set_topic(self, name: str, room_name: str, topic: str) -> None:
         """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `TopicTooLong`."""
@@ -294,9 +309,9 @@ class Rooms:
             self._store,
             room,
             partial(check_topic, room, name),
-            lambda charter: msgspec.structs.replace(charter, topic=topic),
+            lambda record: msgspec.structs.replace(record, topic=topic),
         )
-        self._house.note(room.log, name, TOPIC, topic)
+        self._context.note(room.log, name, TOPIC, topic)
 
     async def set_private(self, name: str, room_name: str, private: bool) -> None:
         """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
@@ -306,28 +321,31 @@ class Rooms:
             self._store,
             room,
             partial(check_owner, room, name),
-            lambda charter: msgspec.structs.replace(charter, private=private),
+            lambda record: msgspec.structs.replace(record, private=private),
         )
-        self._house.note(room.log, name, ACCESS, "private" if private else "public")
+        self._context.note(room.log, name, ACCESS, "private" if private else "public")
 
     async def invite(self, name: str, room_name: str, other: str) -> str | None:
-        """Let somebody join. Gives their name if they are to be told, None if they are a member already.
+        """Let somebody join. Gives their name if they are to be told, None if they are a member
+        already.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `LimitReached`."""
         room = await self.room(room_name)
         check_invite(room, name)
-        other = await self._house.directory.display_name(other)
+        other = await self._context.accounts.display_name(other)
         key = other.lower()
-        if key in room.charter.members:
+        if key in room.record.members:
             return None
-        if len(room.charter.invited) >= self._limits.members:
+        if len(room.record.invited) >= self._limits.members:
             raise LimitReached(f"{room.name} has {self._limits.members} invitations open")
-        if key not in room.charter.invited:
+        if key not in room.record.invited:
             await change(
                 self._store,
                 room,
                 partial(check_invite, room, name),
-                lambda charter: msgspec.structs.replace(charter, invited={**charter.invited, key: other}),
+                lambda record: msgspec.structs.replace(
+                    record, invited={**record.invited, key: other}
+                ),
             )
         return other
 
@@ -337,7 +355,7 @@ class Rooms:
             raise UnknownRole(f"a role is {OWNER}, {MODERATOR} or {MEMBER}, not {role!r}")
         room = await self.room(room_name)
         check_owner(room, name, other)
-        if room.charter.owner == other.lower():
+        if room.record.owner == other.lower():
             if role != OWNER:
                 raise UnknownRole("an owner makes another member the owner first")
             return
@@ -346,17 +364,17 @@ class Rooms:
             self._store,
             room,
             partial(check_owner, room, name, other),
-            lambda charter: charter.with_role(other, role),
+            lambda record: record.with_role(other, role),
         )
-        self._house.note(room.log, name, ROLE, f"{room.charter.members[other.lower()]} {role}")
+        self._context.note(room.log, name, ROLE, f"{room.record.members[other.lower()]} {role}")
 
     # Looking
 
     async def find(
         self, name: str | None, pattern: str, after: str, limit: int
     ) -> tuple[list[Room], bool, str]:
-        """Rooms whose names match a glob, in alphabetical order, that `name` may see (None: all of them);
-        whether there may be more, and the name to go on from."""
+        """Rooms whose names match a glob, in alphabetical order, that `name` may see (None: all of
+        them); whether there may be more, and the name to go on from."""
         names = await self._store.page(ROOM, pattern, after, limit)
         rooms = [room for room in await self.load(names) if room is not None]
         shown = [room for room in rooms if name is None or may_see(room, name)]
@@ -365,15 +383,15 @@ class Rooms:
     async def members(
         self, name: str, room_name: str, after: str, limit: int
     ) -> tuple[list[tuple[str, str]], bool]:
-        """(name, role) of the members, and to moderators of those invited, in alphabetical order; and whether
-        there are more. Raises `UnknownRoom`, `NotAMember`."""
+        """(name, role) of the members, and to moderators of those invited, in alphabetical order;
+        and whether there are more. Raises `UnknownRoom`, `NotAMember`."""
         room = await self.room(room_name)
         check_seen(room, name)
-        charter = room.charter
-        if charter.private:
+        record = room.record
+        if record.private:
             check_role(room, name, MEMBER)
-        everyone = dict(charter.members)
-        if charter.role(name) in (OWNER, MODERATOR):
-            everyone.update(charter.invited)
+        everyone = dict(record.members)
+        if record.role(name) in (OWNER, MODERATOR):
+            everyone.update(record.invited)
         keys = sorted(key for key in everyone if key > after.lower())
-        return [(everyone[key], charter.role(key)) for key in keys[:limit]], len(keys) > limit
+        return [(everyone[key], record.role(key)) for key in keys[:limit]], len(keys) > limit

@@ -1,8 +1,9 @@
 """What all sessions are: a peer logged in as an account, that sends and is told what became of it.
 
-There are two kinds, for two kinds of protocols. A `chatd.realm.auto_ack_session.ClaimingSession` speaks for a peer that
-cannot acknowledge anything: what it has been handed counts as read. A `chatd.realm.ack_session.FollowingSession` is
-for one that acknowledges, and that reads rooms besides its inbox.
+There are two kinds, for two kinds of protocols. A `chatd.realm.auto_ack_session.AutoAckSession`
+speaks for a peer that cannot acknowledge anything: what it has been handed counts as read. A
+`chatd.realm.ack_session.AckSession` is for one that acknowledges, and that reads rooms besides its
+inbox.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ class Peer(Protocol):
 
     @property
     def writable(self) -> bool:
-        """Whether the connection has taken all it was given; when it has again, call `Session.catch_up`."""
+        """Whether the connection has taken all it was given; when it has again, call
+        `Session.catch_up`."""
 
     @property
     def about(self) -> str:
@@ -31,7 +33,8 @@ class Peer(Protocol):
         """Tell what became of appends that this peer sent, in order."""
 
     def dismiss(self, code: str, sentence: str) -> None:
-        """The session has been ended from this side: say why, as far as the protocol can, and close."""
+        """The session has been ended from this side: say why, as far as the protocol can, and
+        close."""
 
 
 class Session:
@@ -54,7 +57,9 @@ class Session:
 
     peer: Peer
 
-    def __init__(self, name: str, mailbox: Mailbox, since: int, went: Callable[[Session], None]) -> None:
+    def __init__(
+        self, name: str, mailbox: Mailbox, since: int, went: Callable[[Session], None]
+    ) -> None:
         """`went` is called when it has ended."""
         self.name = name
         self.mailbox = mailbox
@@ -67,7 +72,8 @@ class Session:
         self._went = went
 
     def push(self) -> bool:
-        """Hand over the outbox; False if the peer could not take all of it and has fallen behind."""
+        """Hand over the outbox; False if the peer could not take all of it and has fallen
+        behind."""
         raise NotImplementedError
 
     def fall_behind(self) -> None:
@@ -99,7 +105,7 @@ class Session:
         answers = self.answers
         self.answers = []
         self.peer.answer(answers)
-        if len(self.mailbox.readers) > 1:
+        if len(self.mailbox.subscriptions) > 1:
             for other in self.mailbox.sessions:
                 if other is not self:
                     other.echo(answers)

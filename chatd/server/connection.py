@@ -1,8 +1,9 @@
-"""What every protocol's connections have in common: messages taken in order, and all the reasons to wait.
+"""What every protocol's connections have in common: messages taken in order, and all the reasons to
+wait.
 
-A subclass turns bytes into messages (`decoder`), takes as many as it can at once (`burst`) and the rest
-one by one (`perform`). While something has to be waited for, further messages queue here and the transport
-is paused, so that a peer that sends on fills its own buffers, not ours.
+A subclass turns bytes into messages (`decoder`), takes as many as it can at once (`burst`) and the
+rest one by one (`perform`). While something has to be waited for, further messages queue here and
+the transport is paused, so that a peer that sends on fills its own buffers, not ours.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from zope.interface import implementer
 
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.session import Session
-from chatd.server.rate_limit import Allowance
+from chatd.server.rate_limit import TokenBucket
 from chatd.server.tcp_transport import tune
 from chatd.server.tls import fingerprint_of
-from chatd.server.write_tracker import Receipts
+from chatd.server.write_tracker import WriteTracker
 
 M = TypeVar("M", covariant=True)
 
@@ -72,7 +73,7 @@ class Connection(Protocol):
     _timed = False
     _deaf = False
     _leaving_since: float | None = None
-    _allowance: Allowance | None = None
+    _allowance: TokenBucket | None = None
     _refusals = 0
 
     def __init__(self, factory: Any, decoder: Decoder[Any]) -> None:
@@ -101,12 +102,14 @@ class Connection(Protocol):
 
     def connectionMade(self) -> None:
         """Count it as a stranger until it logs in."""
-        self.receipts = Receipts(self.transport)
+        self.receipts = WriteTracker(self.transport)
         self.transport.registerProducer(self, True)
         tune(self.transport)
         limits = self.factory.limits
         if limits.rate is not None:
-            self._allowance = Allowance(limits.rate, limits.rate * limits.burst_seconds, self.clock.seconds())
+            self._allowance = TokenBucket(
+                limits.rate, limits.rate * limits.burst_seconds, self.clock.seconds()
+            )
         self.factory.came(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -284,7 +287,8 @@ class Connection(Protocol):
         """Our own half-close, for lingering, has been done."""
 
     def shut(self) -> None:
-        """Close, from our side: what was begun is finished and answered, what was not is dropped."""
+        """Close, from our side: what was begun is finished and answered, what was not is
+        dropped."""
         self._queue.clear()
         self.hold(CLOSING)
         self._settle_reading()
@@ -298,7 +302,8 @@ class Connection(Protocol):
         self.shut()
 
     def break_off(self) -> None:
-        """Close because the peer's stream means nothing any more, but let it read what was said of that."""
+        """Close because the peer's stream means nothing any more, but let it read what was said of
+        that."""
         self._queue.clear()
         self._deaf = True
         self._end()
@@ -323,7 +328,11 @@ class Connection(Protocol):
             now = self.clock.seconds()
             if self._leaving_since is None:
                 self._leaving_since = now
-            if self.session is not None and self.unread() and now - self._leaving_since < _ARRIVAL_TIME:
+            if (
+                self.session is not None
+                and self.unread()
+                and now - self._leaving_since < _ARRIVAL_TIME
+            ):
                 self.clock.callLater(_ARRIVAL_POLL, self._leave_when_done)
                 return
         self.log_out()
@@ -335,7 +344,8 @@ class Connection(Protocol):
             if self.held & CLOSING and getattr(self.transport, "input_waits", bool)():
                 self._deaf = True
             if self._deaf:
-                # Closing with input unread would reset the connection and take our last words with it.
+                # Closing with input unread would reset the connection and take our last words with
+                # it.
                 self.transport.loseWriteConnection()
                 self.transport.resumeProducing()
                 self.clock.callLater(_LINGER_TIME, self._lose)
@@ -379,9 +389,11 @@ class Connection(Protocol):
         if session.mailbox.allowance is None and self._allowance is not None:
             rate = self.factory.limits.rate * self.factory.limits.account_rate
             burst = rate * self.factory.limits.burst_seconds
-            session.mailbox.allowance = Allowance(rate, burst, self.clock.seconds())
+            session.mailbox.allowance = TokenBucket(rate, burst, self.clock.seconds())
         self.factory.strangers.discard(self)
-        self.logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
+        self.logger.info(
+            "Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name
+        )
 
     def log_out(self) -> None:
         """This connection is nobody any more."""
@@ -394,14 +406,18 @@ class Connection(Protocol):
         """Tell the operator."""
         if not self.gone:
             self.factory.strangers.touch(self)
-        self.logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
+        self.logger.info(
+            "Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name
+        )
 
     def log_refusal(self, reason: str) -> None:
         """Tell the operator, a few times."""
         self._refusals += 1
         if self._refusals <= _LOGGED_REFUSALS:
             last = (
-                " (the last time this is told of this client)" if self._refusals == _LOGGED_REFUSALS else ""
+                " (the last time this is told of this client)"
+                if self._refusals == _LOGGED_REFUSALS
+                else ""
             )
             account = self.session.name if self.session is not None else ""
             self.logger.info(

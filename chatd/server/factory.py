@@ -1,4 +1,5 @@
-"""The factory of all protocols' connections: what they share, and the bounds on all of them together."""
+"""The factory of all protocols' connections: what they share, and the bounds on all of them
+together."""
 
 from __future__ import annotations
 
@@ -12,14 +13,15 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from chatd.auth.credentials import AccountChecker, Passwords
+from chatd.auth.credentials import AccountChecker
+from chatd.auth.passwords import Passwords
 from chatd.core.limits import Limits
 from chatd.realm.realm import Realm
 from chatd.server.connection import Connection
-from chatd.server.rate_limit import Deadlines
-from chatd.server.sniffer import Farewell, Sniff
+from chatd.server.deadlines import Deadlines
+from chatd.server.sniffer import Rejection, Sniffer
 
-Member = Connection | Sniff | Farewell
+AnyConnection = Connection | Sniffer | Rejection
 
 
 class ConnectionFactory(Factory):
@@ -27,11 +29,11 @@ class ConnectionFactory(Factory):
 
     logger = Logger(namespace="chatd")
     noisy = False
-    protocol: Callable[[ConnectionFactory], Member]
+    protocol: Callable[[ConnectionFactory], AnyConnection]
 
     def __init__(
         self,
-        protocol: Callable[[ConnectionFactory], Member],
+        protocol: Callable[[ConnectionFactory], AnyConnection],
         realm: Realm,
         portal: Portal,
         passwords: Passwords,
@@ -45,18 +47,20 @@ class ConnectionFactory(Factory):
         self.passwords = passwords
         self.limits = limits
         self.clock = IReactorTime(clock)
-        self.connections: set[Member] = set()
-        self.strangers: Deadlines[Member] = Deadlines(clock, limits.login_time, self._too_long_a_stranger)
+        self.connections: set[AnyConnection] = set()
+        self.strangers: Deadlines[AnyConnection] = Deadlines(
+            clock, limits.login_time, self._too_long_a_stranger
+        )
         self.unfinished: Deadlines[Connection] = Deadlines(clock, limits.frame_time, self._too_slow)
-        self.closing: Deadlines[Member] = Deadlines(clock, limits.flush_time, self._abort)
+        self.closing: Deadlines[AnyConnection] = Deadlines(clock, limits.flush_time, self._abort)
         self._closed: Deferred[None] | None = None
         self._looking: IDelayedCall | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> Member:
+    def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
         """A connection for a peer at `addr`."""
         return self.protocol(self)
 
-    def came(self, connection: Member) -> None:
+    def came(self, connection: AnyConnection) -> None:
         """One more; if there are too many strangers, the one that has been idle longest goes."""
         self.connections.add(connection)
         if self._looking is None:
@@ -68,14 +72,14 @@ class ConnectionFactory(Factory):
             oldest.log_refusal("too many connections that have not logged in; idle longest")
             oldest.transport.abortConnection()
 
-    def lost(self, connection: Member) -> None:
+    def lost(self, connection: AnyConnection) -> None:
         """It has no deadlines any more."""
         self.strangers.discard(connection)
         if isinstance(connection, Connection):
             self.unfinished.discard(connection)
         self.closing.discard(connection)
 
-    def went(self, connection: Member) -> None:
+    def went(self, connection: AnyConnection) -> None:
         """One less: gone, and logged out."""
         self.connections.discard(connection)
         if self._closed is not None and not self.connections:
@@ -114,29 +118,30 @@ class ConnectionFactory(Factory):
         if self._looking is not None and self._looking.active():
             self._looking.cancel()
 
-    def _too_long_a_stranger(self, connection: Member) -> None:
+    def _too_long_a_stranger(self, connection: AnyConnection) -> None:
         connection.log_refusal("idle too long without logging in")
         connection.transport.abortConnection()
 
     def _too_slow(self, connection: Connection) -> None:
         connection.too_slow()
 
-    def _abort(self, connection: Member) -> None:
+    def _abort(self, connection: AnyConnection) -> None:
         connection.transport.abortConnection()
 
 
-class Entrance(Factory):
-    """Another port's way in: its connections are among those of `connections`, made with `protocol`."""
+class PortFactory(Factory):
+    """Another port's way in: its connections are among those of `connections`, made with
+    `protocol`."""
 
     noisy = False
-    protocol: Callable[[ConnectionFactory], Member]
+    protocol: Callable[[ConnectionFactory], AnyConnection]
 
     def __init__(
-        self, connections: ConnectionFactory, protocol: Callable[[ConnectionFactory], Member]
+        self, connections: ConnectionFactory, protocol: Callable[[ConnectionFactory], AnyConnection]
     ) -> None:
         self.protocol = protocol
         self._connections = connections
 
-    def buildProtocol(self, addr: IAddress | None) -> Member:
+    def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
         """A connection for a peer at `addr`."""
         return self.protocol(self._connections)

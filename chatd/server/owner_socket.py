@@ -1,4 +1,5 @@
-"""A unix socket that nobody but its owner can open, and that replaces what a killed daemon left behind."""
+"""A unix socket that nobody but its owner can open, and that replaces what a killed daemon left
+behind."""
 
 from __future__ import annotations
 
@@ -34,21 +35,26 @@ def check(path: str) -> None:
     if not os.path.isdir(folder):
         raise SocketUnusable(f"the admin socket {path} cannot be made: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SocketUnusable(f"the admin socket {path} cannot be made: the folder {folder} is not writable")
+        raise SocketUnusable(
+            f"the admin socket {path} cannot be made: the folder {folder} is not writable"
+        )
     _is_stale(path)
 
 
 def _is_stale(path: str) -> bool:
-    """Whether there is a socket on which nobody listens. Raises `SocketUnusable` if somebody does, or if it
-    is something else."""
+    """Whether there is a socket on which nobody listens. Raises `SocketUnusable` if somebody does,
+    or if it is something else."""
     try:
         kind = os.lstat(path).st_mode
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(kind):
-        raise SocketUnusable(f"the admin socket {path} cannot be made: there is a file of that name")
+        raise SocketUnusable(
+            f"the admin socket {path} cannot be made: there is a file of that name"
+        )
     with socket.socket(socket.AF_UNIX) as probe:
-        # Where connections wait in vain to be accepted there is somebody; this must not wait with them.
+        # Where connections wait in vain to be accepted there is somebody; this must not wait with
+        # them.
         probe.setblocking(False)
         try:
             probe.connect(path)
@@ -78,7 +84,9 @@ class PrivatePort(unix.Port):
                 super().startListening()  # type: ignore[no-untyped-call]
             except CannotListenError as error:
                 reason = (error.socketError.strerror or str(error.socketError)).lower()
-                raise SocketUnusable(f"the admin socket {self._path} cannot be made: {reason}") from None
+                raise SocketUnusable(
+                    f"the admin socket {self._path} cannot be made: {reason}"
+                ) from None
             finally:
                 os.umask(former)
             self._identity = _identity(self._path)

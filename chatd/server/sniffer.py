@@ -21,10 +21,10 @@ _LINGER_TIME = 2.0
 
 
 @dataclass(frozen=True)
-class Start:
-    """How to know a protocol by its first bytes: `opens` says whether some are its own; None if more have to
-    come. At a `pause`, or the end of the input, None means that it is. `protocol` makes what the connection
-    becomes."""
+class Signature:
+    """How to know a protocol by its first bytes: `opens` says whether some are its own; None if
+    more have to come. At a `pause`, or the end of the input, None means that it is. `protocol`
+    makes what the connection becomes."""
 
     opens: Callable[[bytes], bool | None]
     protocol: Callable[[Any], Any]
@@ -74,16 +74,19 @@ class _Member(Protocol):
 
 
 @implementer(IHalfCloseableProtocol)
-class Sniff(_Member):
-    """A connection of which nothing is known yet. As soon as its first bytes tell, it becomes what `starts`
-    has for them; nothing is lost, or delayed for longer than it takes to tell. If they mean nothing, it
-    becomes `otherwise`.
+class Sniffer(_Member):
+    """A connection of which nothing is known yet. As soon as its first bytes tell, it becomes what
+    `starts` has for them; nothing is lost, or delayed for longer than it takes to tell. If they
+    mean nothing, it becomes `otherwise`.
 
     To its factory it is one of its connections until then.
     """
 
     def __init__(
-        self, factory: Any, starts: Sequence[Start], otherwise: Callable[[Any], Connection | Farewell]
+        self,
+        factory: Any,
+        starts: Sequence[Signature],
+        otherwise: Callable[[Any], Connection | Rejection],
     ) -> None:
         super().__init__(factory)
         self._starts = starts
@@ -157,7 +160,7 @@ class Sniff(_Member):
 
 
 @implementer(IHalfCloseableProtocol)
-class Farewell(_Member):
+class Rejection(_Member):
     """Says one thing, `words`, and closes; the operator is told `reason`."""
 
     def __init__(self, factory: Any, words: bytes, reason: str) -> None:
@@ -166,7 +169,8 @@ class Farewell(_Member):
         self._reason = reason
 
     def connectionMade(self) -> None:
-        """Say it, and leave the other end time to read it: closing with input unread would take it away."""
+        """Say it, and leave the other end time to read it: closing with input unread would take it
+        away."""
         self.factory.came(self)
         self.log_refusal(self._reason)
         self.transport.write(self._words)

@@ -1,8 +1,9 @@
-"""The TCP transport of our servers: it sends at once what can be sent at once, and knows what arrived.
+"""The TCP transport of our servers: it sends at once what can be sent at once, and knows what
+arrived.
 
-Twisted queues every write and asks the reactor for a write event: two calls of epoll_ctl and a turn of the
-loop for each message. Here a write goes to the socket directly when nothing is queued before it; what the
-kernel does not take is queued as ever.
+Twisted queues every write and asks the reactor for a write event: two calls of epoll_ctl and a turn
+of the loop for each message. Here a write goes to the socket directly when nothing is queued before
+it; what the kernel does not take is queued as ever.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import ITCPTransport
 
 _LINUX = sys.platform.startswith("linux")
-# Linux, tcp(7): bytes in the receive queue; in the send queue, not acknowledged by the peer; not even sent.
+# Linux, tcp(7): bytes in the receive queue; in the send queue, not acknowledged by the peer; not
+# even sent.
 _SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
 _TCP_ESTABLISHED = 1
-# A peer that is gone without a word is found out; and a socket is writable when all of it is on its way.
+# A peer that is gone without a word is found out; and a socket is writable when all of it is on its
+# way.
 _TCP_OPTIONS = (
     ("TCP_KEEPIDLE", 30),
     ("TCP_KEEPINTVL", 10),
@@ -32,16 +35,18 @@ _TCP_OPTIONS = (
 )
 
 
-class PromptServer(tcp.Server):
+class TrackedServer(tcp.Server):
     """A server-side connection."""
 
     watched = True
-    """whether a write that only the kernel of this machine has taken counts as one that is not out"""
+    """whether a write that only the kernel of this machine has taken counts as one that is not
+    out"""
     _taken = 0
     _arrived: int | None = None
 
     def write(self, data: bytes) -> None:
-        """Send, or queue what cannot be sent now; a streaming producer is paused while anything is queued."""
+        """Send, or queue what cannot be sent now; a streaming producer is paused while anything is
+        queued."""
         if (
             self.TLS
             or self.dataBuffer
@@ -54,14 +59,16 @@ class PromptServer(tcp.Server):
         try:
             sent = self.socket.send(data)
         except OSError:
-            # Full, or broken: queued, and the reactor will run into it and report it in its own time.
+            # Full, or broken: queued, and the reactor will run into it and report it in its own
+            # time.
             sent = 0
         self._taken += sent
         full = sent < len(data)
         if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
         elif self.watched and self._ask(_SIOCOUTQNSD):
-            # The peer's window is closed: what only the kernel of this machine has may never get out.
+            # The peer's window is closed: what only the kernel of this machine has may never get
+            # out.
             full = True
             self.startWriting()  # type: ignore[no-untyped-call]
         if full:
@@ -94,7 +101,8 @@ class PromptServer(tcp.Server):
         return self._taken - self._ask(_SIOCOUTQNSD)
 
     def input_waits(self) -> bool:
-        """Whether something has come that was not read; closing now would break off the connection."""
+        """Whether something has come that was not read; closing now would break off the
+        connection."""
         return self._ask(_SIOCINQ) > 0
 
     def hung_up(self) -> bool:

@@ -1,4 +1,5 @@
-"""TLS inside a connection that has begun with it: the certificate, and the transport that others write to."""
+"""TLS inside a connection that has begun with it: the certificate, and the transport that others
+write to."""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ from zope.interface import implementer
 
 from chatd.core.errors import CertificateUnusable
 
-# Mozilla's "intermediate" list for TLS 1.2 (https://wiki.mozilla.org/Security/Server_Side_TLS), version 5.7.
-# Those of TLS 1.3 are all good.
+# Mozilla's "intermediate" list for TLS 1.2 (https://wiki.mozilla.org/Security/Server_Side_TLS),
+# version 5.7. Those of TLS 1.3 are all good.
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
@@ -27,8 +28,8 @@ _MARKS = 64
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificate:
-    """A certificate with its chain and its key, from two PEM files, which may be one. New connections get
-    what was read last."""
+    """A certificate with its chain and its key, from two PEM files, which may be one. New
+    connections get what was read last."""
 
     logger = Logger(namespace="chatd")
 
@@ -45,7 +46,8 @@ class Certificate:
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cipher_list(_CIPHERS)
-        # A client may show a certificate of its own, of whichever issuer: what counts is its fingerprint.
+        # A client may show a certificate of its own, of whichever issuer: what counts is its
+        # fingerprint.
         context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
         for path, what, use in (
             (self.certificate, "certificate", context.use_certificate_chain_file),
@@ -56,7 +58,9 @@ class Certificate:
                 use(path)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                raise CertificateUnusable(f"the TLS {what} {path} cannot be read: {reason}") from None
+                raise CertificateUnusable(
+                    f"the TLS {what} {path} cannot be read: {reason}"
+                ) from None
             except SSL.Error as error:
                 if "key values mismatch" in str(error):
                     raise CertificateUnusable(
@@ -73,9 +77,13 @@ class Certificate:
         try:
             self._context, self.pem = self._read()
         except CertificateUnusable as unusable:
-            self.logger.error("The TLS certificate stays as it was: {sentence}", sentence=str(unusable))
+            self.logger.error(
+                "The TLS certificate stays as it was: {sentence}", sentence=str(unusable)
+            )
         else:
-            self.logger.info("The TLS certificate {path} has been read again", path=self.certificate)
+            self.logger.info(
+                "The TLS certificate {path} has been read again", path=self.certificate
+            )
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """See IOpenSSLServerConnectionCreator."""
@@ -83,8 +91,8 @@ class Certificate:
 
 
 class TLSTransport(TLSMemoryBIOProtocol):
-    """A connection under TLS, as the transport of the protocol inside it. It knows as well as `PromptServer`
-    what has arrived, in terms of what was written to it."""
+    """A connection under TLS, as the transport of the protocol inside it. It knows as well as
+    `TrackedServer` what has arrived, in terms of what was written to it."""
 
     transport: Any
     _watched = True
@@ -106,7 +114,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
 
     @property
     def watched(self) -> bool:
-        """See `PromptServer`."""
+        """See `TrackedServer`."""
         return self._watched
 
     @watched.setter
@@ -130,7 +138,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         return hasattr(self.transport, "handed")
 
     def arrived(self) -> int:
-        """See `PromptServer`; other transports are taken at their word."""
+        """See `TrackedServer`; other transports are taken at their word."""
         if not self._counts:
             return self._written
         arrived = self.transport.arrived()
@@ -140,14 +148,17 @@ class TLSTransport(TLSMemoryBIOProtocol):
 
     @property
     def taken(self) -> int:
-        """See `PromptServer`."""
+        """See `TrackedServer`."""
         if not self._counts:
             return self._written
         taken = self.transport.taken
-        return max((plain for plain, wire in self._marks if wire <= taken), default=self._known_arrived)
+        return max(
+            (plain for plain, wire in self._marks if wire <= taken), default=self._known_arrived
+        )
 
     def input_waits(self) -> bool:
-        """See `PromptServer`. The end of TLS is told in the same stream: nothing is taken away with it."""
+        """See `TrackedServer`. The end of TLS is told in the same stream: nothing is taken away
+        with it."""
         return False
 
     def loseWriteConnection(self) -> None:
@@ -170,7 +181,8 @@ class TLSFactory(TLSMemoryBIOFactory):
 
 
 def fingerprint_of(transport: Any) -> str | None:
-    """The SHA-256 of the certificate that the other end has shown, in hexadecimal digits; None: none."""
+    """The SHA-256 of the certificate that the other end has shown, in hexadecimal digits; None:
+    none."""
     if not isinstance(transport, TLSTransport):
         return None
     found: Any = transport.getPeerCertificate() if transport.connected else None  # type: ignore[no-untyped-call]

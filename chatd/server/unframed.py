@@ -1,4 +1,5 @@
-"""Protocols in which a message is what one read of the socket gives: it must be read as soon as it comes."""
+"""Protocols in which a message is what one read of the socket gives: it must be read as soon as it
+comes."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ _WAITING = 1_000
 
 
 class Unframed(Connection):
-    """A connection that is never paused while `framed` is false, since two messages that wait in one buffer
-    become one. So what waits is bounded here: who sends more is cut off (`flooded`)."""
+    """A connection that is never paused while `framed` is false, since two messages that wait in
+    one buffer become one. So what waits is bounded here: who sends more is cut off (`flooded`)."""
 
     framed = False
 

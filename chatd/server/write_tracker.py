@@ -1,4 +1,5 @@
-"""Which entries, of those written to a connection, have left this process, and which have arrived."""
+"""Which entries, of those written to a connection, have left this process, and which have
+arrived."""
 
 from __future__ import annotations
 
@@ -7,10 +8,10 @@ from typing import Any
 _PRUNE_AT = 8
 
 
-class Receipts:
+class WriteTracker:
     """Remembers for each write where in the stream each entry ended, until it has arrived.
 
-    Transports other than `PromptServer` are taken at their word: what was written has arrived.
+    Transports other than `TrackedServer` are taken at their word: what was written has arrived.
     """
 
     __slots__ = ("_transport", "_waiting", "written")
@@ -27,7 +28,8 @@ class Receipts:
         self.written += size
 
     def wrote_entries(self, first: int, sizes: list[int], size: int) -> None:
-        """Entries with successive seqs from `first`, of these sizes, were written: `size` bytes in all."""
+        """Entries with successive seqs from `first`, of these sizes, were written: `size` bytes in
+        all."""
         if self._transport is not None:
             self._waiting.append((self.written, first, sizes))
             self.written += size
@@ -40,7 +42,11 @@ class Receipts:
 
     def unsent(self) -> list[int]:
         """The seqs of entries that the kernel has not taken."""
-        return self._after(self._transport.taken) if self._waiting and self._transport is not None else []
+        return (
+            self._after(self._transport.taken)
+            if self._waiting and self._transport is not None
+            else []
+        )
 
     def unread(self) -> list[int]:
         """The seqs of entries that have not reached the peer's kernel."""

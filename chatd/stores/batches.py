@@ -34,7 +34,8 @@ Batch: TypeAlias = list[Append | Call[Any]]
 
 
 class Batches:
-    """The open batch, which collects while another is being committed, and the way back for answers."""
+    """The open batch, which collects while another is being committed, and the way back for
+    answers."""
 
     def __init__(self) -> None:
         self.committed: Callable[[Sequence[Append]], None] = _unheard
@@ -72,7 +73,8 @@ class Batches:
         return batch
 
     def _answer(self, batch: Batch) -> None:
-        """Hand back what became of a batch: runs of appends together, calls one by one, all in order."""
+        """Hand back what became of a batch: runs of appends together, calls one by one, all in
+        order."""
         if not self._calls:
             self.committed(batch)  # type: ignore[arg-type]  # there are only appends in it
             return

@@ -32,7 +32,7 @@ class _Log:
 class MemoryStore(Batches):
     """`Store` without a disk, for tests, trials and chats that nobody wants to keep."""
 
-    volatile = True
+    ephemeral = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,8 @@ class MemoryStore(Batches):
         self._open += appends
 
     def flush(self) -> None:
-        """Commit at once. Whoever hears of it may send again, so this goes on until nothing waits."""
+        """Commit at once. Whoever hears of it may send again, so this goes on until nothing
+        waits."""
         if self._flushing:
             return
         self._flushing = True
@@ -95,7 +96,9 @@ class MemoryStore(Batches):
                     resend(item, entries[found - log.trimmed - 1])
                     continue
             item.seq = seq
-            entries.append(Entry(seq, item.id, item.time, item.sender, item.kind, item.body, item.about))
+            entries.append(
+                Entry(seq, item.id, item.time, item.sender, item.kind, item.body, item.about)
+            )
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
@@ -145,7 +148,9 @@ class MemoryStore(Batches):
 
     def backup(self, path: str) -> Deferred[None]:
         """See `Store.backup`."""
-        return fail(BackupFailed("the store is in memory only: there is nothing that a copy could restore"))
+        return fail(
+            BackupFailed("the store is in memory only: there is nothing that a copy could restore")
+        )
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""
@@ -194,7 +199,9 @@ class MemoryStore(Batches):
         def run(_: object) -> list[str]:
             matches = matcher(pattern)
             documents = self._documents.get(kind, {})
-            later = sorted(key for key in documents if key > after.lower() and matches(documents[key].key))
+            later = sorted(
+                key for key in documents if key > after.lower() and matches(documents[key].key)
+            )
             return [documents[key].key for key in later[:limit]]
 
         return self._call(run)

@@ -21,8 +21,12 @@ class Outputs(SynchronousTestCase):
     def test_a_table(self) -> None:
         """Columns as wide as what is in them; without rows nothing, not even headings."""
         items = [{"name": "Ann", "count": 1}, {"name": "Bartholomew", "count": 22}]
-        self.output(False).table(items, ("NAME", "COUNT"), lambda item: (item["name"], item["count"]))
-        self.assertEqual(self.out.getvalue(), "NAME         COUNT\nAnn          1\nBartholomew  22\n")
+        self.output(False).table(
+            items, ("NAME", "COUNT"), lambda item: (item["name"], item["count"])
+        )
+        self.assertEqual(
+            self.out.getvalue(), "NAME         COUNT\nAnn          1\nBartholomew  22\n"
+        )
         self.output(False).table([], ("NAME",), lambda item: ())
         self.assertEqual(self.out.getvalue(), "")
 
@@ -40,7 +44,9 @@ class Outputs(SynchronousTestCase):
 
     def test_paragraphs(self) -> None:
         """The first line is a heading; none of the others can pass for one."""
-        self.output(False).paragraphs([{"body": "1\n2"}], lambda item: ("heading", *item["body"].split("\n")))
+        self.output(False).paragraphs(
+            [{"body": "1\n2"}], lambda item: ("heading", *item["body"].split("\n"))
+        )
         self.assertEqual(self.out.getvalue(), "heading\n    1\n    2\n")
 
     def test_what_others_wrote(self) -> None:

@@ -14,15 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd.auth.credentials import (
-    Guesses,
-    IClaimingSession,
-    IFrom,
-    Named,
-    NamedWithPassword,
-    Passwords,
-    portal,
-)
+from chatd.auth.credentials import IAutoAckSession, IPeerAddress, NameOnly, NamePassword, portal
+from chatd.auth.passwords import Passwords
+from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import (
     AlreadyLoggedIn,
     Busy,
@@ -32,8 +26,8 @@ from chatd.core.errors import (
     WrongPassword,
 )
 from chatd.core.limits import Limits
-from chatd.realm.account import Account
-from chatd.realm.auto_ack_session import ClaimingSession as Session
+from chatd.realm.accounts import Account
+from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.realm import Realm
 from chatd.stores.memory import MemoryStore
 from tests.doubles.realm import House, Reader, Runner
@@ -52,7 +46,7 @@ class Guessing(SynchronousTestCase):
     def setUp(self) -> None:
         """Nobody has guessed yet."""
         self.clock = Clock()
-        self.guesses = Guesses(self.clock)
+        self.guesses = LoginThrottle(self.clock)
 
     def waits(self, count: int, account: str = "ann", address: str = HERE) -> list[float]:
         """How long each of so many attempts at once has to wait."""
@@ -89,12 +83,13 @@ class Guessing(SynchronousTestCase):
     def test_many_at_once_gain_nothing(self) -> None:
         """The n-th of many attempts at once is looked at when the n-th of patient ones would be."""
         at_once = self.waits(9)
-        self.guesses = Guesses(self.clock)
+        self.guesses = LoginThrottle(self.clock)
         patient = self.patiently(9)
         self.assertEqual(at_once, [sum(patient[: n + 1]) for n in range(9)])
 
     def test_too_many_at_once(self) -> None:
-        """An attempt that would wait for more than a minute is refused, and does not make it worse."""
+        """An attempt that would wait for more than a minute is refused, and does not make it
+        worse."""
         self.waits(10)
         for _ in range(100):
             self.assertRaises(Busy, self.guesses.attempt, "ann", HERE)
@@ -108,7 +103,8 @@ class Guessing(SynchronousTestCase):
         self.assertEqual(self.waits(4, "ann", THERE), [0, 0, 0, 0])
 
     def test_success_does_not_free_the_address(self) -> None:
-        """Logging in to one's own account now and then does not help to guess at those of others."""
+        """Logging in to one's own account now and then does not help to guess at those of
+        others."""
         for number in range(6):
             self.guesses.attempt(f"victim{number}", HERE)
             self.guesses.attempt("mallory", HERE)
@@ -121,7 +117,7 @@ class Guessing(SynchronousTestCase):
         self.waits(6)
         self.clock.advance(3.5 + 3600)
         self.assertEqual(self.waits(2), [0, 4])
-        self.guesses = Guesses(self.clock)
+        self.guesses = LoginThrottle(self.clock)
         self.waits(6)
         self.clock.advance(3.5 + 3601)
         self.assertEqual(self.waits(5), [0, 0, 0, 0, 0.5])
@@ -142,7 +138,8 @@ class Guessing(SynchronousTestCase):
         self.assertEqual(self.waits(1, "bob", THERE), [0])
 
     def test_the_owner_waits_ten_seconds_at_most(self) -> None:
-        """A stranger elsewhere cannot keep an owner out for longer than one gap, if it guesses in turn."""
+        """A stranger elsewhere cannot keep an owner out for longer than one gap, if it guesses in
+        turn."""
         self.patiently(30)
         self.assertLessEqual(self.guesses.attempt("ann", THERE), 10)
 
@@ -151,7 +148,7 @@ class Guessing(SynchronousTestCase):
         self.waits(5, "first", THERE)
         for number in range(20_000):
             self.guesses.attempt(f"user{number}", f"address{number}")
-        self.assertLessEqual(len(self.guesses._attempts), Guesses._REMEMBERED)
+        self.assertLessEqual(len(self.guesses._attempts), LoginThrottle._REMEMBERED)
         self.assertEqual(self.waits(1, "first", THERE), [0])
 
 
@@ -165,7 +162,7 @@ class WithThreads(TestCase):
         self.passwords = self.started(Limits())
         self.portal: Portal = portal(self.house.realm, self.passwords, self.clock)
         hashed = cheap().hash("right")
-        self.house.run(self.house.realm.directory.register("ann", Account(0, hashed)))
+        self.house.run(self.house.realm.accounts.register("ann", Account(0, hashed)))
         self.house.register("Bob")
 
     def started(self, limits: Limits) -> Passwords:
@@ -178,7 +175,9 @@ class WithThreads(TestCase):
     def login(self, credentials: Any) -> Deferred[tuple[Any, Session, Any]]:
         """Log a new reader in."""
         door: Any = self.portal
-        logging_in: Deferred[tuple[Any, Session, Any]] = door.login(credentials, Reader(), IClaimingSession)
+        logging_in: Deferred[tuple[Any, Session, Any]] = door.login(
+            credentials, Reader(), IAutoAckSession
+        )
         return logging_in
 
     async def refused(self, kind: type[Exception], awaitable: Awaitable[Any]) -> str:
@@ -194,7 +193,8 @@ class Hashing(WithThreads):
     """`Passwords` alone."""
 
     async def test_hash_and_verify(self) -> None:
-        """A password is right, and any other is wrong, also one that differs by its case or a space."""
+        """A password is right, and any other is wrong, also one that differs by its case or a
+        space."""
         hashed = await self.passwords.hash("pässword")
         self.assertTrue(hashed.startswith("$argon2id$"))
         self.assertTrue(await self.passwords.verify(hashed, "pässword"))
@@ -206,7 +206,8 @@ class Hashing(WithThreads):
         self.assertNotEqual(await self.passwords.hash("same"), await self.passwords.hash("same"))
 
     async def test_length(self) -> None:
-        """A password up to the limit is taken; a longer one is refused, or wrong, without being hashed."""
+        """A password up to the limit is taken; a longer one is refused, or wrong, without being
+        hashed."""
         passwords = self.started(Limits(password=8, hashes=1))
         hashed = await passwords.hash("12345678")
         self.assertTrue(await passwords.verify(hashed, "12345678"))
@@ -223,7 +224,9 @@ class Hashing(WithThreads):
         passwords = self.started(Limits(hashes=2))
         waiting = [Deferred.fromCoroutine(passwords.hash(str(n))) for n in range(2)]
         refusal = await self.refused(Busy, passwords.hash("one more"))
-        self.assertEqual(refusal, "too many passwords are being checked at the moment; try again later")
+        self.assertEqual(
+            refusal, "too many passwords are being checked at the moment; try again later"
+        )
         await self.refused(Busy, passwords.verify("", "and another"))
         hashes = [await hashing for hashing in waiting]
         self.assertTrue(await passwords.verify(hashes[1], "1"))
@@ -234,78 +237,85 @@ class LoggingIn(WithThreads):
 
     async def test_open(self) -> None:
         """An open account is had by its name, however spelled, and is shown as first written."""
-        interface, session, logout = await self.login(Named("bOB", HERE))
-        self.assertEqual((interface, session.name), (IClaimingSession, "Bob"))
+        interface, session, logout = await self.login(NameOnly("bOB", HERE))
+        self.assertEqual((interface, session.name), (IAutoAckSession, "Bob"))
         self.assertTrue(self.house.realm.online("bob"))
         logout()
         self.assertFalse(self.house.realm.online("bob"))
 
     async def test_open_with_a_password_that_nobody_asked_for(self) -> None:
         """A password for an account that has none does no harm."""
-        _, session, _ = await self.login(NamedWithPassword("bob", "whatever", HERE))
+        _, session, _ = await self.login(NamePassword("bob", "whatever", HERE))
         self.assertEqual(session.name, "Bob")
 
     async def test_unknown(self) -> None:
-        """There is nobody of that name; whoever tries a password hears no more than that it was wrong."""
-        await self.refused(UnknownAccount, self.login(Named("cyd", HERE)))
-        await self.refused(WrongPassword, self.login(NamedWithPassword("cyd", "right", HERE)))
+        """There is nobody of that name; whoever tries a password hears no more than that it was
+        wrong."""
+        await self.refused(UnknownAccount, self.login(NameOnly("cyd", HERE)))
+        await self.refused(WrongPassword, self.login(NamePassword("cyd", "right", HERE)))
 
     async def test_password_required(self) -> None:
         """An account with a password is not had by its name alone."""
-        refusal = await self.refused(PasswordRequired, self.login(Named("ann", HERE)))
+        refusal = await self.refused(PasswordRequired, self.login(NameOnly("ann", HERE)))
         self.assertEqual(refusal, "password required: this account has one")
         self.assertFalse(self.house.realm.online("ann"))
 
     async def test_wrong_and_right(self) -> None:
         """The wrong password keeps out, the right one lets in, however the name is spelled."""
         for wrong in ("wrong", "", "Right"):
-            refusal = await self.refused(WrongPassword, self.login(NamedWithPassword("ann", wrong, HERE)))
+            refusal = await self.refused(
+                WrongPassword, self.login(NamePassword("ann", wrong, HERE))
+            )
             self.assertEqual(refusal, "wrong password")
-        _, session, _ = await self.login(NamedWithPassword("ANN", "right", HERE))
+        _, session, _ = await self.login(NamePassword("ANN", "right", HERE))
         self.assertEqual(session.name, "ann")
 
     async def test_already_logged_in(self) -> None:
-        """The second login of an account is refused; the first goes on, and when it ends there is room."""
-        _, _, logout = await self.login(NamedWithPassword("ann", "right", HERE))
-        await self.refused(AlreadyLoggedIn, self.login(NamedWithPassword("ann", "right", THERE)))
+        """The second login of an account is refused; the first goes on, and when it ends there is
+        room."""
+        _, _, logout = await self.login(NamePassword("ann", "right", HERE))
+        await self.refused(AlreadyLoggedIn, self.login(NamePassword("ann", "right", THERE)))
         self.assertTrue(self.house.realm.online("ann"))
         logout()
-        await self.login(NamedWithPassword("ann", "right", THERE))
+        await self.login(NamePassword("ann", "right", THERE))
 
     async def test_guessing_waits(self) -> None:
         """After a few wrong passwords even the right one waits its turn."""
         for _ in range(4):
-            await self.refused(WrongPassword, self.login(NamedWithPassword("ann", "wrong", HERE)))
-        right = self.login(NamedWithPassword("ann", "right", HERE))
+            await self.refused(WrongPassword, self.login(NamePassword("ann", "wrong", HERE)))
+        right = self.login(NamePassword("ann", "right", HERE))
         self.clock.advance(0.4)
         self.assertNoResult(right)
         self.clock.advance(0.1)
         _, session, _ = await right
         session.end()
-        again = self.login(NamedWithPassword("ann", "right", HERE))
+        again = self.login(NamePassword("ann", "right", HERE))
         self.clock.advance(60)
         await again
 
     async def test_naming_is_no_guessing(self) -> None:
         """Attempts without a password do not make the owner wait."""
         for _ in range(10):
-            await self.refused(PasswordRequired, self.login(Named("ann", HERE)))
-        await self.login(NamedWithPassword("ann", "right", HERE))
+            await self.refused(PasswordRequired, self.login(NameOnly("ann", HERE)))
+        await self.login(NamePassword("ann", "right", HERE))
 
     async def test_over_a_plain_store(self) -> None:
         """It is the same over the store that the daemon has in memory."""
         realm = Realm(MemoryStore(), Runner().background, Limits())
-        await realm.directory.register("eve", Account(0, cheap().hash("right")))
+        await realm.accounts.register("eve", Account(0, cheap().hash("right")))
         door: Any = portal(realm, self.passwords, self.clock)
-        _, session, _ = await door.login(NamedWithPassword("Eve", "right", HERE), Reader(), IClaimingSession)
+        _, session, _ = await door.login(
+            NamePassword("Eve", "right", HERE), Reader(), IAutoAckSession
+        )
         self.assertEqual(session.name, "eve")
 
     async def test_nothing_else_is_given(self) -> None:
-        """Asking for another sort of avatar, or with other credentials, is a mistake in the program."""
-        asking = self.portal.login(Named("bob", HERE), Reader(), IFrom)
+        """Asking for another sort of avatar, or with other credentials, is a mistake in the
+        program."""
+        asking = self.portal.login(NameOnly("bob", HERE), Reader(), IPeerAddress)
         await self.refused(NotImplementedError, asking)
         await self.refused(UnhandledCredentials, self.login(Anonymous()))
 
     def test_stored_passwords_cannot_be_compared(self) -> None:
         """Nothing but the checker can say that a password is right."""
-        self.assertFalse(NamedWithPassword("ann", "right", HERE).checkPassword(b"right"))
+        self.assertFalse(NamePassword("ann", "right", HERE).checkPassword(b"right"))

@@ -1,4 +1,5 @@
-"""The benchmark still runs: a tiny drive of the relay and of the daemon, without looking at the figures."""
+"""The benchmark still runs: a tiny drive of the relay and of the daemon, without looking at the
+figures."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The classic protocol by example: one table for the decoder, the encoder, every way to cut the bytes, and
-docs/protocol.md."""
+"""The classic protocol by example: one table for the decoder, the encoder, every way to cut the
+bytes, and docs/protocol.md."""
 
 from __future__ import annotations
 
@@ -50,12 +50,16 @@ EXAMPLES = [
         Create("Alicia", "s3cret"),
     ),
     Example("LOGIN", "client", frame(5, b"Alicia"), Login("Alicia")),
-    Example("LOGIN with a password", "client", frame(5, b"Alicia|||s3cret"), Login("Alicia", "s3cret")),
+    Example(
+        "LOGIN with a password", "client", frame(5, b"Alicia|||s3cret"), Login("Alicia", "s3cret")
+    ),
     Example("LIST everybody", "client", frame(1, b""), List("")),
     Example("LIST by a pattern", "client", frame(1, b"[AB]*t?"), List("[AB]*t?")),
     Example("SEND", "client", _SEND, Send("Alicia", "Bobert", "Hello, Bobert!", _SEND)),
     Example("SEND an empty text", "client", _EMPTY, Send("Alicia", "Bobert", "", _EMPTY)),
-    Example("SEND a text that begins with a bar", "client", _BARS, Send("Alicia", "Bobert", "|x", _BARS)),
+    Example(
+        "SEND a text that begins with a bar", "client", _BARS, Send("Alicia", "Bobert", "|x", _BARS)
+    ),
     Example("DELIVER", "client", frame(3, b""), Deliver()),
     Example("DELETE", "client", frame(4, b""), Delete()),
     Example("RESPONSE: it went well", "server", frame(6, b""), Response("")),
@@ -65,9 +69,16 @@ EXAMPLES = [
         frame(6, b"username already exists"),
         Response("username already exists"),
     ),
-    Example("LISTRESPONSE", "server", frame(7, b"Alicia|||Bobert"), ListResponse(("Alicia", "Bobert"))),
+    Example(
+        "LISTRESPONSE", "server", frame(7, b"Alicia|||Bobert"), ListResponse(("Alicia", "Bobert"))
+    ),
     Example("LISTRESPONSE: nobody", "server", frame(7, b""), ListResponse(())),
-    Example("SEND, as echo or delivery", "server", _SEND, Send("Alicia", "Bobert", "Hello, Bobert!", _SEND)),
+    Example(
+        "SEND, as echo or delivery",
+        "server",
+        _SEND,
+        Send("Alicia", "Bobert", "Hello, Bobert!", _SEND),
+    ),
     Example("an unknown command", "client", frame(8, b""), Malformed("unknown command 8")),
     Example(
         "a command that only the server sends",
@@ -87,8 +98,18 @@ EXAMPLES = [
         frame(2, b"Alicia|||Bobert|||a|||b"),
         Malformed("illegal character sequence ||| in text"),
     ),
-    Example("data with DELIVER", "client", frame(3, b"x"), Malformed("DELIVER takes no data, got 1 bytes")),
-    Example("data with DELETE", "client", frame(4, b"xy"), Malformed("DELETE takes no data, got 2 bytes")),
+    Example(
+        "data with DELIVER",
+        "client",
+        frame(3, b"x"),
+        Malformed("DELIVER takes no data, got 1 bytes"),
+    ),
+    Example(
+        "data with DELETE",
+        "client",
+        frame(4, b"xy"),
+        Malformed("DELETE takes no data, got 2 bytes"),
+    ),
     Example(
         "a byte that is not ASCII",
         "client",

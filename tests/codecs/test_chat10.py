@@ -85,7 +85,9 @@ class Messages(SynchronousTestCase):
         decoder = Decoder()
         decoder.feed(b"REGISTER luca CHAT/1.0\n")
         found = decoder.feed(b"x" * (chat10.LONGEST + 10)) + decoder.feed(b"\n")
-        self.assertEqual([len(each.text) for each in found if isinstance(each, Say)], [chat10.LONGEST, 10])
+        self.assertEqual(
+            [len(each.text) for each in found if isinstance(each, Say)], [chat10.LONGEST, 10]
+        )
 
     @settings(derandomize=True, deadline=None)
     @given(st.lists(st.text(max_size=20), max_size=8), st.lists(st.integers(0, 200), max_size=20))
@@ -132,7 +134,9 @@ class Shown(SynchronousTestCase):
         """ASCII, a line break at the end of each, and none inside."""
         self.assertEqual(encode_said("ann", "hi", True), [b"@ann: hi\n"])
         self.assertEqual(encode_said("ann", "é €", True), [b"@ann: ? ?\n"])
-        self.assertEqual(encode_said("ann", "a\r\n\n \n@eve: b", True), [b"@ann: a\n", b"@ann: @eve: b\n"])
+        self.assertEqual(
+            encode_said("ann", "a\r\n\n \n@eve: b", True), [b"@ann: a\n", b"@ann: @eve: b\n"]
+        )
         self.assertEqual(encode_said("ann", "\x1b[2J\tx\x00", True), [b"@ann: ?[2J x?\n"])
         self.assertEqual(encode_said("ann", "", True), [])
 

@@ -58,11 +58,16 @@ class Generated(SynchronousTestCase):
             )
             for field in message.fields:
                 number = field.name in ("id", "thread_id")
-                self.assertEqual(field.type, field.TYPE_UINT64 if number else field.TYPE_STRING, field.name)
+                self.assertEqual(
+                    field.type, field.TYPE_UINT64 if number else field.TYPE_STRING, field.name
+                )
         service = chat_pb2.DESCRIPTOR.services_by_name["ChatService"]
         self.assertEqual(service.full_name, "ChatService")
         self.assertEqual(
-            {method.name: (method.input_type.name, method.output_type.name) for method in service.methods},
+            {
+                method.name: (method.input_type.name, method.output_type.name)
+                for method in service.methods
+            },
             {
                 "SendMessage": ("ChatMessageRequest", "ChatMessageResponse"),
                 "ReceiveMessages": ("ChatClient", "ChatMessage"),

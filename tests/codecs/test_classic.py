@@ -40,7 +40,9 @@ from chatd.codecs.classic import (
 from tests.codecs.classic_examples import EXAMPLES, LIMIT, Example, frame
 
 bounded = settings(derandomize=True, deadline=None, max_examples=300)
-field = st.text(st.characters(min_codepoint=0, max_codepoint=127, exclude_characters="|"), max_size=40)
+field = st.text(
+    st.characters(min_codepoint=0, max_codepoint=127, exclude_characters="|"), max_size=40
+)
 
 
 def decoder(example: Example) -> Decoder:
@@ -106,7 +108,9 @@ class Examples(SynchronousTestCase):
                 at = decoder(example)
                 first = at.feed(example.data[:cut])
                 if isinstance(example.message, Broken):
-                    self.assertEqual(first + at.feed(example.data[cut:]), [example.message], example.title)
+                    self.assertEqual(
+                        first + at.feed(example.data[cut:]), [example.message], example.title
+                    )
                 else:
                     self.assertEqual((first, at.unfinished), ([], True), example.title)
                     self.assertEqual(at.feed(example.data[cut:]), [example.message], example.title)
@@ -149,10 +153,13 @@ class Limits(SynchronousTestCase):
     def test_another_version_is_known_by_its_first_byte(self) -> None:
         """Nobody waits for the rest of what begins like HTTP."""
         (message,) = server_decoder(100).feed(b"G")
-        self.assertEqual(message, Broken("unknown version 71: a classic frame begins with version 0"))
+        self.assertEqual(
+            message, Broken("unknown version 71: a classic frame begins with version 0")
+        )
 
     def test_what_is_kept(self) -> None:
-        """Of an unfinished frame at most the limit and the header are kept, in whatever pieces they come."""
+        """Of an unfinished frame at most the limit and the header are kept, in whatever pieces they
+        come."""
         at = server_decoder(100)
         data = frame(LIST, b"x" * 100)
         for n in range(len(data) - 1):
@@ -180,7 +187,9 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(st.lists(_commands), st.lists(st.integers(0, 4000)), st.booleans())
-    def test_any_sequence_of_commands(self, messages: list[Command], cuts: list[int], reverse: bool) -> None:
+    def test_any_sequence_of_commands(
+        self, messages: list[Command], cuts: list[int], reverse: bool
+    ) -> None:
         """Encoded, cut anywhere, decoded: the same messages, frames of SEND byte for byte."""
         self._round_trip(messages, cuts, server_decoder(LIMIT))
 
@@ -190,7 +199,9 @@ class Anything(SynchronousTestCase):
         """The same in the other direction."""
         self._round_trip(messages, cuts, client_decoder(LIMIT))
 
-    def _round_trip(self, messages: Sequence[Command | Reply], cuts: list[int], at: Decoder) -> None:
+    def _round_trip(
+        self, messages: Sequence[Command | Reply], cuts: list[int], at: Decoder
+    ) -> None:
         data = b"".join(encoded(message) or b"" for message in messages)
         edges = [0, *sorted(cut for cut in cuts if cut < len(data)), len(data)]
         parts = [data[a:b] for a, b in itertools.pairwise(edges)]
@@ -199,7 +210,8 @@ class Anything(SynchronousTestCase):
     @bounded
     @given(st.lists(st.binary(max_size=200) | st.just(frame(SEND, b"a|||b|||c"))), st.booleans())
     def test_garbage(self, parts: list[bytes], server: bool) -> None:
-        """Any bytes decode to messages, of which at most the last is Broken, and never to an exception."""
+        """Any bytes decode to messages, of which at most the last is Broken, and never to an
+        exception."""
         at = server_decoder(1000) if server else client_decoder(1000)
         messages = feed(at, parts)
         self.assertFalse(any(isinstance(message, Broken) for message in messages[:-1]))
@@ -219,7 +231,12 @@ class Anything(SynchronousTestCase):
 
     def test_bars_are_broken_by_blanks(self) -> None:
         """Three bars, and more."""
-        for text, sent in (("|||", "|| |"), ("a||||b", "a|| ||b"), ("||", "||"), ("|||||||", "|| || || |")):
+        for text, sent in (
+            ("|||", "|| |"),
+            ("a||||b", "a|| ||b"),
+            ("||", "||"),
+            ("|||||||", "|| || || |"),
+        ):
             (message,) = client_decoder(LIMIT).feed(encode_send("a", "b", text))
             assert isinstance(message, Send)
             self.assertEqual(message.text, sent)

@@ -73,7 +73,13 @@ class Commands(SynchronousTestCase):
 
     def test_ids(self) -> None:
         """A name and the suffix."""
-        for id, name in (("mason123", "mason"), ("a123123", "a123"), ("123", ""), ("mason", ""), ("", "")):
+        for id, name in (
+            ("mason123", "mason"),
+            ("a123123", "a123"),
+            ("123", ""),
+            ("mason", ""),
+            ("", ""),
+        ):
             self.assertEqual(ops.name_of(id), name)
 
 
@@ -96,7 +102,10 @@ class Replies(SynchronousTestCase):
             (ops.matched("w.yne", []), "Account matched to: w.yne doesn't exist \n"),
             (ops.message("mason", "hi"), "mason: hi"),
             (ops.sent("mason", "hi", "wayne"), "Sender mason sends a new message hi to wayne\n"),
-            (ops.kept("mason", "wayne"), "message from mason has been delivered to wayne's mailbox\n"),
+            (
+                ops.kept("mason", "wayne"),
+                "message from mason has been delivered to wayne's mailbox\n",
+            ),
             (ops.unknown_recipient("wayne"), "Receiver: wayne doesn't exist \n"),
             (ops.mail("mason123"), "undelivered message for user ID mason123: \n"),
             (ops.waited("wayne", "hi"), "wayne sends: hi\n\n"),
@@ -106,7 +115,10 @@ class Replies(SynchronousTestCase):
             (ops.MAIL_WAITS, "Please check your mailbox before deleting your account! \n"),
             (ops.UNKNOWN_ACCOUNT, "User Not Found! "),
             (ops.INVALID, "Please give a valid input as instructed in the documentation"),
-            (ops.taken("mason"), "Username mason already exists. Please try a different username.\n"),
+            (
+                ops.taken("mason"),
+                "Username mason already exists. Please try a different username.\n",
+            ),
             (
                 ops.GREETING,
                 "To get started on this chat room, please create or login your account first "
@@ -117,4 +129,6 @@ class Replies(SynchronousTestCase):
 
     def test_what_the_old_client_cannot_bear(self) -> None:
         """ASCII only; a message stays on its line, and does nothing to a terminal."""
-        self.assertEqual(ops.encode(ops.message("ann", "é\r\nb\n\n\tc\x1b[2J\x7f")), b"ann: ? b  c?[2J?")
+        self.assertEqual(
+            ops.encode(ops.message("ann", "é\r\nb\n\n\tc\x1b[2J\x7f")), b"ann: ? b  c?[2J?"
+        )

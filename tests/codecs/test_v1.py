@@ -1,4 +1,5 @@
-"""The codec of version 1: the tables of examples, every way to cut bytes, and what must not be believed."""
+"""The codec of version 1: the tables of examples, every way to cut bytes, and what must not be
+believed."""
 
 from __future__ import annotations
 
@@ -61,7 +62,9 @@ def feed(to: Decoder, parts: Sequence[bytes]) -> list[Received]:
 def nameless(messages: Sequence[Received]) -> list[Received]:
     """The same without the sentences, which are for people."""
     return [
-        msgspec.structs.replace(message, reason="") if isinstance(message, Malformed | Broken) else message
+        msgspec.structs.replace(message, reason="")
+        if isinstance(message, Malformed | Broken)
+        else message
         for message in messages
     ]
 
@@ -171,10 +174,13 @@ class Frames(SynchronousTestCase):
         self.assertEqual(server_decoder(len(data) - HEADER_SIZE).feed(data), [Send(1, "bob", text)])
         (message,) = server_decoder(len(data) - HEADER_SIZE - 1).feed(data)
         assert isinstance(message, Malformed)
-        self.assertEqual((message.ref, message.request, message.code), (0, Send.command, "frame-too-long"))
+        self.assertEqual(
+            (message.ref, message.request, message.code), (0, Send.command, "frame-too-long")
+        )
 
     def test_the_longest_replies(self) -> None:
-        """Whatever a server may have to say fits into `LONGEST_REPLY`, names and topics as long as can be."""
+        """Whatever a server may have to say fits into `LONGEST_REPLY`, names and topics as long as
+        can be."""
         limits = Limits()
         name, topic = "n" * 33, "🌱" * limits.topic
         room = RoomInfo(name, 2**53, topic, True, name, limits.members, "moderator")
@@ -184,7 +190,11 @@ class Frames(SynchronousTestCase):
         for reply in (
             LoggedIn(1, name, [state] * (limits.rooms + 1)),
             Rooms(1, [room] * 200, True, name),
-            Page(1, name, [Item(2**53, 2**63, 2**53, name, "reaction", text, 2**63) for text in texts]),
+            Page(
+                1,
+                name,
+                [Item(2**53, 2**63, 2**53, name, "reaction", text, 2**63) for text in texts],
+            ),
             People(1, [Person(name, "away", "🌱" * 512, 2**53)] * 100),
             Names(1, [name] * 1000, True),
             Members(1, [Member(name, "moderator")] * 1000, True),
@@ -218,7 +228,8 @@ class Frames(SynchronousTestCase):
         self.assertFalse(at.unfinished)
 
     def test_far_too_long(self) -> None:
-        """Six bytes are enough to know that this is not going to end, and nothing after them is looked at."""
+        """Six bytes are enough to know that this is not going to end, and nothing after them is
+        looked at."""
         for at, length in (
             (server_decoder(100), 25_601),
             (server_decoder(100), 2**32 - 1),
@@ -241,7 +252,8 @@ class Frames(SynchronousTestCase):
             self.assertEqual(at.feed(PING), [])
 
     def test_what_is_kept(self) -> None:
-        """Of an unfinished frame little more than its own bytes, in however small pieces they come."""
+        """Of an unfinished frame little more than its own bytes, in however small pieces they
+        come."""
         data = frame(Send.command, b"x" * LIMIT)[:-1]
         for size in (1, 2, 7, 1000):
             at = server_decoder(LIMIT)
@@ -290,7 +302,8 @@ class Frames(SynchronousTestCase):
                 self.assertLess(most, 100_000, data)
 
     def test_depth(self) -> None:
-        """Nesting without end is refused like anything else that is wrong, also where nobody would look."""
+        """Nesting without end is refused like anything else that is wrong, also where nobody would
+        look."""
         for deep in (b"\x91" * 100_000, b"\x81\xa0" * 50_000):
             for data in (deep, b"\x91" + deep, b"\x92\x05" + deep):
                 for command in REQUESTS:

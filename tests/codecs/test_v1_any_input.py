@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from msgspec import inspect
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.v1 import HEADER_SIZE, Broken, Decoder, Malformed, client_decoder, encode, server_decoder
+from chatd.codecs.v1 import (
+    HEADER_SIZE,
+    Broken,
+    Decoder,
+    Malformed,
+    client_decoder,
+    encode,
+    server_decoder,
+)
 from chatd.codecs.v1_messages import MESSAGES, REPLIES, REQUESTS, Ack, Done, Message, Ping
 from tests.codecs.test_v1 import PING, decoder, feed
 from tests.codecs.v1_examples import LIMIT, frame
@@ -63,7 +71,12 @@ def optional(cls: type[Message]) -> int:
 _requests = st.one_of([structs(kind) for kind in REQUESTS.values()])
 _replies = st.one_of([structs(kind) for kind in REPLIES.values()])
 _anything: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text()
+    | st.binary(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=8,
 )
@@ -116,7 +129,9 @@ class Anything(SynchronousTestCase):
         assert isinstance(got, Message)
         self.assertEqual(plain(got), defaults)
         needed = len(fields) - optional(kind)
-        (short,) = decoder(message).feed(frame(kind.command, msgspec.msgpack.encode(fields[: needed - 1])))
+        (short,) = decoder(message).feed(
+            frame(kind.command, msgspec.msgpack.encode(fields[: needed - 1]))
+        )
         self.assertIsInstance(short, Malformed)
 
     @bounded
@@ -153,13 +168,16 @@ class Anything(SynchronousTestCase):
         st.lists(
             st.binary(max_size=200)
             | st.builds(frame, st.sampled_from(sorted(MESSAGES)), st.binary(max_size=60))
-            | st.builds(frame, st.sampled_from(sorted(MESSAGES)), _anything.map(msgspec.msgpack.encode))
+            | st.builds(
+                frame, st.sampled_from(sorted(MESSAGES)), _anything.map(msgspec.msgpack.encode)
+            )
             | st.just(encode(Ack(0, "@bob", 3)))
         ),
         st.booleans(),
     )
     def test_garbage(self, parts: list[bytes], server: bool) -> None:
-        """Any bytes become messages, of which at most the last is Broken, and never an exception."""
+        """Any bytes become messages, of which at most the last is Broken, and never an
+        exception."""
         at = server_decoder(1000) if server else client_decoder(1000)
         messages = feed(at, parts)
         self.assertFalse(any(isinstance(message, Broken) for message in messages[:-1]))
@@ -170,7 +188,9 @@ class Anything(SynchronousTestCase):
     def test_a_byte_changed(self, message: Message, data: st.DataObject) -> None:
         """One byte of the data is another: some message or none, and the next one is read."""
         bytes_ = bytearray(encode(message))
-        bytes_[data.draw(st.integers(HEADER_SIZE, len(bytes_) - 1))] = data.draw(st.integers(0, 255))
+        bytes_[data.draw(st.integers(HEADER_SIZE, len(bytes_) - 1))] = data.draw(
+            st.integers(0, 255)
+        )
         at = decoder(message)
         follower = PING if message.command in REQUESTS else encode(Done(7))
         first, second = at.feed(bytes(bytes_) + follower)

@@ -1,5 +1,5 @@
-"""Version 1 by example: one table for the decoder, the encoder, every way to cut the bytes, the client in
-another language, and docs/protocol.md.
+"""Version 1 by example: one table for the decoder, the encoder, every way to cut the bytes, the
+client in another language, and docs/protocol.md.
 
 Bytes are written as the document shows them: hexadecimal, and text between quotes, for its UTF-8.
 """
@@ -83,7 +83,8 @@ LIMIT = 131_072
 
 
 def raw(shown: str) -> bytes:
-    """The bytes of `shown`; put together by hand, so that the table does not depend on what it tests."""
+    """The bytes of `shown`; put together by hand, so that the table does not depend on what it
+    tests."""
     parts = re.findall(r"'([^']*)'|([0-9a-f]{2})", shown)
     return b"".join(bytes.fromhex(digits) or text.encode() for text, digits in parts)
 
@@ -131,7 +132,10 @@ EXAMPLES = [
         "94 01 a9'garden.js' a3'1.0' 92 a8'receipts' a8'presence'",
     ),
     Example(Ping(ref=2), "91 02"),
-    Example(Register(ref=3, name="Alicia", password="s3cret", invite=None), "94 03 a6'Alicia' a6's3cret' c0"),
+    Example(
+        Register(ref=3, name="Alicia", password="s3cret", invite=None),
+        "94 03 a6'Alicia' a6's3cret' c0",
+    ),
     Example(
         LogIn(
             ref=4,
@@ -151,21 +155,29 @@ EXAMPLES = [
         f"93 09 91 d940'{'be' * 32}' a6's3cret'",
     ),
     Example(DeleteAccount(ref=7, password="s3cret"), "92 07 a6's3cret'"),
-    Example(FindAccounts(ref=8, pattern="[AB]*", after="Alicia", limit=50), "94 08 a5'[AB]*' a6'Alicia' 32"),
     Example(
-        Send(ref=9, recipient="Bobert", text="Grüße 🌱", key="k-1"), "94 09 a6'Bobert' ac'Grüße 🌱' a3'k-1'"
+        FindAccounts(ref=8, pattern="[AB]*", after="Alicia", limit=50),
+        "94 08 a5'[AB]*' a6'Alicia' 32",
+    ),
+    Example(
+        Send(ref=9, recipient="Bobert", text="Grüße 🌱", key="k-1"),
+        "94 09 a6'Bobert' ac'Grüße 🌱' a3'k-1'",
     ),
     Example(Ack(ref=0, log="@alicia", last=11, first=0), "94 00 a7'@alicia' 0b 00"),
     Example(MarkRead(ref=11, log="@alicia", seq=11), "93 0b a7'@alicia' 0b"),
     Example(GetReceipts(ref=12, log="@bobert", seqs=[7, 8]), "93 0c a7'@bobert' 92 07 08"),
     Example(
-        Edit(ref=13, log="@bobert", seq=7, text="Hi!", key="k-2"), "95 0d a7'@bobert' 07 a3'Hi!' a3'k-2'"
+        Edit(ref=13, log="@bobert", seq=7, text="Hi!", key="k-2"),
+        "95 0d a7'@bobert' 07 a3'Hi!' a3'k-2'",
     ),
     Example(Retract(ref=14, log="@bobert", seq=7, key=None), "94 0e a7'@bobert' 07 c0"),
     Example(
-        React(ref=15, log="@alicia", seq=11, reaction="👍", key="k-3"), "95 0f a7'@alicia' 0b a4'👍' a3'k-3'"
+        React(ref=15, log="@alicia", seq=11, reaction="👍", key="k-3"),
+        "95 0f a7'@alicia' 0b a4'👍' a3'k-3'",
     ),
-    Example(History(ref=16, log="#garden", after=0, before=41, limit=50), "95 10 a7'#garden' 00 29 32"),
+    Example(
+        History(ref=16, log="#garden", after=0, before=41, limit=50), "95 10 a7'#garden' 00 29 32"
+    ),
     Example(SayTyping(ref=17, recipient="#garden", typing=True), "93 11 a7'#garden' c3"),
     Example(
         CreateRoom(ref=18, room="#garden", topic="Seeds and bulbs", private=True),
@@ -185,7 +197,9 @@ EXAMPLES = [
     Example(FindMembers(ref=27, room="#garden", after="", limit=100), "94 1b a7'#garden' a0 64"),
     Example(DeleteRoom(ref=28, room="#garden"), "92 1c a7'#garden'"),
     Example(SetPresence(ref=29, away=True, text="lunch", hidden=False), "94 1d c3 a5'lunch' c2"),
-    Example(Who(ref=30, names=["Bobert", "nobody"], watch=True), "93 1e 92 a6'Bobert' a6'nobody' c3"),
+    Example(
+        Who(ref=30, names=["Bobert", "nobody"], watch=True), "93 1e 92 a6'Bobert' a6'nobody' c3"
+    ),
     Example(Unwatch(ref=31, names=["Bobert"]), "92 1f 91 a6'Bobert'"),
     Example(Block(ref=32, name="Bobert", blocked=True), "93 20 a6'Bobert' c3"),
     Example(GetBlocked(ref=33), "91 21"),
@@ -195,7 +209,9 @@ EXAMPLES = [
     ),
     Example(Done(ref=5), "91 05"),
     Example(
-        Refusal(ref=9, code="unknown-account", sentence="There is no account of that name.", request=10),
+        Refusal(
+            ref=9, code="unknown-account", sentence="There is no account of that name.", request=10
+        ),
         "94 09 af'unknown-account' d9 21'There is no account of that name.' 0a",
     ),
     Example(
@@ -217,7 +233,10 @@ EXAMPLES = [
         LoggedIn(
             ref=4,
             name="Alicia",
-            logs=[LogState(log="@alicia", since=_TIME, head=12, upto=10, read=9, room=None), _STATE],
+            logs=[
+                LogState(log="@alicia", since=_TIME, head=12, upto=10, read=9, room=None),
+                _STATE,
+            ],
         ),
         f"93 04 a6'Alicia' 92 96 a7'@alicia' {_TIME_BYTES} 0c 0a 09 c0 {_STATE_BYTES}",
     ),
@@ -225,9 +244,12 @@ EXAMPLES = [
         Accepted(ref=9, log="@bobert", seq=7, id=9007199254740993, time=_TIME + 1000),
         "95 09 a7'@bobert' 07 cf 00 20 00 00 00 00 00 01 cf 00 00 01 9b 76 da ab e8",
     ),
-    Example(Names(ref=8, names=["Alicia", "Bobert"], more=False), "93 08 92 a6'Alicia' a6'Bobert' c2"),
     Example(
-        Rooms(ref=26, rooms=[_ROOM], more=False, last="#garden"), f"94 1a 91 {_ROOM_BYTES} c2 a7'#garden'"
+        Names(ref=8, names=["Alicia", "Bobert"], more=False), "93 08 92 a6'Alicia' a6'Bobert' c2"
+    ),
+    Example(
+        Rooms(ref=26, rooms=[_ROOM], more=False, last="#garden"),
+        f"94 1a 91 {_ROOM_BYTES} c2 a7'#garden'",
     ),
     Example(RoomState(ref=18, state=_STATE), f"92 12 {_STATE_BYTES}"),
     Example(
@@ -243,7 +265,15 @@ EXAMPLES = [
             ref=16,
             log="#garden",
             entries=[
-                Item(seq=1, id=9007199254740994, time=_TIME, sender="Alicia", kind="join", body="", about=0),
+                Item(
+                    seq=1,
+                    id=9007199254740994,
+                    time=_TIME,
+                    sender="Alicia",
+                    kind="join",
+                    body="",
+                    about=0,
+                ),
                 Item(
                     seq=2,
                     id=9007199254740995,
@@ -301,16 +331,21 @@ EXAMPLES = [
         "97 a7'@bobert' 08 cf 00 20 00 00 00 00 00 05 cf 00 00 01 9b 76 da b3 b8 a4'edit' "
         "a3'Hi!' cf 00 20 00 00 00 00 00 01",
     ),
-    Example(Receipt(log="@bobert", what="delivered", seqs=[7, 8]), "93 a7'@bobert' a9'delivered' 92 07 08"),
     Example(
-        Presence(person=Person(name="Bobert", status="on", text="", seen=0)), "91 94 a6'Bobert' a2'on' a0 00"
+        Receipt(log="@bobert", what="delivered", seqs=[7, 8]),
+        "93 a7'@bobert' a9'delivered' 92 07 08",
+    ),
+    Example(
+        Presence(person=Person(name="Bobert", status="on", text="", seen=0)),
+        "91 94 a6'Bobert' a2'on' a0 00",
     ),
     Example(Typing(log="#garden", name="Bobert", typing=True), "93 a7'#garden' a6'Bobert' c3"),
     Example(Joined(state=_STATE), f"91 {_STATE_BYTES}"),
     Example(Left(room="#garden", reason="kicked"), "92 a7'#garden' a6'kicked'"),
     Example(
         Goodbye(
-            code="busy", sentence="The daemon has too much of this to do at the moment; try again later."
+            code="busy",
+            sentence="The daemon has too much of this to do at the moment; try again later.",
         ),
         "92 a4'busy' d9 45'The daemon has too much of this to do at the moment; try again later.'",
     ),
@@ -323,15 +358,19 @@ SAME = [
     Example(Hello(1), "95 01 a0 a0 90 93 c0 c3 a1'x'"),
     Example(Send(9, "Bobert", "Hi"), "93 09 a6'Bobert' a2'Hi'"),
     Example(Send(9, "Bobert", "Hi"), "96 09 a6'Bobert' a2'Hi' c0 81 a1'x' 01 c4 02 ff ff"),
-    Example(Send(9, "Bobert", "Hi"), "dc 00 03 d3 00 00 00 00 00 00 00 09 d9 06'Bobert' da 00 02'Hi'"),
+    Example(
+        Send(9, "Bobert", "Hi"), "dc 00 03 d3 00 00 00 00 00 00 00 09 d9 06'Bobert' da 00 02'Hi'"
+    ),
     Example(Ack(0, "@alicia", 11), "dd 00 00 00 03 cc 00 db 00 00 00 07'@alicia' ce 00 00 00 0b"),
 ]
-"""other bytes that mean the same: defaults left out from the end, fields that nobody knows after the last,
-longer forms than needed"""
+"""other bytes that mean the same: defaults left out from the end, fields that nobody knows after
+the last, longer forms than needed"""
 
 WRONG = [
     Wrong("an unknown command", frame(63, raw("91 07")), _malformed(7, 63, "unknown-command")),
-    Wrong("a command of the server's", frame(64, raw("91 07")), _malformed(7, 64, "unknown-command")),
+    Wrong(
+        "a command of the server's", frame(64, raw("91 07")), _malformed(7, 64, "unknown-command")
+    ),
     Wrong("a field is missing", frame(10, raw("92 07 a6'Bobert'")), _malformed(7, 10)),
     Wrong("a field of another type", frame(10, raw("93 07 a6'Bobert' 05")), _malformed(7, 10)),
     Wrong("a name that is too long", frame(21, raw(f"92 07 d9 41'{'n' * 65}'")), _malformed(7, 21)),

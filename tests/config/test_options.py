@@ -71,12 +71,36 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
     "registration": ("", "Open", "yes", "none"),
     "allow-open-accounts": ("", "Yes", "1", "maybe"),
-    "retain": ("", "0", "0d", "d", "30y", "-1d", "1.5d", "30d,", "1d,2d", "1,2", "1d,2,3w", "٣d", "all"),
+    "retain": (
+        "",
+        "0",
+        "0d",
+        "d",
+        "30y",
+        "-1d",
+        "1.5d",
+        "30d,",
+        "1d,2d",
+        "1,2",
+        "1d,2,3w",
+        "٣d",
+        "all",
+    ),
     "admin": ("",),
     "legacy-ports": ("", "Yes", "1", "maybe"),
     "tls-only": ("", "on"),
     "tls-cert": ("",),
-    "listen": ("ops", "=", "ops=", "ops=2023", "ops=tcp:x", "ops=tcp:", "irc=tcp:1", "grpc=fd:3", "ops=:1"),
+    "listen": (
+        "ops",
+        "=",
+        "ops=",
+        "ops=2023",
+        "ops=tcp:x",
+        "ops=tcp:",
+        "irc=tcp:1",
+        "grpc=fd:3",
+        "ops=:1",
+    ),
 }
 
 
@@ -96,7 +120,9 @@ class OptionsCase(SynchronousTestCase):
 
     def mistake(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
         """What an operator is told about a mistake."""
-        return str(self.assertRaises(usage.UsageError, self.parsed, *words, environment=environment))
+        return str(
+            self.assertRaises(usage.UsageError, self.parsed, *words, environment=environment)
+        )
 
     def file(self, text: str | bytes) -> str:
         """A configuration file with that text."""
@@ -110,7 +136,8 @@ class Sources(OptionsCase):
     """Where a value comes from."""
 
     def test_defaults(self) -> None:
-        """With nothing said, it is this machine only, one file in this folder, and a generous rate."""
+        """With nothing said, it is this machine only, one file in this folder, and a generous
+        rate."""
         options = self.parsed()
         self.assertEqual(
             {name: options[name] for name in NAMES},
@@ -132,8 +159,8 @@ class Sources(OptionsCase):
         )
 
     def test_defaults_off_this_machine(self) -> None:
-        """Whom strangers can reach makes accounts by invitation only, and none that are anyone's; unless told
-        otherwise, wherever that is said."""
+        """Whom strangers can reach makes accounts by invitation only, and none that are anyone's;
+        unless told otherwise, wherever that is said."""
         for host, registration, open_accounts in (
             ("localhost", "open", True),
             ("::1", "open", True),
@@ -149,7 +176,9 @@ class Sources(OptionsCase):
             self.assertEqual(options["registration"], registration, host)
             self.assertIs(options["allow-open-accounts"], open_accounts, host)
         path = self.file("allow-open-accounts = true")
-        options = self.parsed("--host", "::", "-c", path, environment={"CHATD_REGISTRATION": "open"})
+        options = self.parsed(
+            "--host", "::", "-c", path, environment={"CHATD_REGISTRATION": "open"}
+        )
         self.assertEqual((options["registration"], options["allow-open-accounts"]), ("open", True))
 
     def test_where_the_admin_socket_is(self) -> None:
@@ -168,7 +197,11 @@ class Sources(OptionsCase):
             for text, value in choices:
                 path = self.file(f"{name} = {text!r}")
                 for options in (
-                    *([] if (name, text) == ("legacy-ports", "no") else [self.parsed(*words(name, text))]),
+                    *(
+                        []
+                        if (name, text) == ("legacy-ports", "no")
+                        else [self.parsed(*words(name, text))]
+                    ),
                     self.parsed(environment={variable(name): text}),
                     self.parsed("--config", path),
                     self.parsed(environment={"CHATD_CONFIG": path}),
@@ -179,10 +212,18 @@ class Sources(OptionsCase):
         """Each --listen is one more; in a file there is an array; the old ports come after them."""
         asked = (Listen("ops", "tcp:1:interface=0.0.0.0"), Listen("chat", r"tcp:2:interface=\:\:1"))
         options = self.parsed(
-            "--listen", "ops=tcp:1:interface=0.0.0.0", "--legacy-ports", "-H", "::1", "--listen", "chat=tcp:2"
+            "--listen",
+            "ops=tcp:1:interface=0.0.0.0",
+            "--legacy-ports",
+            "-H",
+            "::1",
+            "--listen",
+            "chat=tcp:2",
         )
         self.assertEqual(options["listen"], asked + LEGACY)
-        self.assertEqual([port.local for port in options["listen"]], [False, True, True, True, True])
+        self.assertEqual(
+            [port.local for port in options["listen"]], [False, True, True, True, True]
+        )
         path = self.file("listen = ['ops=tcp:1', 'chat=tcp:2']\nlegacy-ports = true")
         self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
 
@@ -243,7 +284,9 @@ class Sources(OptionsCase):
     def test_numbers_in_the_file(self) -> None:
         """A number in the file needs no quotes."""
         options = self.parsed("--config", self.file("port = 80\nrate = 2.5\nretain = 5"))
-        self.assertEqual((options["port"], options["rate"], options["retain"]), (80, 2.5, Retention(count=5)))
+        self.assertEqual(
+            (options["port"], options["rate"], options["retain"]), (80, 2.5, Retention(count=5))
+        )
 
     def test_the_process_has_an_environment(self) -> None:
         """Unless a test says otherwise, variables of the process count."""
@@ -257,7 +300,8 @@ class Mistakes(OptionsCase):
     """What is said when it will not do."""
 
     def test_bad_values(self) -> None:
-        """Whichever source a bad value came from, the sentence names that source and what would be good."""
+        """Whichever source a bad value came from, the sentence names that source and what would be
+        good."""
         for name, values in BAD.items():
             for value in values:
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
@@ -298,7 +342,9 @@ class Mistakes(OptionsCase):
         for text in ("port", "port = ", b"\xff = 1", "port = 1\nport = 2"):
             path = self.file(text)
             sentence = self.mistake("-c", path)
-            self.assertTrue(sentence.startswith(f"the configuration file {path} is not TOML: "), sentence)
+            self.assertTrue(
+                sentence.startswith(f"the configuration file {path} is not TOML: "), sentence
+            )
 
     def test_what_a_file_cannot_say(self) -> None:
         """An unknown name, or a value that is no text or number, is not passed over in silence."""
@@ -317,7 +363,10 @@ class Mistakes(OptionsCase):
 
     def test_below_twistd_one_sentence_ends_it(self) -> None:
         """twistd shows the sentence alone, not pages of help around it."""
-        for words, told in ((["--port", "x"], "chatd: --port: a port is"), (["--nothing"], "chatd: ")):
+        for words, told in (
+            (["--port", "x"], "chatd: --port: a port is"),
+            (["--nothing"], "chatd: "),
+        ):
             options = Options({})
             options.parent = ServerOptions()
             leaving = self.assertRaises(SystemExit, options.parseOptions, words)
@@ -329,7 +378,8 @@ class Help(OptionsCase):
     """What can be read without a manual."""
 
     def test_every_option_is_in_the_help(self) -> None:
-        """--help has each option, its letter, its default and its variable, and the order of the sources."""
+        """--help has each option, its letter, its default and its variable, and the order of the
+        sources."""
         text = str(Options({}))
         for name in (*NAMES, "config"):
             self.assertIn(f"--{name}", text)

@@ -60,7 +60,8 @@ class Cursors(SynchronousTestCase):
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps, st.integers(0, HIGHEST + 2))
     def test_waiting_is_the_rest(self, script: list[Step], head: int) -> None:
-        """What waits is what is in the log and was not acknowledged, oldest first, in whole ranges."""
+        """What waits is what is in the log and was not acknowledged, oldest first, in whole
+        ranges."""
         cursor, model = played(script)
         waiting = list(cursor.waiting(head))
         listed = [seq for first, last in waiting for seq in range(first, last + 1)]
@@ -82,10 +83,13 @@ class Cursors(SynchronousTestCase):
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps, steps)
     def test_a_union_has_what_either_has(self, script: list[Step], other: list[Step]) -> None:
-        """Two cursors become one, as two sets do, in its shortest form and whichever comes first."""
+        """Two cursors become one, as two sets do, in its shortest form and whichever comes
+        first."""
         (cursor, model), (more, more_model) = played(script), played(other)
         joined = cursor.union(more)
-        self.assertEqual({seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}, model | more_model)
+        self.assertEqual(
+            {seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}, model | more_model
+        )
         rebuilt = Cursor()
         for seq in sorted(model | more_model, reverse=True):
             rebuilt = rebuilt.acknowledge(seq, seq)
@@ -95,8 +99,13 @@ class Cursors(SynchronousTestCase):
         self.assertEqual((cursor, more), (played(script)[0], played(other)[0]))
 
     @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(st.integers(0, HIGHEST), st.lists(st.tuples(st.integers(0, HIGHEST), st.integers(0, HIGHEST))))
-    def test_acknowledging_is_a_union_of_ranges(self, upto: int, ranges: list[tuple[int, int]]) -> None:
+    @given(
+        st.integers(0, HIGHEST),
+        st.lists(st.tuples(st.integers(0, HIGHEST), st.integers(0, HIGHEST))),
+    )
+    def test_acknowledging_is_a_union_of_ranges(
+        self, upto: int, ranges: list[tuple[int, int]]
+    ) -> None:
         """Whether a range is old, next, apart, overlapping or none: the seqs it names are added."""
         cursor, model = Cursor(upto), set(range(1, upto + 1))
         for first, last in ranges:

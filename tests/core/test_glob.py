@@ -18,7 +18,8 @@ MOST = 2_000_000
 
 
 def steps(pattern: str, name: str) -> tuple[bool, int]:
-    """Whether the name matches, and how many functions were entered (or generators resumed) to tell."""
+    """Whether the name matches, and how many functions were entered (or generators resumed) to
+    tell."""
     entered = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
@@ -56,7 +57,9 @@ class Meaning(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=1000)
     @given(
-        st.lists(st.sampled_from(["*", "?", "a", "b", "ab", "[ab]", "[!a]", "[a-b]", "**"]), max_size=8),
+        st.lists(
+            st.sampled_from(["*", "?", "a", "b", "ab", "[ab]", "[!a]", "[a-b]", "**"]), max_size=8
+        ),
         st.text("ab", max_size=12),
     )
     def test_as_fnmatch_when_much_could_match(self, parts: list[str], name: str) -> None:

@@ -18,7 +18,9 @@ _sets = st.builds(
     st.booleans(),
     st.lists(_ranges, min_size=1, max_size=3),
 )
-_characters = st.one_of(_letters.map(re.escape), st.just("."), _sets, st.sampled_from([r"\.", r"\*", r"\["]))
+_characters = st.one_of(
+    _letters.map(re.escape), st.just("."), _sets, st.sampled_from([r"\.", r"\*", r"\["])
+)
 _quantifiers = st.sampled_from(["", "", "", "*", "+", "?", "*?", "+?", "??"])
 _patterns = st.lists(st.tuples(_characters, _quantifiers).map("".join), max_size=6).map("".join)
 _names = st.text("abcA1._-x", max_size=8)
@@ -52,7 +54,21 @@ class Patterns(SynchronousTestCase):
     def test_what_is_not_understood(self) -> None:
         """Is refused, and said."""
         for pattern in (
-            *("(a+)+$", "([", "(.+)+x", "a|b", "a{2}", "^a", "a$", "*", "+a", "a**", "a+*", "a*+", "a???"),
+            *(
+                "(a+)+$",
+                "([",
+                "(.+)+x",
+                "a|b",
+                "a{2}",
+                "^a",
+                "a$",
+                "*",
+                "+a",
+                "a**",
+                "a+*",
+                "a*+",
+                "a???",
+            ),
             *("[", "[]", "[^]", "[a", "[z-a]", "\\", r"\d", r"[\w]", r"a\1", "[a\\", "a)"),
         ):
             refused = self.assertRaises(PatternInvalid, matcher, pattern)

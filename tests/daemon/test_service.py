@@ -124,15 +124,19 @@ class Making(SynchronousTestCase):
         os.chdir(before)
         assert isinstance(made, Daemon) and isinstance(made._store, SQLiteStore)
         self.assertEqual(
-            os.path.realpath(made._store.path), os.path.realpath(os.path.join(self.folder, "sub.db"))
+            os.path.realpath(made._store.path),
+            os.path.realpath(os.path.join(self.folder, "sub.db")),
         )
 
     def test_a_busy_port(self) -> None:
-        """Whoever starts a second daemon is told which port is taken, before anything is touched."""
+        """Whoever starts a second daemon is told which port is taken, before anything is
+        touched."""
         path = os.path.join(self.folder, "chatd.db")
         with busy_port() as port:
             sentence = self.refused("--port", str(port), "--store", "sqlite:" + path)
-        self.assertEqual(sentence, f"chatd: cannot listen on 127.0.0.1:{port}: address already in use")
+        self.assertEqual(
+            sentence, f"chatd: cannot listen on 127.0.0.1:{port}: address already in use"
+        )
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_an_address_that_is_not_ours(self) -> None:
@@ -148,7 +152,8 @@ class Making(SynchronousTestCase):
         missing = os.path.join(self.folder, "no", "chatd.db")
         for path in (self.folder, missing, other):
             self.assertIn(
-                path if path != missing else os.path.dirname(missing), self.refused("-s", "sqlite:" + path)
+                path if path != missing else os.path.dirname(missing),
+                self.refused("-s", "sqlite:" + path),
             )
         self.assertEqual(os.listdir(self.folder), ["letter.txt"])
         self.assertEqual(os.path.getsize(other), 1000)

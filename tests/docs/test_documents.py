@@ -47,10 +47,12 @@ def examples() -> str:
 
 
 def generated(text: str) -> str:
-    """docs/protocol.md, whose text this is, with all that comes from the code as the code has it now."""
+    """docs/protocol.md, whose text this is, with all that comes from the code as the code has it
+    now."""
     parts = [("<!-- examples -->\n", "<!-- end of examples -->", examples())]
     parts += [
-        (f"<!-- version 1: {name} -->\n", "<!-- end -->", f"\n{make()}\n") for name, make in GENERATED.items()
+        (f"<!-- version 1: {name} -->\n", "<!-- end -->", f"\n{make()}\n")
+        for name, make in GENERATED.items()
     ]
     for begin, end, part in parts:
         before, rest = text.split(begin)
@@ -62,7 +64,8 @@ class Documents(SynchronousTestCase):
     """What is written down."""
 
     def test_protocol(self) -> None:
-        """docs/protocol.md shows the tables that the codecs are tested with, all messages, all refusals."""
+        """docs/protocol.md shows the tables that the codecs are tested with, all messages, all
+        refusals."""
         text = PROTOCOL.read_text()
         self.assertTrue(generated(text) == text, "run: python -m tests.docs.test_documents")
 

@@ -1,4 +1,5 @@
-"""The parts of docs/protocol.md about version 1 that come from the code: messages, refusals, examples."""
+"""The parts of docs/protocol.md about version 1 that come from the code: messages, refusals,
+examples."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from chatd.codecs.v1_messages import MESSAGES, Message
 from chatd.core.errors import Refused
 from tests.codecs.v1_examples import EXAMPLES, SAME, WRONG
 
-_WIDTH = 118
+_WIDTH = 98
 
 
 def types() -> str:
@@ -54,7 +55,9 @@ def parts() -> str:
         and not issubclass(kind, Message)
         and kind.__module__ == v1_messages.__name__
     ]
-    return "\n".join(f"**{kind.__name__}** {signature(kind)}\n\n{meaning(kind)}\n" for kind in kinds)
+    return "\n".join(
+        f"**{kind.__name__}** {signature(kind)}\n\n{meaning(kind)}\n" for kind in kinds
+    )
 
 
 def messages(numbers: Iterable[int]) -> str:
@@ -78,7 +81,9 @@ def signature(kind: type[msgspec.Struct]) -> str:
     annotations = inspect.get_annotations(kind)
     for field in msgspec.structs.fields(kind):
         text = re.sub(
-            r"Annotated\[(.*), Meta\(max_length=(\d+)\)\]", r"\1, at most \2", annotations[field.name]
+            r"Annotated\[(.*), Meta\(max_length=(\d+)\)\]",
+            r"\1, at most \2",
+            annotations[field.name],
         )
         text = text.replace("list[", "[").replace(" | None", " or nil")
         if field.default is not msgspec.NODEFAULT:
@@ -100,12 +105,19 @@ def meaning(kind: type) -> str:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(" ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        " ".join(text.split()), _WIDTH, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def shown(data: bytes, notation: str) -> list[str]:
-    """A frame as the document shows it: the header, then the data in the table's notation, in words."""
-    return [*data[:5].hex(" ").split(), f"{data[5]:02x} ", *re.findall(r"(?:[^\s']|'[^']*')+", notation)]
+    """A frame as the document shows it: the header, then the data in the table's notation, in
+    words."""
+    return [
+        *data[:5].hex(" ").split(),
+        f"{data[5]:02x} ",
+        *re.findall(r"(?:[^\s']|'[^']*')+", notation),
+    ]
 
 
 def _indented(words: Iterable[str]) -> str:
@@ -121,7 +133,10 @@ def _indented(words: Iterable[str]) -> str:
 def variants() -> str:
     """Other bytes that mean the same."""
     rows = ["| data | means |", "|---|---|"]
-    rows += [f"| `{each.shown}` | {type(each.message).__name__} `{_values(each.message)}` |" for each in SAME]
+    rows += [
+        f"| `{each.shown}` | {type(each.message).__name__} `{_values(each.message)}` |"
+        for each in SAME
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -136,7 +151,9 @@ def wrong() -> str:
         data = each.data.hex(" ")
         short = data if len(data) < 60 else data[:50] + " ..."
         if isinstance(each.answer, Broken):
-            rows.append(f"| {each.title} | `{short}` | 0 | `broken`, and the connection is closed |")
+            rows.append(
+                f"| {each.title} | `{short}` | 0 | `broken`, and the connection is closed |"
+            )
         else:
             rows.append(f"| {each.title} | `{short}` | {each.answer.ref} | `{each.answer.code}` |")
     return "\n".join(rows) + "\n"

@@ -1,4 +1,5 @@
-"""One person, script or program at a screen that only remembers, with a client that has no server."""
+"""One person, script or program at a screen that only remembers, with a client that has no
+server."""
 
 from __future__ import annotations
 

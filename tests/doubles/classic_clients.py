@@ -1,4 +1,5 @@
-"""Classic clients on transports in memory, in front of a realm whose store and clock the test controls."""
+"""Classic clients on transports in memory, in front of a realm whose store and clock the test
+controls."""
 
 from __future__ import annotations
 
@@ -22,8 +23,9 @@ from tests.doubles.realm import HeldStore, Runner
 
 
 class Wire(StringTransport):
-    """A transport that counts as `PromptServer` does. `room` is how many bytes the kernel still takes; what
-    it does not take stays here until `drain`. `on_the_way` bytes of what it took have not arrived."""
+    """A transport that counts as `TrackedServer` does. `room` is how many bytes the kernel still
+    takes; what it does not take stays here until `drain`. `on_the_way` bytes of what it took have
+    not arrived."""
 
     def __init__(self, port: int) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", port))
@@ -35,7 +37,7 @@ class Wire(StringTransport):
         self.half_closed = False
 
     def write(self, data: bytes) -> None:
-        """See `PromptServer`."""
+        """See `TrackedServer`."""
         if self.disconnected:
             return
         self.buffer += data
@@ -59,7 +61,7 @@ class Wire(StringTransport):
             self.producer.resumeProducing()
 
     def arrived(self) -> int:
-        """See `PromptServer`."""
+        """See `TrackedServer`."""
         return self.taken - self.on_the_way
 
     def loseWriteConnection(self) -> None:

@@ -1,4 +1,5 @@
-"""A daemon small enough to be obviously right, in memory and on the codec, for tests of the client."""
+"""A daemon small enough to be obviously right, in memory and on the codec, for tests of the
+client."""
 
 from __future__ import annotations
 
@@ -84,11 +85,17 @@ class Daemon:
                     self._logged_in(wire, name)
                 return [_response(error)]
             case classic.List(pattern):
-                names = [name for name in self.passwords if fnmatch.fnmatchcase(name, pattern or "*")]
+                names = [
+                    name for name in self.passwords if fnmatch.fnmatchcase(name, pattern or "*")
+                ]
                 return [classic.encode_names(names)]
             case classic.Send(_, recipient, _, frame):
                 if recipient not in self.passwords:
-                    return [_response(f"specific recipient {recipient} does not exist, for message: ...")]
+                    return [
+                        _response(
+                            f"specific recipient {recipient} does not exist, for message: ..."
+                        )
+                    ]
                 if recipient == wire.name:
                     return [frame, frame]
                 if recipient in self.online:

@@ -1,4 +1,5 @@
-"""A client of the library without a server: what is asked is kept, what is answered is said by the test."""
+"""A client of the library without a server: what is asked is kept, what is answered is said by the
+test."""
 
 from __future__ import annotations
 
@@ -39,8 +40,9 @@ def state(log: str, head: int = 0, topic: str = "") -> c.LogState:
 class FakeClient:
     """Has the methods of `chatd.client.Client` that the dialogue uses.
 
-    A request is answered by what `answers` has for its class (an answer, an error to raise, or a list of
-    them, one for each time), else by `Done`; a message is accepted at once, unless `slow`: then by `accept`.
+    A request is answered by what `answers` has for its class (an answer, an error to raise, or a
+    list of them, one for each time), else by `Done`; a message is accepted at once, unless `slow`:
+    then by `accept`.
     """
 
     def __init__(self, name: str = "alice", rooms: tuple[str, ...] = ("#lobby",)) -> None:
@@ -138,7 +140,14 @@ class FakeClient:
 
 
 def pushed(
-    log: str, sender: str, body: str = "", kind: str = "text", *, seq: int = 1, about: int = 0, id: int = 0
+    log: str,
+    sender: str,
+    body: str = "",
+    kind: str = "text",
+    *,
+    seq: int = 1,
+    about: int = 0,
+    id: int = 0,
 ) -> c.Pushed:
     """An entry; its id is its seq, unless it is given."""
     return c.Pushed(log, seq, id or seq, SINCE + seq * 1000, sender, kind, body, about)

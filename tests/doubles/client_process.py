@@ -29,7 +29,11 @@ class Process(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.folder = folder(self)
-        self.environment = {**os.environ, "PYTHONPATH": str(Path(chatd.__file__).parents[1]), "TERM": "xterm"}
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(chatd.__file__).parents[1]),
+            "TERM": "xterm",
+        }
         for name in ("CHATD_PASSWORD", "NO_COLOR"):
             self.environment.pop(name, None)
         self.start_daemon("127.0.0.1")

@@ -71,7 +71,18 @@ class Daemon:
         extra: Mapping[str, str] | None = None,
         more: Sequence[str] = (),
     ) -> None:
-        options = ["-n", "--pidfile=", "chatd", "--port", "0", "--store", store, "--rate", rate, *more]
+        options = [
+            "-n",
+            "--pidfile=",
+            "chatd",
+            "--port",
+            "0",
+            "--store",
+            store,
+            "--rate",
+            rate,
+            *more,
+        ]
         self.process = subprocess.Popen(
             command or [*TWISTD, *options],
             cwd=cwd or folder(case),
@@ -139,7 +150,8 @@ class Daemon:
 
 
 class Client:
-    """A connection. What comes is cut into messages, of which a `Send` keeps its bytes as they came."""
+    """A connection. What comes is cut into messages, of which a `Send` keeps its bytes as they
+    came."""
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon, *, window: int = 0) -> None:
         """`window`: bytes that its receive buffer takes, if that matters."""

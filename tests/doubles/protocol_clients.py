@@ -71,7 +71,9 @@ class Speaker:
 
     def shown(self, sender: Speaker, text: str) -> str:
         """A text of somebody's as it is heard here."""
-        shown = text.encode("ascii", "replace").decode() if self.ascii or sender.sends_ascii else text
+        shown = (
+            text.encode("ascii", "replace").decode() if self.ascii or sender.sends_ascii else text
+        )
         return self.mark + shown
 
 
@@ -117,7 +119,9 @@ class Classic(Framed):
         """See `Speaker`."""
         self.socket.sendall(classic.encode_send(self.name, recipient, text))
         answer = self.next(
-            lambda each: isinstance(each, classic.Response) or getattr(each, "sender", "") == self.name
+            lambda each: (
+                isinstance(each, classic.Response) or getattr(each, "sender", "") == self.name
+            )
         )
         return isinstance(answer, classic.Send)
 
@@ -134,7 +138,9 @@ class Classic(Framed):
 
     def delete(self) -> None:
         """See `Speaker`."""
-        self.socket.sendall(classic.encode(classic.DELETE) + classic.encode(classic.LIST, self.name))
+        self.socket.sendall(
+            classic.encode(classic.DELETE) + classic.encode(classic.LIST, self.name)
+        )
         self.case.assertEqual(self.next(lambda _: True), classic.ListResponse(()))
 
 
@@ -167,7 +173,9 @@ class Wire(Framed):
     def hear(self) -> Heard:
         """See `Speaker`."""
         found = self.next(
-            lambda each: isinstance(each, c.Pushed) and each.kind == "text" and each.sender != self.name
+            lambda each: (
+                isinstance(each, c.Pushed) and each.kind == "text" and each.sender != self.name
+            )
         )
         self.ask(c.Ack(0, found.log, found.seq, found.seq))
         return found.sender, found.body
@@ -298,7 +306,9 @@ class Grpc(Speaker):
         service = pb.DESCRIPTOR.services_by_name["ChatService"]
         kind = service.methods_by_name[method].input_type.name
         request = getattr(pb, kind)(**fields)
-        self.channel.unary_unary(f"/ChatService/{method}")(request.SerializeToString(), timeout=PATIENCE)
+        self.channel.unary_unary(f"/ChatService/{method}")(
+            request.SerializeToString(), timeout=PATIENCE
+        )
 
     def come(self, new: bool = False) -> None:
         """See `Speaker`."""
@@ -327,7 +337,9 @@ class Grpc(Speaker):
 
     def say(self, recipient: str, text: str) -> bool:
         """See `Speaker`."""
-        self.call("SendMessage", thread_id=1, message=text, sender_id=self.name, recipient_id=recipient)
+        self.call(
+            "SendMessage", thread_id=1, message=text, sender_id=self.name, recipient_id=recipient
+        )
         while True:
             notice = self.next(True).message
             if notice in ("Your message has been sent!", "Recipient is not found!"):

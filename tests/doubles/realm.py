@@ -1,4 +1,5 @@
-"""Doubles for the neighbours of the realm: a store that commits when told, a peer with a small buffer."""
+"""Doubles for the neighbours of the realm: a store that commits when told, a peer with a small
+buffer."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.limits import Limits
-from chatd.realm.account import Account
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.auto_ack_session import ClaimingSession
-from chatd.realm.mailbox import Background
+from chatd.realm.accounts import Account
+from chatd.realm.ack_session import AckSession
+from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.realm import Realm
+from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
 
@@ -50,20 +51,20 @@ class Runner:
     def __init__(self) -> None:
         self.clock = Clock()
         self.failures: list[Failure] = []
-        self.background = Background(self.spawn, self.sleep)
+        self.background = Tasks(self.spawn, self.sleep)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """See `Background`."""
+        """See `Tasks`."""
         Deferred.fromCoroutine(coroutine).addErrback(self.failures.append)
 
     def sleep(self, seconds: float) -> Awaitable[object]:
-        """See `Background`."""
+        """See `Tasks`."""
         return deferLater(self.clock, seconds)
 
 
 class Follower:
-    """A peer that acknowledges: keeps what it is handed, by log, as (seq, sender, kind, body). After `room`
-    entries it is not writable until `drain`."""
+    """A peer that acknowledges: keeps what it is handed, by log, as (seq, sender, kind, body).
+    After `room` entries it is not writable until `drain`."""
 
     about = "a test"
 
@@ -82,12 +83,12 @@ class Follower:
         return not self.full
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
         for run in runs:
             self._take(run[0].log, run)
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
         self._take(log, entries)
 
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
@@ -102,24 +103,24 @@ class Follower:
         self.answers += appends
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
         self.echoes += [append.body for append in appends]
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
         self.receipts += [(log, what, seq) for seq in seqs]
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
 
     def joined(self, log: str) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
 
     def left(self, room: str, reason: str) -> None:
-        """See `FollowingPeer`."""
+        """See `AckPeer`."""
         self.rooms_left.append(room)
 
     def dismiss(self, code: str, sentence: str) -> None:
@@ -136,8 +137,8 @@ OPEN = Account(0)
 
 
 class Reader:
-    """A peer that keeps what it is handed. After `room` entries the rest stays in its buffer, and it is not
-    writable until `drain`."""
+    """A peer that keeps what it is handed. After `room` entries the rest stays in its buffer, and
+    it is not writable until `drain`."""
 
     def __init__(self) -> None:
         self.room: int | None = None
@@ -184,7 +185,10 @@ class Reader:
 
     def unread(self) -> list[int]:
         """See `Peer`."""
-        return [entry.seq for entry in self.received[len(self.received) - max(self.buffered, self.lost) :]]
+        return [
+            entry.seq
+            for entry in self.received[len(self.received) - max(self.buffered, self.lost) :]
+        ]
 
     def hung_up(self) -> bool:
         """See `Peer`."""
@@ -218,7 +222,7 @@ class House:
         self.store = store or HeldStore()
         self.runner = Runner()
         self.realm = Realm(self.store, self.runner.background, Limits(**limits), boot=boot)
-        self.sessions: dict[str, ClaimingSession] = {}
+        self.sessions: dict[str, AutoAckSession] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine that needs nothing but the store."""
@@ -236,15 +240,15 @@ class House:
     def register(self, *names: str) -> None:
         """Make open accounts."""
         for name in names:
-            self.run(self.realm.directory.register(name, OPEN))
+            self.run(self.realm.accounts.register(name, OPEN))
 
     def login(self, name: str) -> Reader:
         """Log a new reader in."""
-        reader = Reader()
-        self.sessions[name] = self.run(self.realm.login(name, OPEN, reader))
-        return reader
+        subscription = Reader()
+        self.sessions[name] = self.run(self.realm.login(name, OPEN, subscription))
+        return subscription
 
-    def follow(self, name: str, positions: Mapping[str, int]) -> tuple[FollowingSession, Follower]:
+    def follow(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, Follower]:
         """Log a follower in."""
         peer = Follower()
         session = self.run(self.realm.follow(name, OPEN, peer))
@@ -257,7 +261,7 @@ class House:
         session = self.sessions[sender]
         messages = [Said(sender, recipient, text) for text in texts]
         if messages and not self.realm.send(session, messages[:1], 0):
-            self.run(self.realm.directory.account(recipient))
+            self.run(self.realm.accounts.account(recipient))
             self.realm.send(session, messages[:1], 0)
         self.realm.send(session, messages[1:], 0)
         self.realm.flush()

@@ -42,7 +42,9 @@ class Page:
         self._reply: Deferred[str] | None = None
         self._ended = False
 
-    def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
+    def ask(
+        self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
+    ) -> Deferred[str]:
         """Remember the question."""
         if self._ended:
             return fail(EndOfInput())

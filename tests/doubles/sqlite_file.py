@@ -1,4 +1,5 @@
-"""What the tests of the SQLite store share: a store in a file of its own, and a reactor for its threads."""
+"""What the tests of the SQLite store share: a store in a file of its own, and a reactor for its
+threads."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ class Start(SynchronousTestCase):
         }
 
     def refused(self, *options: str, words: str, extra: Mapping[str, str] | None = None) -> None:
-        """One sentence with these words on stderr, a status other than 0, and nothing changed on disk."""
+        """One sentence with these words on stderr, a status other than 0, and nothing changed on
+        disk."""
         before = self.contents()
         ended = self.run_to_end(*options, extra=extra)
         self.assertNotEqual(ended.returncode, 0)

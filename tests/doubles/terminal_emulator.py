@@ -8,7 +8,8 @@ _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\x00-\x1f\x7f])|(.)", re.S)
 
 
 class Emulator:
-    """A screen that wraps at its right margin as terminals do: only when the next character comes."""
+    """A screen that wraps at its right margin as terminals do: only when the next character
+    comes."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from chatd.protocols.doors import ENTRANCES
+from chatd.protocols.doors import PORT_PROTOCOLS
 from tests.doubles.classic_clients import Wire
 from tests.doubles.v1_clients import WireHouse
 
@@ -28,7 +28,7 @@ class TextClient:
             write(data)
 
         self.wire.write = noted
-        self.wire.protocol = ENTRANCES[port](house.factory)
+        self.wire.protocol = PORT_PROTOCOLS[port](house.factory)
         self.wire.protocol.makeConnection(self.wire)
 
     def send(self, *chunks: str | bytes) -> None:

@@ -18,7 +18,8 @@ M = TypeVar("M", bound=c.Message)
 
 
 class WireClient:
-    """One connection, seen from the other end. Answers are given to who asked; the rest is in `events`."""
+    """One connection, seen from the other end. Answers are given to who asked; the rest is in
+    `events`."""
 
     def __init__(self, house: WireHouse, port: int) -> None:
         self.house = house
@@ -85,9 +86,14 @@ class WireClient:
         return [event for event in events if isinstance(event, kinds)]
 
     def texts(self) -> list[tuple[str, str, str]]:
-        """(log, sender, body) of what was pushed since the last time; before the body a kind but text."""
+        """(log, sender, body) of what was pushed since the last time; before the body a kind but
+        text."""
         return [
-            (each.log, each.sender, each.body if each.kind == "text" else f"{each.kind} {each.body}".strip())
+            (
+                each.log,
+                each.sender,
+                each.body if each.kind == "text" else f"{each.kind} {each.body}".strip(),
+            )
             for each in self.told(c.Pushed)
         ]
 
@@ -126,7 +132,8 @@ class WireHouse(House):
     def come(
         self, name: str, *features: str, rooms: tuple[str, ...] = (), password: str | None = None
     ) -> WireClient:
-        """An account, made if need be, logged in and in these rooms; what that brought is forgotten."""
+        """An account, made if need be, logged in and in these rooms; what that brought is
+        forgotten."""
         client = self.connect()
         client.ask(c.Register(0, name, password))
         client.done(c.Hello(0, "test", "1", list(features)))

@@ -23,10 +23,13 @@ OLDEST = 16
 
 
 def node() -> str:
-    """The machine's own, or that of the package in the extra "test". Without either, a test fails."""
+    """The machine's own, or that of the package in the extra "test". Without either, a test
+    fails."""
     found = shutil.which("node")
     if found:
-        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+        version = subprocess.run(
+            [found, "--version"], capture_output=True, text=True, check=True
+        ).stdout
         number = re.match(r"v(\d+)\.", version)
         if number and int(number[1]) >= OLDEST:
             return found
@@ -36,7 +39,8 @@ def node() -> str:
 
 
 def evaluate(script: str, argument: object) -> object:
-    """What `script`, the body of a function of `client` (the module) and `argument`, returns; as JSON."""
+    """What `script`, the body of a function of `client` (the module) and `argument`, returns; as
+    JSON."""
     program = (
         f"const client = require({json.dumps(str(CLIENT))});"
         "const argument = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
@@ -74,7 +78,9 @@ class Program:
         assert self.process.stdout is not None and self.process.stderr is not None
         self._threads = [
             threading.Thread(target=_drain, args=(self.process.stdout, self._lines), daemon=True),
-            threading.Thread(target=_drain, args=(self.process.stderr, self._complaints), daemon=True),
+            threading.Thread(
+                target=_drain, args=(self.process.stderr, self._complaints), daemon=True
+            ),
         ]
         for thread in self._threads:
             thread.start()

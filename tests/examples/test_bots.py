@@ -65,7 +65,9 @@ class Bots(TestCase):
 
     async def come(self, daemon: Daemon, name: str, room: str = "") -> Client:
         """A client, perhaps in a room."""
-        client = await connect(f"chat://127.0.0.1:{daemon.port}", name, register=True, reactor=reactor)
+        client = await connect(
+            f"chat://127.0.0.1:{daemon.port}", name, register=True, reactor=reactor
+        )
         self.addCleanup(lambda: Deferred.fromCoroutine(client.close()))
         if room:
             await client.join(room)
@@ -97,7 +99,12 @@ class Bots(TestCase):
         """Two rooms are one; a daemon is killed, then the bridge: nothing is lost or doubled."""
         here, _ = self.daemon()
         there, store = self.daemon()
-        ends = [f"chat://127.0.0.1:{here.port}", "#lobby", f"chat://127.0.0.1:{there.port}", "#lobby"]
+        ends = [
+            f"chat://127.0.0.1:{here.port}",
+            "#lobby",
+            f"chat://127.0.0.1:{there.port}",
+            "#lobby",
+        ]
         bridge = Bot(self, "bridge.py", "bridge", *ends)
         self.assertEqual(bridge.first, "#lobby and #lobby are one")
         ann, bob = await self.come(here, "ann", "#lobby"), await self.come(there, "bob", "#lobby")
@@ -142,7 +149,9 @@ class Document(SynchronousTestCase):
     def test_every_request_is_named(self) -> None:
         """The list of methods is complete."""
         text = (CHECKOUT / "docs/library.md").read_text()
-        listed = set(re.findall(r"`([a-z_]+)`", text[text.index("## Asking") : text.index("All raise")]))
+        listed = set(
+            re.findall(r"`([a-z_]+)`", text[text.index("## Asking") : text.index("All raise")])
+        )
         from chatd.client.library.requests import Requests
 
         methods = {name for name in vars(Requests) if not name.startswith("_")}

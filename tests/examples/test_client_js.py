@@ -1,4 +1,5 @@
-"""examples/client.js, written from docs/protocol.md alone, against a server that says what the test wants."""
+"""examples/client.js, written from docs/protocol.md alone, against a server that says what the test
+wants."""
 
 from __future__ import annotations
 
@@ -100,12 +101,22 @@ class Scripted(SynchronousTestCase):
         """Each message with a key of its own, to accounts and rooms."""
         program, peer = self.start()
         program.types(
-            "@bob Grüße, 🌱\t|||'\"\\", "#Garden  two  blanks ", "", "nobody", "@x ", "#lobby \u202e"
+            "@bob Grüße, 🌱\t|||'\"\\",
+            "#Garden  two  blanks ",
+            "",
+            "nobody",
+            "@x ",
+            "#lobby \u202e",
         )
         sent = [peer.accept(seq) for seq in range(4)]
         self.assertEqual(
             [(message.recipient, message.text) for message in sent],
-            [("bob", "Grüße, 🌱\t|||'\"\\"), ("#Garden", " two  blanks "), ("x", ""), ("#lobby", "\u202e")],
+            [
+                ("bob", "Grüße, 🌱\t|||'\"\\"),
+                ("#Garden", " two  blanks "),
+                ("x", ""),
+                ("#lobby", "\u202e"),
+            ],
         )
         self.assertEqual(len({message.key for message in sent} | {None}), 5)
         self.assertEqual(program.complains(), "say @NAME TEXT or #ROOM TEXT")
@@ -113,10 +124,14 @@ class Scripted(SynchronousTestCase):
     def test_what_it_prints(self) -> None:
         """Mail and rooms, each entry acknowledged; other kinds are, too, but not printed."""
         program, peer = self.start(inbox(3, 1))
-        peer.tell(entry("@ann", 2, "Grüße 🌱 \x1b[31m\nx\u0085"), entry("@ann", 3, "#garden", "invite"))
+        peer.tell(
+            entry("@ann", 2, "Grüße 🌱 \x1b[31m\nx\u0085"), entry("@ann", 3, "#garden", "invite")
+        )
         self.assertEqual(program.prints(), "Bob: Grüße 🌱  [31m x ")
         peer.acknowledged("@ann", 3)
-        peer.tell(entry("#lobby", 8, "", "join"), entry("#lobby", 9, "1"), entry("#lobby", 10, "", "new"))
+        peer.tell(
+            entry("#lobby", 8, "", "join"), entry("#lobby", 9, "1"), entry("#lobby", 10, "", "new")
+        )
         self.assertEqual(program.prints(), "#lobby Bob: 1")
         peer.acknowledged("#lobby", 10)
 
@@ -170,7 +185,8 @@ class Scripted(SynchronousTestCase):
         self.assertEqual(program.ends(), 0)
 
     def test_refused_for_now(self) -> None:
-        """It tries again a little later, with what came after it, in order and with the same keys."""
+        """It tries again a little later, with what came after it, in order and with the same
+        keys."""
         program, peer = self.start()
         program.types("@bob 1", "@bob 2")
         first, second = peer.take(Send), peer.take(Send)
@@ -198,7 +214,9 @@ class Scripted(SynchronousTestCase):
         again = self.peer()
         again.greet()
         request = again.log_in(inbox(4, 1), room("#lobby", 7, 7))
-        self.assertEqual(request.positions, [Position("@ann", SINCE, 3), Position("#lobby", SINCE, 7)])
+        self.assertEqual(
+            request.positions, [Position("@ann", SINCE, 3), Position("#lobby", SINCE, 7)]
+        )
         again.acknowledged("@ann", 3)
         again.join()
         sent = [again.accept(2), again.accept(3), again.accept(4)]
@@ -211,7 +229,8 @@ class Scripted(SynchronousTestCase):
         self.assertIn("; connecting again", program.complains())
 
     def test_another_log_of_the_same_name(self) -> None:
-        """A position is worth nothing in a log that was made anew or set back, nor in one that it left."""
+        """A position is worth nothing in a log that was made anew or set back, nor in one that it
+        left."""
         program, peer = self.start(inbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
         peer.socket.close()
         again = self.peer()
@@ -252,7 +271,11 @@ class Scripted(SynchronousTestCase):
     def test_a_server_of_another_sort(self) -> None:
         """It hangs up on what is no frame, or has too long a one, and on what is no data."""
         program = Program(self, self.port, "Ann")
-        for wrong in (b"HTTP/1.1 400 Bad Request\r\n", frame(80, b"", length=2**31), frame(80, b"\xc1")):
+        for wrong in (
+            b"HTTP/1.1 400 Bad Request\r\n",
+            frame(80, b"", length=2**31),
+            frame(80, b"\xc1"),
+        ):
             peer = self.peer()
             peer.take(Hello)
             peer.socket.sendall(wrong)

@@ -27,7 +27,9 @@ class WithDaemon(SynchronousTestCase):
     def restart(self) -> None:
         """After it was killed."""
         options = ["--port", str(self.daemon.port), "--store", self.store, "--rate", "none"]
-        self.daemon = Daemon(self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options])
+        self.daemon = Daemon(
+            self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options]
+        )
 
     def come(self, name: str, *password: str) -> Program:
         """A client that is in the lobby."""
@@ -122,7 +124,9 @@ class Killed(WithDaemon):
             self.daemon.kill()
             self.restart()
             for name, program in zip(names, programs, strict=True):
-                got[name] += [program.prints() for _ in range(3 * SAID * (turn + 1) - len(got[name]))]
+                got[name] += [
+                    program.prints() for _ in range(3 * SAID * (turn + 1) - len(got[name]))
+                ]
             for writer in writers:
                 writer.join(PATIENCE)
                 self.assertFalse(writer.is_alive())
@@ -134,7 +138,9 @@ class Killed(WithDaemon):
                 self.assertIn("; connecting again", program.complains())
             self.assertEqual(len(program.printed), 2 - (name == "bob") + len(lines))
             for prefix in (f"{other[name]}: ", f"#lobby {name}: ", f"#lobby {other[name]}: "):
-                self.assertEqual([line[len(prefix) :] for line in lines if line.startswith(prefix)], expected)
+                self.assertEqual(
+                    [line[len(prefix) :] for line in lines if line.startswith(prefix)], expected
+                )
         self.leave_again(names)
 
     def write(self, program: Program, to: str, turn: int) -> None:

@@ -22,7 +22,9 @@ class MessagePack(SynchronousTestCase):
             const read = (hex) => client.decode(Buffer.from(hex, "hex"));
             return argument.map((hex) => JSON.parse(JSON.stringify(read(hex), big)));
         """
-        self.assertEqual(evaluate(script, [each.hex() for each in data]), [_big(value) for value in values])
+        self.assertEqual(
+            evaluate(script, [each.hex() for each in data]), [_big(value) for value in values]
+        )
 
     def test_written(self) -> None:
         """What a client sends has the bytes of the examples."""
@@ -35,10 +37,18 @@ class MessagePack(SynchronousTestCase):
 
     def test_lengths(self) -> None:
         """Around every border between forms: numbers, texts, arrays."""
-        numbers = [border + step for border in (0, 2**7, 2**8, 2**16, 2**32, 2**53 - 2) for step in (0, 1)]
+        numbers = [
+            border + step for border in (0, 2**7, 2**8, 2**16, 2**32, 2**53 - 2) for step in (0, 1)
+        ]
         numbers += [border - 1 for border in (2**7, 2**8, 2**16, 2**32)]
         sizes = [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536]
-        values = [*numbers, *("x" * size for size in sizes), *([None] * size for size in sizes), True, False]
+        values = [
+            *numbers,
+            *("x" * size for size in sizes),
+            *([None] * size for size in sizes),
+            True,
+            False,
+        ]
         script = """
             return argument.map((value) => {
               const bytes = client.encode(value);
@@ -46,7 +56,9 @@ class MessagePack(SynchronousTestCase):
               return same ? bytes.toString("hex") : "other";
             });
         """
-        self.assertEqual(evaluate(script, values), [msgspec.msgpack.encode(value).hex() for value in values])
+        self.assertEqual(
+            evaluate(script, values), [msgspec.msgpack.encode(value).hex() for value in values]
+        )
 
     def test_negative_and_floating(self) -> None:
         """Which a client only reads."""

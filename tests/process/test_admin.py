@@ -34,7 +34,9 @@ class _Administered(Start):
         """A daemon with the default store."""
         return self.daemon("--port", "0", *options, extra=extra)
 
-    def command(self, *words: str, typed: str = "", **extra: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *words: str, typed: str = "", **extra: str
+    ) -> subprocess.CompletedProcess[str]:
         """`python -m chatd.admin WORDS`, to its end."""
         return subprocess.run(
             [*_PROGRAM, *words],
@@ -58,7 +60,8 @@ class _Administered(Start):
         return [json.loads(line) for line in self.done(*words, "--json").splitlines()]
 
     def failed(self, status: int, *words: str, typed: str = "") -> str:
-        """What is said on standard error about a command that is not carried out, which is one line."""
+        """What is said on standard error about a command that is not carried out, which is one
+        line."""
         ended = self.command(*words, typed=typed)
         self.assertEqual((ended.returncode, ended.stdout), (status, ""), ended.stderr)
         self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
@@ -79,7 +82,9 @@ class Commands(_Administered):
         """Who there is, who is there, what there is."""
         lines = self.done("users").splitlines()
         self.assertEqual(lines[0].split(), ["NAME", "LOGIN", "MADE", "SEEN", "SESSIONS"])
-        self.assertEqual([line.split()[:2] for line in lines[1:]], [["Ann", "password"], ["bob", "open"]])
+        self.assertEqual(
+            [line.split()[:2] for line in lines[1:]], [["Ann", "password"], ["bob", "open"]]
+        )
         self.assertEqual([user["name"] for user in self.json("users", "b*")], ["bob"])
         sessions = self.json("sessions")
         self.assertEqual([session["name"] for session in sessions], ["Ann", "bob"])
@@ -103,7 +108,9 @@ class Commands(_Administered):
 
     def test_passwords(self) -> None:
         """By standard input, by a file, or none; the old one is worth nothing then."""
-        self.assertIn("Ann has a new password", self.done("reset-password", "ann", typed="second\nrest\n"))
+        self.assertIn(
+            "Ann has a new password", self.done("reset-password", "ann", typed="second\nrest\n")
+        )
         self.ann.rest()
         self.assertIn("wrong password", Client(self, self.running).error(LOGIN, "Ann", "secret"))
         Client(self, self.running).login("Ann", "second").close()
@@ -119,7 +126,9 @@ class Commands(_Administered):
             ([], "\n"),
         ):
             self.failed(WRONG_USAGE, "reset-password", "ann", *words, typed=typed)
-        self.assertIn("at most 1024", self.failed(REFUSED, "reset-password", "ann", typed="x" * 1025))
+        self.assertIn(
+            "at most 1024", self.failed(REFUSED, "reset-password", "ann", typed="x" * 1025)
+        )
         Client(self, self.running).login("Ann")
         self.assertNotIn("third", self.running.told)
 
@@ -200,13 +209,17 @@ class Commands(_Administered):
         self.assertNotIn(token, self.running.told)
 
     def test_backup_while_clients_talk(self) -> None:
-        """A copy of one moment, that a daemon can be started on; everything said before is in it."""
+        """A copy of one moment, that a daemon can be started on; everything said before is in
+        it."""
         said = [self.bob.say("bob", "Ann", f"{number}") for number in range(50)]
         self.assertEqual(len(self.ann.take(50)), 50)
         self.ann.close()
         said += [self.bob.say("bob", "Ann", "waiting") for _ in range(20)]
         ended = subprocess.Popen(
-            [*_PROGRAM, "backup", "copy.db"], cwd=self.folder, env=environment(), stdout=subprocess.PIPE
+            [*_PROGRAM, "backup", "copy.db"],
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
         )
         with ended:
             while ended.poll() is None:
@@ -241,7 +254,8 @@ class Sockets(_Administered):
         self.assertEqual(sorted(self.contents()), ["chatd.db"])
 
     def test_others(self) -> None:
-        """Another user cannot even connect; and if the file's permissions are undone, is turned away."""
+        """Another user cannot even connect; and if the file's permissions are undone, is turned
+        away."""
         if os.geteuid() != 0:
             # Only root can be somebody else; `tests.protocols.test_admin` asks the same without.
             return
@@ -274,7 +288,10 @@ class Sockets(_Administered):
         """A live daemon's socket is not replaced, and the second one says why it does not start."""
         self.start("--admin", "socket")
         self.refused(
-            "--port=0", "--store=sqlite:other.db", "--admin=socket", words="in use by another daemon"
+            "--port=0",
+            "--store=sqlite:other.db",
+            "--admin=socket",
+            words="in use by another daemon",
         )
         self.assertEqual(len(self.json("--admin", "socket", "stats")), 1)
 
@@ -385,7 +402,8 @@ class Usage(_Administered):
         """The path at which it was looked for is told."""
         self.assertIn("chatd.db.admin", self.failed(NO_DAEMON, "users"))
         self.assertIn(
-            str(Path("/nowhere/socket")), self.failed(NO_DAEMON, "--admin", "/nowhere/socket", "users")
+            str(Path("/nowhere/socket")),
+            self.failed(NO_DAEMON, "--admin", "/nowhere/socket", "users"),
         )
         self.failed(NO_DAEMON, "--admin", "x" * 200, "users")
 
@@ -417,7 +435,8 @@ class Users(_Administered):
     """What users notice of it, who speak version 1."""
 
     def test_by_invitation(self) -> None:
-        """A token makes as many accounts as it is good for, whoever presents it; a revoked one, none."""
+        """A token makes as many accounts as it is good for, whoever presents it; a revoked one,
+        none."""
         running = self.start("--registration", "invite")
         token = self.done("invite", "--uses", "2").strip()
         peer = Peer(self, running)
@@ -481,9 +500,18 @@ class Registration(_Administered):
     def test_told_at_start(self) -> None:
         """As it is."""
         for options, words in (
-            ((), "this machine only (--host 0.0.0.0 for others). Anyone may create an account, and use any"),
-            (("--registration", "closed", "--forbid-open-accounts"), "Nobody may create an account\n"),
-            (("--registration", "invite"), "takes an invite token (python -m chatd.admin invite), and use"),
+            (
+                (),
+                "this machine only (--host 0.0.0.0 for others). Anyone may create an account, and use any",
+            ),
+            (
+                ("--registration", "closed", "--forbid-open-accounts"),
+                "Nobody may create an account\n",
+            ),
+            (
+                ("--registration", "invite"),
+                "takes an invite token (python -m chatd.admin invite), and use",
+            ),
             (("--registration", "invite", "--admin", "none"), "--admin PATH is needed to make one"),
         ):
             running = self.start(*options)
@@ -491,7 +519,8 @@ class Registration(_Administered):
             self.assertIn(words, running.told)
 
     def test_retention(self) -> None:
-        """What has been read, and is too much, is trimmed when the daemon starts; what waits is not."""
+        """What has been read, and is too much, is trimmed when the daemon starts; what waits is
+        not."""
         running = self.start()
         ann, bob = Client(self, running).create("Ann"), Client(self, running).create("bob")
         for number in range(20):

@@ -105,7 +105,8 @@ class BadInput(SynchronousTestCase):
         self.well()
 
     def test_streams_without_meaning(self) -> None:
-        """Another version or too long a frame: what was owed comes, then what is wrong, then the end."""
+        """Another version or too long a frame: what was owed comes, then what is wrong, then the
+        end."""
         limit = "the limit is 65"
         for number, (data, words) in enumerate(
             (
@@ -119,7 +120,9 @@ class BadInput(SynchronousTestCase):
             )
         ):
             client = self.client().create(f"name-{number}")
-            client.send(encode(SEND, f"name-{number}", "healthy-zed", "x"), encode(LIST, "none"), data)
+            client.send(
+                encode(SEND, f"name-{number}", "healthy-zed", "x"), encode(LIST, "none"), data
+            )
             client.finish()
             refused, names, last = client.rest()
             assert isinstance(refused, Response) and isinstance(last, Response)
@@ -148,7 +151,9 @@ class BadInput(SynchronousTestCase):
             lambda client: client.send(b"\0"),
             lambda client: client.send(encode(LIST)),
             lambda client: client.create("Ann").send(half),
-            lambda client: client.create("Bob").send(*[encode(SEND, "Bob", "Bob", "x" * 1000)] * 200),
+            lambda client: client.create("Bob").send(
+                *[encode(SEND, "Bob", "Bob", "x" * 1000)] * 200
+            ),
             lambda client: client.create("Cid").send(encode(DELIVER)),
             lambda client: client.create("Dan").send(raw(9, b""), raw(0, b"", version=9)),
         ]
@@ -181,10 +186,13 @@ class BadInput(SynchronousTestCase):
         self.well()
 
     def test_a_million_frames(self) -> None:
-        """A million commands in one write cost the daemon no memory to speak of, and nobody else's time."""
+        """A million commands in one write cost the daemon no memory to speak of, and nobody else's
+        time."""
         client = self.client().create("Ann")
         before = self.daemon.memory()
-        sender = threading.Thread(target=client.send, args=(encode(DELIVER) * 1_000_000,), daemon=True)
+        sender = threading.Thread(
+            target=client.send, args=(encode(DELIVER) * 1_000_000,), daemon=True
+        )
         sender.start()
         sender.join(30)
         self.assertFalse(sender.is_alive())
@@ -194,7 +202,8 @@ class BadInput(SynchronousTestCase):
         self.well()
 
     def test_half_a_frame(self) -> None:
-        """Whoever falls silent in the middle of a frame keeps nobody waiting, and may still go on."""
+        """Whoever falls silent in the middle of a frame keeps nobody waiting, and may still go
+        on."""
         frame = encode(SEND, "Ann", "Ann", "hello")
         slow = [self.client() for _ in range(100)]
         for client in slow:
@@ -209,7 +218,8 @@ class BadInput(SynchronousTestCase):
         self.well()
 
     def test_connections_without_a_login(self) -> None:
-        """However many come and say nothing, newcomers are served; the oldest of the silent ones go."""
+        """However many come and say nothing, newcomers are served; the oldest of the silent ones
+        go."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -229,7 +239,8 @@ class BadInput(SynchronousTestCase):
         self.well()
 
     def test_reader_that_stops(self) -> None:
-        """30 MB for someone who does not read cost the daemon little memory; later all of it comes, once."""
+        """30 MB for someone who does not read cost the daemon little memory; later all of it comes,
+        once."""
         reader = self.client(window=65_536).create("Bob")
         ann = self.client().create("Ann")
         self.client().create("Cid").close()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.classic import CREATE, DELETE, DELIVER, LIST, LOGIN, SEND, ListResponse, Response, encode
+from chatd.codecs.classic import (
+    CREATE,
+    DELETE,
+    DELIVER,
+    LIST,
+    LOGIN,
+    SEND,
+    ListResponse,
+    Response,
+    encode,
+)
 from tests.doubles.daemon_process import PATIENCE, Client, Talk, sent, texts
 
 
@@ -32,7 +42,8 @@ class Connections(Talk):
         self.assertEqual(bob.mail(), [sent("Ann", "Bob", str(number)) for number in range(50)])
 
     def test_rst_under_way(self) -> None:
-        """Whoever breaks off while being written to misses at most what it could have read; others go on."""
+        """Whoever breaks off while being written to misses at most what it could have read; others
+        go on."""
         ann, bob = self.pair()
         said = [f"{number} " + "x" * 500 for number in range(2000)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[:1000]))
@@ -48,7 +59,9 @@ class Connections(Talk):
         """Who only stops sending gets every answer owed before the daemon closes."""
         ann, bob = self.pair()
         said = [str(number) for number in range(300)]
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said), encode(LIST), encode(LOGIN, "Zed"))
+        ann.send(
+            *(encode(SEND, "Ann", "Bob", text) for text in said), encode(LIST), encode(LOGIN, "Zed")
+        )
         ann.finish()
         *echoes, names, refused = ann.rest()
         self.assertEqual(echoes, [sent("Ann", "Bob", text) for text in said])
@@ -62,7 +75,9 @@ class Connections(Talk):
         hasty = self.client()
         hasty.send(encode(CREATE, "Ann"), encode(SEND, "Ann", "Ann", "hi"), encode(LIST))
         hasty.finish()
-        self.assertEqual(hasty.rest(), [Response(), *[sent("Ann", "Ann", "hi")] * 2, ListResponse(("Ann",))])
+        self.assertEqual(
+            hasty.rest(), [Response(), *[sent("Ann", "Ann", "hi")] * 2, ListResponse(("Ann",))]
+        )
         silent = self.client()
         silent.finish()
         self.assertEqual(silent.rest(), [])
@@ -108,7 +123,8 @@ class Connections(Talk):
         self.assertEqual(self._names(watcher), ("watcher",))
 
     def test_delete_with_answers_unread(self) -> None:
-        """A client that deletes its account with answers still unread ends by RST; the account goes."""
+        """A client that deletes its account with answers still unread ends by RST; the account
+        goes."""
         watcher = self.client().create("watcher")
         client = self.client().create("Ann")
         client.send(encode(LIST))

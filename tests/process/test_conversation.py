@@ -1,4 +1,5 @@
-"""Every command of the classic protocol and every answer, over real sockets, with each kind of store."""
+"""Every command of the classic protocol and every answer, over real sockets, with each kind of
+store."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from chatd.codecs.classic import (
 )
 from tests.doubles.daemon_process import Client, Talk, sent, texts
 
-STRANGER = "attempting to send a message before logging in, for message: from: Ann | to: Bob | body: hi"
+STRANGER = (
+    "attempting to send a message before logging in, for message: from: Ann | to: Bob | body: hi"
+)
 IMPOSTOR = (
     "specified from name is not the sender. Got username Bob, current username is Ann, "
     "for message: from: Bob | to: Ann | body: hi"
@@ -44,14 +47,16 @@ class Commands(Talk):
         self.assertEqual(other.so_far(), [])
 
     def test_illegal_names(self) -> None:
-        """A name that no client could spell is refused with the rule it breaks, and nothing is made of it."""
+        """A name that no client could spell is refused with the rule it breaks, and nothing is made
+        of it."""
         client = self.client()
         self.assertEqual(client.error(CREATE, ""), "Empty string is not a valid username.")
         self.assertIn("' '", client.error(CREATE, "An na"))
         self.assertIn("the limit is 32", client.error(CREATE, "a" * 33))
         self.assertIn("reserved", client.error(CREATE, "Server"))
         self.assertEqual(
-            client.error(CREATE, "Ann", "pass", "word"), "illegal character sequence ||| in username"
+            client.error(CREATE, "Ann", "pass", "word"),
+            "illegal character sequence ||| in username",
         )
         self.assertEqual(client.error(LOGIN, "no one"), "username does not exist")
         self.assertEqual(client.error(LOGIN, ""), "username does not exist")
@@ -69,7 +74,8 @@ class Commands(Talk):
         other.login("Ann")
 
     def test_list(self) -> None:
-        """Names come in order of creation, there or not, before logging in too; patterns are the shell's."""
+        """Names come in order of creation, there or not, before logging in too; patterns are the
+        shell's."""
         names = ("Alicia", "Bobert", "alice", "a.b", "A-1", "A_2", "z9")
         for name in names:
             self.client().create(name).close()
@@ -123,14 +129,17 @@ class Commands(Talk):
         ann, bob = self.pair()
         self.assertEqual(self.client().error(SEND, "Ann", "Bob", "hi"), STRANGER)
         self.assertEqual(ann.error(SEND, "Bob", "Ann", "hi"), IMPOSTOR)
-        self.assertEqual(ann.error(SEND, "Bob", "Zed", "hi"), IMPOSTOR.replace("to: Ann", "to: Zed"))
+        self.assertEqual(
+            ann.error(SEND, "Bob", "Zed", "hi"), IMPOSTOR.replace("to: Ann", "to: Zed")
+        )
         self.assertEqual(ann.error(SEND, "Ann", "Zed", "hi"), NO_SUCH)
         self.assertIn("|||", ann.error(SEND, "Ann", "Bob", "one|||two"))
         self.assertIn("the limit is 65536", ann.error(SEND, "Ann", "Bob", "x" * 65_537))
         self.assertEqual(ann.so_far() + bob.so_far(), [])
 
     def test_to_oneself(self) -> None:
-        """What I send to myself comes twice: as recipient and as the echo; and not again as mail."""
+        """What I send to myself comes twice: as recipient and as the echo; and not again as
+        mail."""
         ann, _ = self.pair()
         ann.send(encode(SEND, "Ann", "Ann", "note"))
         self.assertEqual(ann.take(2), [sent("Ann", "Ann", "note")] * 2)
@@ -151,7 +160,8 @@ class Commands(Talk):
         self.assertEqual(self.client().login("Bob").mail(), [])
 
     def test_mail_and_pushes(self) -> None:
-        """What comes while I am there comes at once, though older mail waits; DELIVER brings only that."""
+        """What comes while I am there comes at once, though older mail waits; DELIVER brings only
+        that."""
         ann, bob = self.pair()
         bob.close()
         ann.say("Ann", "Bob", "old")
@@ -164,11 +174,13 @@ class Commands(Talk):
     def test_deliver_refused(self) -> None:
         """Nobody has mail before logging in."""
         self.assertEqual(
-            self.client().error(DELIVER), "attempting to deliver undelivered messages before logging in"
+            self.client().error(DELIVER),
+            "attempting to deliver undelivered messages before logging in",
         )
 
     def test_delete(self) -> None:
-        """It is not answered; the name is free, the mailbox is gone, the connection can be someone else."""
+        """It is not answered; the name is free, the mailbox is gone, the connection can be someone
+        else."""
         ann, bob = self.pair()
         bob.close()
         ann.say("Ann", "Bob", "lost")
@@ -180,7 +192,8 @@ class Commands(Talk):
         self.assertIn("before logging in", bob.error(DELETE))
         self.assertEqual(bob.error(LOGIN, "Bob"), "username does not exist")
         self.assertEqual(
-            ann.error(SEND, "Ann", "Bob", "hi").split(",")[0], "specific recipient Bob does not exist"
+            ann.error(SEND, "Ann", "Bob", "hi").split(",")[0],
+            "specific recipient Bob does not exist",
         )
         bob.create("Bob")
         self.assertEqual(bob.mail(), [])
@@ -195,7 +208,8 @@ class Commands(Talk):
         self.assertEqual(self.client().login("Bob").mail(), [sent("Ann", "Bob", "goodbye")])
 
     def test_change_of_account(self) -> None:
-        """CREATE or LOGIN while someone else changes who I am; the first one is offline and gets mail."""
+        """CREATE or LOGIN while someone else changes who I am; the first one is offline and gets
+        mail."""
         ann, bob = self.pair()
         ann.create("Cid")
         bob.say("Bob", "Ann", "for Ann")
@@ -224,7 +238,8 @@ class Commands(Talk):
         other.say("Ann", "Bob", "hi")
 
     def test_spelling(self) -> None:
-        """Names ignore case, yet every frame has my name as I typed it, and others' as they were made."""
+        """Names ignore case, yet every frame has my name as I typed it, and others' as they were
+        made."""
         ann, bob = self.pair()
         self.assertEqual(self.client().error(CREATE, "ANN"), "username already exists")
         bob.close()

@@ -1,4 +1,5 @@
-"""A disk that is full refuses what it cannot keep, and nothing else; and it is over when it is over."""
+"""A disk that is full refuses what it cannot keep, and nothing else; and it is over when it is
+over."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ class FullDisk(SynchronousTestCase):
         away.close()
 
     def test_refused_and_over(self) -> None:
-        """Sending is refused in words, reading goes on, and when there is room again all is as before."""
+        """Sending is refused in words, reading goes on, and when there is room again all is as
+        before."""
         self.fill()
         self.assertEqual(self.ann.ask(LIST, "*o*"), ListResponse(("Bob",)))
         self.assertIn("store", self.ann.error(SEND, "Ann", "Bob", TEXT))
@@ -84,7 +86,8 @@ class FullDisk(SynchronousTestCase):
         self.daemon.stop()
         self.daemon = self.start()
         mail = texts(self.client().login("away").mail())
-        # It read them while nobody could note that; now it is so, or they come again, but never less.
+        # It read them while nobody could note that; now it is so, or they come again, but never
+        # less.
         self.assertEqual(mail[-1], "after")
         self.assertIn(mail[:-1], ([], self.kept))
 

@@ -120,7 +120,8 @@ class Service(SynchronousTestCase):
         ):
             self.assertEqual(self.status(method, **fields), status, (method, fields))
         self.assertEqual(
-            self.status("LogIn", ("authorization", "Basic !"), client_id="eve"), code.UNAUTHENTICATED
+            self.status("LogIn", ("authorization", "Basic !"), client_id="eve"),
+            code.UNAUTHENTICATED,
         )
         self.call("LogIn", basic, client_id="eve")
         stream = self.stream("eve")
@@ -135,7 +136,9 @@ class Service(SynchronousTestCase):
             self.assertEqual(stream.code(), code.UNAUTHENTICATED)
         self.assertEqual(self.rest(self.stream("nobody")), [])
         self.assertEqual(
-            self.status("SendMessage", message="x" * 80_000, sender_id="mason", recipient_id="mason"),
+            self.status(
+                "SendMessage", message="x" * 80_000, sender_id="mason", recipient_id="mason"
+            ),
             code.RESOURCE_EXHAUSTED,
         )
         self.call("WildCard", client_id="mason", pattern="(a+)+$")
@@ -167,7 +170,9 @@ class Service(SynchronousTestCase):
         self.start()
         self.call("LogIn", client_id="wayne")
         stream = self.stream("wayne")
-        self.assertEqual([self.next(stream) for _ in range(10)], [str(number) for number in range(10)])
+        self.assertEqual(
+            [self.next(stream) for _ in range(10)], [str(number) for number in range(10)]
+        )
         self.assertEqual(self.next(stream), "You have been successfully logged in!")
 
     def test_stopping(self) -> None:
@@ -208,7 +213,9 @@ class Starting(Start):
     def test_another_reactor(self) -> None:
         """Is not what it can run on, and one sentence says so."""
         for name in ("epoll", "poll", "select"):
-            ended = self.run_to_end_with(("--reactor", name), "--store", "memory", "--listen", "grpc=tcp:0")
+            ended = self.run_to_end_with(
+                ("--reactor", name), "--store", "memory", "--listen", "grpc=tcp:0"
+            )
             self.assertNotEqual(ended.returncode, 0)
             self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
             self.assertIn("gRPC takes the asyncio reactor", ended.stderr)

@@ -1,4 +1,5 @@
-"""The daemon is killed in the midst of writing: what was acknowledged is there, and nothing comes twice."""
+"""The daemon is killed in the midst of writing: what was acknowledged is there, and nothing comes
+twice."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ ECHOED = 150
 
 
 class Writer:
-    """Sends numbered texts to Bob, some always under way, and notes which came back, until it is cut off."""
+    """Sends numbered texts to Bob, some always under way, and notes which came back, until it is
+    cut off."""
 
     def __init__(self, client: Client, name: str, padding: str = "", to: str = "bob") -> None:
         self.client = client
@@ -38,7 +40,9 @@ class Writer:
     def _write(self) -> None:
         try:
             for number in range(100_000):
-                self.client.send(encode(SEND, self.name, self._to, f"{self.name} {number} {self._padding}"))
+                self.client.send(
+                    encode(SEND, self.name, self._to, f"{self.name} {number} {self._padding}")
+                )
                 if number >= DEEP:
                     self._note(self.client.next())
         except (ConnectionError, self.client.case.failureException):
@@ -59,7 +63,8 @@ class Writer:
         case.assertFalse(self.thread.is_alive())
         case.assertEqual(self._wrong, [])
         case.assertEqual(
-            self.echoed, [f"{self.name} {number} {self._padding}" for number in range(len(self.echoed))]
+            self.echoed,
+            [f"{self.name} {number} {self._padding}" for number in range(len(self.echoed))],
         )
 
 
@@ -78,7 +83,8 @@ class Kill(SynchronousTestCase):
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
     def check(self, writers: Sequence[Writer], *parts: Sequence[Reply]) -> None:
-        """Of each writer: all that was echoed, and perhaps some that was not yet; in order, each once."""
+        """Of each writer: all that was echoed, and perhaps some that was not yet; in order, each
+        once."""
         for writer in writers:
             writer.check_end(self)
             numbers = [number for part in parts for number in self.numbers(writer, part)]
@@ -179,7 +185,8 @@ class Kill(SynchronousTestCase):
             writers = self.writers(daemon, padding)
             for writer in writers:
                 self.assertTrue(writer.busy.wait(PATIENCE), writer.echoed)
-            # Killed with this unread, the daemon's kernel breaks off the connection and drops what it holds.
+            # Killed with this unread, the daemon's kernel breaks off the connection and drops what
+            # it holds.
             os.kill(daemon.pid, signal.SIGSTOP)
             bob.send(*[encode(SEND, "bob", "ann", "talk")] * 100)
             self.kill(daemon, writers)

@@ -1,4 +1,5 @@
-"""The daemon is killed while two people write to each other: neither misses a word, nor reads one twice."""
+"""The daemon is killed while two people write to each other: neither misses a word, nor reads one
+twice."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class KillTalking(SynchronousTestCase):
     """Round after round on the same file."""
 
     def test_both_write_and_read(self) -> None:
-        """What was echoed to one has been read by the other, or comes as mail; in order, and once."""
+        """What was echoed to one has been read by the other, or comes as mail; in order, and
+        once."""
         store = f"sqlite:{folder(self)}/chatd.db"
         for number in range(ROUNDS):
             daemon = Daemon(self, store)

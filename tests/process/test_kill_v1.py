@@ -1,4 +1,5 @@
-"""A daemon killed over and over while clients of version 1 write and read: all of it, once, in order."""
+"""A daemon killed over and over while clients of version 1 write and read: all of it, once, in
+order."""
 
 from __future__ import annotations
 
@@ -43,7 +44,9 @@ class Reader:
         async for event in client.events():
             if not isinstance(event, Pushed) or event.kind != "text":
                 continue
-            self.read["inbox" if event.log.startswith("@") else event.log].append((event.sender, event.body))
+            self.read["inbox" if event.log.startswith("@") else event.log].append(
+                (event.sender, event.body)
+            )
             self._left -= event.body == LAST
             for count, waiting in self._waiting:
                 if self.count >= count and not waiting.called:
@@ -56,7 +59,9 @@ class Reader:
         expected = [str(number) for number in range(ROUNDS * A_ROUND)] + [LAST]
         for log, read in self.read.items():
             for name in WRITERS:
-                test.assertEqual([body for sender, body in read if sender == name], expected, (log, name))
+                test.assertEqual(
+                    [body for sender, body in read if sender == name], expected, (log, name)
+                )
 
 
 class Killed(TestCase):
@@ -83,7 +88,9 @@ class Killed(TestCase):
         port = self.daemon.port
         self.daemon.kill()
         options = ["--port", str(port), "--store", self.store, "--rate", "none"]
-        self.daemon = Daemon(self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options])
+        self.daemon = Daemon(
+            self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options]
+        )
 
     async def write(self, client: Client, first: int) -> None:
         """A round's messages, each after the one before was accepted."""
@@ -92,8 +99,9 @@ class Killed(TestCase):
                 await client.send(recipient, str(number))
 
     async def test_exactly_once(self) -> None:
-        """Whoever reads, reads all that was accepted, once, in the order in which each writer wrote it: over
-        lost connections, killed daemons, and, on another device of the account, the reader's own death."""
+        """Whoever reads, reads all that was accepted, once, in the order in which each writer wrote
+        it: over lost connections, killed daemons, and, on another device of the account, the
+        reader's own death."""
         steady, mortal = Reader(), Reader()
         listening = Deferred.fromCoroutine(steady.listen(await self.come("reader")))
         device = await self.come("reader")
@@ -102,7 +110,9 @@ class Killed(TestCase):
         in_a_round = 2 * A_ROUND * len(WRITERS)
         for number in range(ROUNDS):
             some_read = steady.after(number * in_a_round + in_a_round // 3)
-            writing = [Deferred.fromCoroutine(self.write(each, number * A_ROUND)) for each in writers]
+            writing = [
+                Deferred.fromCoroutine(self.write(each, number * A_ROUND)) for each in writers
+            ]
             await some_read
             self.kill()
             await gatherResults(writing)

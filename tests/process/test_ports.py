@@ -24,7 +24,9 @@ class Ports(SynchronousTestCase):
         more = [word for name in names for word in ("--listen", f"{name}=tcp:0")]
         self.unix = f"{self.folder}/chat.sock"
         self.daemon = Daemon(
-            self, f"sqlite:{self.folder}/chatd.db", more=(*more, "--listen", f"any=unix:{self.unix}")
+            self,
+            f"sqlite:{self.folder}/chatd.db",
+            more=(*more, "--listen", f"any=unix:{self.unix}"),
         )
         titles = ("all of these", "classic", "version 1", "CHAT/1.0", "ops")
         self.ports = {
@@ -54,7 +56,8 @@ class Ports(SynchronousTestCase):
         self.assertEqual(connection.recv(1 << 16), b"")
 
     def test_what_each_speaks(self) -> None:
-        """Its own protocol, with its greeting; the main port and `any` all of them; a unix socket as well."""
+        """Its own protocol, with its greeting; the main port and `any` all of them; a unix socket
+        as well."""
         for port in ("main", "any", "classic"):
             connection = self.connect(port)
             connection.sendall(classic.encode(classic.LIST, "x"))
@@ -83,9 +86,7 @@ class Ports(SynchronousTestCase):
         """Gets a sentence, and the end; so does half a start when nothing more comes."""
         connection = self.connect()
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        sentence = (
-            b"chatd does not know a protocol that begins so; it speaks classic, version 1, CHAT/1.0, ops\n"
-        )
+        sentence = b"chatd does not know a protocol that begins so; it speaks classic, version 1, CHAT/1.0, ops\n"
         self.exactly(connection, sentence)
         self.ends(connection)
         connection = self.connect()
@@ -105,8 +106,8 @@ class Ports(SynchronousTestCase):
         self.exactly(connection, classic.encode(classic.RESPONSE))
 
     def test_the_old_ops_client(self) -> None:
-        """A command every tenth of a second without waiting, `bye` closes its sending side, then it reads on
-        until the server closes."""
+        """A command every tenth of a second without waiting, `bye` closes its sending side, then it
+        reads on until the server closes."""
         hello = ops.created("mason") + ops.matched("m.son", ["mason"]) + ops.NO_MESSAGES
         talk = (
             ops.created("wayne")
@@ -140,8 +141,8 @@ class Ports(SynchronousTestCase):
         return found
 
     def test_the_old_client_of_lines(self) -> None:
-        """Reads byte by byte, decodes each as ASCII, looks at the first word; leaves by DISCONNECT, and the
-        server must say it, too, before it closes."""
+        """Reads byte by byte, decodes each as ASCII, looks at the first word; leaves by DISCONNECT,
+        and the server must say it, too, before it closes."""
         people = [self.connect("chat"), self.connect()]
         for number, connection in enumerate(people):
             connection.sendall(f"REGISTER user{number} CHAT/1.0\n".encode())
@@ -196,7 +197,11 @@ class Ports(SynchronousTestCase):
         good = self.connect("chat")
         good.sendall(b"REGISTER good CHAT/1.0\n")
         self.line(good)
-        begins = (("chat", b"REGISTER bad%d CHAT/1.0\n"), ("ops", b"1|worse%d"), ("main", b"REGISTER x%d"))
+        begins = (
+            ("chat", b"REGISTER bad%d CHAT/1.0\n"),
+            ("ops", b"1|worse%d"),
+            ("main", b"REGISTER x%d"),
+        )
         for port, begin in begins:
             for number in range(20):
                 bad = self.connect(port)
@@ -218,7 +223,8 @@ class Starting(Start):
     """Which ports there are."""
 
     def test_legacy_ports(self) -> None:
-        """Where the servers of old were, on this machine only; one that still is there is told of."""
+        """Where the servers of old were, on this machine only; one that still is there is told
+        of."""
         for port in (9000, 2023, 50051):
             if self.is_taken(port):
                 words = ("--store=memory", "--port=0", "--legacy-ports")
@@ -248,14 +254,18 @@ class Starting(Start):
         memory = ("--store=memory", "--port=0")
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            self.refused(*memory, "--listen", f"ops=tcp:{port}", words=f"cannot listen on 127.0.0.1:{port}")
+            self.refused(
+                *memory, "--listen", f"ops=tcp:{port}", words=f"cannot listen on 127.0.0.1:{port}"
+            )
         self.refused(*memory, "--listen", "ops=nothing:1", words="is no endpoint")
         missing = Path(self.folder, "none", "socket")
         self.refused(*memory, "--listen", f"ops=unix:{missing}", words="there is no folder")
 
     def test_reach(self) -> None:
         """A port that others can reach is told of, and makes everything strict."""
-        daemon = self.daemon("--store=memory", "--port=0", "--listen", "ops=tcp:0:interface=0.0.0.0")
+        daemon = self.daemon(
+            "--store=memory", "--port=0", "--listen", "ops=tcp:0:interface=0.0.0.0"
+        )
         address = daemon.other("ops")
         self.assertEqual(daemon.stop(), 0)
         self.assertIn(f"anyone who can reach {address}", daemon.told)

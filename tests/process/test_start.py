@@ -12,7 +12,14 @@ import sys
 
 import chatd
 from chatd.codecs.classic import CREATE, RESPONSE, encode
-from tests.doubles.daemon_process import CHECKOUT, START_PATIENCE, TWISTD, Client, Daemon, environment
+from tests.doubles.daemon_process import (
+    CHECKOUT,
+    START_PATIENCE,
+    TWISTD,
+    Client,
+    Daemon,
+    environment,
+)
 from tests.doubles.startup import Start
 
 OPTIONS = (
@@ -63,7 +70,9 @@ class Options(Start):
     def test_wrong_environment(self) -> None:
         """A mistake in a variable is blamed on that variable."""
         self.refused(extra={"CHATD_PORT": "http"}, words="CHATD_PORT: a port is")
-        self.refused(extra={"CHATD_CONFIG": "none.toml"}, words="none.toml cannot be read: no such file")
+        self.refused(
+            extra={"CHATD_CONFIG": "none.toml"}, words="none.toml cannot be read: no such file"
+        )
 
     def test_wrong_file(self) -> None:
         """A configuration file that is missing, unreadable or wrong is named."""
@@ -84,8 +93,11 @@ class Options(Start):
             self.refused("--config", str(file), words=words)
 
     def test_precedence(self) -> None:
-        """The command line wins over the environment, that over the file, and that over the default."""
-        (self.folder / "chatd.toml").write_text(f"port = {self.free_port()}\nstore = 'memory'\nrate = 5.5\n")
+        """The command line wins over the environment, that over the file, and that over the
+        default."""
+        (self.folder / "chatd.toml").write_text(
+            f"port = {self.free_port()}\nstore = 'memory'\nrate = 5.5\n"
+        )
         file_port = int((self.folder / "chatd.toml").read_text().split()[2])
         by_file = self.daemon("--config", "chatd.toml")
         self.assertEqual(by_file.port, file_port)
@@ -136,9 +148,20 @@ class Ways(Start):
     def test_in_the_background(self) -> None:
         """`twistd --pidfile=P --logfile=L chatd` returns at once; the pid in P is whom to stop."""
         port = self.free_port()
-        options = ["--pidfile=P", "--logfile=L", "chatd", "--port", str(port), "--store=sqlite:chatd.db"]
+        options = [
+            "--pidfile=P",
+            "--logfile=L",
+            "chatd",
+            "--port",
+            str(port),
+            "--store=sqlite:chatd.db",
+        ]
         subprocess.run(
-            [*TWISTD, *options], cwd=self.folder, env=environment(), timeout=START_PATIENCE, check=True
+            [*TWISTD, *options],
+            cwd=self.folder,
+            env=environment(),
+            timeout=START_PATIENCE,
+            check=True,
         )
         pid = int((self.folder / "P").read_text())
         self.addCleanup(self._kill, pid)

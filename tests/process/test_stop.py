@@ -93,7 +93,8 @@ class Stop(SynchronousTestCase):
             self.assertEqual(Daemon(self, "memory").stop(), 0)
 
     def test_answers_first(self) -> None:
-        """Each connection gets the echoes of what was committed, and then the end; the rest is not there."""
+        """Each connection gets the echoes of what was committed, and then the end; the rest is not
+        there."""
         client = self.client().create("Ann")
         bob = Reader(self.client().create("Bob"))
         ann = Reader(client)
@@ -133,7 +134,8 @@ class Stop(SynchronousTestCase):
             self.assertEqual(missing, [], name)
 
     def test_full_flow(self) -> None:
-        """Four who write, sixteen deep, to one who reads: all that was echoed has come, or comes, once."""
+        """Four who write, sixteen deep, to one who reads: all that was echoed has come, or comes,
+        once."""
         names = ("ann", "cid", "dan", "eve")
         for name in (*names, "bob"):
             self.client().create(name).close()
@@ -163,12 +165,18 @@ class Stop(SynchronousTestCase):
             late.close()
             for name in names:
                 self.assertEqual(
-                    [message for message in got if isinstance(message, Send) and message.sender == name],
+                    [
+                        message
+                        for message in got
+                        if isinstance(message, Send) and message.sender == name
+                    ],
                     echoes[name],
                 )
                 self.assertGreater(len(echoes[name]), 200)
 
-    def _write(self, name: str, client: Client, echoes: list[Reply], flowing: threading.Event) -> None:
+    def _write(
+        self, name: str, client: Client, echoes: list[Reply], flowing: threading.Event
+    ) -> None:
         try:
             for number in range(100_000):
                 client.send(encode(SEND, name, "bob", f"{name} {number}"))

@@ -34,12 +34,17 @@ class Stores(Start):
         port = str(first.port)
         for store in ("memory", "sqlite:chatd.db"):
             self.refused(
-                "--port", port, "--store", store, words=f"cannot listen on 127.0.0.1:{port}: address"
+                "--port",
+                port,
+                "--store",
+                store,
+                words=f"cannot listen on 127.0.0.1:{port}: address",
             )
         self.assertEqual(first.stop(), 0)
 
     def test_held_by_another_daemon(self) -> None:
-        """Two daemons on one file would give two of each message; the second says so, the first goes on."""
+        """Two daemons on one file would give two of each message; the second says so, the first
+        goes on."""
         first = self.daemon("--port=0", "--store=sqlite:chatd.db")
         ann = Client(self, first).create("Ann")
         ann.send(encode(SEND, "Ann", "Ann", "before"))
@@ -106,7 +111,8 @@ class Stores(Start):
         Client(self, daemon).create("Ann")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}
         self.assertEqual(
-            modes, dict.fromkeys(("chatd.db", "chatd.db-wal", "chatd.db-shm", "chatd.db.admin"), 0o600)
+            modes,
+            dict.fromkeys(("chatd.db", "chatd.db-wal", "chatd.db-shm", "chatd.db.admin"), 0o600),
         )
         daemon.stop()
 

@@ -43,7 +43,9 @@ class Secured(SynchronousTestCase):
         self.addCleanup(connection.close)
         return connection
 
-    def connect(self, own: tuple[Path, Path] | None = None, host: str = "localhost") -> ssl.SSLSocket:
+    def connect(
+        self, own: tuple[Path, Path] | None = None, host: str = "localhost"
+    ) -> ssl.SSLSocket:
         """One by TLS, verified; with a certificate of its own perhaps."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         if own is not None:
@@ -96,12 +98,15 @@ class Inside(Secured):
         """Beside each other, and beside those without TLS."""
         old = self.connect()
         self.assertEqual(
-            self.ask(old, classic.encode(classic.CREATE, "ann"), b"\0"), classic.encode(classic.RESPONSE)
+            self.ask(old, classic.encode(classic.CREATE, "ann"), b"\0"),
+            classic.encode(classic.RESPONSE),
         )
         new = self.connect()
         self.assertEqual(self.request(new, c.Ping(1)), c.Pong(1))
         chat = self.connect()
-        self.assertEqual(self.ask(chat, b"REGISTER bo CHAT/1.0\n", b"\n"), b"200 Registration successful\n")
+        self.assertEqual(
+            self.ask(chat, b"REGISTER bo CHAT/1.0\n", b"\n"), b"200 Registration successful\n"
+        )
         ops = self.plain()
         self.ask(ops, b"1|mason", b"mason123\n")
         ops.sendall(b"3|ann|hi")
@@ -218,7 +223,8 @@ class Inside(Secured):
         self.assertEqual(self.connect().getpeercert(True), second.getpeercert(True))
 
     def test_a_certificate_that_logs_in(self) -> None:
-        """To the account that knows it, whatever its password; to no other, and no other certificate does."""
+        """To the account that knows it, whatever its password; to no other, and no other
+        certificate does."""
         ann = self.connect()
         self.request(ann, c.Register(1, "ann", "secret"))
         self.request(ann, c.LogIn(2, "ann", "secret"))
@@ -229,12 +235,16 @@ class Inside(Secured):
         self.assertEqual(
             self.request(ann, c.SetCertificates(4, ["xyz"], "secret")).code, "fingerprint-invalid"
         )
-        self.assertEqual(self.request(ann, c.SetCertificates(5, [mine[2].upper()], "secret")), c.Done(5))
+        self.assertEqual(
+            self.request(ann, c.SetCertificates(5, [mine[2].upper()], "secret")), c.Done(5)
+        )
         self.assertIsInstance(self.request(self.connect(mine[:2]), c.LogIn(1, "ann")), c.LoggedIn)
         for connection in (self.connect(other[:2]), self.connect(), self.plain()):
             self.assertEqual(self.request(connection, c.LogIn(1, "ann")).code, "password-required")
         self.request(ann, c.Register(6, "eve", "secret"))
-        self.assertEqual(self.request(self.connect(mine[:2]), c.LogIn(1, "eve")).code, "password-required")
+        self.assertEqual(
+            self.request(self.connect(mine[:2]), c.LogIn(1, "eve")).code, "password-required"
+        )
         old = self.connect(mine[:2])
         ann.close()
         done = self.client(
@@ -302,12 +312,18 @@ class Clients(Secured):
     def test_wrong_words(self) -> None:
         """What does not go together, or is not there."""
         for words, sentence in (
-            (("chat://localhost", "--tls-pin", self.pin), "goes with a URL that begins with chats://"),
+            (
+                ("chat://localhost", "--tls-pin", self.pin),
+                "goes with a URL that begins with chats://",
+            ),
             (("chats://localhost", "--tls-pin", "x"), "64 hexadecimal digits"),
             (("chats://localhost", "--tls-ca", "none"), "cannot be read"),
             (("chats://localhost", "--tls-ca", str(self.key)), "no certificates"),
             (("chats://localhost", "--tls-key", str(self.key)), "goes with --tls-cert"),
-            (("chats://localhost", "--tls-cert", str(self.certificate)), "no certificate and its key"),
+            (
+                ("chats://localhost", "--tls-cert", str(self.certificate)),
+                "no certificate and its key",
+            ),
         ):
             done = self.client("ann", *words)
             self.assertEqual(done.returncode, 2)
@@ -389,7 +405,10 @@ class Starting(Start):
             (("--tls-cert", f"{one}/none"), "cannot be read: no such file"),
             (("--tls-cert", str(key)), "there is no TLS certificate (PEM) in"),
             (("--tls-cert", str(certificate)), "there is no TLS key (PEM) in"),
-            (("--tls-cert", str(certificate), "--tls-key", str(wrong)), "does not belong to the certificate"),
+            (
+                ("--tls-cert", str(certificate), "--tls-key", str(wrong)),
+                "does not belong to the certificate",
+            ),
             (("--tls-only",), "TLS takes a certificate"),
             (("--listen", "grpc=ssl:0"), "takes a certificate"),
         ):

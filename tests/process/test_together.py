@@ -18,7 +18,9 @@ class Together(SynchronousTestCase):
     """A daemon with a file, and a port for gRPC."""
 
     def setUp(self) -> None:
-        self.daemon = Daemon(self, f"sqlite:{folder(self)}/chatd.db", more=("--listen", "grpc=tcp:0"))
+        self.daemon = Daemon(
+            self, f"sqlite:{folder(self)}/chatd.db", more=("--listen", "grpc=tcp:0")
+        )
         address = self.daemon.other("gRPC")
         self.kinds: dict[str, Callable[[str], Speaker]] = {
             kind.protocol: lambda name, kind=kind: kind(self, self.daemon, name)  # type: ignore[misc]
@@ -34,7 +36,9 @@ class Together(SynchronousTestCase):
             bob = self.kinds[other](f"bob{number}")
             for text in ("hi.", SPECIAL, LONG):
                 self.assertTrue(ann.say(bob.name, text), (one, other))
-                self.assertEqual(bob.hear(), (ann.name, bob.shown(ann, text)), (one, other, text[:20]))
+                self.assertEqual(
+                    bob.hear(), (ann.name, bob.shown(ann, text)), (one, other, text[:20])
+                )
             bob.leave()
             for text in ("one.", SPECIAL, "two."):
                 self.assertTrue(ann.say(bob.name, text), (one, other))
@@ -59,7 +63,8 @@ class Together(SynchronousTestCase):
                 for each in inside:
                     if each is not speaker:
                         self.assertEqual(
-                            each.hear(), (speaker.name, each.shown(speaker, text).removeprefix(each.mark))
+                            each.hear(),
+                            (speaker.name, each.shown(speaker, text).removeprefix(each.mark)),
                         )
         for speaker in people:
             if speaker not in inside:

@@ -90,13 +90,17 @@ class Requests(_Asked):
         self.house.login("Ann")
         items = self.ask("users")["items"]
         self.assertEqual([item["name"] for item in items], ["Ann", "bob"])
-        self.assertEqual(items[0], {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0})
+        self.assertEqual(
+            items[0], {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0}
+        )
         page = self.ask("users", limit=1)
         self.assertEqual(([item["name"] for item in page["items"]], page["more"]), (["Ann"], True))
         page = self.ask("users", limit=1, after=page["last"])
         self.assertEqual([item["name"] for item in page["items"]], ["bob"])
         self.assertEqual(self.ask("users", after=page["last"])["more"], False)
-        self.assertEqual([item["name"] for item in self.ask("users", pattern="b*")["items"]], ["bob"])
+        self.assertEqual(
+            [item["name"] for item in self.ask("users", pattern="b*")["items"]], ["bob"]
+        )
         self.assertEqual(self.refused("users", pattern="*" * 1000), "pattern-too-long")
 
     def test_sessions(self) -> None:
@@ -110,7 +114,9 @@ class Requests(_Asked):
         self.assertTrue(page["more"])
         page = self.ask("sessions", limit=1, after=page["last"])
         self.assertEqual(([item["name"] for item in page["items"]], page["more"]), (["bob"], False))
-        self.assertEqual([item["name"] for item in self.ask("sessions", name="ANN")["items"]], ["Ann"])
+        self.assertEqual(
+            [item["name"] for item in self.ask("sessions", name="ANN")["items"]], ["Ann"]
+        )
         self.assertEqual(self.refused("sessions", name="nobody"), "unknown-account")
 
     def test_kick(self) -> None:
@@ -123,7 +129,7 @@ class Requests(_Asked):
 
     def password(self) -> str | None:
         """Ann's."""
-        _, account = self.house.run(self.house.realm.directory.account("ann"))
+        _, account = self.house.run(self.house.realm.accounts.account("ann"))
         found: str | None = account.password
         return found
 
@@ -135,7 +141,9 @@ class Requests(_Asked):
         self.assertTrue(self.house.sessions["Ann"].ended)
         self.assertEqual(self.refused("reset-password", name="ann"), "bad-request")
         self.assertEqual(self.refused("reset-password", name="ann", password=""), "bad-request")
-        self.assertEqual(self.refused("reset-password", name="nobody", password="x"), "unknown-account")
+        self.assertEqual(
+            self.refused("reset-password", name="nobody", password="x"), "unknown-account"
+        )
         self.assertEqual(self.password(), "hash of new")
         self.ask("reset-password", name="ann", password=None)
         self.assertIsNone(self.password())
@@ -143,7 +151,9 @@ class Requests(_Asked):
     def test_no_open_accounts_where_they_are_not_allowed(self) -> None:
         """Not even for the operator, who could not use it either."""
         self.house.realm.policy = Policy("open", open_accounts=False)
-        self.assertEqual(self.refused("reset-password", name="ann", password=None), "password-needed")
+        self.assertEqual(
+            self.refused("reset-password", name="ann", password=None), "password-needed"
+        )
 
     def test_delete(self) -> None:
         """An account is gone, with whoever was it."""
@@ -157,10 +167,13 @@ class Requests(_Asked):
         """Listed, private ones as well, and deleted; the lobby is there again at once."""
         (room,) = self.ask("rooms")["items"]
         self.assertEqual(
-            (room["room"], room["private"], room["owner"], room["members"]), ("#lobby", False, "", 0)
+            (room["room"], room["private"], room["owner"], room["members"]),
+            ("#lobby", False, "", 0),
         )
         self.assertEqual(self.ask("delete-room", room="#LOBBY"), {"room": "#lobby"})
-        self.assertEqual([item["room"] for item in self.ask("rooms", pattern="#l*")["items"]], ["#lobby"])
+        self.assertEqual(
+            [item["room"] for item in self.ask("rooms", pattern="#l*")["items"]], ["#lobby"]
+        )
         self.assertEqual(self.refused("delete-room", room="#garden"), "unknown-room")
 
     def test_reports(self) -> None:
@@ -186,7 +199,8 @@ class Requests(_Asked):
         self.assertEqual(made["expires"], 60_000)
         (item,) = self.ask("invites")["items"]
         self.assertEqual(
-            item, {"key": made["key"], "created": 0, "expires": 60_000, "uses": 3, "note": "the choir"}
+            item,
+            {"key": made["key"], "created": 0, "expires": 60_000, "uses": 3, "note": "the choir"},
         )
         self.assertEqual(self.ask("revoke", invite=made["token"]), {"key": made["key"]})
         self.assertEqual(self.refused("revoke", invite=made["token"]), "invite-invalid")
@@ -196,7 +210,9 @@ class Requests(_Asked):
         """Some numbers."""
         self.house.login("Ann")
         stats = self.ask("stats")
-        self.assertEqual((stats["accounts"], stats["rooms"], stats["counts"]["sessions"]), (2, 1, 1))
+        self.assertEqual(
+            (stats["accounts"], stats["rooms"], stats["counts"]["sessions"]), (2, 1, 1)
+        )
 
     def test_backup(self) -> None:
         """For the store to do or to refuse; a path means the same to both ends."""
@@ -251,7 +267,8 @@ class Lines(_Asked):
         self.assertEqual(len(self.answers()), 20_000)
 
     def test_waiting(self) -> None:
-        """While something is carried out nothing more is read; what is done by then is not answered twice."""
+        """While something is carried out nothing more is read; what is done by then is not answered
+        twice."""
         self.house.store.eager = False
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"invites"}\n')
         self.assertEqual(self.transport.producerState, "paused")
@@ -366,12 +383,15 @@ class Sockets(TestCase):
         await port.stopListening()
 
     async def test_left_behind(self) -> None:
-        """What a killed daemon left is replaced; what a live one has is not, nor is anybody's file."""
+        """What a killed daemon left is replaced; what a live one has is not, nor is anybody's
+        file."""
         with socket.socket(socket.AF_UNIX) as left:
             left.bind(self.path)
             left.listen()
             self.assertIn("in use", str(self.assertRaises(SocketUnusable, self.port)))
-            self.assertIn("in use", str(self.assertRaises(SocketUnusable, private.check, self.path)))
+            self.assertIn(
+                "in use", str(self.assertRaises(SocketUnusable, private.check, self.path))
+            )
         private.check(self.path)
         port = self.port()
         other = self.assertRaises(SocketUnusable, self.port)
@@ -387,7 +407,9 @@ class Sockets(TestCase):
             listening.bind(self.path)
             listening.listen(0)
             waiting.connect(self.path)
-            self.assertIn("in use", str(self.assertRaises(SocketUnusable, private.check, self.path)))
+            self.assertIn(
+                "in use", str(self.assertRaises(SocketUnusable, private.check, self.path))
+            )
 
     async def test_a_socket_that_is_not_ours_any_more(self) -> None:
         """What has been put in its place is left alone, and a missing file is no trouble."""
@@ -402,7 +424,8 @@ class Sockets(TestCase):
         await port.stopListening()
 
     def test_where_there_can_be_none(self) -> None:
-        """The path is looked at before anything else is done; the sentence says what is wrong with it."""
+        """The path is looked at before anything else is done; the sentence says what is wrong with
+        it."""
         long = os.path.join(self.folder, "é" * 60)
         for path, words in (
             (long, f"has {len(os.fsencode(long))} bytes, the system allows"),
@@ -441,4 +464,6 @@ class Sockets(TestCase):
                 return admin._CREDENTIALS.pack(1, self.user, self.user)
 
         self.patch(os, "geteuid", lambda: 1000)
-        self.assertEqual([admin.may_enter(Other(user)) for user in (0, 1000, 1001)], [True, True, False])
+        self.assertEqual(
+            [admin.may_enter(Other(user)) for user in (0, 1000, 1001)], [True, True, False]
+        )

@@ -112,7 +112,8 @@ class Registering(Chat):
         self.house.store.release()
         self.house.clock.advance(0)
         self.assertEqual(
-            sorted(client.got() for client in clients), [OK + "\n", "401 Client already registered\n"]
+            sorted(client.got() for client in clients),
+            [OK + "\n", "401 Client already registered\n"],
         )
 
     def test_a_whole_class_at_once(self) -> None:
@@ -129,7 +130,9 @@ class Registering(Chat):
     def test_an_account_with_a_password(self) -> None:
         """Is not to be had."""
         self.house.come("eve", password="secret").lose()
-        self.assertEqual(self.lines().ask("REGISTER eve CHAT/1.0\n"), "401 Client already registered\n")
+        self.assertEqual(
+            self.lines().ask("REGISTER eve CHAT/1.0\n"), "401 Client already registered\n"
+        )
 
     def test_where_nobody_may(self) -> None:
         """Neither a new account nor an old one without a password."""
@@ -299,7 +302,9 @@ class Leaving(Chat):
     def test_disconnect(self) -> None:
         """The client says so, is told so, and the account stays."""
         luca, bo = self.lines("luca"), self.bare("bo")
-        self.assertEqual(luca.ask("@luca: bye\nDISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n")
+        self.assertEqual(
+            luca.ask("@luca: bye\nDISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n"
+        )
         self.assertTrue(luca.wire.disconnecting)
         self.assertEqual(bo.got(), "@luca: bye")
         self.assertFalse(self.house.realm.online("luca"))

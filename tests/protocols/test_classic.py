@@ -80,7 +80,9 @@ class Ordering(SynchronousTestCase):
         self.ann.say("ann", "Bob", "1", "2")
         self.assertEqual(order, ["Bob", "ann"])
 
-    def _note(self, order: list[str], name: str, write: Callable[[bytes], None], data: bytes) -> None:
+    def _note(
+        self, order: list[str], name: str, write: Callable[[bytes], None], data: bytes
+    ) -> None:
         order.append(name)
         write(data)
 
@@ -90,7 +92,8 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(self.ann.texts(), ["note", "note"])
 
     def test_refused_by_the_store(self) -> None:
-        """What could not be written is refused in its place; when the store recovers, all goes on."""
+        """What could not be written is refused in its place; when the store recovers, all goes
+        on."""
         self.house.store.refusal = StoreUnavailable("the store cannot write at the moment: full")
         self.ann.say("ann", "Bob", "1", "2")
         self.assertEqual(self.ann.texts(), ["the store cannot write at the moment: full"] * 2)
@@ -120,7 +123,8 @@ class Ordering(SynchronousTestCase):
         )
 
     def test_mail_before_what_comes_meanwhile(self) -> None:
-        """DELIVER gives the old mail oldest first; what is said meanwhile comes after it; nothing again."""
+        """DELIVER gives the old mail oldest first; what is said meanwhile comes after it; nothing
+        again."""
         self.bob.lose()
         self.ann.say("ann", "Bob", *[f"old {n}" for n in range(600)])
         bob = self.house.login("Bob")
@@ -138,7 +142,8 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(bob.texts(), ["ListResponse"])
 
     def test_later_commands_wait_until_fetched_mail_is_recorded(self) -> None:
-        """Whoever has an answer to a later command does not get the mail again, even after a crash."""
+        """Whoever has an answer to a later command does not get the mail again, even after a
+        crash."""
         self.bob.lose()
         self.ann.say("ann", "Bob", "old")
         bob = self.house.login("Bob")
@@ -161,7 +166,9 @@ class Ordering(SynchronousTestCase):
         two.send(encode(LOGIN, "BOB"))
         for _ in range(6):
             self.house.store.release()
-        self.assertEqual((one.got(), two.got()), ([Response("")], [Response("user is already logged in")]))
+        self.assertEqual(
+            (one.got(), two.got()), ([Response("")], [Response("user is already logged in")])
+        )
 
     def test_gone_during_the_login(self) -> None:
         """Who does not wait for the answer is not left logged in."""
@@ -195,7 +202,8 @@ class Ordering(SynchronousTestCase):
         self.ann.got()
         self.ann.send(encode(DELETE), encode(DELIVER), encode(LIST))
         self.assertEqual(
-            self.ann.texts(), ["attempting to deliver undelivered messages before logging in", "Bob"]
+            self.ann.texts(),
+            ["attempting to deliver undelivered messages before logging in", "Bob"],
         )
         self.ann.become("ANN")
         self.ann.send(encode(DELIVER), encode(LIST))
@@ -243,7 +251,8 @@ class Ordering(SynchronousTestCase):
         eve.become("eve", LOGIN, "s3cret")
 
     def test_commands_wait_for_a_hash(self) -> None:
-        """While a password is checked, nothing else of this connection is done, and it is not read from."""
+        """While a password is checked, nothing else of this connection is done, and it is not read
+        from."""
         self.house.client().become("eve", CREATE, "s3cret").lose()
         eve = self.house.client()
         self.house.passwords.waiting = Deferred()
@@ -260,7 +269,9 @@ class Ordering(SynchronousTestCase):
         def observe(event: LogEvent) -> None:
             template = str(event.get("log_format", ""))
             events.append(template.format(**dict(event.items())))
-            events.append(repr({key: value for key, value in event.items() if not key.startswith("log_")}))
+            events.append(
+                repr({key: value for key, value in event.items() if not key.startswith("log_")})
+            )
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)

@@ -22,7 +22,8 @@ class Ops(SynchronousTestCase):
         client = TextClient(self.house, port)
         if name:
             self.assertEqual(
-                client.ask(f"1|{name}"), f"Success New Account Creation! Your new Account ID: {name}123\n"
+                client.ask(f"1|{name}"),
+                f"Success New Account Creation! Your new Account ID: {name}123\n",
             )
         return client
 
@@ -97,8 +98,8 @@ class Accounts(Ops):
         self.assertEqual(client.got(), "wayne: hi")
 
     def test_login_elsewhere(self) -> None:
-        """Takes the account over: the older connection is nobody, may be somebody again, and its end changes
-        nothing."""
+        """Takes the account over: the older connection is nobody, may be somebody again, and its
+        end changes nothing."""
         older, wayne = self.client("mason"), self.client("wayne")
         newer = self.client()
         self.assertEqual(newer.ask("0|mason123"), "user : mason is now logged in\n")
@@ -160,7 +161,9 @@ class Accounts(Ops):
         self.assertEqual(mason.ask("5|mason123"), "Your account has been deleted\n")
         self.assertEqual(mason.ask("2"), "Showing all accounts: \n")
         self.assertEqual(mason.ask("3|mason|x"), "Receiver: mason doesn't exist \n")
-        self.assertEqual(mason.ask("1|mason", "4|mason123"), ops.created("mason") + "No new messages\n")
+        self.assertEqual(
+            mason.ask("1|mason", "4|mason123"), ops.created("mason") + "No new messages\n"
+        )
 
     def test_an_account_with_a_password(self) -> None:
         """Is nobody's here."""
@@ -199,7 +202,9 @@ class Messages(Ops):
     def test_to_oneself(self) -> None:
         """One is on."""
         mason = self.client("mason")
-        self.assertEqual(mason.ask("3|mason|x"), "mason: xSender mason sends a new message x to mason\n")
+        self.assertEqual(
+            mason.ask("3|mason|x"), "mason: xSender mason sends a new message x to mason\n"
+        )
 
     def test_the_mailbox(self) -> None:
         """Mail waits until it is asked for, and once."""
@@ -207,7 +212,8 @@ class Messages(Ops):
         wayne.lose()
         for text in ("one", "two"):
             self.assertEqual(
-                mason.ask(f"3|wayne|{text}"), "message from mason has been delivered to wayne's mailbox\n"
+                mason.ask(f"3|wayne|{text}"),
+                "message from mason has been delivered to wayne's mailbox\n",
             )
         wayne = self.client()
         self.assertEqual(wayne.ask("0|wayne123"), "user : wayne is now logged in\n")
@@ -236,10 +242,10 @@ class Messages(Ops):
         mason = self.client("mason")
         self.client("wayne").lose()
         mason.ask("3|wayne|hi")
-        reader = self.client()
-        reader.wire.on_the_way = 10
-        self.assertIn("mason sends: hi", reader.ask("4|wayne123"))
-        reader.lose()
+        subscription = self.client()
+        subscription.wire.on_the_way = 10
+        self.assertIn("mason sends: hi", subscription.ask("4|wayne123"))
+        subscription.lose()
         self.house.clock.advance(0.1)
         again = self.client()
         self.assertIn("mason sends: hi", again.ask("4|wayne123"))
@@ -275,7 +281,9 @@ class Messages(Ops):
         """What is not ASCII goes out as question marks, and is kept as it was said."""
         mason, wayne, ann = self.client("mason"), self.client("wayne"), self.house.come("ann")
         wayne.got()
-        self.assertEqual(mason.ask("3|wayne|é\nx"), "Sender mason sends a new message ? x to wayne\n")
+        self.assertEqual(
+            mason.ask("3|wayne|é\nx"), "Sender mason sends a new message ? x to wayne\n"
+        )
         self.assertEqual(wayne.got(), "mason: ? x")
         mason.ask("3|ann|é\nx")
         self.assertEqual(ann.texts(), [("@ann", "mason", "é\nx")])
@@ -331,7 +339,8 @@ class Order(Ops):
         self.assertTrue(mason.wire.disconnecting or mason.wire.half_closed)
 
     def test_bye(self) -> None:
-        """The client closes its sending side: it is logged out, gets what it is owed, and then the end."""
+        """The client closes its sending side: it is logged out, gets what it is owed, and then the
+        end."""
         mason = self.client("mason")
         self.house.store.eager = False
         mason.got()

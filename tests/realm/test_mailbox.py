@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
-from chatd.realm.live_log import KEPT
+from chatd.realm.live_log import MIN_RETAINED
 from chatd.realm.mailbox import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
 from chatd.stores import Document
 from tests.doubles.realm import HeldStore, House, Runner
@@ -128,7 +128,8 @@ class Keeping(SynchronousTestCase):
         self.assertEqual(self.settled, [self.mailbox])
 
     def test_tried_again_until_it_works(self) -> None:
-        """While the disk is full it is tried once a second; when there is room again, it is kept."""
+        """While the disk is full it is tried once a second; when there is room again, it is
+        kept."""
         self.store.writable = False
         self.keep(Cursor(4), Claim(4, "boot"), "first")
         self.assertEqual(self.tried, ["first"])
@@ -143,7 +144,8 @@ class Keeping(SynchronousTestCase):
         self.assertEqual((self.tried, self.runner.failures), (["first"], []))
 
     def test_the_latest_counts_after_a_failure(self) -> None:
-        """What was said while the disk was full is what is kept in the end, and everyone hears of it."""
+        """What was said while the disk was full is what is kept in the end, and everyone hears of
+        it."""
         self.store.writable = False
         self.keep(Cursor(4), Claim(4, "boot"), "first")
         self.keep(Cursor(5), None, "second")
@@ -151,7 +153,9 @@ class Keeping(SynchronousTestCase):
         self.assertEqual(self.tried, ["first"])
         self.store.writable = True
         self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual((self.stored(), self.tried), ((Cursor(5), None), ["first", "second", "third"]))
+        self.assertEqual(
+            (self.stored(), self.tried), ((Cursor(5), None), ["first", "second", "third"])
+        )
 
     def test_a_store_that_cannot_be_read_either(self) -> None:
         """If even looking fails, it is tried again all the same."""
@@ -223,7 +227,7 @@ class Restarting(SynchronousTestCase):
         self.house.register("ann", "bob")
         self.bob = self.house.login("bob")
         self.house.send("bob", "ann", "old")
-        self.reader = self.house.login("ann")
+        self.subscription = self.house.login("ann")
 
     def restart(self, boot: str = "boot") -> None:
         """The daemon is killed and comes back."""
@@ -231,16 +235,17 @@ class Restarting(SynchronousTestCase):
 
     def waiting(self) -> list[str]:
         """What ann gets when she asks, after logging in."""
-        reader = self.house.login("ann")
+        subscription = self.house.login("ann")
         self.house.fetch("ann")
         self.house.logout("ann")
         self.house.settle()
-        return reader.texts
+        return subscription.texts
 
     def test_what_was_handed_over_counts_as_read(self) -> None:
-        """The kernel delivers what it was given although the daemon is gone; only old mail waits."""
+        """The kernel delivers what it was given although the daemon is gone; only old mail
+        waits."""
         self.house.send("bob", "ann", "new", "newer")
-        self.assertEqual(self.reader.texts, ["new", "newer"])
+        self.assertEqual(self.subscription.texts, ["new", "newer"])
         self.restart()
         self.assertEqual(self.waiting(), ["old"])
 
@@ -279,10 +284,10 @@ class Restarting(SynchronousTestCase):
 
     def test_killed_while_behind(self) -> None:
         """A slow reader's mail that was not handed over waits after the restart, once."""
-        self.reader.room = 1
+        self.subscription.room = 1
         self.house.send("bob", "ann", "1", "2", "3")
         self.house.send("bob", "ann", "4")
-        self.assertEqual(self.reader.texts, ["1", "2", "3"])
+        self.assertEqual(self.subscription.texts, ["1", "2", "3"])
         self.restart()
         self.assertEqual(self.waiting(), ["old", "2", "3", "4"])
 
@@ -304,23 +309,24 @@ class Restarting(SynchronousTestCase):
         self.assertEqual(self.waiting(), ["old", "late"])
 
     def test_crowded_cursors(self) -> None:
-        """Who never fetches old mail gets new mail at once a few times, then none until it is fetched."""
+        """Who never fetches old mail gets new mail at once a few times, then none until it is
+        fetched."""
         self.house = House(holes=2)
         self.house.register("ann", "bob")
         self.house.login("bob")
         for number in range(3):
             self.house.send("bob", "ann", f"missed {number}")
-            reader = self.house.login("ann")
+            subscription = self.house.login("ann")
             self.house.send("bob", "ann", f"new {number}")
-            self.assertEqual(reader.texts, [f"new {number}"] if number < 2 else [])
+            self.assertEqual(subscription.texts, [f"new {number}"] if number < 2 else [])
             if number < 2:
                 self.house.logout("ann")
         self.house.catch_up("ann")
-        self.assertEqual(reader.texts, [])
+        self.assertEqual(subscription.texts, [])
         self.house.fetch("ann")
-        self.assertEqual(reader.texts, ["missed 0", "missed 1", "missed 2", "new 2"])
+        self.assertEqual(subscription.texts, ["missed 0", "missed 1", "missed 2", "new 2"])
         self.house.send("bob", "ann", "at once")
-        self.assertEqual(reader.texts[4:], ["at once"])
+        self.assertEqual(subscription.texts[4:], ["at once"])
         self.house.logout("ann")
         self.assertEqual(self.house.login("ann").texts, [])
         self.assertFalse(self.house.sessions["ann"].ask())
@@ -328,13 +334,15 @@ class Restarting(SynchronousTestCase):
     def test_memory_forgets_what_was_read(self) -> None:
         """In memory what was read is dropped but for the latest, and what was not read never is."""
         self.house.fetch("ann")
-        for number in range(5 * KEPT):
+        for number in range(5 * MIN_RETAINED):
             self.house.send("bob", "ann", str(number))
-        self.assertLessEqual(len(self.successResultOf(self.house.store.read("@ann", 0, 10_000))), 2 * KEPT)
+        self.assertLessEqual(
+            len(self.successResultOf(self.house.store.read("@ann", 0, 10_000))), 2 * MIN_RETAINED
+        )
         self.house.logout("ann")
         self.house.send("bob", "ann", "waits")
-        reader = self.house.login("ann")
-        for number in range(3 * KEPT):
+        subscription = self.house.login("ann")
+        for number in range(3 * MIN_RETAINED):
             self.house.send("bob", "ann", str(number))
         self.house.fetch("ann")
-        self.assertEqual(reader.texts[3 * KEPT :], ["waits"])
+        self.assertEqual(subscription.texts[3 * MIN_RETAINED :], ["waits"])

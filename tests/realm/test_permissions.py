@@ -8,12 +8,12 @@ from chatd.core.errors import (
     InviteRequired,
     NotLoggedIn,
     NotTheSender,
-    PasswordNeeded,
+    OpenAccountsForbidden,
     PasswordRequired,
     RegistrationClosed,
     TextTooLong,
 )
-from chatd.realm.account import Account
+from chatd.realm.accounts import Account
 from chatd.realm.permissions import (
     Policy,
     check_logged_in,
@@ -61,12 +61,14 @@ class Permissions(SynchronousTestCase):
     def test_open_accounts(self) -> None:
         """Where they are not wanted, they can neither be made nor used."""
         check_open_accounts(Policy())
-        self.assertRaises(PasswordNeeded, check_open_accounts, Policy(open_accounts=False))
+        self.assertRaises(OpenAccountsForbidden, check_open_accounts, Policy(open_accounts=False))
 
     def test_logged_in(self) -> None:
         """Who is logged in gets on; who is not is told so, in the words of what was asked for."""
         self.assertIs(check_logged_in(self.session), self.session)
-        self.assertEqual(str(self.assertRaises(NotLoggedIn, check_logged_in, None)), "Log in first.")
+        self.assertEqual(
+            str(self.assertRaises(NotLoggedIn, check_logged_in, None)), "Log in first."
+        )
         refusal = self.assertRaises(NotLoggedIn, check_logged_in, None, "Log in to delete.")
         self.assertEqual(str(refusal), "Log in to delete.")
 

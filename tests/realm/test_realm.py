@@ -17,8 +17,8 @@ from chatd.core.errors import (
     StoreUnavailable,
     TextTooLong,
 )
-from chatd.realm.account import ACCOUNT, Account
-from chatd.realm.auto_ack_session import ClaimingSession as Session
+from chatd.realm.accounts import ACCOUNT, Account
+from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.mailbox import CLAIM, CURSOR
 from chatd.stores import Append
 from chatd.stores.batches import Batch
@@ -60,7 +60,7 @@ class Accounts(RealmCase):
         for name in ("Ann", "ann", "ANN"):
             with self.assertRaises(NameTaken):
                 self.house.register(name)
-            self.assertEqual(self.house.run(self.realm.directory.account(name)), ("Ann", Account(0)))
+            self.assertEqual(self.house.run(self.realm.accounts.account(name)), ("Ann", Account(0)))
 
     def test_illegal_names(self) -> None:
         """What no protocol could spell is refused before the store is asked."""
@@ -73,8 +73,8 @@ class Accounts(RealmCase):
     def test_two_at_once(self) -> None:
         """Of two who want a name in the same moment one gets it."""
         self.store.eager = False
-        first = self.begin(self.realm.directory.register("cyd", Account(1)))
-        second = self.begin(self.realm.directory.register("CYD", Account(2)))
+        first = self.begin(self.realm.accounts.register("cyd", Account(1)))
+        second = self.begin(self.realm.accounts.register("CYD", Account(2)))
         self.store.release()
         self.successResultOf(first)
         self.failureResultOf(second, NameTaken)
@@ -82,14 +82,20 @@ class Accounts(RealmCase):
     def test_unknown(self) -> None:
         """There is nobody of a name that was never registered, nor of an illegal one."""
         for name in ("cyd", "", "@ann", "*"):
-            self.assertIsNone(self.house.run(self.realm.directory.account(name)))
+            self.assertIsNone(self.house.run(self.realm.accounts.account(name)))
 
     def test_list(self) -> None:
         """A listing is in order of creation, and a pattern is about the names as written."""
         self.house.register("abe")
-        for pattern, names in (("*", ["Ann", "bob", "abe"]), ("a*", ["abe"]), ("[aA]*", ["Ann", "abe"])):
-            self.assertEqual(self.house.run(self.realm.directory.names(pattern)), names)
-        refusal = self.failureResultOf(self.begin(self.realm.directory.names("*" * 257)), PatternTooLong)
+        for pattern, names in (
+            ("*", ["Ann", "bob", "abe"]),
+            ("a*", ["abe"]),
+            ("[aA]*", ["Ann", "abe"]),
+        ):
+            self.assertEqual(self.house.run(self.realm.accounts.names(pattern)), names)
+        refusal = self.failureResultOf(
+            self.begin(self.realm.accounts.names("*" * 257)), PatternTooLong
+        )
         self.assertIn("257 characters, the limit is 256", str(refusal.value))
 
 
@@ -121,17 +127,21 @@ class Sending(RealmCase):
         self.assertEqual(self.send(), 0)
 
     def test_what_came_goes_along(self) -> None:
-        """Readers and senders get the message as its protocol received it, and the name as first written."""
-        reader = self.house.login("Ann")
+        """Readers and senders get the message as its protocol received it, and the name as first
+        written."""
+        subscription = self.house.login("Ann")
         messages = Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame")
         self.send(*messages)
-        for appends in (reader.received, self.bob.answers):
-            self.assertEqual([getattr(append, "message", None) for append in appends], list(messages))
+        for appends in (subscription.received, self.bob.answers):
+            self.assertEqual(
+                [getattr(append, "message", None) for append in appends], list(messages)
+            )
             self.assertEqual([append.sender for append in appends], ["bob", "bob"])
 
     def test_refused_by_the_store(self) -> None:
-        """When the disk is full the sender is told, nobody sees the message, and what comes later arrives."""
-        reader = self.house.login("Ann")
+        """When the disk is full the sender is told, nobody sees the message, and what comes later
+        arrives."""
+        subscription = self.house.login("Ann")
         full = True
 
         def commit(batch: Batch) -> None:
@@ -146,7 +156,9 @@ class Sending(RealmCase):
         full = False
         self.house.send("bob", "ann", "kept")
         self.assertEqual([bool(append.refusal) for append in self.bob.answers], [True, False])
-        self.assertEqual([(entry.seq, entry.body) for entry in reader.received], [(1, "kept")])
+        self.assertEqual(
+            [(entry.seq, entry.body) for entry in subscription.received], [(1, "kept")]
+        )
 
     def test_readers_before_senders(self) -> None:
         """When a sender hears that a batch was accepted, all its readers have been handed it."""
@@ -164,14 +176,16 @@ class Sending(RealmCase):
                 self.house.logout(name)
             self.house.sessions[name] = self.house.run(self.realm.login(name, OPEN, Noting()))
         self.store.eager = False
-        for number, (sender, recipient) in enumerate([("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]):
+        for number, (sender, recipient) in enumerate(
+            [("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]
+        ):
             self.house.send(sender, recipient, str(number))
         self.store.release()
         self.assertEqual(order, ["read 0", "read 2", "read 1", "told 0", "told 2", "told 1"])
 
     def test_nobody_is_told_before_a_claim_is_gone(self) -> None:
-        """While the store has it that a reader takes all, who writes to one that has left is not answered,
-        nor is anyone who wrote later."""
+        """While the store has it that a reader takes all, who writes to one that has left is not
+        answered, nor is anyone who wrote later."""
         self.house.login("Ann")
         self.store.writable = False
         self.house.logout("Ann")
@@ -187,7 +201,8 @@ class LoggingIn(RealmCase):
     """Sessions that begin, and what the ones before them left."""
 
     def test_one_at_a_time(self) -> None:
-        """An account that is logged in, or about to be, is not had a second time, in any spelling."""
+        """An account that is logged in, or about to be, is not had a second time, in any
+        spelling."""
         self.store.eager = False
         first = self.begin(self.realm.login("Ann", OPEN, Reader()))
         second = self.begin(self.realm.login("ANN", OPEN, Reader()))
@@ -199,7 +214,8 @@ class LoggingIn(RealmCase):
         self.assertFalse(self.realm.online("ann"))
 
     def test_when_the_store_fails(self) -> None:
-        """A login that could not read the mailbox is refused, and does not stand in the way of the next."""
+        """A login that could not read the mailbox is refused, and does not stand in the way of the
+        next."""
         self.store.readable = False
         self.failureResultOf(self.begin(self.realm.login("Ann", OPEN, Reader())), StoreUnavailable)
         forgiven(self)
@@ -208,21 +224,22 @@ class LoggingIn(RealmCase):
         self.house.login("Ann")
 
     def test_while_the_former_session_is_leaving(self) -> None:
-        """Whoever comes back at once is let in, and finds what did not arrive at the former connection."""
+        """Whoever comes back at once is let in, and finds what did not arrive at the former
+        connection."""
         former = self.house.login("Ann")
         self.house.send("bob", "ann", "arrived", "lost")
         former.lost = 1
         self.store.eager = False
         leaving = self.house.sessions["Ann"]
         leaving.leaving = True
-        reader = self.house.login("Ann")
+        subscription = self.house.login("Ann")
         self.assertTrue(leaving.ended)
         leaving.end([])
         self.house.settle()
         self.store.eager = True
         self.house.send("bob", "ann", "new")
         self.house.fetch("Ann")
-        self.assertEqual((former.texts, reader.texts), (["arrived", "lost"], ["new", "lost"]))
+        self.assertEqual((former.texts, subscription.texts), (["arrived", "lost"], ["new", "lost"]))
         self.assertRaises(AlreadyLoggedIn, self.house.login, "Ann")
 
 
@@ -261,40 +278,44 @@ class Deleting(RealmCase):
         """Ann is logged in and has mail, some of it read."""
         super().setUp()
         self.house.send("bob", "ann", "old")
-        self.reader = self.house.login("Ann")
+        self.subscription = self.house.login("Ann")
         self.house.send("bob", "ann", "read")
         self.session: Session = self.house.sessions["Ann"]
 
     def test_frees_the_name_and_leaves_nothing(self) -> None:
-        """The new owner spells the name anew, and has no mail, no cursor and no claim of the old one."""
+        """The new owner spells the name anew, and has no mail, no cursor and no claim of the old
+        one."""
         self.house.run(self.realm.delete(self.session))
         self.assertTrue(self.session.ended)
         for kind in (CURSOR, CLAIM):
             self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
-        self.assertEqual(self.house.run(self.realm.directory.names()), ["bob"])
+        self.assertEqual(self.house.run(self.realm.accounts.names()), ["bob"])
         self.house.register("ANN")
-        reader = self.house.login("ANN")
+        subscription = self.house.login("ANN")
         self.house.fetch("ANN")
-        self.assertEqual(reader.texts, [])
+        self.assertEqual(subscription.texts, [])
         self.house.send("bob", "ann", "new")
-        self.assertEqual([(entry.seq, entry.body) for entry in reader.received], [(1, "new")])
+        self.assertEqual([(entry.seq, entry.body) for entry in subscription.received], [(1, "new")])
 
     def test_the_old_session_is_really_over(self) -> None:
-        """The connection that deleted the account gets nothing of the new owner's, and writes nothing."""
+        """The connection that deleted the account gets nothing of the new owner's, and writes
+        nothing."""
         self.house.run(self.realm.delete(self.session))
         self.house.register("ann")
         new = self.house.login("ann")
         self.session.end()
         self.house.run(self.realm.delete(self.session))
         self.house.send("bob", "ann", "new")
-        self.assertEqual((self.reader.texts, new.texts), (["read"], ["new"]))
+        self.assertEqual((self.subscription.texts, new.texts), (["read"], ["new"]))
         self.assertTrue(self.realm.online("ann"))
 
     def test_sends_to_a_deleted_account(self) -> None:
         """There is nobody to send to any more, however fresh the memory of the name."""
         self.house.run(self.realm.delete(self.session))
-        self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
-        self.assertIsNone(self.house.run(self.realm.directory.account("ann")))
+        self.assertEqual(
+            self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+        )
+        self.assertIsNone(self.house.run(self.realm.accounts.account("ann")))
 
     def test_on_its_way_while_the_account_goes(self) -> None:
         """What was sent before is answered, and does not reach the new owner."""
@@ -306,26 +327,29 @@ class Deleting(RealmCase):
         self.assertEqual(self.told(), ["old", "read", "last"])
         self.store.eager = True
         self.house.register("ann")
-        reader = self.house.login("ann")
+        subscription = self.house.login("ann")
         self.house.fetch("ann")
-        self.assertEqual(reader.texts, [])
+        self.assertEqual(subscription.texts, [])
 
     def test_looked_up_while_it_goes(self) -> None:
-        """From the moment a deletion is on its way there is no such account, and nothing is sent to it."""
+        """From the moment a deletion is on its way there is no such account, and nothing is sent to
+        it."""
         self.store.eager = False
-        before = self.begin(self.realm.directory.account("ann"))
+        before = self.begin(self.realm.accounts.account("ann"))
         deleting = self.begin(self.realm.delete(self.session))
-        during = self.begin(self.realm.directory.account("ann"))
+        during = self.begin(self.realm.accounts.account("ann"))
         self.store.release()
         self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
         self.assertIsNone(self.successResultOf(during))
-        self.assertEqual(self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0)
-        registering = self.begin(self.realm.directory.register("ann", Account(5)))
+        self.assertEqual(
+            self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+        )
+        registering = self.begin(self.realm.accounts.register("ann", Account(5)))
         self.house.settle()
         self.successResultOf(deleting)
         self.successResultOf(registering)
         self.store.eager = True
-        self.assertEqual(self.house.run(self.realm.directory.account("ann")), ("ann", Account(5)))
+        self.assertEqual(self.house.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
 
     def test_what_fails_leaves_everything(self) -> None:
         """When the store refuses, the account is there as before, and its session goes on."""
@@ -336,9 +360,9 @@ class Deleting(RealmCase):
         self.store.writable = True
         forgiven(self)
         self.house.send("bob", "ann", "after")
-        self.assertEqual(self.reader.texts, ["read", "after"])
+        self.assertEqual(self.subscription.texts, ["read", "after"])
         self.assertEqual(self.successResultOf(self.store.list(ACCOUNT)), ["Ann", "bob"])
         self.house.logout("Ann")
-        reader = self.house.login("Ann")
+        subscription = self.house.login("Ann")
         self.house.fetch("Ann")
-        self.assertEqual(reader.texts, ["old"])
+        self.assertEqual(subscription.texts, ["old"])

@@ -1,4 +1,5 @@
-"""The realm against a model: whatever several users do, every message arrives exactly once, in order."""
+"""The realm against a model: whatever several users do, every message arrives exactly once, in
+order."""
 
 from __future__ import annotations
 
@@ -12,36 +13,53 @@ NAMES = ("ann", "Bob", "cyd")
 
 
 class Model:
-    """What each account was sent, under the account's present life: texts in order, and who has had which."""
+    """What each account was sent, under the account's present life: texts in order, and who has had
+    which."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.had: list[str] = []
         self.at_login = 0
 
-    def check(self, reader: Reader | None, fetched: bool) -> None:
+    def check(self, subscription: Reader | None, fetched: bool) -> None:
         """All that this life's reader may and must have by now, with nothing on the way."""
-        if reader is None:
+        if subscription is None:
             return
-        texts = reader.texts
+        texts = subscription.texts
         assert len(set(texts)) == len(texts), f"twice in one session: {texts}"
         assert not set(texts) & set(self.had), f"had before: {texts} {self.had}"
         automatic = [text for text in texts if self.sent.index(text) >= self.at_login]
-        assert automatic == self.sent[self.at_login :], f"{automatic} of {self.sent[self.at_login :]}"
+        assert automatic == self.sent[self.at_login :], (
+            f"{automatic} of {self.sent[self.at_login :]}"
+        )
         asked = [text for text in texts if self.sent.index(text) < self.at_login]
         due = [text for text in self.sent[: self.at_login] if text not in self.had]
         assert asked == (due if fetched else []), f"{asked} of {due}"
 
 
-_STEPS = ["login", "login", "send", "send", "send", "send", "fetch", "end", "block", "drain", "delete"]
+_STEPS = [
+    "login",
+    "login",
+    "send",
+    "send",
+    "send",
+    "send",
+    "fetch",
+    "end",
+    "block",
+    "drain",
+    "delete",
+]
 _STEPS += ["hold", "release"]
 steps = st.lists(
-    st.tuples(st.sampled_from(_STEPS), st.integers(0, 2), st.integers(0, 2), st.integers(0, 5)), max_size=50
+    st.tuples(st.sampled_from(_STEPS), st.integers(0, 2), st.integers(0, 2), st.integers(0, 5)),
+    max_size=50,
 )
 
 
 class ExactlyOnce(SynchronousTestCase):
-    """Random create, login, send, fetch, delete, disconnect, slow readers, slow commits, crashes."""
+    """Random create, login, send, fetch, delete, disconnect, slow readers, slow commits,
+    crashes."""
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps, st.booleans())
@@ -51,7 +69,7 @@ class ExactlyOnce(SynchronousTestCase):
         """After any script, and a crash at its end or none, everyone has had each message once."""
         house = House(page=2)
         models: dict[str, Model] = {}
-        readers: dict[str, Reader] = {}
+        subscriptions: dict[str, Reader] = {}
         fetched: set[str] = set()
         number = 0
 
@@ -59,12 +77,12 @@ class ExactlyOnce(SynchronousTestCase):
             """Let everything that is on the way arrive, and compare."""
             house.store.eager = True
             house.settle()
-            for name, reader in readers.items():
-                reader.drain()
+            for name, subscription in subscriptions.items():
+                subscription.drain()
                 house.catch_up(name)
             house.settle()
             for name in models:
-                models[name].check(readers.get(name), name in fetched)
+                models[name].check(subscriptions.get(name), name in fetched)
 
         for step, who, whom, count in script:
             name, other = NAMES[who], NAMES[whom]
@@ -72,45 +90,50 @@ class ExactlyOnce(SynchronousTestCase):
                 house.store.eager = False
             elif step == "release":
                 house.store.release()
-            elif step == "login" and name not in readers:
+            elif step == "login" and name not in subscriptions:
                 rest()
                 if name not in models:
                     house.register(name)
                     models[name] = Model()
                 models[name].at_login = len(models[name].sent)
-                readers[name] = house.login(name)
+                subscriptions[name] = house.login(name)
                 fetched.discard(name)
-            elif step == "send" and name in readers and other in models:
+            elif step == "send" and name in subscriptions and other in models:
                 texts = [str(number + n) for n in range(count)]
                 number += count
                 models[other].sent += texts
                 house.send(name, other, *texts)
-            elif step == "fetch" and name in readers:
+            elif step == "fetch" and name in subscriptions:
                 fetched.add(name)
                 house.fetch(name)
-            elif step == "block" and name in readers and readers[name].writable:
-                readers[name].room = count
-            elif step == "drain" and name in readers:
-                readers[name].drain()
+            elif step == "block" and name in subscriptions and subscriptions[name].writable:
+                subscriptions[name].room = count
+            elif step == "drain" and name in subscriptions:
+                subscriptions[name].drain()
                 house.catch_up(name)
-            elif step == "end" and name in readers:
+            elif step == "end" and name in subscriptions:
                 rest()
-                reader = readers.pop(name)
-                reader.lost = min(count, len(reader.received))
-                lost = [entry.body for entry in reader.received[len(reader.received) - reader.lost :]]
+                subscription = subscriptions.pop(name)
+                subscription.lost = min(count, len(subscription.received))
+                lost = [
+                    entry.body
+                    for entry in subscription.received[
+                        len(subscription.received) - subscription.lost :
+                    ]
+                ]
                 house.logout(name)
-                models[name].had += [text for text in reader.texts if text not in lost]
-            elif step == "delete" and name in readers:
+                models[name].had += [text for text in subscription.texts if text not in lost]
+            elif step == "delete" and name in subscriptions:
                 rest()
                 house.run(house.realm.delete(house.sessions.pop(name)))
-                del readers[name], models[name]
+                del subscriptions[name], models[name]
         rest()
-        for name, reader in readers.items():
-            models[name].had += reader.texts
+        for name, subscription in subscriptions.items():
+            models[name].had += subscription.texts
         if crash:
             house = house.restart()
         else:
-            for name in list(readers):
+            for name in list(subscriptions):
                 house.logout(name)
             house.settle()
         for name, model in models.items():
@@ -127,7 +150,7 @@ class ExactlyOnce(SynchronousTestCase):
         """Kill it anywhere: what a sender was told of is with the reader, or waiting for it."""
         house = House(page=2)
         house.register(*NAMES)
-        readers: dict[str, Reader] = {}
+        subscriptions: dict[str, Reader] = {}
         former: list[Reader] = []
         number = 0
         for step, who, whom, count in script[:moment]:
@@ -136,38 +159,38 @@ class ExactlyOnce(SynchronousTestCase):
                 house.store.eager = False
             elif step == "release":
                 house.store.release()
-            elif step == "login" and name not in readers:
-                readers[name] = house.login(name)
-                former.append(readers[name])
-            elif step == "send" and name in readers:
+            elif step == "login" and name not in subscriptions:
+                subscriptions[name] = house.login(name)
+                former.append(subscriptions[name])
+            elif step == "send" and name in subscriptions:
                 house.send(name, other, *[str(number + n) for n in range(count)])
                 number += count
-            elif step == "fetch" and name in readers:
+            elif step == "fetch" and name in subscriptions:
                 house.realm.fetch(house.sessions[name])
                 if house.store.eager:
                     house.catch_up(name)
-            elif step == "block" and name in readers and readers[name].writable:
-                readers[name].room = count
-            elif step == "drain" and name in readers:
-                readers[name].drain()
+            elif step == "block" and name in subscriptions and subscriptions[name].writable:
+                subscriptions[name].room = count
+            elif step == "drain" and name in subscriptions:
+                subscriptions[name].drain()
                 if house.store.eager:
                     house.catch_up(name)
-            elif step == "end" and name in readers:
-                readers.pop(name)
+            elif step == "end" and name in subscriptions:
+                subscriptions.pop(name)
                 house.logout(name)
-        acknowledged = [append for reader in former for append in reader.answers]
+        acknowledged = [append for subscription in former for append in subscription.answers]
         gone_out = {
             entry.body
-            for reader in former
-            for entry in reader.received[: len(reader.received) - reader.buffered]
+            for subscription in former
+            for entry in subscription.received[: len(subscription.received) - subscription.buffered]
         }
         house = house.restart()
         waiting: set[str] = set()
         for name in NAMES:
-            reader = house.login(name)
+            subscription = house.login(name)
             house.fetch(name)
-            self.assertEqual(len(set(reader.texts)), len(reader.texts))
-            waiting |= set(reader.texts)
+            self.assertEqual(len(set(subscription.texts)), len(subscription.texts))
+            waiting |= set(subscription.texts)
         lost = [append.body for append in acknowledged if append.body not in gone_out | waiting]
         self.assertEqual(lost, [])
 

@@ -71,7 +71,7 @@ class _Invites(_Case):
         ((key, invite),) = await invites.listing(self.store)
         self.assertEqual(key, invites.hashed(token))
         self.assertNotIn(token.replace("-", ""), key)
-        self.assertEqual(invite, invites.Invite(5, 9, 3, "for Ann"))
+        self.assertEqual(invite, invites.InviteToken(5, 9, 3, "for Ann"))
 
     async def test_many_at_once(self) -> None:
         """However many come at the same moment, the uses are counted right."""

@@ -14,10 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
-from chatd.realm.account import ACCOUNT, Account
-from chatd.realm.mailbox import CURSOR, Background
+from chatd.realm.accounts import ACCOUNT, Account
+from chatd.realm.mailbox import CURSOR
 from chatd.realm.retention import AT_ONCE, INTERVAL_SECONDS, PAUSE_SECONDS, Trimming
-from chatd.realm.room import ROOM, Charter
+from chatd.realm.room import ROOM, RoomRecord
+from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
@@ -45,7 +46,8 @@ class _Trimmed(_Case):
     store: Any
 
     async def account(self, name: str, times: Sequence[int], cursor: Cursor | None = None) -> None:
-        """An account with mail of these times, read as far as `cursor` says; all of it without one."""
+        """An account with mail of these times, read as far as `cursor` says; all of it without
+        one."""
         await self.store.create(ACCOUNT, name, msgspec.msgpack.encode(Account(0)))
         read = Cursor(len(times)) if cursor is None else cursor
         await self.store.create(CURSOR, "@" + name.lower(), msgspec.msgpack.encode(read))
@@ -53,7 +55,7 @@ class _Trimmed(_Case):
 
     async def room(self, name: str, times: Sequence[int]) -> None:
         """A room in which something was said at these times."""
-        await self.store.create(ROOM, name, msgspec.msgpack.encode(Charter(0, "")))
+        await self.store.create(ROOM, name, msgspec.msgpack.encode(RoomRecord(0, "")))
         await self.said(name.lower(), times)
 
     async def said(self, log: str, times: Sequence[int]) -> None:
@@ -70,7 +72,7 @@ class _Trimmed(_Case):
 
     async def trim(self, age: int | None = None, count: int | None = None, **options: Any) -> None:
         """Once over everything; `age` in days."""
-        runner = Background(lambda coroutine: None, lambda seconds: succeed(None))
+        runner = Tasks(lambda coroutine: None, lambda seconds: succeed(None))
         retention = Retention(None if age is None else age * 86_400, count)
         read = options.get("read", nobody)
         await Trimming(self.store, retention, runner, lambda: NOW, read).trim_all()
@@ -122,7 +124,8 @@ class _Trimmed(_Case):
         self.assertEqual(await self.kept("@a4.2"), [4, 5, 6])
 
     async def test_mail_that_waits_is_never_trimmed(self) -> None:
-        """Up to the first entry that waits, whatever has been read after it; without a cursor, nothing."""
+        """Up to the first entry that waits, whatever has been read after it; without a cursor,
+        nothing."""
         await self.account("Ann", [1] * 9, Cursor(3, ((5, 9),)))
         await self.account("Bob", [1] * 9, Cursor(0, ((2, 9),)))
         await self.store.create(ACCOUNT, "Cid", msgspec.msgpack.encode(Account(0)))
@@ -134,7 +137,8 @@ class _Trimmed(_Case):
         self.assertEqual(await self.kept("@cid"), list(range(1, 10)))
 
     async def test_sessions_know_better(self) -> None:
-        """While somebody reads, what they have read counts, and not what the store has been told."""
+        """While somebody reads, what they have read counts, and not what the store has been
+        told."""
         await self.account("Ann", [1] * 9, Cursor(0))
         await self.account("Bob", [1] * 9, Cursor(9))
         await self.trim(age=1, read={"@ann": 7, "@bob": 2}.get)
@@ -227,7 +231,7 @@ class InTheBackground(SynchronousTestCase):
     def test_rounds(self) -> None:
         """The first at once, the next after ten minutes, also when a round has failed."""
         store, runner = FailingStore(), Runner()
-        store.create(ROOM, "#garden", msgspec.msgpack.encode(Charter(0, "")))
+        store.create(ROOM, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
         self.say(store, 3)
         self.trimming(store, runner)
         self.assertEqual(self.seqs(store), [3])
@@ -246,7 +250,7 @@ class InTheBackground(SynchronousTestCase):
         """Nobody waits for all of it: after some logs there is a pause."""
         store, runner = MemoryStore(), Runner()
         for number in range(AT_ONCE + 1):
-            store.create(ROOM, f"#r{number:03}", msgspec.msgpack.encode(Charter(0, "")))
+            store.create(ROOM, f"#r{number:03}", msgspec.msgpack.encode(RoomRecord(0, "")))
         last = f"#r{AT_ONCE:03}"
         self.say(store, 2, last)
         self.trimming(store, runner)
@@ -265,25 +269,25 @@ class InTheBackground(SynchronousTestCase):
 
 
 class WithSessions(SynchronousTestCase):
-    """What `Mailbox.forgettable` says is what the realm's sessions have read."""
+    """What `Mailbox.consumed` says is what the realm's sessions have read."""
 
     def test_a_claiming_session(self) -> None:
         """Its inbox is trimmed while it is there, but for what may not have arrived."""
         house = House()
         house.register("Ann", "Bob")
-        reader = house.login("Ann")
+        subscription = house.login("Ann")
         house.login("Bob")
         house.send("Bob", "Ann", *"abcdef")
         house.settle()
-        reader.lost = 2
+        subscription.lost = 2
         mailbox = house.realm.mailbox("Ann")
         assert mailbox is not None
         trimming = Trimming(
             house.store,
             Retention(count=1),
-            Background(house.runner.spawn, lambda seconds: succeed(None)),
+            Tasks(house.runner.spawn, lambda seconds: succeed(None)),
             lambda: NOW,
-            lambda log: mailbox.forgettable if log == "@ann" else None,
+            lambda log: mailbox.consumed if log == "@ann" else None,
         )
         house.run(trimming.trim_all())
         left = [entry.body for entry in self.successResultOf(house.store.read("@ann", 0, 100))]

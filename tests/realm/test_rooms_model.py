@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import NotAMember, Refused, UnknownRoom
-from chatd.realm.ack_session import FollowingSession
-from chatd.realm.mailbox import CURSOR, READING, SOON_SECONDS, Reading, all_of
+from chatd.realm.ack_session import AckSession
+from chatd.realm.mailbox import CURSOR, READING, SOON_SECONDS, ReadState
+from chatd.realm.tasks import gather
 from tests.doubles.realm import Follower, House
 
 NAMES = ("ann", "Bob")
@@ -31,9 +32,10 @@ class Said(msgspec.Struct, frozen=True):
 
 @dataclass
 class Device:
-    """A program of an account: where it began in each log, and what it has had since it was first started."""
+    """A program of an account: where it began in each log, and what it has had since it was first
+    started."""
 
-    session: FollowingSession
+    session: AckSession
     peer: Follower
     begins: dict[str, int]
     skips: dict[str, Cursor]
@@ -58,7 +60,7 @@ class Play:
         self.house.run(self.house.realm.start())
         for name in NAMES:
             self.house.register(name)
-            self.house.run(self.house.realm.directory.account(name))
+            self.house.run(self.house.realm.accounts.account(name))
         self.world = World()
         self.devices: dict[tuple[str, int], Device] = {}
         self.number = 0
@@ -74,10 +76,13 @@ class Play:
         self.rest()
         taken = dict(self.world.taken.get((name, device), {})) if resume else {}
         session, peer = self.house.follow(name, taken)
-        expected = {"@" + name.lower(), *(room for room in ROOMS if name in self.world.members[room])}
-        assert set(session.readers) == expected, (set(session.readers), expected)
+        expected = {
+            "@" + name.lower(),
+            *(room for room in ROOMS if name in self.world.members[room]),
+        }
+        assert set(session.subscriptions) == expected, (set(session.subscriptions), expected)
         begins, skips = {}, {}
-        for log in session.readers:
+        for log in session.subscriptions:
             acked = self.world.acked.get((name, log), Cursor())
             begins[log] = taken.get(log, acked.upto)
             skips[log] = Cursor() if log in taken else acked
@@ -94,7 +99,7 @@ class Play:
     def remember(self, name: str, device: int, gone: Device) -> None:
         """How far it was in each log."""
         taken = {}
-        for log in gone.session.readers or gone.begins:
+        for log in gone.session.subscriptions or gone.begins:
             seqs = [seq for seq, *_ in gone.peer.logs.get(log, ())]
             taken[log] = max([gone.begins.get(log, 0), *seqs])
         self.world.taken[name, device] = taken
@@ -139,8 +144,12 @@ class Play:
         rooms = self.house.realm.rooms
         if not members:
             self.world.logs[room] = []
-            self.world.keys = {key: value for key, value in self.world.keys.items() if key[0] != room}
-            self.world.acked = {key: value for key, value in self.world.acked.items() if key[1] != room}
+            self.world.keys = {
+                key: value for key, value in self.world.keys.items() if key[0] != room
+            }
+            self.world.acked = {
+                key: value for key, value in self.world.acked.items() if key[1] != room
+            }
             for taken in self.world.taken.values():
                 taken.pop(room, None)
             self.house.run(rooms.create(found.session, room, "", False))
@@ -185,7 +194,7 @@ class Play:
         found = self.devices.get((name, device))
         if found is None:
             return
-        logs = sorted(found.session.readers)
+        logs = sorted(found.session.subscriptions)
         log = logs[which % len(logs)]
         try:
             due = found.session.acknowledge(log, first, last)
@@ -201,13 +210,16 @@ class Play:
 
     def stored(self, name: str, log: str) -> Cursor:
         """What the store has been told of an account's acknowledgements."""
-        inbox = "@" + name.lower()
-        cursor, reading = self.house.run(
-            all_of(self.house.store.get(CURSOR, inbox), self.house.store.get(READING, inbox))
+        mailbox_log = "@" + name.lower()
+        cursor, read_state = self.house.run(
+            gather(
+                self.house.store.get(CURSOR, mailbox_log),
+                self.house.store.get(READING, mailbox_log),
+            )
         )
-        if log == inbox:
+        if log == mailbox_log:
             return Cursor() if cursor is None else msgspec.msgpack.decode(cursor.body, type=Cursor)
-        places = msgspec.msgpack.decode(reading.body, type=Reading).places
+        places = msgspec.msgpack.decode(read_state.body, type=ReadState).places
         return places[log].cursor
 
     def compare_stored(self) -> None:
@@ -223,7 +235,7 @@ class Play:
         self.devices.clear()
         self.house = self.house.restart()
         for name in NAMES:
-            self.house.run(self.house.realm.directory.account(name))
+            self.house.run(self.house.realm.accounts.account(name))
             for log in ("@" + name.lower(), *ROOMS):
                 if log.startswith("@") or name in self.world.members[log]:
                     self.adopt(name, log, self.stored(name, log))
@@ -253,7 +265,7 @@ class Play:
         for room, members in self.world.members.items():
             (found,) = self.house.run(self.house.realm.rooms.load((room,)))
             if members:
-                assert found is not None and list(found.charter.members.values()) == members
+                assert found is not None and list(found.record.members.values()) == members
         assert not self.house.runner.failures, self.house.runner.failures
 
 
@@ -292,8 +304,11 @@ class OnceForEachDevice(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=500)
     @given(steps)
-    def test_every_entry_once_in_order(self, script: list[tuple[str, int, int, int, int, int]]) -> None:
-        """Each device is handed what comes after its place in each of its logs, and nothing else."""
+    def test_every_entry_once_in_order(
+        self, script: list[tuple[str, int, int, int, int, int]]
+    ) -> None:
+        """Each device is handed what comes after its place in each of its logs, and nothing
+        else."""
         play = Play()
         for name in NAMES:
             for device in range(DEVICES):
@@ -307,7 +322,9 @@ class OnceForEachDevice(SynchronousTestCase):
                     play.login(name, device, bool(last % 2))
                 case "send":
                     for number in range(1 + last // 3):
-                        play.send(name, device, target, None if first > 2 else f"key{first}{number}")
+                        play.send(
+                            name, device, target, None if first > 2 else f"key{first}{number}"
+                        )
                 case "join":
                     play.join(name, device, room)
                 case "leave":

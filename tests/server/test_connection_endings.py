@@ -17,7 +17,8 @@ class SlowReaders(SynchronousTestCase):
         self.bob = self.house.client("Bob")
 
     def test_falls_behind_and_catches_up(self) -> None:
-        """What does not fit waits in the log, not in memory; when the peer reads again, it comes in order."""
+        """What does not fit waits in the log, not in memory; when the peer reads again, it comes in
+        order."""
         said = [str(number) for number in range(40)]
         self.bob.wire.room = 200
         for text in said:
@@ -34,10 +35,13 @@ class SlowReaders(SynchronousTestCase):
         self.bob.send(encode(LIST))
         self.assertEqual(self.bob.wire.producerState, "paused")
         self.bob.wire.drain()
-        self.assertEqual((self.bob.texts(), self.bob.wire.producerState), (["ann,Bob"], "producing"))
+        self.assertEqual(
+            (self.bob.texts(), self.bob.wire.producerState), (["ann,Bob"], "producing")
+        )
 
     def test_what_had_not_arrived_waits_again(self) -> None:
-        """The connection breaks with some of it still on the way: exactly that waits, whole messages only."""
+        """The connection breaks with some of it still on the way: exactly that waits, whole
+        messages only."""
         frames = [encode_send("ann", "Bob", str(number)) for number in range(10)]
         self.ann.send(*frames)
         self.bob.wire.on_the_way = len(frames[0]) * 2 + 1
@@ -90,7 +94,8 @@ class Bounds(SynchronousTestCase):
         self.assertEqual(ann.wire.producerState, "paused")
 
     def test_unfinished_frame(self) -> None:
-        """Half a frame and silence: told, and closed, after 30 seconds; whole frames may take their time."""
+        """Half a frame and silence: told, and closed, after 30 seconds; whole frames may take their
+        time."""
         house = House()
         ann, slow = house.client("ann"), house.client("slow")
         slow.send(encode(LIST)[:10])
@@ -98,7 +103,9 @@ class Bounds(SynchronousTestCase):
         slow.send(encode(LIST)[10:20])
         self.assertEqual(slow.got(), [])
         house.clock.advance(1.1)
-        self.assertEqual(slow.texts(), ["unfinished frame: the rest of it did not come within 30 s"])
+        self.assertEqual(
+            slow.texts(), ["unfinished frame: the rest of it did not come within 30 s"]
+        )
         self.assertTrue(slow.wire.half_closed)
         ann.send(encode(LIST))
         self.assertEqual(ann.texts(), ["ann,slow"])
@@ -145,7 +152,8 @@ class Endings(SynchronousTestCase):
         self.bob = self.house.client("Bob")
 
     def test_half_close(self) -> None:
-        """Who only closed its sending side gets what it is owed, and then the end; the name is free."""
+        """Who only closed its sending side gets what it is owed, and then the end; the name is
+        free."""
         self.house.store.eager = False
         self.ann.send(encode_send("ann", "Bob", "1"), encode(LIST, "B*"))
         self.ann.close_sending()

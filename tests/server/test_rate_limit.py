@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.rate_limit import Allowance, Deadlines
-from chatd.server.write_tracker import Receipts
+from chatd.server.deadlines import Deadlines
+from chatd.server.rate_limit import TokenBucket
+from chatd.server.write_tracker import WriteTracker
 
 
 class Allowances(SynchronousTestCase):
@@ -16,7 +17,7 @@ class Allowances(SynchronousTestCase):
 
     def test_burst_then_rate(self) -> None:
         """The burst is free; what comes on top waits its share of a second."""
-        allowance = Allowance(10.0, 20.0, 0.0)
+        allowance = TokenBucket(10.0, 20.0, 0.0)
         self.assertEqual([allowance.spend(1, 0.0) for _ in range(20)], [0.0] * 20)
         self.assertAlmostEqual(allowance.spend(1, 0.0), 0.1)
         self.assertAlmostEqual(allowance.spend(10, 0.0), 1.1)
@@ -25,8 +26,9 @@ class Allowances(SynchronousTestCase):
     @settings(derandomize=True, deadline=None, max_examples=100)
     @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 50)), max_size=30))
     def test_never_more_than_the_rate(self, spending: list[tuple[float, int]]) -> None:
-        """Whoever keeps the waits gets the burst and the rate, and no more than the last spending beyond."""
-        now, done, allowance = 0.0, 0, Allowance(5.0, 10.0, 0.0)
+        """Whoever keeps the waits gets the burst and the rate, and no more than the last spending
+        beyond."""
+        now, done, allowance = 0.0, 0, TokenBucket(5.0, 10.0, 0.0)
         for pause, commands in spending:
             now += pause
             self.assertLessEqual(done, 10 + 5 * now + 1e-6)
@@ -73,7 +75,7 @@ class _Counting:
     there = 0
 
     def arrived(self) -> int:
-        """See `PromptServer`."""
+        """See `TrackedServer`."""
         return self.there
 
 
@@ -87,9 +89,10 @@ class WhatArrived(SynchronousTestCase):
         st.integers(0, 200),
     )
     def test_against_a_list(self, writes: list[list[int]], taken: int, there: int) -> None:
-        """Entries whose last byte is not there are unread, those whose last byte was not taken unsent."""
+        """Entries whose last byte is not there are unread, those whose last byte was not taken
+        unsent."""
         transport = _Counting()
-        receipts = Receipts(transport)
+        receipts = WriteTracker(transport)
         ends: list[int] = []
         at = 0
         for sizes in writes:
@@ -103,12 +106,14 @@ class WhatArrived(SynchronousTestCase):
                 at += 3
         transport.taken, transport.there = taken, min(taken, there)
         self.assertEqual(receipts.unsent(), [n for n, end in enumerate(ends, 1) if end > taken])
-        self.assertEqual(receipts.unread(), [n for n, end in enumerate(ends, 1) if end > transport.there])
+        self.assertEqual(
+            receipts.unread(), [n for n, end in enumerate(ends, 1) if end > transport.there]
+        )
         receipts.forget()
         self.assertEqual(receipts.unread(), [])
 
     def test_other_transports_are_taken_at_their_word(self) -> None:
         """What was written has arrived."""
-        receipts = Receipts(object())
+        receipts = WriteTracker(object())
         receipts.wrote_entries(1, [5], 5)
         self.assertEqual((receipts.unsent(), receipts.unread()), ([], []))

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.server.sniffer import PAUSE, Farewell, Sniff, Start, first_byte
+from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
 from tests.doubles.classic_clients import House, Wire
 
 
@@ -61,9 +61,9 @@ class Sniffing(SynchronousTestCase):
         self.factory: Any = self.house.factory
         self.ports = 0
 
-    def start(self, opens: Any, name: str, pause: bool = False) -> Start:
+    def start(self, opens: Any, name: str, pause: bool = False) -> Signature:
         """A protocol, for the sniffer."""
-        return Start(opens, lambda factory: Spoken(name, factory), pause)
+        return Signature(opens, lambda factory: Spoken(name, factory), pause)
 
     def connect(self) -> Any:
         """A connection; `protocol` is what has become of it."""
@@ -75,7 +75,9 @@ class Sniffing(SynchronousTestCase):
             self.start(_word(b"HELP"), "help"),
             self.start(_digit, "digit", pause=True),
         ]
-        wire.protocol = Sniff(self.factory, starts, lambda factory: Farewell(factory, b"what?\n", "strange"))
+        wire.protocol = Sniffer(
+            self.factory, starts, lambda factory: Rejection(factory, b"what?\n", "strange")
+        )
         wire.protocol.makeConnection(wire)
         return wire
 
@@ -88,11 +90,15 @@ class Sniffing(SynchronousTestCase):
 
     def test_byte_by_byte(self) -> None:
         """As soon as it can be told, whatever the pieces; nothing is lost, nothing doubled."""
-        for text, name, last in ((b"HELLO you", "hello", 5), (b"HELP!", "help", 3), (b"3|x", "digit", 1)):
+        for text, name, last in (
+            (b"HELLO you", "hello", 5),
+            (b"HELP!", "help", 3),
+            (b"3|x", "digit", 1),
+        ):
             seen = self.connect()
             for at in range(len(text)):
                 seen.protocol.dataReceived(text[at : at + 1])
-                self.assertEqual(isinstance(seen.protocol, Sniff), at < last, text[: at + 1])
+                self.assertEqual(isinstance(seen.protocol, Sniffer), at < last, text[: at + 1])
             self.assertEqual((seen.protocol.name, b"".join(seen.protocol.heard)), (name, text))
 
     def test_a_pause(self) -> None:
@@ -100,7 +106,7 @@ class Sniffing(SynchronousTestCase):
         seen = self.connect()
         seen.protocol.dataReceived(b"2")
         self.clock.advance(PAUSE * 0.9)
-        self.assertIsInstance(seen.protocol, Sniff)
+        self.assertIsInstance(seen.protocol, Sniffer)
         self.clock.advance(PAUSE * 0.2)
         self.assertEqual((seen.protocol.name, seen.protocol.heard), ("digit", [b"2"]))
 
@@ -109,7 +115,7 @@ class Sniffing(SynchronousTestCase):
         seen = self.connect()
         seen.protocol.dataReceived(b"HEL")
         self.clock.advance(10 * PAUSE)
-        self.assertIsInstance(seen.protocol, Sniff)
+        self.assertIsInstance(seen.protocol, Sniffer)
         seen.protocol.dataReceived(b"LO ")
         self.assertEqual(seen.protocol.name, "hello")
 
@@ -141,15 +147,17 @@ class Sniffing(SynchronousTestCase):
             seen.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.factory.connections, set())
         self.clock.advance(self.house.limits.login_time + 1)
-        self.assertIsInstance(seen.protocol, Sniff)
+        self.assertIsInstance(seen.protocol, Sniffer)
 
     def test_unknown(self) -> None:
         """A sentence, time to read it, and the end."""
         for text in (b"GET / HTTP/1.1\r\n", b"HELLp", b"3x", b"\xff" * 100):
             seen = self.connect()
             seen.protocol.dataReceived(text)
-            self.assertIsInstance(seen.protocol, Farewell)
-            self.assertEqual((seen.out, seen.half_closed, seen.disconnecting), (b"what?\n", True, False))
+            self.assertIsInstance(seen.protocol, Rejection)
+            self.assertEqual(
+                (seen.out, seen.half_closed, seen.disconnecting), (b"what?\n", True, False)
+            )
             seen.protocol.dataReceived(b"more" * 1000)
             self.clock.advance(5)
             self.assertTrue(seen.disconnecting)

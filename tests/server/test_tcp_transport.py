@@ -1,4 +1,5 @@
-"""The prompt transport on real sockets: the same bytes in the same order, whatever the other end does."""
+"""The prompt transport on real sockets: the same bytes in the same order, whatever the other end
+does."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from chatd.server.tcp_transport import PromptServer
+from chatd.server.tcp_transport import TrackedServer
 
 
 @implementer(IPushProducer)
@@ -57,7 +58,7 @@ class Prompt(TestCase):
         factory.buildProtocol = lambda addr: speaker  # type: ignore[method-assign]
         net: Any = reactor
         port = net.listenTCP(0, factory, interface="127.0.0.1")
-        port.transport = PromptServer
+        port.transport = TrackedServer
         self.addCleanup(port.stopListening)
         other = socket.create_connection(("127.0.0.1", port.getHost().port), timeout=10)
         self.addCleanup(other.close)
@@ -96,7 +97,8 @@ class Prompt(TestCase):
         self.assertEqual(speaker.transport.taken, len(said))
 
     async def test_resumed(self) -> None:
-        """When the reader has caught up, the producer hears of it, and writes go out at once again."""
+        """When the reader has caught up, the producer hears of it, and writes go out at once
+        again."""
         speaker, other = await self.connect()
         said = b"x" * 20_000_000
         speaker.transport.write(said)
@@ -111,7 +113,8 @@ class Prompt(TestCase):
         await speaker.lost
 
     async def test_peer_gone(self) -> None:
-        """Writing to a peer that broke off raises nothing; what it had not acknowledged is known."""
+        """Writing to a peer that broke off raises nothing; what it had not acknowledged is
+        known."""
         speaker, other = await self.connect()
         speaker.transport.write(b"x" * 20_000_000)
         other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")

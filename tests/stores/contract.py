@@ -68,7 +68,9 @@ class LogContract(StoreContract):
     async def test_seqs_count_from_one_without_gaps(self) -> None:
         """Each log counts for itself, in the order in which things were appended."""
         heard = await self.say(said("@a", "1"), said("@b", "2"), said("@a", "3"), said("@a", "4"))
-        self.assertEqual([(a.log, a.seq) for a in heard], [("@a", 1), ("@b", 1), ("@a", 2), ("@a", 3)])
+        self.assertEqual(
+            [(a.log, a.seq) for a in heard], [("@a", 1), ("@b", 1), ("@a", 2), ("@a", 3)]
+        )
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "3", "4"])
         self.assertEqual(await self.store.head("@a"), 3)
         self.assertEqual(await self.store.head("@nobody"), 0)
@@ -103,7 +105,9 @@ class LogContract(StoreContract):
     async def test_a_page_is_bounded_in_bytes(self) -> None:
         """Long texts make pages short, but never empty."""
         long = "x" * (PAGE_BYTES // 2)
-        await self.say(said("@a", long), said("@a", long), said("@a", long), said("@a", "x" * PAGE_BYTES * 2))
+        await self.say(
+            said("@a", long), said("@a", long), said("@a", long), said("@a", "x" * PAGE_BYTES * 2)
+        )
         self.assertEqual([e.seq for e in await self.store.read("@a", 0, 10)], [1, 2])
         self.assertEqual([e.seq for e in await self.store.read("@a", 2, 10)], [3])
         self.assertEqual([e.seq for e in await self.store.read("@a", 3, 10)], [4])
@@ -165,7 +169,8 @@ class LogContract(StoreContract):
         await self.say(first, kind, about)
         await self.say(again)
         self.assertEqual(
-            [type(a.refusal) for a in (first, kind, about, again)], [_NONE, KeyReused, KeyReused, _NONE]
+            [type(a.refusal) for a in (first, kind, about, again)],
+            [_NONE, KeyReused, KeyReused, _NONE],
         )
         self.assertEqual((again.seq, again.resent, again.id, again.time), (1, True, 1, 2))
         self.assertEqual((first.resent, await self.store.head("@a")), (False, 1))
@@ -174,7 +179,9 @@ class LogContract(StoreContract):
         """Trimmed or dropped, whatever the order of the keys; those of other entries are not."""
         await self.say(said("@a", "1", "k2"), said("@a", "2", "k3"), said("@a", "3", "k1"))
         await self.store.trim("@a", 2)
-        heard = await self.say(said("@a", "new", "k2"), said("@a", "3", "k1"), said("@a", "new", "k2"))
+        heard = await self.say(
+            said("@a", "new", "k2"), said("@a", "3", "k1"), said("@a", "new", "k2")
+        )
         self.assertEqual([(a.seq, a.resent) for a in heard], [(4, False), (3, True), (4, True)])
         await self.store.drop("@a")
         heard = await self.say(said("@a", "newer", "k2"), said("@a", "newer", "k2"))
@@ -182,7 +189,9 @@ class LogContract(StoreContract):
 
     async def test_keys_belong_to_a_sender_and_a_log(self) -> None:
         """Others may use the same key, and so may the same sender elsewhere."""
-        heard = await self.say(said("@a", "x", "k"), said("@a", "y", "k", sender="bob"), said("@b", "z", "k"))
+        heard = await self.say(
+            said("@a", "x", "k"), said("@a", "y", "k", sender="bob"), said("@b", "z", "k")
+        )
         self.assertEqual([a.seq for a in heard], [1, 2, 1])
 
     async def test_trim_forgets_the_front(self) -> None:
@@ -200,7 +209,8 @@ class LogContract(StoreContract):
         await self.store.trim("@nobody", 3)
 
     async def test_drop_forgets_everything(self) -> None:
-        """A log that is dropped begins anew, with its documents gone, and no other log is touched."""
+        """A log that is dropped begins anew, with its documents gone, and no other log is
+        touched."""
         await self.say(said("@a", "old", "k"), said("@b", "other"))
         await self.store.create("cursor", "@a", b"1")
         await self.store.create("claim", "@a", b"2")

@@ -1,4 +1,5 @@
-"""The commands a person or a script can type: one table for the menus, the help, parsing and completion."""
+"""The commands a person or a script can type: one table for the menus, the help, parsing and
+completion."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ class Command:
 
 
 LOGIN = Command("login", "", "", "", "log in to an account", before=True, after=False)
-CREATE = Command("create_account", "", "", "", "make an account and log in to it", before=True, after=False)
+CREATE = Command(
+    "create_account", "", "", "", "make an account and log in to it", before=True, after=False
+)
 HELP = Command("help", "h", "/help", "", "show this list", before=True)
 COMPOSE = Command("compose", "c", "", "", "write a message, step by step")
 MESSAGE = Command("", "", "/msg", "USER TEXT", "send TEXT to USER, online or not")
@@ -62,13 +65,19 @@ def menu(logged_in: bool) -> str:
     """The line that offers the commands."""
     if not logged_in:
         return "Commands: " + ", ".join(command.name for command in _BEFORE)
-    return "Commands: " + ", ".join(f"{each.name} ({each.letter})" for each in COMMANDS if each.letter)
+    return "Commands: " + ", ".join(
+        f"{each.name} ({each.letter})" for each in COMMANDS if each.letter
+    )
 
 
 def help_lines(logged_in: bool) -> list[str]:
     """One line for each command that can be used now."""
     rows = [
-        (command.name + (f" ({command.letter})" if command.letter else ""), command.usage, command.sentence)
+        (
+            command.name + (f" ({command.letter})" if command.letter else ""),
+            command.usage,
+            command.sentence,
+        )
         for command in usable(logged_in)
     ]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
@@ -76,7 +85,8 @@ def help_lines(logged_in: bool) -> list[str]:
 
 
 def parse(line: str, logged_in: bool) -> tuple[Command | None, str]:
-    """The command that `line` is, and what follows a slash command; None: it is no command usable now."""
+    """The command that `line` is, and what follows a slash command; None: it is no command usable
+    now."""
     typed = line.strip().lower()
     for command in usable(logged_in):
         if typed in command.words:
@@ -95,11 +105,18 @@ def split(text: str) -> tuple[str, str]:
 
 
 def complete(text: str, logged_in: bool, names: Iterable[str]) -> list[str]:
-    """All that `text`, typed as a command so far, can become: slash commands, words, and users for /msg."""
+    """All that `text`, typed as a command so far, can become: slash commands, words, and users for
+    /msg."""
     word, rest = split(text)
     if " " not in text:
-        forms = {form for command in usable(logged_in) for form in (command.slash, command.name)} - {""}
-        found = (form for form in forms if form.startswith(word.lower()) and (word or form.startswith("/")))
+        forms = {
+            form for command in usable(logged_in) for form in (command.slash, command.name)
+        } - {""}
+        found = (
+            form
+            for form in forms
+            if form.startswith(word.lower()) and (word or form.startswith("/"))
+        )
         return sorted(form + " " * (form in (MESSAGE.slash, LIST.slash)) for form in found)
     if word.lower() == MESSAGE.slash and " " not in rest:
         return [f"{word} {name} " for name in complete_name(rest, names)]

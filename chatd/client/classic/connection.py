@@ -1,4 +1,5 @@
-"""The client's end of the classic protocol: commands in order, their replies, what is pushed in between.
+"""The client's end of the classic protocol: commands in order, their replies, what is pushed in
+between.
 
     -> LOGIN alice                    <- RESPONSE, empty: it went well; else a sentence
     -> SEND alice, bob, hi            <- the same SEND back: it is stored (or RESPONSE: it is not)
@@ -6,9 +7,10 @@
     -> DELIVER, LIST "/"              <- SEND ...  as many as waited, perhaps none, then LISTRESPONSE
     -> DELETE, LIST "/"               <- LISTRESPONSE
 
-There are no request numbers: replies come in the order of the commands. DELIVER and DELETE have no reply
-of their own when all is well, so a LIST follows them that matches no name and always has one: a fence.
-A message to oneself comes twice, as delivery and as acknowledgement, in one spelling; it is fenced too.
+There are no request numbers: replies come in the order of the commands. DELIVER and DELETE have no
+reply of their own when all is well, so a LIST follows them that matches no name and always has one:
+a fence. A message to oneself comes twice, as delivery and as acknowledgement, in one spelling; it
+is fenced too.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class Audience(Protocol):
         """The server complains about something that was not asked."""
 
     def disconnected(self, reason: str) -> None:
-        """The connection is gone and nobody here wanted that; `reason` is empty if the server just closed."""
+        """The connection is gone and nobody here wanted that; `reason` is empty if the server just
+        closed."""
 
 
 @dataclass
@@ -82,9 +85,9 @@ class _Request:
 class Connection(protocol.Protocol):
     """One connection to a daemon.
 
-    Every command returns a Deferred. It fails with `Refused`, whose text is the server's sentence; with
-    `Unsendable` before anything is sent; or with `Disconnected`. As a producer (of what it reads) it can
-    be registered with the screen, so that a slow reader there slows down the server.
+    Every command returns a Deferred. It fails with `Refused`, whose text is the server's sentence;
+    with `Unsendable` before anything is sent; or with `Disconnected`. As a producer (of what it
+    reads) it can be registered with the screen, so that a slow reader there slows down the server.
     """
 
     transport: Any = None
@@ -147,7 +150,8 @@ class Connection(protocol.Protocol):
         return waiter
 
     def leave(self) -> Deferred[None]:
-        """Tell the server that nothing more comes, and take what is on its way; fires when all is here.
+        """Tell the server that nothing more comes, and take what is on its way; fires when all is
+        here.
 
         Without this, a message that crosses our leaving would be delivered and yet read by nobody.
         """
@@ -168,7 +172,9 @@ class Connection(protocol.Protocol):
         if "|" in name:
             return fail(Unsendable("A username has no |. Use letters, digits and . _ -"))
         if not (password or "").isascii():
-            return fail(Unsendable("The password has a character that is not ASCII; it cannot be sent."))
+            return fail(
+                Unsendable("The password has a character that is not ASCII; it cannot be sent.")
+            )
 
         def entered(_: object) -> None:
             self.name = name
@@ -181,7 +187,9 @@ class Connection(protocol.Protocol):
             if not text.isascii():
                 odd = next(char for char in text if not char.isascii())
                 return fail(
-                    Unsendable(f"Only ASCII characters can be sent, and {odd} is none. Nothing was sent.")
+                    Unsendable(
+                        f"Only ASCII characters can be sent, and {odd} is none. Nothing was sent."
+                    )
                 )
         if self._gone or self.transport is None:
             return fail(Disconnected())
@@ -202,12 +210,15 @@ class Connection(protocol.Protocol):
         self._await_reply()
 
     def _await_reply(self) -> None:
-        """The server has this much time from now if it owes a reply, or its end of the connection."""
+        """The server has this much time from now if it owes a reply, or its end of the
+        connection."""
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
         if (self._requests or self._left) and not (self._paused or self._gone):
-            self._deadline = self._clock.callLater(LEAVE_TIME if self._left else REPLY_TIME, self._silent)
+            self._deadline = self._clock.callLater(
+                LEAVE_TIME if self._left else REPLY_TIME, self._silent
+            )
 
     def _silent(self) -> None:
         self._abort(f"The server has not answered for {REPLY_TIME:.0f} seconds.")
@@ -306,7 +317,8 @@ class Connection(protocol.Protocol):
 def connect(
     reactor: Any, host: str, port: int, audience: Audience, security: Security | None = None
 ) -> Deferred[Connection]:
-    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`; with `security`, by TLS.
+    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`; with `security`,
+    by TLS.
 
     Fails with one of Twisted's connection errors. After `CONNECT_TIME` seconds that is
     `ConnectingCancelledError`, or `defer.TimeoutError` if the name was still being looked up.

@@ -1,4 +1,5 @@
-"""The dialogue: the menus, the slash commands and the questions. It knows neither terminal nor pipe."""
+"""The dialogue: the menus, the slash commands and the questions. It knows neither terminal nor
+pipe."""
 
 from __future__ import annotations
 
@@ -31,8 +32,9 @@ Entrance = Callable[[str, str | None], Deferred[None]]
 class Conversation:
     """One person's, or one script's, dealings with the daemon, from connecting to leaving.
 
-    `connect` gives the connection whose `Audience` this conversation is. With a `name` it logs in as that
-    at once, and makes the account if there is none; `password` is used if that account wants one.
+    `connect` gives the connection whose `Audience` this conversation is. With a `name` it logs in
+    as that at once, and makes the account if there is none; `password` is used if that account
+    wants one.
     """
 
     def __init__(
@@ -129,7 +131,9 @@ class Conversation:
             if self._lost:
                 self._screen.refuse(self._lost)
             if self._unacknowledged:
-                self._screen.refuse(f"{_messages(self._unacknowledged)} not acknowledged: perhaps not sent.")
+                self._screen.refuse(
+                    f"{_messages(self._unacknowledged)} not acknowledged: perhaps not sent."
+                )
             self._screen.refuse("Disconnected from server ... exiting!")
             return FAILED
         return FAILED if self._refused and not self._screen.interactive else LEFT
@@ -209,7 +213,11 @@ class Conversation:
             await self._message(*commands.split(rest))
         elif command is commands.LIST and line.lstrip().startswith("/"):
             await self._list(rest)
-        elif command is commands.DELETE and line.lstrip().startswith("/") and not self._screen.interactive:
+        elif (
+            command is commands.DELETE
+            and line.lstrip().startswith("/")
+            and not self._screen.interactive
+        ):
             await self._delete()
         else:
             await self._obey(command)
@@ -221,11 +229,15 @@ class Conversation:
             self._refuse(_server_error(refusal))
 
     def _invalid(self, line: str, logged_in: bool) -> None:
-        self._refuse("(invalid command)" if self._screen.interactive else f"(invalid command) {line}")
+        self._refuse(
+            "(invalid command)" if self._screen.interactive else f"(invalid command) {line}"
+        )
         if commands.parse(line, not logged_in)[0]:
             name = self._connection.name
             self._screen.note(
-                f"You are logged in as {name} already." if name else "That needs an account: log in first."
+                f"You are logged in as {name} already."
+                if name
+                else "That needs an account: log in first."
             )
         elif logged_in:
             self._screen.note("Type /msg USER TEXT to send a message, help to see all commands.")

@@ -1,4 +1,5 @@
-"""Whom we block. A server keeps what they send us away; what they say in rooms is for the client to hide."""
+"""Whom we block. A server keeps what they send us away; what they say in rooms is for the client to
+hide."""
 
 from __future__ import annotations
 

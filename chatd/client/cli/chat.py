@@ -1,4 +1,5 @@
-"""The dialogue: lines become messages and commands, answers and events are told. No bytes, no keys."""
+"""The dialogue: lines become messages and commands, answers and events are told. No bytes, no
+keys."""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ PATIENCE = 60.0
 
 
 class Chat:
-    """One person's, or one script's, dealings with a server at `address`, from logging in to leaving."""
+    """One person's, or one script's, dealings with a server at `address`, from logging in to
+    leaving."""
 
     def __init__(
         self,
@@ -62,8 +64,8 @@ class Chat:
         self.away: str | None = None
         """what we said about being away; None: we are not"""
         self.blocking = Blocking()
-        # What came in rooms before it is known whom we block. Other events are not held up, for the answer
-        # may be behind more of them than the library takes ahead.
+        # What came in rooms before it is known whom we block. Other events are not held up, for the
+        # answer may be behind more of them than the library takes ahead.
         self._held: list[c.Pushed] | None = []
         self._talk: Deferred[int]
         self._hearing: Hearing
@@ -246,7 +248,10 @@ class Chat:
     async def post(self, message: Keyed, about: Said | None = None, ref: int = 0) -> None:
         """The same for any message; `about`: the text that it changes."""
         longest = self.client.welcome.limits.text
-        if isinstance(message, c.Send | c.Edit) and len(message.text.encode("utf-8", "replace")) > longest:
+        if (
+            isinstance(message, c.Send | c.Edit)
+            and len(message.text.encode("utf-8", "replace")) > longest
+        ):
             raise Misused(f"That is too long: this server takes texts of {longest} bytes.")
         if not self.client.connected:
             self.output.note("There is no connection now; this is sent when it is back.")
@@ -258,10 +263,14 @@ class Chat:
         self.target = self.seen.written(target)
         if not target:
             return
-        self.output.note(f"You are talking {'in' if target.startswith('#') else 'to'} {self.target}.")
+        self.output.note(
+            f"You are talking {'in' if target.startswith('#') else 'to'} {self.target}."
+        )
         if target.startswith("#") and self.screen.interactive:
             members = c.FindMembers(0, target)
-            self.tell(members, lambda answer: self.seen.met(*(each.name for each in answer.members)))
+            self.tell(
+                members, lambda answer: self.seen.met(*(each.name for each in answer.members))
+            )
 
     async def agreed(self, question: str) -> bool:
         """Whether a person agrees; a script means what it says."""
@@ -304,12 +313,16 @@ class Chat:
                 self.seen.entry(sent(event, self.client.name))
             case c.Typing(log, name, typing):
                 if name not in self.blocking:
-                    self._typists.told(log if log.startswith("#") else conversation(name), name, typing)
+                    self._typists.told(
+                        log if log.startswith("#") else conversation(name), name, typing
+                    )
                     self.output.event(event)
             case c.Left(room):
                 self.output.event(event)
                 if self.target.lower() == room.lower():
-                    self.turn_to(LOBBY if LOBBY in self.client.logs and room.lower() != LOBBY else "")
+                    self.turn_to(
+                        LOBBY if LOBBY in self.client.logs and room.lower() != LOBBY else ""
+                    )
                     self._reprompt()
             case _:
                 if isinstance(event, c.Joined) and event.state.room is not None:

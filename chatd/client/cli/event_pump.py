@@ -16,8 +16,8 @@ DRAIN_TIME = 5.0
 
 @implementer(IPushProducer)
 class Hearing:
-    """Hands the events of a client to `tell`. As a producer it can be paused by the screen; then the library
-    stops reading from the server after a while."""
+    """Hands the events of a client to `tell`. As a producer it can be paused by the screen; then
+    the library stops reading from the server after a while."""
 
     def __init__(self, client: Client, tell: Callable[[Event], None], clock: IReactorTime) -> None:
         self._client = client
@@ -30,7 +30,8 @@ class Hearing:
         self._expected: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Until we have left. Raises `Refused` and `Fatal` when the server has nothing more to say."""
+        """Until we have left. Raises `Refused` and `Fatal` when the server has nothing more to
+        say."""
         async for event in self._client.events():
             while self._paused or self._stopped:
                 self._resumed = Deferred()

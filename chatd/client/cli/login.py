@@ -1,4 +1,5 @@
-"""Logging in, and making the account if there is none: whatever has to be asked of a person for that."""
+"""Logging in, and making the account if there is none: whatever has to be asked of a person for
+that."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ class NotThere(Fatal):
 
 
 class Arrival:
-    """The way in. What was given at the start is tried first; a person is asked for what is missing."""
+    """The way in. What was given at the start is tried first; a person is asked for what is
+    missing."""
 
     def __init__(
         self,

@@ -1,7 +1,8 @@
-"""What a client has seen: who is there to be written to, and what was said, by conversation and by id.
+"""What a client has seen: who is there to be written to, and what was said, by conversation and by
+id.
 
-A conversation is named as a log is: ``#room``, or ``@bob`` for what Bob and we said to each other, which
-stands in two logs, his inbox and ours.
+A conversation is named as a log is: ``#room``, or ``@bob`` for what Bob and we said to each other,
+which stands in two logs, his inbox and ours.
 """
 
 from __future__ import annotations
@@ -96,7 +97,8 @@ class Seen:
         return self._by_id.get(number)
 
     def said(self, place: str, *, by: str | None = None) -> list[Said]:
-        """What was said in a conversation, by anybody or one of them, oldest first; not what is deleted."""
+        """What was said in a conversation, by anybody or one of them, oldest first; not what is
+        deleted."""
         return [
             each
             for each in self._said.get(place, ())

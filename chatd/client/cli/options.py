@@ -1,4 +1,5 @@
-"""The command line: who, where, and how the password comes in. Parsing only; nothing is opened but FILE."""
+"""The command line: who, where, and how the password comes in. Parsing only; nothing is opened but
+FILE."""
 
 from __future__ import annotations
 
@@ -129,7 +130,9 @@ class Options(usage.Options):
         except getopt.error as error:
             raise usage.UsageError(f"{error}.") from None
         takes_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
-        first = [f"{option}={value}" if option in takes_value else option for option, value in found]
+        first = [
+            f"{option}={value}" if option in takes_value else option for option, value in found
+        ]
         super().parseOptions([*first, "--", *rest])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *args: str) -> None:
@@ -139,7 +142,9 @@ class Options(usage.Options):
             self.name = rest.pop(0)
         self._url = rest.pop(0) if rest else None
         if rest:
-            raise usage.UsageError(f"{rest[0]!r} is too much: give a USERNAME and a URL, or one of them.")
+            raise usage.UsageError(
+                f"{rest[0]!r} is too much: give a USERNAME and a URL, or one of them."
+            )
 
     def postOptions(self) -> None:
         """Put together what was given apart."""
@@ -183,14 +188,16 @@ class Options(usage.Options):
 
 
 def _parse_url(url: str) -> tuple[bool, str, int | None]:
-    """Of a chat:// or chats:// URL whether it is by TLS, host and port; `usage.UsageError` says what a URL
-    looks like."""
+    """Of a chat:// or chats:// URL whether it is by TLS, host and port; `usage.UsageError` says
+    what a URL looks like."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise usage.UsageError(INVALID_SERVER) from None
-    extra = parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
+    extra = (
+        parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
+    )
     if (
         parts.scheme not in ("chat", "chats")
         or not host
@@ -214,4 +221,6 @@ def _first_line(name: str) -> str | None:
         with Path(name).open(encoding="utf-8", errors="replace") as file:
             return file.readline().rstrip("\r\n") or None
     except OSError as error:
-        raise usage.UsageError(f"The password file {name!r} cannot be read: {error.strerror}.") from None
+        raise usage.UsageError(
+            f"The password file {name!r} cannot be read: {error.strerror}."
+        ) from None

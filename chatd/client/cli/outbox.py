@@ -21,8 +21,9 @@ Keyed: TypeAlias = c.Send | c.Edit | c.Retract | c.React
 
 
 class Outbox:
-    """Posts messages. Of each, either `accepted` is called, with the text that it is about and the number
-    that a program gave it, or `refused`; or, when there will be no connection any more, it is `lost`."""
+    """Posts messages. Of each, either `accepted` is called, with the text that it is about and the
+    number that a program gave it, or `refused`; or, when there will be no connection any more, it
+    is `lost`."""
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ _ENOUGH = 256
 class PipeScreen(Protocol):
     """Standard input and output, neither of them necessarily a terminal; run by `stdio.StandardIO`.
 
-    `complain` writes a line to the error output; without it, refusals go where everything goes. When
-    nobody reads the output any more, `lost` is called.
+    `complain` writes a line to the error output; without it, refusals go where everything goes.
+    When nobody reads the output any more, `lost` is called.
     """
 
     interactive = False
@@ -46,7 +46,9 @@ class PipeScreen(Protocol):
         self._closed: Deferred[None] | None = None
         self._gone = False
 
-    def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
+    def ask(
+        self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
+    ) -> Deferred[str]:
         """The next line."""
         if self._lines:
             line = self._lines.popleft()

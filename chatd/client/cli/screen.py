@@ -28,7 +28,8 @@ class Writer(Protocol):
         """This is what stands there now."""
 
     def keeps(self, line: str) -> bool:
-        """Whether the line stays on the screen when it is entered, rather than making room for its answer."""
+        """Whether the line stays on the screen when it is entered, rather than making room for its
+        answer."""
 
 
 class Screen(Protocol):
@@ -40,11 +41,15 @@ class Screen(Protocol):
     interactive: bool
     """whether a person sits there, who can be asked"""
 
-    def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
-        """The next line typed, without its end; `EndOfInput` if there is none. `hidden`: it is not shown."""
+    def ask(
+        self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
+    ) -> Deferred[str]:
+        """The next line typed, without its end; `EndOfInput` if there is none. `hidden`: it is not
+        shown."""
 
     def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
-        """As `ask`, for a line of a conversation; all of them have one history, whatever the prompt."""
+        """As `ask`, for a line of a conversation; all of them have one history, whatever the
+        prompt."""
 
     def reprompt(self, prompt: str) -> None:
         """Change the prompt of the line that is being composed."""
@@ -71,4 +76,5 @@ class Screen(Protocol):
         """Read no more: this and every later `ask` ends with `EndOfInput`."""
 
     def throttle(self, source: IPushProducer) -> None:
-        """Pause `source`, which is where most of what is shown comes from, while the screen is behind."""
+        """Pause `source`, which is where most of what is shown comes from, while the screen is
+        behind."""

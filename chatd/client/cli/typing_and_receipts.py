@@ -1,4 +1,5 @@
-"""What people let each other notice: who is writing, what has been read; told seldom enough to be cheap."""
+"""What people let each other notice: who is writing, what has been read; told seldom enough to be
+cheap."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ STOPPED = 8.0
 GATHER_READ = 1.0
 """seconds in which it is gathered what has been read"""
 GATHER_RECEIPTS = 2.5
-"""seconds in which receipts are gathered: long enough for what is read at once not to be shown twice"""
+"""seconds in which receipts are gathered: long enough for what is read at once not to be shown
+twice"""
 
 Tell = Callable[[c.Message], None]
 """Send a request whose answer does not matter."""
@@ -128,7 +130,8 @@ class Reading:
 
 
 class Receipts:
-    """What became of our messages: of each log, what is the most and for how many, after a moment."""
+    """What became of our messages: of each log, what is the most and for how many, after a
+    moment."""
 
     def __init__(self, show: Callable[[str, str, int], None], clock: IReactorTime) -> None:
         self._show = show

@@ -5,8 +5,8 @@
     async for event in client.events():
         ...
 
-Everything runs on Twisted's reactor: coroutines are awaited in coroutines that `Deferred.fromCoroutine` or
-`task.react` runs. How it is used: docs/library.md.
+Everything runs on Twisted's reactor: coroutines are awaited in coroutines that
+`Deferred.fromCoroutine` or `task.react` runs. How it is used: docs/library.md.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ CONNECT_TIME = 10.0
 CLOSE_TIME = 5.0
 """seconds that `Client.close` waits for the server"""
 FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
-"""seconds before a lost connection is tried again: doubled each time, up to the longest, varied by chance"""
+"""seconds before a lost connection is tried again: doubled each time, up to the longest, varied by
+chance"""
 ENOUGH = 1_000
 """events that may wait to be handled; entries beyond are left to the server, and asked for later"""
 ACK_DELAY = 0.02
@@ -51,14 +52,16 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True):
-    """The connection is gone; it is tried again after `retry_in` seconds. `reason` is a sentence or empty."""
+    """The connection is gone; it is tried again after `retry_in` seconds. `reason` is a sentence or
+    empty."""
 
     reason: str
     retry_in: float
 
 
 Event: TypeAlias = c.Message | Connected | Disconnected
-"""one of the two above, or `Pushed`, `Sent`, `Receipt`, `Presence`, `Typing`, `Joined`, `Left`, `Goodbye`"""
+"""one of the two above, or `Pushed`, `Sent`, `Receipt`, `Presence`, `Typing`, `Joined`, `Left`,
+`Goodbye`"""
 
 
 class Client(Requests):
@@ -124,13 +127,15 @@ class Client(Requests):
 
     @property
     def positions(self) -> list[c.Position]:
-        """How far the events have been handled: what to give to a later `connect` to go on there."""
+        """How far the events have been handled: what to give to a later `connect` to go on
+        there."""
         return [c.Position(log.name, log.since, log.handled) for log in self._logs.values()]
 
     # Connecting
 
     async def open(self) -> None:
-        """Connect and log in, for the first time. Raises `Refused` and Twisted's connection errors."""
+        """Connect and log in, for the first time. Raises `Refused` and Twisted's connection
+        errors."""
         await self._connect()
 
     async def _connect(self) -> None:
@@ -182,7 +187,11 @@ class Client(Requests):
             else:
                 log = Log(state)
                 position = self._positions.get(state.log)
-                if position is not None and position.since == state.since and position.seq <= state.head:
+                if (
+                    position is not None
+                    and position.since == state.since
+                    and position.seq <= state.head
+                ):
                     log.received = log.handled = position.seq
             self._logs[state.log] = log
         for log in former.values():
@@ -259,7 +268,8 @@ class Client(Requests):
         match message:
             case c.Pushed():
                 log = self._logs.get(message.log)
-                # Nobody may be listening. What is dropped here has not been received, and comes again.
+                # Nobody may be listening. What is dropped here has not been received, and comes
+                # again.
                 self._behind = self._behind or len(self._events) >= ENOUGH
                 if self._behind or log is None or not log.take(message):
                     return
@@ -290,9 +300,10 @@ class Client(Requests):
             waiting.callback(None)
 
     async def events(self) -> AsyncIterator[Event]:
-        """Everything that the server tells, in order, each thing once. Asking for the next one says that the
-        one before has been handled: only then is it acknowledged, and a program that dies in between gets it
-        again. Ends after `close`; raises `Refused` or `Fatal` when there will be no connection any more."""
+        """Everything that the server tells, in order, each thing once. Asking for the next one says
+        that the one before has been handled: only then is it acknowledged, and a program that dies
+        in between gets it again. Ends after `close`; raises `Refused` or `Fatal` when there will be
+        no connection any more."""
         while True:
             while not self._events:
                 if self._closing:
@@ -340,8 +351,8 @@ class Client(Requests):
     # Requests
 
     async def request(self, message: Any) -> Any:
-        """Ask the server something once. Raises `Refused`, `Fatal` if the connection is gone before the
-        answer."""
+        """Ask the server something once. Raises `Refused`, `Fatal` if the connection is gone before
+        the answer."""
         if self._over is not None:
             raise self._over
         if self._link is None or not self.connected:
@@ -370,8 +381,8 @@ class Client(Requests):
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
-        """Send a message with a key, as often as it takes. Fails with `Refused`, and with `Fatal` when there
-        will be no connection any more."""
+        """Send a message with a key, as often as it takes. Fails with `Refused`, and with `Fatal`
+        when there will be no connection any more."""
         if self._over is not None:
             return fail(self._over)
         if self._closing:
@@ -391,8 +402,8 @@ class Client(Requests):
     # Leaving
 
     async def close(self) -> None:
-        """Acknowledge what has been handled, and leave; what was sent before is waited for. It takes
-        `CLOSE_TIME` at most."""
+        """Acknowledge what has been handled, and leave; what was sent before is waited for. It
+        takes `CLOSE_TIME` at most."""
         if self._closing:
             return
         try:
@@ -413,8 +424,8 @@ class Client(Requests):
         self._end(LinkLost())
 
     def drop(self) -> None:
-        """Leave at once, as if this program had died: what has not been handled comes again to whoever logs
-        in next. `events` ends."""
+        """Leave at once, as if this program had died: what has not been handled comes again to
+        whoever logs in next. `events` ends."""
         self._stop()
         if self._link is not None:
             self._link.abort("")

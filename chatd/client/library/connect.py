@@ -39,12 +39,13 @@ async def connect(
     """Log in to the server at `address`, ``chat://HOST[:PORT]``, as the account `name`; at
     ``chats://HOST[:PORT]`` by TLS, with a certificate as `security` wants it.
 
-    `register`: make the account if there is none, with `password` (None: open) and the operator's `invite`.
-    `positions`: go on where another client stopped (`Client.positions`). `reconnect`: when the connection is
-    lost later, connect again, for as long as it takes. `reactor`, `endpoint` and `random` are for tests.
+    `register`: make the account if there is none, with `password` (None: open) and the operator's
+    `invite`. `positions`: go on where another client stopped (`Client.positions`). `reconnect`:
+    when the connection is lost later, connect again, for as long as it takes. `reactor`, `endpoint`
+    and `random` are for tests.
 
-    Raises `Refused` with the server's code and sentence, `Fatal` if it does not speak version 1, `ValueError`
-    for an address that is none, and Twisted's connection errors.
+    Raises `Refused` with the server's code and sentence, `Fatal` if it does not speak version 1,
+    `ValueError` for an address that is none, and Twisted's connection errors.
     """
     if reactor is None:
         from twisted.internet import reactor
@@ -72,8 +73,16 @@ async def connect(
 
 
 def parse(address: str) -> tuple[bool, str, int]:
-    """Of ``chat://HOST[:PORT]`` or ``chats://...`` whether it is by TLS, host, port. Raises `ValueError`."""
+    """Of ``chat://HOST[:PORT]`` or ``chats://...`` whether it is by TLS, host, port. Raises
+    `ValueError`."""
     parts = urlsplit(address)
-    if parts.scheme not in ("chat", "chats") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"an address is chat://HOST or chats://HOST, perhaps with :PORT, not {address!r}")
+    if (
+        parts.scheme not in ("chat", "chats")
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+    ):
+        raise ValueError(
+            f"an address is chat://HOST or chats://HOST, perhaps with :PORT, not {address!r}"
+        )
     return parts.scheme == "chats", parts.hostname, parts.port or PORT

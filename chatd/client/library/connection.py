@@ -1,4 +1,5 @@
-"""One connection of version 1, seen from the client: requests and their answers, and what is told in between.
+"""One connection of version 1, seen from the client: requests and their answers, and what is told
+in between.
 
     -> Hello 1 "my bot" 1.0 receipts       <- Welcome 1
     -> LogIn 2 alice password positions    <- LoggedIn 2 and her logs

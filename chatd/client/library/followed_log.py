@@ -1,4 +1,5 @@
-"""What a client knows of the logs it follows: what has come, what has been handled, what the room is like."""
+"""What a client knows of the logs it follows: what has come, what has been handled, what the room
+is like."""
 
 from __future__ import annotations
 
@@ -8,10 +9,12 @@ from chatd.codecs import v1_messages as c
 
 
 class Log:
-    """A log that the client follows. `name` is the log's; `since` tells it from another one of that name.
+    """A log that the client follows. `name` is the log's; `since` tells it from another one of that
+    name.
 
-    `received` is the seq of the last entry that has come, `handled` of the last one that whoever reads the
-    events is done with, `head` of the last one known of; `room` is there unless it is the inbox.
+    `received` is the seq of the last entry that has come, `handled` of the last one that whoever
+    reads the events is done with, `head` of the last one known of; `room` is there unless it is the
+    inbox.
     """
 
     __slots__ = ("handled", "head", "name", "read", "received", "room", "since", "told")
@@ -28,7 +31,8 @@ class Log:
         self.room = state.room
 
     def again(self, state: c.LogState) -> None:
-        """The same log, after another login: what has come since the last one is about to be pushed."""
+        """The same log, after another login: what has come since the last one is about to be
+        pushed."""
         self.head = max(self.head, state.head)
         self.read = max(self.read, state.read)
         self.room = state.room

@@ -1,4 +1,5 @@
-"""Messages that carry a key, on their way: sent again over every new connection until they are answered."""
+"""Messages that carry a key, on their way: sent again over every new connection until they are
+answered."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ class _Letter:
 
     def __init__(self, message: Any) -> None:
         self.message = message
-        # A canceller that does nothing: nobody may wait any more, the message goes its way all the same.
+        # A canceller that does nothing: nobody may wait any more, the message goes its way all the
+        # same.
         self.answer: Deferred[c.Accepted] = Deferred(lambda _: None)
         self.on: Link | None = None
 

@@ -1,8 +1,10 @@
-"""What a client can ask of a server: one coroutine for each request of the catalogue, which explains them.
+"""What a client can ask of a server: one coroutine for each request of the catalogue, which
+explains them.
 
-All of them raise `Refused` with the server's code and sentence. Those that take a `key` survive a lost
-connection and are sent again until they are answered; the others raise `Fatal` (``disconnected``) if the
-connection is lost before the answer, and may then have been carried out or not.
+All of them raise `Refused` with the server's code and sentence. Those that take a `key` survive a
+lost connection and are sent again until they are answered; the others raise `Fatal`
+(``disconnected``) if the connection is lost before the answer, and may then have been carried out
+or not.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ class Requests:
         """Delete a message of one's own, or, as a moderator, any in the room."""
         return await self.post(c.Retract(0, log, seq, key or self.new_key()))
 
-    async def react(self, log: str, seq: int, reaction: str, *, key: str | None = None) -> c.Accepted:
+    async def react(
+        self, log: str, seq: int, reaction: str, *, key: str | None = None
+    ) -> c.Accepted:
         """React to a message; empty: take it back."""
         return await self.post(c.React(0, log, seq, reaction, key or self.new_key()))
 
@@ -121,7 +125,9 @@ class Requests:
 
     # People
 
-    async def set_presence(self, *, away: bool = False, text: str = "", hidden: bool = False) -> None:
+    async def set_presence(
+        self, *, away: bool = False, text: str = "", hidden: bool = False
+    ) -> None:
         """Be away or back, and hidden or not."""
         await self.request(c.SetPresence(0, away, text, hidden))
 
@@ -158,7 +164,9 @@ class Requests:
         """Give the account another password, or none."""
         await self.request(c.ChangePassword(0, old, new))
 
-    async def set_certificates(self, fingerprints: Sequence[str], password: str | None = None) -> None:
+    async def set_certificates(
+        self, fingerprints: Sequence[str], password: str | None = None
+    ) -> None:
         """Let those with these certificates log in by TLS, without the password."""
         await self.request(c.SetCertificates(0, list(fingerprints), password))
 

@@ -36,9 +36,9 @@ class CertificateRefused(SSL.Error):
 
 @dataclass(frozen=True)
 class Security:
-    """What TLS is to look like. `ca`: a PEM file with the issuers to trust, None: those of this machine.
-    `pin`: the SHA-256 of the server's certificate in hexadecimal digits, which then may be anyone's.
-    `certificate` and `key`: PEM files with one's own."""
+    """What TLS is to look like. `ca`: a PEM file with the issuers to trust, None: those of this
+    machine. `pin`: the SHA-256 of the server's certificate in hexadecimal digits, which then may be
+    anyone's. `certificate` and `key`: PEM files with one's own."""
 
     ca: str | None = None
     pin: str | None = None
@@ -62,7 +62,8 @@ def check(security: Security) -> None:
 def endpoint(
     reactor: Any, host: str, port: int, security: Security | None, timeout: float
 ) -> IStreamClientEndpoint:
-    """Where a server is; with `security`, by TLS. Raises `ValueError` for files that will not do."""
+    """Where a server is; with `security`, by TLS. Raises `ValueError` for files that will not
+    do."""
     plain = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if security is None:
         return plain
@@ -80,7 +81,9 @@ def why_lost(reason: Failure) -> str:
         told = [str(part[-1]) for part in value.args[0]] if value.args else []
         if any("wrong version number" in each or "packet length" in each for each in told):
             return "The server does not speak TLS there: use chat:// instead of chats://."
-        return f"TLS could not be agreed on: {', '.join(told) or 'the server closed the connection'}."
+        return (
+            f"TLS could not be agreed on: {', '.join(told) or 'the server closed the connection'}."
+        )
     return ""
 
 
@@ -107,7 +110,9 @@ class _Creator:
                 context.check_privatekey()
             except SSL.Error:
                 key = security.key or "the key in it"
-                raise ValueError(f"{security.certificate} and {key} are no certificate and its key") from None
+                raise ValueError(
+                    f"{security.certificate} and {key} are no certificate and its key"
+                ) from None
 
     def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """See IOpenSSLClientConnectionCreator."""
@@ -130,7 +135,11 @@ class _Creator:
             reason = _REASONS.get(error, f"is not to be trusted (OpenSSL error {error})")
             raise CertificateRefused(f"The certificate of {self._host} {reason}.")
         if depth == 0:
-            verify = verify_certificate_ip_address if _is_address(self._host) else verify_certificate_hostname
+            verify = (
+                verify_certificate_ip_address
+                if _is_address(self._host)
+                else verify_certificate_hostname
+            )
             try:
                 verify(certificate.to_cryptography(), self._host)
             except VerificationError:

@@ -1,8 +1,9 @@
 """One account at the gRPC service: what it is to be told, and the streams it is told by.
 
-The service has no connections that could be logged in: a call says whose it is, and what the person reads
-comes by streams of their own, opened sooner or later, or several times. So there is a session for each
-account that has logged in, and this is its peer. Without a stream it takes nothing; the log keeps the mail.
+The service has no connections that could be logged in: a call says whose it is, and what the person
+reads comes by streams of their own, opened sooner or later, or several times. So there is a session
+for each account that has logged in, and this is its peer. Without a stream it takes nothing; the
+log keeps the mail.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.entries import Entry, described
 from chatd.core.errors import Refused, StoreUnavailable
-from chatd.realm.ack_session import FollowingSession
+from chatd.realm.ack_session import AckSession
 from chatd.stores import Append
 
-SERVER = "Server"
+NOTICE_SENDER = "Server"
 """whose notices are"""
 NOTICES = 1_000
 """notices that are kept for somebody without a stream"""
@@ -81,13 +82,15 @@ class Stream:
         return found
 
 
-class Person:
+class GrpcAccount:
     """An account as the service knows it. `name` is spelled as its client spells it."""
 
-    def __init__(self, name: str, clock: Any, delivered: Callable[[str, dict[str, list[int]]], None]) -> None:
+    def __init__(
+        self, name: str, clock: Any, delivered: Callable[[str, dict[str, list[int]]], None]
+    ) -> None:
         """`delivered` is told whose mail has been read."""
         self.name = name
-        self.session: FollowingSession | None = None
+        self.session: AckSession | None = None
         self.seen = 0.0
         """when it was last heard of, in the clock's seconds"""
         self.streams: list[Stream] = []
@@ -111,10 +114,10 @@ class Person:
         self._notices.append(text)
         self._flow()
 
-    def log_in(self, session: FollowingSession) -> None:
+    def log_in(self, session: AckSession) -> None:
         """It has a session now."""
         self.session = session
-        for log in list(session.readers):
+        for log in list(session.subscriptions):
             if log != session.mailbox.log:
                 session.quit(log)
         session.begin({})
@@ -180,7 +183,8 @@ class Person:
         self._flow()
 
     def _flow(self) -> None:
-        """Pass on what can be passed on: waiting mail first, then notices; after all of it, the end."""
+        """Pass on what can be passed on: waiting mail first, then notices; after all of it, the
+        end."""
         if not self.streams or self._catching_up:
             return
         session = self.session
@@ -192,11 +196,15 @@ class Person:
             return
         while self._notices:
             text = self._notices.popleft()
-            self._put(ChatMessage(thread_id=1, message=text, sender_id=SERVER, recipient_id=self.name))
+            self._put(
+                ChatMessage(
+                    thread_id=1, message=text, sender_id=NOTICE_SENDER, recipient_id=self.name
+                )
+            )
         if session is None:
             self._end()
 
-    async def _catch_up(self, session: FollowingSession) -> None:
+    async def _catch_up(self, session: AckSession) -> None:
         try:
             await session.catch_up()
         except StoreUnavailable:
@@ -219,7 +227,7 @@ class Person:
         for stream in self.streams:
             stream.put(message, seq)
 
-    # As a peer (`chatd.realm.ack_session.FollowingPeer`)
+    # As a peer (`chatd.realm.ack_session.AckPeer`)
 
     @property
     def writable(self) -> bool:
@@ -232,13 +240,13 @@ class Person:
         return "gRPC"
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         for run in runs:
             for append in run:
                 self._show(append, getattr(append.message, "thread_id", 1))
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         for entry in entries:
             self._show(entry, 1)
 
@@ -276,21 +284,22 @@ class Person:
         self.notice(sentence)
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`. Nothing of this and what follows can be said here."""
+        """See `chatd.realm.ack_session.AckPeer`. Nothing of this and what follows can be said
+        here."""
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         if self.session is not None:
             self.session.quit(log)
 
     def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""

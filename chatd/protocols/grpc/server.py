@@ -24,8 +24,8 @@ _HEADROOM = 4_096
 
 
 class GrpcServer:
-    """The service on a port of its own, with health checking and reflection. It needs a running asyncio loop,
-    which must be the reactor's."""
+    """The service on a port of its own, with health checking and reflection. It needs a running
+    asyncio loop, which must be the reactor's."""
 
     def __init__(self, factory: Any) -> None:
         self._service = ChatService(factory)
@@ -36,8 +36,8 @@ class GrpcServer:
         self._limits = factory.limits
 
     def bind(self, address: str, certificate: Certificate | None) -> int:
-        """Take a port, without a certificate one in plain text; its number, 0 where it has none. Raises
-        `RuntimeError` if it cannot be had."""
+        """Take a port, without a certificate one in plain text; its number, 0 where it has none.
+        Raises `RuntimeError` if it cannot be had."""
         options = (
             ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
             ("grpc.max_concurrent_streams", 1_000),
@@ -71,7 +71,8 @@ class GrpcServer:
         self._looking.start(IDLE / 10, now=False)
 
     async def stop(self, grace: float) -> None:
-        """Take no more calls, and end those that are under way within so many seconds. (Likewise.)"""
+        """Take no more calls, and end those that are under way within so many seconds.
+        (Likewise.)"""
         if self._looking.running:
             self._looking.stop()
         if self._health is not None:
@@ -118,7 +119,9 @@ def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
         return grpc.ssl_server_certificate_configuration([known])
 
     return grpc.dynamic_ssl_server_credentials(
-        grpc.ssl_server_certificate_configuration([known]), fetch, require_client_authentication=False
+        grpc.ssl_server_certificate_configuration([known]),
+        fetch,
+        require_client_authentication=False,
     )
 
 

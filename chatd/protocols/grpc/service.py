@@ -10,8 +10,8 @@
                                       <-        Server: Your message has been sent!
                                       <-        wayne: hello                  whenever one comes
 
-The calls run on asyncio, which shares the reactor's loop; what they do with the realm runs as Twisted's
-coroutines.
+The calls run on asyncio, which shares the reactor's loop; what they do with the realm runs as
+Twisted's coroutines.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import grpc
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatd.auth.credentials import IFollowingSession, Named, NamedWithPassword
+from chatd.auth.credentials import IAckSession, NameOnly, NamePassword
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import (
     Busy,
     IllegalName,
     NameTaken,
-    PasswordNeeded,
+    OpenAccountsForbidden,
     PasswordRequired,
     PasswordTooLong,
     PatternInvalid,
@@ -43,10 +43,11 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from chatd.core.names import check_name
 from chatd.core.simple_regex import matcher
-from chatd.protocols.grpc.account import Person
-from chatd.realm.account import Account, check_name
-from chatd.server.rate_limit import Allowance
+from chatd.protocols.grpc.account import GrpcAccount
+from chatd.realm.accounts import Account
+from chatd.server.rate_limit import TokenBucket
 
 T = TypeVar("T")
 
@@ -63,14 +64,14 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
     IllegalName: grpc.StatusCode.INVALID_ARGUMENT,
     PasswordTooLong: grpc.StatusCode.INVALID_ARGUMENT,
     PasswordRequired: grpc.StatusCode.UNAUTHENTICATED,
-    PasswordNeeded: grpc.StatusCode.UNAUTHENTICATED,
+    OpenAccountsForbidden: grpc.StatusCode.UNAUTHENTICATED,
     WrongPassword: grpc.StatusCode.UNAUTHENTICATED,
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
 
 
-class _Letter:
+class OutgoingText:
     """A text on its way, as the realm takes it."""
 
     __slots__ = ("number", "recipient", "text", "thread_id")
@@ -85,8 +86,8 @@ class _Letter:
 
 
 class Caller:
-    """Who calls, as far as that can be told: taken down at once, since a call that has been cancelled can no
-    longer be asked."""
+    """Who calls, as far as that can be told: taken down at once, since a call that has been
+    cancelled can no longer be asked."""
 
     def __init__(self, context: Any) -> None:
         self.peer: str = context.peer()
@@ -98,7 +99,8 @@ class Caller:
         ]
 
     def password(self, name: str) -> str | None:
-        """The password that came along (RFC 7617), if it is one for this account. Raises `WrongPassword`."""
+        """The password that came along (RFC 7617), if it is one for this account. Raises
+        `WrongPassword`."""
         if not self._authorization:
             return None
         scheme, _, encoded = self._authorization[0].partition(" ")
@@ -112,7 +114,8 @@ class Caller:
 
 
 class ChatService:
-    """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` of all other connections."""
+    """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` of all other
+    connections."""
 
     logger = Logger(namespace="chatd")
 
@@ -123,8 +126,8 @@ class ChatService:
         self._passwords = factory.passwords
         self._limits = factory.limits
         self._clock = factory.clock
-        self._persons: dict[str, Person] = {}
-        self._allowances: dict[str, Allowance] = {}
+        self._persons: dict[str, GrpcAccount] = {}
+        self._allowances: dict[str, TokenBucket] = {}
         self._numbers = count(1)
 
     # Calls
@@ -136,7 +139,7 @@ class ChatService:
         realm = self._realm
         check_name(name)
         realm.check_register(password is None)
-        if await realm.directory.account(name) is not None:
+        if await realm.accounts.account(name) is not None:
             raise NameTaken()
         hashed = None if password is None else await self._passwords.hash(password)
         await realm.register(name, Account(realm.now(), hashed))
@@ -177,14 +180,14 @@ class ChatService:
 
     async def wild_card(self, request: Any, caller: Caller) -> Any:
         """WildCard: who matches is told by notice."""
-        found = await self._realm.directory.account(request.client_id)
+        found = await self._realm.accounts.account(request.client_id)
         if found is None:
             # There is nobody to be told.
             return pb.WildCardResponse()
         await self._proven(request.client_id, caller)
         try:
-            self._realm.directory.check_pattern(request.pattern)
-            names = await self._realm.directory.names_like(matcher(request.pattern))
+            self._realm.accounts.check_pattern(request.pattern)
+            names = await self._realm.accounts.names_like(matcher(request.pattern))
         except (PatternInvalid, PatternTooLong):
             names = []
         self._person(request.client_id).notice(
@@ -200,12 +203,12 @@ class ChatService:
         session = person.session
         if session is None:
             raise UnknownAccount()
-        letter = _Letter(next(self._numbers), request)
+        letter = OutgoingText(next(self._numbers), request)
         notice = "Your message has been sent!"
         waiting = person.sent(letter.number)
         try:
             sent = self._realm.send(session, (letter,), self._realm.now())
-            if not sent and await self._realm.directory.account(letter.recipient) is not None:
+            if not sent and await self._realm.accounts.account(letter.recipient) is not None:
                 sent = self._realm.send(session, (letter,), self._realm.now())
             if not sent:
                 raise UnknownAccount()
@@ -231,7 +234,7 @@ class ChatService:
         name = request.recipient_id
         person = self._persons.get(name.lower())
         if person is None or person.session is not None:
-            if await in_twisted(self._realm.directory.account(name)) is None:
+            if await in_twisted(self._realm.accounts.account(name)) is None:
                 return
             await in_twisted(self._proven(name, caller))
             person = self._person(name)
@@ -255,50 +258,54 @@ class ChatService:
     # Who it is
 
     async def _has_password(self, name: str) -> bool:
-        found = await self._realm.directory.account(name)
+        found = await self._realm.accounts.account(name)
         return found is not None and found[1].password is not None
 
     async def _proven(self, name: str, caller: Caller) -> str:
-        """The name of the account, if the caller may be it. Raises `UnknownAccount`, `PasswordRequired`,
-        `PasswordNeeded`, `WrongPassword`."""
+        """The name of the account, if the caller may be it. Raises `UnknownAccount`,
+        `PasswordRequired`, `OpenAccountsForbidden`, `WrongPassword`."""
         password = caller.password(name)
-        found = await self._realm.directory.account(name)
+        found = await self._realm.accounts.account(name)
         if found is None:
             raise UnknownAccount()
         await self._checker.prove(name, password, caller.address)
         shown: str = found[0]
         return shown
 
-    async def _logged_in(self, name: str, caller: Caller) -> Person:
+    async def _logged_in(self, name: str, caller: Caller) -> GrpcAccount:
         """The person, with a session."""
         person = self._persons.get(name.lower())
         if person is None or person.session is None or person.session.ended:
-            if await self._realm.directory.account(name) is None:
+            if await self._realm.accounts.account(name) is None:
                 raise UnknownAccount()
             password, address = caller.password(name), caller.address
             person = self._person(name)
             credentials = (
-                Named(name, address) if password is None else NamedWithPassword(name, password, address)
+                NameOnly(name, address)
+                if password is None
+                else NamePassword(name, password, address)
             )
-            _, session, _ = await self._portal.login(credentials, person, IFollowingSession)
+            _, session, _ = await self._portal.login(credentials, person, IAckSession)
             if person.session is None or person.session.ended:
                 person.name = name
                 person.log_in(session)
-                self.logger.info("Client {peer} connected  [ {account} ]", peer=caller.address, account=name)
+                self.logger.info(
+                    "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
+                )
             else:
                 session.end()
         else:
             await self._proven(name, caller)
         return person
 
-    def _person(self, name: str) -> Person:
+    def _person(self, name: str) -> GrpcAccount:
         person = self._persons.get(name.lower())
         if person is None:
             if len(self._persons) >= _PERSONS:
                 self.look()
             if len(self._persons) >= _PERSONS:
                 raise Busy("too many accounts have something waiting for them")
-            person = Person(name, self._clock, self._realm.remarks.delivered)
+            person = GrpcAccount(name, self._clock, self._realm.remarks.delivered)
             self._persons[name.lower()] = person
         person.seen = self._clock.seconds()
         return person
@@ -319,7 +326,7 @@ class ChatService:
         now = self._clock.seconds()
         allowance = self._allowances.pop(peer, None)
         if allowance is None:
-            allowance = Allowance(rate, rate * self._limits.burst_seconds, now)
+            allowance = TokenBucket(rate, rate * self._limits.burst_seconds, now)
         self._allowances[peer] = allowance
         while len(self._allowances) > _PERSONS:
             del self._allowances[next(iter(self._allowances))]
@@ -335,7 +342,8 @@ class ChatService:
 
 
 def in_twisted(coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
-    """One of Twisted's coroutines, for asyncio. What has begun is finished even if the caller has gone."""
+    """One of Twisted's coroutines, for asyncio. What has begun is finished even if the caller has
+    gone."""
     return asyncio.shield(as_future(Deferred.fromCoroutine(coroutine)))
 
 

@@ -16,7 +16,8 @@
       what makes no sense 5           ->
                                       <-        Refusal 5 code sentence
 
-Each request has its own number, the answer has the same. What each message is: `chatd.codecs.v1_messages`.
+Each request has its own number, the answer has the same. What each message is:
+`chatd.codecs.v1_messages`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatd.auth.credentials import IFollowingSession, Named, NamedWithPassword
+from chatd.auth.credentials import IAckSession, NameOnly, NamePassword
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import (
     Broken,
@@ -38,7 +39,7 @@ from chatd.codecs.v1 import (
 from chatd.core.entries import Entry
 from chatd.core.errors import NotLoggedIn, Refused, UnknownAccount
 from chatd.protocols.v1.requests import REQUESTS, room_info
-from chatd.realm.ack_session import FollowingSession
+from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
 from chatd.server.connection import Connection
@@ -50,10 +51,10 @@ _FRAME_ROOM = 32 * 1024
 """bytes that a frame may have beside its text"""
 
 
-class WireProtocol(Connection):
+class V1Protocol(Connection):
     """One client of version 1."""
 
-    session: FollowingSession | None
+    session: AckSession | None
     features: frozenset[str] = frozenset()
     _asked = False
     _overdraft = 0
@@ -64,14 +65,16 @@ class WireProtocol(Connection):
         super().__init__(factory, server_decoder(self.longest_frame))
 
     def connectionMade(self) -> None:
-        """As inherited. What has arrived is known by acknowledgements, so no write has to be watched."""
+        """As inherited. What has arrived is known by acknowledgements, so no write has to be
+        watched."""
         self.transport.watched = False
         super().connectionMade()
 
     # From the client
 
     def burst(self, messages: Sequence[Received]) -> int:
-        """The hot path: texts to known recipients, and acknowledgements, until something else comes."""
+        """The hot path: texts to known recipients, and acknowledgements, until something else
+        comes."""
         session = self.session
         if session is None:
             return 0
@@ -136,7 +139,7 @@ class WireProtocol(Connection):
             session = check_logged_in(self.session)
             now = self.realm.now()
             sent = self.realm.send(session, (message,), now)
-            if not sent and await self.realm.directory.account(message.recipient) is not None:
+            if not sent and await self.realm.accounts.account(message.recipient) is not None:
                 sent = self.realm.send(session, (message,), now)
             if not sent:
                 raise UnknownAccount(f"there is no account called {message.recipient}")
@@ -146,7 +149,7 @@ class WireProtocol(Connection):
             self.unanswered += sent
             self.realm.flush()
 
-    def _acknowledge(self, session: FollowingSession, message: c.Ack) -> None:
+    def _acknowledge(self, session: AckSession, message: c.Ack) -> None:
         due = session.acknowledge(message.log, message.first, message.last)
         if due:
             self.realm.remarks.delivered(message.log, due)
@@ -158,22 +161,22 @@ class WireProtocol(Connection):
             raise NotLoggedIn()
         self._acknowledge(session, message)
 
-    async def log_in(self, name: str, password: str | None) -> FollowingSession:
+    async def log_in(self, name: str, password: str | None) -> AckSession:
         """Be an account, and nobody else any more. Raises what the portal does."""
         address = self.address
         credentials = (
-            Named(name, address, self.certificate)
+            NameOnly(name, address, self.certificate)
             if password is None
-            else NamedWithPassword(name, password, address)
+            else NamePassword(name, password, address)
         )
-        _, session, _ = await self.factory.portal.login(credentials, self, IFollowingSession)
+        _, session, _ = await self.factory.portal.login(credentials, self, IAckSession)
         self.log_out()
         self.apply_features(session)
         self.logged_in(session)
-        result: FollowingSession = session
+        result: AckSession = session
         return result
 
-    def apply_features(self, session: FollowingSession) -> None:
+    def apply_features(self, session: AckSession) -> None:
         """What the client wants to be told is what its session is told."""
         session.wants_receipts = "receipts" in self.features
         session.wants_typing = "typing" in self.features
@@ -181,16 +184,27 @@ class WireProtocol(Connection):
     # To the client
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
-        parts = [run.encoded or _encoded(run) if isinstance(run, Run) else _encode(run) for run in runs]
+        """See `chatd.realm.ack_session.AckPeer`."""
+        parts = [
+            run.encoded or _encoded(run) if isinstance(run, Run) else _encode(run) for run in runs
+        ]
         self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         self.transport.write(
             encode_pushed(
                 [
-                    (log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
+                    (
+                        log,
+                        each.seq,
+                        each.id,
+                        each.time,
+                        each.sender,
+                        each.kind,
+                        each.body,
+                        each.about,
+                    )
                     for each in entries
                 ]
             )
@@ -202,43 +216,55 @@ class WireProtocol(Connection):
         accepted: list[tuple[object, ...]] = []
         for append in appends:
             if append.refusal is None:
-                accepted.append((append.message.ref, append.log, append.seq, append.id, append.time))
+                accepted.append(
+                    (append.message.ref, append.log, append.seq, append.id, append.time)
+                )
             else:
                 parts.append(encode_accepted(accepted))
                 accepted = []
                 message, refusal = append.message, append.refusal
-                parts.append(encode(c.Refusal(message.ref, refusal.code, str(refusal), message.command)))
+                parts.append(
+                    encode(c.Refusal(message.ref, refusal.code, str(refusal), message.command))
+                )
         parts.append(encode_accepted(accepted))
         self.transport.write(b"".join(parts))
         self.answered(len(appends))
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         for append in appends:
             self.tell(
-                c.Sent(append.log, append.seq, append.id, append.time, append.kind, append.body, append.about)
+                c.Sent(
+                    append.log,
+                    append.seq,
+                    append.id,
+                    append.time,
+                    append.kind,
+                    append.body,
+                    append.about,
+                )
             )
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         self.tell(c.Receipt(log, what, list(seqs)))
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         self.tell(c.Typing(log, name, typing))
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         if "presence" in self.features:
             self.tell(c.Presence(c.Person(name, status, text, seen)))
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         if self.session is not None:
             self.write(c.Joined(self.log_state(self.session, log)))
 
     def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.ack_session.FollowingPeer`."""
+        """See `chatd.realm.ack_session.AckPeer`."""
         self.write(c.Left(room, reason))
 
     def dismiss(self, code: str, sentence: str) -> None:
@@ -273,14 +299,14 @@ class WireProtocol(Connection):
         self.log_refusal(code)
         self.write(c.Refusal(ref, code, sentence, request))
 
-    def log_state(self, session: FollowingSession, log: str) -> c.LogState:
+    def log_state(self, session: AckSession, log: str) -> c.LogState:
         """A log that the session follows, as the client is told."""
-        reading = session.mailbox.reading
-        place = reading.places.get(log)
-        head = session.readers[log].feed.head
+        read_state = session.mailbox.read_state
+        place = read_state.places.get(log)
+        head = session.subscriptions[log].live_log.head
         if place is None:
             found = session.mailbox.known
-            return c.LogState(log, session.created, head, min(found.upto, head), reading.read)
+            return c.LogState(log, session.created, head, min(found.upto, head), read_state.read)
         room = self.realm.rooms.loaded(log)
         info = None if room is None else room_info(room, session.name)
         return c.LogState(log, place.since, head, place.cursor.upto, place.read, info)
@@ -301,7 +327,9 @@ class WireProtocol(Connection):
     def too_slow(self) -> None:
         """See `Connection`."""
         time = self.factory.limits.frame_time
-        self.refuse(0, 0, "too-slow", f"unfinished frame: the rest of it did not come within {time:g} s")
+        self.refuse(
+            0, 0, "too-slow", f"unfinished frame: the rest of it did not come within {time:g} s"
+        )
         self.break_off()
 
     def look_alive(self) -> bool:

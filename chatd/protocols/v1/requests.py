@@ -1,4 +1,5 @@
-"""What the server does with each request of version 1: one function each, in the order of the catalogue."""
+"""What the server does with each request of version 1: one function each, in the order of the
+catalogue."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from chatd import __version__
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import NameTaken, NotLoggedIn, UnknownRoom
-from chatd.realm.account import Account, check_name, fingerprints
-from chatd.realm.ack_session import FollowingSession
+from chatd.core.names import check_name
+from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.ack_session import AckSession
 from chatd.realm.room import Room
 
 if TYPE_CHECKING:
-    from chatd.protocols.v1.protocol import WireProtocol
+    from chatd.protocols.v1.protocol import V1Protocol
 
 _NAMES_A_COMMAND = 100
 """how many names in an answer count as one command of the asker's allowance"""
@@ -23,7 +25,8 @@ _REPORT = 50
 
 Answer = Awaitable["c.Message | None"]
 REQUESTS: dict[type[c.Message], tuple[bool, Callable[[Any, Any], Answer]]] = {}
-"""for each request whether it takes a session, and what carries it out; its answer, None: that comes later"""
+"""for each request whether it takes a session, and what carries it out; its answer, None: that
+comes later"""
 
 
 def _carries_out(kind: type[c.Message], *, stranger: bool = False) -> Callable[[Any], Any]:
@@ -34,7 +37,7 @@ def _carries_out(kind: type[c.Message], *, stranger: bool = False) -> Callable[[
     return note
 
 
-def _session(peer: WireProtocol) -> FollowingSession:
+def _session(peer: V1Protocol) -> AckSession:
     if peer.session is None:
         raise NotLoggedIn()
     return peer.session
@@ -44,7 +47,7 @@ def _session(peer: WireProtocol) -> FollowingSession:
 
 
 @_carries_out(c.Hello, stranger=True)
-async def _hello(peer: WireProtocol, message: c.Hello) -> c.Message:
+async def _hello(peer: V1Protocol, message: c.Hello) -> c.Message:
     peer.features = c.FEATURES & frozenset(message.features)
     if peer.session is not None:
         peer.apply_features(peer.session)
@@ -55,7 +58,12 @@ async def _hello(peer: WireProtocol, message: c.Hello) -> c.Message:
         "chatd",
         __version__,
         c.Limits(
-            limits.text, limits.topic, limits.pattern, limits.page, limits.rate or 0.0, peer.longest_frame
+            limits.text,
+            limits.topic,
+            limits.pattern,
+            limits.page,
+            limits.rate or 0.0,
+            peer.longest_frame,
         ),
         policy.registration,
         policy.open_accounts,
@@ -65,32 +73,34 @@ async def _hello(peer: WireProtocol, message: c.Hello) -> c.Message:
 
 
 @_carries_out(c.Ping, stranger=True)
-async def _ping(peer: WireProtocol, message: c.Ping) -> c.Message:
+async def _ping(peer: V1Protocol, message: c.Ping) -> c.Message:
     return c.Pong(message.ref)
 
 
 @_carries_out(c.Pong, stranger=True)
-async def _pong(peer: WireProtocol, message: c.Pong) -> None:
+async def _pong(peer: V1Protocol, message: c.Pong) -> None:
     return None
 
 
 @_carries_out(c.Register, stranger=True)
-async def _register(peer: WireProtocol, message: c.Register) -> c.Message:
+async def _register(peer: V1Protocol, message: c.Register) -> c.Message:
     realm = peer.realm
     # Hashing is dear, so a taken name is found out before it.
     check_name(message.name)
     realm.check_register(message.password is None, message.invite)
-    if await realm.directory.account(message.name) is not None:
+    if await realm.accounts.account(message.name) is not None:
         raise NameTaken()
-    hashed = None if message.password is None else await peer.factory.passwords.hash(message.password)
+    hashed = (
+        None if message.password is None else await peer.factory.passwords.hash(message.password)
+    )
     await realm.register(message.name, Account(realm.now(), hashed), message.invite)
     return c.Done(message.ref)
 
 
 @_carries_out(c.LogIn, stranger=True)
-async def _log_in(peer: WireProtocol, message: c.LogIn) -> None:
+async def _log_in(peer: V1Protocol, message: c.LogIn) -> None:
     session = await peer.log_in(message.name, message.password)
-    states = [peer.log_state(session, log) for log in session.readers]
+    states = [peer.log_state(session, log) for log in session.subscriptions]
     peer.write(c.LoggedIn(message.ref, session.name, states))
     since = {state.log: state.since for state in states}
     session.begin(
@@ -103,21 +113,21 @@ async def _log_in(peer: WireProtocol, message: c.LogIn) -> None:
 
 
 @_carries_out(c.LogOut)
-async def _log_out(peer: WireProtocol, message: c.LogOut) -> c.Message:
+async def _log_out(peer: V1Protocol, message: c.LogOut) -> c.Message:
     mailbox = _session(peer).mailbox
     peer.log_out()
     await mailbox.kept()
     return c.Done(message.ref)
 
 
-async def _check_password(peer: WireProtocol, name: str, password: str | None) -> Account:
+async def _check_password(peer: V1Protocol, name: str, password: str | None) -> Account:
     """The account as it is, if that is its password. Raises `WrongPassword`, `Busy`."""
     account: Account = await peer.factory.checker.prove(name, password, peer.address)
     return account
 
 
 @_carries_out(c.ChangePassword)
-async def _change_password(peer: WireProtocol, message: c.ChangePassword) -> c.Message:
+async def _change_password(peer: V1Protocol, message: c.ChangePassword) -> c.Message:
     session = _session(peer)
     account = await _check_password(peer, session.name, message.old)
     hashed = None if message.new is None else await peer.factory.passwords.hash(message.new)
@@ -126,15 +136,15 @@ async def _change_password(peer: WireProtocol, message: c.ChangePassword) -> c.M
 
 
 @_carries_out(c.SetCertificates)
-async def _set_certificates(peer: WireProtocol, message: c.SetCertificates) -> c.Message:
+async def _set_certificates(peer: V1Protocol, message: c.SetCertificates) -> c.Message:
     session = _session(peer)
     await _check_password(peer, session.name, message.password)
-    await peer.realm.directory.set_certificates(session.name, fingerprints(message.fingerprints))
+    await peer.realm.accounts.set_certificates(session.name, fingerprints(message.fingerprints))
     return c.Done(message.ref)
 
 
 @_carries_out(c.DeleteAccount)
-async def _delete_account(peer: WireProtocol, message: c.DeleteAccount) -> c.Message:
+async def _delete_account(peer: V1Protocol, message: c.DeleteAccount) -> c.Message:
     session = _session(peer)
     await _check_password(peer, session.name, message.password)
     await peer.realm.delete(session)
@@ -144,8 +154,8 @@ async def _delete_account(peer: WireProtocol, message: c.DeleteAccount) -> c.Mes
 
 
 @_carries_out(c.FindAccounts)
-async def _find_accounts(peer: WireProtocol, message: c.FindAccounts) -> c.Message:
-    names, more = await peer.realm.directory.find_accounts(
+async def _find_accounts(peer: V1Protocol, message: c.FindAccounts) -> c.Message:
+    names, more = await peer.realm.accounts.find_accounts(
         message.pattern, message.after, max(1, message.limit)
     )
     peer.spend(len(names) / _NAMES_A_COMMAND)
@@ -156,7 +166,7 @@ async def _find_accounts(peer: WireProtocol, message: c.FindAccounts) -> c.Messa
 
 
 @_carries_out(c.Ack)
-async def _ack(peer: WireProtocol, message: c.Ack) -> c.Message:
+async def _ack(peer: V1Protocol, message: c.Ack) -> c.Message:
     peer.acknowledge(message)
     if message.ref:
         await _session(peer).mailbox.kept()
@@ -164,7 +174,7 @@ async def _ack(peer: WireProtocol, message: c.Ack) -> c.Message:
 
 
 @_carries_out(c.MarkRead)
-async def _mark_read(peer: WireProtocol, message: c.MarkRead) -> c.Message:
+async def _mark_read(peer: V1Protocol, message: c.MarkRead) -> c.Message:
     session = _session(peer)
     await peer.realm.remarks.mark_read(session, message.log, message.seq)
     if message.ref:
@@ -173,14 +183,14 @@ async def _mark_read(peer: WireProtocol, message: c.MarkRead) -> c.Message:
 
 
 @_carries_out(c.GetReceipts)
-async def _get_receipts(peer: WireProtocol, message: c.GetReceipts) -> c.Message:
+async def _get_receipts(peer: V1Protocol, message: c.GetReceipts) -> c.Message:
     found = await peer.realm.remarks.receipts(_session(peer), message.log, message.seqs)
     peer.spend(len(message.seqs) / 10)
     return c.Receipts(message.ref, message.log, [c.ReceiptState(*state) for state in found])
 
 
 @_carries_out(c.Edit)
-async def _edit(peer: WireProtocol, message: c.Edit) -> None:
+async def _edit(peer: V1Protocol, message: c.Edit) -> None:
     await peer.realm.remarks.edit(
         _session(peer), message.log, message.seq, message.text, message.key, message
     )
@@ -188,13 +198,13 @@ async def _edit(peer: WireProtocol, message: c.Edit) -> None:
 
 
 @_carries_out(c.Retract)
-async def _retract(peer: WireProtocol, message: c.Retract) -> None:
+async def _retract(peer: V1Protocol, message: c.Retract) -> None:
     await peer.realm.remarks.retract(_session(peer), message.log, message.seq, message.key, message)
     peer.unanswered += 1
 
 
 @_carries_out(c.React)
-async def _react(peer: WireProtocol, message: c.React) -> None:
+async def _react(peer: V1Protocol, message: c.React) -> None:
     await peer.realm.remarks.react(
         _session(peer), message.log, message.seq, message.reaction, message.key, message
     )
@@ -202,7 +212,7 @@ async def _react(peer: WireProtocol, message: c.React) -> None:
 
 
 @_carries_out(c.History)
-async def _history(peer: WireProtocol, message: c.History) -> c.Message:
+async def _history(peer: V1Protocol, message: c.History) -> c.Message:
     entries, more = await peer.realm.remarks.history(
         _session(peer), message.log, message.after, message.before, message.limit
     )
@@ -211,7 +221,9 @@ async def _history(peer: WireProtocol, message: c.History) -> c.Message:
         message.ref,
         message.log,
         [
-            c.Item(entry.seq, entry.id, entry.time, entry.sender, entry.kind, entry.body, entry.about)
+            c.Item(
+                entry.seq, entry.id, entry.time, entry.sender, entry.kind, entry.body, entry.about
+            )
             for entry in entries
         ],
         more,
@@ -219,7 +231,7 @@ async def _history(peer: WireProtocol, message: c.History) -> c.Message:
 
 
 @_carries_out(c.SayTyping)
-async def _say_typing(peer: WireProtocol, message: c.SayTyping) -> c.Message:
+async def _say_typing(peer: V1Protocol, message: c.SayTyping) -> c.Message:
     await peer.realm.people.typing(_session(peer), message.recipient, message.typing)
     return c.Done(message.ref)
 
@@ -229,75 +241,77 @@ async def _say_typing(peer: WireProtocol, message: c.SayTyping) -> c.Message:
 
 def room_info(room: Room, name: str) -> c.RoomInfo:
     """A room as `name` is told of it."""
-    charter = room.charter
+    record = room.record
     return c.RoomInfo(
         room.name,
-        charter.created,
-        charter.topic,
-        charter.private,
-        charter.members.get(charter.owner, ""),
-        len(charter.members),
-        charter.role(name),
+        record.created,
+        record.topic,
+        record.private,
+        record.members.get(record.owner, ""),
+        len(record.members),
+        record.role(name),
     )
 
 
-def _room_state(peer: WireProtocol, ref: int, room: Room) -> c.Message:
+def _room_state(peer: V1Protocol, ref: int, room: Room) -> c.Message:
     session = _session(peer)
-    if room.log not in session.readers:
+    if room.log not in session.subscriptions:
         raise UnknownRoom()  # It is gone already.
     return c.RoomState(ref, peer.log_state(session, room.log))
 
 
 @_carries_out(c.CreateRoom)
-async def _create_room(peer: WireProtocol, message: c.CreateRoom) -> c.Message:
-    room = await peer.realm.rooms.create(_session(peer), message.room, message.topic, message.private)
+async def _create_room(peer: V1Protocol, message: c.CreateRoom) -> c.Message:
+    room = await peer.realm.rooms.create(
+        _session(peer), message.room, message.topic, message.private
+    )
     return _room_state(peer, message.ref, room)
 
 
 @_carries_out(c.Join)
-async def _join(peer: WireProtocol, message: c.Join) -> c.Message:
+async def _join(peer: V1Protocol, message: c.Join) -> c.Message:
     room = await peer.realm.rooms.join(_session(peer), message.room)
     return _room_state(peer, message.ref, room)
 
 
 @_carries_out(c.Leave)
-async def _leave(peer: WireProtocol, message: c.Leave) -> c.Message:
+async def _leave(peer: V1Protocol, message: c.Leave) -> c.Message:
     await peer.realm.rooms.leave(_session(peer).name, message.room)
     return c.Done(message.ref)
 
 
 @_carries_out(c.SetTopic)
-async def _set_topic(peer: WireProtocol, message: c.SetTopic) -> c.Message:
+async def _set_topic(peer: V1Protocol, message: c.SetTopic) -> c.Message:
     await peer.realm.rooms.set_topic(_session(peer).name, message.room, message.topic)
     return c.Done(message.ref)
 
 
 @_carries_out(c.SetPrivate)
-async def _set_private(peer: WireProtocol, message: c.SetPrivate) -> c.Message:
+async def _set_private(peer: V1Protocol, message: c.SetPrivate) -> c.Message:
     await peer.realm.rooms.set_private(_session(peer).name, message.room, message.private)
     return c.Done(message.ref)
 
 
 @_carries_out(c.Invite)
-async def _invite(peer: WireProtocol, message: c.Invite) -> c.Message:
+async def _invite(peer: V1Protocol, message: c.Invite) -> c.Message:
     await peer.realm.invite(_session(peer), message.room, message.name)
     return c.Done(message.ref)
 
 
 @_carries_out(c.Kick)
-async def _kick(peer: WireProtocol, message: c.Kick) -> c.Message:
+async def _kick(peer: V1Protocol, message: c.Kick) -> c.Message:
     await peer.realm.rooms.kick(_session(peer).name, message.room, message.name)
     return c.Done(message.ref)
 
 
 @_carries_out(c.SetRole)
-async def _set_role(peer: WireProtocol, message: c.SetRole) -> c.Message:
+async def _set_role(peer: V1Protocol, message: c.SetRole) -> c.Message:
     await peer.realm.rooms.set_role(_session(peer).name, message.room, message.name, message.role)
     return c.Done(message.ref)
 
 
 @_carries_out(c.FindRooms)
-async def _find_rooms(peer: WireProtocol, message: c.FindRooms) -> c.Message:
+async def _find_rooms(peer: V1Protocol, message: c.FindRooms) -> c.Message:
     name = _session(peer).name
     limit = max(1, min(message.limit, _ROOMS_A_PAGE))
     rooms, more, last = await peer.realm.find_rooms(name, message.pattern, message.after, limit)
@@ -306,7 +320,7 @@ async def _find_rooms(peer: WireProtocol, message: c.FindRooms) -> c.Message:
 
 
 @_carries_out(c.FindMembers)
-async def _find_members(peer: WireProtocol, message: c.FindMembers) -> c.Message:
+async def _find_members(peer: V1Protocol, message: c.FindMembers) -> c.Message:
     members, more = await peer.realm.rooms.members(
         _session(peer).name, message.room, message.after, max(1, message.limit)
     )
@@ -315,7 +329,7 @@ async def _find_members(peer: WireProtocol, message: c.FindMembers) -> c.Message
 
 
 @_carries_out(c.DeleteRoom)
-async def _delete_room(peer: WireProtocol, message: c.DeleteRoom) -> c.Message:
+async def _delete_room(peer: V1Protocol, message: c.DeleteRoom) -> c.Message:
     await peer.realm.rooms.delete(_session(peer).name, message.room)
     return c.Done(message.ref)
 
@@ -324,13 +338,13 @@ async def _delete_room(peer: WireProtocol, message: c.DeleteRoom) -> c.Message:
 
 
 @_carries_out(c.SetPresence)
-async def _set_presence(peer: WireProtocol, message: c.SetPresence) -> c.Message:
+async def _set_presence(peer: V1Protocol, message: c.SetPresence) -> c.Message:
     await peer.realm.people.set_presence(_session(peer), message.away, message.text, message.hidden)
     return c.Done(message.ref)
 
 
 @_carries_out(c.Who)
-async def _who(peer: WireProtocol, message: c.Who) -> c.Message:
+async def _who(peer: V1Protocol, message: c.Who) -> c.Message:
     people = await peer.realm.people.who(_session(peer), message.names, message.watch)
     peer.spend(len(people) / 10)
     return c.People(
@@ -340,24 +354,26 @@ async def _who(peer: WireProtocol, message: c.Who) -> c.Message:
 
 
 @_carries_out(c.Unwatch)
-async def _unwatch(peer: WireProtocol, message: c.Unwatch) -> c.Message:
+async def _unwatch(peer: V1Protocol, message: c.Unwatch) -> c.Message:
     peer.realm.people.unwatch(_session(peer), message.names)
     return c.Done(message.ref)
 
 
 @_carries_out(c.Block)
-async def _block(peer: WireProtocol, message: c.Block) -> c.Message:
+async def _block(peer: V1Protocol, message: c.Block) -> c.Message:
     await peer.realm.people.block(_session(peer), message.name, message.blocked)
     return c.Done(message.ref)
 
 
 @_carries_out(c.GetBlocked)
-async def _get_blocked(peer: WireProtocol, message: c.GetBlocked) -> c.Message:
+async def _get_blocked(peer: V1Protocol, message: c.GetBlocked) -> c.Message:
     return c.Names(message.ref, list(_session(peer).mailbox.settings.blocked))
 
 
 @_carries_out(c.Report)
-async def _report(peer: WireProtocol, message: c.Report) -> c.Message:
+async def _report(peer: V1Protocol, message: c.Report) -> c.Message:
     peer.spend(_REPORT)
-    await peer.realm.remarks.report(_session(peer), message.name, message.reason, message.log, message.seq)
+    await peer.realm.remarks.report(
+        _session(peer), message.name, message.reason, message.log, message.seq
+    )
     return c.Done(message.ref)

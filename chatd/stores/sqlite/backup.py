@@ -1,9 +1,9 @@
 """A copy of the SQLite file while it is in use. Runs on a thread of its own.
 
-SQLite's backup API (https://sqlite.org/backup.html) would begin again whenever another connection has
-written; inside a read transaction it reads one snapshot of the write-ahead log however many steps it takes.
-The writer goes on meanwhile. ``VACUUM INTO`` would give a smaller file, but would build every index anew, and
-could not be told to stop.
+SQLite's backup API (https://sqlite.org/backup.html) would begin again whenever another connection
+has written; inside a read transaction it reads one snapshot of the write-ahead log however many
+steps it takes. The writer goes on meanwhile. ``VACUUM INTO`` would give a smaller file, but would
+build every index anew, and could not be told to stop.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _PAGES_AT_ONCE = 1024
 
 
 def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
-    """Copy the store `source` to a new file, which only its owner can read. Raises `BackupFailed`, also when
-    `stopping` says so, which is asked now and then.
+    """Copy the store `source` to a new file, which only its owner can read. Raises `BackupFailed`,
+    also when `stopping` says so, which is asked now and then.
 
     The copy gets its name when it is complete and on the disk.
     """
@@ -36,7 +36,9 @@ def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
         if os.path.lexists(path):
             raise BackupFailed(f"{path} exists already")
         if os.path.lexists(unfinished):
-            raise BackupFailed(f"{unfinished} exists: remove it, unless a copy is being written there")
+            raise BackupFailed(
+                f"{unfinished} exists: remove it, unless a copy is being written there"
+            )
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             with (
@@ -59,7 +61,9 @@ def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
     except sqlite3.Error as error:
         raise BackupFailed(f"{path} cannot be written: {error}") from None
     except OSError as error:
-        raise BackupFailed(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        raise BackupFailed(
+            f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+        ) from None
 
 
 def _sync(path: str) -> None:

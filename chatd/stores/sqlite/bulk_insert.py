@@ -1,7 +1,7 @@
 """Inserting rows by the dozen.
 
-Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows go in many
-at once as long as there are so many, the rest one by one.
+Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows
+go in many at once as long as there are so many, the rest one by one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlite3
 from typing import Any
 
 
-class Rows:
+class BulkInsert:
     """An INSERT of rows of so many columns; `insert` is its beginning, up to ``VALUES``."""
 
     def __init__(self, insert: str, columns: int, at_once: int = 16) -> None:

@@ -1,8 +1,9 @@
 """Finding entries by their senders' own keys.
 
-Those of the tail (`chatd.stores.sqlite.recent_entries`) are in memory; the others are written to the file together
-with the tail's places. Keys that rise, as keys made from the time do, cost little: they are written in runs,
-and a key that is greater than all others of its sender in its log is new without being sought.
+Those of the tail (`chatd.stores.sqlite.recent_entries`) are in memory; the others are written to
+the file together with the tail's places. Keys that rise, as keys made from the time do, cost
+little: they are written in runs, and a key that is greater than all others of its sender in its log
+is new without being sought.
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from chatd.stores.sqlite.bulk_insert import Rows
+from chatd.stores.sqlite.bulk_insert import BulkInsert
 
 Pair: TypeAlias = tuple[int, str]
 """the number of a log, and a sender"""
 
 _RUN = 256
 _CACHED = 100_000
-_RUNS = Rows("INSERT INTO key_runs (log, sender, greatest, last, keys)", 5)
+_RUNS = BulkInsert("INSERT INTO key_runs (log, sender, greatest, last, keys)", 5)
 # A key that is free again may be used again before its row has gone.
-_SINGLE = Rows("INSERT OR REPLACE INTO keys (log, sender, key, seq)", 4)
+_SINGLE = BulkInsert("INSERT OR REPLACE INTO keys (log, sender, key, seq)", 4)
 _SEQS = msgspec.msgpack.Decoder(dict[str, int])
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-class Keys:
-    """All keys. `recent` are the tail's, with their seqs, by log and sender; `greatest`, likewise, the
-    greatest of all, as far as it is known."""
+class DedupKeys:
+    """All keys. `recent` are the tail's, with their seqs, by log and sender; `greatest`, likewise,
+    the greatest of all, as far as it is known."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -62,14 +63,16 @@ class Keys:
             self._forget()
 
     def seq(self, log: int, sender: str, key: str) -> int:
-        """The seq of the latest entry that has this key of this sender, 0 if there is none. From then on
-        `greatest` has this sender."""
+        """The seq of the latest entry that has this key of this sender, 0 if there is none. From
+        then on `greatest` has this sender."""
         pair = (log, sender)
         recent = self.recent.get(pair, {})
         planned = self._planned.get(pair, {})
         greatest = self.greatest.get(pair)
         if greatest is None:
-            greatest = max(self._greatest_single(pair), self._greatest_risen(pair), *recent, *planned)
+            greatest = max(
+                self._greatest_single(pair), self._greatest_risen(pair), *recent, *planned
+            )
             self.greatest[pair] = greatest
         if key > greatest:
             return 0
@@ -79,7 +82,12 @@ class Keys:
         """The same, of what is in the file."""
         seq = 0
         if self._any("keys", pair[0]):
-            seq = self._one("SELECT seq FROM keys WHERE log = ? AND sender = ? AND key = ?", *pair, key) or 0
+            seq = (
+                self._one(
+                    "SELECT seq FROM keys WHERE log = ? AND sender = ? AND key = ?", *pair, key
+                )
+                or 0
+            )
         if key <= self._greatest_risen(pair):
             run = self._one(
                 "SELECT keys FROM key_runs WHERE log = ? AND sender = ? AND greatest >= ?"
@@ -87,8 +95,8 @@ class Keys:
                 *pair,
                 key,
             )
-            # Most often it is not there, which takes less than decoding to see. If both have it, the earlier
-            # entry is gone.
+            # Most often it is not there, which takes less than decoding to see. If both have it,
+            # the earlier entry is gone.
             if run is not None and key.encode() in run:
                 seq = max(seq, _SEQS.decode(run).get(key, 0))
         return seq
@@ -150,7 +158,8 @@ class Keys:
                 self._risen[pair] = risen
                 for start in range(0, len(rising), _RUN):
                     run = {key: keys[key] for key in rising[start : start + _RUN]}
-                    # A key that was free again has a later entry, so the last key need not have the latest.
+                    # A key that was free again has a later entry, so the last key need not have the
+                    # latest.
                     runs += (log, sender, next(reversed(run)), max(run.values()), _PACK(run))
         self._has.update((("key_runs", log), True) for log in runs[:: _RUNS.columns])
         self._has.update((("keys", log), True) for log in single[:: _SINGLE.columns])
@@ -162,7 +171,8 @@ class Keys:
         self._planned = {}
 
     def remove(self, log: int, upto: int) -> None:
-        """Remove the keys of the entries of a log up to seq `upto`, which are in the index and still there.
+        """Remove the keys of the entries of a log up to seq `upto`, which are in the index and
+        still there.
 
         A run goes when all its entries have gone.
         """
@@ -176,4 +186,6 @@ class Keys:
                 " WHERE p.log = ? AND p.seq <= ? AND e.key IS NOT NULL",
                 (log, upto),
             ).fetchall():
-                execute("DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?", row)
+                execute(
+                    "DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?", row
+                )

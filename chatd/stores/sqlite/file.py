@@ -1,7 +1,7 @@
 """The SQLite file: is it ours, may we have it, and bringing its schema up to date.
 
-References: the database file format (https://sqlite.org/fileformat2.html, sections 1.3 "The Database
-Header") and the pragmas (https://sqlite.org/pragma.html).
+References: the database file format (https://sqlite.org/fileformat2.html, sections 1.3 "The
+Database Header") and the pragmas (https://sqlite.org/pragma.html).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _CHECK_SECONDS = 0.3
 
 
 def migrations() -> list[str]:
-    """The scripts of `chatd/stores/schema`, in order; the n-th brings version n - 1 to version n."""
+    """The scripts of `chatd/stores/schema`, in order; the n-th brings version n - 1 to version
+    n."""
     folder = resources.files("chatd.stores.sqlite.schema")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     return [(folder / name).read_text() for name in names]
@@ -32,9 +33,9 @@ def migrations() -> list[str]:
 def check(path: str) -> None:
     """Tell, without changing anything on the disk, whether `path` can be the store.
 
-    Raises `StoreUnusable` with a sentence if it is held by another daemon, not a store of chatd, from a
-    newer version, damaged, or not writable. Damage is looked for during a fraction of a second only: a
-    file too large for that is opened with what was seen of it.
+    Raises `StoreUnusable` with a sentence if it is held by another daemon, not a store of chatd,
+    from a newer version, damaged, or not writable. Damage is looked for during a fraction of a
+    second only: a file too large for that is opened with what was seen of it.
     """
     if not os.path.exists(path):
         _check_folder(path)
@@ -48,8 +49,8 @@ def check(path: str) -> None:
 
 
 def claim(path: str) -> int:
-    """Take the file at `path` for this process, creating an empty one if there is none, and give the
-    descriptor that holds it: whoever closes it lets it go. Raises `StoreUnusable`."""
+    """Take the file at `path` for this process, creating an empty one if there is none, and give
+    the descriptor that holds it: whoever closes it lets it go. Raises `StoreUnusable`."""
     _check_folder(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -92,7 +93,9 @@ def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> No
     _check_version(path, version, len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
         try:
-            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT"
+            )
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -106,18 +109,23 @@ def _check_folder(path: str) -> None:
     if not folder.is_dir():
         raise StoreUnusable(f"the store {path} cannot be written: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreUnusable(f"the store {path} cannot be written: the folder {folder} is not writable")
+        raise StoreUnusable(
+            f"the store {path} cannot be written: the folder {folder} is not writable"
+        )
 
 
 def _check_header(path: str, header: bytes) -> None:
     if not header:
         return
     if not header.startswith(_MAGIC) or len(header) < 100:
-        raise StoreUnusable(f"{path} is not a store of chatd (no SQLite database, or a damaged one)")
+        raise StoreUnusable(
+            f"{path} is not a store of chatd (no SQLite database, or a damaged one)"
+        )
     version = int.from_bytes(header[60:64])
     application = int.from_bytes(header[68:72])
     if application != APPLICATION_ID:
-        # A daemon that was killed right after making the file left all but the header in the log beside it.
+        # A daemon that was killed right after making the file left all but the header in the log
+        # beside it.
         application, version = _read_identity(path)
         if application != APPLICATION_ID:
             raise StoreUnusable(f"{path} is a database, but not a store of chatd")
@@ -139,8 +147,8 @@ def _read_identity(path: str) -> tuple[int, int]:
 def _look(path: str) -> sqlite3.Connection:
     """A connection that changes nothing.
 
-    An immutable one leaves no files behind, but it does not read a write-ahead log; there is one only after a
-    crash, or while another program has the file open.
+    An immutable one leaves no files behind, but it does not read a write-ahead log; there is one
+    only after a crash, or while another program has the file open.
     """
     immutable = "" if os.path.exists(path + "-wal") else "&immutable=1"
     return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro{immutable}", uri=True)

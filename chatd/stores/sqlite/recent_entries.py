@@ -1,9 +1,10 @@
 """Finding entries by log and seq without an index that every commit has to touch.
 
-Each of the logs that a batch appends to has its own leaf in an index by (log, seq): 50 logs would be 50 pages
-to write for 50 short messages. So a commit only adds rows at the end of `entries`; the places of the latest
-rows, the *tail*, are kept in memory and written to the index `places` log by log when there are some
-thousands of them, so that one page takes many. The tail is read again from the end of `entries` at start.
+Each of the logs that a batch appends to has its own leaf in an index by (log, seq): 50 logs would
+be 50 pages to write for 50 short messages. So a commit only adds rows at the end of `entries`; the
+places of the latest rows, the *tail*, are kept in memory and written to the index `places` log by
+log when there are some thousands of them, so that one page takes many. The tail is read again from
+the end of `entries` at start.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from chatd.core.entries import Entry
-from chatd.stores.sqlite.bulk_insert import Rows
-from chatd.stores.sqlite.dedup_keys import Keys
+from chatd.stores.sqlite.bulk_insert import BulkInsert
+from chatd.stores.sqlite.dedup_keys import DedupKeys
 
 INDEX_AT = 8192
 """entries in the tail from which on it is worth being written to the index"""
@@ -25,11 +26,11 @@ _STEP = 1024
 _NEVER = 2**63 - 1
 """a seq that no entry has"""
 # A crash between two steps leaves places in the index that are in the tail again after the restart.
-_PLACES = Rows("INSERT OR IGNORE INTO places (log, seq, place)", 3, 32)
+_PLACES = BulkInsert("INSERT OR IGNORE INTO places (log, seq, place)", 3, 32)
 _COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
 
 
-class Tail:
+class RecentEntries:
     """The entries that are not in the index yet; `last` is the place of the latest entry of all."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -38,11 +39,12 @@ class Tail:
         """where the tail's entries are, in order, by the number of the log"""
         self.first: dict[int, int] = {}
         """the seq of the first of them, likewise; the others follow it without a gap"""
-        self.keys = Keys(connection)
+        self.keys = DedupKeys(connection)
         """the senders' keys"""
         self.last = 0
         self._indexed = 0
-        # What is being written to the index: the logs and how many entries of each, and up to which place.
+        # What is being written to the index: the logs and how many entries of each, and up to which
+        # place.
         self._plan: list[tuple[int, int]] = []
         self._done: list[tuple[int, int]] = []
         self._upto = 0
@@ -75,7 +77,9 @@ class Tail:
         """The seq of the latest entry of a log, 0 if it has none."""
         if log in self.places:
             return self.first[log] + len(self.places[log]) - 1
-        (seq,) = self._connection.execute("SELECT max(seq) FROM places WHERE log = ?", (log,)).fetchone()
+        (seq,) = self._connection.execute(
+            "SELECT max(seq) FROM places WHERE log = ?", (log,)
+        ).fetchone()
         return seq or 0
 
     def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
@@ -105,9 +109,12 @@ class Tail:
         return bool(self._plan)
 
     def index(self) -> None:
-        """Write some of the tail to the index, in one transaction. May raise `sqlite3.Error`; then `read`."""
+        """Write some of the tail to the index, in one transaction. May raise `sqlite3.Error`; then
+        `read`."""
         if not self._plan:
-            self._plan = sorted(((log, len(found)) for log, found in self.places.items()), reverse=True)
+            self._plan = sorted(
+                ((log, len(found)) for log, found in self.places.items()), reverse=True
+            )
             self._upto = self.last
             self.keys.plan()
         values: list[Any] = []

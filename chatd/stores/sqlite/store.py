@@ -1,9 +1,9 @@
 """The store in one SQLite file: what the reactor's thread sees of it.
 
-Three threads: the reactor's collects appends and calls into the open batch; the writer's commits one
-batch at a time, in one transaction each, while the next one collects, so that load makes batches larger
-by itself; the lister's answers listings from a connection of its own, so that nobody waits for them. Besides,
-each backup has one, with a connection of its own.
+Three threads: the reactor's collects appends and calls into the open batch; the writer's commits
+one batch at a time, in one transaction each, while the next one collects, so that load makes
+batches larger by itself; the lister's answers listings from a connection of its own, so that nobody
+waits for them. Besides, each backup has one, with a connection of its own.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ _PATIENCE = 0.002
 
 
 class SQLiteStore(Batches):
-    """`Store` in the file at `path`. `reactor` must take calls from threads (IReactorFromThreads)."""
+    """`Store` in the file at `path`. `reactor` must take calls from threads
+    (IReactorFromThreads)."""
 
-    volatile = False
+    ephemeral = False
 
     logger = Logger(namespace="chatd")
 
@@ -76,8 +77,12 @@ class SQLiteStore(Batches):
             os.close(self._claimed)
             raise
         self._threads = [
-            threading.Thread(target=self._write_on, args=(writer,), name="chatd-writer", daemon=True),
-            threading.Thread(target=self._list_on, args=(reading,), name="chatd-lister", daemon=True),
+            threading.Thread(
+                target=self._write_on, args=(writer,), name="chatd-writer", daemon=True
+            ),
+            threading.Thread(
+                target=self._list_on, args=(reading,), name="chatd-lister", daemon=True
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -93,7 +98,8 @@ class SQLiteStore(Batches):
         return self._stopped
 
     def flush(self) -> None:
-        """Commit soon: after this turn of the reactor, so that all it brings share one transaction."""
+        """Commit soon: after this turn of the reactor, so that all it brings share one
+        transaction."""
         if not self._writing and not self._flush_due and self._stopped is None:
             self._flush_due = True
             self._later(0, self._submit)
@@ -109,12 +115,15 @@ class SQLiteStore(Batches):
         self._writing = False
         self._committing = 0
         if trouble and not self._failing:
-            self.logger.error("The store {path} cannot write: {trouble}", path=self.path, trouble=trouble)
+            self.logger.error(
+                "The store {path} cannot write: {trouble}", path=self.path, trouble=trouble
+            )
         elif self._failing and not trouble:
             self.logger.info("The store {path} can write again", path=self.path)
         self._failing = trouble is not None
         if len(batch) >= _MANY and len(self._open) < len(batch) and self._stopped is None:
-            # Under load a moment's patience makes fewer and larger batches, which are cheaper for everyone.
+            # Under load a moment's patience makes fewer and larger batches, which are cheaper for
+            # everyone.
             self._flush_due = True
             self._later(_PATIENCE, self._submit)
         else:
@@ -149,7 +158,9 @@ class SQLiteStore(Batches):
             self._from_thread(self._written, batch, trouble)
         for thread in tuple(self._copying):
             thread.join()
-        with suppress(sqlite3.Error):  # Failing that, the write-ahead log is read at the next start.
+        with suppress(
+            sqlite3.Error
+        ):  # Failing that, the write-ahead log is read at the next start.
             writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         writer.connection.close()
         self._from_thread(self._closed)
@@ -185,7 +196,9 @@ class SQLiteStore(Batches):
             try:
                 copy(self.path, path, self._stopping.is_set)
             except Exception as error:  # Whatever it is, somebody waits for the answer.
-                outcome = Failure(error if isinstance(error, BackupFailed) else BackupFailed(str(error)))
+                outcome = Failure(
+                    error if isinstance(error, BackupFailed) else BackupFailed(str(error))
+                )
             self._from_thread(copied, outcome)
 
         def copied(outcome: Failure | None) -> None:
@@ -243,7 +256,8 @@ class SQLiteStore(Batches):
 
         def run(writer: Writer) -> None:
             gone = writer.connection.execute(
-                "DELETE FROM documents WHERE kind = ? AND key = ? AND version = ?", (kind, key, version)
+                "DELETE FROM documents WHERE kind = ? AND key = ? AND version = ?",
+                (kind, key, version),
             )
             if not gone.rowcount:
                 raise Conflict()
@@ -261,7 +275,8 @@ class SQLiteStore(Batches):
 
         def listing(connection: sqlite3.Connection) -> None:
             try:
-                # Each row gives the interpreter's lock to whoever wants it, so the reactor never waits long.
+                # Each row gives the interpreter's lock to whoever wants it, so the reactor never
+                # waits long.
                 rows = connection.execute(f"SELECT key FROM documents {condition}", values)
                 matches = matcher(pattern)
                 keys: list[str] = []

@@ -1,4 +1,5 @@
-"""The writer's side of the SQLite store: one transaction for each batch. Runs on the writer's thread."""
+"""The writer's side of the SQLite store: one transaction for each batch. Runs on the writer's
+thread."""
 
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.stores import PAGE_BYTES, Append
 from chatd.stores.batches import Batch, Call, resend
-from chatd.stores.sqlite.bulk_insert import Rows
-from chatd.stores.sqlite.recent_entries import INDEX_AT, Tail
+from chatd.stores.sqlite.bulk_insert import BulkInsert
+from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
 
 # Texts are by far the most; their statement binds only what differs.
-_TEXTS = Rows("INSERT INTO entries (place, log, seq, id, time, sender, body, key)", 8)
-_OTHERS = Rows("INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)", 10)
+_TEXTS = BulkInsert("INSERT INTO entries (place, log, seq, id, time, sender, body, key)", 8)
+_OTHERS = BulkInsert(
+    "INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)", 10
+)
 _CACHED_LOGS = 200_000
 _RUBBISH_AT_ONCE = 500
 _COMMITS_BETWEEN_CHORES = 32
@@ -29,7 +32,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._logs: dict[str, list[int]] = {}
-        self._tail = Tail(connection)
+        self._tail = RecentEntries(connection)
         self._tail_is_stale = False
         self._untidy = False
         self._commits = 0
@@ -45,7 +48,9 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             connection.execute("COMMIT")
-        except Exception as error:  # Whatever it is: it must not end this thread, on which all wait.
+        except (
+            Exception
+        ) as error:  # Whatever it is: it must not end this thread, on which all wait.
             self._logs.clear()
             self._tail_is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
@@ -71,7 +76,8 @@ class Writer:
         return None
 
     def _run_alone(self, call: Call[Any]) -> None:
-        """A second chance for a call whose batch failed: what only reads need not suffer from a full disk."""
+        """A second chance for a call whose batch failed: what only reads need not suffer from a
+        full disk."""
         try:
             if self._tail_is_stale:
                 self._tail.read()
@@ -84,7 +90,11 @@ class Writer:
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
-            refused = error if isinstance(error, Refused) else StoreUnavailable(f"the store fails: {error}")
+            refused = (
+                error
+                if isinstance(error, Refused)
+                else StoreUnavailable(f"the store fails: {error}")
+            )
             call.outcome = Failure(refused)
 
     def _write(self, batch: Batch) -> None:
@@ -152,7 +162,9 @@ class Writer:
     def _find_log(self, name: str) -> list[int] | None:
         known = self._logs.get(name)
         if known is None:
-            row = self.connection.execute("SELECT id, trimmed FROM logs WHERE name = ?", (name,)).fetchone()
+            row = self.connection.execute(
+                "SELECT id, trimmed FROM logs WHERE name = ?", (name,)
+            ).fetchone()
             if row is None:
                 return None
             number, trimmed = row
@@ -161,7 +173,9 @@ class Writer:
 
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""
-        row = self.connection.execute("SELECT id, trimmed FROM logs WHERE name = ?", (name,)).fetchone()
+        row = self.connection.execute(
+            "SELECT id, trimmed FROM logs WHERE name = ?", (name,)
+        ).fetchone()
         page: list[Entry] = []
         if row is not None:
             size = 0
@@ -183,7 +197,9 @@ class Writer:
         if log is not None:
             upto = min(upto, log[1])
             log[2] = max(log[2], upto)
-            self.connection.execute("UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0]))
+            self.connection.execute(
+                "UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0])
+            )
             self._discard(log[0], upto)
 
     def drop(self, name: str) -> None:
@@ -214,10 +230,13 @@ class Writer:
     @property
     def overdue(self) -> bool:
         """Whether it should no longer wait for an idle moment."""
-        return self.chores and (self._commits >= _COMMITS_BETWEEN_CHORES or len(self._tail) >= 2 * INDEX_AT)
+        return self.chores and (
+            self._commits >= _COMMITS_BETWEEN_CHORES or len(self._tail) >= 2 * INDEX_AT
+        )
 
     def tidy(self) -> None:
-        """Write some of the tail to the index, or remove a few entries that nobody can read any more."""
+        """Write some of the tail to the index, or remove a few entries that nobody can read any
+        more."""
         self._commits = 0
         try:
             if self._tail.indexing or len(self._tail) >= INDEX_AT:
@@ -225,7 +244,8 @@ class Writer:
             else:
                 self._sweep()
         except sqlite3.Error:
-            # The next commit runs into the same trouble and reports it; the first that does not clears this.
+            # The next commit runs into the same trouble and reports it; the first that does not
+            # clears this.
             self._untidy = self._tail_is_stale = True
             with suppress(sqlite3.Error):
                 if self.connection.in_transaction:
@@ -247,7 +267,9 @@ class Writer:
                 last = old[-1][0]
                 self._tail.keys.remove(log, last)
                 some = "places WHERE log = ? AND seq <= ?"
-                execute(f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, last))
+                execute(
+                    f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, last)
+                )
                 execute(f"DELETE FROM {some}", (log, last))
             if len(old) < _RUBBISH_AT_ONCE:
                 in_tail = indexed < upto

@@ -41,7 +41,9 @@ class ConversationTests(Process):
         alicia.sees("Accounts:", "\tAlicia", "\tBobert")
         self.compose(alicia, "Bobert", "Salutations, Bobert. Is it snowy where you are?")
         bobert.sees("New message from Alicia: ", "Salutations, Bobert. Is it snowy where you are?")
-        self.compose(bobert, "Alicia", "Hey Alicia, yes it is very snowy. I am worried I may lose power.")
+        self.compose(
+            bobert, "Alicia", "Hey Alicia, yes it is very snowy. I am worried I may lose power."
+        )
         alicia.sees("New message from Bobert: ", "I may lose power.")
         bobert.answers("> ", "q")
         bobert.leaves()
@@ -116,7 +118,8 @@ class ConversationTests(Process):
         )
 
     def test_message_while_typing(self) -> None:
-        """What is being typed is neither garbled nor lost, though it wraps and the window changes."""
+        """What is being typed is neither garbled nor lost, though it wraps and the window
+        changes."""
         alicia = Person(self, "Alicia", self.url)
         alicia.answers("Password", "")
         alicia.sees(MENU, "> ")
@@ -136,7 +139,9 @@ class ConversationTests(Process):
         """Chosen at the first run, asked for at the next, never seen."""
         alice = Person(self, "alice", self.url)
         alice.sees("CREATING NEW ID: alice")
-        alice.answers("Password (empty: anyone can log in): ", "hunter2", "Password again: ", "hunter2")
+        alice.answers(
+            "Password (empty: anyone can log in): ", "hunter2", "Password again: ", "hunter2"
+        )
         alice.answers("> ", "tata")
         alice.leaves()
         again = Person(self, "alice", self.url)
@@ -152,10 +157,36 @@ class ConversationTests(Process):
             ["> "],
             ["> ", "login", "Username: "],
             ["> ", "create_account", "Username: ", "NAME", MENU + "\r\n> "],
-            ["> ", "create_account", "Username: ", "NAME", "> ", "l", "Search pattern (optional): "],
+            [
+                "> ",
+                "create_account",
+                "Username: ",
+                "NAME",
+                "> ",
+                "l",
+                "Search pattern (optional): ",
+            ],
             ["> ", "create_account", "Username: ", "NAME", "> ", "c", "Recipient: "],
-            ["> ", "create_account", "Username: ", "NAME", "> ", "c", "Recipient: ", "x", "Message: "],
-            ["> ", "create_account", "Username: ", "NAME", "> ", "d", "Confirm account deletion? (y/n): "],
+            [
+                "> ",
+                "create_account",
+                "Username: ",
+                "NAME",
+                "> ",
+                "c",
+                "Recipient: ",
+                "x",
+                "Message: ",
+            ],
+            [
+                "> ",
+                "create_account",
+                "Username: ",
+                "NAME",
+                "> ",
+                "d",
+                "Confirm account deletion? (y/n): ",
+            ],
         ):
             for key, sentence in ("\x03", "Interrupt received, shutting down ..."), ("\x04", ""):
                 person = Person(self, self.url)

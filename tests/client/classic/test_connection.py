@@ -1,4 +1,5 @@
-"""The client's end of the classic protocol: replies in order, what is pushed, what cannot be sent."""
+"""The client's end of the classic protocol: replies in order, what is pushed, what cannot be
+sent."""
 
 from __future__ import annotations
 
@@ -65,7 +66,8 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(listed), ("alice", "bob"))
 
     def test_pushed_between_command_and_reply(self) -> None:
-        """A message that comes while a reply is awaited is a message, and the reply is still awaited."""
+        """A message that comes while a reply is awaited is a message, and the reply is still
+        awaited."""
         stored = self.alice.send("bob", "hi")
         self.alice.dataReceived(classic.encode_send("bob", "alice", "hi"))
         self.assertNoResult(stored)
@@ -74,7 +76,8 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.listener.heard, [("bob", "hi")])
 
     def test_to_oneself(self) -> None:
-        """Of the two copies one is a message and one the acknowledgement, and nothing is left over."""
+        """Of the two copies one is a message and one the acknowledgement, and nothing is left
+        over."""
         first, second = self.alice.send("alice", "note"), self.alice.send("alice", "note")
         self.daemon.pump()
         self.assertIsNotNone(self.successResultOf(first))
@@ -85,7 +88,9 @@ class ConnectionTests(SynchronousTestCase):
     def test_to_oneself_delivered_later(self) -> None:
         """A server that delivers to us later has acknowledged all the same."""
         stored = self.alice.send("alice", "note")
-        self.alice.dataReceived(classic.encode_send("alice", "alice", "note") + classic.encode_names([]))
+        self.alice.dataReceived(
+            classic.encode_send("alice", "alice", "note") + classic.encode_names([])
+        )
         self.successResultOf(stored)
         self.assertEqual(self.listener.heard, [])
 
@@ -166,7 +171,8 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.listener.heard, [("disconnected", "")])
 
     def test_left(self) -> None:
-        """What was on its way is still heard; who leaves is not told that the connection is gone."""
+        """What was on its way is still heard; who leaves is not told that the connection is
+        gone."""
         left = self.alice.leave()
         self.alice.dataReceived(classic.encode_send("bob", "alice", "wait"))
         self.assertNoResult(left)

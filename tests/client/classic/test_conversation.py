@@ -145,7 +145,9 @@ class MenuTests(Talk):
         hint = "(Type /msg USER TEXT to send a message, help to see all commands.)"
         self.assertEqual(self.type("hello there"), ["! (invalid command)", hint])
         self.assertEqual(self.type("   "), [])
-        self.assertEqual(self.type("/msg Bobert"), ["! Nothing was sent. Type it like this: /msg USER TEXT"])
+        self.assertEqual(
+            self.type("/msg Bobert"), ["! Nothing was sent. Type it like this: /msg USER TEXT"]
+        )
         self.assertEqual(
             self.type("login"), ["! (invalid command)", "(You are logged in as Alicia already.)"]
         )
@@ -212,7 +214,9 @@ class ArrivalTests(Talk):
         self.begin("alice")
         self.assertTrue(self.page.hidden)
         self.assertEqual(self.page.prompt, "Password: ")
-        self.assertEqual(self.type("wrong", "secret"), ["! wrong password", "(Logged in as: alice)", MENU])
+        self.assertEqual(
+            self.type("wrong", "secret"), ["! wrong password", "(Logged in as: alice)", MENU]
+        )
         self.daemon.online.clear()
         self.begin("alice")
         self.assertEqual(self.type("a", "b", "c"), ["! wrong password"] * 3 + [MENU_BEFORE])
@@ -374,7 +378,9 @@ class EndTests(Talk):
 
         page = Page(True)
         connecting: Deferred[Connection] = Deferred(
-            lambda attempt: attempt.errback(ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 1)))
+            lambda attempt: attempt.errback(
+                ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 1))
+            )
         )
         conversation = Conversation(page, lambda _: connecting)
         ended = conversation.start()

@@ -19,7 +19,9 @@ class PipeTests(Process):
         """The one-liner of the documentation."""
         self.assertEqual(self.script("", "bob", self.url).returncode, 0)
         done = self.script("/msg bob hi\n", "alice", self.url)
-        self.assertEqual((done.stdout, done.stderr), ("CREATING NEW ID: alice\nSent to bob: hi\n", ""))
+        self.assertEqual(
+            (done.stdout, done.stderr), ("CREATING NEW ID: alice\nSent to bob: hi\n", "")
+        )
         self.assertEqual(done.returncode, 0)
         done = self.script("/get\n/list b*\n", "bob", self.url)
         self.assertEqual((done.stdout, done.returncode), ("alice: hi\nAccounts:\n\tbob\n", 0))
@@ -47,7 +49,9 @@ class PipeTests(Process):
         done = self.script("", "alice", self.url)
         self.assertEqual(done.returncode, 1)
         self.assertIn("CHATD_PASSWORD", done.stderr)
-        self.assertEqual(self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n")
+        self.assertEqual(
+            self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n"
+        )
         Path(self.folder, "password").write_text("secret\n")
         done = self.script("/list\n", "alice", self.url, "--password-file", "password")
         self.assertEqual((done.stdout, done.returncode), ("Accounts:\n\talice\n", 0))
@@ -95,7 +99,9 @@ class PipeTests(Process):
                 cwd=self.folder,
                 env=self.environment,
             )
-        self.assertEqual((status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n"))
+        self.assertEqual(
+            (status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n")
+        )
 
     def test_server_stops(self) -> None:
         """The sentence, and a status that says so, though the input goes on."""
@@ -127,7 +133,9 @@ class PipeTests(Process):
         self.assertEqual(done.stderr, "Error:  That host or port is not accepting connections.\n")
         self.assertEqual(done.returncode, 1)
         done = self.script("", "alice", "https://localhost")
-        self.assertEqual(done.stderr, "Error:  Invalid server.  Enter a URL of the form:  chat://host:port\n")
+        self.assertEqual(
+            done.stderr, "Error:  Invalid server.  Enter a URL of the form:  chat://host:port\n"
+        )
         self.assertEqual(done.returncode, 2)
 
     def test_help_and_version(self) -> None:

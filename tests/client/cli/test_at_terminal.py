@@ -83,7 +83,9 @@ class TerminalTests(Process):
         again.answers("Password: ", "hunter3", "wrong password\r\nPassword: ", "hunter2")
         again.sees("#lobby> ")
         self.types(again, "/passwd")
-        again.answers("until now: ", "hunter2", "log in): ", "hunter4", "Password again: ", "hunter4")
+        again.answers(
+            "until now: ", "hunter2", "log in): ", "hunter4", "Password again: ", "hunter4"
+        )
         again.sees("The password is changed", "#lobby> ")
         self.types(again, "/unregister")
         again.answers("(y/n): ", "y", "Password: ", "hunter4")
@@ -92,7 +94,8 @@ class TerminalTests(Process):
         self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
 
     def test_colours(self) -> None:
-        """At a terminal, unless NO_COLOR says otherwise; at a dumb one there is no editing either."""
+        """At a terminal, unless NO_COLOR says otherwise; at a dumb one there is no editing
+        either."""
         alice = self.person("alice")
         self.types(alice, "/quit")
         alice.leaves()
@@ -110,7 +113,8 @@ class TerminalTests(Process):
         self.assertNotIn("\x1b", carl.log.getvalue())
 
     def test_message_while_typing(self) -> None:
-        """What is being typed is neither garbled nor lost, though it wraps and the window changes."""
+        """What is being typed is neither garbled nor lost, though it wraps and the window
+        changes."""
         alice = self.person("alice")
         alice.presses("la " * 40 + "end\x1b[D\x1b[D\x1b[D")
         alice.sees("end")

@@ -22,7 +22,8 @@ class BeginningTests(Talk):
         """Who is a member already does not join again."""
         self.begin()
         self.assertEqual(
-            self.greeting, ["(Logged in as alice. /help shows all commands.)", "(You are talking in #lobby.)"]
+            self.greeting,
+            ["(Logged in as alice. /help shows all commands.)", "(You are talking in #lobby.)"],
         )
         self.assertEqual(self.page.prompt, "#lobby> ")
 
@@ -40,7 +41,9 @@ class BeginningTests(Talk):
         self.client.answers[c.Join] = No("busy", "Too much to do.")
         self.begin()
         self.assertEqual(self.greeting[-1], "! Too much to do.")
-        self.assertEqual(self.type("hello"), ["! You are talking to nobody: /join #ROOM or /to NAME first."])
+        self.assertEqual(
+            self.type("hello"), ["! You are talking to nobody: /join #ROOM or /to NAME first."]
+        )
         self.assertEqual(self.type("/msg bob hi"), ["-> bob: hi"])
 
 
@@ -89,7 +92,10 @@ class CommandTests(Talk):
             ("/join garden", [c.Join(0, "#garden"), *members]),
             ("/leave", [c.Leave(0, "#Garden")]),
             ("/leave #lobby", [c.Leave(0, "#lobby")]),
-            ("/create #garden Seeds and  bulbs", [c.CreateRoom(0, "#garden", "Seeds and  bulbs"), *members]),
+            (
+                "/create #garden Seeds and  bulbs",
+                [c.CreateRoom(0, "#garden", "Seeds and  bulbs"), *members],
+            ),
             ("/create #garden --private X", [c.CreateRoom(0, "#garden", "X", True), *members]),
             ("/create --private #garden", [c.CreateRoom(0, "#garden", "", True), *members]),
             ("/rooms", [c.FindRooms(0, "*")]),
@@ -181,7 +187,9 @@ class CommandTests(Talk):
 
     def test_unknown_command(self) -> None:
         """Is not said to anybody; two slashes are."""
-        self.assertEqual(self.type("/jion #x"), ["! There is no command /jion. Did you mean /join?"])
+        self.assertEqual(
+            self.type("/jion #x"), ["! There is no command /jion. Did you mean /join?"]
+        )
         self.assertEqual(self.asked(), [])
         self.type("//jion")
         self.assertEqual(self.asked(), [c.Send(0, "#lobby", "/jion")])
@@ -190,13 +198,16 @@ class CommandTests(Talk):
         """The server's sentence; an unknown room can be made."""
         self.client.answers[c.Join] = No("unknown-room", "There is no room of that name.")
         self.assertEqual(
-            self.type("/join #x"), ["! There is no room #x, or one has to be invited. /create #x makes it."]
+            self.type("/join #x"),
+            ["! There is no room #x, or one has to be invited. /create #x makes it."],
         )
         self.client.answers[c.Kick] = No("not-allowed", "That takes another role.")
         self.assertEqual(self.type("/kick bob"), ["! That takes another role."])
         self.client.answers[c.Who] = c.People(0, [c.Person("nobody", "unknown")])
         self.assertEqual(self.type("/to nobody"), ["! There is no account nobody."])
-        self.assertEqual(self.type("/to #garden"), ["! You are not in #garden: /join #garden first."])
+        self.assertEqual(
+            self.type("/to #garden"), ["! You are not in #garden: /join #garden first."]
+        )
 
     def test_nothing_to_change(self) -> None:
         """Not there, not seen."""
@@ -253,7 +264,8 @@ class TalkingTests(Talk):
         )
 
     def test_to_somebody(self) -> None:
-        """A message to a person is shown when it is durable; in a room it is pushed, and shown then."""
+        """A message to a person is shown when it is durable; in a room it is pushed, and shown
+        then."""
         self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
         self.assertEqual(self.type("/to bob"), ["(You are talking to Bob.)"])
         self.assertEqual(self.page.prompt, "Bob> ")
@@ -268,7 +280,10 @@ class TalkingTests(Talk):
         """Of all sorts, in words; about what was seen, with its text."""
         for entry, line in (
             (pushed("@alice", "bob", "psst", seq=1, id=10), "bob: psst"),
-            (pushed("@alice", "bob", "psst!", "edit", seq=2, about=10), '* bob edited "psst": psst!'),
+            (
+                pushed("@alice", "bob", "psst!", "edit", seq=2, about=10),
+                '* bob edited "psst": psst!',
+            ),
             (
                 pushed("@alice", "bob", "X", "reaction", seq=3, about=99),
                 "* bob reacted X to an earlier message",
@@ -289,10 +304,16 @@ class TalkingTests(Talk):
                 pushed("#lobby", "bob", "", "reaction", seq=4, about=20),
                 '* bob took a reaction to carl\'s "hi you" in #lobby back',
             ),
-            (pushed("#lobby", "bob", "Frost", "topic", seq=5), "* bob set the topic of #lobby: Frost"),
+            (
+                pushed("#lobby", "bob", "Frost", "topic", seq=5),
+                "* bob set the topic of #lobby: Frost",
+            ),
             (pushed("#lobby", "bob", "", "topic", seq=6), "* bob removed #lobby's topic"),
             (pushed("#lobby", "bob", "private", "access", seq=7), "* bob made #lobby private"),
-            (pushed("#lobby", "bob", "carl moderator", "role", seq=8), "* bob made carl moderator of #lobby"),
+            (
+                pushed("#lobby", "bob", "carl moderator", "role", seq=8),
+                "* bob made carl moderator of #lobby",
+            ),
             (pushed("#lobby", "bob", "carl", "kick", seq=9), "* bob put carl out of #lobby"),
             (pushed("#lobby", "bob", "", "leave", seq=10), "* bob left #lobby"),
         ):
@@ -314,7 +335,9 @@ class TalkingTests(Talk):
         self.client.answers[c.GetBlocked] = c.Names(0, ["Carl"])
         self.client.tell(Connected())
         self.shown()
-        self.client.tell(pushed("#lobby", "carl", "spam"), pushed("#lobby", "carl", "", "leave", seq=2))
+        self.client.tell(
+            pushed("#lobby", "carl", "spam"), pushed("#lobby", "carl", "", "leave", seq=2)
+        )
         self.assertEqual(self.shown(), ["* carl left #lobby"])
         self.type("/unblock carl")
         self.client.tell(pushed("#lobby", "carl", "sorry", seq=3))
@@ -349,7 +372,9 @@ class TalkingTests(Talk):
         self.type("/join #garden")
         self.assertEqual(self.page.prompt, "#Garden> ")
         self.client.tell(c.Left("#Garden", "kicked"))
-        self.assertEqual(self.shown()[-2:], ["* you were put out of #Garden", "(You are talking in #lobby.)"])
+        self.assertEqual(
+            self.shown()[-2:], ["* you were put out of #Garden", "(You are talking in #lobby.)"]
+        )
         self.assertEqual(self.page.prompt, "#lobby> ")
         self.client.logs.pop("#lobby")
         self.client.tell(c.Left("#lobby", "left"))
@@ -358,7 +383,9 @@ class TalkingTests(Talk):
     def test_receipts(self) -> None:
         """Small, and gathered; of edits they are not shown."""
         self.type("/msg bob one", "/msg bob two")
-        self.client.tell(c.Receipt("@bob", "delivered", [1, 2]), c.Receipt("@bob", "delivered", [3]))
+        self.client.tell(
+            c.Receipt("@bob", "delivered", [1, 2]), c.Receipt("@bob", "delivered", [3])
+        )
         self.client.tell(c.Receipt("@bob", "read", [1]), c.Receipt("@alice", "read", [5]))
         self.assertEqual(self.shown(), [])
         self.clock.advance(3)
@@ -366,7 +393,9 @@ class TalkingTests(Talk):
 
     def test_read(self) -> None:
         """What was shown to a person is marked as read, a moment later."""
-        self.client.tell(pushed("@alice", "bob", "one", seq=1), pushed("@alice", "bob", "two", seq=2))
+        self.client.tell(
+            pushed("@alice", "bob", "one", seq=1), pushed("@alice", "bob", "two", seq=2)
+        )
         self.client.tell(pushed("#lobby", "bob", "x", seq=1))
         self.assertEqual(self.asked(), [])
         self.clock.advance(1)
@@ -419,16 +448,29 @@ class HistoryTests(Talk):
     def test_room(self) -> None:
         """Back, page by page; as things are now."""
         self.client.answers[c.History] = [
-            c.Page(0, "#lobby", [self.item(4, "bob", "b"), self.item(5, "bob", "B", "edit", 104)], True),
-            c.Page(0, "#lobby", [self.item(2, "bob", "x"), self.item(3, "bob", "", "delete", 102)], True),
+            c.Page(
+                0, "#lobby", [self.item(4, "bob", "b"), self.item(5, "bob", "B", "edit", 104)], True
+            ),
+            c.Page(
+                0,
+                "#lobby",
+                [self.item(2, "bob", "x"), self.item(3, "bob", "", "delete", 102)],
+                True,
+            ),
             c.Page(0, "#lobby", [self.item(1, "bob", "", "join")]),
         ]
         self.assertEqual(
             self.type("/history 2"),
-            ["(--- earlier ---)", "#lobby <bob> B (edited)", "(--- /history again goes further back ---)"],
+            [
+                "(--- earlier ---)",
+                "#lobby <bob> B (edited)",
+                "(--- /history again goes further back ---)",
+            ],
         )
         self.assertEqual(self.type("/history 2")[1], "#lobby <bob> (deleted)")
-        self.assertEqual(self.type("/history 2")[1:], ["* bob joined #lobby", "(--- that is all ---)"])
+        self.assertEqual(
+            self.type("/history 2")[1:], ["* bob joined #lobby", "(--- that is all ---)"]
+        )
         self.assertEqual(
             self.asked(),
             [
@@ -448,7 +490,9 @@ class HistoryTests(Talk):
         self.shown()
         page = [self.item(1, "bob", "hi"), self.item(2, "carl", "x"), self.item(3, "bob", "fine")]
         self.client.answers[c.History] = c.Page(0, "@alice", page)
-        self.assertEqual(self.type("/history bob")[1:-1], ["bob: hi", "-> bob: and you?", "bob: fine"])
+        self.assertEqual(
+            self.type("/history bob")[1:-1], ["bob: hi", "-> bob: and you?", "bob: fine"]
+        )
         self.assertEqual(len(self.type("/history @me")[1:-1]), 3)
         self.client.answers[c.History] = c.Page(0, "@alice", page, True)
         self.assertEqual(self.type("/history 1 bob")[1:-1], ["bob: fine"])
@@ -456,7 +500,8 @@ class HistoryTests(Talk):
     def test_not_a_member(self) -> None:
         """Then there is nothing to read."""
         self.assertEqual(
-            self.type("/history #garden"), ["! You are not in #garden, so its history is not yours to read."]
+            self.type("/history #garden"),
+            ["! You are not in #garden, so its history is not yours to read."],
         )
 
     def test_blocked(self) -> None:
@@ -637,7 +682,11 @@ class ScriptTests(Talk):
         self.type("/destroy #garden", "/passwd", "new", "/unregister")
         self.assertEqual(
             self.asked(),
-            [c.DeleteRoom(0, "#garden"), c.ChangePassword(0, "old", "new"), c.DeleteAccount(0, "new")],
+            [
+                c.DeleteRoom(0, "#garden"),
+                c.ChangePassword(0, "old", "new"),
+                c.DeleteAccount(0, "new"),
+            ],
         )
         self.assertEqual(self.successResultOf(self.ended), 0)
 
@@ -660,7 +709,9 @@ class ProgramTests(Talk):
         """The server, and who we are."""
         welcome, logged_in = map(json.loads, self.greeting)
         self.assertEqual((welcome["type"], welcome["limits"]["text"]), ("welcome", 65536))
-        self.assertEqual(logged_in, {"type": "logged_in", "name": "alice", "logs": ["@alice", "#lobby"]})
+        self.assertEqual(
+            logged_in, {"type": "logged_in", "name": "alice", "logs": ["@alice", "#lobby"]}
+        )
 
     def test_requests(self) -> None:
         """As JSON; answers carry their `ref`."""
@@ -683,9 +734,14 @@ class ProgramTests(Talk):
             [{"type": "done", "request": "set_topic"}],
         )
         self.client.answers[c.Leave] = No("unknown-room", "There is no room of that name.")
-        refusal = {"type": "refusal", "code": "unknown-room", "sentence": "There is no room of that name."}
+        refusal = {
+            "type": "refusal",
+            "code": "unknown-room",
+            "sentence": "There is no room of that name.",
+        }
         self.assertEqual(
-            self.told('{"leave": {"ref": 8, "room": "#x"}}'), [{**refusal, "request": "leave", "ref": 8}]
+            self.told('{"leave": {"ref": 8, "room": "#x"}}'),
+            [{**refusal, "request": "leave", "ref": 8}],
         )
         self.assertEqual(
             self.asked(), [c.Send(0, "bob", "hi"), c.SetTopic(0, "#lobby", "x"), c.Leave(0, "#x")]
@@ -709,14 +765,26 @@ class ProgramTests(Talk):
         self.client.answers[c.Who] = c.People(0, [c.Person("bob", "on")])
         (members,) = self.told("/who")
         self.assertEqual(members["members"], [{"name": "bob", "role": "owner"}])
-        self.assertEqual(members["people"], [{"name": "bob", "status": "on", "text": "", "seen": 0}])
+        self.assertEqual(
+            members["people"], [{"name": "bob", "status": "on", "text": "", "seen": 0}]
+        )
 
     def test_events(self) -> None:
         """With the catalogue's names."""
-        entry = {"log": "#lobby", "seq": 1, "id": 1, "time": SINCE + 1000, "sender": "bob", "kind": "text"}
+        entry = {
+            "log": "#lobby",
+            "seq": 1,
+            "id": 1,
+            "time": SINCE + 1000,
+            "sender": "bob",
+            "kind": "text",
+        }
         for event, told in (
             (pushed("#lobby", "bob", "hi"), {"type": "pushed", **entry, "body": "hi", "about": 0}),
-            (c.Receipt("@bob", "read", [1]), {"type": "receipt", "log": "@bob", "what": "read", "seqs": [1]}),
+            (
+                c.Receipt("@bob", "read", [1]),
+                {"type": "receipt", "log": "@bob", "what": "read", "seqs": [1]},
+            ),
             (
                 c.Typing("#lobby", "bob", True),
                 {"type": "typing", "log": "#lobby", "name": "bob", "typing": True},
@@ -732,7 +800,9 @@ class ProgramTests(Talk):
     def test_history(self) -> None:
         """As it is stored."""
         self.client.logs["#lobby"].head = 1
-        self.client.answers[c.History] = c.Page(0, "#lobby", [c.Item(1, 5, SINCE, "bob", "text", "hi")])
+        self.client.answers[c.History] = c.Page(
+            0, "#lobby", [c.Item(1, 5, SINCE, "bob", "text", "hi")]
+        )
         (history,) = self.told("/history")
         self.assertEqual((history["entries"][0]["body"], history["more"]), ("hi", False))
 

@@ -52,7 +52,9 @@ class PipeTests(Process):
 
     def test_refused(self) -> None:
         """Refusals on the error output, all else goes on, the status says so."""
-        done = self.script("/msg nobody hi\n/msg\n/jion x\n/msg alice a|||b \u00fc\x1b", "alice", self.url)
+        done = self.script(
+            "/msg nobody hi\n/msg\n/jion x\n/msg alice a|||b \u00fc\x1b", "alice", self.url
+        )
         self.assertEqual(done.stdout.splitlines()[2:], ["alice: a|||b \u00fc^["])
         self.assertIn(USAGE, done.stderr)
         self.assertIn("Did you mean /join?\n", done.stderr)
@@ -65,15 +67,20 @@ class PipeTests(Process):
         done = self.script("", "alice", self.url)
         self.assertEqual(done.returncode, 1)
         self.assertIn("CHATD_PASSWORD", done.stderr)
-        self.assertEqual(self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n")
+        self.assertEqual(
+            self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n"
+        )
         Path(self.folder, "password").write_text("secret\n")
         done = self.script("/passwd\nother\n", "alice", self.url, "--password-file", "password")
         self.assertEqual((done.stderr, done.returncode), ("", 0))
         done = self.script("/unregister\n", "alice", self.url, password="other")
-        self.assertEqual((done.stdout.splitlines()[-1], done.returncode), ("DELETED ACCOUNT: alice", 0))
+        self.assertEqual(
+            (done.stdout.splitlines()[-1], done.returncode), ("DELETED ACCOUNT: alice", 0)
+        )
 
     def test_many(self) -> None:
-        """Thousands of lines, each durable before the client ends, in order; and read again in order."""
+        """Thousands of lines, each durable before the client ends, in order; and read again in
+        order."""
         self.script("", "bob", self.url)
         done = self.script("".join(f"/msg bob {n}\n" for n in range(3000)), "alice", self.url)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -81,7 +88,8 @@ class PipeTests(Process):
         self.assertEqual(sent, [f"-> bob: {n}" for n in range(3000)])
         got = self.script("", "bob", self.url).stdout.splitlines()
         self.assertEqual(
-            [line for line in got if line.startswith("alice: ")], [f"alice: {n}" for n in range(3000)]
+            [line for line in got if line.startswith("alice: ")],
+            [f"alice: {n}" for n in range(3000)],
         )
 
     def test_nobody_reads(self) -> None:

@@ -28,7 +28,8 @@ class ArrivalTests(SynchronousTestCase):
     def arrive(
         self, outcomes: list[Exception | None], *given: str | None, interactive: bool = True
     ) -> Deferred[Any]:
-        """Begin; each try has the next outcome, None: logged in. `given`: name, password, invite."""
+        """Begin; each try has the next outcome, None: logged in. `given`: name, password,
+        invite."""
         self.page = Page(interactive)
         self.tries: list[tuple[Any, ...]] = []
 
@@ -39,7 +40,9 @@ class ArrivalTests(SynchronousTestCase):
                 raise outcome
             return FakeClient("Alice")
 
-        self.arrival = Arrival(self.page, Showing(self.page, Seen(), Clock(), times=False), connect, *given)
+        self.arrival = Arrival(
+            self.page, Showing(self.page, Seen(), Clock(), times=False), connect, *given
+        )
         return Deferred.fromCoroutine(self.arrival.enter())
 
     def answer(self, *pairs: str) -> None:
@@ -122,9 +125,13 @@ class ArrivalTests(SynchronousTestCase):
     def test_no_server(self) -> None:
         """Nobody listens, or it does not speak version 1."""
         failure = self.failureResultOf(self.arrive([ConnectionRefusedError()], "alice"), NotThere)
-        self.assertEqual(str(failure.value), "Error:  That host or port is not accepting connections.")
+        self.assertEqual(
+            str(failure.value), "Error:  That host or port is not accepting connections."
+        )
         failure = self.failureResultOf(self.arrive([Gone("This is no chatd.")], "alice"), NotThere)
-        self.assertIn("This is no chatd. If it is a chatd from before version 1", str(failure.value))
+        self.assertIn(
+            "This is no chatd. If it is a chatd from before version 1", str(failure.value)
+        )
         self.assertIn("--protocol classic", str(failure.value))
 
     def test_end(self) -> None:

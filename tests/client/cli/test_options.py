@@ -88,14 +88,18 @@ class OptionsTests(SynchronousTestCase):
         """Version 1 unless told otherwise, and what only that has."""
         options = parsed("alice", "--invite", "token", "--json", "--times")
         self.assertEqual(
-            (options.classic, options.invite, options.json, options.times), (False, "token", True, True)
+            (options.classic, options.invite, options.json, options.times),
+            (False, "token", True, True),
         )
         self.assertTrue(parsed("--protocol", "classic").classic)
         self.assertFalse(parsed("--protocol=1").classic)
         for arguments, part in (
             (["--protocol", "2"], "1 or classic"),
             (["--protocol", "classic", "--json"], "--json is not for the classic protocol"),
-            (["--protocol", "classic", "--invite", "x"], "--invite is not for the classic protocol"),
+            (
+                ["--protocol", "classic", "--invite", "x"],
+                "--invite is not for the classic protocol",
+            ),
         ):
             self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
 

@@ -7,7 +7,14 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.cli.typing_and_receipts import SAY_AGAIN, STOPPED, Reading, Receipts, Typist, Typists
+from chatd.client.cli.typing_and_receipts import (
+    SAY_AGAIN,
+    STOPPED,
+    Reading,
+    Receipts,
+    Typist,
+    Typists,
+)
 from chatd.codecs import v1_messages as c
 
 

@@ -20,7 +20,9 @@ from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode, server_decoder
 from chatd.core.errors import Fatal, Refused
 
-WELCOME = c.Welcome(0, "chatd", "1", c.Limits(65_536, 256, 256, 256, 1000.0, 98_304), "open", True, 0, 60.0)
+WELCOME = c.Welcome(
+    0, "chatd", "1", c.Limits(65_536, 256, 256, 256, 1000.0, 98_304), "open", True, 0, 60.0
+)
 
 
 class Wire(StringTransport):
@@ -53,7 +55,8 @@ class Wire(StringTransport):
 
 
 class Server:
-    """Accepts connections and answers greetings; all else is kept in `asked`, for the test to answer."""
+    """Accepts connections and answers greetings; all else is kept in `asked`, for the test to
+    answer."""
 
     def __init__(self) -> None:
         self.wire: Wire
@@ -163,7 +166,9 @@ class Library(SynchronousTestCase):
         endpoint: Any = self.server
         for code in ("unknown-account", "wrong-password"):
             self.server.refuse_login = [(code, "no")]
-            failed = self.start(connect("chat://test", "ann", reactor=self.clock, endpoint=endpoint))
+            failed = self.start(
+                connect("chat://test", "ann", reactor=self.clock, endpoint=endpoint)
+            )
             self.assertEqual(self.failureResultOf(failed, Refused).value.code, code)
             self.server.refuse_login = [(code, "no")]
             self.connect("pw", register=True, invite="token")
@@ -191,12 +196,17 @@ class Library(SynchronousTestCase):
         self.assertIn("version 1", str(self.failureResultOf(failed, Fatal).value))
 
     def test_sending(self) -> None:
-        """Accepted, or refused with the server's code; each has a key, greater than the one before."""
-        first, second = self.start(self.client.send("bob", "1")), self.start(self.client.send("bob", "2"))
+        """Accepted, or refused with the server's code; each has a key, greater than the one
+        before."""
+        first, second = (
+            self.start(self.client.send("bob", "1")),
+            self.start(self.client.send("bob", "2")),
+        )
         one, two = self.server.asked
         self.assertLess(one.key, two.key)
         self.server.say(
-            c.Refusal(two.ref, "blocked", "He takes nothing.", 10), c.Accepted(one.ref, "@bob", 1, 9, 0)
+            c.Refusal(two.ref, "blocked", "He takes nothing.", 10),
+            c.Accepted(one.ref, "@bob", 1, 9, 0),
         )
         self.assertEqual(self.successResultOf(first).seq, 1)
         refused = self.failureResultOf(second, Refused).value
@@ -204,11 +214,14 @@ class Library(SynchronousTestCase):
 
     def test_too_long(self) -> None:
         """What the server would not even read is refused here."""
-        refused = self.failureResultOf(self.start(self.client.send("bob", "é" * 32_769)), Refused).value
+        refused = self.failureResultOf(
+            self.start(self.client.send("bob", "é" * 32_769)), Refused
+        ).value
         self.assertEqual((refused.code, self.server.asked), ("text-too-long", []))
 
     def test_events_once_and_acknowledged_when_handled(self) -> None:
-        """An entry that comes again is not told again; one that is being handled is not acknowledged yet."""
+        """An entry that comes again is not told again; one that is being handled is not
+        acknowledged yet."""
         self.server.say(self.server.entry(1), self.server.entry(1), self.server.entry(2))
         taking = self.client.events()
 
@@ -225,7 +238,8 @@ class Library(SynchronousTestCase):
         self.assertEqual([position.seq for position in self.client.positions], [2])
 
     def test_a_lost_connection(self) -> None:
-        """It comes back by itself, says where it was, and sends again what was not answered, in order."""
+        """It comes back by itself, says where it was, and sends again what was not answered, in
+        order."""
         self.listen()
         self.server.say(self.server.entry(1), self.server.entry(2))
         sending = [self.start(self.client.send("bob", text)) for text in "ab"]
@@ -255,7 +269,8 @@ class Library(SynchronousTestCase):
         self.assertEqual(kinds, [Disconnected, Connected])
 
     def test_back_off(self) -> None:
-        """Each attempt waits longer, up to a minute, and never as long as the one of somebody else."""
+        """Each attempt waits longer, up to a minute, and never as long as the one of somebody
+        else."""
         self.listen()
         self.server.down = True
         self.server.wire.lose()

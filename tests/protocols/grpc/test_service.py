@@ -13,7 +13,7 @@ from chatd.codecs import v1_messages as c
 from chatd.core.errors import (
     IllegalName,
     NameTaken,
-    PasswordNeeded,
+    OpenAccountsForbidden,
     PasswordRequired,
     RegistrationClosed,
     UnknownAccount,
@@ -31,7 +31,9 @@ class Context:
     def __init__(self, credentials: str = "") -> None:
         self.metadata = [("user-agent", "test")]
         if credentials:
-            self.metadata.append(("authorization", "Basic " + b64encode(credentials.encode()).decode()))
+            self.metadata.append(
+                ("authorization", "Basic " + b64encode(credentials.encode()).decode())
+            )
 
     def peer(self) -> str:
         """See grpc.ServicerContext."""
@@ -52,11 +54,15 @@ class Calls(SynchronousTestCase):
 
     def call(self, method: Any, request: Any, context: Context | None = None) -> Any:
         """What a call gives; raises what it raises."""
-        return self.successResultOf(Deferred.fromCoroutine(method(request, Caller(context or Context()))))
+        return self.successResultOf(
+            Deferred.fromCoroutine(method(request, Caller(context or Context())))
+        )
 
     def refused(self, kind: Any, method: Any, request: Any, context: Context | None = None) -> None:
         """A call that is refused."""
-        self.failureResultOf(Deferred.fromCoroutine(method(request, Caller(context or Context()))), kind)
+        self.failureResultOf(
+            Deferred.fromCoroutine(method(request, Caller(context or Context()))), kind
+        )
 
     def create(self, name: str) -> None:
         """An account, logged in."""
@@ -99,7 +105,9 @@ class Notices(Calls):
         self.create("mason")
         stream = self.open("mason")
         for pattern in ("ma.+", "x", "(a+)+$", "y" * 300):
-            self.call(self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern=pattern))
+            self.call(
+                self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern=pattern)
+            )
         self.send("mason", "ann", "hi")
         self.send("mason", "nobody", "hi")
         self.send("mason", "#lobby", "hi")
@@ -127,13 +135,15 @@ class Notices(Calls):
         self.assertIsNone(stream.next())
 
     def test_deleting(self) -> None:
-        """The account is gone, the stream ends with the notice; nothing is left for the next of that name."""
+        """The account is gone, the stream ends with the notice; nothing is left for the next of
+        that name."""
         self.create("mason")
         stream = self.open("mason")
         self.ann.done(c.Send(0, "mason", "hi"))
         self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="mason"))
         self.assertEqual(
-            self.read("mason", stream)[-2:], [("ann", "hi"), ("Server", "Your account has been deleted!")]
+            self.read("mason", stream)[-2:],
+            [("ann", "hi"), ("Server", "Your account has been deleted!")],
         )
         self.refused(UnknownAccount, self.service.log_in, pb.LogOutRequest(client_id="mason"))
         self.assertEqual(self.ann.refused(c.Send(0, "mason", "x")), "unknown-account")
@@ -169,7 +179,9 @@ class Notices(Calls):
         """The latest are kept."""
         self.create("mason")
         for number in range(NOTICES + 5):
-            self.call(self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern=f"x{number}"))
+            self.call(
+                self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern=f"x{number}")
+            )
         stream = self.open("mason")
         texts = self.read("mason", stream)
         self.assertEqual(len(texts), NOTICES)
@@ -292,16 +304,22 @@ class Who(Calls):
         self.create("mason")
         for method in (self.service.log_in, self.service.log_out):
             self.refused(UnknownAccount, method, pb.LogOutRequest(client_id="x"))
-        self.refused(UnknownAccount, self.service.delete_account, pb.DeleteAccountRequest(client_id="x"))
+        self.refused(
+            UnknownAccount, self.service.delete_account, pb.DeleteAccountRequest(client_id="x")
+        )
         self.refused(
             UnknownAccount,
             self.service.send_message,
             pb.ChatMessageRequest(sender_id="x", recipient_id="ann"),
         )
         for name in ("mason", "MASON", "ann"):
-            self.refused(NameTaken, self.service.create_account, pb.CreateAccountRequest(client_id=name))
+            self.refused(
+                NameTaken, self.service.create_account, pb.CreateAccountRequest(client_id=name)
+            )
         for name in ("", "a b", "Server", "x" * 33):
-            self.refused(IllegalName, self.service.create_account, pb.CreateAccountRequest(client_id=name))
+            self.refused(
+                IllegalName, self.service.create_account, pb.CreateAccountRequest(client_id=name)
+            )
         self.refused(
             UnknownAccount,
             self.service.send_message,
@@ -342,12 +360,17 @@ class Who(Calls):
         self.house.realm.policy = Policy(open_accounts=False)
         for method, request in (
             (self.service.log_in, pb.LogOutRequest(client_id="mason")),
-            (self.service.send_message, pb.ChatMessageRequest(sender_id="mason", recipient_id="ann")),
+            (
+                self.service.send_message,
+                pb.ChatMessageRequest(sender_id="mason", recipient_id="ann"),
+            ),
             (self.service.delete_account, pb.DeleteAccountRequest(client_id="mason")),
             (self.service.create_account, pb.CreateAccountRequest(client_id="new")),
         ):
-            self.refused(PasswordNeeded, method, request)
+            self.refused(OpenAccountsForbidden, method, request)
         self.house.realm.policy = Policy("closed")
         self.refused(
-            RegistrationClosed, self.service.create_account, pb.CreateAccountRequest(client_id="new")
+            RegistrationClosed,
+            self.service.create_account,
+            pb.CreateAccountRequest(client_id="new"),
         )

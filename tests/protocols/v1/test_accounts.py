@@ -39,7 +39,8 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(stranger.done(c.LogIn(0, "BOB")).name, "bob")
 
     def test_by_invitation(self) -> None:
-        """A token is good for as many accounts as the operator said, and none is lost on a taken name."""
+        """A token is good for as many accounts as the operator said, and none is lost on a taken
+        name."""
         self.house.realm.policy = Policy("invite", open_accounts=False)
         tokens: list[str] = []
         Deferred.fromCoroutine(invites.make(self.house.store, 0, 1)).addCallback(tokens.append)
@@ -60,7 +61,8 @@ class Accounts(SynchronousTestCase):
         self.assertIn(b"New accounts cannot be made here", classic.wire.out)
 
     def test_logging_in(self) -> None:
-        """An unknown name and a wrong password look the same; without a password one has to know the name."""
+        """An unknown name and a wrong password look the same; without a password one has to know
+        the name."""
         stranger = self.house.connect()
         wrong = stranger.ask(c.LogIn(0, "ann", "guess"))
         unknown = stranger.ask(c.LogIn(0, "nobody", "guess"))
@@ -121,7 +123,8 @@ class Accounts(SynchronousTestCase):
         )
 
     def test_logging_out(self) -> None:
-        """What was acknowledged is stored when the answer comes; the connection can be somebody else then."""
+        """What was acknowledged is stored when the answer comes; the connection can be somebody
+        else then."""
         bob = self.house.come("bob")
         bob.done(c.Send(0, "ann", "1"))
         self.ann.send(c.Ack(0, "@ann", 1))
@@ -129,8 +132,8 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(self.ann.refused(c.Send(0, "bob", "x")), "not-logged-in")
         self.ann.done(c.LogIn(0, "bob"))
         again = self.house.connect()
-        (inbox,) = again.done(c.LogIn(0, "ann", "s3cret")).logs
-        self.assertEqual((inbox.head, inbox.upto), (1, 1))
+        (mailbox_log,) = again.done(c.LogIn(0, "ann", "s3cret")).logs
+        self.assertEqual((mailbox_log.head, mailbox_log.upto), (1, 1))
         self.assertEqual(again.texts(), [])
 
     def test_acknowledgements_are_stored_soon(self) -> None:
@@ -156,7 +159,8 @@ class Accounts(SynchronousTestCase):
         stranger.done(c.LogIn(0, "ann", "new"))
 
     def test_deleting(self) -> None:
-        """It takes the password; inbox and places in rooms are gone, others are told, the name is free."""
+        """It takes the password; inbox and places in rooms are gone, others are told, the name is
+        free."""
         other = self.house.connect()
         other.done(c.LogIn(0, "ann", "s3cret"))
         bob = self.house.come("bob", rooms=("#lobby",))

@@ -39,7 +39,11 @@ class Flow(SynchronousTestCase):
         """What means nothing is refused by itself; what breaks the stream is told and ends it."""
         house = WireHouse()
         ann = house.come("ann")
-        ann.raw(b"\x01\x3f\x00\x00\x00\x02\x91\x07" + b"\x01\x0a\x00\x00\x00\x02\x91\x08" + encode(c.Ping(9)))
+        ann.raw(
+            b"\x01\x3f\x00\x00\x00\x02\x91\x07"
+            + b"\x01\x0a\x00\x00\x00\x02\x91\x08"
+            + encode(c.Ping(9))
+        )
         first, second, third = ann.take()
         assert isinstance(first, c.Refusal) and isinstance(second, c.Refusal)
         self.assertEqual((first.ref, first.request, first.code), (7, 63, "unknown-command"))
@@ -63,7 +67,8 @@ class Flow(SynchronousTestCase):
         self.assertEqual(last.code, "too-slow")
 
     def test_a_slow_reader(self) -> None:
-        """Nothing more is pushed to it; when it reads again it gets what it missed from each log, once."""
+        """Nothing more is pushed to it; when it reads again it gets what it missed from each log,
+        once."""
         house = WireHouse()
         ann, bob = house.come("ann", rooms=("#lobby",)), house.come("bob", rooms=("#lobby",))
         ann.wire.room = 0
@@ -93,7 +98,8 @@ class Flow(SynchronousTestCase):
         self.assertEqual(len(ann.told(c.Typing)), 1)
 
     def test_pace(self) -> None:
-        """A connection that sends too much is read from no more for a while; so are all of an account."""
+        """A connection that sends too much is read from no more for a while; so are all of an
+        account."""
         house = WireHouse(rate=10.0, burst_seconds=1.0)
         ann = house.come("ann")
         other = house.connect()
@@ -108,7 +114,8 @@ class Flow(SynchronousTestCase):
         self.assertEqual(other.wire.producerState, "paused")
 
     def test_silence(self) -> None:
-        """Who says nothing is asked, and given up; who answers, stays; classic clients may be silent."""
+        """Who says nothing is asked, and given up; who answers, stays; classic clients may be
+        silent."""
         house = WireHouse()
         ann, bob = house.come("ann"), house.come("bob")
         old = house.connect()
@@ -119,7 +126,9 @@ class Flow(SynchronousTestCase):
         self.assertEqual([type(message) for message in ann.take()], [c.Ping])
         bob.send(c.Pong(0))
         house.clock.advance(idle)
-        self.assertEqual([client.wire.disconnecting for client in (ann, bob, old)], [True, False, False])
+        self.assertEqual(
+            [client.wire.disconnecting for client in (ann, bob, old)], [True, False, False]
+        )
 
     def test_stopping(self) -> None:
         """Everyone is told; what was said before is accepted first."""

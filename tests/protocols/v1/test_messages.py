@@ -23,13 +23,22 @@ class Messages(SynchronousTestCase):
         accepted = self.ann.done(c.Send(0, "BOB", "Grüße 🌱 ||| \n"))
         (pushed,) = self.bob.told(c.Pushed)
         self.assertEqual(
-            (pushed.log, pushed.seq, pushed.id, pushed.time, pushed.sender, pushed.kind, pushed.body),
+            (
+                pushed.log,
+                pushed.seq,
+                pushed.id,
+                pushed.time,
+                pushed.sender,
+                pushed.kind,
+                pushed.body,
+            ),
             ("@bob", 1, accepted.id, accepted.time, "Ann", "text", "Grüße 🌱 ||| \n"),
         )
         self.assertEqual((accepted.log, accepted.seq), ("@bob", 1))
 
     def test_refused(self) -> None:
-        """To nobody, to a room one is not in, too long in bytes; what came before and after goes its way."""
+        """To nobody, to a room one is not in, too long in bytes; what came before and after goes
+        its way."""
         long = "é" * 32_768
         self.ann.send(
             c.Send(1, "bob", "1"),
@@ -39,14 +48,19 @@ class Messages(SynchronousTestCase):
             c.Send(5, "bob", long),
         )
         answers = {
-            answer.ref: answer for answer in self.ann.take() if isinstance(answer, c.Accepted | c.Refusal)
+            answer.ref: answer
+            for answer in self.ann.take()
+            if isinstance(answer, c.Accepted | c.Refusal)
         }
-        codes = {ref: answer.code for ref, answer in answers.items() if isinstance(answer, c.Refusal)}
+        codes = {
+            ref: answer.code for ref, answer in answers.items() if isinstance(answer, c.Refusal)
+        }
         self.assertEqual(codes, {2: "unknown-account", 3: "not-a-member", 4: "text-too-long"})
         self.assertEqual([text for _, _, text in self.bob.texts()], ["1", long])
 
     def test_keys(self) -> None:
-        """The same key is the same message; another text with it is refused; others' keys are their own."""
+        """The same key is the same message; another text with it is refused; others' keys are their
+        own."""
         first = self.ann.done(c.Send(0, "bob", "hi", "k"))
         again = self.ann.done(c.Send(0, "bob", "hi", "k"))
         self.assertEqual((again.seq, again.id, again.time), (first.seq, first.id, first.time))
@@ -56,7 +70,8 @@ class Messages(SynchronousTestCase):
         self.assertEqual([text for _, _, text in self.bob.texts()], ["hi", "ho"])
 
     def test_waiting(self) -> None:
-        """What came while nobody was there is pushed at login, in order; again, until acknowledged."""
+        """What came while nobody was there is pushed at login, in order; again, until
+        acknowledged."""
         self.bob.lose()
         for number in range(600):
             self.ann.send(c.Send(0, "bob", str(number)))
@@ -73,18 +88,19 @@ class Messages(SynchronousTestCase):
         self.assertEqual([text for _, _, text in bob.texts()], expected[100:199] + expected[300:])
 
     def test_positions(self) -> None:
-        """A client that says how far it was is sent what comes after that, whatever others have read."""
+        """A client that says how far it was is sent what comes after that, whatever others have
+        read."""
         for number in range(5):
             self.ann.done(c.Send(0, "bob", str(number)))
         self.bob.done(c.Ack(0, "@bob", 5))
         stranger = self.house.connect()
-        (inbox,) = stranger.done(c.LogIn(0, "bob")).logs
+        (mailbox_log,) = stranger.done(c.LogIn(0, "bob")).logs
         self.assertEqual(stranger.texts(), [])
         for seq, texts in ((2, ["2", "3", "4"]), (5, []), (0, ["0", "1", "2", "3", "4"]), (6, [])):
             device = self.house.connect()
-            device.done(c.LogIn(0, "bob", None, [c.Position("@bob", inbox.since, seq)]))
+            device.done(c.LogIn(0, "bob", None, [c.Position("@bob", mailbox_log.since, seq)]))
             self.assertEqual([text for _, _, text in device.texts()], texts)
-        device.done(c.LogIn(0, "bob", None, [c.Position("@bob", inbox.since - 1, 2)]))
+        device.done(c.LogIn(0, "bob", None, [c.Position("@bob", mailbox_log.since - 1, 2)]))
         self.assertEqual(device.texts(), [], "that was another Bob")
 
     def test_wrong_acknowledgements(self) -> None:
@@ -95,7 +111,10 @@ class Messages(SynchronousTestCase):
         self.assertEqual(self.bob.refused(c.Ack(0, "#lobby", 1)), "unknown-log")
         for _ in range(200):
             self.ann.send(c.Send(0, "bob", "x"))
-        codes = [getattr(self.bob.ask(c.Ack(0, "@bob", seq, seq)), "code", "") for seq in range(3, 200, 2)]
+        codes = [
+            getattr(self.bob.ask(c.Ack(0, "@bob", seq, seq)), "code", "")
+            for seq in range(3, 200, 2)
+        ]
         self.assertEqual(set(codes), {"", "too-many-gaps"})
         self.assertEqual(codes.count(""), 64)
 
@@ -107,13 +126,17 @@ class Messages(SynchronousTestCase):
             [(each.what, each.seqs) for each in self.ann.told(c.Receipt)], [("delivered", [1, 2])]
         )
         self.bob.done(c.MarkRead(0, "@bob", 1))
-        self.assertEqual([(each.what, each.seqs) for each in self.ann.told(c.Receipt)], [("read", [1])])
+        self.assertEqual(
+            [(each.what, each.seqs) for each in self.ann.told(c.Receipt)], [("read", [1])]
+        )
         states = self.ann.done(c.GetReceipts(0, "@bob", [*seqs, 9])).states
         self.assertEqual(
             [(state.seq, state.delivered, state.read) for state in states],
             [(1, True, True), (2, True, False), (3, False, False)],
         )
-        self.assertEqual(self.bob.done(c.GetReceipts(0, "@bob", seqs)).states, [], "they are not his")
+        self.assertEqual(
+            self.bob.done(c.GetReceipts(0, "@bob", seqs)).states, [], "they are not his"
+        )
         self.ann.done(c.Hello(0, "test", "2", []))
         self.bob.done(c.Ack(0, "@bob", 3))
         self.assertEqual(self.ann.told(c.Receipt), [])
@@ -133,7 +156,8 @@ class Messages(SynchronousTestCase):
         )
 
     def test_edits(self) -> None:
-        """The author corrects and deletes, nobody else does; entries refer to the message by its id."""
+        """The author corrects and deletes, nobody else does; entries refer to the message by its
+        id."""
         sent = self.ann.done(c.Send(0, "bob", "helo"))
         self.ann.done(c.Edit(0, "@bob", sent.seq, "hello"))
         self.assertEqual(self.bob.refused(c.Edit(0, "@bob", sent.seq, "ha")), "not-the-author")
@@ -143,7 +167,9 @@ class Messages(SynchronousTestCase):
         self.assertEqual(self.ann.refused(c.Edit(0, "#lobby", 1, "x")), "unknown-entry")
         self.ann.done(c.Retract(0, "@bob", sent.seq))
         kinds = [(each.kind, each.body, each.about) for each in self.bob.told(c.Pushed)]
-        self.assertEqual(kinds, [("text", "helo", 0), ("edit", "hello", sent.id), ("delete", "", sent.id)])
+        self.assertEqual(
+            kinds, [("text", "helo", 0), ("edit", "hello", sent.id), ("delete", "", sent.id)]
+        )
 
     def test_reactions(self) -> None:
         """They go to the other end, whichever that is."""
@@ -156,7 +182,8 @@ class Messages(SynchronousTestCase):
         self.assertEqual(eve.refused(c.React(0, "@bob", sent.seq, "x")), "unknown-entry")
 
     def test_history(self) -> None:
-        """Forwards and backwards, page by page, of what one may read; long texts come in short pages."""
+        """Forwards and backwards, page by page, of what one may read; long texts come in short
+        pages."""
         for number in range(10):
             self.ann.done(c.Send(0, "bob", str(number)))
 
@@ -171,14 +198,20 @@ class Messages(SynchronousTestCase):
         for _ in range(9):
             self.ann.done(c.Send(0, "bob", "x" * 65_000))
         page = self.bob.done(c.History(0, "@bob", 0, 99, 100))
-        self.assertEqual(([entry.seq for entry in page.entries], page.more), ([16, 17, 18, 19], True))
+        self.assertEqual(
+            ([entry.seq for entry in page.entries], page.more), ([16, 17, 18, 19], True)
+        )
 
     def test_blocking(self) -> None:
         """Who is blocked hears it, with a message, an edit or a reaction; until unblocked."""
         sent = self.bob.done(c.Send(0, "ann", "grr"))
         self.ann.done(c.Block(0, "BOB"))
         self.assertEqual(self.ann.done(c.GetBlocked(0)).names, ["bob"])
-        for message in (c.Send(0, "ann", "x"), c.Edit(0, "@ann", sent.seq, "x"), c.React(0, "@ann", 1, "x")):
+        for message in (
+            c.Send(0, "ann", "x"),
+            c.Edit(0, "@ann", sent.seq, "x"),
+            c.React(0, "@ann", 1, "x"),
+        ):
             self.assertEqual(self.bob.refused(message), "blocked")
         self.ann.done(c.Block(0, "bob", False))
         self.bob.done(c.Send(0, "ann", "sorry"))

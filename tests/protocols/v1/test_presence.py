@@ -57,7 +57,8 @@ class People(SynchronousTestCase):
         self.assertEqual(self.states(self.ann), [("Bob", "on", "", 0)])
 
     def test_hiding(self) -> None:
-        """Who hides looks as if never there, and nobody hears of their coming and going; it is kept."""
+        """Who hides looks as if never there, and nobody hears of their coming and going; it is
+        kept."""
         self.ann.done(c.Who(0, ["bob"], True))
         self.bob.done(c.SetPresence(0, hidden=True))
         self.assertEqual(self.states(self.ann), [("Bob", "off", "", 0)])
@@ -81,7 +82,8 @@ class People(SynchronousTestCase):
         self.assertEqual(ann.told(c.Presence), [])
 
     def test_typing(self) -> None:
-        """Told to the person or the room, not to oneself, not by who is blocked, and only if wanted."""
+        """Told to the person or the room, not to oneself, not by who is blocked, and only if
+        wanted."""
         for person in (self.ann, self.bob):
             person.done(c.Join(0, "#lobby"))
         deaf = self.house.come("deaf", rooms=("#lobby",))

@@ -10,7 +10,8 @@ from chatd.codecs import v1_messages as c
 from tests.doubles.v1_clients import WireClient, WireHouse
 
 OK = "ok"
-# For each thing that can be done: what the owner, a moderator, a member and a stranger of a public room hear.
+# For each thing that can be done: what the owner, a moderator, a member and a stranger of a public
+# room hear.
 RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
     "speak": (lambda: c.Send(0, "#den", "hi"), (OK, OK, OK, "not-a-member")),
     "topic": (lambda: c.SetTopic(0, "#den", "new"), (OK, OK, "not-allowed", "not-a-member")),
@@ -63,7 +64,9 @@ class Rights(SynchronousTestCase):
                 owner.done(c.Send(0, "#den", "x"))
                 if what == "retract":
                     seq = others[1].done(c.Send(0, "#den", "bad")).seq
-                    self.assertEqual(heard(people[place], c.Retract(0, "#den", seq)), answer, (what, place))
+                    self.assertEqual(
+                        heard(people[place], c.Retract(0, "#den", seq)), answer, (what, place)
+                    )
                     continue
                 self.assertEqual(heard(people[place], message()), answer, (what, place))
 
@@ -91,12 +94,14 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(self.bob.texts(), [("#lobby", "bob", "join")])
 
     def test_talking(self) -> None:
-        """All members hear all, the speaker included, from where they joined; notices tell what happens."""
+        """All members hear all, the speaker included, from where they joined; notices tell what
+        happens."""
         self.ann.done(c.CreateRoom(0, "#Den", "bears"))
         self.ann.done(c.Send(0, "#den", "before"))
         state = self.bob.done(c.Join(0, "#den")).state
         self.assertEqual(
-            (state.room.room, state.room.topic, state.room.members, state.head), ("#Den", "bears", 2, 2)
+            (state.room.room, state.room.topic, state.room.members, state.head),
+            ("#Den", "bears", 2, 2),
         )
         self.bob.done(c.Send(0, "#DEN", "hi"))
         self.ann.done(c.SetTopic(0, "#den", "honey"))
@@ -105,7 +110,9 @@ class Rooms(SynchronousTestCase):
         self.bob.done(c.Leave(0, "#den"))
         told = ["join", "hi", "topic honey", "access private", "role bob moderator"]
         self.assertEqual([text for _, _, text in self.bob.texts()], told)
-        self.assertEqual([text for _, _, text in self.ann.texts()], ["join", "before", *told, "leave"])
+        self.assertEqual(
+            [text for _, _, text in self.ann.texts()], ["join", "before", *told, "leave"]
+        )
 
     def test_those_who_were_away_catch_up(self) -> None:
         """From what they have acknowledged on."""
@@ -116,7 +123,9 @@ class Rooms(SynchronousTestCase):
         for number in range(300):
             self.ann.send(c.Send(0, "#den", str(number)))
         bob = self.house.come_raw("bob")
-        self.assertEqual([text for _, _, text in bob.texts()], [str(number) for number in range(300)])
+        self.assertEqual(
+            [text for _, _, text in bob.texts()], [str(number) for number in range(300)]
+        )
 
     def test_private(self) -> None:
         """Others do not even learn that it is there; who is invited gets an entry and may join."""
@@ -131,18 +140,23 @@ class Rooms(SynchronousTestCase):
         self.assertEqual([room.room for room in self.bob.done(c.FindRooms(0)).rooms], ["#lobby"])
         self.ann.done(c.Invite(0, "#den", "BOB"))
         self.assertEqual(self.bob.texts(), [("@bob", "Ann", "invite #den")])
-        self.assertEqual([room.role for room in self.bob.done(c.FindRooms(0, "#d*")).rooms], ["invited"])
+        self.assertEqual(
+            [room.role for room in self.bob.done(c.FindRooms(0, "#d*")).rooms], ["invited"]
+        )
         self.assertEqual(self.bob.refused(c.FindMembers(0, "#den")), "not-a-member")
         members = self.ann.done(c.FindMembers(0, "#den")).members
         self.assertEqual(
-            [(member.name, member.role) for member in members], [("Ann", "owner"), ("bob", "invited")]
+            [(member.name, member.role) for member in members],
+            [("Ann", "owner"), ("bob", "invited")],
         )
         self.bob.done(c.Join(0, "#den"))
         self.ann.done(c.Kick(0, "#den", "bob"))
         self.assertEqual(self.bob.refused(c.Join(0, "#den")), "unknown-room")
         self.ann.done(c.Invite(0, "#den", "bob"))
         self.ann.done(c.Kick(0, "#den", "bob"))
-        self.assertEqual(self.bob.refused(c.Join(0, "#den")), "unknown-room", "the invitation was taken back")
+        self.assertEqual(
+            self.bob.refused(c.Join(0, "#den")), "unknown-room", "the invitation was taken back"
+        )
 
     def test_kicked(self) -> None:
         """They hear it, read no more of it, and begin anew when they join again."""
@@ -169,7 +183,8 @@ class Rooms(SynchronousTestCase):
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_succession(self) -> None:
-        """An owner who leaves is followed by a moderator, else by who came first; the last one ends it."""
+        """An owner who leaves is followed by a moderator, else by who came first; the last one ends
+        it."""
         eve = self.house.come("eve")
         self.ann.done(c.CreateRoom(0, "#den"))
         self.bob.done(c.Join(0, "#den"))
@@ -186,13 +201,16 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(self.bob.done(c.History(0, "#den")).entries[0].kind, "join")
 
     def test_deleted(self) -> None:
-        """Its members hear it; another room of that name is another room, for those who were away as well."""
+        """Its members hear it; another room of that name is another room, for those who were away
+        as well."""
         self.ann.done(c.CreateRoom(0, "#den"))
         self.bob.done(c.Join(0, "#den"))
         self.bob.lose()
         self.house.now += 1
         self.ann.done(c.DeleteRoom(0, "#den"))
-        self.assertEqual([(left.room, left.reason) for left in self.ann.told(c.Left)], [("#den", "deleted")])
+        self.assertEqual(
+            [(left.room, left.reason) for left in self.ann.told(c.Left)], [("#den", "deleted")]
+        )
         self.assertEqual(self.ann.refused(c.Send(0, "#den", "x")), "not-a-member")
         self.ann.done(c.CreateRoom(0, "#den"))
         logs = self.house.connect().done(c.LogIn(0, "bob")).logs
@@ -201,14 +219,17 @@ class Rooms(SynchronousTestCase):
     def test_roles(self) -> None:
         """There are three, for members; nobody makes themselves less than an owner."""
         self.ann.done(c.CreateRoom(0, "#den"))
-        self.assertEqual(self.ann.refused(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member")
+        self.assertEqual(
+            self.ann.refused(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member"
+        )
         self.bob.done(c.Join(0, "#den"))
         self.assertEqual(self.ann.refused(c.SetRole(0, "#den", "bob", "king")), "unknown-role")
         self.assertEqual(self.ann.refused(c.SetRole(0, "#den", "ann", "member")), "unknown-role")
         self.ann.done(c.SetRole(0, "#den", "bob", "owner"))
         members = self.ann.done(c.FindMembers(0, "#den")).members
         self.assertEqual(
-            [(member.name, member.role) for member in members], [("Ann", "moderator"), ("bob", "owner")]
+            [(member.name, member.role) for member in members],
+            [("Ann", "moderator"), ("bob", "owner")],
         )
 
     def test_names_and_bounds(self) -> None:
@@ -236,6 +257,8 @@ class Rooms(SynchronousTestCase):
         for name in ("x1", "x2", "x3"):
             self.house.come(name, rooms=("#lobby",))
         page = self.bob.done(c.FindMembers(0, "#lobby", "", 2))
-        self.assertEqual(([member.name for member in page.members], page.more), (["x1", "x2"], True))
+        self.assertEqual(
+            ([member.name for member in page.members], page.more), (["x1", "x2"], True)
+        )
         page = self.bob.done(c.FindMembers(0, "#lobby", "x2", 2))
         self.assertEqual(([member.name for member in page.members], page.more), (["x3"], False))

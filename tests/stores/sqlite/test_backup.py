@@ -54,7 +54,9 @@ class Copies(_Copying):
 
     def pairs(self, first: int, last: int) -> list[Append]:
         """Two appends for each number, which belong together."""
-        return [said(log, f"{n} {TEXT}", f"k{n:05}") for n in range(first, last) for log in ("@a", "@b")]
+        return [
+            said(log, f"{n} {TEXT}", f"k{n:05}") for n in range(first, last) for log in ("@a", "@b")
+        ]
 
     async def opened(self) -> SQLiteStore:
         """The copy, as a store."""
@@ -65,7 +67,8 @@ class Copies(_Copying):
         return store
 
     async def test_while_appends_go_on(self) -> None:
-        """All that was answered before; all or nothing of a batch that came later, and nothing after that."""
+        """All that was answered before; all or nothing of a batch that came later, and nothing
+        after that."""
         await self.store.create("account", "Ann", b"1")
         for first in range(0, 1000, 100):
             await self.say(*self.pairs(first, first + 100))

@@ -1,4 +1,5 @@
-"""Senders' own keys in the SQLite store: in the tail, in the index, in both, and after their entries."""
+"""Senders' own keys in the SQLite store: in the tail, in the index, in both, and after their
+entries."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ class Resending(WithWriter):
         self.say(said("@a", "x", "k"))
         self.assertEqual(self.say(said("@a", "x", "k")), [(1, True)])
         self.reopen()
-        self.assertEqual(self.say(said("@a", "x", "k"), said("@a", "y", "l")), [(1, True), (2, False)])
+        self.assertEqual(
+            self.say(said("@a", "x", "k"), said("@a", "y", "l")), [(1, True), (2, False)]
+        )
 
     def test_from_the_index(self) -> None:
         """Keys that rose, and one that did not, before and after a restart."""
@@ -109,7 +112,9 @@ class Resending(WithWriter):
     def test_what_is_about_another_entry(self) -> None:
         """Kept and compared whatever the kind."""
         self.say(Append("@a", 1, 2, "ann", "x", NOBODY, key="k", about=77))
-        self.assertEqual(self.say(Append("@a", 1, 2, "ann", "x", NOBODY, key="k", about=77)), [(1, True)])
+        self.assertEqual(
+            self.say(Append("@a", 1, 2, "ann", "x", NOBODY, key="k", about=77)), [(1, True)]
+        )
         (entry,) = self.ask(lambda writer: writer.read("@a", 0, 9))
         self.assertEqual((entry.kind, entry.about), ("text", 77))
 
@@ -123,7 +128,9 @@ class Resending(WithWriter):
         failed = [said("@a", "x", "k1"), said("@a", "y", "k2"), said("@a", "fault")]
         self.assertIn("injected", self.writer.commit(list(failed)) or "")
         self.assertEqual([(append.seq, append.resent) for append in failed], [(0, False)] * 3)
-        self.assertEqual(self.say(said("@a", "other", "k2"), said("@a", "x", "k1")), [(2, False), (1, True)])
+        self.assertEqual(
+            self.say(said("@a", "other", "k2"), said("@a", "x", "k1")), [(2, False), (1, True)]
+        )
 
     def test_indexing_that_failed(self) -> None:
         """Nothing is forgotten, and it is done later."""
@@ -134,10 +141,14 @@ class Resending(WithWriter):
         self.index()
         self.writer.connection.execute("DROP TRIGGER fault")
         self.assertEqual(len(self.writer._tail), 2)
-        self.assertEqual(self.say(said("@a", "x", "k1"), said("@a", "y", "k0")), [(1, True), (2, True)])
+        self.assertEqual(
+            self.say(said("@a", "x", "k1"), said("@a", "y", "k0")), [(1, True), (2, True)]
+        )
         self.index()
         self.assertEqual(len(self.writer._tail), 0)
-        self.assertEqual(self.say(said("@a", "x", "k1"), said("@a", "y", "k0")), [(1, True), (2, True)])
+        self.assertEqual(
+            self.say(said("@a", "x", "k1"), said("@a", "y", "k0")), [(1, True), (2, True)]
+        )
 
 
 class FreeAgain(WithWriter):
@@ -205,7 +216,9 @@ class FreeAgain(WithWriter):
         self.say(said("@a", "old", "k2"))
         again = [said("@a", "new", "k1"), said("@a", "new", "k2")]
         self.commit(said("@a", "old", "k3"), Call(lambda writer: writer.drop("@a")), *again)
-        self.assertEqual([(append.seq, append.resent) for append in again], [(1, False), (2, False)])
+        self.assertEqual(
+            [(append.seq, append.resent) for append in again], [(1, False), (2, False)]
+        )
         self.check("k3", 3)
 
     def test_nothing_is_left(self) -> None:
@@ -215,7 +228,9 @@ class FreeAgain(WithWriter):
             self.index()
         self.trim(3)
         self.index()
-        self.assertEqual(self.say(said("@a", "x", "k7"), said("@a", "x", "k0")), [(4, True), (5, True)])
+        self.assertEqual(
+            self.say(said("@a", "x", "k7"), said("@a", "x", "k0")), [(4, True), (5, True)]
+        )
         self.ask(lambda writer: writer.drop("@a"))
         self.index()
         for table in ("entries", "places", "keys", "key_runs", "rubbish"):

@@ -14,7 +14,8 @@ from tests.doubles.folders import folder
 
 
 class Opening(SynchronousTestCase):
-    """Only a file that is ours, whole, free and not from the future is opened, and no other is changed."""
+    """Only a file that is ours, whole, free and not from the future is opened, and no other is
+    changed."""
 
     def setUp(self) -> None:
         self.path = os.path.join(folder(self), "chatd.db")
@@ -32,7 +33,8 @@ class Opening(SynchronousTestCase):
         return connection
 
     def refusal(self) -> str:
-        """The sentence with which the file is refused; nothing in its folder has changed by then."""
+        """The sentence with which the file is refused; nothing in its folder has changed by
+        then."""
         folder = Path(self.path).parent
         before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
         sentence = str(self.assertRaises(StoreUnusable, check, self.path))

@@ -53,7 +53,8 @@ class Patience(SynchronousTestCase):
         self.assertEqual(self.batches, [1, 2])
 
     def test_under_load(self) -> None:
-        """After a large batch the next one collects for a moment, but not until it is as large as that."""
+        """After a large batch the next one collects for a moment, but not until it is as large as
+        that."""
         self.say(_MANY)
         self.reactor.advance(0)
         self.say(1)

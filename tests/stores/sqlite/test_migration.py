@@ -17,7 +17,8 @@ INDEXED, TAIL = 60, 40
 
 
 class FromTheFirstSchema(WithWriter):
-    """Two logs, one of them trimmed to seq 10 and not swept yet; every other entry of @a has a key."""
+    """Two logs, one of them trimmed to seq 10 and not swept yet; every other entry of @a has a
+    key."""
 
     def open(self) -> Writer:
         """The first time, the file is made."""
@@ -32,7 +33,9 @@ class FromTheFirstSchema(WithWriter):
         """As the daemon of that time did."""
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN")
-        connection.executemany("INSERT INTO logs (name, trimmed) VALUES (?, ?)", [("@a", 10), ("@b", 0)])
+        connection.executemany(
+            "INSERT INTO logs (name, trimmed) VALUES (?, ?)", [("@a", 10), ("@b", 0)]
+        )
         for place in range(1, INDEXED + TAIL + 1):
             log, seq = 2 - place % 2, (place + 1) // 2
             key = f"k{seq:03}" if log == 1 and seq % 2 else None
@@ -42,7 +45,9 @@ class FromTheFirstSchema(WithWriter):
                 (place, log, seq, 1000 + place, 2000 + place, f"text {seq}", key),
             )
             if place <= INDEXED:
-                connection.execute("INSERT INTO places (log, seq, place) VALUES (?, ?, ?)", (log, seq, place))
+                connection.execute(
+                    "INSERT INTO places (log, seq, place) VALUES (?, ?, ?)", (log, seq, place)
+                )
         connection.execute("UPDATE progress SET placed = ?", (INDEXED,))
         connection.execute("INSERT INTO rubbish (log, upto) VALUES (1, 10)")
         connection.execute(
@@ -71,7 +76,8 @@ class FromTheFirstSchema(WithWriter):
         (version,) = self.writer.connection.execute("PRAGMA user_version").fetchone()
         self.assertEqual(version, len(migrations()))
         self.assertEqual(
-            self.writer.connection.execute("SELECT version, body FROM documents").fetchall(), [(3, b"\1")]
+            self.writer.connection.execute("SELECT version, body FROM documents").fetchall(),
+            [(3, b"\1")],
         )
 
     def test_it_goes_on(self) -> None:
@@ -81,5 +87,7 @@ class FromTheFirstSchema(WithWriter):
         for step in (self.index, self.reopen):
             step()
             self.assertEqual(self.say(*new), [(51, True), (52, True), (51, True)])
-        (about,) = self.writer.connection.execute("SELECT count(*) FROM entries WHERE about").fetchone()
+        (about,) = self.writer.connection.execute(
+            "SELECT count(*) FROM entries WHERE about"
+        ).fetchone()
         self.assertEqual(about, 0)

@@ -1,5 +1,5 @@
-"""The writer of the SQLite store, one step after another on one thread: any sequence of commits, of chores
-between them, of faults in either and of restarts, against a plain model."""
+"""The writer of the SQLite store, one step after another on one thread: any sequence of commits, of
+chores between them, of faults in either and of restarts, against a plain model."""
 
 from __future__ import annotations
 
@@ -65,7 +65,15 @@ class Play:
         """An append with a new id."""
         number = next(self.ids)
         return Append(
-            log, number, number + 1000, sender, body, NOBODY, kind=kind, key=key, about=int(kind is EDIT)
+            log,
+            number,
+            number + 1000,
+            sender,
+            body,
+            NOBODY,
+            kind=kind,
+            key=key,
+            about=int(kind is EDIT),
         )
 
     def store(self, append: Append) -> tuple[int, int, int, bool] | type[KeyReused]:
@@ -75,7 +83,11 @@ class Play:
             seq = log.keys.get((append.sender, append.key), 0)
             if seq > log.trimmed:
                 first = log.entries[seq - 1]
-                if (first.kind, first.body, first.about) != (append.kind, append.body, append.about):
+                if (first.kind, first.body, first.about) != (
+                    append.kind,
+                    append.body,
+                    append.about,
+                ):
                     return KeyReused
                 return seq, first.id, first.time, True
             log.keys[append.sender, append.key] = len(log.entries) + 1
@@ -121,7 +133,8 @@ class Play:
         self._check_refused(batch)
 
     def fail_after_all(self, *items: tuple[Any, ...]) -> None:
-        """A batch of appends that is written, and then comes to nothing because of a call behind them."""
+        """A batch of appends that is written, and then comes to nothing because of a call behind
+        them."""
         batch: list[Any] = [self.append(*values) for _, *values in items]
         self.writer.commit([*batch, Call(_fault)])
         self._check_refused(batch)
@@ -194,7 +207,9 @@ class Play:
         self.expect(self.writer.chores, False, "chores without end")
         self.check()
         self.expect(self.rows("SELECT * FROM rubbish"), [], "rubbish")
-        places = [(name, entry.seq, entry.id) for name in LOGS for entry in self.log(name).readable()]
+        places = [
+            (name, entry.seq, entry.id) for name in LOGS for entry in self.log(name).readable()
+        ]
         found = self.rows(
             "SELECT name, p.seq, e.id FROM places AS p JOIN entries AS e USING (place)"
             " JOIN logs ON logs.id = p.log"
@@ -210,7 +225,9 @@ class Play:
             self.expect(max(run.values()), last, "the last of a run")
             self.expect(last > self.log(name).trimmed, True, "a run of nothing")
             # Of a run some may be gone before the rest.
-            keys += [(name, sender, key, seq) for key, seq in run.items() if seq > self.log(name).trimmed]
+            keys += [
+                (name, sender, key, seq) for key, seq in run.items() if seq > self.log(name).trimmed
+            ]
         # After a crash between two steps of the index, a key may be in both.
         self.expect(
             sorted(set(keys)),
@@ -247,13 +264,16 @@ _append = st.tuples(
     st.sampled_from([TEXT, TEXT, EDIT]),
 )
 _call = st.tuples(
-    st.sampled_from(["trim", "trim", "drop", "head", "read"]), st.sampled_from(LOGS), st.integers(0, 12)
+    st.sampled_from(["trim", "trim", "drop", "head", "read"]),
+    st.sampled_from(LOGS),
+    st.integers(0, 12),
 )
 _steps = st.one_of(
     st.tuples(st.just("commit"), st.lists(st.one_of(_append, _append, _append, _call), max_size=8)),
     st.tuples(st.just("commit"), st.lists(_append, min_size=4, max_size=12)),
     st.tuples(
-        st.sampled_from(["fail_to_commit", "fail_after_all"]), st.lists(_append, min_size=1, max_size=6)
+        st.sampled_from(["fail_to_commit", "fail_after_all"]),
+        st.lists(_append, min_size=1, max_size=6),
     ),
     st.tuples(st.just("tidy"), st.just(())),
     st.tuples(st.just("tidy"), st.just(())),
@@ -263,7 +283,9 @@ _steps = st.one_of(
 )
 
 
-def said(log: str = "@a", key: str | None = None, body: str = "x", sender: str = "ann") -> tuple[Any, ...]:
+def said(
+    log: str = "@a", key: str | None = None, body: str = "x", sender: str = "ann"
+) -> tuple[Any, ...]:
     """An append of a text."""
     return ("append", log, sender, key, body, TEXT)
 
@@ -312,7 +334,10 @@ class Sequences(Small):
         self.play(
             [
                 ("commit", [said("@a", key) for key in "klm"] + [said("@b")]),
-                ("fail_to_commit", [said("@a", "n"), said("@b", "k"), said("@b", "l"), said("@a", "o")]),
+                (
+                    "fail_to_commit",
+                    [said("@a", "n"), said("@b", "k"), said("@b", "l"), said("@a", "o")],
+                ),
                 *[("tidy", ())] * 5,
                 ("commit", [said("@b", "n"), said("@b", "o"), said("@a", "n"), said("@b", "l")]),
                 ("check", ()),

@@ -1,4 +1,5 @@
-"""The store in an SQLite file keeps the contract, and what a file adds to it: faults and restarts."""
+"""The store in an SQLite file keeps the contract, and what a file adds to it: faults and
+restarts."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class SQLiteSequences(SequenceContract):
     @bounded
     @any_script
     def test_any_sequence_with_an_eager_index(self, script: Script) -> None:
-        """The same when the tail goes to the index every few entries, log by log, with calls in between."""
+        """The same when the tail goes to the index every few entries, log by log, with calls in
+        between."""
         self.patch(sqlite_writer, "INDEX_AT", 3)
         self.patch(sqlite_tail, "_STEP", 1)
         self.play(script)
@@ -80,7 +82,9 @@ class Restart(InFile):
         await self.store.update("account", "Ann", 1, b"2")
         await self.reopen()
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "2"])
-        again, third, after_trim = await self.say(said("@a", "1", "k"), said("@a", "3"), said("@b", "4"))
+        again, third, after_trim = await self.say(
+            said("@a", "1", "k"), said("@a", "3"), said("@b", "4")
+        )
         self.assertEqual((again.seq, third.seq, after_trim.seq), (1, 3, 2))
         document = await self.store.get("account", "Ann")
         assert document is not None
@@ -94,12 +98,16 @@ class Restart(InFile):
             await self.say(*[said(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
         indexed = 0
         while indexed < 40:
-            indexed = await count(lambda w: w.connection.execute("SELECT count(*) FROM places").fetchone()[0])
+            indexed = await count(
+                lambda w: w.connection.execute("SELECT count(*) FROM places").fetchone()[0]
+            )
         self.patch(sqlite_writer, "INDEX_AT", 1000)
         await self.say(*[said(f"@{n % 3}", str(n)) for n in range(100, 130)])
         for _ in range(2):
             bodies = [[e.body for e in await self.store.read(f"@{log}", 5, 99)] for log in range(3)]
-            self.assertEqual(bodies, [[str(n) for n in range(130) if n % 3 == log][5:] for log in range(3)])
+            self.assertEqual(
+                bodies, [[str(n) for n in range(130) if n % 3 == log][5:] for log in range(3)]
+            )
             for after in range(44):
                 page = await self.store.read("@0", after, 4)
                 self.assertEqual([e.seq for e in page], list(range(after + 1, min(after + 5, 45))))
@@ -118,7 +126,9 @@ class Restart(InFile):
         await self.store.stop()
         connection = sqlite3.connect(self.path)
         self.addCleanup(connection.close)
-        left = connection.execute("SELECT count(*), (SELECT count(*) FROM rubbish) FROM entries").fetchone()
+        left = connection.execute(
+            "SELECT count(*), (SELECT count(*) FROM rubbish) FROM entries"
+        ).fetchone()
         self.assertEqual(left, (1, 0))
 
     async def test_a_commit_is_durable_by_the_settings(self) -> None:
@@ -136,7 +146,8 @@ class Faults(InFile):
     """The disk fails; the store says so, loses nothing it had acknowledged, and recovers."""
 
     async def test_a_full_file(self) -> None:
-        """When the file may not grow, appends are refused; when it may again, they go on without a gap."""
+        """When the file may not grow, appends are refused; when it may again, they go on without a
+        gap."""
         await self.say(said("@a", "before"))
         full: Deferred[Any] = self.store._call(
             lambda writer: writer.connection.execute(
@@ -158,7 +169,8 @@ class Faults(InFile):
         self.assertEqual(errors, [])
 
     async def test_reads_survive_a_batch_that_fails(self) -> None:
-        """A question in the same batch as an append that cannot be written is answered all the same."""
+        """A question in the same batch as an append that cannot be written is answered all the
+        same."""
         await self.say(said("@a", "before"))
         await self.store._call(
             lambda writer: writer.connection.execute(
@@ -181,7 +193,8 @@ class Faults(InFile):
     async def test_a_write_that_the_system_refuses(self) -> None:
         """A limit on the size of files, as a full disk: an I/O error, a refusal, and recovery."""
         await self.say(said("@a", "before"))
-        # The limit holds for every file of this process; that of the test run's log must stay below it.
+        # The limit holds for every file of this process; that of the test run's log must stay below
+        # it.
         await self.say(*[said("@b", "x" * 60_000) for _ in range(60)])
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -209,7 +222,9 @@ class Faults(InFile):
                 " BEGIN SELECT raise(ABORT, 'injected'); END"
             )
         )
-        heard = await self.say(*[said("@a", "ok") for _ in range(20)], said("@a", "fault"), said("@a", "ok"))
+        heard = await self.say(
+            *[said("@a", "ok") for _ in range(20)], said("@a", "fault"), said("@a", "ok")
+        )
         self.assertTrue(all(a.refusal for a in heard))
         self.assertIn("injected", str(heard[0].refusal))
         (after,) = await self.say(said("@a", "2"))

@@ -21,7 +21,9 @@ class HalfIndexed(WithWriter):
         for log in ("@a", "@b"):
             for after in range(11):
                 self.assertEqual(self.seqs(log, after), list(range(after + 1, 11)))
-                self.assertEqual(self.seqs(log, after, 3), list(range(after + 1, min(after + 4, 11))))
+                self.assertEqual(
+                    self.seqs(log, after, 3), list(range(after + 1, min(after + 4, 11)))
+                )
 
     def test_each_entry_is_read_once(self) -> None:
         """Though it is in the index, and in the tail until all of that is."""

@@ -1,7 +1,7 @@
 """What the slash commands do; `chatd.client.cli.commands.table` is the table of them.
 
-Each is a coroutine of the chat and of what follows the command's name. It raises `Misused` if that is not
-what it needs, `Refused` or `Fatal` if it comes to nothing; whoever called it tells.
+Each is a coroutine of the chat and of what follows the command's name. It raises `Misused` if that
+is not what it needs, `Refused` or `Fatal` if it comes to nothing; whoever called it tells.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ async def passwd(chat: Chat, rest: str) -> None:
     old = await _password(chat, "Password until now: ")
     new = await choose_password(chat.screen, "New password (empty: anyone can log in): ")
     await chat.ask(
-        c.ChangePassword(0, old, new), "The password is changed; other sessions have been logged out."
+        c.ChangePassword(0, old, new),
+        "The password is changed; other sessions have been logged out.",
     )
     chat.arrival.password = new
 
@@ -30,7 +31,11 @@ async def certificate(chat: Chat, rest: str) -> None:
         raise Usage()
     password = await _password(chat, "Password: ")
     fingerprints = [] if words == ["none"] else words
-    done = "These certificates log in to the account." if fingerprints else "No certificate logs in any more."
+    done = (
+        "These certificates log in to the account."
+        if fingerprints
+        else "No certificate logs in any more."
+    )
     await chat.ask(c.SetCertificates(0, fingerprints, password), done)
 
 

@@ -105,7 +105,8 @@ def _sent(chat: Chat, log: str) -> list[Said]:
 
 @dataclass(frozen=True)
 class Shown:
-    """What /history has shown of a conversation: entries from the seq `first` on, texts from `since` on."""
+    """What /history has shown of a conversation: entries from the seq `first` on, texts from
+    `since` on."""
 
     place: str
     first: int
@@ -126,8 +127,12 @@ async def history(chat: Chat, rest: str) -> None:
     log = place if place.startswith("#") else chat.seen.inbox
     state = chat.client.logs.get(log)
     if state is None:
-        raise Refused(f"You are not in {chat.seen.written(log)}, so its history is not yours to read.")
-    found, first, more = await _earlier(chat, log, place, shown.first if shown else state.head + 1, count)
+        raise Refused(
+            f"You are not in {chat.seen.written(log)}, so its history is not yours to read."
+        )
+    found, first, more = await _earlier(
+        chat, log, place, shown.first if shown else state.head + 1, count
+    )
     if log != place:
         found = _with_ours(chat, place, found, more, shown)
     chat.output.history(found, more)
@@ -137,13 +142,15 @@ async def history(chat: Chat, rest: str) -> None:
 async def _earlier(
     chat: Chat, log: str, place: str, before: int, count: int
 ) -> tuple[list[c.Pushed], int, bool]:
-    """Up to `count` of the entries of a log that belong to a conversation, the seq of the first one that was
-    looked at, and whether there are earlier ones."""
+    """Up to `count` of the entries of a log that belong to a conversation, the seq of the first one
+    that was looked at, and whether there are earlier ones."""
     found: list[c.Pushed] = []
     sought = 0
     more = before > 1
     while more and len(found) < count and sought < _SOUGHT:
-        page: c.Page = await chat.request(c.History(0, log, 0, before, 100 if log != place else count))
+        page: c.Page = await chat.request(
+            c.History(0, log, 0, before, 100 if log != place else count)
+        )
         more = page.more
         sought += len(page.entries)
         for item in reversed(page.entries):
@@ -152,7 +159,9 @@ async def _earlier(
                 break
             before = item.seq
             entry = c.Pushed(log, *(getattr(item, field) for field in c.Item.__struct_fields__))
-            if (log == place or item.sender.lower() == place[1:]) and not chat.blocking.hides(entry):
+            if (log == place or item.sender.lower() == place[1:]) and not chat.blocking.hides(
+                entry
+            ):
                 found.append(entry)
     return found[::-1], before, more
 
@@ -160,7 +169,8 @@ async def _earlier(
 def _with_ours(
     chat: Chat, place: str, found: list[c.Pushed], more: bool, shown: Shown | None
 ) -> list[c.Pushed]:
-    """What somebody said, and what we said to them meanwhile, as far as this client has seen that."""
+    """What somebody said, and what we said to them meanwhile, as far as this client has seen
+    that."""
     since = found[0].time if found and more else 0
     ours = [
         c.Pushed(said.log, said.seq, said.id, said.time, said.sender, "text", said.text)

@@ -28,7 +28,9 @@ async def accounts(chat: Chat, rest: str) -> None:
     if not found:
         chat.output.note("There is no such account.")
     elif answer.more:
-        chat.output.note(f"These are the first {found}: give a pattern to see others, such as /list b*")
+        chat.output.note(
+            f"These are the first {found}: give a pattern to see others, such as /list b*"
+        )
 
 
 async def away(chat: Chat, rest: str) -> None:
@@ -45,7 +47,9 @@ async def back(chat: Chat, rest: str) -> None:
 async def hide(chat: Chat, rest: str) -> None:
     """Look as if we were off."""
     nothing(rest)
-    await _present(chat, chat.away, True, "To others you look as if you were not here; /show ends that.")
+    await _present(
+        chat, chat.away, True, "To others you look as if you were not here; /show ends that."
+    )
 
 
 async def show(chat: Chat, rest: str) -> None:
@@ -88,7 +92,8 @@ async def block(chat: Chat, rest: str) -> None:
     """Take nothing from somebody any more."""
     name = only(rest)
     await chat.ask(
-        c.Block(0, name), f"Nothing that {name} says reaches you any more; /unblock {name} ends that."
+        c.Block(0, name),
+        f"Nothing that {name} says reaches you any more; /unblock {name} ends that.",
     )
 
 
@@ -115,5 +120,7 @@ async def report(chat: Chat, rest: str) -> None:
     place = conversation(chat.target) if chat.target.startswith("#") else conversation(name)
     said = chat.seen.said(place, by=name)
     log, seq = (said[-1].log, said[-1].seq) if said else ("", 0)
-    sentence = f"The operators have been told about {name}{', and what they said last' if said else ''}."
+    sentence = (
+        f"The operators have been told about {name}{', and what they said last' if said else ''}."
+    )
     await chat.ask(c.Report(0, name, reason.strip(), log, seq), sentence)

@@ -154,7 +154,9 @@ async def who(chat: Chat, rest: str) -> None:
         members = [each.name for each in answer.members]
         people: c.People = await chat.request(c.Who(0, members[:100]))
         chat.seen.met(*members)
-        chat.output.members(room, answer.members, {each.name.lower(): each for each in people.people})
+        chat.output.members(
+            room, answer.members, {each.name.lower(): each for each in people.people}
+        )
         if not answer.more or not members:
             break
         after = members[-1]

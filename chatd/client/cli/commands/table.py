@@ -24,7 +24,8 @@ class Command:
     name: str
     """without its slash"""
     arguments: str
-    """what follows it; in brackets: optional. NAME, #ROOM, COMMAND and words in lower case are completed"""
+    """what follows it; in brackets: optional. NAME, #ROOM, COMMAND and words in lower case are
+    completed"""
     sentence: str
     """what it does"""
     deed: Deed
@@ -61,16 +62,28 @@ COMMANDS = (
     Command("help", "[COMMAND]", "show this list, or explain a command", _help, ("h",)),
     Command("to", "NAME|#ROOM", "talk to NAME, or in #ROOM, from now on", talking.to, ("query",)),
     Command(
-        "msg", "NAME|#ROOM TEXT", "send TEXT, and go on talking where you are", talking.msg, ("m", "w"), False
+        "msg",
+        "NAME|#ROOM TEXT",
+        "send TEXT, and go on talking where you are",
+        talking.msg,
+        ("m", "w"),
+        False,
     ),
     Command("edit", "[N] TEXT", "replace your last message here, or the N-th last", talking.edit),
     Command("delete", "[NAME] [N]", "delete your last message here, or NAME's", talking.delete),
-    Command("react", "[N] EMOJI", "react to the last message here, or the N-th last", talking.react),
+    Command(
+        "react", "[N] EMOJI", "react to the last message here, or the N-th last", talking.react
+    ),
     Command("unreact", "[N]", "take your reaction to it back", talking.unreact),
     Command(
-        "history", "[N] [NAME|#ROOM|@me]", "what was said here before; again: before that", talking.history
+        "history",
+        "[N] [NAME|#ROOM|@me]",
+        "what was said here before; again: before that",
+        talking.history,
     ),
-    Command("receipts", "", "which of your messages have been delivered and read", talking.receipts),
+    Command(
+        "receipts", "", "which of your messages have been delivered and read", talking.receipts
+    ),
     Command("join", "#ROOM", "become a member of a room", rooms.join, ("j",)),
     Command("leave", "[#ROOM]", "be no member any more", rooms.leave, ("part",)),
     Command("create", "#ROOM [--private] [TOPIC]", "make a room and be its owner", rooms.create),
@@ -116,7 +129,8 @@ def find(name: str) -> Command:
 
 
 def parse(line: str) -> tuple[Command, str]:
-    """The command that `line`, which begins with a slash, is, and what follows. Raises `Misused`."""
+    """The command that `line`, which begins with a slash, is, and what follows. Raises
+    `Misused`."""
     word, rest = split(line)
     return find(word.removeprefix("/")), rest
 
@@ -133,7 +147,10 @@ def help_lines() -> list[str]:
     """One line for each command."""
     width = max(len(command.usage) for command in COMMANDS)
     lines = [f"  {command.usage:<{width}}  {command.sentence}" for command in COMMANDS]
-    return [*lines, "  Anything else is said where you are; // begins a line that begins with a slash."]
+    return [
+        *lines,
+        "  Anything else is said where you are; // begins a line that begins with a slash.",
+    ]
 
 
 def complete(text: str, names: Iterable[str]) -> list[str]:
@@ -144,13 +161,17 @@ def complete(text: str, names: Iterable[str]) -> list[str]:
         found = [f"/{name}" for name in _BY_NAME]
         found = [name for name in found if name.startswith(word.lower())]
         # Short forms are for who knows them.
-        found = [name for name in found if name[1:] in {command.name for command in COMMANDS}] or found
+        found = [
+            name for name in found if name[1:] in {command.name for command in COMMANDS}
+        ] or found
     elif text.startswith("/"):
         found = _arguments(before, names)
     else:
         found = list(names)
     end = ": " if not before and not word.startswith(("/", "#")) else " "
-    matching = (each for each in found if each.lower().startswith(word.lower()) and (word or before))
+    matching = (
+        each for each in found if each.lower().startswith(word.lower()) and (word or before)
+    )
     return sorted(before + each + end for each in matching)
 
 

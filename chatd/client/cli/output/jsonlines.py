@@ -1,4 +1,5 @@
-"""The output for programs: one JSON object a line. And their input: requests of the catalogue as JSON.
+"""The output for programs: one JSON object a line. And their input: requests of the catalogue as
+JSON.
 
     {"send": {"recipient": "bob", "text": "hi", "ref": 7}}          <- a program writes
     {"type": "accepted", "request": "send", "ref": 7, "log": "@bob", "seq": 3, ...}     it reads
@@ -42,7 +43,8 @@ class Unreadable(Refused):
 
 
 def read(line: str) -> tuple[c.Message, int]:
-    """The request that a line of JSON is, and the `ref` given in it, 0: none. Raises `Unreadable`."""
+    """The request that a line of JSON is, and the `ref` given in it, 0: none. Raises
+    `Unreadable`."""
     try:
         given = msgspec.json.decode(line, type=dict[str, dict[str, msgspec.Raw]])
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -58,13 +60,16 @@ def read(line: str) -> tuple[c.Message, int]:
     if unknown:
         raise Unreadable(f"{name} has no field {unknown}; its fields are: {', '.join(fields)}.")
     missing = ", ".join(
-        field.name for field in fields.values() if field.required and field.name not in {*values, "ref"}
+        field.name
+        for field in fields.values()
+        if field.required and field.name not in {*values, "ref"}
     )
     if missing:
         raise Unreadable(f"{name} needs: {missing}.")
     try:
         found = {
-            field: msgspec.json.decode(value, type=fields[field].type) for field, value in values.items()
+            field: msgspec.json.decode(value, type=fields[field].type)
+            for field, value in values.items()
         }
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unreadable(f"{name}: {error}") from None
@@ -79,7 +84,13 @@ def write(message: Mapping[str, Any]) -> str:
 
 
 def _escaped(char: str) -> str:
-    return char if char.isprintable() else json.dumps(char)[1:-1] if char > "\x7f" else f"\\u{ord(char):04x}"
+    return (
+        char
+        if char.isprintable()
+        else json.dumps(char)[1:-1]
+        if char > "\x7f"
+        else f"\\u{ord(char):04x}"
+    )
 
 
 def told(value: Any) -> Any:
@@ -117,11 +128,15 @@ class JsonLines:
         """Anything else happened."""
         self._tell(snake_case(type(event)), event)
 
-    def accepted(self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int) -> None:
+    def accepted(
+        self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
+    ) -> None:
         """A message of ours is durable."""
         self.answer(request, answer, ref=ref)
 
-    def answer(self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0) -> None:
+    def answer(
+        self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
+    ) -> None:
         """A request was answered."""
         self._tell(snake_case(type(answer)), answer, ref, request=snake_case(type(request)))
 
@@ -129,7 +144,9 @@ class JsonLines:
         """What was said earlier."""
         self._tell("history", entries=told(entries), more=more)
 
-    def members(self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]) -> None:
+    def members(
+        self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
+    ) -> None:
         """Who is in a room."""
         known = [people[each.name.lower()] for each in members if each.name.lower() in people]
         self._tell("members", room=room, members=told(members), people=told(known))

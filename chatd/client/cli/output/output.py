@@ -1,4 +1,5 @@
-"""What the dialogue tells: in words to people (`chatd.client.cli.output.plain`), as JSON to programs (`jsonlines`)."""
+"""What the dialogue tells: in words to people (`chatd.client.cli.output.plain`), as JSON to
+programs (`jsonlines`)."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from chatd.codecs import v1_messages as c
 
 
 class Output(Protocol):
-    """Texts are as they came from the network. `ref` is the number that a program gave its request, if any;
-    else 0."""
+    """Texts are as they came from the network. `ref` is the number that a program gave its request,
+    if any; else 0."""
 
     programmatic: bool
     """whether requests may be given as JSON"""
@@ -25,16 +26,24 @@ class Output(Protocol):
     def event(self, event: Event) -> None:
         """Anything else happened."""
 
-    def accepted(self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int) -> None:
-        """A message of ours is durable, as `entry`, which is there if nobody is going to push it."""
+    def accepted(
+        self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
+    ) -> None:
+        """A message of ours is durable, as `entry`, which is there if nobody is going to push
+        it."""
 
-    def answer(self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0) -> None:
-        """A request was answered; `sentence` says to people what that means, if there is need to."""
+    def answer(
+        self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
+    ) -> None:
+        """A request was answered; `sentence` says to people what that means, if there is need
+        to."""
 
     def history(self, entries: Sequence[c.Pushed], more: bool) -> None:
         """Entries of a log or a conversation, oldest first; `more`: there are earlier ones."""
 
-    def members(self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]) -> None:
+    def members(
+        self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
+    ) -> None:
         """Who is in a room, and how some of them are, by their names in lower case."""
 
     def states(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:

@@ -1,4 +1,5 @@
-"""The output for people, and for scripts that read plain lines: everything in words, on a screen."""
+"""The output for people, and for scripts that read plain lines: everything in words, on a
+screen."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ from chatd.codecs import v1_messages as c
 
 
 class Showing:
-    """What the server tells, on `screen`. `times`: each line begins with the time of day, and a line tells
-    when the day changes; `clock` tells the time, in seconds since 1970, `zone` is for tests."""
+    """What the server tells, on `screen`. `times`: each line begins with the time of day, and a
+    line tells when the day changes; `clock` tells the time, in seconds since 1970, `zone` is for
+    tests."""
 
     programmatic = False
 
@@ -74,7 +76,8 @@ class Showing:
         self.put(wording.receipt(log, what, count, self._seen))
 
     def put(self, line: Line, time: int | None = None) -> None:
-        """Show a line about something that happened at `time` (milliseconds since 1970; None: now)."""
+        """Show a line about something that happened at `time` (milliseconds since 1970; None:
+        now)."""
         if self._times:
             time = int(self._clock.seconds() * 1000) if time is None else time
             date = wording.date(time, self._zone)
@@ -89,12 +92,16 @@ class Showing:
         if line is not None:
             self.put(line, entry.time)
 
-    def accepted(self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int) -> None:
+    def accepted(
+        self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
+    ) -> None:
         """A message of ours is durable."""
         if entry is not None:
             self._entry(entry)
 
-    def answer(self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0) -> None:
+    def answer(
+        self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
+    ) -> None:
         """A request was answered."""
         match answer:
             case c.Names(names=names):
@@ -120,9 +127,13 @@ class Showing:
                 self._entry(entry)
             elif entry.kind == "text":
                 self._entry(msgspec.structs.replace(entry, body=said.now))
-        self._screen.note("--- /history again goes further back ---" if more else "--- that is all ---")
+        self._screen.note(
+            "--- /history again goes further back ---" if more else "--- that is all ---"
+        )
 
-    def members(self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]) -> None:
+    def members(
+        self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
+    ) -> None:
         """Who is in a room."""
         for each in members:
             self._screen.put(wording.member(each, people.get(each.name.lower())))
@@ -147,11 +158,14 @@ class Showing:
 
 def sent(entry: c.Sent, name: str) -> c.Pushed:
     """What another session of ours, whose account is `name`, has put into somebody's inbox."""
-    return c.Pushed(entry.log, entry.seq, entry.id, entry.time, name, entry.kind, entry.body, entry.about)
+    return c.Pushed(
+        entry.log, entry.seq, entry.id, entry.time, name, entry.kind, entry.body, entry.about
+    )
 
 
 def stored(message: Keyed, answer: c.Accepted, about: Said | None, name: str) -> c.Pushed:
-    """What stands in somebody's inbox now that `message`, which is about a text perhaps, was accepted."""
+    """What stands in somebody's inbox now that `message`, which is about a text perhaps, was
+    accepted."""
     match message:
         case c.Send():
             kind, body = "text", message.text

@@ -28,7 +28,8 @@ def entry(entry: c.Pushed, seen: Seen) -> Line | None:
             return notice(entry.sender, f" put {body} out of {room}")
         case "topic":
             return notice(
-                entry.sender, f" set the topic of {room}: {body}" if body else f" removed {room}'s topic"
+                entry.sender,
+                f" set the topic of {room}: {body}" if body else f" removed {room}'s topic",
             )
         case "access":
             return notice(entry.sender, f" made {room} {body}")
@@ -90,7 +91,11 @@ def event(event: Event, seen: Seen) -> Line | None:
     """What else happened; None: nothing that a person has to know."""
     match event:
         case c.Left(room, reason):
-            how = {"left": "you left {}", "kicked": "you were put out of {}", "deleted": "{} was deleted"}
+            how = {
+                "left": "you left {}",
+                "kicked": "you were put out of {}",
+                "deleted": "{} was deleted",
+            }
             return remark(how.get(reason, "you are no longer in {}").format(seen.written(room)))
         case c.Goodbye(sentence=sentence):
             return remark(f"the server says: {sentence}")
@@ -111,7 +116,12 @@ def receipt(log: str, what: str, count: int, seen: Seen) -> Line:
     """What became of our messages."""
     several = f" {count} messages" if count > 1 else ""
     who = seen.written(log)
-    return (Span(f"({who} has read{several})" if what == "read" else f"(delivered{several} to {who})", DIM),)
+    return (
+        Span(
+            f"({who} has read{several})" if what == "read" else f"(delivered{several} to {who})",
+            DIM,
+        ),
+    )
 
 
 # Answers
@@ -125,7 +135,9 @@ def person(who: c.Person) -> Line:
         case "away" if who.text:
             return name(who.name), Span(f" is away: {who.text}")
         case "off" if who.seen:
-            return name(who.name), Span(f" is off, last seen {date(who.seen)} {clock_time(who.seen)}")
+            return name(who.name), Span(
+                f" is off, last seen {date(who.seen)} {clock_time(who.seen)}"
+            )
     return name(who.name), Span(f" is {who.status}")
 
 
@@ -140,7 +152,11 @@ def room(info: c.RoomInfo) -> Line:
     """A room, as a list shows it."""
     members = "1 member" if info.members == 1 else f"{info.members} members"
     facts = [members, *(["private"] if info.private else []), *([info.role] if info.role else [])]
-    return Span(f"{info.room} "), Span(f"({', '.join(facts)})", DIM), Span(f" {info.topic}".rstrip())
+    return (
+        Span(f"{info.room} "),
+        Span(f"({', '.join(facts)})", DIM),
+        Span(f" {info.topic}".rstrip()),
+    )
 
 
 def state(state: c.ReceiptState, text: str) -> str:

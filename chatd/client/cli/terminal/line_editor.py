@@ -1,10 +1,12 @@
-"""The line being typed: its text, the cursor in it, and the lines typed before. No terminal, no drawing."""
+"""The line being typed: its text, the cursor in it, and the lines typed before. No terminal, no
+drawing."""
 
 from __future__ import annotations
 
 
 class Line:
-    """A text under edit. `cursor` is the index of the character it stands on, or the end of the text.
+    """A text under edit. `cursor` is the index of the character it stands on, or the end of the
+    text.
 
     `history` holds the earlier lines, oldest first; `enter` adds to it.
     """

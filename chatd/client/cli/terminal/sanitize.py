@@ -11,8 +11,8 @@ _TAB = 8
 def printable(text: str) -> str:
     """`text` with its line breaks, and every other control character replaced by something visible.
 
-    C0 controls and DEL are shown in caret notation (``^[`` is escape), tabs as blanks; other control and
-    format characters, which could reorder what is read, as U+FFFD.
+    C0 controls and DEL are shown in caret notation (``^[`` is escape), tabs as blanks; other
+    control and format characters, which could reorder what is read, as U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -26,7 +26,8 @@ def one_line(text: str) -> str:
 
 
 def block(text: str) -> str:
-    """`printable`, with the lines after the first indented: none of them can pass for the client's own."""
+    """`printable`, with the lines after the first indented: none of them can pass for the client's
+    own."""
     return printable(text).replace("\n", "\n  ")
 
 

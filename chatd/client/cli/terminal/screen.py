@@ -1,7 +1,7 @@
 """The screen of a person: a prompt with line editing at the bottom, everything else above it.
 
-Twisted's `insults` parses the keys. Its `recvline` is not used: it resets the terminal, and edits neither
-lines that wrap nor anything but ASCII.
+Twisted's `insults` parses the keys. Its `recvline` is not used: it resets the terminal, and edits
+neither lines that wrap nor anything but ASCII.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ _TAB = "    "
 
 
 class Terminal(ServerProtocol):
-    """The transport of a `TerminalScreen`: parses keys; unlike its parent it does not wipe what was said."""
+    """The transport of a `TerminalScreen`: parses keys; unlike its parent it does not wipe what was
+    said."""
 
     transport: Any = None
 
@@ -49,8 +50,8 @@ class Terminal(ServerProtocol):
 
 
 class TerminalScreen(TerminalProtocol):
-    """A terminal in raw mode; `size` gives its columns and lines, `interrupted` is called for Ctrl-C;
-    `colours`: what is put there may have some.
+    """A terminal in raw mode; `size` gives its columns and lines, `interrupted` is called for
+    Ctrl-C; `colours`: what is put there may have some.
 
     What is typed while nothing is asked answers the questions that follow.
     """
@@ -59,7 +60,10 @@ class TerminalScreen(TerminalProtocol):
     terminal: Terminal
 
     def __init__(
-        self, size: Callable[[], tuple[int, int]], interrupted: Callable[[], None], colours: bool = False
+        self,
+        size: Callable[[], tuple[int, int]],
+        interrupted: Callable[[], None],
+        colours: bool = False,
     ) -> None:
         self._colours = colours
         self._size = size
@@ -74,8 +78,8 @@ class TerminalScreen(TerminalProtocol):
         self._gone = False
         self._closed: Deferred[None] | None = None
         self._throttled = False
-        # What stands on the screen of the question: its text, where the cursor is in it, which of its
-        # rows is the topmost drawn and which one the cursor is in. None: nothing.
+        # What stands on the screen of the question: its text, where the cursor is in it, which of
+        # its rows is the topmost drawn and which one the cursor is in. None: nothing.
         self._drawn: tuple[Wrapped, int] | None = None
         self._top = 0
         self._row = 0
@@ -86,7 +90,9 @@ class TerminalScreen(TerminalProtocol):
 
     # What the conversation wants
 
-    def ask(self, prompt: str, *, hidden: bool = False, complete: Completion | None = None) -> Deferred[str]:
+    def ask(
+        self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
+    ) -> Deferred[str]:
         """The next line typed, which may hold line breaks if it was pasted."""
         history = [] if hidden else self._histories.setdefault(prompt, [])
         return self._begin(Question(prompt, history, hidden, complete))
@@ -220,7 +226,8 @@ class TerminalScreen(TerminalProtocol):
                     self._press(char)
 
     def _paste(self, key: bytes) -> None:
-        """One byte of a pasted text: its line breaks end no line, its control characters mean nothing."""
+        """One byte of a pasted text: its line breaks end no line, its control characters mean
+        nothing."""
         if key == b"\r" or (key == b"\n" and not self._after_return):
             self._press("\n")
         elif key == b"\t":
@@ -287,7 +294,11 @@ class TerminalScreen(TerminalProtocol):
         wrapped = Wrapped(text, width)
         if self._drawn is not None:
             old, stood = self._drawn
-            if old.width == width and len(wrapped.rows) == len(old.rows) and text.startswith(old.text):
+            if (
+                old.width == width
+                and len(wrapped.rows) == len(old.rows)
+                and text.startswith(old.text)
+            ):
                 if stood == cursor and text == old.text:
                     return
                 if stood == len(old.text) and cursor == len(text):
@@ -302,7 +313,9 @@ class TerminalScreen(TerminalProtocol):
         bottom = min(top + room, rows)
         # At the margin a terminal waits for the next character before it wraps: give it one.
         margin = " " if bottom == rows and wrapped.full else ""
-        self._write(wrapped.slice(top, bottom) + margin + _up(bottom - 1 - row) + "\r" + _right(column))
+        self._write(
+            wrapped.slice(top, bottom) + margin + _up(bottom - 1 - row) + "\r" + _right(column)
+        )
         self._drawn = wrapped, cursor
         self._top = top
         self._row = row - top
@@ -345,5 +358,7 @@ def _right(columns: int) -> str:
 def _common_begin(texts: list[str]) -> str:
     """What all of `texts` begin with."""
     first, last = min(texts, default=""), max(texts, default="")
-    same = next((at for at, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), None)
+    same = next(
+        (at for at, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), None
+    )
     return first[:same] if same is not None else first[: len(last)]

@@ -28,7 +28,8 @@ def size() -> tuple[int, int]:
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Whatever happens within: afterwards the three blocks or not as before, as others use them as well."""
+    """Whatever happens within: afterwards the three blocks or not as before, as others use them as
+    well."""
     blocking = {fd: os.get_blocking(fd) for fd in (INPUT, OUTPUT, ERRORS)}
     try:
         yield
@@ -40,7 +41,8 @@ def kept() -> Iterator[None]:
 
 @contextmanager
 def raw(farewell: str) -> Iterator[None]:
-    """The terminal hands over each key when it is pressed and shows nothing itself; afterwards as before.
+    """The terminal hands over each key when it is pressed and shows nothing itself; afterwards as
+    before.
 
     `farewell` is sent to it at the end, whichever way that is reached.
     """
@@ -63,5 +65,6 @@ def complain(line: str) -> None:
 
 
 def errors_go_to_output() -> bool:
-    """Whether output and error output are one file or terminal, so that the order of lines shows."""
+    """Whether output and error output are one file or terminal, so that the order of lines
+    shows."""
     return os.path.sameopenfile(OUTPUT, ERRORS)

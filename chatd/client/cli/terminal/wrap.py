@@ -1,4 +1,5 @@
-"""Where the characters of a long text come to stand on a terminal that wraps at its right margin."""
+"""Where the characters of a long text come to stand on a terminal that wraps at its right
+margin."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ def columns(char: str) -> int:
 class Wrapped:
     """`text` on a terminal of `width` columns.
 
-    `rows` holds the index of each row's first character. If the text fills its last row to the margin, an
-    empty row follows: there the cursor goes. A line break ends its row.
+    `rows` holds the index of each row's first character. If the text fills its last row to the
+    margin, an empty row follows: there the cursor goes. A line break ends its row.
     """
 
     def __init__(self, text: str, width: int) -> None:
@@ -43,13 +44,15 @@ class Wrapped:
             self.rows.append(len(text))
 
     def place(self, index: int) -> tuple[int, int]:
-        """The row and column, both from 0, of the character at `index`, or of the end of the text."""
+        """The row and column, both from 0, of the character at `index`, or of the end of the
+        text."""
         row = bisect_right(self.rows, index) - 1
         column = sum(map(columns, self.text[self.rows[row] : index]))
         return row, min(column, self.width - 1)
 
     def slice(self, first: int, last: int) -> str:
-        """The text of the rows from `first` up to, not including, `last`; without a line break at its end."""
+        """The text of the rows from `first` up to, not including, `last`; without a line break at
+        its end."""
         if last >= len(self.rows):
             return self.text[self.rows[first] :]
         return self.text[self.rows[first] : self.rows[last]].removesuffix("\n")

@@ -43,7 +43,9 @@ class TableTests(SynchronousTestCase):
     def test_document(self) -> None:
         """docs/client.md has the same table, and names all requests that a program can make."""
         text = DOCUMENT.read_text()
-        self.assertTrue(generated(text) == text, "run: python -m tests.client.cli.commands.test_table")
+        self.assertTrue(
+            generated(text) == text, "run: python -m tests.client.cli.commands.test_table"
+        )
         for name in REQUESTS:
             self.assertIn(f"`{name}`", text)
 
@@ -65,7 +67,11 @@ class ParsingTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """The nearest is named, if one is near."""
-        for line, hint in (("/jion #x", "/join?"), ("/histroy", "/history?"), ("/12345", "/help shows")):
+        for line, hint in (
+            ("/jion #x", "/join?"),
+            ("/histroy", "/history?"),
+            ("/12345", "/help shows"),
+        ):
             self.assertIn(hint, str(self.assertRaises(Misused, slash.parse, line)))
         self.assertIn("/help shows", str(self.assertRaises(Misused, slash.parse, "/")))
 
@@ -80,7 +86,9 @@ class CompletionTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """Those of the table; short forms only if nothing else fits."""
         self.assertEqual(self.complete("/joi"), ["/join "])
-        self.assertEqual(self.complete("/un"), ["/unblock ", "/unreact ", "/unregister ", "/unwatch "])
+        self.assertEqual(
+            self.complete("/un"), ["/unblock ", "/unreact ", "/unregister ", "/unwatch "]
+        )
         self.assertEqual(len(self.complete("/")), len(slash.COMMANDS))
         self.assertEqual(self.complete("/logo"), ["/logout "])
         self.assertEqual(self.complete("/help jo"), ["/help join "])

@@ -21,7 +21,11 @@ class ReadingTests(SynchronousTestCase):
         """Fields by name, defaults left out, `ref` apart."""
         for line, request, ref in (
             ('{"send": {"recipient": "bob", "text": "hi"}}', c.Send(0, "bob", "hi"), 0),
-            (' {"send": {"ref": 9, "recipient": "b", "text": "", "key": "k"}}', c.Send(9, "b", "", "k"), 9),
+            (
+                ' {"send": {"ref": 9, "recipient": "b", "text": "", "key": "k"}}',
+                c.Send(9, "b", "", "k"),
+                9,
+            ),
             ('{"history": {"log": "#lobby", "before": 5}}', c.History(0, "#lobby", 0, 5), 0),
             ('{"who": {"names": ["a", "b"], "watch": true}}', c.Who(0, ["a", "b"], True), 0),
             ('{"change_password": {"old": null, "new": "x"}}', c.ChangePassword(0, None, "x"), 0),
@@ -58,7 +62,9 @@ class WritingTests(SynchronousTestCase):
 
     def test_readable(self) -> None:
         """Text stays text; what is not for printing is escaped."""
-        self.assertEqual(jsonlines.write({"a": "h\u00e9 \U0001f331"}), '{"a": "h\u00e9 \U0001f331"}')
+        self.assertEqual(
+            jsonlines.write({"a": "h\u00e9 \U0001f331"}), '{"a": "h\u00e9 \U0001f331"}'
+        )
         self.assertEqual(
             jsonlines.write({"a": "\x1b\x7f\x85\u202e\n"}), r'{"a": "\u001b\u007f\u0085\u202e\n"}'
         )

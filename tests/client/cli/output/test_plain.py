@@ -65,7 +65,9 @@ class TimeTests(SynchronousTestCase):
 
     def test_zone(self) -> None:
         """Times are those of the place where one is."""
-        self.assertEqual(wording.clock_time(SINCE, timezone(timedelta(hours=5, minutes=30))), "05:30")
+        self.assertEqual(
+            wording.clock_time(SINCE, timezone(timedelta(hours=5, minutes=30))), "05:30"
+        )
 
 
 class WordingTests(SynchronousTestCase):
@@ -86,7 +88,9 @@ class WordingTests(SynchronousTestCase):
             (c.Person("bob", "unknown"), "there is no account bob"),
         ):
             self.assertEqual(self.text(wording.person(person)), text)
-        self.assertRegex(self.text(wording.person(c.Person("bob", "off", "", SINCE))), r"last seen 20\d\d-")
+        self.assertRegex(
+            self.text(wording.person(c.Person("bob", "off", "", SINCE))), r"last seen 20\d\d-"
+        )
 
     def test_quoted(self) -> None:
         """The begin, in one line."""
@@ -97,13 +101,18 @@ class WordingTests(SynchronousTestCase):
     def test_receipts(self) -> None:
         """Small."""
         seen = Seen()
-        self.assertEqual(self.text(wording.receipt("@bob", "delivered", 1, seen)), "(delivered to bob)")
-        self.assertEqual(self.text(wording.receipt("@bob", "read", 3, seen)), "(bob has read 3 messages)")
+        self.assertEqual(
+            self.text(wording.receipt("@bob", "delivered", 1, seen)), "(delivered to bob)"
+        )
+        self.assertEqual(
+            self.text(wording.receipt("@bob", "read", 3, seen)), "(bob has read 3 messages)"
+        )
         state = c.ReceiptState(1, True, False)
         self.assertEqual(wording.state(state, "hi"), 'delivered: "hi"')
 
     def test_styles(self) -> None:
-        """Our own texts and notices are dim; a name always has the same colour, whatever its case."""
+        """Our own texts and notices are dim; a name always has the same colour, whatever its
+        case."""
         seen = Seen()
         seen.name = "alice"
         own = wording.entry(pushed("#lobby", "alice", "hi"), seen)

@@ -19,7 +19,18 @@ from tests.doubles.terminal_emulator import Emulator
 UP, DOWN, LEFT, HOME, DELETE = b"\x1b[A", b"\x1b[B", b"\x1b[D", b"\x1b[H", b"\x1b[3~"
 
 # What can happen to a line: keys, a paste, news from the server, another size.
-EVENTS: list[bytes | str] = [b"a", b"bc ", b"x" * 9, LEFT, LEFT * 4, HOME, b"\x05", b"\x7f", DELETE, UP]
+EVENTS: list[bytes | str] = [
+    b"a",
+    b"bc ",
+    b"x" * 9,
+    LEFT,
+    LEFT * 4,
+    HOME,
+    b"\x05",
+    b"\x7f",
+    DELETE,
+    UP,
+]
 EVENTS += [b"\x17", b"\x15", b"\x1b[200~p\rq\x1b[201~", b"\x0c", "message", "size"]
 
 
@@ -121,19 +132,23 @@ class TypingTests(SynchronousTestCase):
         self.assertEqual(self.desk.lines(), ["news", "Password:"])
 
     def test_typed_ahead(self) -> None:
-        """Keys that come while nothing is asked answer what is asked next, a password's keys unseen."""
+        """Keys that come while nothing is asked answer what is asked next, a password's keys
+        unseen."""
         self.desk.press(b"one\rse")
         self.desk.press(b"cret\rthr")
         self.assertEqual(self.desk.lines(), [])
         self.assertEqual(self.successResultOf(self.desk.screen.ask("> ")), "one")
-        self.assertEqual(self.successResultOf(self.desk.screen.ask("Password: ", hidden=True)), "secret")
+        self.assertEqual(
+            self.successResultOf(self.desk.screen.ask("Password: ", hidden=True)), "secret"
+        )
         third = self.desk.screen.ask("> ")
         self.assertEqual(self.desk.lines(), ["> one", "Password:", "> thr"])
         self.desk.press(b"ee\r")
         self.assertEqual(self.successResultOf(third), "three")
 
     def test_paste(self) -> None:
-        """Several lines are one text, its control characters mean nothing, and it is not sent by itself."""
+        """Several lines are one text, its control characters mean nothing, and it is not sent by
+        itself."""
         reply = self.desk.screen.ask("Message: ")
         self.desk.press(b"\x1b[200~one\r\ntwo\n\nthree\x04\x15\tx\r\x1b[201~")
         self.assertNoResult(reply)
@@ -156,7 +171,9 @@ class TypingTests(SynchronousTestCase):
 
     def test_completion(self) -> None:
         """As far as it is clear, and then what there is."""
-        reply = self.desk.screen.ask("> ", complete=lambda text: [f"{text}bert", f"{text}bot", "\x1b"])
+        reply = self.desk.screen.ask(
+            "> ", complete=lambda text: [f"{text}bert", f"{text}bot", "\x1b"]
+        )
         self.desk.press(b"/msg Bo\t")
         self.assertEqual(self.desk.lines(), ["> /msg Bob"])
         self.desk.screen.ask("> ", complete=lambda text: ["/msg alan ", "/msg alice ", "\x1b[2J"])
