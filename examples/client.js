@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 "use strict";
 /*
- * A chat client in one file, without packages: version 1 of the protocol in ../docs/protocol.md.
+ * A chat client in one file, without packages: version 1 of the protocol in ../docs/protocols/v1.md.
  *
  *     node client.js HOST PORT NAME [PASSWORD]
  *

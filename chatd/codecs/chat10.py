@@ -1,5 +1,5 @@
 """The bytes of CHAT/1.0, in its two framings: lines, and none at all. Specification:
-docs/chat10.md.
+docs/protocols/chat10.md.
 
 Which one a client speaks shows in its first message: with a line break behind it, or with nothing
 for a while, which only the owner of a clock can tell (`Decoder.pause`). It holds for the

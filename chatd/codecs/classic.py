@@ -6,7 +6,7 @@ bytes. Data is ASCII strings joined by ``|||``, split from the left.
 
 A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (answer it,
 go on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will
-be. Specification: docs/protocol.md, "Version 0: classic".
+be. Specification: docs/protocols/classic.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The bytes of the ops protocol: op codes and fields joined by bars, without any framing.
 
 What one read of the socket gives is one command, and what one write takes is one reply. A chunk
-that ends in a line break may be several commands, a line each. Specification: docs/ops.md.
+that ends in a line break may be several commands, a line each.
+Specification: docs/protocols/ops.md.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ What holds everywhere:
   written.
 - Limits of lengths are in `Welcome`.
 
-Specification, with the bytes of an example of each: docs/protocol.md, "Version 1".
+Specification, with the bytes of an example of each: docs/protocols/v1.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CHAT/1.0: a name, and then the lobby. Specification: docs/chat10.md.
+"""CHAT/1.0: a name, and then the lobby. Specification: docs/protocols/chat10.md.
 
     client                                    server
       REGISTER luca CHAT/1.0          ->

@@ -13,7 +13,8 @@
       DELETE                          ->                                  no answer
 
 Replies come in the order of the commands. RESPONSE with a text answers whatever went wrong. Nothing
-but a RESPONSE is ever the first answer to CREATE or LOGIN. Specification: docs/protocol.md.
+but a RESPONSE is ever the first answer to CREATE or LOGIN.
+Specification: docs/protocols/classic.md.
 """
 
 from __future__ import annotations

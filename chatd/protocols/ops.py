@@ -1,4 +1,6 @@
-"""The ops protocol: op codes to realm calls, and sentences back. Specification: docs/ops.md.
+"""The ops protocol: op codes to realm calls, and sentences back.
+
+Specification: docs/protocols/ops.md.
 
     client                                    server
                                       <-        the greeting

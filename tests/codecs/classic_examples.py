@@ -1,5 +1,5 @@
 """The classic protocol by example: one table for the decoder, the encoder, every way to cut the
-bytes, and docs/protocol.md."""
+bytes, and docs/protocols/classic.md."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Version 1 by example: one table for the decoder, the encoder, every way to cut the bytes, the
-client in another language, and docs/protocol.md.
+client in another language, and docs/protocols/v1.md.
 
 Bytes are written as the document shows them: hexadecimal, and text between quotes, for its UTF-8.
 """

@@ -1,4 +1,4 @@
-"""The parts of docs/protocol.md about version 1 that come from the code: messages, refusals,
+"""The parts of docs/protocols/v1.md about version 1 that come from the code: messages, refusals,
 examples."""
 
 from __future__ import annotations
@@ -198,4 +198,4 @@ GENERATED = {
     "wrong": wrong,
     "refusals": refusals,
 }
-"""what stands in the document between ``<!-- version 1: NAME -->`` and ``<!-- end -->``"""
+"""what stands in the document between ``<!-- generated: NAME -->`` and ``<!-- end -->``"""

@@ -1,5 +1,4 @@
-"""examples/client.js, written from docs/protocol.md alone, against a server that says what the test
-wants."""
+"""examples/client.js, written from docs/protocols/v1.md alone, against a scripted server."""
 
 from __future__ import annotations
 

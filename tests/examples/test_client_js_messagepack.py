@@ -1,4 +1,4 @@
-"""The MessagePack of examples/client.js, against the table of docs/protocol.md."""
+"""The MessagePack of examples/client.js, against the table of docs/protocols/v1.md."""
 
 from __future__ import annotations
 

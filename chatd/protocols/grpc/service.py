@@ -1,4 +1,6 @@
-"""The gRPC ChatService: calls to the realm, and notices back. Specification: docs/grpc.md.
+"""The gRPC ChatService: calls to the realm, and notices back.
+
+Specification: docs/protocols/grpc.md.
 
     client                                    server
       CreateAccount(mason)            ->
