@@ -66,7 +66,7 @@ class Administration:
                 return await self._sessions(request)
             case c.Kick():
                 name = await self._realm.accounts.display_name(request.name)
-                ended = await self._realm.kick(name, "kicked", request.sentence or _KICKED)
+                ended = await self._realm.end_sessions(name, "kicked", request.sentence or _KICKED)
                 return {"sessions": ended}
             case c.ResetPassword():
                 return await self._reset_password(request)
@@ -77,13 +77,13 @@ class Administration:
                 return {"name": name}
             case c.Delete():
                 name = await self._realm.accounts.display_name(request.name)
-                await self._realm.remove(name)
+                await self._realm.delete_account(name)
                 return {"name": name}
             case c.Rooms():
                 return await self._rooms(request)
             case c.DeleteRoom():
                 name = (await self._realm.rooms.room(request.room)).name
-                await self._realm.rooms.remove(name)
+                await self._realm.rooms.delete_by_operator(name)
                 return {"room": name}
             case c.Reports():
                 return await self._reports(request)

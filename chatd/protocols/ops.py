@@ -226,7 +226,7 @@ class OpsProtocol(Unframed):
             self.receipts.forget()
             self.log_offline(session)
         else:
-            await self.realm.remove(found[0])
+            await self.realm.delete_account(found[0])
         self._reply(ops.DELETED)
 
     # To the client

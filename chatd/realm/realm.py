@@ -152,7 +152,7 @@ class Realm:
                 raise UnknownAccount()
             name, account = found
         await self.accounts.set_password(name, account, password)
-        await self.kick(
+        await self.end_sessions(
             name, "password-changed", "The password has been changed: log in again.", asker
         )
 
@@ -162,8 +162,8 @@ class Realm:
         if not session.ended:
             await self._delete(session.mailbox, session.name, session)
 
-    async def remove(self, name: str) -> None:
-        """Delete an account, for operators. Raises `UnknownAccount`."""
+    async def delete_account(self, name: str) -> None:
+        """Delete an account with its mailbox, by its name. Raises `UnknownAccount`."""
         name = await self.accounts.display_name(name)
         mailbox = self._mailbox(name)
         mailbox.reserved += 1
@@ -205,8 +205,10 @@ class Realm:
                 session.peer.dismiss("account-deleted", "The account has been deleted.")
         self._settled(mailbox)
 
-    async def kick(self, name: str, code: str, sentence: str, but: Session | None = None) -> int:
-        """End all sessions of an account, but one perhaps, and say why; how many they were."""
+    async def end_sessions(
+        self, name: str, code: str, sentence: str, but: Session | None = None
+    ) -> int:
+        """End all sessions of an account except `but`, with this reason; return their number."""
         mailbox = self.mailbox(name)
         sessions = [] if mailbox is None else [each for each in mailbox.sessions if each is not but]
         for session in sessions:

@@ -263,8 +263,8 @@ class Rooms:
         check_owner(room, name)
         await self._delete(room, "deleted")
 
-    async def remove(self, room_name: str) -> None:
-        """The same, for operators. Raises `UnknownRoom`."""
+    async def delete_by_operator(self, room_name: str) -> None:
+        """Delete any room with its history. Raises `UnknownRoom`."""
         await self._delete(await self.room(room_name), "deleted")
 
     async def _delete(self, room: Room, reason: str) -> None:

@@ -348,7 +348,7 @@ class Leaving(Chat):
     def test_an_operator(self) -> None:
         """Can end it, and who deletes the account from elsewhere."""
         luca, bo = self.lines("luca"), self.lines("bo")
-        self.house.run(self.house.realm.kick("luca", "kicked", "You are out."))
+        self.house.run(self.house.realm.end_sessions("luca", "kicked", "You are out."))
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
-        self.house.run(self.house.realm.remove("bo"))
+        self.house.run(self.house.realm.delete_account("bo"))
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0\n")

@@ -175,7 +175,7 @@ class ChatService:
         if person.session is not None:
             await self._realm.delete(person.session)
         else:
-            await self._realm.remove(name)
+            await self._realm.delete_account(name)
         person.notice("Your account has been deleted!")
         person.log_out()
         return pb.DeleteAccountResponse()

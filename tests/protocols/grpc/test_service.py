@@ -278,7 +278,7 @@ class Streams(Calls):
         """May end it: the stream says why, and ends."""
         self.create("mason")
         stream = self.open("mason")
-        self.house.run(self.house.realm.kick("mason", "kicked", "You are out."))
+        self.house.run(self.house.realm.end_sessions("mason", "kicked", "You are out."))
         self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
         self.successResultOf(stream.ready())
         self.assertFalse(self.house.realm.online("mason"))
