@@ -32,7 +32,7 @@ from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.mailbox import READING, ReadState
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.realm import Realm
-from chatd.realm.remarks import REPORTS
+from chatd.realm.reports import REPORTS
 from chatd.realm.room import ROOM
 from chatd.realm.tasks import gather
 

@@ -242,7 +242,7 @@ class Chat10Protocol(Unframed):
         except Refused:
             return  # Then it comes again elsewhere.
         if due:
-            self.realm.remarks.delivered(log, due)
+            self.realm.receipts.notify_delivered(log, due)
 
     def answer(self, appends: Sequence[Append]) -> None:
         """See `chatd.realm.session.Peer`. The protocol has no answers."""

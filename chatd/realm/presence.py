@@ -1,28 +1,31 @@
-"""Who is there: presence, those who watch it, typing notices, and who takes nothing from whom."""
+"""Presence: which accounts are online, away or offline, the sessions that watch it, and typing
+notices."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
 import msgspec
 
 from chatd.core.errors import LimitReached, NotAMember
-from chatd.core.limits import Limits
-from chatd.core.names import mailbox_log
-from chatd.realm.accounts import ACCOUNT, Accounts
+from chatd.core.names import is_room, mailbox_log, room_log
+from chatd.realm.accounts import ACCOUNT
 from chatd.realm.ack_session import AckSession
-from chatd.realm.mailbox import READING, SETTINGS, Mailbox, ReadState, Settings
+from chatd.realm.context import Context
+from chatd.realm.mailbox import READING, SETTINGS, ReadState, Settings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import Document, Store
+from chatd.stores import Document
 
 ON, AWAY, OFF, UNKNOWN = "on", "away", "off", "unknown"
 
 
-class Person(msgspec.Struct, frozen=True):
-    """How somebody is: `text` is what they said about being away, `seen` when they were last seen
-    (milliseconds since 1970, UTC; 0: not known)."""
+class PresenceState(msgspec.Struct, frozen=True):
+    """The presence of one account.
+
+    `text` is the away message; `seen` is when its last session ended (milliseconds since 1970,
+    UTC; 0 if it is online or the time is not known).
+    """
 
     name: str
     status: str
@@ -30,50 +33,36 @@ class Person(msgspec.Struct, frozen=True):
     seen: int = 0
 
 
-class Context(Protocol):
-    """What people need of the realm."""
+class Presence:
+    """The presence of every account, as other accounts may see it."""
 
-    store: Store
-    limits: Limits
-    accounts: Accounts
-
-    def mailbox(self, name: str) -> Mailbox | None:
-        """That of an account somebody is logged in as, perhaps."""
-
-    def following(self, name: str) -> list[AckSession]:
-        """The sessions of an account that follow logs."""
-
-
-class People:
-    """Everyone's presence, as others may see it."""
-
-    def __init__(self, house: Context) -> None:
-        self._context = house
-        self._store = house.store
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        # Away messages, and the sessions that watch an account, by its name in lower case.
         self._away: dict[str, str] = {}
         self._watchers: dict[str, dict[AckSession, None]] = {}
-        self._watched: dict[AckSession, dict[str, str]] = {}
+        # The names, in lower case, that a session watches.
+        self._watched: dict[AckSession, dict[str, None]] = {}
 
-    # Presence
+    # Online, away, offline
 
-    def came(self, session: Session) -> None:
-        """The first session of an account has begun."""
+    def account_connected(self, session: Session) -> None:
+        """Notify watchers: the first session of an account has begun."""
         if not session.mailbox.settings.hidden:
-            self._changed(session.name)
+            self._notify_watchers(session.name)
 
-    def went(self, session: Session) -> None:
-        """The last session of an account has ended, at `ReadState.seen`."""
+    def account_disconnected(self, session: Session) -> None:
+        """Notify watchers: the last session of an account has ended, at `ReadState.seen`."""
         self._away.pop(session.name.lower(), None)
         if not session.mailbox.settings.hidden:
-            self._changed(session.name)
-
-    def forget(self, session: AckSession) -> None:
-        """It watches nobody any more."""
-        self.unwatch(session, list(self._watched.get(session, ())))
-        self._watched.pop(session, None)
+            self._notify_watchers(session.name)
 
     async def set_presence(self, session: Session, away: bool, text: str, hidden: bool) -> None:
-        """Be away or back, and hidden or not. Raises `StoreUnavailable`."""
+        """Set whether an account is away, with its away message, and whether it is hidden.
+
+        A hidden account appears as offline. Raises `StoreUnavailable`.
+        """
         key = session.name.lower()
         mailbox = session.mailbox
         if away:
@@ -84,59 +73,62 @@ class People:
         if was_hidden != hidden:
             mailbox.settings = msgspec.structs.replace(mailbox.settings, hidden=hidden)
             await mailbox.kept()
-        # Nobody hears anything of somebody who hides, not even that nothing has changed.
+        # Watchers are not notified about a hidden account, not even that nothing has changed.
         if not (was_hidden and hidden):
-            self._changed(session.name)
+            self._notify_watchers(session.name)
 
-    def _changed(self, name: str) -> None:
-        key = name.lower()
-        watchers = self._watchers.get(key)
+    def _notify_watchers(self, name: str) -> None:
+        watchers = self._watchers.get(name.lower())
         if watchers:
             mailbox = self._context.mailbox(name)
             read_state = mailbox.read_state if mailbox is not None else ReadState()
             settings = mailbox.settings if mailbox is not None else Settings()
-            person = self._person(name, read_state, settings)
+            state = self._state(name, read_state, settings)
             for session in list(watchers):
-                session.peer.presence(person.name, person.status, person.text, person.seen)
+                session.peer.presence(state.name, state.status, state.text, state.seen)
 
-    def _person(self, name: str, read_state: ReadState, settings: Settings) -> Person:
+    def _state(self, name: str, read_state: ReadState, settings: Settings) -> PresenceState:
         if settings.hidden:
-            return Person(name, OFF)
+            return PresenceState(name, OFF)
         mailbox = self._context.mailbox(name)
         if mailbox is None or not mailbox.subscriptions:
-            return Person(name, OFF, "", read_state.seen)
+            return PresenceState(name, OFF, "", read_state.seen)
         text = self._away.get(name.lower())
-        return Person(name, ON) if text is None else Person(name, AWAY, text)
+        return PresenceState(name, ON) if text is None else PresenceState(name, AWAY, text)
 
-    async def who(self, session: AckSession, names: Sequence[str], watch: bool) -> list[Person]:
-        """How they are, in this order; and, if they are to be watched, every change from now on.
+    async def find(
+        self, session: AckSession, names: Sequence[str], watch: bool
+    ) -> list[PresenceState]:
+        """Return the presence of accounts, in the order of `names`.
 
-        Raises `LimitReached`, `StoreUnavailable`.
+        With `watch`, the session is notified of every later change. Raises `LimitReached`,
+        `StoreUnavailable`.
         """
         if watch:
             self._watch(session, names)
-        questions = [
-            answer
-            for name in names
-            for answer in (
-                self._store.get(ACCOUNT, name),
-                self._store.get(READING, mailbox_log(name)),
-                self._store.get(SETTINGS, mailbox_log(name)),
+        documents: list[Document | None] = await gather(
+            *(
+                answer
+                for name in names
+                for answer in (
+                    self._store.get(ACCOUNT, name),
+                    self._store.get(READING, mailbox_log(name)),
+                    self._store.get(SETTINGS, mailbox_log(name)),
+                )
             )
-        ]
-        answers: list[Document | None] = await gather(*questions)
-        people = []
+        )
+        states = []
         for name, account, read_state, settings in zip(
-            names, answers[::3], answers[1::3], answers[2::3], strict=True
+            names, documents[::3], documents[1::3], documents[2::3], strict=True
         ):
             if account is None:
-                people.append(Person(name, UNKNOWN))
+                states.append(PresenceState(name, UNKNOWN))
                 continue
             mailbox = self._context.mailbox(name)
-            people.append(
-                self._person(account.key, mailbox.read_state, mailbox.settings)
+            states.append(
+                self._state(account.key, mailbox.read_state, mailbox.settings)
                 if mailbox is not None and mailbox.subscriptions
-                else self._person(
+                else self._state(
                     account.key,
                     msgspec.msgpack.decode(read_state.body, type=ReadState)
                     if read_state
@@ -146,7 +138,9 @@ class People:
                     else Settings(),
                 )
             )
-        return people
+        return states
+
+    # Watching
 
     def _watch(self, session: AckSession, names: Iterable[str]) -> None:
         watched = self._watched.setdefault(session, {})
@@ -156,11 +150,11 @@ class People:
                 f"a session can watch {self._context.limits.watched} accounts at most"
             )
         for key in new:
-            watched[key] = key
+            watched[key] = None
             self._watchers.setdefault(key, {})[session] = None
 
     def unwatch(self, session: AckSession, names: Iterable[str]) -> None:
-        """No longer be told about them."""
+        """Stop notifying a session of changes of these accounts."""
         watched = self._watched.get(session, {})
         for name in names:
             key = name.lower()
@@ -170,48 +164,40 @@ class People:
             if not watchers:
                 self._watchers.pop(key, None)
 
+    def unwatch_all(self, session: AckSession) -> None:
+        """Stop notifying a session, which has ended."""
+        self.unwatch(session, list(self._watched.get(session, ())))
+        self._watched.pop(session, None)
+
     # Typing
 
-    async def typing(self, session: AckSession, recipient: str, typing: bool) -> None:
-        """Tell an account, or the others in a room. Raises `UnknownAccount`, `NotAMember`."""
-        if recipient.startswith("#"):
-            subscription = session.subscriptions.get(recipient.lower())
-            if subscription is None:
-                raise NotAMember()
-            log = subscription.live_log.log
-            told = [
-                other
-                for read_state in subscription.live_log.subscriptions
-                if isinstance(other := read_state.session, AckSession)
-                and other.name != session.name
-            ]
+    async def notify_typing(self, session: AckSession, recipient: str, typing: bool) -> None:
+        """Notify an account, or the other members of a room, that the sender types or has stopped.
+
+        Raises `UnknownAccount`, `NotAMember`.
+        """
+        if is_room(recipient):
+            log = room_log(recipient)
+            recipients = self._other_members(session, log)
         else:
             recipient = await self._context.accounts.display_name(recipient)
             log = mailbox_log(recipient)
-            told = (
+            recipients = (
                 self._context.following(recipient)
                 if self._context.accounts.takes_from(log, session.name)
                 else []
             )
-        for other in told:
+        for other in recipients:
             if other.wants_typing:
                 other.peer.typing(log, session.name, typing)
 
-    # Blocking
-
-    async def block(self, session: Session, name: str, blocked: bool) -> None:
-        """Take nothing from an account any more, or again. Raises `UnknownAccount`, `LimitReached`,
-        `StoreUnavailable`."""
-        mailbox = session.mailbox
-        key = name.lower()
-        others = tuple(other for other in mailbox.settings.blocked if other != key)
-        if blocked:
-            await self._context.accounts.display_name(name)
-            if len(others) >= self._context.limits.blocked:
-                raise LimitReached(
-                    f"an account can block {self._context.limits.blocked} others at most"
-                )
-            others = (*others, key)
-        mailbox.settings = msgspec.structs.replace(mailbox.settings, blocked=others)
-        self._context.accounts.block(mailbox.log, others)
-        await mailbox.kept()
+    def _other_members(self, session: AckSession, log: str) -> list[AckSession]:
+        """The sessions of other accounts that follow a room."""
+        subscription = session.subscriptions.get(log)
+        if subscription is None:
+            raise NotAMember()
+        return [
+            other
+            for subscriber in subscription.live_log.subscriptions
+            if isinstance(other := subscriber.session, AckSession) and other.name != session.name
+        ]

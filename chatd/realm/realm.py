@@ -1,8 +1,8 @@
 """The heart: who is who, who is there, who is told what. One realm is shared by all protocols.
 
 Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of
-a message (`send` and `committed`) is plain calls. What is said about rooms, people and earlier
-entries has files of its own: `membership`, `people`, `remarks`.
+a message (`send` and `committed`) is plain calls. Each feature has a module of its own and uses the
+realm through `chatd.realm.context`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from chatd.core.names import check_name, mailbox_log
 from chatd.realm.accounts import ACCOUNT, Account, Accounts, decoded
 from chatd.realm.ack_session import AckPeer, AckSession
 from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
+from chatd.realm.blocking import Blocking
 from chatd.realm.delivery import Delivery, NullOrigin
+from chatd.realm.edits import Edits
+from chatd.realm.history import History
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.mailbox import CLAIM, Mailbox
 from chatd.realm.permissions import (
@@ -36,9 +39,10 @@ from chatd.realm.permissions import (
     check_sender,
     check_text,
 )
-from chatd.realm.presence import People
+from chatd.realm.presence import Presence
+from chatd.realm.receipts import Receipts
 from chatd.realm.registration import redeem, restore
-from chatd.realm.remarks import Remarks
+from chatd.realm.reports import Reports
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
@@ -90,9 +94,13 @@ class Realm:
         self._nobody = NullOrigin()
         self.accounts = Accounts(store, limits, background)
         self.rooms = Rooms(self)
-        self.people = People(self)
-        self.remarks = Remarks(self)
-        self.delivery = Delivery(store, limits, self.remarks.delivered)
+        self.history = History(self)
+        self.edits = Edits(self)
+        self.receipts = Receipts(self)
+        self.reports = Reports(self)
+        self.presence = Presence(self)
+        self.blocking = Blocking(self)
+        self.delivery = Delivery(store, limits, self.receipts.notify_delivered)
 
     async def start(self) -> None:
         """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
@@ -306,15 +314,15 @@ class Realm:
 
     def _came(self, session: Session) -> None:
         if len(session.mailbox.subscriptions) == 1:
-            self.people.came(session)
+            self.presence.account_connected(session)
 
     def _went(self, session: Session) -> None:
         if isinstance(session, AckSession):
-            self.people.forget(session)
+            self.presence.unwatch_all(session)
         mailbox = session.mailbox
         if not mailbox.subscriptions and not mailbox.gone:
             mailbox.read_state.seen = self.now()
-            self.people.went(session)
+            self.presence.account_disconnected(session)
 
     def online(self, name: str) -> bool:
         """Whether someone is logged in as `name`."""
@@ -350,11 +358,11 @@ class Realm:
             del self.delivery.live_logs[mailbox.log]
 
     def add_live_log(self, room: Room) -> None:
-        """See `chatd.realm.rooms.Context`."""
+        """See `chatd.realm.context.Context`."""
         self.delivery.live_logs[room.log] = room
 
     def remove_live_log(self, log: str) -> None:
-        """See `chatd.realm.rooms.Context`."""
+        """See `chatd.realm.context.Context`."""
         self.delivery.live_logs.pop(log, None)
 
     # Messages

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
 
 import msgspec
 
@@ -23,10 +22,9 @@ from chatd.core.errors import (
     UnknownRole,
     UnknownRoom,
 )
-from chatd.core.limits import Limits
 from chatd.core.names import LOBBY, check_room_name, room_log
-from chatd.realm.accounts import Accounts
 from chatd.realm.ack_session import AckSession
+from chatd.realm.context import Context
 from chatd.realm.mailbox import Mailbox, RoomPosition
 from chatd.realm.permissions import (
     check_invite,
@@ -42,42 +40,19 @@ from chatd.realm.permissions import (
 from chatd.realm.room import MEMBER, MODERATOR, OWNER, ROOM, Room, RoomRecord
 from chatd.realm.room_updates import change
 from chatd.realm.tasks import gather
-from chatd.stores import Document, Store
+from chatd.stores import Document
 
 _ATTEMPTS = 16
 _CACHED = 10_000
 
 
-class Context(Protocol):
-    """What rooms need of the realm."""
-
-    store: Store
-    limits: Limits
-    accounts: Accounts
-
-    def add_live_log(self, room: Room) -> None:
-        """Keep its head up to date, and push to its readers."""
-
-    def remove_live_log(self, log: str) -> None:
-        """No longer."""
-
-    def now(self) -> int:
-        """Milliseconds since 1970 (UTC)."""
-
-    def note(self, log: str, sender: str, kind: str, body: str) -> None:
-        """Append an entry of which nobody waits to hear; `flush` is the caller's."""
-
-    def following(self, name: str) -> list[AckSession]:
-        """The sessions of an account that follow logs."""
-
-
 class Rooms:
     """All rooms. Every method that changes one has been stored when it returns."""
 
-    def __init__(self, house: Context) -> None:
-        self._context = house
-        self._store = house.store
-        self._limits = house.limits
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+        self._limits = context.limits
         self._rooms: dict[str, Room] = {}
 
     async def start(self) -> None:

@@ -307,7 +307,7 @@ class ChatService:
                 self.look()
             if len(self._persons) >= _PERSONS:
                 raise Busy("too many accounts have something waiting for them")
-            person = GrpcAccount(name, self._clock, self._realm.remarks.delivered)
+            person = GrpcAccount(name, self._clock, self._realm.receipts.notify_delivered)
             self._persons[name.lower()] = person
         person.seen = self._clock.seconds()
         return person

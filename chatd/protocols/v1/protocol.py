@@ -152,7 +152,7 @@ class V1Protocol(Connection):
     def _acknowledge(self, session: AckSession, message: c.Ack) -> None:
         due = session.acknowledge(message.log, message.first, message.last)
         if due:
-            self.realm.remarks.delivered(message.log, due)
+            self.realm.receipts.notify_delivered(message.log, due)
 
     def acknowledge(self, message: c.Ack) -> None:
         """Take an acknowledgement. Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`."""

@@ -176,7 +176,7 @@ async def _ack(peer: V1Protocol, message: c.Ack) -> c.Message:
 @_carries_out(c.MarkRead)
 async def _mark_read(peer: V1Protocol, message: c.MarkRead) -> c.Message:
     session = _session(peer)
-    await peer.realm.remarks.mark_read(session, message.log, message.seq)
+    await peer.realm.receipts.mark_read(session, message.log, message.seq)
     if message.ref:
         await session.mailbox.kept()
     return c.Done(message.ref)
@@ -184,14 +184,14 @@ async def _mark_read(peer: V1Protocol, message: c.MarkRead) -> c.Message:
 
 @_carries_out(c.GetReceipts)
 async def _get_receipts(peer: V1Protocol, message: c.GetReceipts) -> c.Message:
-    found = await peer.realm.remarks.receipts(_session(peer), message.log, message.seqs)
+    found = await peer.realm.receipts.states(_session(peer), message.log, message.seqs)
     peer.spend(len(message.seqs) / 10)
     return c.Receipts(message.ref, message.log, [c.ReceiptState(*state) for state in found])
 
 
 @_carries_out(c.Edit)
 async def _edit(peer: V1Protocol, message: c.Edit) -> None:
-    await peer.realm.remarks.edit(
+    await peer.realm.edits.edit(
         _session(peer), message.log, message.seq, message.text, message.key, message
     )
     peer.unanswered += 1
@@ -199,13 +199,13 @@ async def _edit(peer: V1Protocol, message: c.Edit) -> None:
 
 @_carries_out(c.Retract)
 async def _retract(peer: V1Protocol, message: c.Retract) -> None:
-    await peer.realm.remarks.retract(_session(peer), message.log, message.seq, message.key, message)
+    await peer.realm.edits.delete(_session(peer), message.log, message.seq, message.key, message)
     peer.unanswered += 1
 
 
 @_carries_out(c.React)
 async def _react(peer: V1Protocol, message: c.React) -> None:
-    await peer.realm.remarks.react(
+    await peer.realm.edits.react(
         _session(peer), message.log, message.seq, message.reaction, message.key, message
     )
     peer.unanswered += 1
@@ -213,7 +213,7 @@ async def _react(peer: V1Protocol, message: c.React) -> None:
 
 @_carries_out(c.History)
 async def _history(peer: V1Protocol, message: c.History) -> c.Message:
-    entries, more = await peer.realm.remarks.history(
+    entries, more = await peer.realm.history.page(
         _session(peer), message.log, message.after, message.before, message.limit
     )
     peer.spend(len(entries) / 10)
@@ -232,7 +232,7 @@ async def _history(peer: V1Protocol, message: c.History) -> c.Message:
 
 @_carries_out(c.SayTyping)
 async def _say_typing(peer: V1Protocol, message: c.SayTyping) -> c.Message:
-    await peer.realm.people.typing(_session(peer), message.recipient, message.typing)
+    await peer.realm.presence.notify_typing(_session(peer), message.recipient, message.typing)
     return c.Done(message.ref)
 
 
@@ -339,29 +339,31 @@ async def _delete_room(peer: V1Protocol, message: c.DeleteRoom) -> c.Message:
 
 @_carries_out(c.SetPresence)
 async def _set_presence(peer: V1Protocol, message: c.SetPresence) -> c.Message:
-    await peer.realm.people.set_presence(_session(peer), message.away, message.text, message.hidden)
+    await peer.realm.presence.set_presence(
+        _session(peer), message.away, message.text, message.hidden
+    )
     return c.Done(message.ref)
 
 
 @_carries_out(c.Who)
 async def _who(peer: V1Protocol, message: c.Who) -> c.Message:
-    people = await peer.realm.people.who(_session(peer), message.names, message.watch)
-    peer.spend(len(people) / 10)
+    states = await peer.realm.presence.find(_session(peer), message.names, message.watch)
+    peer.spend(len(states) / 10)
     return c.People(
         message.ref,
-        [c.Person(person.name, person.status, person.text, person.seen) for person in people],
+        [c.Person(state.name, state.status, state.text, state.seen) for state in states],
     )
 
 
 @_carries_out(c.Unwatch)
 async def _unwatch(peer: V1Protocol, message: c.Unwatch) -> c.Message:
-    peer.realm.people.unwatch(_session(peer), message.names)
+    peer.realm.presence.unwatch(_session(peer), message.names)
     return c.Done(message.ref)
 
 
 @_carries_out(c.Block)
 async def _block(peer: V1Protocol, message: c.Block) -> c.Message:
-    await peer.realm.people.block(_session(peer), message.name, message.blocked)
+    await peer.realm.blocking.set_blocked(_session(peer), message.name, message.blocked)
     return c.Done(message.ref)
 
 
@@ -373,7 +375,7 @@ async def _get_blocked(peer: V1Protocol, message: c.GetBlocked) -> c.Message:
 @_carries_out(c.Report)
 async def _report(peer: V1Protocol, message: c.Report) -> c.Message:
     peer.spend(_REPORT)
-    await peer.realm.remarks.report(
+    await peer.realm.reports.report(
         _session(peer), message.name, message.reason, message.log, message.seq
     )
     return c.Done(message.ref)

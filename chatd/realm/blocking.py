@@ -1,0 +1,33 @@
+"""Blocking: an account that blocks another takes no messages, invitations or typing notices from
+it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatd.core.errors import LimitReached
+from chatd.realm.context import Context
+from chatd.realm.session import Session
+
+
+class Blocking:
+    """Changes the list of accounts that an account blocks (`chatd.realm.mailbox.Settings`)."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def set_blocked(self, session: Session, name: str, blocked: bool) -> None:
+        """Block an account, or stop blocking it. Raises `UnknownAccount`, `LimitReached`,
+        `StoreUnavailable`."""
+        context = self._context
+        mailbox = session.mailbox
+        key = name.lower()
+        others = tuple(other for other in mailbox.settings.blocked if other != key)
+        if blocked:
+            await context.accounts.display_name(name)
+            if len(others) >= context.limits.blocked:
+                raise LimitReached(f"an account can block {context.limits.blocked} others at most")
+            others = (*others, key)
+        mailbox.settings = msgspec.structs.replace(mailbox.settings, blocked=others)
+        context.accounts.block(mailbox.log, others)
+        await mailbox.kept()

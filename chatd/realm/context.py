@@ -1,0 +1,55 @@
+"""What a feature of the realm (rooms, presence, edits, ...) may use of it.
+
+A feature is a class in a module of its own, made by `chatd.realm.realm.Realm` and given the realm
+as its `Context`. It calls what is declared here and nothing else of the realm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from chatd.core.limits import Limits
+from chatd.stores import Append, Store
+
+if TYPE_CHECKING:
+    from chatd.realm.accounts import Accounts
+    from chatd.realm.ack_session import AckSession
+    from chatd.realm.history import History
+    from chatd.realm.mailbox import Mailbox
+    from chatd.realm.room import Room
+    from chatd.realm.rooms import Rooms
+
+
+class Context(Protocol):
+    """The realm, as its features see it."""
+
+    store: Store
+    limits: Limits
+    accounts: Accounts
+    rooms: Rooms
+    history: History
+
+    def now(self) -> int:
+        """The time in milliseconds since 1970 (UTC)."""
+
+    def new_id(self) -> int:
+        """An id for an entry."""
+
+    def append(self, append: Append) -> None:
+        """Append an entry to a log; its origin is answered. The caller calls `Realm.flush`."""
+
+    def note(self, log: str, sender: str, kind: str, body: str) -> None:
+        """Append an entry whose sender is not answered. The caller calls `Realm.flush`."""
+
+    def mailbox(self, name: str) -> Mailbox | None:
+        """The mailbox of an account, if this daemon holds it, which it does while the account has
+        sessions."""
+
+    def following(self, name: str) -> list[AckSession]:
+        """The sessions of an account that follow logs."""
+
+    def add_live_log(self, room: Room) -> None:
+        """Push what is appended to a room to its subscribers, and keep its head up to date."""
+
+    def remove_live_log(self, log: str) -> None:
+        """Undo `add_live_log`."""

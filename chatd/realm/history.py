@@ -1,0 +1,82 @@
+"""Reading a log again: pages of its history, and single entries."""
+
+from __future__ import annotations
+
+from chatd.core.entries import Entry
+from chatd.core.errors import UnknownEntry, UnknownLog
+from chatd.realm.ack_session import AckSession
+from chatd.realm.context import Context
+from chatd.realm.permissions import is_author
+from chatd.stores import PAGE_BYTES
+
+_CHUNK = 32
+"""entries read at once when a log is read backwards"""
+
+
+class History:
+    """What a session may read of the logs besides what is pushed to it."""
+
+    def __init__(self, context: Context) -> None:
+        self._store = context.store
+
+    async def entry(self, session: AckSession, log: str, seq: int) -> Entry:
+        """Return one entry of a log that the session follows, or one that its account wrote.
+
+        Raises `UnknownEntry`.
+        """
+        if seq < 1 or (log.startswith("#") and log not in session.subscriptions):
+            raise UnknownEntry()
+        entries = await self._store.read(log, seq - 1, 1)
+        if not entries or entries[0].seq != seq:
+            raise UnknownEntry()
+        entry = entries[0]
+        if log not in session.subscriptions and not is_author(session, entry):
+            raise UnknownEntry()
+        return entry
+
+    async def page(
+        self, session: AckSession, log: str, after: int, before: int, limit: int
+    ) -> tuple[list[Entry], bool]:
+        """Return entries of a log, oldest first, and whether there are more beyond them.
+
+        They are those after seq `after`, or, with `before` greater than 0, the last ones before
+        it: at most `limit`, and about `PAGE_BYTES` of text. Raises `UnknownLog`.
+        """
+        if log not in session.subscriptions:
+            raise UnknownLog()
+        head = session.subscriptions[log].live_log.head
+        limit = max(1, limit)
+        if not before:
+            entries = await self._store.read(log, after, limit)
+            return entries, bool(entries) and entries[-1].seq < head
+        page: list[Entry] = []
+        size = 0
+        end = min(before, head + 1)
+        while end > 1 and len(page) < limit and size <= PAGE_BYTES:
+            start = max(1, end - min(_CHUNK, limit - len(page)))
+            chunk = await self._between(log, start, end)
+            page = chunk + page
+            size += sum(len(entry.body) for entry in chunk)
+            end = start
+            if not chunk:
+                break
+        while size > PAGE_BYTES and len(page) > 1:
+            end = page[0].seq + 1
+            size -= len(page.pop(0).body)
+        return page, bool(page) and end > 1 and await self._exists(log, end - 1)
+
+    async def _between(self, log: str, start: int, end: int) -> list[Entry]:
+        """The entries with `start` <= seq < `end`."""
+        entries: list[Entry] = []
+        after = start - 1
+        while after < end - 1:
+            page = await self._store.read(log, after, end - 1 - after)
+            entries += [entry for entry in page if entry.seq < end]
+            if not page:
+                break
+            after = page[-1].seq
+        return entries
+
+    async def _exists(self, log: str, seq: int) -> bool:
+        entries = await self._store.read(log, seq - 1, 1)
+        return bool(entries) and entries[0].seq == seq

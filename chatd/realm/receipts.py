@@ -1,0 +1,110 @@
+"""Receipts: notifying senders that their messages have been delivered or read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from chatd.core.entries import TEXT, Cursor
+from chatd.core.errors import UnknownEntry, UnknownLog
+from chatd.core.names import is_mailbox, mailbox_owner
+from chatd.realm.ack_session import AckSession
+from chatd.realm.context import Context
+from chatd.realm.mailbox import CURSOR, READING, ReadState, RoomPosition
+from chatd.realm.permissions import is_author
+from chatd.realm.tasks import gather
+
+DELIVERED, READ = "delivered", "read"
+
+_READ_AT_ONCE = 1_000
+"""how many of the latest messages one read marker gives receipts for"""
+
+
+class Receipts:
+    """Read markers, and the receipts that acknowledgements and read markers give."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._store = context.store
+
+    def notify_delivered(self, log: str, seqs: Mapping[str, list[int]]) -> None:
+        """Notify senders that entries of `log` have been delivered: the seqs by sender."""
+        self._notify(log, DELIVERED, seqs)
+
+    def _notify(self, log: str, state: str, seqs: Mapping[str, list[int]]) -> None:
+        for sender, own_seqs in seqs.items():
+            for session in self._context.following(sender):
+                if session.wants_receipts:
+                    session.peer.receipt(log, state, own_seqs)
+
+    async def mark_read(self, session: AckSession, log: str, seq: int) -> None:
+        """Set the read marker of an account in a log, and notify its other sessions and, for a
+        mailbox, the senders. A marker only moves forwards.
+
+        Raises `UnknownLog`, `UnknownEntry`.
+        """
+        subscription = session.subscriptions.get(log)
+        if subscription is None:
+            raise UnknownLog()
+        if seq > subscription.live_log.head:
+            raise UnknownEntry()
+        mailbox = session.mailbox
+        read_state = mailbox.read_state
+        place = read_state.places.get(log)
+        before = read_state.read if place is None else place.read
+        if seq <= before:
+            return
+        if place is None:
+            read_state.read = seq
+        else:
+            read_state.places[log] = RoomPosition(place.since, place.cursor, seq)
+        mailbox.keep_soon()
+        for other in self._context.following(session.name):
+            if other is not session and other.wants_receipts:
+                other.peer.receipt(log, READ, [seq])
+        if place is None:
+            await self._notify_read(log, max(before, seq - _READ_AT_ONCE), seq)
+
+    async def _notify_read(self, log: str, after: int, upto: int) -> None:
+        entries = await self._store.read(log, after, upto - after)
+        seqs: dict[str, list[int]] = {}
+        for entry in entries:
+            if entry.seq <= upto and entry.kind == TEXT:
+                seqs.setdefault(entry.sender, []).append(entry.seq)
+        self._notify(log, READ, seqs)
+
+    async def states(
+        self, session: AckSession, log: str, seqs: Iterable[int]
+    ) -> list[tuple[int, bool, bool]]:
+        """Return (seq, delivered, read) for each of `seqs` that this account sent to the mailbox
+        `log`. Raises `UnknownLog`."""
+        if not is_mailbox(log):
+            raise UnknownLog()
+        wanted = list(dict.fromkeys(seq for seq in seqs if seq > 0))
+        stored_cursor, stored_read_state, *pages = await gather(
+            self._store.get(CURSOR, log),
+            self._store.get(READING, log),
+            *(self._store.read(log, seq - 1, 1) for seq in wanted),
+        )
+        mailbox = self._context.mailbox(mailbox_owner(log))
+        if mailbox is not None and mailbox.loaded:
+            cursor, read_state = mailbox.known, mailbox.read_state
+        else:
+            cursor = _decoded(stored_cursor, Cursor())
+            read_state = _decoded(stored_read_state, ReadState())
+        own = [
+            seq
+            for seq, page in zip(wanted, pages, strict=True)
+            if page and page[0].seq == seq and is_author(session, page[0])
+        ]
+        return [
+            (seq, cursor.has(seq) or seq <= read_state.read, seq <= read_state.read) for seq in own
+        ]
+
+
+def _decoded(document: Any, default: Any) -> Any:
+    return (
+        default if document is None else msgspec.msgpack.decode(document.body, type=type(default))
+    )
