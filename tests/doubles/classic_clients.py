@@ -22,7 +22,7 @@ from chatd.server.factory import ConnectionFactory
 from tests.doubles.realm import HeldStore, Runner
 
 
-class Wire(StringTransport):
+class MemoryTransport(StringTransport):
     """A transport that counts as `TrackedServer` does. `room` is how many bytes the kernel still
     takes; what it does not take stays here until `drain`. `on_the_way` bytes of what it took have
     not arrived."""
@@ -94,25 +94,25 @@ class QuickPasswords:
         return hashed == "hash of " + password
 
 
-class Client:
+class ClassicClient:
     """One connection, seen from the other end."""
 
-    def __init__(self, house: House, port: int) -> None:
-        self.wire = Wire(port)
-        protocol = house.factory.buildProtocol(None)
+    def __init__(self, server: ClassicServer, port: int) -> None:
+        self.transport = MemoryTransport(port)
+        protocol = server.factory.buildProtocol(None)
         assert isinstance(protocol, Connection)
         self.protocol = protocol
         self._decoder = client_decoder(1 << 20)
-        self.protocol.makeConnection(self.wire)
+        self.protocol.makeConnection(self.transport)
 
     def send(self, *frames: bytes) -> None:
         """All of it in one piece, if the server reads at all."""
-        assert self.wire.producerState == "producing", "the server does not read"
+        assert self.transport.producerState == "producing", "the server does not read"
         self.protocol.dataReceived(b"".join(frames))
 
     def got(self) -> list[Reply]:
         """What has come since the last time."""
-        data, self.wire.out = self.wire.out, b""
+        data, self.transport.out = self.transport.out, b""
         return self._decoder.feed(data)  # type: ignore[return-value]
 
     def texts(self) -> list[str]:
@@ -125,7 +125,7 @@ class Client:
             for message in self.got()
         ]
 
-    def become(self, name: str, command: int = CREATE, *password: str) -> Client:
+    def become(self, name: str, command: int = CREATE, *password: str) -> ClassicClient:
         """CREATE or LOGIN, successfully."""
         self.send(encode(command, name, *password))
         answer = self.got()
@@ -138,7 +138,7 @@ class Client:
 
     def lose(self) -> None:
         """The connection is gone."""
-        self.wire.disconnected = True
+        self.transport.disconnected = True
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
     def close_sending(self) -> None:
@@ -146,8 +146,8 @@ class Client:
         self.protocol.readConnectionLost()
 
 
-class FailingStore(HeldStore):
-    """Refuses appends while `refusal` is set."""
+class RefusingStore(HeldStore):
+    """A store that refuses appends while `refusal` is set."""
 
     refusal: Refused | None = None
 
@@ -162,11 +162,12 @@ class FailingStore(HeldStore):
                 super()._commit([item])
 
 
-class House:
-    """Everything behind the port."""
+class ClassicServer:
+    """A server in memory in memory behind a port of the classic protocol; the test controls its store and
+    clock."""
 
     def __init__(self, **limits: Any) -> None:
-        self.store = FailingStore()
+        self.store = RefusingStore()
         self.runner = Runner()
         self.clock = self.runner.clock
         self.limits = Limits(**limits)
@@ -185,12 +186,12 @@ class House:
         )
         self._ports = 0
 
-    def client(self, name: str = "", command: int = CREATE) -> Client:
+    def client(self, name: str = "", command: int = CREATE) -> ClassicClient:
         """A new connection, logged in if it has a name."""
         self._ports += 1
-        client = Client(self, self._ports)
+        client = ClassicClient(self, self._ports)
         return client.become(name, command) if name else client
 
-    def login(self, name: str) -> Client:
+    def login(self, name: str) -> ClassicClient:
         """A new connection, of an account that exists."""
         return self.client(name, LOGIN)

@@ -16,10 +16,10 @@ from chatd.client.classic.connection import Audience, Connection
 from chatd.codecs import classic
 
 
-class Wire(StringTransport):
+class FakeTransport(StringTransport):
     """The client's end: what is written goes to the daemon when it is pumped."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: FakeDaemon) -> None:
         super().__init__()
         self.daemon = daemon
         self.connection: Connection
@@ -40,49 +40,49 @@ class Wire(StringTransport):
         self.loseConnection()
 
 
-class Daemon:
+class FakeDaemon:
     """Accounts with or without passwords, mailboxes, and who is connected."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self.passwords: dict[str, str | None] = {}
         self.mail: dict[str, list[bytes]] = {}
-        self.online: dict[str, Wire] = {}
-        self.written: deque[tuple[Wire, bytes | None]] = deque()
+        self.online: dict[str, FakeTransport] = {}
+        self.written: deque[tuple[FakeTransport, bytes | None]] = deque()
         self.seen: list[object] = []
 
     def connect(self, audience: Audience, clock: IReactorTime | None = None) -> Connection:
         """A new connection."""
-        wire = Wire(self)
-        wire.connection = Connection(audience, clock or self.clock)
-        wire.connection.makeConnection(wire)
-        return wire.connection
+        transport = FakeTransport(self)
+        transport.connection = Connection(audience, clock or self.clock)
+        transport.connection.makeConnection(transport)
+        return transport.connection
 
     def pump(self) -> None:
         """Carry out what was written, until nothing is left to do."""
         while self.written:
-            wire, data = self.written.popleft()
+            transport, data = self.written.popleft()
             if data is None:
-                self.online.pop(wire.name, None)
-                wire.connection.connectionLost(Failure(ConnectionDone()))
+                self.online.pop(transport.name, None)
+                transport.connection.connectionLost(Failure(ConnectionDone()))
                 continue
-            for command in wire.decoder.feed(data):
+            for command in transport.decoder.feed(data):
                 self.seen.append(command)
-                wire.connection.dataReceived(b"".join(self._obey(wire, command)))
+                transport.connection.dataReceived(b"".join(self._obey(transport, command)))
 
-    def _obey(self, wire: Wire, command: object) -> list[bytes]:
+    def _obey(self, transport: FakeTransport, command: object) -> list[bytes]:
         match command:
             case classic.Create(name, password):
                 error = "username already exists" if name in self.passwords else ""
                 if not error:
                     self.passwords[name] = password
                     self.mail[name] = []
-                    self._logged_in(wire, name)
+                    self._logged_in(transport, name)
                 return [_response(error)]
             case classic.Login(name, password):
                 error = self._why_not(name, password)
                 if not error:
-                    self._logged_in(wire, name)
+                    self._logged_in(transport, name)
                 return [_response(error)]
             case classic.List(pattern):
                 names = [
@@ -96,7 +96,7 @@ class Daemon:
                             f"specific recipient {recipient} does not exist, for message: ..."
                         )
                     ]
-                if recipient == wire.name:
+                if recipient == transport.name:
                     return [frame, frame]
                 if recipient in self.online:
                     self.online[recipient].connection.dataReceived(frame)
@@ -104,10 +104,10 @@ class Daemon:
                     self.mail[recipient].append(frame)
                 return [frame]
             case classic.Deliver():
-                waiting, self.mail[wire.name] = self.mail[wire.name], []
+                waiting, self.mail[transport.name] = self.mail[transport.name], []
                 return waiting
             case classic.Delete():
-                del self.passwords[wire.name], self.online[wire.name]
+                del self.passwords[transport.name], self.online[transport.name]
                 return []
         return [_response("what?")]
 
@@ -120,9 +120,9 @@ class Daemon:
             return ""
         return "password required: this account has one" if password is None else "wrong password"
 
-    def _logged_in(self, wire: Wire, name: str) -> None:
-        wire.name = name
-        self.online[name] = wire
+    def _logged_in(self, transport: FakeTransport, name: str) -> None:
+        transport.name = name
+        self.online[name] = transport
 
 
 def _response(error: str) -> bytes:

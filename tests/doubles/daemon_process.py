@@ -149,7 +149,7 @@ class Daemon:
         return int(found[1]) * 1024
 
 
-class Client:
+class SocketClient:
     """A connection. What comes is cut into messages, of which a `Send` keeps its bytes as they
     came."""
 
@@ -197,12 +197,12 @@ class Client:
             raise self.case.failureException(f"not refused: {answer}")
         return answer.error
 
-    def create(self, *fields: str) -> Client:
+    def create(self, *fields: str) -> SocketClient:
         """Make an account and be it."""
         self.case.assertEqual(self.ask(CREATE, *fields), Response())
         return self
 
-    def login(self, *fields: str) -> Client:
+    def login(self, *fields: str) -> SocketClient:
         """Be someone."""
         self.case.assertEqual(self.ask(LOGIN, *fields), Response())
         return self
@@ -306,6 +306,6 @@ class Talk(_Case):
         store = self.kind if self.kind == "memory" else f"sqlite:{folder(self)}/chatd.db"
         self.daemon = Daemon(self, store)
 
-    def client(self) -> Client:
+    def client(self) -> SocketClient:
         """A new connection."""
-        return Client(self, self.daemon)
+        return SocketClient(self, self.daemon)

@@ -144,7 +144,7 @@ class Classic(Framed):
         self.case.assertEqual(self.next(lambda _: True), classic.ListResponse(()))
 
 
-class Wire(Framed):
+class Version1(Framed):
     """Version 1, which is in the lobby as well."""
 
     protocol = "version 1"

@@ -215,7 +215,7 @@ class Said(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-class House:
+class RealmHarness:
     """A realm with accounts, over a store that the test controls."""
 
     def __init__(self, store: HeldStore | None = None, boot: str = "boot", **limits: Any) -> None:
@@ -288,9 +288,9 @@ class House:
             self.store.release()
         raise AssertionError("the store never comes to rest")
 
-    def restart(self, boot: str = "boot") -> House:
+    def restart(self, boot: str = "boot") -> RealmHarness:
         """kill -9 and a new daemon on the same store."""
         self.store.crash()
-        house = House(self.store, boot)
-        house.run(house.realm.start())
-        return house
+        harness = RealmHarness(self.store, boot)
+        harness.run(harness.realm.start())
+        return harness

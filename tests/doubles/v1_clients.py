@@ -12,20 +12,20 @@ from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import client_decoder, encode
 from chatd.protocols.doors import MainPort
 from chatd.server.factory import ConnectionFactory
-from tests.doubles.classic_clients import House, Wire
+from tests.doubles.classic_clients import ClassicServer, MemoryTransport
 
 M = TypeVar("M", bound=c.Message)
 
 
-class WireClient:
+class V1Client:
     """One connection, seen from the other end. Answers are given to who asked; the rest is in
     `events`."""
 
-    def __init__(self, house: WireHouse, port: int) -> None:
-        self.house = house
-        self.wire = Wire(port)
-        self.wire.protocol = house.factory.buildProtocol(None)  # type: ignore[attr-defined]
-        self.wire.protocol.makeConnection(self.wire)  # type: ignore[attr-defined]
+    def __init__(self, server: MainPortServer, port: int) -> None:
+        self.server = server
+        self.transport = MemoryTransport(port)
+        self.transport.protocol = server.factory.buildProtocol(None)  # type: ignore[attr-defined]
+        self.transport.protocol.makeConnection(self.transport)  # type: ignore[attr-defined]
         self.events: list[c.Message] = []
         self._decoder = client_decoder(1 << 24)
         self._ref = 0
@@ -33,16 +33,16 @@ class WireClient:
     @property
     def protocol(self) -> Any:
         """The server's end."""
-        return self.wire.protocol  # type: ignore[attr-defined]
+        return self.transport.protocol  # type: ignore[attr-defined]
 
     def raw(self, data: bytes) -> None:
         """Bytes, if the server reads at all."""
-        assert self.wire.producerState == "producing", "the server does not read"
+        assert self.transport.producerState == "producing", "the server does not read"
         self.protocol.dataReceived(data)
 
     def take(self) -> list[c.Message]:
         """What has come since the last time."""
-        data, self.wire.out = self.wire.out, b""
+        data, self.transport.out = self.transport.out, b""
         messages = self._decoder.feed(data)
         assert all(isinstance(message, c.Message) for message in messages), messages
         return messages  # type: ignore[return-value]
@@ -56,7 +56,7 @@ class WireClient:
         self._ref += 1
         message.ref = self._ref
         self.send(message)
-        self.house.runner.clock.advance(0)
+        self.server.runner.clock.advance(0)
         answer = None
         for got in self.take():
             if getattr(got, "ref", 0) == self._ref and got.command < c.Pushed.command:
@@ -99,12 +99,12 @@ class WireClient:
 
     def lose(self) -> None:
         """The connection is gone."""
-        self.wire.disconnected = True
+        self.transport.disconnected = True
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class WireHouse(House):
-    """Everything behind the port."""
+class MainPortServer(ClassicServer):
+    """A server in memory in memory behind the main port: version 1, classic, CHAT/1.0 and ops."""
 
     def __init__(self, **limits: Any) -> None:
         super().__init__(**limits)
@@ -124,14 +124,14 @@ class WireHouse(House):
         self.runner.spawn(coroutine)
         assert not self.runner.failures, self.runner.failures
 
-    def connect(self) -> WireClient:
+    def connect(self) -> V1Client:
         """A stranger."""
         self._ports += 1
-        return WireClient(self, self._ports)
+        return V1Client(self, self._ports)
 
     def come(
         self, name: str, *features: str, rooms: tuple[str, ...] = (), password: str | None = None
-    ) -> WireClient:
+    ) -> V1Client:
         """An account, made if need be, logged in and in these rooms; what that brought is
         forgotten."""
         client = self.connect()
@@ -143,7 +143,7 @@ class WireHouse(House):
         client.told()
         return client
 
-    def come_raw(self, name: str) -> WireClient:
+    def come_raw(self, name: str) -> V1Client:
         """An open account that exists, logged in; what that brought is kept."""
         client = self.connect()
         client.done(c.LogIn(0, name))

@@ -7,7 +7,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, encode
-from tests.doubles.daemon_process import TWISTD, Client, Daemon, sent
+from tests.doubles.daemon_process import TWISTD, Daemon, SocketClient, sent
 from tests.doubles.folders import folder
 from tests.examples.node import PATIENCE, Program
 
@@ -68,7 +68,7 @@ class Talk(WithDaemon):
     def test_with_a_classic_client(self) -> None:
         """The other protocol, both ways; what a classic client cannot read is replaced."""
         ann = self.come("Ann")
-        old = Client(self, self.daemon).create("Old")
+        old = SocketClient(self, self.daemon).create("Old")
         old.say("Old", "Ann", "Hello from long ago")
         self.assertEqual(ann.prints(), "Old: Hello from long ago")
         ann.types("@old Hi! Tschüß")

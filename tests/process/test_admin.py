@@ -21,7 +21,7 @@ from chatd.admin.__main__ import NO_DAEMON, REFUSED, WRONG_USAGE
 from chatd.codecs import v1_messages
 from chatd.codecs.classic import CREATE, LOGIN
 from chatd.codecs.v1 import client_decoder, encode
-from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Client, Daemon, environment
+from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon, SocketClient, environment
 from tests.doubles.startup import Start
 
 _PROGRAM = [sys.executable, "-m", "chatd.admin"]
@@ -75,8 +75,8 @@ class Commands(_Administered):
     def setUp(self) -> None:
         super().setUp()
         self.running = self.start()
-        self.ann = Client(self, self.running).create("Ann", "secret")
-        self.bob = Client(self, self.running).create("bob")
+        self.ann = SocketClient(self, self.running).create("Ann", "secret")
+        self.bob = SocketClient(self, self.running).create("bob")
 
     def test_looking(self) -> None:
         """Who there is, who is there, what there is."""
@@ -103,7 +103,7 @@ class Commands(_Administered):
         """The connection is closed; the account may log in again."""
         self.assertEqual(self.json("kick", "ANN", "that", "is", "enough"), [{"sessions": 1}])
         self.ann.rest()
-        Client(self, self.running).login("Ann", "secret")
+        SocketClient(self, self.running).login("Ann", "secret")
         self.assertIn("no account", self.failed(REFUSED, "kick", "nobody"))
 
     def test_passwords(self) -> None:
@@ -112,13 +112,15 @@ class Commands(_Administered):
             "Ann has a new password", self.done("reset-password", "ann", typed="second\nrest\n")
         )
         self.ann.rest()
-        self.assertIn("wrong password", Client(self, self.running).error(LOGIN, "Ann", "secret"))
-        Client(self, self.running).login("Ann", "second").close()
+        self.assertIn(
+            "wrong password", SocketClient(self, self.running).error(LOGIN, "Ann", "secret")
+        )
+        SocketClient(self, self.running).login("Ann", "second").close()
         (self.folder / "password").write_text("third\n")
         self.done("reset-password", "ann", "--password-file", "password")
-        Client(self, self.running).login("Ann", "third").close()
+        SocketClient(self, self.running).login("Ann", "third").close()
         self.done("reset-password", "ann", "--open")
-        Client(self, self.running).login("Ann").close()
+        SocketClient(self, self.running).login("Ann").close()
         for words, typed in (
             (["--password-file", "missing"], ""),
             (["--open", "--password-file", "password"], ""),
@@ -129,7 +131,7 @@ class Commands(_Administered):
         self.assertIn(
             "at most 1024", self.failed(REFUSED, "reset-password", "ann", typed="x" * 1025)
         )
-        Client(self, self.running).login("Ann")
+        SocketClient(self, self.running).login("Ann")
         self.assertNotIn("third", self.running.told)
 
     def test_passwords_at_a_terminal(self) -> None:
@@ -154,14 +156,14 @@ class Commands(_Administered):
             self.assertNotIn("fourth", child.before)
             child.close()
             self.assertEqual(child.exitstatus, status)
-        Client(self, self.running).login("Ann", "fourth")
+        SocketClient(self, self.running).login("Ann", "fourth")
 
     def test_deleting(self) -> None:
         """Only when it is meant; what is deleted can be made anew."""
         self.assertIn("--yes", self.failed(WRONG_USAGE, "delete", "ann", typed="yes\n"))
         self.assertEqual(self.json("delete", "ann", "--yes"), [{"name": "Ann"}])
         self.ann.rest()
-        Client(self, self.running).create("ann")
+        SocketClient(self, self.running).create("ann")
         self.assertIn("no account", self.failed(REFUSED, "delete", "--yes", "nobody"))
         self.assertEqual(self.done("delete-room", "lobby", "-y"), "Deleted: #lobby\n")
         self.assertIn("no room", self.failed(REFUSED, "delete-room", "#garden", "--yes"))
@@ -232,7 +234,7 @@ class Commands(_Administered):
         self.assertIn("exists already", self.failed(REFUSED, "backup", "copy.db"))
         self.assertIn("cannot be written", self.failed(REFUSED, "backup", "none/copy.db"))
         restored = self.daemon("--port", "0", "--store", "sqlite:copy.db")
-        mail = Client(self, restored).login("Ann", "secret").mail()
+        mail = SocketClient(self, restored).login("Ann", "secret").mail()
         texts = [getattr(message, "text", None) for message in mail]
         self.assertEqual(texts[:20], ["waiting"] * 20)
         self.assertEqual(set(texts[20:]) | {"meanwhile"}, {"meanwhile"})
@@ -455,7 +457,7 @@ class Users(_Administered):
         token = self.done("invite").strip()
         self.done("revoke", token)
         self.assertEqual(register("cid", token), "invite-invalid")
-        self.assertIn("invite", Client(self, running).error(CREATE, "dan", "secret"))
+        self.assertIn("invite", SocketClient(self, running).error(CREATE, "dan", "secret"))
         self.assertEqual([user["name"] for user in self.json("users")], ["ann", "bob"])
 
     def test_being_told(self) -> None:
@@ -522,12 +524,15 @@ class Registration(_Administered):
         """What has been read, and is too much, is trimmed when the daemon starts; what waits is
         not."""
         running = self.start()
-        ann, bob = Client(self, running).create("Ann"), Client(self, running).create("bob")
+        ann, bob = (
+            SocketClient(self, running).create("Ann"),
+            SocketClient(self, running).create("bob"),
+        )
         for number in range(20):
             bob.say("bob", "Ann", f"{number}")
         self.assertEqual(len(ann.take(20)), 20)
         ann.close()
-        cid = Client(self, running).create("Cid")
+        cid = SocketClient(self, running).create("Cid")
         cid.close()
         for number in range(20):
             bob.say("bob", "Cid", f"{number}")

@@ -19,7 +19,7 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import Client, Daemon, sent, texts
+from tests.doubles.daemon_process import Daemon, SocketClient, sent, texts
 from tests.doubles.folders import folder
 
 STRANGERS = 2000
@@ -37,8 +37,8 @@ class Pair:
     """Two people who go on talking, on a thread of their own, and note what goes wrong."""
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon) -> None:
-        self._ann = Client(case, daemon).create("healthy-ann")
-        self._bob = Client(case, daemon).create("healthy-bob")
+        self._ann = SocketClient(case, daemon).create("healthy-ann")
+        self._bob = SocketClient(case, daemon).create("healthy-bob")
         self._stop = threading.Event()
         self._wrong: list[BaseException] = []
         self._said = 0
@@ -72,9 +72,9 @@ class BadInput(SynchronousTestCase):
         self.daemon = Daemon(self, f"sqlite:{folder(self)}/chatd.db")
         self.pair = Pair(self, self.daemon)
 
-    def client(self, window: int = 0) -> Client:
+    def client(self, window: int = 0) -> SocketClient:
         """A new connection."""
-        return Client(self, self.daemon, window=window)
+        return SocketClient(self, self.daemon, window=window)
 
     def well(self) -> None:
         """The pair never noticed anything, and the daemon reported no mistake of its own."""
@@ -146,7 +146,7 @@ class BadInput(SynchronousTestCase):
     def test_broken_off(self) -> None:
         """RST in every state leaves nothing behind."""
         half = encode(SEND, "Ann", "Ann", "x" * 1000)[:500]
-        acts: list[Callable[[Client], None]] = [
+        acts: list[Callable[[SocketClient], None]] = [
             lambda client: None,
             lambda client: client.send(b"\0"),
             lambda client: client.send(encode(LIST)),
@@ -167,10 +167,10 @@ class BadInput(SynchronousTestCase):
     def test_slowed_down_and_gone(self) -> None:
         """A client that sent too much and broke off does not keep its name taken."""
         daemon = Daemon(self, "memory", rate="100")
-        client = Client(self, daemon).create("Ann")
+        client = SocketClient(self, daemon).create("Ann")
         client.send(encode(DELIVER) * 3000, encode(LIST))
         client.reset()
-        Client(self, daemon).login("Ann")
+        SocketClient(self, daemon).login("Ann")
         self.well()
 
     def test_tiny_frames(self) -> None:

@@ -15,13 +15,13 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import PATIENCE, Client, Talk, sent, texts
+from tests.doubles.daemon_process import PATIENCE, SocketClient, Talk, sent, texts
 
 
 class Connections(Talk):
     """Leaving in every way there is, and frames in every size of piece."""
 
-    def pair(self) -> tuple[Client, Client]:
+    def pair(self) -> tuple[SocketClient, SocketClient]:
         """Ann and Bob, both there."""
         return self.client().create("Ann"), self.client().create("Bob")
 
@@ -107,7 +107,7 @@ class Connections(Talk):
             )
         self.assertEqual(len(self._names(watcher)), 21)
 
-    def _names(self, client: Client) -> tuple[str, ...]:
+    def _names(self, client: SocketClient) -> tuple[str, ...]:
         answer = client.ask(LIST)
         assert isinstance(answer, ListResponse)
         return answer.names

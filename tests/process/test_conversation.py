@@ -16,7 +16,7 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import Client, Talk, sent, texts
+from tests.doubles.daemon_process import SocketClient, Talk, sent, texts
 
 STRANGER = (
     "attempting to send a message before logging in, for message: from: Ann | to: Bob | body: hi"
@@ -31,7 +31,7 @@ NO_SUCH = "specific recipient Zed does not exist, for message: from: Ann | to: Z
 class Commands(Talk):
     """Who may say what, and what comes back."""
 
-    def pair(self) -> tuple[Client, Client]:
+    def pair(self) -> tuple[SocketClient, SocketClient]:
         """Ann and Bob, both there."""
         return self.client().create("Ann"), self.client().create("Bob")
 

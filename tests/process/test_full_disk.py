@@ -10,7 +10,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import CREATE, DELETE, LIST, SEND, ListResponse, Response, Send, encode
-from tests.doubles.daemon_process import Client, Daemon, sent, texts
+from tests.doubles.daemon_process import Daemon, SocketClient, sent, texts
 from tests.doubles.folders import folder
 
 TEXT = "x" * 8192
@@ -34,9 +34,9 @@ class FullDisk(SynchronousTestCase):
         """The daemon, on the file of this test."""
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
-    def client(self) -> Client:
+    def client(self) -> SocketClient:
         """A new connection."""
-        return Client(self, self.daemon)
+        return SocketClient(self, self.daemon)
 
     def allow(self, size: int) -> None:
         """How large a file of the daemon may become."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, Reply, Send, encode
-from tests.doubles.daemon_process import PATIENCE, Client, Daemon
+from tests.doubles.daemon_process import PATIENCE, Daemon, SocketClient
 from tests.doubles.folders import folder
 
 ROUNDS = 10
@@ -26,7 +26,7 @@ class Writer:
     """Sends numbered texts to Bob, some always under way, and notes which came back, until it is
     cut off."""
 
-    def __init__(self, client: Client, name: str, padding: str = "", to: str = "bob") -> None:
+    def __init__(self, client: SocketClient, name: str, padding: str = "", to: str = "bob") -> None:
         self.client = client
         self.name = name
         self.echoed: list[str] = []
@@ -75,7 +75,7 @@ class Kill(SynchronousTestCase):
         self.folder = folder(self)
         daemon = self.start()
         for name in (*WRITERS, "bob"):
-            Client(self, daemon).create(name)
+            SocketClient(self, daemon).create(name)
         daemon.stop()
 
     def start(self) -> Daemon:
@@ -114,7 +114,7 @@ class Kill(SynchronousTestCase):
 
     def writers(self, daemon: Daemon, padding: str = "") -> list[Writer]:
         """All of them, at work."""
-        return [Writer(Client(self, daemon).login(name), name, padding) for name in WRITERS]
+        return [Writer(SocketClient(self, daemon).login(name), name, padding) for name in WRITERS]
 
     def kill(self, daemon: Daemon, writers: Sequence[Writer]) -> None:
         """When all are in full flow."""
@@ -127,7 +127,7 @@ class Kill(SynchronousTestCase):
     def mail(self) -> list[Reply]:
         """What Bob finds after the restart; and that there is nothing more after another."""
         daemon = self.start()
-        bob = Client(self, daemon).login("bob")
+        bob = SocketClient(self, daemon).login("bob")
         got = bob.mail()
         self.assertEqual(bob.mail(), [])
         self.assertEqual(daemon.stop(), 0)
@@ -144,15 +144,15 @@ class Kill(SynchronousTestCase):
     def test_first_run(self) -> None:
         """A store whose very first daemon was killed is a store."""
         daemon = Daemon(self, f"sqlite:{self.folder}/first.db")
-        Client(self, daemon).create("ann").say("ann", "ann", "hi")
+        SocketClient(self, daemon).create("ann").say("ann", "ann", "hi")
         daemon.kill()
-        Client(self, Daemon(self, f"sqlite:{self.folder}/first.db")).login("ann")
+        SocketClient(self, Daemon(self, f"sqlite:{self.folder}/first.db")).login("ann")
 
     def test_recipient_there(self) -> None:
         """Who was there has read it, or finds it later, and never both."""
         for _ in range(ROUNDS):
             daemon = self.start()
-            bob = Client(self, daemon).login("bob")
+            bob = SocketClient(self, daemon).login("bob")
             read: list[Reply] = []
             reader = threading.Thread(target=self._read, args=(bob, read), daemon=True)
             reader.start()
@@ -161,7 +161,7 @@ class Kill(SynchronousTestCase):
             reader.join(PATIENCE)
             self.check(writers, read, self.mail())
 
-    def _read(self, client: Client, read: list[Reply]) -> None:
+    def _read(self, client: SocketClient, read: list[Reply]) -> None:
         try:
             while True:
                 read.append(client.next())
@@ -172,7 +172,7 @@ class Kill(SynchronousTestCase):
         """Who had stopped reading misses nothing either."""
         for number in range(ROUNDS):
             daemon = self.start()
-            bob = Client(self, daemon, window=(0, 8192)[number % 2]).login("bob")
+            bob = SocketClient(self, daemon, window=(0, 8192)[number % 2]).login("bob")
             writers = self.writers(daemon, "x" * (4000 * number))
             self.kill(daemon, writers)
             self.check_nothing_missing(writers, bob.remains(), self.mail())
@@ -181,7 +181,7 @@ class Kill(SynchronousTestCase):
         """Who has fallen behind and talks without reading misses nothing either."""
         for padding in ("x" * 200, "x" * 20_000):
             daemon = self.start()
-            bob = Client(self, daemon, window=8192).login("bob")
+            bob = SocketClient(self, daemon, window=8192).login("bob")
             writers = self.writers(daemon, padding)
             for writer in writers:
                 self.assertTrue(writer.busy.wait(PATIENCE), writer.echoed)

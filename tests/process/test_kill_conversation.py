@@ -8,7 +8,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, Reply, Send, encode
-from tests.doubles.daemon_process import PATIENCE, Client, Daemon
+from tests.doubles.daemon_process import PATIENCE, Daemon, SocketClient
 from tests.doubles.folders import folder
 
 ROUNDS = 10
@@ -22,7 +22,7 @@ OTHER = {"ann": "bob", "bob": "ann"}
 class Talker:
     """Writes numbered texts to the other one and reads all that comes, until it is cut off."""
 
-    def __init__(self, client: Client, me: str, *, log_in: bool) -> None:
+    def __init__(self, client: SocketClient, me: str, *, log_in: bool) -> None:
         self.me = me
         self.busy = threading.Event()
         self._client = client.login(me) if log_in else client.create(me)
@@ -69,7 +69,7 @@ class KillTalking(SynchronousTestCase):
         store = f"sqlite:{folder(self)}/chatd.db"
         for number in range(ROUNDS):
             daemon = Daemon(self, store)
-            talkers = [Talker(Client(self, daemon), me, log_in=number > 0) for me in OTHER]
+            talkers = [Talker(SocketClient(self, daemon), me, log_in=number > 0) for me in OTHER]
             for talker in talkers:
                 talker.start()
             for talker in talkers:
@@ -77,7 +77,7 @@ class KillTalking(SynchronousTestCase):
             daemon.kill()
             again = Daemon(self, store)
             for reader, writer in (talkers, reversed(talkers)):
-                mail = Client(self, again).login(reader.me).mail()
+                mail = SocketClient(self, again).login(reader.me).mail()
                 got = reader.numbers(writer.me, *mail)
                 echoed = writer.numbers(writer.me)
                 self.assertEqual(got, list(range(len(got))))

@@ -16,8 +16,8 @@ from tests.doubles.daemon_process import (
     CHECKOUT,
     START_PATIENCE,
     TWISTD,
-    Client,
     Daemon,
+    SocketClient,
     environment,
 )
 from tests.doubles.startup import Start
@@ -130,7 +130,7 @@ class Ways(Start):
 
     def check(self, daemon: Daemon) -> None:
         """It serves, and ends well."""
-        Client(self, daemon).create("Ann").say("Ann", "Ann", "hi")
+        SocketClient(self, daemon).create("Ann").say("Ann", "Ann", "hi")
         self.assertEqual(daemon.stop(), 0)
 
     def test_python_m(self) -> None:

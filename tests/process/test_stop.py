@@ -10,7 +10,7 @@ import time
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import LIST, SEND, Reply, Send, encode
-from tests.doubles.daemon_process import PATIENCE, Client, Daemon, texts
+from tests.doubles.daemon_process import PATIENCE, Daemon, SocketClient, texts
 from tests.doubles.folders import folder
 
 AT_MOST = 5.0
@@ -21,7 +21,7 @@ DEEP = 16
 class Reader:
     """Reads all that comes, on a thread of its own, until an orderly end."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: SocketClient) -> None:
         self._client = client
         self._read: list[Reply] = []
         self._orderly = False
@@ -53,9 +53,9 @@ class Stop(SynchronousTestCase):
         """The daemon, on the file of this test."""
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
-    def client(self) -> Client:
+    def client(self) -> SocketClient:
         """A new connection."""
-        return Client(self, self.daemon)
+        return SocketClient(self, self.daemon)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """In time, with status 0, and without a word of complaint."""
@@ -111,7 +111,7 @@ class Stop(SynchronousTestCase):
         mail = self.client().login("Bob").mail()
         self.assertEqual(texts(read) + texts(mail), echoed)
 
-    def _send_all(self, client: Client, said: list[str]) -> None:
+    def _send_all(self, client: SocketClient, said: list[str]) -> None:
         with contextlib.suppress(ConnectionError):
             for text in said:
                 client.send(encode(SEND, "Ann", "Bob", text))
@@ -121,7 +121,7 @@ class Stop(SynchronousTestCase):
         said = [f"{number} " + "x" * 30_000 for number in range(300)]
         names = ("Bob", "Cid", "Dan")
         ann = self.client().create("Ann")
-        deaf = [Client(self, self.daemon, window=8192).create(name) for name in names]
+        deaf = [SocketClient(self, self.daemon, window=8192).create(name) for name in names]
         for name in names:
             for text in said:
                 ann.say("Ann", name, text)
@@ -175,7 +175,7 @@ class Stop(SynchronousTestCase):
                 self.assertGreater(len(echoes[name]), 200)
 
     def _write(
-        self, name: str, client: Client, echoes: list[Reply], flowing: threading.Event
+        self, name: str, client: SocketClient, echoes: list[Reply], flowing: threading.Event
     ) -> None:
         try:
             for number in range(100_000):

@@ -8,7 +8,7 @@ import stat
 from contextlib import closing
 
 from chatd.codecs.classic import SEND, encode
-from tests.doubles.daemon_process import Client, Daemon
+from tests.doubles.daemon_process import Daemon, SocketClient
 from tests.doubles.startup import Start
 
 
@@ -18,7 +18,7 @@ class Stores(Start):
     def used(self, count: int = 0) -> None:
         """A store that some daemon has left in good order."""
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
-        client = Client(self, daemon).create("Ann")
+        client = SocketClient(self, daemon).create("Ann")
         client.send(*[encode(SEND, "Ann", "Ann", "x" * 1000)] * count)
         client.take(2 * count)
         self.assertEqual(daemon.stop(), 0)
@@ -46,7 +46,7 @@ class Stores(Start):
         """Two daemons on one file would give two of each message; the second says so, the first
         goes on."""
         first = self.daemon("--port=0", "--store=sqlite:chatd.db")
-        ann = Client(self, first).create("Ann")
+        ann = SocketClient(self, first).create("Ann")
         ann.send(encode(SEND, "Ann", "Ann", "before"))
         ann.take(2)
         self.refuses("is in use by another daemon")
@@ -56,7 +56,7 @@ class Stores(Start):
         ann.take(2)
         first.kill()
         after = self.daemon("--port=0", "--store=sqlite:chatd.db")
-        Client(self, after).login("Ann")
+        SocketClient(self, after).login("Ann")
         self.assertEqual(after.stop(), 0)
 
     def test_not_ours(self) -> None:
@@ -108,7 +108,7 @@ class Stores(Start):
     def test_only_mine(self) -> None:
         """What is stored is for the eyes of the daemon's own user."""
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
-        Client(self, daemon).create("Ann")
+        SocketClient(self, daemon).create("Ann")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}
         self.assertEqual(
             modes,
@@ -121,5 +121,5 @@ class Stores(Start):
         self.used(10)
         shutil.copy(self.folder / "chatd.db", self.folder / "copy.db")
         daemon = self.daemon("--port=0", "--store=sqlite:copy.db")
-        Client(self, daemon).login("Ann")
+        SocketClient(self, daemon).login("Ann")
         self.assertEqual(daemon.stop(), 0)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.daemon_process import Daemon
 from tests.doubles.folders import folder
-from tests.doubles.protocol_clients import Chat, Classic, Grpc, Ops, Speaker, Wire
+from tests.doubles.protocol_clients import Chat, Classic, Grpc, Ops, Speaker, Version1
 
 SPECIAL = "50% {a} [b] <c> 'd' \"e\" \\f|g é€\N{GRINNING FACE}."
 LONG = "x" * 9_999 + "."
@@ -24,7 +24,7 @@ class Together(SynchronousTestCase):
         address = self.daemon.other("gRPC")
         self.kinds: dict[str, Callable[[str], Speaker]] = {
             kind.protocol: lambda name, kind=kind: kind(self, self.daemon, name)  # type: ignore[misc]
-            for kind in (Classic, Wire, Ops, Chat)
+            for kind in (Classic, Version1, Ops, Chat)
         }
         self.kinds["gRPC"] = lambda name: Grpc(self, self.daemon, name, address)
 

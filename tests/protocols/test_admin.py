@@ -22,7 +22,7 @@ from chatd.protocols.admin import AdminFactory, Administration, AdminProtocol
 from chatd.realm.permissions import Policy
 from chatd.server import owner_socket as private
 from tests.doubles.folders import folder
-from tests.doubles.realm import House
+from tests.doubles.realm import RealmHarness
 
 
 class Passwords:
@@ -38,11 +38,11 @@ class _Asked(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(admin, "may_enter", lambda transport: True)
-        self.house = House()
-        self.house.register("Ann", "bob")
-        self.house.run(self.house.realm.start())
+        self.harness = RealmHarness()
+        self.harness.register("Ann", "bob")
+        self.harness.run(self.harness.realm.start())
         passwords: Any = Passwords()
-        self.factory = AdminFactory(Administration(self.house.realm, passwords))
+        self.factory = AdminFactory(Administration(self.harness.realm, passwords))
         self.operator, self.transport = self.connect()
 
     def connect(self) -> tuple[AdminProtocol, StringTransport]:
@@ -57,7 +57,7 @@ class _Asked(SynchronousTestCase):
         for request in requests:
             line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
             self.operator.dataReceived(line)
-        self.house.settle()
+        self.harness.settle()
 
     def answers(self) -> list[Any]:
         """All that came since."""
@@ -87,7 +87,7 @@ class Requests(_Asked):
 
     def test_users(self) -> None:
         """In alphabetical order, with what is known of them, in pages."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         items = self.ask("users")["items"]
         self.assertEqual([item["name"] for item in items], ["Ann", "bob"])
         self.assertEqual(
@@ -106,9 +106,9 @@ class Requests(_Asked):
     def test_sessions(self) -> None:
         """Who is there, and from where; all sessions of an account are on one page."""
         self.assertEqual(self.ask("sessions")["items"], [])
-        self.house.login("bob")
-        self.house.login("Ann")
-        about = self.house.sessions["Ann"].peer.about
+        self.harness.login("bob")
+        self.harness.login("Ann")
+        about = self.harness.sessions["Ann"].peer.about
         page = self.ask("sessions", limit=1)
         self.assertEqual(page["items"], [{"name": "Ann", "since": 0, "about": about}])
         self.assertTrue(page["more"])
@@ -121,24 +121,24 @@ class Requests(_Asked):
 
     def test_kick(self) -> None:
         """All sessions end, and may begin again."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         self.assertEqual(self.ask("kick", name="ann", sentence="Enough."), {"sessions": 1})
-        self.assertTrue(self.house.sessions["Ann"].ended)
+        self.assertTrue(self.harness.sessions["Ann"].ended)
         self.assertEqual(self.ask("kick", name="ann"), {"sessions": 0})
         self.assertEqual(self.refused("kick", name="nobody"), "unknown-account")
 
     def password(self) -> str | None:
         """Ann's."""
-        _, account = self.house.run(self.house.realm.accounts.account("ann"))
+        _, account = self.harness.run(self.harness.realm.accounts.account("ann"))
         found: str | None = account.password
         return found
 
     def test_reset_password(self) -> None:
         """A new one, or none; whoever is logged in is so no more."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         self.assertEqual(self.ask("reset-password", name="ann", password="new"), {"name": "Ann"})
         self.assertEqual(self.password(), "hash of new")
-        self.assertTrue(self.house.sessions["Ann"].ended)
+        self.assertTrue(self.harness.sessions["Ann"].ended)
         self.assertEqual(self.refused("reset-password", name="ann"), "bad-request")
         self.assertEqual(self.refused("reset-password", name="ann", password=""), "bad-request")
         self.assertEqual(
@@ -150,16 +150,16 @@ class Requests(_Asked):
 
     def test_no_open_accounts_where_they_are_not_allowed(self) -> None:
         """Not even for the operator, who could not use it either."""
-        self.house.realm.policy = Policy("open", open_accounts=False)
+        self.harness.realm.policy = Policy("open", open_accounts=False)
         self.assertEqual(
             self.refused("reset-password", name="ann", password=None), "password-needed"
         )
 
     def test_delete(self) -> None:
         """An account is gone, with whoever was it."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         self.assertEqual(self.ask("delete", name="ANN"), {"name": "Ann"})
-        self.assertTrue(self.house.sessions["Ann"].ended)
+        self.assertTrue(self.harness.sessions["Ann"].ended)
         self.assertEqual([item["name"] for item in self.ask("users")["items"]], ["bob"])
         self.assertEqual(self.refused("delete", name="Ann"), "unknown-account")
 
@@ -178,11 +178,11 @@ class Requests(_Asked):
 
     def test_reports(self) -> None:
         """What users have told, in pages, to the end."""
-        realm = self.house.realm
+        realm = self.harness.realm
         for number in range(3):
             realm.note("@server", "Ann", "report", f"bob: reason {number}")
         realm.flush()
-        self.house.settle()
+        self.harness.settle()
         first = self.ask("reports", limit=2)
         self.assertEqual(
             [(item["seq"], item["sender"], item["body"]) for item in first["items"]],
@@ -208,7 +208,7 @@ class Requests(_Asked):
 
     def test_stats(self) -> None:
         """Some numbers."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         stats = self.ask("stats")
         self.assertEqual(
             (stats["accounts"], stats["rooms"], stats["counts"]["sessions"]), (2, 1, 1)
@@ -269,11 +269,11 @@ class Lines(_Asked):
     def test_waiting(self) -> None:
         """While something is carried out nothing more is read; what is done by then is not answered
         twice."""
-        self.house.store.eager = False
+        self.harness.store.eager = False
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"invites"}\n')
         self.assertEqual(self.transport.producerState, "paused")
         self.assertEqual(self.answers(), [])
-        self.house.settle()
+        self.harness.settle()
         self.assertEqual([answer["ok"] for answer in self.answers()], [True, True])
         self.assertEqual(self.transport.producerState, "producing")
 
@@ -293,20 +293,20 @@ class Lines(_Asked):
         def broken() -> Any:
             raise ZeroDivisionError()
 
-        self.patch(self.house.realm, "sessions", broken)
+        self.patch(self.harness.realm, "sessions", broken)
         self.assertEqual(self.refused("stats"), "error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.ask("invites")
 
     def test_stopping(self) -> None:
         """What is under way is finished and answered; all connections end."""
-        self.house.store.eager = False
+        self.harness.store.eager = False
         idle, idle_transport = self.connect()
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"stats"}\n')
         finished = self.factory.finish()
         self.assertTrue(idle_transport.disconnecting)
         self.assertFalse(self.transport.disconnecting)
-        self.house.settle()
+        self.harness.settle()
         self.assertEqual(len(self.answers()), 1)
         self.assertTrue(self.transport.disconnecting)
         idle.connectionLost()
@@ -316,12 +316,12 @@ class Lines(_Asked):
 
     def test_gone_before_the_answer(self) -> None:
         """What was asked is done all the same, and the daemon waits for it when it stops."""
-        self.house.store.eager = False
+        self.harness.store.eager = False
         self.operator.dataReceived(b'{"command":"invite"}\n')
         self.operator.connectionLost()
         finished = self.factory.finish()
         self.assertNoResult(finished)
-        self.house.settle()
+        self.harness.settle()
         self.successResultOf(finished)
         self.assertEqual(self.answers(), [])
 

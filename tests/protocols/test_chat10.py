@@ -7,34 +7,34 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import v1_messages as c
 from chatd.realm.permissions import Policy
 from tests.doubles.text_clients import TextClient
-from tests.doubles.v1_clients import WireHouse
+from tests.doubles.v1_clients import MainPortServer
 
 OK = "200 Registration successful"
 
 
 class Chat(SynchronousTestCase):
-    """A house in which `ann`, who speaks version 1, is in the lobby."""
+    """A server in memory in which `ann`, who speaks version 1, is in the lobby."""
 
     def setUp(self) -> None:
-        self.house = WireHouse()
-        self.ann = self.house.come("ann", rooms=("#lobby",))
+        self.server = MainPortServer()
+        self.ann = self.server.come("ann", rooms=("#lobby",))
 
     def lines(self, name: str = "", port: str = "any") -> TextClient:
         """A client of the first framing, registered if it has a name."""
-        client = TextClient(self.house, port)
+        client = TextClient(self.server, port)
         if name:
             self.assertEqual(client.ask(f"REGISTER {name} CHAT/1.0\n"), OK + "\n")
         return client
 
     def bare(self, name: str = "", port: str = "any") -> TextClient:
         """One of the other."""
-        client = TextClient(self.house, port)
+        client = TextClient(self.server, port)
         if name:
             client.send(f"REGISTER {name} CHAT/1.0")
             self.assertEqual(client.got(), "")
-            self.house.clock.advance(0.11)
+            self.server.clock.advance(0.11)
             self.assertEqual(client.got(), OK)
-            self.house.clock.advance(0.26)
+            self.server.clock.advance(0.26)
         return client
 
     def heard(self) -> list[tuple[str, str]]:
@@ -53,18 +53,18 @@ class Registering(Chat):
         self.bare("bo", "chat").lose()
         self.bare("bo", "chat")
         self.assertEqual(
-            [name for name in ("luca", "ROBERT", "user10", "bo") if self.house.realm.online(name)],
+            [name for name in ("luca", "ROBERT", "user10", "bo") if self.server.realm.online(name)],
             ["luca", "ROBERT", "user10", "bo"],
         )
 
     def test_a_byte_at_a_time(self) -> None:
         """With pauses between that are shorter than the end of a message."""
-        client = TextClient(self.house)
+        client = TextClient(self.server)
         for char in "REGISTER bo CHAT/1.0":
             client.send(char)
-            self.house.clock.advance(0.09)
+            self.server.clock.advance(0.09)
         self.assertEqual(client.got(), "")
-        self.house.clock.advance(0.02)
+        self.server.clock.advance(0.02)
         self.assertEqual(client.got(), OK)
 
     def test_invalid(self) -> None:
@@ -78,39 +78,41 @@ class Registering(Chat):
             "REGISTER é CHAT/1.0",
         ):
             for end in ("\n", ""):
-                client = TextClient(self.house)
+                client = TextClient(self.server)
                 client.send(text + end)
-                self.house.clock.advance(0.11)
+                self.server.clock.advance(0.11)
                 self.assertEqual(client.got(), "400 Invalid registration" + end, text)
-                self.assertTrue(client.wire.half_closed)
+                self.assertTrue(client.transport.half_closed)
 
     def test_something_else_first(self) -> None:
         """On its own port whatever comes is a registration, or none."""
         for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):
-            self.assertEqual(TextClient(self.house, "chat").ask(text), "400 Invalid registration\n")
+            self.assertEqual(
+                TextClient(self.server, "chat").ask(text), "400 Invalid registration\n"
+            )
 
     def test_taken(self) -> None:
         """A name is one client's at a time, whichever way it came; who was first stays."""
         luca = self.lines("luca")
         for client in (self.lines(), self.bare()):
             for name, end in (("luca", "\n"), ("LUCA", ""), ("ann", "\n")):
-                client = TextClient(self.house)
+                client = TextClient(self.server)
                 client.send(f"REGISTER {name} CHAT/1.0{end}")
-                self.house.clock.advance(0.11)
+                self.server.clock.advance(0.11)
                 self.assertEqual(client.got(), "401 Client already registered" + end)
-                self.assertTrue(client.wire.half_closed)
+                self.assertTrue(client.transport.half_closed)
         luca.send("@luca: still here\n")
         self.assertEqual(self.heard()[-1], ("luca", "still here"))
 
     def test_two_at_once(self) -> None:
         """Of two that come in the same moment one gets the name."""
-        self.house.store.eager = False
-        clients = [TextClient(self.house), TextClient(self.house)]
+        self.server.store.eager = False
+        clients = [TextClient(self.server), TextClient(self.server)]
         for client in clients:
             client.send("REGISTER luca CHAT/1.0\n")
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(0)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(0)
         self.assertEqual(
             sorted(client.got() for client in clients),
             [OK + "\n", "401 Client already registered\n"],
@@ -118,18 +120,18 @@ class Registering(Chat):
 
     def test_a_whole_class_at_once(self) -> None:
         """Everyone who comes in the same moment is let in."""
-        self.house.store.eager = False
-        clients = [TextClient(self.house) for _ in range(100)]
+        self.server.store.eager = False
+        clients = [TextClient(self.server) for _ in range(100)]
         for number, client in enumerate(clients):
             client.send(f"REGISTER pupil{number} CHAT/1.0\n")
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(0)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(0)
         self.assertEqual({client.got() for client in clients}, {OK + "\n"})
 
     def test_an_account_with_a_password(self) -> None:
         """Is not to be had."""
-        self.house.come("eve", password="secret").lose()
+        self.server.come("eve", password="secret").lose()
         self.assertEqual(
             self.lines().ask("REGISTER eve CHAT/1.0\n"), "401 Client already registered\n"
         )
@@ -137,12 +139,12 @@ class Registering(Chat):
     def test_where_nobody_may(self) -> None:
         """Neither a new account nor an old one without a password."""
         self.lines("luca").lose()
-        self.house.realm.policy = Policy(open_accounts=False)
+        self.server.realm.policy = Policy(open_accounts=False)
         for name in ("luca", "new"):
             self.assertEqual(
                 self.lines().ask(f"REGISTER {name} CHAT/1.0\n"), "400 Invalid registration\n", name
             )
-        self.house.realm.policy = Policy("closed")
+        self.server.realm.policy = Policy("closed")
         self.assertEqual(self.lines().ask("REGISTER new CHAT/1.0\n"), "400 Invalid registration\n")
         self.lines("luca")
 
@@ -164,8 +166,8 @@ class Talking(Chat):
         bo.send("@bo: hé")
         self.assertEqual((luca.got(), bo.got()), ("@bo: h?\n", ""))
         self.ann.done(c.Send(0, "#lobby", "one\ntwo é"))
-        self.assertEqual(luca.wire.writes, [b"@ann: one\n", b"@ann: two ?\n"])
-        self.assertEqual(bo.wire.writes, [b"@ann: one", "@ann: two é".encode()])
+        self.assertEqual(luca.transport.writes, [b"@ann: one\n", b"@ann: two ?\n"])
+        self.assertEqual(bo.transport.writes, [b"@ann: one", "@ann: two é".encode()])
         self.assertEqual(self.heard()[-2:], [("bo", "hé"), ("ann", "one\ntwo é")])
 
     def test_nobody_speaks_for_another(self) -> None:
@@ -181,7 +183,7 @@ class Talking(Chat):
         luca, bo = self.lines("luca"), self.bare("bo")
         luca.send("\n", "@luca:\n", "@luca: \r\n")
         bo.send("@bo:", "@bo: \n")
-        self.house.clock.advance(0)
+        self.server.clock.advance(0)
         self.assertEqual((luca.got(), bo.got()), ("", ""))
 
     def test_nothing_of_the_past(self) -> None:
@@ -192,31 +194,33 @@ class Talking(Chat):
         luca.lose()
         self.ann.done(c.Send(0, "#lobby", "between"))
         luca = self.lines("luca")
-        self.house.come("eve", rooms=("#lobby",))
+        self.server.come("eve", rooms=("#lobby",))
         self.ann.done(c.React(0, "#lobby", 1, "+1"))
         self.ann.done(c.Send(0, "#lobby", "after"))
         self.assertEqual(luca.got(), "@ann: after\n")
 
     def test_the_reply_by_itself(self) -> None:
         """A client without framing gets what is said in the first moment after it."""
-        luca, bo = self.lines("luca"), TextClient(self.house)
+        luca, bo = self.lines("luca"), TextClient(self.server)
         bo.send("REGISTER bo CHAT/1.0")
-        self.house.clock.advance(0.11)
+        self.server.clock.advance(0.11)
         luca.send("@luca: early\n")
         self.ann.done(c.Send(0, "bo", "mail"))
         bo.send("@bo: early too")
-        self.assertEqual(bo.wire.writes, [OK.encode()])
-        self.house.clock.advance(0.2)
+        self.assertEqual(bo.transport.writes, [OK.encode()])
+        self.server.clock.advance(0.2)
         self.assertEqual(bo.got(), OK)
-        self.house.clock.advance(0.06)
-        self.assertEqual(sorted(bo.wire.writes), [b"@ann: (private) mail", b"@luca: early"])
+        self.server.clock.advance(0.06)
+        self.assertEqual(sorted(bo.transport.writes), [b"@ann: (private) mail", b"@luca: early"])
         self.assertEqual(luca.got(), "@bo: early too\n")
 
     def test_long_texts(self) -> None:
         """Pass; one that is too long does not, and the client lives."""
         luca, bo = self.lines("luca"), self.bare("bo")
         luca.send("@luca: " + "x" * 60_000 + "\n")
-        self.assertEqual("".join(data[7:].decode() for data in bo.wire.writes).count("x"), 60_000)
+        self.assertEqual(
+            "".join(data[7:].decode() for data in bo.transport.writes).count("x"), 60_000
+        )
         bo.got()
         luca.send("y" * 70_000 + "\n")
         luca.send("@luca: on\n")
@@ -231,32 +235,32 @@ class Talking(Chat):
         luca.send("llo\n")
         self.assertEqual(bo.got(), "@luca: hello")
         luca.send("@luca: never")
-        self.house.clock.advance(31)
+        self.server.clock.advance(31)
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
 
     def test_slow_readers(self) -> None:
         """Get it later, and nobody waits for them."""
         luca, bo = self.lines("luca"), self.bare("bo")
-        luca.wire.room = 10
+        luca.transport.room = 10
         for number in range(500):
             bo.send(f"@bo: {number}")
-        self.assertEqual(len(luca.wire.out) + len(luca.wire.buffer) < 1000, True)
-        luca.wire.drain()
-        self.house.clock.advance(0)
+        self.assertEqual(len(luca.transport.out) + len(luca.transport.buffer) < 1000, True)
+        luca.transport.drain()
+        self.server.clock.advance(0)
         self.assertEqual(luca.got(), "".join(f"@bo: {number}\n" for number in range(500)))
 
     def test_too_many_messages(self) -> None:
         """Who sends on and on is cut off; in lines it is slowed instead."""
         bo = self.bare("bo")
-        self.house.store.eager = False
-        bo.wire.protocol.hold(2)
+        self.server.store.eager = False
+        bo.transport.protocol.hold(2)
         for _ in range(1_001):
             bo.send("@bo: x")
-        bo.wire.protocol.release(2)
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(3)
-        self.assertTrue(bo.wire.half_closed or bo.wire.disconnecting)
+        bo.transport.protocol.release(2)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(3)
+        self.assertTrue(bo.transport.half_closed or bo.transport.disconnecting)
 
 
 class Mail(Chat):
@@ -267,32 +271,32 @@ class Mail(Chat):
         luca = self.lines("luca")
         self.ann.done(c.Send(0, "luca", "psst"))
         self.assertEqual(luca.got(), "@ann: (private) psst\n")
-        self.house.clock.advance(0.1)
+        self.server.clock.advance(0.1)
         luca.lose()
-        self.assertEqual(self.house.come("luca").texts(), [])
+        self.assertEqual(self.server.come("luca").texts(), [])
 
     def test_waiting(self) -> None:
         """Comes after the reply, in order, and once."""
-        self.house.come("luca").lose()
+        self.server.come("luca").lose()
         for text in ("one", "two"):
             self.ann.done(c.Send(0, "luca", text))
-        luca = TextClient(self.house)
+        luca = TextClient(self.server)
         luca.send("REGISTER luca CHAT/1.0\n")
-        self.house.clock.advance(0)
+        self.server.clock.advance(0)
         self.assertEqual(luca.got(), f"{OK}\n@ann: (private) one\n@ann: (private) two\n")
-        self.house.clock.advance(0.1)
+        self.server.clock.advance(0.1)
         luca.lose()
         self.lines("luca")
 
     def test_what_does_not_arrive(self) -> None:
         """Waits for another time."""
         luca = self.lines("luca")
-        luca.wire.on_the_way = 1000
+        luca.transport.on_the_way = 1000
         self.ann.done(c.Send(0, "luca", "psst"))
-        self.house.clock.advance(10)
+        self.server.clock.advance(10)
         luca.lose()
-        self.house.clock.advance(2)
-        client = self.house.come_raw("luca")
+        self.server.clock.advance(2)
+        client = self.server.come_raw("luca")
         self.assertEqual([text for log, _, text in client.texts() if log == "@luca"], ["psst"])
 
 
@@ -305,13 +309,13 @@ class Leaving(Chat):
         self.assertEqual(
             luca.ask("@luca: bye\nDISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n"
         )
-        self.assertTrue(luca.wire.disconnecting)
+        self.assertTrue(luca.transport.disconnecting)
         self.assertEqual(bo.got(), "@luca: bye")
-        self.assertFalse(self.house.realm.online("luca"))
+        self.assertFalse(self.server.realm.online("luca"))
         bo.send("DISCONNECT bo CHAT/1.0")
-        self.house.clock.advance(0.26)
+        self.server.clock.advance(0.26)
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0")
-        self.assertTrue(bo.wire.disconnecting)
+        self.assertTrue(bo.transport.disconnecting)
         luca.lose()
         self.lines("luca")
 
@@ -320,35 +324,37 @@ class Leaving(Chat):
         luca, bo = self.lines("luca"), self.bare("bo")
         luca.send("@luca: last")
         luca.close_sending()
-        self.house.clock.advance(0)
+        self.server.clock.advance(0)
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
         bo.lose()
-        self.assertEqual([self.house.realm.online(name) for name in ("luca", "bo")], [False, False])
+        self.assertEqual(
+            [self.server.realm.online(name) for name in ("luca", "bo")], [False, False]
+        )
         self.assertEqual(self.ann.ask(c.Send(0, "#lobby", "x")).command, c.Accepted.command)
 
     def test_closing_before_anything(self) -> None:
         """A registration may be all there is."""
-        bo = TextClient(self.house)
+        bo = TextClient(self.server)
         bo.send("REGISTER bo CHAT/1.0")
         bo.close_sending()
-        self.house.clock.pump([0.1] * 5)
+        self.server.clock.pump([0.1] * 5)
         self.assertEqual(bo.got(), OK + "DISCONNECT CHAT/1.0")
 
     def test_the_server_stops(self) -> None:
         """Everyone is told, in their own framing, by itself."""
         luca, bo = self.lines("luca"), self.bare("bo")
         luca.send("@luca: x\n")
-        self.house.factory.close_all()
+        self.server.factory.close_all()
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
         self.assertEqual(bo.got(), "@luca: x")
-        self.house.clock.advance(0.26)
+        self.server.clock.advance(0.26)
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0")
-        self.assertTrue(luca.wire.disconnecting and bo.wire.disconnecting)
+        self.assertTrue(luca.transport.disconnecting and bo.transport.disconnecting)
 
     def test_an_operator(self) -> None:
         """Can end it, and who deletes the account from elsewhere."""
         luca, bo = self.lines("luca"), self.lines("bo")
-        self.house.run(self.house.realm.end_sessions("luca", "kicked", "You are out."))
+        self.server.run(self.server.realm.end_sessions("luca", "kicked", "You are out."))
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
-        self.house.run(self.house.realm.delete_account("bo"))
+        self.server.run(self.server.realm.delete_account("bo"))
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0\n")

@@ -22,29 +22,29 @@ from chatd.codecs.classic import (
     encode_send,
 )
 from chatd.core.errors import StoreUnavailable
-from tests.doubles.classic_clients import House
+from tests.doubles.classic_clients import ClassicServer
 
 
 class Ordering(SynchronousTestCase):
     """With a store that commits when told to."""
 
     def setUp(self) -> None:
-        self.house = House()
-        self.ann = self.house.client("ann")
-        self.bob = self.house.client("Bob")
+        self.server = ClassicServer()
+        self.ann = self.server.client("ann")
+        self.bob = self.server.client("Bob")
 
     def test_nothing_before_it_is_durable(self) -> None:
         """Neither echo nor delivery before the commit; then the very frame, to both."""
-        self.house.store.eager = False
+        self.server.store.eager = False
         frame = encode_send("ann", "Bob", "hi")
         self.ann.send(frame)
-        self.assertEqual((self.ann.wire.out, self.bob.wire.out), (b"", b""))
-        self.house.store.release()
-        self.assertEqual((self.ann.wire.out, self.bob.wire.out), (frame, frame))
+        self.assertEqual((self.ann.transport.out, self.bob.transport.out), (b"", b""))
+        self.server.store.release()
+        self.assertEqual((self.ann.transport.out, self.bob.transport.out), (frame, frame))
 
     def test_replies_in_the_order_of_the_commands(self) -> None:
         """Many commands in one piece, commits late: each answer in its place."""
-        self.house.store.eager = False
+        self.server.store.eager = False
         self.ann.send(
             encode_send("ann", "Bob", "1"),
             encode_send("ann", "Bob", "2"),
@@ -56,7 +56,7 @@ class Ordering(SynchronousTestCase):
             encode(LIST, "a*"),
         )
         for _ in range(20):
-            self.house.store.release()
+            self.server.store.release()
         texts = self.ann.texts()
         self.assertEqual(texts[:3], ["1", "2", "Bob"])
         self.assertTrue(
@@ -75,8 +75,8 @@ class Ordering(SynchronousTestCase):
         """A reader is handed an entry before its sender hears of it."""
         order: list[str] = []
         for name, client in (("ann", self.ann), ("Bob", self.bob)):
-            write = client.wire.write
-            client.wire.write = partial(self._note, order, name, write)  # type: ignore[method-assign]
+            write = client.transport.write
+            client.transport.write = partial(self._note, order, name, write)  # type: ignore[method-assign]
         self.ann.say("ann", "Bob", "1", "2")
         self.assertEqual(order, ["Bob", "ann"])
 
@@ -94,26 +94,26 @@ class Ordering(SynchronousTestCase):
     def test_refused_by_the_store(self) -> None:
         """What could not be written is refused in its place; when the store recovers, all goes
         on."""
-        self.house.store.refusal = StoreUnavailable("the store cannot write at the moment: full")
+        self.server.store.refusal = StoreUnavailable("the store cannot write at the moment: full")
         self.ann.say("ann", "Bob", "1", "2")
         self.assertEqual(self.ann.texts(), ["the store cannot write at the moment: full"] * 2)
-        self.house.store.refusal = None
+        self.server.store.refusal = None
         self.ann.say("ann", "Bob", "3")
         self.assertEqual((self.ann.texts(), self.bob.texts()), (["3"], ["3"]))
 
     def test_a_response_comes_before_any_push(self) -> None:
         """Somebody writes while the login is under way: RESPONSE first, whatever comes."""
         self.bob.lose()
-        self.house.store.eager = False
-        late = self.house.client()
+        self.server.store.eager = False
+        late = self.server.client()
         late.send(encode(LOGIN, "bob"))
         for number in range(6):
             self.ann.say("ann", "Bob", str(number))
-            self.house.store.release()
+            self.server.store.release()
         late_got = late.got()
         self.assertEqual(late_got[0], Response(""))
         pushed = [message.text for message in late_got[1:] if isinstance(message, Send)]
-        self.house.store.eager = True
+        self.server.store.eager = True
         late.send(encode(DELIVER))
         waiting = late.texts()
         self.assertEqual(sorted(pushed + waiting), [str(number) for number in range(6)])
@@ -127,18 +127,18 @@ class Ordering(SynchronousTestCase):
         again."""
         self.bob.lose()
         self.ann.say("ann", "Bob", *[f"old {n}" for n in range(600)])
-        bob = self.house.login("Bob")
+        bob = self.server.login("Bob")
         self.ann.say("ann", "Bob", "live")
         self.assertEqual(bob.texts(), ["live"])
-        self.house.store.eager = False
+        self.server.store.eager = False
         bob.send(encode(DELIVER))
         self.ann.say("ann", "Bob", "new")
         for _ in range(20):
-            self.house.store.release()
+            self.server.store.release()
         self.assertEqual(bob.texts(), [*[f"old {n}" for n in range(600)], "new"])
         bob.send(encode(DELIVER), encode(LIST, "none"))
         for _ in range(5):
-            self.house.store.release()
+            self.server.store.release()
         self.assertEqual(bob.texts(), ["ListResponse"])
 
     def test_later_commands_wait_until_fetched_mail_is_recorded(self) -> None:
@@ -146,26 +146,26 @@ class Ordering(SynchronousTestCase):
         crash."""
         self.bob.lose()
         self.ann.say("ann", "Bob", "old")
-        bob = self.house.login("Bob")
-        self.house.store.eager = False
+        bob = self.server.login("Bob")
+        self.server.store.eager = False
         bob.send(encode(DELIVER), encode(LIST, "B*"))
         for _ in range(20):
-            self.house.store.release()
+            self.server.store.release()
             texts = bob.texts()
             if "Bob" in texts:
                 break
-        cursor = self.house.store._documents["cursor"]["@bob"]
+        cursor = self.server.store._documents["cursor"]["@bob"]
         self.assertEqual(cursor.body, b"\x92\x01\x90")
 
     def test_two_logins_at_once(self) -> None:
         """The first one wins."""
         self.bob.lose()
-        one, two = self.house.client(), self.house.client()
-        self.house.store.eager = False
+        one, two = self.server.client(), self.server.client()
+        self.server.store.eager = False
         one.send(encode(LOGIN, "Bob"))
         two.send(encode(LOGIN, "BOB"))
         for _ in range(6):
-            self.house.store.release()
+            self.server.store.release()
         self.assertEqual(
             (one.got(), two.got()), ([Response("")], [Response("user is already logged in")])
         )
@@ -173,14 +173,14 @@ class Ordering(SynchronousTestCase):
     def test_gone_during_the_login(self) -> None:
         """Who does not wait for the answer is not left logged in."""
         self.bob.lose()
-        one = self.house.client()
-        self.house.store.eager = False
+        one = self.server.client()
+        self.server.store.eager = False
         one.send(encode(LOGIN, "Bob"))
         one.lose()
         for _ in range(6):
-            self.house.store.release()
-        self.house.store.eager = True
-        self.house.login("Bob")
+            self.server.store.release()
+        self.server.store.eager = True
+        self.server.login("Bob")
 
     def test_change_of_account(self) -> None:
         """CREATE or LOGIN as another: the former account is offline at once, and its mail waits."""
@@ -211,7 +211,7 @@ class Ordering(SynchronousTestCase):
 
     def test_before_logging_in(self) -> None:
         """What needs an account says so."""
-        stranger = self.house.client()
+        stranger = self.server.client()
         stranger.send(encode_send("x", "Bob", "hi"), encode(DELIVER), encode(DELETE), encode(LIST))
         self.assertEqual(
             stranger.texts(),
@@ -225,7 +225,7 @@ class Ordering(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Every rule, and what is checked first."""
-        stranger = self.house.client()
+        stranger = self.server.client()
         for name, sentence in (
             ("ANN", "username already exists"),
             ("", "Empty string is not a valid username."),
@@ -241,8 +241,8 @@ class Ordering(SynchronousTestCase):
 
     def test_passwords(self) -> None:
         """An account with a password is nobody's without it; an open one is anybody's."""
-        self.house.client().become("eve", CREATE, "s3cret").lose()
-        eve = self.house.client()
+        self.server.client().become("eve", CREATE, "s3cret").lose()
+        eve = self.server.client()
         eve.send(encode(LOGIN, "eve"), encode(LOGIN, "eve", "wrong"), encode(LOGIN, "nobody", "x"))
         self.assertEqual(
             eve.texts(),
@@ -253,13 +253,15 @@ class Ordering(SynchronousTestCase):
     def test_commands_wait_for_a_hash(self) -> None:
         """While a password is checked, nothing else of this connection is done, and it is not read
         from."""
-        self.house.client().become("eve", CREATE, "s3cret").lose()
-        eve = self.house.client()
-        self.house.passwords.waiting = Deferred()
+        self.server.client().become("eve", CREATE, "s3cret").lose()
+        eve = self.server.client()
+        self.server.passwords.waiting = Deferred()
         eve.send(encode(LOGIN, "eve", "s3cret"), encode(LIST, "e*"))
-        self.assertEqual((eve.got(), eve.wire.producerState), ([], "paused"))
-        self.house.passwords.waiting.callback(None)
-        self.assertEqual((eve.texts(), eve.wire.producerState), (["Response", "eve"], "producing"))
+        self.assertEqual((eve.got(), eve.transport.producerState), ([], "paused"))
+        self.server.passwords.waiting.callback(None)
+        self.assertEqual(
+            (eve.texts(), eve.transport.producerState), (["Response", "eve"], "producing")
+        )
 
     def test_the_log_tells_no_secrets(self) -> None:
         """Who comes and goes and why something was refused, never what was said or a password."""
@@ -275,7 +277,7 @@ class Ordering(SynchronousTestCase):
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
-        eve = self.house.client().become("eve", CREATE, "passw0rd")
+        eve = self.server.client().become("eve", CREATE, "passw0rd")
         eve.say("eve", "Bob", "a-secret-text")
         eve.say("eve", "nobody", "a-secret-text")
         eve.say("ann", "Bob", "a-secret-text")

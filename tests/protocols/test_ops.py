@@ -8,18 +8,18 @@ from chatd.codecs import ops
 from chatd.core.errors import RegistrationClosed
 from chatd.realm.permissions import Policy
 from tests.doubles.text_clients import TextClient
-from tests.doubles.v1_clients import WireHouse
+from tests.doubles.v1_clients import MainPortServer
 
 
 class Ops(SynchronousTestCase):
-    """A house, with a port of the protocol's own."""
+    """A server in memory in memory, with a port of the protocol's own."""
 
     def setUp(self) -> None:
-        self.house = WireHouse()
+        self.server = MainPortServer()
 
     def client(self, name: str = "", port: str = "ops") -> TextClient:
         """One that has been greeted, and made an account, if it has a name."""
-        client = TextClient(self.house, port)
+        client = TextClient(self.server, port)
         if name:
             self.assertEqual(
                 client.ask(f"1|{name}"),
@@ -33,25 +33,25 @@ class Greeting(Ops):
 
     def test_on_its_own_port(self) -> None:
         """At once."""
-        client = TextClient(self.house, "ops")
+        client = TextClient(self.server, "ops")
         self.assertEqual(client.got(), ops.GREETING)
         self.assertEqual(client.ask("4|x123"), "User not Found ")
 
     def test_on_the_main_port(self) -> None:
         """With the first reply, in one piece."""
-        client = TextClient(self.house)
+        client = TextClient(self.server)
         self.assertEqual(client.got(), "")
         client.send("1|mason")
-        self.assertEqual(len(client.wire.writes), 1)
+        self.assertEqual(len(client.transport.writes), 1)
         self.assertEqual(client.got(), ops.GREETING + ops.created("mason"))
         self.assertEqual(client.ask("2"), "Showing all accounts: mason\n")
 
     def test_a_digit_by_itself(self) -> None:
         """Is a command after a moment's silence."""
-        client = TextClient(self.house)
+        client = TextClient(self.server)
         client.send("2")
         self.assertEqual(client.got(), "")
-        self.house.clock.advance(0.11)
+        self.server.clock.advance(0.11)
         self.assertEqual(client.got(), ops.GREETING + "Showing all accounts: \n")
 
 
@@ -103,7 +103,7 @@ class Accounts(Ops):
         older, wayne = self.client("mason"), self.client("wayne")
         newer = self.client()
         self.assertEqual(newer.ask("0|mason123"), "user : mason is now logged in\n")
-        self.assertFalse(older.wire.disconnecting)
+        self.assertFalse(older.transport.disconnecting)
         self.assertEqual(older.ask("3|wayne|hi"), ops.INVALID)
         older.lose()
         self.assertIn("sends a new message", wayne.ask("3|mason|one"))
@@ -167,7 +167,7 @@ class Accounts(Ops):
 
     def test_an_account_with_a_password(self) -> None:
         """Is nobody's here."""
-        self.house.come("ann", password="secret")
+        self.server.come("ann", password="secret")
         client = self.client("mason")
         self.assertEqual(client.ask("0|ann123"), ops.unknown_id("ann123"))
         self.assertEqual(client.ask("4|ann123", "5|ann123"), "User not Found User Not Found! ")
@@ -177,11 +177,11 @@ class Accounts(Ops):
     def test_where_open_accounts_are_not_allowed(self) -> None:
         """Nobody gets in, and everybody is told why."""
         self.client("mason").lose()
-        self.house.realm.policy = Policy(open_accounts=False)
+        self.server.realm.policy = Policy(open_accounts=False)
         client = self.client()
         for command in ("1|wayne", "0|mason123", "4|mason123", "5|mason123"):
             self.assertIn("password", client.ask(command), command)
-        self.house.realm.policy = Policy("closed")
+        self.server.realm.policy = Policy("closed")
         self.assertEqual(client.ask("1|wayne"), f"{RegistrationClosed()}\n")
         self.assertEqual(client.ask("2|wayne"), "Account matched to: wayne doesn't exist \n")
 
@@ -196,8 +196,8 @@ class Messages(Ops):
         self.assertEqual(mason.ask("3|wayne|hi"), "Sender mason sends a new message hi to wayne\n")
         self.assertEqual(wayne.got(), "mason: hi")
         mason.send("3|wayne|a\n3|wayne|b|c|\n")
-        self.house.clock.advance(0)
-        self.assertEqual(wayne.wire.writes, [b"mason: a", b"mason: b|c|"])
+        self.server.clock.advance(0)
+        self.assertEqual(wayne.transport.writes, [b"mason: a", b"mason: b|c|"])
 
     def test_to_oneself(self) -> None:
         """One is on."""
@@ -243,10 +243,10 @@ class Messages(Ops):
         self.client("wayne").lose()
         mason.ask("3|wayne|hi")
         subscription = self.client()
-        subscription.wire.on_the_way = 10
+        subscription.transport.on_the_way = 10
         self.assertIn("mason sends: hi", subscription.ask("4|wayne123"))
         subscription.lose()
-        self.house.clock.advance(0.1)
+        self.server.clock.advance(0.1)
         again = self.client()
         self.assertIn("mason sends: hi", again.ask("4|wayne123"))
         self.assertEqual(again.ask("4|wayne123"), "No new messages\n")
@@ -254,10 +254,10 @@ class Messages(Ops):
     def test_what_was_pushed_and_did_not_arrive(self) -> None:
         """Waits, too."""
         mason, wayne = self.client("mason"), self.client("wayne")
-        wayne.wire.on_the_way = 1000
+        wayne.transport.on_the_way = 1000
         mason.ask("3|wayne|hi")
         wayne.lose()
-        self.house.clock.advance(2)
+        self.server.clock.advance(2)
         self.assertIn("mason sends: hi", self.client().ask("4|wayne123"))
 
     def test_unknown(self) -> None:
@@ -269,17 +269,17 @@ class Messages(Ops):
 
     def test_too_long(self) -> None:
         """Is refused; the longest passes."""
-        house = self.house = WireHouse(text=2000)
+        server = self.server = MainPortServer(text=2000)
         mason, wayne = self.client("mason"), self.client("wayne")
         self.assertIn("text too long", mason.ask("3|wayne|" + "x" * 2001))
         wayne.got()
         mason.ask("3|wayne|" + "x" * 2000)
         self.assertEqual(wayne.got(), "mason: " + "x" * 2000)
-        self.assertEqual(len(house.factory.connections), 2)
+        self.assertEqual(len(server.factory.connections), 2)
 
     def test_characters(self) -> None:
         """What is not ASCII goes out as question marks, and is kept as it was said."""
-        mason, wayne, ann = self.client("mason"), self.client("wayne"), self.house.come("ann")
+        mason, wayne, ann = self.client("mason"), self.client("wayne"), self.server.come("ann")
         wayne.got()
         self.assertEqual(
             mason.ask("3|wayne|é\nx"), "Sender mason sends a new message ? x to wayne\n"
@@ -303,13 +303,13 @@ class Order(Ops):
     def test_in_order(self) -> None:
         """Commands that come while another waits for the store are answered in turn."""
         mason = self.client("mason")
-        self.house.store.eager = False
+        self.server.store.eager = False
         mason.got()
         mason.send("1|wayne", "2", "3|wayne|hi", "4|mason123")
         self.assertEqual(mason.got(), "")
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(0)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(0)
         self.assertEqual(
             mason.got(),
             ops.created("wayne")
@@ -320,39 +320,39 @@ class Order(Ops):
     def test_never_paused(self) -> None:
         """Or two commands would be read as one."""
         mason = self.client("mason")
-        self.house.store.eager = False
+        self.server.store.eager = False
         for _ in range(50):
             mason.send("3|mason|x")
-        self.assertEqual(mason.wire.producerState, "producing")
+        self.assertEqual(mason.transport.producerState, "producing")
 
     def test_too_many(self) -> None:
         """Who never waits for a reply is cut off at some time."""
         mason = self.client("mason")
-        self.house.store.eager = False
+        self.server.store.eager = False
         mason.got()
         for _ in range(1_100):
             mason.send("3|mason|x")
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(5)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(5)
         self.assertIn("too many commands", mason.got())
-        self.assertTrue(mason.wire.disconnecting or mason.wire.half_closed)
+        self.assertTrue(mason.transport.disconnecting or mason.transport.half_closed)
 
     def test_bye(self) -> None:
         """The client closes its sending side: it is logged out, gets what it is owed, and then the
         end."""
         mason = self.client("mason")
-        self.house.store.eager = False
+        self.server.store.eager = False
         mason.got()
         mason.send("3|mason|x", "4|mason123")
         mason.close_sending()
-        self.assertFalse(mason.wire.disconnecting)
-        self.house.store.eager = True
-        self.house.store.release()
-        self.house.clock.advance(0.1)
-        self.assertTrue(mason.wire.disconnecting)
+        self.assertFalse(mason.transport.disconnecting)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(0.1)
+        self.assertTrue(mason.transport.disconnecting)
         self.assertIn("Sender mason sends a new message x to mason\n", mason.got())
-        self.assertFalse(self.house.realm.online("mason"))
+        self.assertFalse(self.server.realm.online("mason"))
 
     def test_the_conversations_of_the_old_tests(self) -> None:
         """Each on a connection of its own, a command every tenth of a second."""
@@ -385,8 +385,8 @@ class Order(Ops):
             self.assertEqual(client.got(), ops.GREETING)
             for command, reply in zip(talk, replies, strict=True):
                 self.assertEqual(client.ask(command), reply)
-                self.house.clock.advance(0.1)
+                self.server.clock.advance(0.1)
             client.close_sending()
-            self.house.clock.advance(0.1)
-            self.assertTrue(client.wire.disconnecting)
+            self.server.clock.advance(0.1)
+            self.assertTrue(client.transport.disconnecting)
             client.lose()

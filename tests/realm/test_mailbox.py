@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -13,41 +12,8 @@ from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.live_log import MIN_RETAINED
 from chatd.realm.mailbox import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
-from chatd.stores import Document
-from tests.doubles.realm import HeldStore, House, Runner
-
-
-class FailingStore(HeldStore):
-    """A store whose documents cannot be written, or not even be read, while the test says so."""
-
-    writable = True
-    readable = True
-    attempts = 0
-
-    def _write(self, call: Any, *arguments: Any) -> Deferred[Any]:
-        self.attempts += 1
-        assert self.attempts < 1000, "tried again without a pause"
-        written: Deferred[Any] = call(*arguments) if self.writable else self._call(self._fail)
-        return written
-
-    def _fail(self, _: object) -> Any:
-        raise StoreUnavailable()
-
-    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
-        """See `Store.create`."""
-        return self._write(super().create, kind, key, body)
-
-    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
-        """See `Store.update`."""
-        return self._write(super().update, kind, key, version, body)
-
-    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
-        """See `Store.delete`."""
-        return self._write(super().delete, kind, key, version)
-
-    def get(self, kind: str, key: str) -> Deferred[Document | None]:
-        """See `Store.get`."""
-        return super().get(kind, key) if self.readable else self._call(self._fail)
+from tests.doubles.realm import HeldStore, RealmHarness, Runner
+from tests.doubles.stores import FailingDocumentStore
 
 
 def forgiven(test: SynchronousTestCase) -> None:
@@ -61,7 +27,7 @@ class Keeping(SynchronousTestCase):
 
     def setUp(self) -> None:
         """An empty mailbox, as it is when someone has logged in."""
-        self.store = FailingStore()
+        self.store = FailingDocumentStore()
         self.runner = Runner()
         self.settled: list[Mailbox] = []
         self.tried: list[str] = []
@@ -223,59 +189,59 @@ class Restarting(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Ann has an old letter, and is logged in; Bob writes to her."""
-        self.house = House()
-        self.house.register("ann", "bob")
-        self.bob = self.house.login("bob")
-        self.house.send("bob", "ann", "old")
-        self.subscription = self.house.login("ann")
+        self.harness = RealmHarness()
+        self.harness.register("ann", "bob")
+        self.bob = self.harness.login("bob")
+        self.harness.send("bob", "ann", "old")
+        self.subscription = self.harness.login("ann")
 
     def restart(self, boot: str = "boot") -> None:
         """The daemon is killed and comes back."""
-        self.house = self.house.restart(boot)
+        self.harness = self.harness.restart(boot)
 
     def waiting(self) -> list[str]:
         """What ann gets when she asks, after logging in."""
-        subscription = self.house.login("ann")
-        self.house.fetch("ann")
-        self.house.logout("ann")
-        self.house.settle()
+        subscription = self.harness.login("ann")
+        self.harness.fetch("ann")
+        self.harness.logout("ann")
+        self.harness.settle()
         return subscription.texts
 
     def test_what_was_handed_over_counts_as_read(self) -> None:
         """The kernel delivers what it was given although the daemon is gone; only old mail
         waits."""
-        self.house.send("bob", "ann", "new", "newer")
+        self.harness.send("bob", "ann", "new", "newer")
         self.assertEqual(self.subscription.texts, ["new", "newer"])
         self.restart()
         self.assertEqual(self.waiting(), ["old"])
 
     def test_after_the_machine_went_down_it_waits_again(self) -> None:
         """Nobody knows what became of it, so it may be seen twice rather than never."""
-        self.house.send("bob", "ann", "new", "newer")
+        self.harness.send("bob", "ann", "new", "newer")
         self.restart("another boot")
         self.assertEqual(self.waiting(), ["old", "new", "newer"])
 
     def test_without_a_session_it_waits(self) -> None:
         """What came after ann had left waits, whatever is restarted."""
-        self.house.logout("ann")
-        self.house.send("bob", "ann", "new")
+        self.harness.logout("ann")
+        self.harness.send("bob", "ann", "new")
         for boot in ("boot", "another boot"):
             self.restart(boot)
         self.assertEqual(self.waiting(), ["old", "new"])
 
     def test_restarts_leave_no_claims(self) -> None:
         """After a restart nobody is logged in, and the store says so."""
-        self.assertEqual(self.successResultOf(self.house.store.list(CLAIM)), ["@bob", "@ann"])
+        self.assertEqual(self.successResultOf(self.harness.store.list(CLAIM)), ["@bob", "@ann"])
         self.restart()
-        self.assertEqual(self.successResultOf(self.house.store.list(CLAIM)), [])
-        self.assertFalse(self.house.realm.online("ann"))
+        self.assertEqual(self.successResultOf(self.harness.store.list(CLAIM)), [])
+        self.assertFalse(self.harness.realm.online("ann"))
 
     def test_killed_again_and_again(self) -> None:
         """What was settled once stays settled."""
-        self.house.send("bob", "ann", "new")
+        self.harness.send("bob", "ann", "new")
         self.restart()
-        self.house.login("bob")
-        self.house.send("bob", "ann", "between")
+        self.harness.login("bob")
+        self.harness.send("bob", "ann", "between")
         for boot in ("boot", "second boot", "third boot"):
             self.restart(boot)
         self.assertEqual(self.waiting(), ["old", "between"])
@@ -285,24 +251,24 @@ class Restarting(SynchronousTestCase):
     def test_killed_while_behind(self) -> None:
         """A slow reader's mail that was not handed over waits after the restart, once."""
         self.subscription.room = 1
-        self.house.send("bob", "ann", "1", "2", "3")
-        self.house.send("bob", "ann", "4")
+        self.harness.send("bob", "ann", "1", "2", "3")
+        self.harness.send("bob", "ann", "4")
         self.assertEqual(self.subscription.texts, ["1", "2", "3"])
         self.restart()
         self.assertEqual(self.waiting(), ["old", "2", "3", "4"])
 
     def test_nobody_is_told_before_the_claim_is_taken_back(self) -> None:
         """Nobody is told that a letter was accepted while a restart could take it for read."""
-        store = self.house.store
+        store = self.harness.store
         store.eager = False
-        self.house.send("bob", "ann", "late")
-        self.house.logout("ann")
+        self.harness.send("bob", "ann", "late")
+        self.harness.logout("ann")
         batch = store._take_open()
         store._commit(batch)
         store._answer(batch[:1])
         self.assertEqual([append.body for append in self.bob.answers], ["old"])
         store._answer(batch[1:])
-        self.house.settle()
+        self.harness.settle()
         self.assertEqual([append.body for append in self.bob.answers], ["old", "late"])
         store.eager = True
         self.restart()
@@ -311,38 +277,38 @@ class Restarting(SynchronousTestCase):
     def test_crowded_cursors(self) -> None:
         """Who never fetches old mail gets new mail at once a few times, then none until it is
         fetched."""
-        self.house = House(holes=2)
-        self.house.register("ann", "bob")
-        self.house.login("bob")
+        self.harness = RealmHarness(holes=2)
+        self.harness.register("ann", "bob")
+        self.harness.login("bob")
         for number in range(3):
-            self.house.send("bob", "ann", f"missed {number}")
-            subscription = self.house.login("ann")
-            self.house.send("bob", "ann", f"new {number}")
+            self.harness.send("bob", "ann", f"missed {number}")
+            subscription = self.harness.login("ann")
+            self.harness.send("bob", "ann", f"new {number}")
             self.assertEqual(subscription.texts, [f"new {number}"] if number < 2 else [])
             if number < 2:
-                self.house.logout("ann")
-        self.house.catch_up("ann")
+                self.harness.logout("ann")
+        self.harness.catch_up("ann")
         self.assertEqual(subscription.texts, [])
-        self.house.fetch("ann")
+        self.harness.fetch("ann")
         self.assertEqual(subscription.texts, ["missed 0", "missed 1", "missed 2", "new 2"])
-        self.house.send("bob", "ann", "at once")
+        self.harness.send("bob", "ann", "at once")
         self.assertEqual(subscription.texts[4:], ["at once"])
-        self.house.logout("ann")
-        self.assertEqual(self.house.login("ann").texts, [])
-        self.assertFalse(self.house.sessions["ann"].ask())
+        self.harness.logout("ann")
+        self.assertEqual(self.harness.login("ann").texts, [])
+        self.assertFalse(self.harness.sessions["ann"].ask())
 
     def test_memory_forgets_what_was_read(self) -> None:
         """In memory what was read is dropped but for the latest, and what was not read never is."""
-        self.house.fetch("ann")
+        self.harness.fetch("ann")
         for number in range(5 * MIN_RETAINED):
-            self.house.send("bob", "ann", str(number))
+            self.harness.send("bob", "ann", str(number))
         self.assertLessEqual(
-            len(self.successResultOf(self.house.store.read("@ann", 0, 10_000))), 2 * MIN_RETAINED
+            len(self.successResultOf(self.harness.store.read("@ann", 0, 10_000))), 2 * MIN_RETAINED
         )
-        self.house.logout("ann")
-        self.house.send("bob", "ann", "waits")
-        subscription = self.house.login("ann")
+        self.harness.logout("ann")
+        self.harness.send("bob", "ann", "waits")
+        subscription = self.harness.login("ann")
         for number in range(3 * MIN_RETAINED):
-            self.house.send("bob", "ann", str(number))
-        self.house.fetch("ann")
+            self.harness.send("bob", "ann", str(number))
+        self.harness.fetch("ann")
         self.assertEqual(subscription.texts[3 * MIN_RETAINED :], ["waits"])

@@ -23,7 +23,7 @@ from chatd.realm.permissions import (
     check_sender,
     check_text,
 )
-from tests.doubles.realm import House
+from tests.doubles.realm import RealmHarness
 
 
 class Permissions(SynchronousTestCase):
@@ -31,10 +31,10 @@ class Permissions(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Ann is logged in, and wrote her name with a capital."""
-        self.house = House()
-        self.house.register("Ann")
-        self.house.login("Ann")
-        self.session = self.house.sessions["Ann"]
+        self.harness = RealmHarness()
+        self.harness.register("Ann")
+        self.harness.login("Ann")
+        self.session = self.harness.sessions["Ann"]
 
     def test_open_accounts_need_no_password(self) -> None:
         """Only an account without a password can be had by its name."""

@@ -22,8 +22,9 @@ from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.mailbox import CLAIM, CURSOR
 from chatd.stores import Append
 from chatd.stores.batches import Batch
-from tests.doubles.realm import OPEN, HeldStore, House, Reader, Said
-from tests.realm.test_mailbox import FailingStore, forgiven
+from tests.doubles.realm import OPEN, HeldStore, Reader, RealmHarness, Said
+from tests.doubles.stores import FailingDocumentStore
+from tests.realm.test_mailbox import forgiven
 
 
 class RealmCase(SynchronousTestCase):
@@ -33,15 +34,15 @@ class RealmCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Ann and Bob have accounts; Bob is logged in."""
-        self.store = FailingStore()
-        self.house = House(self.store, **self.limits)
-        self.realm = self.house.realm
-        self.house.register("Ann", "bob")
-        self.bob = self.house.login("bob")
+        self.store = FailingDocumentStore()
+        self.harness = RealmHarness(self.store, **self.limits)
+        self.realm = self.harness.realm
+        self.harness.register("Ann", "bob")
+        self.bob = self.harness.login("bob")
 
     def tearDown(self) -> None:
         """Nothing in the background has failed."""
-        self.assertEqual(self.house.runner.failures, [])
+        self.assertEqual(self.harness.runner.failures, [])
 
     def begin(self, coroutine: Any) -> Deferred[Any]:
         """A coroutine that waits for the store."""
@@ -59,15 +60,17 @@ class Accounts(RealmCase):
         """A name is taken in all its spellings, and shown as first written."""
         for name in ("Ann", "ann", "ANN"):
             with self.assertRaises(NameTaken):
-                self.house.register(name)
-            self.assertEqual(self.house.run(self.realm.accounts.account(name)), ("Ann", Account(0)))
+                self.harness.register(name)
+            self.assertEqual(
+                self.harness.run(self.realm.accounts.account(name)), ("Ann", Account(0))
+            )
 
     def test_illegal_names(self) -> None:
         """What no protocol could spell is refused before the store is asked."""
         attempts = self.store.attempts
         for name in ("", "a b", "server", "x" * 33):
             with self.assertRaises(IllegalName):
-                self.house.register(name)
+                self.harness.register(name)
         self.assertEqual(self.store.attempts, attempts)
 
     def test_two_at_once(self) -> None:
@@ -82,17 +85,17 @@ class Accounts(RealmCase):
     def test_unknown(self) -> None:
         """There is nobody of a name that was never registered, nor of an illegal one."""
         for name in ("cyd", "", "@ann", "*"):
-            self.assertIsNone(self.house.run(self.realm.accounts.account(name)))
+            self.assertIsNone(self.harness.run(self.realm.accounts.account(name)))
 
     def test_list(self) -> None:
         """A listing is in order of creation, and a pattern is about the names as written."""
-        self.house.register("abe")
+        self.harness.register("abe")
         for pattern, names in (
             ("*", ["Ann", "bob", "abe"]),
             ("a*", ["abe"]),
             ("[aA]*", ["Ann", "abe"]),
         ):
-            self.assertEqual(self.house.run(self.realm.accounts.names(pattern)), names)
+            self.assertEqual(self.harness.run(self.realm.accounts.names(pattern)), names)
         refusal = self.failureResultOf(
             self.begin(self.realm.accounts.names("*" * 257)), PatternTooLong
         )
@@ -104,7 +107,7 @@ class Sending(RealmCase):
 
     def send(self, *messages: Said) -> int:
         """Bob's burst."""
-        sent = self.realm.send(self.house.sessions["bob"], messages, 7)
+        sent = self.realm.send(self.harness.sessions["bob"], messages, 7)
         self.realm.flush()
         return sent
 
@@ -129,7 +132,7 @@ class Sending(RealmCase):
     def test_what_came_goes_along(self) -> None:
         """Readers and senders get the message as its protocol received it, and the name as first
         written."""
-        subscription = self.house.login("Ann")
+        subscription = self.harness.login("Ann")
         messages = Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame")
         self.send(*messages)
         for appends in (subscription.received, self.bob.answers):
@@ -141,7 +144,7 @@ class Sending(RealmCase):
     def test_refused_by_the_store(self) -> None:
         """When the disk is full the sender is told, nobody sees the message, and what comes later
         arrives."""
-        subscription = self.house.login("Ann")
+        subscription = self.harness.login("Ann")
         full = True
 
         def commit(batch: Batch) -> None:
@@ -152,9 +155,9 @@ class Sending(RealmCase):
                 HeldStore._commit(self.store, batch)
 
         self.patch(self.store, "_commit", commit)
-        self.house.send("bob", "ann", "lost")
+        self.harness.send("bob", "ann", "lost")
         full = False
-        self.house.send("bob", "ann", "kept")
+        self.harness.send("bob", "ann", "kept")
         self.assertEqual([bool(append.refusal) for append in self.bob.answers], [True, False])
         self.assertEqual(
             [(entry.seq, entry.body) for entry in subscription.received], [(1, "kept")]
@@ -172,28 +175,28 @@ class Sending(RealmCase):
                 order.extend("told " + append.body for append in appends)
 
         for name in ("Ann", "bob"):
-            if name in self.house.sessions:
-                self.house.logout(name)
-            self.house.sessions[name] = self.house.run(self.realm.login(name, OPEN, Noting()))
+            if name in self.harness.sessions:
+                self.harness.logout(name)
+            self.harness.sessions[name] = self.harness.run(self.realm.login(name, OPEN, Noting()))
         self.store.eager = False
         for number, (sender, recipient) in enumerate(
             [("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]
         ):
-            self.house.send(sender, recipient, str(number))
+            self.harness.send(sender, recipient, str(number))
         self.store.release()
         self.assertEqual(order, ["read 0", "read 2", "read 1", "told 0", "told 2", "told 1"])
 
     def test_nobody_is_told_before_a_claim_is_gone(self) -> None:
         """While the store has it that a reader takes all, who writes to one that has left is not
         answered, nor is anyone who wrote later."""
-        self.house.login("Ann")
+        self.harness.login("Ann")
         self.store.writable = False
-        self.house.logout("Ann")
-        self.house.send("bob", "ann", "to ann")
-        self.house.send("bob", "bob", "to bob")
+        self.harness.logout("Ann")
+        self.harness.send("bob", "ann", "to ann")
+        self.harness.send("bob", "bob", "to bob")
         self.assertEqual((self.told(), self.bob.texts), ([], ["to bob"]))
         self.store.writable = True
-        self.house.runner.clock.advance(1)
+        self.harness.runner.clock.advance(1)
         self.assertEqual(self.told(), ["to ann", "to bob"])
 
 
@@ -221,26 +224,26 @@ class LoggingIn(RealmCase):
         forgiven(self)
         self.assertFalse(self.realm.online("ann"))
         self.store.readable = True
-        self.house.login("Ann")
+        self.harness.login("Ann")
 
     def test_while_the_former_session_is_leaving(self) -> None:
         """Whoever comes back at once is let in, and finds what did not arrive at the former
         connection."""
-        former = self.house.login("Ann")
-        self.house.send("bob", "ann", "arrived", "lost")
+        former = self.harness.login("Ann")
+        self.harness.send("bob", "ann", "arrived", "lost")
         former.lost = 1
         self.store.eager = False
-        leaving = self.house.sessions["Ann"]
+        leaving = self.harness.sessions["Ann"]
         leaving.leaving = True
-        subscription = self.house.login("Ann")
+        subscription = self.harness.login("Ann")
         self.assertTrue(leaving.ended)
         leaving.end([])
-        self.house.settle()
+        self.harness.settle()
         self.store.eager = True
-        self.house.send("bob", "ann", "new")
-        self.house.fetch("Ann")
+        self.harness.send("bob", "ann", "new")
+        self.harness.fetch("Ann")
         self.assertEqual((former.texts, subscription.texts), (["arrived", "lost"], ["new", "lost"]))
-        self.assertRaises(AlreadyLoggedIn, self.house.login, "Ann")
+        self.assertRaises(AlreadyLoggedIn, self.harness.login, "Ann")
 
 
 class Congestion(RealmCase):
@@ -252,22 +255,22 @@ class Congestion(RealmCase):
         """Senders are to pause over the bound, and are called once when there is room again."""
         self.store.eager = False
         called: list[str] = []
-        self.house.send("bob", "ann", "x" * 100)
+        self.harness.send("bob", "ann", "x" * 100)
         self.assertFalse(self.realm.delivery.congested)
-        self.house.send("bob", "ann", "x")
+        self.harness.send("bob", "ann", "x")
         self.assertTrue(self.realm.delivery.congested)
         self.realm.delivery.when_clear(lambda: called.append("first"))
         self.realm.delivery.when_clear(lambda: called.append("second"))
         batch = self.store._take_open()
-        self.house.send("bob", "ann", "y" * 60)
+        self.harness.send("bob", "ann", "y" * 60)
         self.store._commit(batch)
         self.store._committing = 0
         self.store._answer(batch)
         self.assertEqual((self.realm.delivery.congested, called), (False, []))
         self.store.release()
         self.store.eager = True
-        self.house.send("bob", "ann", "z")
-        self.house.send("bob", "ann", "z")
+        self.harness.send("bob", "ann", "z")
+        self.harness.send("bob", "ann", "z")
         self.assertEqual(called, ["first", "second"])
 
 
@@ -277,58 +280,58 @@ class Deleting(RealmCase):
     def setUp(self) -> None:
         """Ann is logged in and has mail, some of it read."""
         super().setUp()
-        self.house.send("bob", "ann", "old")
-        self.subscription = self.house.login("Ann")
-        self.house.send("bob", "ann", "read")
-        self.session: Session = self.house.sessions["Ann"]
+        self.harness.send("bob", "ann", "old")
+        self.subscription = self.harness.login("Ann")
+        self.harness.send("bob", "ann", "read")
+        self.session: Session = self.harness.sessions["Ann"]
 
     def test_frees_the_name_and_leaves_nothing(self) -> None:
         """The new owner spells the name anew, and has no mail, no cursor and no claim of the old
         one."""
-        self.house.run(self.realm.delete(self.session))
+        self.harness.run(self.realm.delete(self.session))
         self.assertTrue(self.session.ended)
         for kind in (CURSOR, CLAIM):
             self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
-        self.assertEqual(self.house.run(self.realm.accounts.names()), ["bob"])
-        self.house.register("ANN")
-        subscription = self.house.login("ANN")
-        self.house.fetch("ANN")
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
+        self.harness.register("ANN")
+        subscription = self.harness.login("ANN")
+        self.harness.fetch("ANN")
         self.assertEqual(subscription.texts, [])
-        self.house.send("bob", "ann", "new")
+        self.harness.send("bob", "ann", "new")
         self.assertEqual([(entry.seq, entry.body) for entry in subscription.received], [(1, "new")])
 
     def test_the_old_session_is_really_over(self) -> None:
         """The connection that deleted the account gets nothing of the new owner's, and writes
         nothing."""
-        self.house.run(self.realm.delete(self.session))
-        self.house.register("ann")
-        new = self.house.login("ann")
+        self.harness.run(self.realm.delete(self.session))
+        self.harness.register("ann")
+        new = self.harness.login("ann")
         self.session.end()
-        self.house.run(self.realm.delete(self.session))
-        self.house.send("bob", "ann", "new")
+        self.harness.run(self.realm.delete(self.session))
+        self.harness.send("bob", "ann", "new")
         self.assertEqual((self.subscription.texts, new.texts), (["read"], ["new"]))
         self.assertTrue(self.realm.online("ann"))
 
     def test_sends_to_a_deleted_account(self) -> None:
         """There is nobody to send to any more, however fresh the memory of the name."""
-        self.house.run(self.realm.delete(self.session))
+        self.harness.run(self.realm.delete(self.session))
         self.assertEqual(
-            self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
         )
-        self.assertIsNone(self.house.run(self.realm.accounts.account("ann")))
+        self.assertIsNone(self.harness.run(self.realm.accounts.account("ann")))
 
     def test_on_its_way_while_the_account_goes(self) -> None:
         """What was sent before is answered, and does not reach the new owner."""
         self.store.eager = False
-        self.house.send("bob", "ann", "last")
+        self.harness.send("bob", "ann", "last")
         deleting = self.begin(self.realm.delete(self.session))
-        self.house.settle()
+        self.harness.settle()
         self.successResultOf(deleting)
         self.assertEqual(self.told(), ["old", "read", "last"])
         self.store.eager = True
-        self.house.register("ann")
-        subscription = self.house.login("ann")
-        self.house.fetch("ann")
+        self.harness.register("ann")
+        subscription = self.harness.login("ann")
+        self.harness.fetch("ann")
         self.assertEqual(subscription.texts, [])
 
     def test_looked_up_while_it_goes(self) -> None:
@@ -342,14 +345,14 @@ class Deleting(RealmCase):
         self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
         self.assertIsNone(self.successResultOf(during))
         self.assertEqual(
-            self.realm.send(self.house.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
         )
         registering = self.begin(self.realm.accounts.register("ann", Account(5)))
-        self.house.settle()
+        self.harness.settle()
         self.successResultOf(deleting)
         self.successResultOf(registering)
         self.store.eager = True
-        self.assertEqual(self.house.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
+        self.assertEqual(self.harness.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
 
     def test_what_fails_leaves_everything(self) -> None:
         """When the store refuses, the account is there as before, and its session goes on."""
@@ -359,10 +362,10 @@ class Deleting(RealmCase):
         self.failureResultOf(self.begin(self.realm.delete(self.session)), StoreUnavailable)
         self.store.writable = True
         forgiven(self)
-        self.house.send("bob", "ann", "after")
+        self.harness.send("bob", "ann", "after")
         self.assertEqual(self.subscription.texts, ["read", "after"])
         self.assertEqual(self.successResultOf(self.store.list(ACCOUNT)), ["Ann", "bob"])
-        self.house.logout("Ann")
-        subscription = self.house.login("Ann")
-        self.house.fetch("Ann")
+        self.harness.logout("Ann")
+        subscription = self.harness.login("Ann")
+        self.harness.fetch("Ann")
         self.assertEqual(subscription.texts, ["old"])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.realm import House, Reader
+from tests.doubles.realm import Reader, RealmHarness
 
 NAMES = ("ann", "Bob", "cyd")
 
@@ -67,7 +67,7 @@ class ExactlyOnce(SynchronousTestCase):
         self, script: list[tuple[str, int, int, int]], crash: bool
     ) -> None:
         """After any script, and a crash at its end or none, everyone has had each message once."""
-        house = House(page=2)
+        harness = RealmHarness(page=2)
         models: dict[str, Model] = {}
         subscriptions: dict[str, Reader] = {}
         fetched: set[str] = set()
@@ -75,42 +75,42 @@ class ExactlyOnce(SynchronousTestCase):
 
         def rest() -> None:
             """Let everything that is on the way arrive, and compare."""
-            house.store.eager = True
-            house.settle()
+            harness.store.eager = True
+            harness.settle()
             for name, subscription in subscriptions.items():
                 subscription.drain()
-                house.catch_up(name)
-            house.settle()
+                harness.catch_up(name)
+            harness.settle()
             for name in models:
                 models[name].check(subscriptions.get(name), name in fetched)
 
         for step, who, whom, count in script:
             name, other = NAMES[who], NAMES[whom]
             if step == "hold":
-                house.store.eager = False
+                harness.store.eager = False
             elif step == "release":
-                house.store.release()
+                harness.store.release()
             elif step == "login" and name not in subscriptions:
                 rest()
                 if name not in models:
-                    house.register(name)
+                    harness.register(name)
                     models[name] = Model()
                 models[name].at_login = len(models[name].sent)
-                subscriptions[name] = house.login(name)
+                subscriptions[name] = harness.login(name)
                 fetched.discard(name)
             elif step == "send" and name in subscriptions and other in models:
                 texts = [str(number + n) for n in range(count)]
                 number += count
                 models[other].sent += texts
-                house.send(name, other, *texts)
+                harness.send(name, other, *texts)
             elif step == "fetch" and name in subscriptions:
                 fetched.add(name)
-                house.fetch(name)
+                harness.fetch(name)
             elif step == "block" and name in subscriptions and subscriptions[name].writable:
                 subscriptions[name].room = count
             elif step == "drain" and name in subscriptions:
                 subscriptions[name].drain()
-                house.catch_up(name)
+                harness.catch_up(name)
             elif step == "end" and name in subscriptions:
                 rest()
                 subscription = subscriptions.pop(name)
@@ -121,26 +121,26 @@ class ExactlyOnce(SynchronousTestCase):
                         len(subscription.received) - subscription.lost :
                     ]
                 ]
-                house.logout(name)
+                harness.logout(name)
                 models[name].had += [text for text in subscription.texts if text not in lost]
             elif step == "delete" and name in subscriptions:
                 rest()
-                house.run(house.realm.delete(house.sessions.pop(name)))
+                harness.run(harness.realm.delete(harness.sessions.pop(name)))
                 del subscriptions[name], models[name]
         rest()
         for name, subscription in subscriptions.items():
             models[name].had += subscription.texts
         if crash:
-            house = house.restart()
+            harness = harness.restart()
         else:
             for name in list(subscriptions):
-                house.logout(name)
-            house.settle()
+                harness.logout(name)
+            harness.settle()
         for name, model in models.items():
-            last = house.login(name)
-            house.fetch(name)
+            last = harness.login(name)
+            harness.fetch(name)
             self.assertEqual(last.texts, [text for text in model.sent if text not in model.had])
-        self.assertEqual(house.runner.failures, [])
+        self.assertEqual(harness.runner.failures, [])
 
     @settings(derandomize=True, deadline=None, max_examples=300)
     @given(steps, st.integers(0, 50))
@@ -148,47 +148,47 @@ class ExactlyOnce(SynchronousTestCase):
         self, script: list[tuple[str, int, int, int]], moment: int
     ) -> None:
         """Kill it anywhere: what a sender was told of is with the reader, or waiting for it."""
-        house = House(page=2)
-        house.register(*NAMES)
+        harness = RealmHarness(page=2)
+        harness.register(*NAMES)
         subscriptions: dict[str, Reader] = {}
         former: list[Reader] = []
         number = 0
         for step, who, whom, count in script[:moment]:
             name, other = NAMES[who], NAMES[whom]
             if step == "hold":
-                house.store.eager = False
+                harness.store.eager = False
             elif step == "release":
-                house.store.release()
+                harness.store.release()
             elif step == "login" and name not in subscriptions:
-                subscriptions[name] = house.login(name)
+                subscriptions[name] = harness.login(name)
                 former.append(subscriptions[name])
             elif step == "send" and name in subscriptions:
-                house.send(name, other, *[str(number + n) for n in range(count)])
+                harness.send(name, other, *[str(number + n) for n in range(count)])
                 number += count
             elif step == "fetch" and name in subscriptions:
-                house.realm.fetch(house.sessions[name])
-                if house.store.eager:
-                    house.catch_up(name)
+                harness.realm.fetch(harness.sessions[name])
+                if harness.store.eager:
+                    harness.catch_up(name)
             elif step == "block" and name in subscriptions and subscriptions[name].writable:
                 subscriptions[name].room = count
             elif step == "drain" and name in subscriptions:
                 subscriptions[name].drain()
-                if house.store.eager:
-                    house.catch_up(name)
+                if harness.store.eager:
+                    harness.catch_up(name)
             elif step == "end" and name in subscriptions:
                 subscriptions.pop(name)
-                house.logout(name)
+                harness.logout(name)
         acknowledged = [append for subscription in former for append in subscription.answers]
         gone_out = {
             entry.body
             for subscription in former
             for entry in subscription.received[: len(subscription.received) - subscription.buffered]
         }
-        house = house.restart()
+        harness = harness.restart()
         waiting: set[str] = set()
         for name in NAMES:
-            subscription = house.login(name)
-            house.fetch(name)
+            subscription = harness.login(name)
+            harness.fetch(name)
             self.assertEqual(len(set(subscription.texts)), len(subscription.texts))
             waiting |= set(subscription.texts)
         lost = [append.body for append in acknowledged if append.body not in gone_out | waiting]
@@ -196,14 +196,14 @@ class ExactlyOnce(SynchronousTestCase):
 
     def test_answers_come_once_each_in_order(self) -> None:
         """A sender is told of each of its messages, in the order in which it sent them."""
-        house = House()
-        house.register(*NAMES)
-        ann, bob = house.login("ann"), house.login("Bob")
-        house.store.eager = False
-        house.send("ann", "Bob", "1", "2")
-        house.send("Bob", "ann", "3")
-        house.send("ann", "cyd", "4")
+        harness = RealmHarness()
+        harness.register(*NAMES)
+        ann, bob = harness.login("ann"), harness.login("Bob")
+        harness.store.eager = False
+        harness.send("ann", "Bob", "1", "2")
+        harness.send("Bob", "ann", "3")
+        harness.send("ann", "cyd", "4")
         self.assertEqual((ann.answers, bob.received), ([], []))
-        house.settle()
+        harness.settle()
         self.assertEqual([append.body for append in ann.answers], ["1", "2", "4"])
         self.assertEqual(bob.texts, ["1", "2"])

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import succeed
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.entries import Cursor
-from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
 from chatd.realm.accounts import ACCOUNT, Account
 from chatd.realm.mailbox import CURSOR
@@ -23,7 +22,8 @@ from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
-from tests.doubles.realm import House, Runner
+from tests.doubles.realm import RealmHarness, Runner
+from tests.doubles.stores import FailingPageStore
 from tests.stores.contract import NOBODY
 
 DAY = 86_400_000
@@ -208,18 +208,6 @@ class InFile(_Trimmed, TestCase):
         return self.store.stop()
 
 
-class FailingStore(MemoryStore):
-    """Fails as long as it is told to."""
-
-    failing = False
-
-    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
-        """See `Store.page`."""
-        if self.failing:
-            raise StoreUnavailable()
-        return super().page(kind, pattern, after, limit)
-
-
 class InTheBackground(SynchronousTestCase):
     """Round after round."""
 
@@ -230,7 +218,7 @@ class InTheBackground(SynchronousTestCase):
 
     def test_rounds(self) -> None:
         """The first at once, the next after ten minutes, also when a round has failed."""
-        store, runner = FailingStore(), Runner()
+        store, runner = FailingPageStore(), Runner()
         store.create(ROOM, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
         self.say(store, 3)
         self.trimming(store, runner)
@@ -273,22 +261,22 @@ class WithSessions(SynchronousTestCase):
 
     def test_a_claiming_session(self) -> None:
         """Its inbox is trimmed while it is there, but for what may not have arrived."""
-        house = House()
-        house.register("Ann", "Bob")
-        subscription = house.login("Ann")
-        house.login("Bob")
-        house.send("Bob", "Ann", *"abcdef")
-        house.settle()
+        harness = RealmHarness()
+        harness.register("Ann", "Bob")
+        subscription = harness.login("Ann")
+        harness.login("Bob")
+        harness.send("Bob", "Ann", *"abcdef")
+        harness.settle()
         subscription.lost = 2
-        mailbox = house.realm.mailbox("Ann")
+        mailbox = harness.realm.mailbox("Ann")
         assert mailbox is not None
         trimming = Trimming(
-            house.store,
+            harness.store,
             Retention(count=1),
-            Tasks(house.runner.spawn, lambda seconds: succeed(None)),
+            Tasks(harness.runner.spawn, lambda seconds: succeed(None)),
             lambda: NOW,
             lambda log: mailbox.consumed if log == "@ann" else None,
         )
-        house.run(trimming.trim_all())
-        left = [entry.body for entry in self.successResultOf(house.store.read("@ann", 0, 100))]
+        harness.run(trimming.trim_all())
+        left = [entry.body for entry in self.successResultOf(harness.store.read("@ann", 0, 100))]
         self.assertEqual(left, ["e", "f"])

@@ -14,7 +14,7 @@ from chatd.core.errors import NotAMember, Refused, UnknownRoom
 from chatd.realm.ack_session import AckSession
 from chatd.realm.mailbox import CURSOR, READING, SOON_SECONDS, ReadState
 from chatd.realm.tasks import gather
-from tests.doubles.realm import Follower, House
+from tests.doubles.realm import Follower, RealmHarness
 
 NAMES = ("ann", "Bob")
 ROOMS = ("#one",)
@@ -56,11 +56,11 @@ class Play:
     """The realm and the model side by side."""
 
     def __init__(self) -> None:
-        self.house = House(page=3)
-        self.house.run(self.house.realm.start())
+        self.harness = RealmHarness(page=3)
+        self.harness.run(self.harness.realm.start())
         for name in NAMES:
-            self.house.register(name)
-            self.house.run(self.house.realm.accounts.account(name))
+            self.harness.register(name)
+            self.harness.run(self.harness.realm.accounts.account(name))
         self.world = World()
         self.devices: dict[tuple[str, int], Device] = {}
         self.number = 0
@@ -75,7 +75,7 @@ class Play:
             return
         self.rest()
         taken = dict(self.world.taken.get((name, device), {})) if resume else {}
-        session, peer = self.house.follow(name, taken)
+        session, peer = self.harness.follow(name, taken)
         expected = {
             "@" + name.lower(),
             *(room for room in ROOMS if name in self.world.members[room]),
@@ -116,13 +116,13 @@ class Play:
         self.number += 1
         before = len(peer.answers)
         try:
-            assert self.house.realm.send(session, [Said(recipient, text, key)], 0) == 1
+            assert self.harness.realm.send(session, [Said(recipient, text, key)], 0) == 1
         except NotAMember:
             assert name not in self.world.members.get(recipient, ())
             return
         assert not recipient.startswith("#") or name in self.world.members[recipient]
-        self.house.realm.flush()
-        self.house.settle()
+        self.harness.realm.flush()
+        self.harness.settle()
         (answer,) = peer.answers[before:]
         if former is not None and former[0] != text:
             assert answer.refusal is not None and answer.refusal.code == "key-reused"
@@ -141,7 +141,7 @@ class Play:
             return
         members = self.world.members[room]
         self.rest()
-        rooms = self.house.realm.rooms
+        rooms = self.harness.realm.rooms
         if not members:
             self.world.logs[room] = []
             self.world.keys = {
@@ -152,9 +152,9 @@ class Play:
             }
             for taken in self.world.taken.values():
                 taken.pop(room, None)
-            self.house.run(rooms.create(found.session, room, "", False))
+            self.harness.run(rooms.create(found.session, room, "", False))
         else:
-            self.house.run(rooms.join(found.session, room))
+            self.harness.run(rooms.join(found.session, room))
         if name not in members:
             self.world.acked[name, room] = Cursor(len(self.log(room)))
             members.append(name)
@@ -167,19 +167,19 @@ class Play:
                 if owner == name and (owner, number) not in self.devices:
                     taken.pop(room, None)
             self.log(room).append((name, "join", ""))
-        self.house.realm.flush()
-        self.house.settle()
+        self.harness.realm.flush()
+        self.harness.settle()
 
     def leave(self, name: str, room: str) -> None:
         """Be no member any more."""
         self.rest()
         try:
-            self.house.run(self.house.realm.rooms.leave(name, room))
+            self.harness.run(self.harness.realm.rooms.leave(name, room))
         except (UnknownRoom, NotAMember):
             assert name not in self.world.members[room]
             return
-        self.house.realm.flush()
-        self.house.settle()
+        self.harness.realm.flush()
+        self.harness.settle()
         self.world.members[room].remove(name)
         if self.world.members[room]:
             self.log(room).append((name, "leave", ""))
@@ -211,10 +211,10 @@ class Play:
     def stored(self, name: str, log: str) -> Cursor:
         """What the store has been told of an account's acknowledgements."""
         mailbox_log = "@" + name.lower()
-        cursor, read_state = self.house.run(
+        cursor, read_state = self.harness.run(
             gather(
-                self.house.store.get(CURSOR, mailbox_log),
-                self.house.store.get(READING, mailbox_log),
+                self.harness.store.get(CURSOR, mailbox_log),
+                self.harness.store.get(READING, mailbox_log),
             )
         )
         if log == mailbox_log:
@@ -233,9 +233,9 @@ class Play:
         for (name, number), device in self.devices.items():
             self.remember(name, number, device)
         self.devices.clear()
-        self.house = self.house.restart()
+        self.harness = self.harness.restart()
         for name in NAMES:
-            self.house.run(self.house.realm.accounts.account(name))
+            self.harness.run(self.harness.realm.accounts.account(name))
             for log in ("@" + name.lower(), *ROOMS):
                 if log.startswith("@") or name in self.world.members[log]:
                     self.adopt(name, log, self.stored(name, log))
@@ -248,10 +248,10 @@ class Play:
 
     def rest(self) -> None:
         """Let everything arrive, and compare."""
-        self.house.settle()
+        self.harness.settle()
         for device in self.devices.values():
             device.peer.drain()
-            self.house.run(device.session.catch_up())
+            self.harness.run(device.session.catch_up())
         for (name, number), device in self.devices.items():
             for log, begin in device.begins.items():
                 expected = [
@@ -263,10 +263,10 @@ class Play:
                 assert got == expected, f"{name} {number} {log}: {got} instead of {expected}"
             assert set(device.peer.logs) <= set(device.begins), "it reads a room that it is not in"
         for room, members in self.world.members.items():
-            (found,) = self.house.run(self.house.realm.rooms.load((room,)))
+            (found,) = self.harness.run(self.harness.realm.rooms.load((room,)))
             if members:
                 assert found is not None and list(found.record.members.values()) == members
-        assert not self.house.runner.failures, self.house.runner.failures
+        assert not self.harness.runner.failures, self.harness.runner.failures
 
 
 _STEPS = [
@@ -337,10 +337,10 @@ class OnceForEachDevice(SynchronousTestCase):
                     found.peer.room = first
                 case "drain" if found is not None:
                     found.peer.drain()
-                    play.house.run(found.session.catch_up())
+                    play.harness.run(found.session.catch_up())
                 case "soon":
-                    play.house.runner.clock.advance(SOON_SECONDS)
-                    play.house.settle()
+                    play.harness.runner.clock.advance(SOON_SECONDS)
+                    play.harness.settle()
                     play.compare_stored()
                 case "kill":
                     play.rest()

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
-from tests.doubles.classic_clients import House, Wire
+from tests.doubles.classic_clients import ClassicServer, MemoryTransport
 
 
 @implementer(IHalfCloseableProtocol)
@@ -56,9 +56,9 @@ class Sniffing(SynchronousTestCase):
     """With protocols of the test's own."""
 
     def setUp(self) -> None:
-        self.house = House()
-        self.clock = self.house.clock
-        self.factory: Any = self.house.factory
+        self.server = ClassicServer()
+        self.clock = self.server.clock
+        self.factory: Any = self.server.factory
         self.ports = 0
 
     def start(self, opens: Any, name: str, pause: bool = False) -> Signature:
@@ -68,18 +68,18 @@ class Sniffing(SynchronousTestCase):
     def connect(self) -> Any:
         """A connection; `protocol` is what has become of it."""
         self.ports += 1
-        wire: Any = Wire(self.ports)
+        transport: Any = MemoryTransport(self.ports)
         starts = [
             self.start(first_byte(7), "seven"),
             self.start(_word(b"HELLO "), "hello"),
             self.start(_word(b"HELP"), "help"),
             self.start(_digit, "digit", pause=True),
         ]
-        wire.protocol = Sniffer(
+        transport.protocol = Sniffer(
             self.factory, starts, lambda factory: Rejection(factory, b"what?\n", "strange")
         )
-        wire.protocol.makeConnection(wire)
-        return wire
+        transport.protocol.makeConnection(transport)
+        return transport
 
     def test_one_byte(self) -> None:
         """At once, and with all that came."""
@@ -123,7 +123,7 @@ class Sniffing(SynchronousTestCase):
         """Nobody says nothing for ever."""
         seen = self.connect()
         seen.protocol.dataReceived(b"HEL")
-        self.clock.advance(self.house.limits.login_time + 1)
+        self.clock.advance(self.server.limits.login_time + 1)
         self.assertTrue(seen.disconnecting)
 
     def test_the_end_of_the_input(self) -> None:
@@ -146,7 +146,7 @@ class Sniffing(SynchronousTestCase):
             seen.protocol.dataReceived(text)
             seen.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.factory.connections, set())
-        self.clock.advance(self.house.limits.login_time + 1)
+        self.clock.advance(self.server.limits.login_time + 1)
         self.assertIsInstance(seen.protocol, Sniffer)
 
     def test_unknown(self) -> None:

@@ -20,7 +20,7 @@ from chatd.client.classic.connection import (
 )
 from chatd.codecs import classic
 from chatd.core.errors import Refused
-from tests.doubles.classic_server import Daemon
+from tests.doubles.classic_server import FakeDaemon
 from tests.doubles.screen import Listener
 
 
@@ -28,7 +28,7 @@ class ConnectionTests(SynchronousTestCase):
     """One or two clients of a daemon in memory."""
 
     def setUp(self) -> None:
-        self.daemon = Daemon()
+        self.daemon = FakeDaemon()
         self.listener = Listener()
         self.alice = self.enter("alice", self.listener)
 

@@ -12,7 +12,7 @@ from chatd.client.classic.connection import Audience, Connection
 from chatd.client.classic.conversation import WINDOW, Conversation
 from chatd.client.cli.exit_status import INTERRUPT
 from chatd.codecs import classic
-from tests.doubles.classic_server import Daemon
+from tests.doubles.classic_server import FakeDaemon
 from tests.doubles.screen import Listener, Page
 
 MENU_BEFORE = "(Commands: login, create_account, quit)"
@@ -25,7 +25,7 @@ class Talk(SynchronousTestCase):
     interactive = True
 
     def setUp(self) -> None:
-        self.daemon = Daemon()
+        self.daemon = FakeDaemon()
 
     def begin(self, name: str | None = None, password: str | None = None) -> None:
         """Start a conversation."""
@@ -167,7 +167,7 @@ class MenuTests(Talk):
     def test_every_way_to_leave(self) -> None:
         """By word, by letter, by slash command, and the older word."""
         for word in ("q", "logout", "/quit", "quit", "tata", "/tata"):
-            self.daemon = Daemon()
+            self.daemon = FakeDaemon()
             self.begin("Alicia")
             self.type("", word)
             self.assertEqual(self.successResultOf(self.ended), 0, word)
@@ -264,7 +264,7 @@ class ScriptTests(Talk):
             "/msg",
             "/get x",
         ):
-            self.daemon = Daemon()
+            self.daemon = FakeDaemon()
             self.begin("alice")
             self.shown()
             self.assertEqual(self.type(line)[0][0], "!", line)

@@ -22,7 +22,7 @@ from chatd.core.errors import (
 from chatd.protocols.grpc.account import _AHEAD, CONFIRM, NOTICES, Stream
 from chatd.protocols.grpc.service import Caller, ChatService
 from chatd.realm.permissions import Policy
-from tests.doubles.v1_clients import WireHouse
+from tests.doubles.v1_clients import MainPortServer
 
 
 class Context:
@@ -48,9 +48,9 @@ class Calls(SynchronousTestCase):
     """A service, and `ann`, who speaks version 1."""
 
     def setUp(self) -> None:
-        self.house = WireHouse()
-        self.service = ChatService(self.house.factory)
-        self.ann = self.house.come("ann")
+        self.server = MainPortServer()
+        self.service = ChatService(self.server.factory)
+        self.ann = self.server.come("ann")
 
     def call(self, method: Any, request: Any, context: Context | None = None) -> Any:
         """What a call gives; raises what it raises."""
@@ -242,12 +242,12 @@ class Streams(Calls):
         for text in ("one", "two", "three"):
             self.ann.done(c.Send(0, "mason", text))
         self.assertEqual([text for _, text in self.read("mason", stream, 2)][1:], ["one"])
-        self.house.clock.advance(CONFIRM)
+        self.server.clock.advance(CONFIRM)
         self.read("mason", stream, 1)
         person.close(stream)
         again = self.open("mason")
         self.assertEqual([text for _, text in self.read("mason", again)], ["two", "three"])
-        self.house.clock.advance(CONFIRM)
+        self.server.clock.advance(CONFIRM)
         person.close(again)
         self.assertEqual(self.read("mason", self.open("mason")), [])
 
@@ -278,20 +278,20 @@ class Streams(Calls):
         """May end it: the stream says why, and ends."""
         self.create("mason")
         stream = self.open("mason")
-        self.house.run(self.house.realm.end_sessions("mason", "kicked", "You are out."))
+        self.server.run(self.server.realm.end_sessions("mason", "kicked", "You are out."))
         self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
         self.successResultOf(stream.ready())
-        self.assertFalse(self.house.realm.online("mason"))
+        self.assertFalse(self.server.realm.online("mason"))
 
     def test_nobody_stays_for_ever(self) -> None:
         """Without a stream and without a call one is logged out after a while; nothing is lost."""
         self.create("mason")
         self.create("wayne")
         stream = self.open("wayne")
-        self.house.clock.advance(700)
+        self.server.clock.advance(700)
         self.service.look()
-        self.assertFalse(self.house.realm.online("mason"))
-        self.assertTrue(self.house.realm.online("wayne"))
+        self.assertFalse(self.server.realm.online("mason"))
+        self.assertTrue(self.server.realm.online("wayne"))
         self.ann.done(c.Send(0, "wayne", "still"))
         self.assertEqual(self.read("wayne", stream)[-1], ("ann", "still"))
 
@@ -357,7 +357,7 @@ class Who(Calls):
     def test_where_open_accounts_are_not_allowed(self) -> None:
         """Nobody is believed."""
         self.create("mason")
-        self.house.realm.policy = Policy(open_accounts=False)
+        self.server.realm.policy = Policy(open_accounts=False)
         for method, request in (
             (self.service.log_in, pb.LogOutRequest(client_id="mason")),
             (
@@ -368,7 +368,7 @@ class Who(Calls):
             (self.service.create_account, pb.CreateAccountRequest(client_id="new")),
         ):
             self.refused(OpenAccountsForbidden, method, request)
-        self.house.realm.policy = Policy("closed")
+        self.server.realm.policy = Policy("closed")
         self.refused(
             RegistrationClosed,
             self.service.create_account,

@@ -11,7 +11,7 @@ from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.realm import registration as invites
 from chatd.realm.mailbox import SOON_SECONDS
 from chatd.realm.permissions import Policy
-from tests.doubles.v1_clients import WireHouse
+from tests.doubles.v1_clients import MainPortServer
 
 
 class Accounts(SynchronousTestCase):
@@ -19,19 +19,19 @@ class Accounts(SynchronousTestCase):
 
     def setUp(self) -> None:
         """A daemon with an account that has a password."""
-        self.house = WireHouse()
-        self.ann = self.house.come("Ann", password="s3cret")
+        self.server = MainPortServer()
+        self.ann = self.server.come("Ann", password="s3cret")
 
     def test_hello(self) -> None:
         """The server says who it is and what it takes."""
-        welcome = self.house.connect().done(c.Hello(0, "test", "1"))
+        welcome = self.server.connect().done(c.Hello(0, "test", "1"))
         self.assertEqual(welcome.server, "chatd")
         self.assertEqual((welcome.registration, welcome.open_accounts), ("open", True))
         self.assertEqual((welcome.limits.text, welcome.limits.topic), (65_536, 256))
 
     def test_registering(self) -> None:
         """A name is taken once, whatever its spelling, and has to be one."""
-        stranger = self.house.connect()
+        stranger = self.server.connect()
         self.assertEqual(stranger.refused(c.Register(0, "ANN", "x")), "name-taken")
         self.assertEqual(stranger.refused(c.Register(0, "a b")), "illegal-name")
         self.assertEqual(stranger.refused(c.Register(0, "server")), "illegal-name")
@@ -41,10 +41,10 @@ class Accounts(SynchronousTestCase):
     def test_by_invitation(self) -> None:
         """A token is good for as many accounts as the operator said, and none is lost on a taken
         name."""
-        self.house.realm.policy = Policy("invite", open_accounts=False)
+        self.server.realm.policy = Policy("invite", open_accounts=False)
         tokens: list[str] = []
-        Deferred.fromCoroutine(invites.make(self.house.store, 0, 1)).addCallback(tokens.append)
-        stranger = self.house.connect()
+        Deferred.fromCoroutine(invites.make(self.server.store, 0, 1)).addCallback(tokens.append)
+        stranger = self.server.connect()
         self.assertEqual(stranger.refused(c.Register(0, "bob", "pw")), "invite-required")
         self.assertEqual(stranger.refused(c.Register(0, "bob", "pw", "nonsense")), "invite-invalid")
         self.assertEqual(stranger.refused(c.Register(0, "bob", None, tokens[0])), "password-needed")
@@ -54,16 +54,16 @@ class Accounts(SynchronousTestCase):
 
     def test_closed(self) -> None:
         """Nobody can make an account, by any protocol."""
-        self.house.realm.policy = Policy("closed")
-        self.assertEqual(self.house.connect().refused(c.Register(0, "bob")), "registration-closed")
-        classic = self.house.connect()
+        self.server.realm.policy = Policy("closed")
+        self.assertEqual(self.server.connect().refused(c.Register(0, "bob")), "registration-closed")
+        classic = self.server.connect()
         classic.raw(encode(CREATE, "bob"))
-        self.assertIn(b"New accounts cannot be made here", classic.wire.out)
+        self.assertIn(b"New accounts cannot be made here", classic.transport.out)
 
     def test_logging_in(self) -> None:
         """An unknown name and a wrong password look the same; without a password one has to know
         the name."""
-        stranger = self.house.connect()
+        stranger = self.server.connect()
         wrong = stranger.ask(c.LogIn(0, "ann", "guess"))
         unknown = stranger.ask(c.LogIn(0, "nobody", "guess"))
         self.assertEqual((wrong.code, wrong.sentence), (unknown.code, unknown.sentence))
@@ -73,17 +73,17 @@ class Accounts(SynchronousTestCase):
 
     def test_open_accounts_are_allowed_or_not(self) -> None:
         """Where they are not, those there are cannot be used either, by any protocol."""
-        self.house.come("bob").lose()
-        self.house.realm.policy = Policy("open", open_accounts=False)
-        self.assertEqual(self.house.connect().refused(c.LogIn(0, "bob")), "password-needed")
-        classic = self.house.connect()
+        self.server.come("bob").lose()
+        self.server.realm.policy = Policy("open", open_accounts=False)
+        self.assertEqual(self.server.connect().refused(c.LogIn(0, "bob")), "password-needed")
+        classic = self.server.connect()
         classic.raw(encode(LOGIN, "bob"))
-        self.assertIn(b"password", classic.wire.out)
-        self.assertFalse(self.house.realm.online("bob"))
+        self.assertIn(b"password", classic.transport.out)
+        self.assertFalse(self.server.realm.online("bob"))
 
     def test_nothing_without_logging_in(self) -> None:
         """What takes an account is refused to strangers, each request on its own."""
-        stranger = self.house.connect()
+        stranger = self.server.connect()
         for number, kind in c.REQUESTS.items():
             if kind in (c.Hello, c.Ping, c.Pong, c.Register, c.LogIn):
                 continue
@@ -103,9 +103,9 @@ class Accounts(SynchronousTestCase):
 
     def test_many_sessions(self) -> None:
         """One account on two devices: both get what comes, and each hears what the other sends."""
-        other = self.house.connect()
+        other = self.server.connect()
         other.done(c.LogIn(0, "ann", "s3cret"))
-        bob = self.house.come("bob")
+        bob = self.server.come("bob")
         bob.done(c.Send(0, "ann", "hi"))
         for device in (self.ann, other):
             self.assertEqual(device.texts(), [("@ann", "bob", "hi")])
@@ -125,45 +125,45 @@ class Accounts(SynchronousTestCase):
     def test_logging_out(self) -> None:
         """What was acknowledged is stored when the answer comes; the connection can be somebody
         else then."""
-        bob = self.house.come("bob")
+        bob = self.server.come("bob")
         bob.done(c.Send(0, "ann", "1"))
         self.ann.send(c.Ack(0, "@ann", 1))
         self.ann.done(c.LogOut(0))
         self.assertEqual(self.ann.refused(c.Send(0, "bob", "x")), "not-logged-in")
         self.ann.done(c.LogIn(0, "bob"))
-        again = self.house.connect()
+        again = self.server.connect()
         (mailbox_log,) = again.done(c.LogIn(0, "ann", "s3cret")).logs
         self.assertEqual((mailbox_log.head, mailbox_log.upto), (1, 1))
         self.assertEqual(again.texts(), [])
 
     def test_acknowledgements_are_stored_soon(self) -> None:
         """Without being asked for it, within a second."""
-        bob = self.house.come("bob")
+        bob = self.server.come("bob")
         bob.done(c.Send(0, "ann", "1"))
         self.ann.send(c.Ack(0, "@ann", 1))
-        self.house.clock.advance(SOON_SECONDS)
+        self.server.clock.advance(SOON_SECONDS)
         stored: list[object] = []
-        self.house.store.get("cursor", "@ann").addCallback(stored.append)
+        self.server.store.get("cursor", "@ann").addCallback(stored.append)
         self.assertNotEqual(stored, [None])
 
     def test_changing_a_password(self) -> None:
         """It takes the old one, and ends the account's other sessions."""
-        other = self.house.connect()
+        other = self.server.connect()
         other.done(c.LogIn(0, "ann", "s3cret"))
         self.assertEqual(self.ann.refused(c.ChangePassword(0, "wrong", "new")), "wrong-password")
         self.assertEqual(self.ann.refused(c.ChangePassword(0, None, "new")), "password-required")
         self.ann.done(c.ChangePassword(0, "s3cret", "new"))
         self.assertEqual([event.code for event in other.told(c.Goodbye)], ["password-changed"])
-        stranger = self.house.connect()
+        stranger = self.server.connect()
         self.assertEqual(stranger.refused(c.LogIn(0, "ann", "s3cret")), "wrong-password")
         stranger.done(c.LogIn(0, "ann", "new"))
 
     def test_deleting(self) -> None:
         """It takes the password; inbox and places in rooms are gone, others are told, the name is
         free."""
-        other = self.house.connect()
+        other = self.server.connect()
         other.done(c.LogIn(0, "ann", "s3cret"))
-        bob = self.house.come("bob", rooms=("#lobby",))
+        bob = self.server.come("bob", rooms=("#lobby",))
         self.ann.done(c.Join(0, "#lobby"))
         bob.done(c.Send(0, "ann", "for the first Ann"))
         self.assertEqual(self.ann.refused(c.DeleteAccount(0)), "password-required")
@@ -172,19 +172,19 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(self.ann.refused(c.GetBlocked(0)), "not-logged-in")
         self.assertIn(("#lobby", "Ann", "leave"), bob.texts())
         self.assertEqual(bob.refused(c.Send(0, "ann", "x")), "unknown-account")
-        again = self.house.come("ann")
+        again = self.server.come("ann")
         self.assertEqual(again.texts(), [])
         members = [member.name for member in bob.done(c.FindMembers(0, "#lobby")).members]
         self.assertEqual(members, ["bob"])
 
     def test_a_name_is_not_its_former_owner(self) -> None:
         """Whoever has the name now cannot change, or ask about, what the one before said."""
-        bob = self.house.come("bob")
+        bob = self.server.come("bob")
         seq = self.ann.done(c.Send(0, "bob", "by the first Ann")).seq
         self.ann.done(c.DeleteAccount(0, "s3cret"))
-        self.house.clock.advance(1)
-        self.house.now += 1000
-        ann = self.house.come("Ann")
+        self.server.clock.advance(1)
+        self.server.now += 1000
+        ann = self.server.come("Ann")
         self.assertEqual(ann.refused(c.Edit(0, "@bob", seq, "never said")), "unknown-entry")
         self.assertEqual(ann.done(c.GetReceipts(0, "@bob", [seq])).states, [])
         self.assertEqual(bob.texts(), [("@bob", "Ann", "by the first Ann")])
@@ -192,7 +192,7 @@ class Accounts(SynchronousTestCase):
     def test_finding(self) -> None:
         """Page by page, in alphabetical order, by pattern."""
         for name in ("bob", "Carl", "abe", "dora"):
-            self.house.come(name).lose()
+            self.server.come(name).lose()
         page = self.ann.done(c.FindAccounts(0, "*", "", 2))
         self.assertEqual((page.names, page.more), (["abe", "Ann"], True))
         page = self.ann.done(c.FindAccounts(0, "*", "Ann", 3))

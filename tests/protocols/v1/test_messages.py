@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, DELIVER, Send, client_decoder, encode, encode_send
-from tests.doubles.v1_clients import WireClient, WireHouse
+from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
 class Messages(SynchronousTestCase):
@@ -14,9 +14,9 @@ class Messages(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Both are there."""
-        self.house = WireHouse()
-        self.ann = self.house.come("Ann", "receipts")
-        self.bob = self.house.come("bob", "receipts")
+        self.server = MainPortServer()
+        self.ann = self.server.come("Ann", "receipts")
+        self.bob = self.server.come("bob", "receipts")
 
     def test_sending(self) -> None:
         """Accepted with its place in the recipient's inbox, pushed as it was said."""
@@ -77,14 +77,14 @@ class Messages(SynchronousTestCase):
             self.ann.send(c.Send(0, "bob", str(number)))
         expected = [str(number) for number in range(600)]
         for _ in range(2):
-            bob = self.house.come_raw("bob")
+            bob = self.server.come_raw("bob")
             self.assertEqual([text for _, _, text in bob.texts()], expected)
             bob.lose()
-        bob = self.house.come_raw("bob")
+        bob = self.server.come_raw("bob")
         bob.done(c.Ack(0, "@bob", 100))
         bob.done(c.Ack(0, "@bob", 300, 200))
         bob.lose()
-        bob = self.house.come_raw("bob")
+        bob = self.server.come_raw("bob")
         self.assertEqual([text for _, _, text in bob.texts()], expected[100:199] + expected[300:])
 
     def test_positions(self) -> None:
@@ -93,11 +93,11 @@ class Messages(SynchronousTestCase):
         for number in range(5):
             self.ann.done(c.Send(0, "bob", str(number)))
         self.bob.done(c.Ack(0, "@bob", 5))
-        stranger = self.house.connect()
+        stranger = self.server.connect()
         (mailbox_log,) = stranger.done(c.LogIn(0, "bob")).logs
         self.assertEqual(stranger.texts(), [])
         for seq, texts in ((2, ["2", "3", "4"]), (5, []), (0, ["0", "1", "2", "3", "4"]), (6, [])):
-            device = self.house.connect()
+            device = self.server.connect()
             device.done(c.LogIn(0, "bob", None, [c.Position("@bob", mailbox_log.since, seq)]))
             self.assertEqual([text for _, _, text in device.texts()], texts)
         device.done(c.LogIn(0, "bob", None, [c.Position("@bob", mailbox_log.since - 1, 2)]))
@@ -145,10 +145,10 @@ class Messages(SynchronousTestCase):
         """Also when the recipient came later, and from one who cannot acknowledge."""
         self.bob.lose()
         self.ann.done(c.Send(0, "bob", "1"))
-        bob = self.house.come_raw("bob")
+        bob = self.server.come_raw("bob")
         bob.done(c.Ack(0, "@bob", 1))
         self.assertEqual([each.seqs for each in self.ann.told(c.Receipt)], [[1]])
-        classic = self.house.connect()
+        classic = self.server.connect()
         classic.raw(encode(CREATE, "carl"))
         self.ann.done(c.Send(0, "carl", "1"))
         self.assertEqual(
@@ -178,7 +178,7 @@ class Messages(SynchronousTestCase):
         (pushed,) = self.ann.told(c.Pushed)
         self.assertEqual((pushed.kind, pushed.body, pushed.about), ("reaction", "👍", sent.id))
         self.assertEqual(self.ann.done(c.React(0, "@bob", sent.seq, "")).log, "@bob")
-        eve = self.house.come("eve")
+        eve = self.server.come("eve")
         self.assertEqual(eve.refused(c.React(0, "@bob", sent.seq, "x")), "unknown-entry")
 
     def test_history(self) -> None:
@@ -224,7 +224,7 @@ class Messages(SynchronousTestCase):
         self.ann.done(c.Report(0, "bob", "rude", "@ann", 1))
         self.assertEqual(self.ann.refused(c.Report(0, "nobody", "x")), "unknown-account")
         self.assertEqual(self.ann.refused(c.Report(0, "bob", "x", "@bob", 1)), "unknown-entry")
-        entries = self.successResultOf(self.house.store.read("@server", 0, 9))
+        entries = self.successResultOf(self.server.store.read("@server", 0, 9))
         self.assertEqual([entry.body for entry in entries], ["bob: rude\n@ann 1: grr"])
 
 
@@ -233,16 +233,16 @@ class WithClassic(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Both are there."""
-        self.house = WireHouse()
-        self.ann = self.house.come("ann")
-        self.carl = self.house.connect()
+        self.server = MainPortServer()
+        self.ann = self.server.come("ann")
+        self.carl = self.server.connect()
         self.decoder = client_decoder(1 << 20)
         self.carl.raw(encode(CREATE, "carl"))
         self.got(self.carl)
 
-    def got(self, client: WireClient) -> list[str]:
+    def got(self, client: V1Client) -> list[str]:
         """The texts that a classic client got."""
-        data, client.wire.out = client.wire.out, b""
+        data, client.transport.out = client.transport.out, b""
         return [message.text for message in self.decoder.feed(data) if isinstance(message, Send)]
 
     def test_both_ways(self) -> None:
@@ -262,13 +262,13 @@ class WithClassic(SynchronousTestCase):
         """Whatever the protocol of who wrote it, and of who fetches it; once."""
         self.carl.lose()
         self.ann.done(c.Send(0, "carl", "1"))
-        carl = self.house.connect()
+        carl = self.server.connect()
         carl.raw(encode(5, "carl") + encode(DELIVER))
         self.assertEqual(self.got(carl), ["1"])
-        device = self.house.come_raw("carl")
+        device = self.server.come_raw("carl")
         self.assertEqual(device.texts(), [], "it has been read")
         self.ann.done(c.Send(0, "carl", "2"))
         self.assertEqual((self.got(carl), [text for _, _, text in device.texts()]), (["2"], ["2"]))
         self.ann.lose()
         carl.raw(encode_send("carl", "ann", "3"))
-        self.assertEqual(self.house.come_raw("ann").texts(), [("@ann", "carl", "3")])
+        self.assertEqual(self.server.come_raw("ann").texts(), [("@ann", "carl", "3")])

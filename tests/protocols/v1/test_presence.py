@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, encode
-from tests.doubles.v1_clients import WireClient, WireHouse
+from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
 class People(SynchronousTestCase):
@@ -14,19 +14,19 @@ class People(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Both are there."""
-        self.house = WireHouse()
-        self.ann = self.house.come("ann", "presence", "typing")
-        self.bob = self.house.come("Bob", "presence", "typing")
+        self.server = MainPortServer()
+        self.ann = self.server.come("ann", "presence", "typing")
+        self.bob = self.server.come("Bob", "presence", "typing")
 
-    def states(self, client: WireClient) -> list[tuple[str, str, str, int]]:
+    def states(self, client: V1Client) -> list[tuple[str, str, str, int]]:
         """What a client was told of others."""
         people = [event.person for event in client.told(c.Presence)]
         return [(person.name, person.status, person.text, person.seen) for person in people]
 
     def test_who(self) -> None:
         """On, away, off and since when, or unknown; by any protocol."""
-        self.house.connect().raw(encode(CREATE, "carl"))
-        self.house.come("eve").lose()
+        self.server.connect().raw(encode(CREATE, "carl"))
+        self.server.come("eve").lose()
         self.bob.done(c.SetPresence(0, True, "lunch"))
         people = self.ann.done(c.Who(0, ["BOB", "carl", "eve", "nobody"])).people
         self.assertEqual(
@@ -34,7 +34,7 @@ class People(SynchronousTestCase):
             [
                 ("Bob", "away", "lunch", 0),
                 ("carl", "on", "", 0),
-                ("eve", "off", "", self.house.now),
+                ("eve", "off", "", self.server.now),
                 ("nobody", "unknown", "", 0),
             ],
         )
@@ -44,14 +44,14 @@ class People(SynchronousTestCase):
         self.ann.done(c.Who(0, ["bob"], True))
         self.bob.done(c.SetPresence(0, True, "lunch"))
         self.bob.done(c.SetPresence(0))
-        second = self.house.connect()
+        second = self.server.connect()
         second.done(c.LogIn(0, "bob"))
         self.bob.lose()
         self.assertEqual(self.states(self.ann), [("Bob", "away", "lunch", 0), ("Bob", "on", "", 0)])
-        self.house.now += 5
+        self.server.now += 5
         second.lose()
-        self.assertEqual(self.states(self.ann), [("Bob", "off", "", self.house.now)])
-        bob = self.house.come("bob")
+        self.assertEqual(self.states(self.ann), [("Bob", "off", "", self.server.now)])
+        bob = self.server.come("bob")
         self.ann.done(c.Unwatch(0, ["bob"]))
         bob.lose()
         self.assertEqual(self.states(self.ann), [("Bob", "on", "", 0)])
@@ -64,7 +64,7 @@ class People(SynchronousTestCase):
         self.assertEqual(self.states(self.ann), [("Bob", "off", "", 0)])
         self.bob.done(c.SetPresence(0, True, "secret", True))
         self.bob.lose()
-        bob = self.house.come("bob")
+        bob = self.server.come("bob")
         self.assertEqual(self.states(self.ann), [])
         (person,) = self.ann.done(c.Who(0, ["bob"])).people
         self.assertEqual((person.status, person.seen), ("off", 0))
@@ -73,8 +73,8 @@ class People(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """A session watches so many; whoever does not want presence is not told."""
-        house = WireHouse(watched=2)
-        ann, bob = house.come("ann"), house.come("bob")
+        server = MainPortServer(watched=2)
+        ann, bob = server.come("ann"), server.come("bob")
         ann.done(c.Who(0, ["bob", "x"], True))
         self.assertEqual(ann.refused(c.Who(0, ["y"], True)), "limit-reached")
         ann.done(c.Who(0, ["BOB", "X"], True))
@@ -86,7 +86,7 @@ class People(SynchronousTestCase):
         wanted."""
         for person in (self.ann, self.bob):
             person.done(c.Join(0, "#lobby"))
-        deaf = self.house.come("deaf", rooms=("#lobby",))
+        deaf = self.server.come("deaf", rooms=("#lobby",))
         self.bob.done(c.SayTyping(0, "ann"))
         self.bob.done(c.SayTyping(0, "#lobby", False))
         told = [(event.log, event.name, event.typing) for event in self.ann.told(c.Typing)]

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.v1_clients import WireClient, WireHouse
+from tests.doubles.v1_clients import MainPortServer, V1Client
 
 OK = "ok"
 # For each thing that can be done: what the owner, a moderator, a member and a stranger of a public
@@ -37,7 +37,7 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
 }
 
 
-def heard(client: WireClient, message: Any) -> str:
+def heard(client: V1Client, message: Any) -> str:
     """`OK`, or the code of the refusal."""
     answer = client.ask(message)
     return answer.code if isinstance(answer, c.Refusal) else OK
@@ -50,11 +50,11 @@ class Rights(SynchronousTestCase):
         """Each thing by each kind of account, in a room of its own."""
         for what, (message, expected) in RIGHTS.items():
             for place, answer in enumerate(expected):
-                house = WireHouse()
-                owner = house.come("owner")
+                server = MainPortServer()
+                owner = server.come("owner")
                 owner.done(c.CreateRoom(0, "#den", "old"))
-                people = [owner, *(house.come(name) for name in ("mod", "member", "stranger"))]
-                others = [house.come(name) for name in ("second", "victim", "guest")]
+                people = [owner, *(server.come(name) for name in ("mod", "member", "stranger"))]
+                others = [server.come(name) for name in ("second", "victim", "guest")]
                 for member in (people[1], people[2], others[0], others[1]):
                     member.done(c.Join(0, "#den"))
                 for name in ("mod", "second"):
@@ -76,9 +76,9 @@ class Rooms(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Two people."""
-        self.house = WireHouse()
-        self.ann = self.house.come("Ann")
-        self.bob = self.house.come("bob")
+        self.server = MainPortServer()
+        self.ann = self.server.come("Ann")
+        self.bob = self.server.come("bob")
 
     def test_the_lobby(self) -> None:
         """It is there from the start, for everyone, nobody's, and stays."""
@@ -122,7 +122,7 @@ class Rooms(SynchronousTestCase):
         self.bob.lose()
         for number in range(300):
             self.ann.send(c.Send(0, "#den", str(number)))
-        bob = self.house.come_raw("bob")
+        bob = self.server.come_raw("bob")
         self.assertEqual(
             [text for _, _, text in bob.texts()], [str(number) for number in range(300)]
         )
@@ -179,13 +179,13 @@ class Rooms(SynchronousTestCase):
         self.bob.done(c.Join(0, "#den"))
         self.bob.lose()
         self.ann.done(c.Kick(0, "#den", "bob"))
-        logs = self.house.connect().done(c.LogIn(0, "bob")).logs
+        logs = self.server.connect().done(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_succession(self) -> None:
         """An owner who leaves is followed by a moderator, else by who came first; the last one ends
         it."""
-        eve = self.house.come("eve")
+        eve = self.server.come("eve")
         self.ann.done(c.CreateRoom(0, "#den"))
         self.bob.done(c.Join(0, "#den"))
         eve.done(c.Join(0, "#den"))
@@ -206,14 +206,14 @@ class Rooms(SynchronousTestCase):
         self.ann.done(c.CreateRoom(0, "#den"))
         self.bob.done(c.Join(0, "#den"))
         self.bob.lose()
-        self.house.now += 1
+        self.server.now += 1
         self.ann.done(c.DeleteRoom(0, "#den"))
         self.assertEqual(
             [(left.room, left.reason) for left in self.ann.told(c.Left)], [("#den", "deleted")]
         )
         self.assertEqual(self.ann.refused(c.Send(0, "#den", "x")), "not-a-member")
         self.ann.done(c.CreateRoom(0, "#den"))
-        logs = self.house.connect().done(c.LogIn(0, "bob")).logs
+        logs = self.server.connect().done(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_roles(self) -> None:
@@ -234,8 +234,8 @@ class Rooms(SynchronousTestCase):
 
     def test_names_and_bounds(self) -> None:
         """A room has a name; topics, members and rooms per account have bounds."""
-        house = WireHouse(rooms=2, members=2, topic=10)
-        ann, bob, eve = (house.come(name) for name in ("ann", "bob", "eve"))
+        server = MainPortServer(rooms=2, members=2, topic=10)
+        ann, bob, eve = (server.come(name) for name in ("ann", "bob", "eve"))
         for name in ("den", "#", "#a b", "#" + "x" * 33, "@den"):
             self.assertEqual(ann.refused(c.CreateRoom(0, name)), "illegal-room", name)
         self.assertEqual(ann.refused(c.CreateRoom(0, "#den", "x" * 11)), "topic-too-long")
@@ -255,7 +255,7 @@ class Rooms(SynchronousTestCase):
         page = self.bob.done(c.FindRooms(0, "*", page.last, 2))
         self.assertEqual([room.room for room in page.rooms], ["#c", "#lobby"])
         for name in ("x1", "x2", "x3"):
-            self.house.come(name, rooms=("#lobby",))
+            self.server.come(name, rooms=("#lobby",))
         page = self.bob.done(c.FindMembers(0, "#lobby", "", 2))
         self.assertEqual(
             ([member.name for member in page.members], page.more), (["x1", "x2"], True)

@@ -1,0 +1,58 @@
+"""Stores that fail as a test asks them to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from chatd.core.errors import StoreUnavailable
+from chatd.stores import Document
+from chatd.stores.memory import MemoryStore
+from tests.doubles.realm import HeldStore
+
+
+class FailingDocumentStore(HeldStore):
+    """A store that refuses to write documents while `writable` is false, and to read them while
+    `readable` is false."""
+
+    writable = True
+    readable = True
+    attempts = 0
+
+    def _write(self, call: Any, *arguments: Any) -> Deferred[Any]:
+        self.attempts += 1
+        assert self.attempts < 1000, "tried again without a pause"
+        written: Deferred[Any] = call(*arguments) if self.writable else self._call(self._fail)
+        return written
+
+    def _fail(self, _: object) -> Any:
+        raise StoreUnavailable()
+
+    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
+        """See `Store.create`."""
+        return self._write(super().create, kind, key, body)
+
+    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
+        """See `Store.update`."""
+        return self._write(super().update, kind, key, version, body)
+
+    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
+        """See `Store.delete`."""
+        return self._write(super().delete, kind, key, version)
+
+    def get(self, kind: str, key: str) -> Deferred[Document | None]:
+        """See `Store.get`."""
+        return super().get(kind, key) if self.readable else self._call(self._fail)
+
+
+class FailingPageStore(MemoryStore):
+    """A store that cannot list documents while `failing` is true."""
+
+    failing = False
+
+    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+        """See `Store.page`."""
+        if self.failing:
+            raise StoreUnavailable()
+        return super().page(kind, pattern, after, limit)
