@@ -24,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """commands that all connections of an account may send together, as a multiple of `rate`"""
     idle_time: float = 60.0
     """how long a client may be silent before it is asked whether it is there, and then to answer"""
-    strangers: int = 2_000
+    unauthenticated: int = 2_000
     """connections that have not logged in; over it the one that has been idle longest goes"""
     login_time: float = 300.0
     """how long a connection may stay without logging in"""

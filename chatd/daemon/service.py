@@ -37,8 +37,8 @@ from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.realm.realm import Realm
 from chatd.realm.retention import Trimming
 from chatd.realm.tasks import Tasks
-from chatd.server import owner_socket as private
 from chatd.server.factory import ConnectionFactory, PortFactory
+from chatd.server.owner_socket import OwnerPort, check_socket_path
 from chatd.server.tls import Certificate
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.file import check
@@ -82,7 +82,7 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
     if options["admin"] is not None:
         options["admin"] = os.path.abspath(options["admin"])
         try:
-            private.check(options["admin"])
+            check_socket_path(options["admin"])
         except SocketUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
     certificate = None
@@ -104,7 +104,7 @@ class AdminListener(Service):
     def __init__(self, reactor: Any, path: str, factory: AdminFactory) -> None:
         self.path = path
         self.factory = factory
-        self._port: Any = private.PrivatePort(path, factory, reactor)
+        self._port: Any = OwnerPort(path, factory, reactor)
 
     def startService(self) -> None:
         """Make the socket; failing that, end the process with a sentence."""
@@ -312,7 +312,7 @@ class Daemon(MultiService):
             )
         if grace.active():
             grace.cancel()
-        self._factory.forget_deadlines()
+        self._factory.cancel_timers()
         await self._store.stop()
         self._passwords.stop()
         self.logger.info("Stopped; everything that was acknowledged is kept")

@@ -27,6 +27,7 @@ from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refu
 from chatd.core.names import LOBBY, check_name
 from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
+from chatd.server.connection import PauseReason
 from chatd.server.sniffer import PAUSE
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -35,8 +36,6 @@ _APART = 0.25
 """seconds between two writes that a client without framing must not read as one"""
 _CONFIRM = 0.05
 _CONFIRM_AT_MOST = 2.0
-_SETTLING = 128
-"""why a connection takes no messages: its client has to read the reply by itself first"""
 
 
 class OutgoingText:
@@ -134,9 +133,9 @@ class Chat10Protocol(Unframed):
                 await self._register(name)
             case chat10.Disconnect():
                 if self.unanswered:
-                    self.put_back(message)
+                    self.requeue(message)
                 else:
-                    self.shut()
+                    self.close()
             case chat10.Say() if self.session is not None:
                 self.burst((message,))
             case _:
@@ -176,15 +175,15 @@ class Chat10Protocol(Unframed):
         if not self._lines:
             # A message in the same segment would hide the reply.
             session.fall_behind()
-            self.hold(_SETTLING)
-            self.clock.callLater(_APART, self.release, _SETTLING)
+            self.pause_for(PauseReason.FIRST_REPLY)
+            self.clock.callLater(_APART, self.resume_after, PauseReason.FIRST_REPLY)
 
     # To the client
 
     @property
     def writable(self) -> bool:
         """See `chatd.realm.session.Peer`."""
-        return super().writable and not self.held & _SETTLING
+        return super().writable and not self.paused_for & PauseReason.FIRST_REPLY
 
     def push(self, runs: Sequence[Sequence[Append]]) -> None:
         """See `chatd.realm.ack_session.AckPeer`."""
@@ -213,7 +212,7 @@ class Chat10Protocol(Unframed):
                 self.transport.write(data)
                 self._wrote_at = self.clock.seconds()
             size = sum(map(len, parts))
-            self.receipts.wrote_entries(entry.seq, [size], size)
+            self.writes.record_entries(entry.seq, [size], size)
         if self._confirming is None:
             self._wait = _CONFIRM
             self._confirming = self.clock.callLater(self._wait, self._confirm)
@@ -224,7 +223,7 @@ class Chat10Protocol(Unframed):
         session = self.session
         if session is None or session.ended:
             return
-        unread = set(self.receipts.unread())
+        unread = set(self.writes.not_arrived())
         arrived = [seq for seq in self._mail if seq not in unread]
         self._mail = [seq for seq in self._mail if seq in unread]
         for seq in arrived:
@@ -278,42 +277,42 @@ class Chat10Protocol(Unframed):
         return f"CHAT/1.0, from {self.peer}"
 
     def _write(self, data: bytes) -> None:
-        if not self.gone:
+        if not self.disconnected:
             self._wrote_at = self.clock.seconds()
-            self.receipts.wrote(len(data))
+            self.writes.record(len(data))
             self.transport.write(data)
 
     def _refuse(self, reply: str, code: str) -> None:
         self.log_refusal(code)
         self._write(chat10.encode(reply, self._lines))
-        self.break_off()
+        self.close_after_error()
 
     def flooded(self) -> None:
         """See `Unframed`: there is nothing to say it with."""
 
-    def too_slow(self) -> None:
+    def frame_timed_out(self) -> None:
         """See `Connection`."""
         self.log_refusal("too-slow")
         if not self._registered:
             self._write(chat10.encode(chat10.INVALID, self._lines))
-        self.break_off()
+        self.close_after_error()
 
     # The end
 
-    def _leave_when_done(self) -> None:
-        if self._ended and self._registered and not self.gone and not self._lines:
+    def _close_when_done(self) -> None:
+        if self._ending and self._registered and not self.disconnected and not self._lines:
             rest = self._wrote_at + _APART - self.clock.seconds()
             if rest > 0:
                 # The last word must be read by itself.
                 if self._parting is None:
                     self._parting = self.clock.callLater(rest + 0.001, self._part)
                 return
-        super()._leave_when_done()
+        super()._close_when_done()
 
     def _part(self) -> None:
         self._parting = None
         if self._registered:
-            self._leave_when_done()
+            self._close_when_done()
 
     def log_out(self) -> None:
         """As inherited. A registered client is never left without a word: it would not notice."""

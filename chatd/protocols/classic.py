@@ -97,7 +97,7 @@ class ClassicProtocol(Connection):
     async def perform(self, message: Command) -> None:
         """One command, when all before it are done."""
         if self.unanswered and not isinstance(message, Send):
-            self.put_back(message)
+            self.requeue(message)
             return
         try:
             match message:
@@ -110,12 +110,12 @@ class ClassicProtocol(Connection):
                 case List():
                     names = await self.realm.accounts.names(message.pattern or "*")
                     self._write(encode_names(names))
-                    self.spend(len(names) / _NAMES_A_COMMAND)
+                    self.charge(len(names) / _NAMES_A_COMMAND)
                 case Malformed():
                     self._refuse(message.reason, "malformed")
                 case Broken():
                     self._refuse(message.reason, "broken")
-                    self.break_off()
+                    self.close_after_error()
                 case Delete():
                     await self._delete()
                 case _:
@@ -140,7 +140,7 @@ class ClassicProtocol(Connection):
         except Refused as refused:
             if self.unanswered:
                 # The echoes of earlier messages come before this refusal.
-                self.put_back(message)
+                self.requeue(message)
             elif isinstance(refused, NotTheSender):
                 self._refuse(
                     "specified from name is not the sender. Got username "
@@ -194,8 +194,8 @@ class ClassicProtocol(Connection):
         former = self.session
         if former is not None:
             former.end(self.unsent())
-            self.log_offline(former)
-        self.receipts.forget()
+            self.log_session_end(former)
+        self.writes.reset()
         self.spelling = spelling
         self._write(_SUCCESS)
         self.logged_in(session)
@@ -204,8 +204,8 @@ class ClassicProtocol(Connection):
         session = check_logged_in(self.session, "attempting to delete an account before logging in")
         await self.realm.delete(session)
         self.session = None
-        self.receipts.forget()
-        self.log_offline(session)
+        self.writes.reset()
+        self.log_session_end(session)
 
     def _deliver(self) -> None:
         session = check_logged_in(
@@ -259,11 +259,11 @@ class ClassicProtocol(Connection):
         """See `chatd.realm.session.Peer`."""
         return f"classic, from {self.peer}"
 
-    def too_slow(self) -> None:
+    def frame_timed_out(self) -> None:
         """See `Connection`."""
         time = self.factory.limits.frame_time
         self._refuse(f"unfinished frame: the rest of it did not come within {time:g} s", "too-slow")
-        self.break_off()
+        self.close_after_error()
 
     def _refuse(self, sentence: str, code: str) -> None:
         # The log gets the code: a sentence may quote a message.
@@ -271,12 +271,12 @@ class ClassicProtocol(Connection):
         self._write(encode(RESPONSE, sentence))
 
     def _write(self, data: bytes) -> None:
-        self.receipts.wrote(len(data))
+        self.writes.record(len(data))
         self.transport.write(data)
 
     def _write_entries(self, first: int, frames: list[bytes]) -> None:
         data = b"".join(frames)
-        self.receipts.wrote_entries(first, list(map(len, frames)), len(data))
+        self.writes.record_entries(first, list(map(len, frames)), len(data))
         self.transport.write(data)
 
 

@@ -40,7 +40,7 @@ _STARTS = (
     Signature(first_byte(1), V1Protocol),
     Signature(_no_text, ClassicProtocol),
     Signature(chat10.opens, Chat10Protocol),
-    Signature(ops.opens, OpsProtocol, pause=True),
+    Signature(ops.opens, OpsProtocol, complete_at_pause=True),
 )
 
 

@@ -75,7 +75,7 @@ class OpsProtocol(Unframed):
     async def perform(self, message: ops.Command) -> None:
         """One command, when all before it are done."""
         if self.unanswered:
-            self.put_back(message)
+            self.requeue(message)
             return
         try:
             match message:
@@ -129,8 +129,8 @@ class OpsProtocol(Unframed):
         former = self.session
         if former is not None:
             former.end(self.unsent())
-            self.log_offline(former)
-        self.receipts.forget()
+            self.log_session_end(former)
+        self.writes.reset()
         self.spelling = spelling
         self.logged_in(session)
 
@@ -157,7 +157,7 @@ class OpsProtocol(Unframed):
                 return
             names = await accounts.names_like(matches)
             self._reply(ops.matched(pattern, names))
-        self.spend(len(names) / _NAMES_A_COMMAND)
+        self.charge(len(names) / _NAMES_A_COMMAND)
 
     async def _send(self, message: ops.Send) -> None:
         if await self.realm.accounts.account(message.recipient) is None:
@@ -200,10 +200,10 @@ class OpsProtocol(Unframed):
         moment."""
         transport = self.transport
         if not hasattr(transport, "arrived"):
-            return not self.gone
+            return not self.disconnected
         until = self.clock.seconds() + _ARRIVAL_TIME
-        while transport.arrived() < self.receipts.written:
-            if self.gone or self.clock.seconds() >= until:
+        while transport.arrived() < self.writes.written:
+            if self.disconnected or self.clock.seconds() >= until:
                 return False
             await deferLater(self.clock, _ARRIVAL_POLL)
         return True
@@ -223,8 +223,8 @@ class OpsProtocol(Unframed):
         if session is not None and session.name == found[0]:
             await self.realm.delete(session)
             self.session = None
-            self.receipts.forget()
-            self.log_offline(session)
+            self.writes.reset()
+            self.log_session_end(session)
         else:
             await self.realm.delete_account(found[0])
         self._reply(ops.DELETED)
@@ -258,24 +258,24 @@ class OpsProtocol(Unframed):
         """See `chatd.realm.session.Peer`."""
         return f"ops, from {self.peer}"
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`. Who has logged in elsewhere is nobody here, and may be
         again."""
         if code != "logged-in-elsewhere":
-            super().dismiss(code, sentence)
+            super().session_ended(code, sentence)
             return
         session, self.session = self.session, None
-        self.receipts.forget()
+        self.writes.reset()
         if session is not None:
-            self.log_offline(session)
+            self.log_session_end(session)
 
     def _reply(self, text: str) -> None:
         data = ops.encode(self._greeting + text)
         self._greeting = ""
-        self.receipts.wrote(len(data))
+        self.writes.record(len(data))
         self.transport.write(data)
 
     def _write_entry(self, seq: int, sender: str, text: str) -> None:
         data = ops.encode(ops.message(sender, text))
-        self.receipts.wrote_entries(seq, [len(data)], len(data))
+        self.writes.record_entries(seq, [len(data)], len(data))
         self.transport.write(data)

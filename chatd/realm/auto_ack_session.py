@@ -37,7 +37,7 @@ class AutoAckPeer(Peer, Protocol):
     def unsent(self) -> list[int]:
         """The seqs of entries that were pushed or replayed and have not left this process."""
 
-    def unread(self) -> list[int]:
+    def not_arrived(self) -> list[int]:
         """The seqs of entries that were pushed or replayed and may not have reached the other
         end."""
 
@@ -111,7 +111,7 @@ class AutoAckSession(Session):
     @property
     def position(self) -> int:
         """See `chatd.realm.live_log.Reading`."""
-        return self.handed.without(self.peer.unread()).upto
+        return self.handed.without(self.peer.not_arrived()).upto
 
     def push(self) -> bool:
         """See `Session`."""
@@ -127,7 +127,7 @@ class AutoAckSession(Session):
         self._cursor = self.handed
         self.live = False
         # A peer that reads slowly may never come to read what its kernel or ours still holds.
-        self.mailbox.keep(self._cursor.without(self.peer.unread()), None)
+        self.mailbox.keep(self._cursor.without(self.peer.not_arrived()), None)
 
     def ask(self) -> bool:
         """Whether there is waiting mail; from now on `catch_up` brings it."""
@@ -183,7 +183,7 @@ class AutoAckSession(Session):
         self.live = False
         self.mailbox.release(self)
         self._went(self)
-        self.mailbox.keep(handed.without(self.peer.unread() if lost is None else lost), None)
+        self.mailbox.keep(handed.without(self.peer.not_arrived() if lost is None else lost), None)
 
     def vanish(self) -> None:
         """See `Session`."""

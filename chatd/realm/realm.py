@@ -210,7 +210,7 @@ class Realm:
         for session in mailbox.sessions:
             session.vanish()
             if session is not asker:
-                session.peer.dismiss("account-deleted", "The account has been deleted.")
+                session.peer.session_ended("account-deleted", "The account has been deleted.")
         self._settled(mailbox)
 
     async def end_sessions(
@@ -221,7 +221,7 @@ class Realm:
         sessions = [] if mailbox is None else [each for each in mailbox.sessions if each is not but]
         for session in sessions:
             session.end()
-            session.peer.dismiss(code, sentence)
+            session.peer.session_ended(code, sentence)
         return len(sessions)
 
     # Sessions
@@ -239,7 +239,9 @@ class Realm:
             if former.leaving or former.peer.hung_up() or peer.takes_over:
                 former.end()
                 if not former.leaving:
-                    former.peer.dismiss("logged-in-elsewhere", "You have logged in elsewhere.")
+                    former.peer.session_ended(
+                        "logged-in-elsewhere", "You have logged in elsewhere."
+                    )
                 mailbox = self._mailbox(name)
         if mailbox.session is not None or mailbox.claiming:
             raise AlreadyLoggedIn()

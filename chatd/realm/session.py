@@ -32,7 +32,7 @@ class Peer(Protocol):
     def answer(self, appends: Sequence[Append]) -> None:
         """Tell what became of appends that this peer sent, in order."""
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """The session has been ended from this side: say why, as far as the protocol can, and
         close."""
 

@@ -1,9 +1,9 @@
-"""What every protocol's connections have in common: messages taken in order, and all the reasons to
-wait.
+"""The base class of all connections: messages in order, and no reading while they wait.
 
-A subclass turns bytes into messages (`decoder`), takes as many as it can at once (`burst`) and the
-rest one by one (`perform`). While something has to be waited for, further messages queue here and
-the transport is paused, so that a peer that sends on fills its own buffers, not ours.
+A subclass has a decoder (bytes to messages), handles as many messages as it can without waiting
+(`burst`), and the others one at a time (`perform`). While the connection waits for anything,
+further messages are queued here and the transport is paused, so that a peer that goes on sending
+fills its own buffers and not the daemon's memory.
 """
 
 from __future__ import annotations
@@ -28,14 +28,31 @@ from chatd.server.write_tracker import WriteTracker
 
 M = TypeVar("M", covariant=True)
 
-# Why a connection takes no messages at the moment.
-OUTPUT = 1  # the peer does not read what it was sent
-PACE = 2  # it has sent more commands than its allowance
-STORE = 4  # too much waits for the store
-ANSWERS = 8  # what it sent has to be answered first
-RETRY = 16  # the store failed and is asked again soon
-CLOSING = 32  # it is being closed
-RECORDING = 64  # what it was sent from the log has to be recorded first
+
+class PauseReason:
+    """Why a connection handles no messages at present: the bits of `Connection.paused_for`.
+
+    Plain integers: `&` with an `enum.IntFlag` takes 1 microsecond, and every entry that is pushed
+    to a connection tests one.
+    """
+
+    OUTPUT = 1
+    """the peer does not read what it was sent"""
+    RATE = 2
+    """the peer has sent more commands than its rate allows"""
+    STORE = 4
+    """the store has too large a backlog"""
+    ANSWERS = 8
+    """earlier messages must be answered first"""
+    RETRY = 16
+    """the store failed and is asked again soon"""
+    CLOSING = 32
+    """the connection is being closed"""
+    SAVING = 64
+    """the position of what was sent from the log must be saved first"""
+    FIRST_REPLY = 128
+    """the client must read the reply to its registration by itself"""
+
 
 _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
@@ -56,24 +73,29 @@ class Decoder(TypingProtocol[M]):
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class Connection(Protocol):
-    """One peer. `factory` is a `chatd.server.factory.ConnectionFactory`."""
+    """One connection of a peer, made by a `chatd.server.factory.ConnectionFactory`.
+
+    `session` is the peer's session while it is logged in. `paused_for` holds the bits of
+    `PauseReason`. `received_data` is true if the peer has sent anything since the last idle check.
+    `unanswered` counts messages whose answer comes with a commit of the store.
+    """
 
     logger = Logger(namespace="chatd")
     transport: Any
 
     session: Session | None = None
-    held = 0
-    heard = True
+    paused_for = 0
+    received_data = True
     unanswered = 0
-    gone = False
-    _ended = False
-    _left = False
+    disconnected = False
+    _ending = False
+    _closed = False
     _working = False
     _paused = False
-    _timed = False
-    _deaf = False
-    _leaving_since: float | None = None
-    _allowance: TokenBucket | None = None
+    _frame_unfinished = False
+    _discarding_input = False
+    _closing_since: float | None = None
+    _token_bucket: TokenBucket | None = None
     _refusals = 0
 
     def __init__(self, factory: Any, decoder: Decoder[Any]) -> None:
@@ -84,118 +106,118 @@ class Connection(Protocol):
         self._decoder = decoder
         self._queue: list[Any] = []
 
-    # What a subclass brings
+    # What a subclass implements
 
     def burst(self, messages: Sequence[Any]) -> int:
-        """Take what can be taken without waiting, from the front; how many that was."""
+        """Handle messages from the front that need no waiting; return how many were handled."""
         raise NotImplementedError
 
     async def perform(self, message: Any) -> None:
-        """Take one message."""
+        """Handle one message."""
         raise NotImplementedError
 
-    def too_slow(self) -> None:
-        """An unfinished message has been that for too long: say so and close."""
+    def frame_timed_out(self) -> None:
+        """A message was not completed in time (`Limits.frame_time`): report that and close."""
         raise NotImplementedError
 
-    # Bytes in
+    # Input
 
     def connectionMade(self) -> None:
-        """Count it as a stranger until it logs in."""
-        self.receipts = WriteTracker(self.transport)
+        """Register with the factory, as unauthenticated until the peer logs in."""
+        self.writes = WriteTracker(self.transport)
         self.transport.registerProducer(self, True)
         tune(self.transport)
         limits = self.factory.limits
         if limits.rate is not None:
-            self._allowance = TokenBucket(
+            self._token_bucket = TokenBucket(
                 limits.rate, limits.rate * limits.burst_seconds, self.clock.seconds()
             )
-        self.factory.came(self)
+        self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take the messages that have become complete, or queue them."""
-        self.heard = True
-        if self._deaf:
+        """Handle the messages that `data` completes, or queue them."""
+        self.received_data = True
+        if self._discarding_input:
             return
         messages = self._decoder.feed(data)
         if self._decoder.unfinished:
-            if messages or not self._timed:
-                self._timed = True
+            if messages or not self._frame_unfinished:
+                self._frame_unfinished = True
                 self.factory.unfinished.touch(self)
-        elif self._timed:
-            self._timed = False
+        elif self._frame_unfinished:
+            self._frame_unfinished = False
             self.factory.unfinished.discard(self)
         if not messages:
             return
         if self.session is None:
-            self.factory.strangers.touch(self)
-        if self._allowance is not None:
-            self.spend(len(messages))
-        if self.held or self._working or self._queue:
+            self.factory.unauthenticated.touch(self)
+        if self._token_bucket is not None:
+            self.charge(len(messages))
+        if self.paused_for or self._working or self._queue:
             self._queue.extend(messages)
         else:
             done = self.burst(messages)
             if done < len(messages):
                 self._queue = list(messages[done:])
-                self._work()
+                self._process_queue()
         if self.delivery.congested:
-            self.hold(STORE)
-            self.delivery.when_clear(self._release_store)
-        if self.held or self._working or self._paused:
-            self._settle_reading()
+            self.pause_for(PauseReason.STORE)
+            self.delivery.when_clear(self._resume_after_store)
+        if self.paused_for or self._working or self._paused:
+            self._update_read_pause()
 
-    def look_alive(self) -> bool:
-        """Called every `Limits.idle_time` seconds: whether the peer may still be there."""
+    def is_alive(self) -> bool:
+        """Whether the peer may still be there; called every `Limits.idle_time` seconds."""
         return True
 
-    def spend(self, commands: float) -> None:
-        """Count commands against the allowance; over it, wait."""
-        if self._allowance is not None:
+    def charge(self, commands: float) -> None:
+        """Count commands against the rate limits of connection and account; over one, pause."""
+        if self._token_bucket is not None:
             now = self.clock.seconds()
-            wait = self._allowance.spend(commands, now)
+            wait = self._token_bucket.consume(commands, now)
             if self.session is not None:
-                wait = max(wait, self.session.mailbox.allowance.spend(commands, now))
-            if wait and not self.held & PACE:
-                self.hold(PACE)
-                self.clock.callLater(wait, self.release, PACE)
+                wait = max(wait, self.session.mailbox.allowance.consume(commands, now))
+            if wait and not self.paused_for & PauseReason.RATE:
+                self.pause_for(PauseReason.RATE)
+                self.clock.callLater(wait, self.resume_after, PauseReason.RATE)
 
-    # One after another
+    # Handling messages one at a time
 
-    def hold(self, reason: int) -> None:
-        """Take no further messages for this reason."""
-        self.held |= reason
+    def pause_for(self, reason: int) -> None:
+        """Handle no further messages until `resume_after` is called with this reason."""
+        self.paused_for |= reason
 
-    def release(self, reason: int) -> None:
-        """The reason is gone; if it was the last one, go on."""
-        if self.held & reason:
-            self.held &= ~reason
-            self._work()
+    def resume_after(self, reason: int) -> None:
+        """Drop a reason to pause; handle queued messages if it was the last one."""
+        if self.paused_for & reason:
+            self.paused_for &= ~reason
+            self._process_queue()
 
-    def _release_store(self) -> None:
-        self.release(STORE)
+    def _resume_after_store(self) -> None:
+        self.resume_after(PauseReason.STORE)
 
-    def put_back(self, message: Any) -> None:
-        """Take this message again once all that was sent before it has been answered."""
+    def requeue(self, message: Any) -> None:
+        """Handle this message again once all messages before it have been answered."""
         self._queue.insert(0, message)
-        self.hold(ANSWERS)
+        self.pause_for(PauseReason.ANSWERS)
 
     def answered(self, count: int) -> None:
-        """So many of the messages sent have been answered."""
+        """Record that `count` messages have been answered."""
         self.unanswered -= count
-        if not self.unanswered and (self.held or self._ended):
-            self.release(ANSWERS)
-            self._leave_when_done()
+        if not self.unanswered and (self.paused_for or self._ending):
+            self.resume_after(PauseReason.ANSWERS)
+            self._close_when_done()
 
-    def _work(self) -> None:
+    def _process_queue(self) -> None:
         if not self._working:
             self._working = True
-            Deferred.fromCoroutine(self._work_on()).addErrback(self._failed)
+            Deferred.fromCoroutine(self._process()).addErrback(self._failed)
 
-    async def _work_on(self) -> None:
+    async def _process(self) -> None:
         try:
-            while not self.held:
+            while not self.paused_for:
                 session = self.session
-                if session is not None and session.behind and not self.gone:
+                if session is not None and session.behind and not self.disconnected:
                     await self._catch_up(session)
                 elif self._queue:
                     await self.perform(self._queue.pop(0))
@@ -204,37 +226,37 @@ class Connection(Protocol):
         finally:
             self._working = False
             self.realm.flush()
-        self._settle_reading()
-        self._leave_when_done()
+        self._update_read_pause()
+        self._close_when_done()
 
     async def _caught_up(self, session: Session) -> bool:
-        """Have a session catch up, or try again soon."""
+        """Have the session catch up; return False, and retry soon, if the store is unavailable."""
         try:
             await session.catch_up()
         except StoreUnavailable:
-            self.hold(RETRY)
-            self.clock.callLater(1.0, self.release, RETRY)
+            self.pause_for(PauseReason.RETRY)
+            self.clock.callLater(1.0, self.resume_after, PauseReason.RETRY)
             return False
         return True
 
     async def _catch_up(self, session: Session) -> None:
         if await self._caught_up(session):
-            # Whoever gets the answer to a later command may rely on not getting this mail again.
-            self.hold(RECORDING)
-            session.mailbox.when_kept(self._release_recording)
+            # After the answer to a later command, a client relies on not getting this mail again.
+            self.pause_for(PauseReason.SAVING)
+            session.mailbox.when_kept(self._resume_after_saving)
 
-    def _release_recording(self) -> None:
-        self.release(RECORDING)
+    def _resume_after_saving(self) -> None:
+        self.resume_after(PauseReason.SAVING)
 
     def _failed(self, failure: Failure) -> None:
-        """A programming error: it costs this connection, no other."""
+        """Handle a programming error: abort this connection, and no other."""
         self.logger.failure("Client {peer} failed", failure, peer=self.peer)
         self.transport.abortConnection()
 
-    def _settle_reading(self) -> None:
-        if self.gone or self._ended:
+    def _update_read_pause(self) -> None:
+        if self.disconnected or self._ending:
             return
-        wanted = bool(self.held or self._working)
+        wanted = bool(self.paused_for or self._working)
         if wanted != self._paused:
             self._paused = wanted
             if wanted:
@@ -242,180 +264,181 @@ class Connection(Protocol):
             else:
                 self.transport.resumeProducing()
 
-    # Bytes out: this end as a producer (IPushProducer)
+    # Output: this end as a producer (IPushProducer)
 
     @property
     def writable(self) -> bool:
         """See `chatd.realm.session.Peer`."""
-        return not self.held & OUTPUT
+        return not self.paused_for & PauseReason.OUTPUT
 
     def pauseProducing(self) -> None:
-        """The transport could not send all of it at once."""
-        self.hold(OUTPUT)
-        self._settle_reading()
+        """Called by the transport when it could not send everything at once."""
+        self.pause_for(PauseReason.OUTPUT)
+        self._update_read_pause()
 
     def resumeProducing(self) -> None:
-        """The transport has sent everything."""
-        self.release(OUTPUT)
-        self._leave_when_done()
+        """Called by the transport when it has sent everything."""
+        self.resume_after(PauseReason.OUTPUT)
+        self._close_when_done()
 
     def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` is about to say so."""
+        """Called by the transport when the connection is lost; `connectionLost` follows."""
 
     def unsent(self) -> list[int]:
         """See `chatd.realm.session.Peer`."""
-        return self.receipts.unsent()
+        return self.writes.unsent()
 
-    def unread(self) -> list[int]:
+    def not_arrived(self) -> list[int]:
         """See `chatd.realm.session.Peer`."""
-        return self.receipts.unread()
+        return self.writes.not_arrived()
 
     def hung_up(self) -> bool:
         """See `chatd.realm.session.Peer`."""
         return bool(getattr(self.transport, "hung_up", bool)())
 
-    # The end
+    # Closing
 
     def readConnectionLost(self) -> None:
-        """The peer sends no more: do what it asked for, send what it is owed, then close."""
-        if self._deaf:
+        """The peer sends no more: handle its messages, send what is due, then close."""
+        if self._discarding_input:
             self.transport.loseConnection()
             return
-        self._end()
+        self._begin_ending()
 
     def writeConnectionLost(self) -> None:
-        """Our own half-close, for lingering, has been done."""
+        """This end's half-close, before lingering, is complete."""
 
-    def shut(self) -> None:
-        """Close, from our side: what was begun is finished and answered, what was not is
+    def close(self) -> None:
+        """Close from this end: messages being handled are finished and answered, queued ones are
         dropped."""
         self._queue.clear()
-        self.hold(CLOSING)
-        self._settle_reading()
-        self._end()
+        self.pause_for(PauseReason.CLOSING)
+        self._update_read_pause()
+        self._begin_ending()
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`."""
         session, self.session = self.session, None
         if session is not None:
-            self.log_offline(session)
-        self.shut()
+            self.log_session_end(session)
+        self.close()
 
-    def break_off(self) -> None:
-        """Close because the peer's stream means nothing any more, but let it read what was said of
-        that."""
+    def close_after_error(self) -> None:
+        """Close after a framing error: stop parsing, flush the error reply, then close."""
         self._queue.clear()
-        self._deaf = True
-        self._end()
+        self._discarding_input = True
+        self._begin_ending()
 
-    def _end(self) -> None:
-        self._ended = True
+    def _begin_ending(self) -> None:
+        self._ending = True
         if self.session is not None:
             self.session.leaving = True
-        self._leave_when_done()
+        self._close_when_done()
 
-    def _leave_when_done(self) -> None:
-        """Log out and close as soon as nothing is owed in either direction."""
-        if not self._ended or self._working or self._queue or self.unanswered:
+    def _close_when_done(self) -> None:
+        """Log out and close as soon as all messages are handled and all output is sent."""
+        if not self._ending or self._working or self._queue or self.unanswered:
             return
-        if not self.gone:
-            if self._left:
+        if not self.disconnected:
+            if self._closed:
                 return
-            if self.held & OUTPUT:
+            if self.paused_for & PauseReason.OUTPUT:
                 self.factory.closing.touch(self)
                 return
-            # Mail that has not arrived would wait again and come twice; a moment tells.
+            # Mail that has not arrived would be delivered again: give it a moment to arrive.
             now = self.clock.seconds()
-            if self._leaving_since is None:
-                self._leaving_since = now
+            if self._closing_since is None:
+                self._closing_since = now
             if (
                 self.session is not None
-                and self.unread()
-                and now - self._leaving_since < _ARRIVAL_TIME
+                and self.not_arrived()
+                and now - self._closing_since < _ARRIVAL_TIME
             ):
-                self.clock.callLater(_ARRIVAL_POLL, self._leave_when_done)
+                self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
                 return
         self.log_out()
-        if self.gone:
-            self.factory.went(self)
+        if self.disconnected:
+            self.factory.connection_closed(self)
         else:
-            self._left = True
+            self._closed = True
             self.transport.unregisterProducer()
-            if self.held & CLOSING and getattr(self.transport, "input_waits", bool)():
-                self._deaf = True
-            if self._deaf:
-                # Closing with input unread would reset the connection and take our last words with
-                # it.
+            if (
+                self.paused_for & PauseReason.CLOSING
+                and getattr(self.transport, "input_waits", bool)()
+            ):
+                self._discarding_input = True
+            if self._discarding_input:
+                # Closing with unread input would reset the connection: the last reply would be lost.
                 self.transport.loseWriteConnection()
                 self.transport.resumeProducing()
-                self.clock.callLater(_LINGER_TIME, self._lose)
+                self.clock.callLater(_LINGER_TIME, self._lose_connection)
             else:
                 self.transport.loseConnection()
             self.factory.closing.touch(self)
 
-    def _lose(self) -> None:
-        if not self.gone:
+    def _lose_connection(self) -> None:
+        if not self.disconnected:
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Gone. What it had asked for before is still done; then it is logged out."""
-        self.gone = True
-        self.held &= ~(OUTPUT | PACE | CLOSING)
-        self.factory.lost(self)
-        self._end()
-        self._work()
+        """The connection is closed: finish the messages received before, then log out."""
+        self.disconnected = True
+        self.paused_for &= ~(PauseReason.OUTPUT | PauseReason.RATE | PauseReason.CLOSING)
+        self.factory.cancel_deadlines(self)
+        self._begin_ending()
+        self._process_queue()
 
-    # Who it is
+    # Identity and log
 
     @property
     def address(self) -> str:
-        """Where it comes from, without the port."""
+        """The peer's address without the port; `local` for a unix socket."""
         return str(getattr(self.transport.getPeer(), "host", "local"))
 
     @property
     def certificate(self) -> str | None:
-        """The fingerprint of the certificate that it has shown, if it has."""
+        """The SHA-256 fingerprint of the client certificate, if the client has shown one."""
         return fingerprint_of(self.transport)
 
     @property
     def peer(self) -> str:
-        """The address, as the log shows it."""
+        """Address and port as the log shows them."""
         return f"({self.address}, {getattr(self.transport.getPeer(), 'port', '')})"
 
     def logged_in(self, session: Session) -> None:
-        """This connection is now `session`."""
+        """Use `session` from now on."""
         self.session = session
-        session.leaving = self._ended
-        if session.mailbox.allowance is None and self._allowance is not None:
+        session.leaving = self._ending
+        if session.mailbox.allowance is None and self._token_bucket is not None:
             rate = self.factory.limits.rate * self.factory.limits.account_rate
             burst = rate * self.factory.limits.burst_seconds
             session.mailbox.allowance = TokenBucket(rate, burst, self.clock.seconds())
-        self.factory.strangers.discard(self)
+        self.factory.unauthenticated.discard(self)
         self.logger.info(
             "Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name
         )
 
     def log_out(self) -> None:
-        """This connection is nobody any more."""
+        """End the session, if there is one."""
         session, self.session = self.session, None
         if session is not None:
             session.end()
-            self.log_offline(session)
+            self.log_session_end(session)
 
-    def log_offline(self, session: Session) -> None:
-        """Tell the operator."""
-        if not self.gone:
-            self.factory.strangers.touch(self)
+    def log_session_end(self, session: Session) -> None:
+        """Log that the session has ended."""
+        if not self.disconnected:
+            self.factory.unauthenticated.touch(self)
         self.logger.info(
             "Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name
         )
 
     def log_refusal(self, reason: str) -> None:
-        """Tell the operator, a few times."""
+        """Log a refusal; of each connection only the first few are logged."""
         self._refusals += 1
         if self._refusals <= _LOGGED_REFUSALS:
             last = (
-                " (the last time this is told of this client)"
+                " (further refusals of this client are not logged)"
                 if self._refusals == _LOGGED_REFUSALS
                 else ""
             )

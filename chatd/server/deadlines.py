@@ -12,54 +12,53 @@ T = TypeVar("T")
 
 
 class Deadlines(Generic[T]):
-    """One time limit for many things, with one timer for all of them; what comes first goes first.
+    """One time limit for many items, in the order in which they expire, with a single timer.
 
-    `expired` is called with each thing whose `seconds` have passed since it was added or last
-    touched.
+    `expired` is called with each item for which `seconds` have passed since it was last touched.
     """
 
     def __init__(self, clock: Any, seconds: float, expired: Callable[[T], None]) -> None:
         self._clock = IReactorTime(clock)
         self._seconds = seconds
         self._expired = expired
-        self._since: OrderedDict[T, float] = OrderedDict()
+        self._touched: OrderedDict[T, float] = OrderedDict()
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self._touched)
 
-    def __contains__(self, thing: T) -> bool:
-        return thing in self._since
+    def __contains__(self, item: T) -> bool:
+        return item in self._touched
 
-    def touch(self, thing: T) -> None:
-        """Begin, or begin again, to count for this."""
-        self._since[thing] = self._clock.seconds()
-        self._since.move_to_end(thing)
+    def touch(self, item: T) -> None:
+        """Start the deadline of an item, or start it again."""
+        self._touched[item] = self._clock.seconds()
+        self._touched.move_to_end(item)
         if self._timer is None:
-            self._timer = self._clock.callLater(self._seconds, self._look)
+            self._timer = self._clock.callLater(self._seconds, self._expire)
 
-    def discard(self, thing: T) -> None:
-        """Stop counting for this, if that was done."""
-        self._since.pop(thing, None)
+    def discard(self, item: T) -> None:
+        """Cancel the deadline of an item, if it has one."""
+        self._touched.pop(item, None)
 
     def oldest(self) -> T:
-        """What has gone longest without being touched."""
-        return next(iter(self._since))
+        """Return the item whose deadline is next."""
+        return next(iter(self._touched))
 
-    def _look(self) -> None:
+    def _expire(self) -> None:
         self._timer = None
         now = self._clock.seconds()
-        while self._since:
-            thing, since = next(iter(self._since.items()))
-            if now - since < self._seconds:
-                self._timer = self._clock.callLater(since + self._seconds - now, self._look)
+        while self._touched:
+            item, touched = next(iter(self._touched.items()))
+            if now - touched < self._seconds:
+                self._timer = self._clock.callLater(touched + self._seconds - now, self._expire)
                 return
-            del self._since[thing]
-            self._expired(thing)
+            del self._touched[item]
+            self._expired(item)
 
     def stop(self) -> None:
-        """Forget everything."""
-        self._since.clear()
+        """Cancel all deadlines."""
+        self._touched.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

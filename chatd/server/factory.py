@@ -1,5 +1,4 @@
-"""The factory of all protocols' connections: what they share, and the bounds on all of them
-together."""
+"""The factory of all connections: what they share, and the limits on all of them together."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ AnyConnection = Connection | Sniffer | Rejection
 
 
 class ConnectionFactory(Factory):
-    """Makes connections with `protocol` and keeps count of them."""
+    """Makes connections with `protocol`, counts them and holds their deadlines."""
 
     logger = Logger(namespace="chatd")
     noisy = False
@@ -48,90 +47,94 @@ class ConnectionFactory(Factory):
         self.limits = limits
         self.clock = IReactorTime(clock)
         self.connections: set[AnyConnection] = set()
-        self.strangers: Deadlines[AnyConnection] = Deadlines(
-            clock, limits.login_time, self._too_long_a_stranger
+        self.unauthenticated: Deadlines[AnyConnection] = Deadlines(
+            clock, limits.login_time, self._login_timed_out
         )
-        self.unfinished: Deadlines[Connection] = Deadlines(clock, limits.frame_time, self._too_slow)
+        self.unfinished: Deadlines[Connection] = Deadlines(
+            clock, limits.frame_time, self._frame_timed_out
+        )
         self.closing: Deadlines[AnyConnection] = Deadlines(clock, limits.flush_time, self._abort)
-        self._closed: Deferred[None] | None = None
-        self._looking: IDelayedCall | None = None
+        self._all_closed: Deferred[None] | None = None
+        self._idle_timer: IDelayedCall | None = None
 
     def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
-        """A connection for a peer at `addr`."""
+        """Return a connection for a peer at `addr`."""
         return self.protocol(self)
 
-    def came(self, connection: AnyConnection) -> None:
-        """One more; if there are too many strangers, the one that has been idle longest goes."""
+    def connection_opened(self, connection: AnyConnection) -> None:
+        """Count a connection as open and unauthenticated.
+
+        If too many are unauthenticated, the one of them that has been idle longest is aborted.
+        """
         self.connections.add(connection)
-        if self._looking is None:
-            self._looking = self.clock.callLater(self.limits.idle_time, self._look)
-        self.strangers.touch(connection)
-        if len(self.strangers) > self.limits.strangers:
-            oldest = self.strangers.oldest()
-            self.strangers.discard(oldest)
+        if self._idle_timer is None:
+            self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
+        self.unauthenticated.touch(connection)
+        if len(self.unauthenticated) > self.limits.unauthenticated:
+            oldest = self.unauthenticated.oldest()
+            self.unauthenticated.discard(oldest)
             oldest.log_refusal("too many connections that have not logged in; idle longest")
             oldest.transport.abortConnection()
 
-    def lost(self, connection: AnyConnection) -> None:
-        """It has no deadlines any more."""
-        self.strangers.discard(connection)
+    def cancel_deadlines(self, connection: AnyConnection) -> None:
+        """Cancel all deadlines of a connection: its transport is closed."""
+        self.unauthenticated.discard(connection)
         if isinstance(connection, Connection):
             self.unfinished.discard(connection)
         self.closing.discard(connection)
 
-    def went(self, connection: AnyConnection) -> None:
-        """One less: gone, and logged out."""
+    def connection_closed(self, connection: AnyConnection) -> None:
+        """Count a connection no longer: its transport is closed and its session has ended."""
         self.connections.discard(connection)
-        if self._closed is not None and not self.connections:
-            closed, self._closed = self._closed, None
-            closed.callback(None)
+        if self._all_closed is not None and not self.connections:
+            all_closed, self._all_closed = self._all_closed, None
+            all_closed.callback(None)
 
     def close_all(self) -> Deferred[None]:
-        """Shut every connection (`Connection.shut`); fires when the last one is gone."""
+        """Close every connection (`Connection.close`); fires when the last one is closed."""
         if not self.connections:
             return succeed(None)
-        self._closed = Deferred()
-        closed = self._closed
+        self._all_closed = Deferred()
+        all_closed = self._all_closed
         for connection in list(self.connections):
-            connection.shut()
-        return closed
+            connection.close()
+        return all_closed
 
     def abort_all(self) -> None:
-        """Close what has not closed by itself."""
+        """Abort every connection that is still open."""
         for connection in list(self.connections):
             connection.transport.abortConnection()
 
-    def _look(self) -> None:
-        """Find those that are gone without a word."""
-        self._looking = None
+    def _check_idle(self) -> None:
+        """Abort connections that failed the idle check."""
+        self._idle_timer = None
         for connection in list(self.connections):
-            if not connection.look_alive():
+            if not connection.is_alive():
                 connection.log_refusal("silent for too long")
                 connection.transport.abortConnection()
         if self.connections:
-            self._looking = self.clock.callLater(self.limits.idle_time, self._look)
+            self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
 
-    def forget_deadlines(self) -> None:
-        """Leave no timer behind."""
-        for deadlines in (self.strangers, self.unfinished, self.closing):
+    def cancel_timers(self) -> None:
+        """Cancel every deadline and the idle check."""
+        for deadlines in (self.unauthenticated, self.unfinished, self.closing):
             deadlines.stop()
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        if self._idle_timer is not None and self._idle_timer.active():
+            self._idle_timer.cancel()
 
-    def _too_long_a_stranger(self, connection: AnyConnection) -> None:
+    def _login_timed_out(self, connection: AnyConnection) -> None:
         connection.log_refusal("idle too long without logging in")
         connection.transport.abortConnection()
 
-    def _too_slow(self, connection: Connection) -> None:
-        connection.too_slow()
+    def _frame_timed_out(self, connection: Connection) -> None:
+        connection.frame_timed_out()
 
     def _abort(self, connection: AnyConnection) -> None:
         connection.transport.abortConnection()
 
 
 class PortFactory(Factory):
-    """Another port's way in: its connections are among those of `connections`, made with
-    `protocol`."""
+    """The factory of one port: makes its connections with `protocol`, counted in `connections`."""
 
     noisy = False
     protocol: Callable[[ConnectionFactory], AnyConnection]
@@ -143,5 +146,5 @@ class PortFactory(Factory):
         self._connections = connections
 
     def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
-        """A connection for a peer at `addr`."""
+        """Return a connection for a peer at `addr`."""
         return self.protocol(self._connections)

@@ -1,5 +1,4 @@
-"""A unix socket that nobody but its owner can open, and that replaces what a killed daemon left
-behind."""
+"""A unix socket that only its owner can open, and that replaces one left by a killed daemon."""
 
 from __future__ import annotations
 
@@ -19,42 +18,41 @@ from twisted.python.failure import Failure
 
 from chatd.core.errors import SocketUnusable
 
-_LONGEST = 107 if sys.platform == "linux" else 103
+_LONGEST_PATH = 107 if sys.platform == "linux" else 103
 """bytes that the path of a unix socket may have; the system's structure is one byte longer"""
 
 
-def check(path: str) -> None:
-    """Look whether a socket can be made at `path`; nothing is changed. Raises `SocketUnusable`."""
+def check_socket_path(path: str) -> None:
+    """Raise `SocketUnusable` if no socket can be made at `path`; changes nothing."""
     size = len(os.fsencode(path))
-    if size > _LONGEST:
+    if size > _LONGEST_PATH:
         raise SocketUnusable(
             f"the path of the admin socket is too long: {path} has {size} bytes, the system allows "
-            f"{_LONGEST}; choose another with --admin PATH, or --admin none"
+            f"{_LONGEST_PATH}; choose another with --admin PATH, or --admin none"
         )
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise SocketUnusable(f"the admin socket {path} cannot be made: there is no folder {folder}")
+        raise SocketUnusable(f"cannot make the admin socket {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise SocketUnusable(
-            f"the admin socket {path} cannot be made: the folder {folder} is not writable"
+            f"cannot make the admin socket {path}: the folder {folder} is not writable"
         )
     _is_stale(path)
 
 
 def _is_stale(path: str) -> bool:
-    """Whether there is a socket on which nobody listens. Raises `SocketUnusable` if somebody does,
-    or if it is something else."""
+    """Whether there is a socket at `path` that no process listens on.
+
+    Raises `SocketUnusable` if a process listens on it, or if it is not a socket.
+    """
     try:
-        kind = os.lstat(path).st_mode
+        mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return False
-    if not stat.S_ISSOCK(kind):
-        raise SocketUnusable(
-            f"the admin socket {path} cannot be made: there is a file of that name"
-        )
+    if not stat.S_ISSOCK(mode):
+        raise SocketUnusable(f"cannot make the admin socket {path}: there is a file with this name")
     with socket.socket(socket.AF_UNIX) as probe:
-        # Where connections wait in vain to be accepted there is somebody; this must not wait with
-        # them.
+        # A daemon whose backlog is full listens, too: do not wait for it to accept.
         probe.setblocking(False)
         try:
             probe.connect(path)
@@ -65,8 +63,8 @@ def _is_stale(path: str) -> bool:
     raise SocketUnusable(f"the admin socket {path} is in use by another daemon")
 
 
-class PrivatePort(unix.Port):
-    """The port of such a socket."""
+class OwnerPort(unix.Port):
+    """A listening unix socket with mode 0600."""
 
     def __init__(self, path: str, factory: Factory, reactor: Any) -> None:
         super().__init__(os.fsencode(path), factory, mode=0o600, reactor=reactor)
@@ -74,42 +72,43 @@ class PrivatePort(unix.Port):
         self._identity: tuple[int, int] | None = None
 
     def startListening(self) -> None:
-        """Make the socket. Raises `SocketUnusable`."""
-        with _alone(self._path):
+        """Make the socket and listen on it. Raises `SocketUnusable`."""
+        with _folder_locked(self._path):
             if _is_stale(self._path):
                 os.unlink(self._path)
-            # Not for a moment is there a file that others may open, though nobody listens yet.
-            former = os.umask(0o177)
+            # The file must not be open to others even between being made and chmod.
+            umask = os.umask(0o177)
             try:
                 super().startListening()  # type: ignore[no-untyped-call]
             except CannotListenError as error:
                 reason = (error.socketError.strerror or str(error.socketError)).lower()
                 raise SocketUnusable(
-                    f"the admin socket {self._path} cannot be made: {reason}"
+                    f"cannot make the admin socket {self._path}: {reason}"
                 ) from None
             finally:
-                os.umask(former)
+                os.umask(umask)
             self._identity = _identity(self._path)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Remove the file, if it is still this socket's."""
+        """Remove the file, if it is still this socket."""
         if self._identity is not None and _identity(self._path) == self._identity:
             os.unlink(self._path)
-        # The parent's parent: the parent would remove whatever is there.
+        # Not `unix.Port.connectionLost`, which would remove any file with this name.
         tcp.Port.connectionLost(self, reason)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of a file, None if there is no file."""
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 @contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """No other daemon looks at the sockets of this folder, and takes one for stale, meanwhile."""
+def _folder_locked(path: str) -> Iterator[None]:
+    """Hold a lock on the folder of `path`: one daemon at a time replaces a socket in it."""
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)

@@ -1,11 +1,10 @@
-"""Slowing down and giving up: a connection's allowance of commands, and deadlines by the
-thousand."""
+"""Rate limiting: a token bucket."""
 
 from __future__ import annotations
 
 
 class TokenBucket:
-    """A token bucket: `rate` commands a second on average, `burst` at once."""
+    """A token bucket: `rate` commands a second on average, `burst` commands at once."""
 
     __slots__ = ("_burst", "_left", "_rate", "_since")
 
@@ -15,9 +14,11 @@ class TokenBucket:
         self._left = burst
         self._since = now
 
-    def spend(self, commands: float, now: float) -> float:
-        """Count commands, and say how many seconds to wait before the next: 0 while within the
-        allowance."""
+    def consume(self, commands: float, now: float) -> float:
+        """Count commands at the time `now`, in seconds.
+
+        Returns how many seconds to wait before the next command; 0 while tokens are left.
+        """
         left = min(self._burst, self._left + (now - self._since) * self._rate) - commands
         self._left = left
         self._since = now

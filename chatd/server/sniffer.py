@@ -1,4 +1,4 @@
-"""One port for several protocols: what a connection says first tells which of them it speaks."""
+"""One port for several protocols: the first bytes of a connection tell which protocol it speaks."""
 
 from __future__ import annotations
 
@@ -15,33 +15,37 @@ from zope.interface import implementer
 from chatd.server.connection import Connection
 
 PAUSE = 0.1
-"""seconds of silence after which what has come may be all of a first message"""
-_UNDECIDED = 64
+"""seconds of silence after which the bytes received so far may be a complete first message"""
+_LONGEST_SIGNATURE = 64
+"""bytes after which a protocol must be known"""
 _LINGER_TIME = 2.0
 
 
 @dataclass(frozen=True)
 class Signature:
-    """How to know a protocol by its first bytes: `opens` says whether some are its own; None if
-    more have to come. At a `pause`, or the end of the input, None means that it is. `protocol`
-    makes what the connection becomes."""
+    """How a protocol is recognised by the first bytes of a connection.
 
-    opens: Callable[[bytes], bool | None]
+    `matches` gets the bytes received so far and returns whether they begin this protocol, or None
+    if more bytes are needed. With `complete_at_pause`, None counts as yes after `PAUSE` seconds of
+    silence, and at the end of the input. `protocol` makes what the connection becomes.
+    """
+
+    matches: Callable[[bytes], bool | None]
     protocol: Callable[[Any], Any]
-    pause: bool = False
+    complete_at_pause: bool = False
 
 
 def first_byte(value: int) -> Callable[[bytes], bool]:
-    """For protocols that one byte tells."""
+    """Return a `Signature.matches` for a protocol that is known by its first byte."""
 
-    def opens(data: bytes) -> bool:
+    def matches(data: bytes) -> bool:
         return data[0] == value
 
-    return opens
+    return matches
 
 
-class _Member(Protocol):
-    """One of a factory's connections, which is nobody yet."""
+class _BeforeProtocol(Protocol):
+    """A connection whose protocol is not known, as `ConnectionFactory` counts it."""
 
     logger = Logger(namespace="chatd")
     transport: Any
@@ -50,20 +54,20 @@ class _Member(Protocol):
         self.factory = factory
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone."""
-        self.factory.lost(self)
-        self.factory.went(self)
+        """Leave the factory's count: the connection is closed."""
+        self.factory.cancel_deadlines(self)
+        self.factory.connection_closed(self)
 
-    def look_alive(self) -> bool:
-        """See `Connection`: a stranger has a deadline of its own."""
+    def is_alive(self) -> bool:
+        """See `Connection.is_alive`; always true, because the deadline for logging in applies."""
         return True
 
-    def shut(self) -> None:
-        """Close, from our side."""
+    def close(self) -> None:
+        """Close from this end."""
         self.transport.loseConnection()
 
     def log_refusal(self, reason: str) -> None:
-        """Tell the operator."""
+        """Log that this connection was refused."""
         peer = self.transport.getPeer()
         self.logger.info(
             "Client ({host}, {port}) refused: {reason}",
@@ -74,46 +78,46 @@ class _Member(Protocol):
 
 
 @implementer(IHalfCloseableProtocol)
-class Sniffer(_Member):
-    """A connection of which nothing is known yet. As soon as its first bytes tell, it becomes what
-    `starts` has for them; nothing is lost, or delayed for longer than it takes to tell. If they
-    mean nothing, it becomes `otherwise`.
+class Sniffer(_BeforeProtocol):
+    """A connection whose protocol is not known yet.
 
-    To its factory it is one of its connections until then.
+    When the bytes received match one of `signatures`, the transport gets that protocol instead,
+    with all bytes received so far; if they match none, it gets `unknown`. No bytes are lost, and
+    none are held back once the protocol is known. Until then this object counts as the connection.
     """
 
     def __init__(
         self,
         factory: Any,
-        starts: Sequence[Signature],
-        otherwise: Callable[[Any], Connection | Rejection],
+        signatures: Sequence[Signature],
+        unknown: Callable[[Any], Connection | Rejection],
     ) -> None:
         super().__init__(factory)
-        self._starts = starts
-        self._otherwise = otherwise
+        self._possible = signatures
+        self._unknown = unknown
         self._data = b""
         self._pause: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Count it as a stranger."""
-        self.factory.came(self)
+        """Register with the factory, as unauthenticated."""
+        self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Make way for the protocol that this is, if it can be told."""
+        """Switch to the protocol that matches, if it is known now."""
         self._data += data
         undecided = []
-        for start in self._starts:
-            found = start.opens(self._data)
-            if found:
-                self._become(start.protocol)
+        for signature in self._possible:
+            matches = signature.matches(self._data)
+            if matches:
+                self._switch_to(signature.protocol)
                 return
-            if found is None:
-                undecided.append(start)
-        if not undecided or len(self._data) > _UNDECIDED:
-            self._become(self._otherwise)
+            if matches is None:
+                undecided.append(signature)
+        if not undecided or len(self._data) > _LONGEST_SIGNATURE:
+            self._switch_to(self._unknown)
             return
-        self._starts = undecided
-        if any(start.pause for start in undecided):
+        self._possible = undecided
+        if any(signature.complete_at_pause for signature in undecided):
             if self._pause is None:
                 self._pause = self.factory.clock.callLater(PAUSE, self._paused)
             else:
@@ -121,25 +125,25 @@ class Sniffer(_Member):
 
     def _paused(self) -> None:
         self._pause = None
-        for start in self._starts:
-            if start.pause:
-                self._become(start.protocol)
+        for signature in self._possible:
+            if signature.complete_at_pause:
+                self._switch_to(signature.protocol)
                 return
 
     def readConnectionLost(self) -> None:
-        """Nothing more will come."""
-        pausing = [start for start in self._starts if start.pause] if self._data else []
-        if not pausing:
+        """The peer sends no more: switch to the protocol that this completes, or close."""
+        completed = [signature for signature in self._possible if signature.complete_at_pause]
+        if not self._data or not completed:
             self.transport.loseConnection()
             return
-        self._become(pausing[0].protocol)
+        self._switch_to(completed[0].protocol)
         IHalfCloseableProtocol(self.transport.protocol).readConnectionLost()
 
     def writeConnectionLost(self) -> None:
-        """It is only closed as a whole."""
+        """Required by `IHalfCloseableProtocol`; a sniffer never closes only its sending side."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It never said enough."""
+        """The connection was closed before its protocol was known."""
         self._stop_waiting()
         super().connectionLost(reason)
 
@@ -148,10 +152,10 @@ class Sniffer(_Member):
             self._pause.cancel()
             self._pause = None
 
-    def _become(self, protocol: Callable[[Any], Any]) -> None:
+    def _switch_to(self, protocol: Callable[[Any], Any]) -> None:
         self._stop_waiting()
         factory = self.factory
-        factory.lost(self)
+        factory.cancel_deadlines(self)
         factory.connections.discard(self)
         connection = protocol(factory)
         self.transport.protocol = connection
@@ -160,36 +164,36 @@ class Sniffer(_Member):
 
 
 @implementer(IHalfCloseableProtocol)
-class Rejection(_Member):
-    """Says one thing, `words`, and closes; the operator is told `reason`."""
+class Rejection(_BeforeProtocol):
+    """A connection that is refused: sends `reply`, then closes; the log gets `reason`."""
 
-    def __init__(self, factory: Any, words: bytes, reason: str) -> None:
+    def __init__(self, factory: Any, reply: bytes, reason: str) -> None:
         super().__init__(factory)
-        self._words = words
+        self._reply = reply
         self._reason = reason
 
     def connectionMade(self) -> None:
-        """Say it, and leave the other end time to read it: closing with input unread would take it
-        away."""
-        self.factory.came(self)
+        """Send the reply and linger: closing with unread input would reset the connection, and the
+        reply would be lost."""
+        self.factory.connection_opened(self)
         self.log_refusal(self._reason)
-        self.transport.write(self._words)
+        self.transport.write(self._reply)
         self.transport.loseWriteConnection()
         self._lingering = self.factory.clock.callLater(_LINGER_TIME, self.transport.loseConnection)
         self.factory.closing.touch(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Nobody listens any more."""
+        """Discard all input."""
 
     def readConnectionLost(self) -> None:
-        """It has been heard."""
+        """Close: the peer sends no more, so closing cannot reset the connection."""
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """We have said all."""
+        """This end's half-close is complete."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """It is gone."""
+        """Leave the factory's count: the connection is closed."""
         if self._lingering.active():
             self._lingering.cancel()
         super().connectionLost(reason)

@@ -1,5 +1,4 @@
-"""Which entries, of those written to a connection, have left this process, and which have
-arrived."""
+"""Which of the entries written to a connection have left this process, and which have arrived."""
 
 from __future__ import annotations
 
@@ -9,69 +8,66 @@ _PRUNE_AT = 8
 
 
 class WriteTracker:
-    """Remembers for each write where in the stream each entry ended, until it has arrived.
+    """Records where in the output stream each entry ends, until it has arrived.
 
-    Transports other than `TrackedServer` are taken at their word: what was written has arrived.
+    With a transport that cannot tell what has arrived, everything written counts as arrived.
     """
 
-    __slots__ = ("_transport", "_waiting", "written")
+    __slots__ = ("_transport", "_writes", "written")
 
     def __init__(self, transport: Any) -> None:
         self._transport = transport if hasattr(transport, "arrived") else None
         self.written = 0
-        """bytes, of everything"""
-        # (where the write began, the seq of its first entry, the size of each entry)
-        self._waiting: list[tuple[int, int, list[int]]] = []
+        """bytes written in all"""
+        # (where the write begins in the stream, the seq of its first entry, the size of each entry)
+        self._writes: list[tuple[int, int, list[int]]] = []
 
-    def wrote(self, size: int) -> None:
-        """Bytes that are not entries were written."""
+    def record(self, size: int) -> None:
+        """Record a write of `size` bytes without entries."""
         self.written += size
 
-    def wrote_entries(self, first: int, sizes: list[int], size: int) -> None:
-        """Entries with successive seqs from `first`, of these sizes, were written: `size` bytes in
-        all."""
+    def record_entries(self, first: int, sizes: list[int], size: int) -> None:
+        """Record a write of `size` bytes: entries with successive seqs from `first`, of `sizes`."""
         if self._transport is not None:
-            self._waiting.append((self.written, first, sizes))
+            self._writes.append((self.written, first, sizes))
             self.written += size
-            if len(self._waiting) > _PRUNE_AT:
+            if len(self._writes) > _PRUNE_AT:
                 self._prune(self._transport.arrived())
 
-    def forget(self) -> None:
-        """What was written until now is somebody else's concern."""
-        self._waiting.clear()
+    def reset(self) -> None:
+        """Drop all records: what was written so far belongs to a session that has ended."""
+        self._writes.clear()
 
     def unsent(self) -> list[int]:
-        """The seqs of entries that the kernel has not taken."""
-        return (
-            self._after(self._transport.taken)
-            if self._waiting and self._transport is not None
-            else []
-        )
+        """Return the seqs of entries that have not been sent to the peer."""
+        if not self._writes or self._transport is None:
+            return []
+        return self._ending_after(self._transport.taken)
 
-    def unread(self) -> list[int]:
-        """The seqs of entries that have not reached the peer's kernel."""
-        if not self._waiting or self._transport is None:
+    def not_arrived(self) -> list[int]:
+        """Return the seqs of entries that have not reached the peer's kernel."""
+        if not self._writes or self._transport is None:
             return []
         arrived = self._transport.arrived()
         self._prune(arrived)
-        return self._after(arrived)
+        return self._ending_after(arrived)
 
-    def _after(self, offset: int) -> list[int]:
+    def _ending_after(self, offset: int) -> list[int]:
         seqs = []
-        for at, first, sizes in self._waiting:
+        for end, first, sizes in self._writes:
             for seq, size in enumerate(sizes, first):
-                at += size
-                if at > offset:
+                end += size
+                if end > offset:
                     seqs.append(seq)
         return seqs
 
     def _prune(self, arrived: int) -> None:
-        waiting = self._waiting
+        writes = self._writes
         if arrived >= self.written:
-            waiting.clear()
+            writes.clear()
             return
-        # All of a write has arrived if some of the next one has.
-        done = 0
-        while done + 1 < len(waiting) and waiting[done + 1][0] <= arrived:
-            done += 1
-        del waiting[:done]
+        # If some of a write has arrived, all writes before it have.
+        count = 0
+        while count + 1 < len(writes) and writes[count + 1][0] <= arrived:
+            count += 1
+        del writes[:count]

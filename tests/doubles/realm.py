@@ -123,7 +123,7 @@ class Follower:
         """See `AckPeer`."""
         self.rooms_left.append(room)
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
 
     def drain(self) -> None:
@@ -151,7 +151,7 @@ class Reader:
     about = "a test"
     takes_over = False
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
         self.dismissed = code
 
@@ -183,7 +183,7 @@ class Reader:
         """See `Peer`."""
         return [entry.seq for entry in self.received[len(self.received) - self.buffered :]]
 
-    def unread(self) -> list[int]:
+    def not_arrived(self) -> list[int]:
         """See `Peer`."""
         return [
             entry.seq

@@ -20,7 +20,7 @@ from chatd.core.errors import Refused, SocketUnusable
 from chatd.protocols import admin
 from chatd.protocols.admin import AdminFactory, Administration, AdminProtocol
 from chatd.realm.permissions import Policy
-from chatd.server import owner_socket as private
+from chatd.server.owner_socket import OwnerPort, check_socket_path
 from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness
 
@@ -350,7 +350,7 @@ class Sockets(TestCase):
 
     def port(self) -> Any:
         """A port that listens."""
-        port = private.PrivatePort(self.path, Factory.forProtocol(Protocol), reactor)
+        port = OwnerPort(self.path, Factory.forProtocol(Protocol), reactor)
         port.startListening()
         return port
 
@@ -390,15 +390,15 @@ class Sockets(TestCase):
             left.listen()
             self.assertIn("in use", str(self.assertRaises(SocketUnusable, self.port)))
             self.assertIn(
-                "in use", str(self.assertRaises(SocketUnusable, private.check, self.path))
+                "in use", str(self.assertRaises(SocketUnusable, check_socket_path, self.path))
             )
-        private.check(self.path)
+        check_socket_path(self.path)
         port = self.port()
         other = self.assertRaises(SocketUnusable, self.port)
         self.assertIn(self.path, str(other))
         await port.stopListening()
         self.file.write_text("mine")
-        self.assertIn("a file of that name", str(self.assertRaises(SocketUnusable, self.port)))
+        self.assertIn("a file with this name", str(self.assertRaises(SocketUnusable, self.port)))
         self.assertEqual(self.file.read_text(), "mine")
 
     async def test_somebody_who_does_not_accept(self) -> None:
@@ -408,7 +408,7 @@ class Sockets(TestCase):
             listening.listen(0)
             waiting.connect(self.path)
             self.assertIn(
-                "in use", str(self.assertRaises(SocketUnusable, private.check, self.path))
+                "in use", str(self.assertRaises(SocketUnusable, check_socket_path, self.path))
             )
 
     async def test_a_socket_that_is_not_ours_any_more(self) -> None:
@@ -430,9 +430,9 @@ class Sockets(TestCase):
         for path, words in (
             (long, f"has {len(os.fsencode(long))} bytes, the system allows"),
             (os.path.join(self.folder, "none", "admin"), "there is no folder"),
-            (self.folder, "there is a file of that name"),
+            (self.folder, "there is a file with this name"),
         ):
-            self.assertIn(words, str(self.assertRaises(SocketUnusable, private.check, path)))
+            self.assertIn(words, str(self.assertRaises(SocketUnusable, check_socket_path, path)))
         self.assertEqual(os.listdir(self.folder), [])
 
     async def test_who_may_enter(self) -> None:
@@ -445,7 +445,7 @@ class Sockets(TestCase):
                 assert self.transport is not None
                 self.transport.loseConnection()
 
-        port: Any = private.PrivatePort(self.path, Factory.forProtocol(Asked), reactor)
+        port: Any = OwnerPort(self.path, Factory.forProtocol(Asked), reactor)
         port.startListening()
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(self.path)

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.realm.permissions import Policy
+from chatd.server.connection import PauseReason
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
 
@@ -253,10 +254,10 @@ class Talking(Chat):
         """Who sends on and on is cut off; in lines it is slowed instead."""
         bo = self.bare("bo")
         self.server.store.eager = False
-        bo.transport.protocol.hold(2)
+        bo.transport.protocol.pause_for(PauseReason.RATE)
         for _ in range(1_001):
             bo.send("@bo: x")
-        bo.transport.protocol.release(2)
+        bo.transport.protocol.resume_after(PauseReason.RATE)
         self.server.store.eager = True
         self.server.store.release()
         self.server.clock.advance(3)

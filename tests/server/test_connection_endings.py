@@ -122,7 +122,7 @@ class Bounds(SynchronousTestCase):
 
     def test_too_many_strangers(self) -> None:
         """The one that has been idle longest goes; new ones are let in."""
-        server = ClassicServer(strangers=3)
+        server = ClassicServer(unauthenticated=3)
         server.client("ann")
         strangers = []
         for _ in range(3):

@@ -26,7 +26,7 @@ class Spoken(Protocol):
         self.ended = False
 
     def connectionMade(self) -> None:
-        self.factory.came(self)
+        self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         self.heard.append(data)
@@ -69,14 +69,14 @@ class Sniffing(SynchronousTestCase):
         """A connection; `protocol` is what has become of it."""
         self.ports += 1
         transport: Any = MemoryTransport(self.ports)
-        starts = [
+        signatures = [
             self.start(first_byte(7), "seven"),
             self.start(_word(b"HELLO "), "hello"),
             self.start(_word(b"HELP"), "help"),
             self.start(_digit, "digit", pause=True),
         ]
         transport.protocol = Sniffer(
-            self.factory, starts, lambda factory: Rejection(factory, b"what?\n", "strange")
+            self.factory, signatures, lambda factory: Rejection(factory, b"what?\n", "strange")
         )
         transport.protocol.makeConnection(transport)
         return transport
@@ -171,5 +171,5 @@ class Sniffing(SynchronousTestCase):
         seen.protocol.readConnectionLost()
         self.assertTrue(seen.disconnecting)
         seen.protocol.connectionLost(Failure(ConnectionDone()))
-        self.factory.forget_deadlines()
+        self.factory.cancel_timers()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -278,7 +278,7 @@ class GrpcAccount:
             if waiting is not None:
                 waiting.callback(append)
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`."""
         self.session = None
         self.notice(sentence)

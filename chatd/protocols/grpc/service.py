@@ -332,7 +332,7 @@ class ChatService:
         self._allowances[peer] = allowance
         while len(self._allowances) > _PERSONS:
             del self._allowances[next(iter(self._allowances))]
-        wait = allowance.spend(1, now)
+        wait = allowance.consume(1, now)
         if wait:
             await asyncio.sleep(wait)
 

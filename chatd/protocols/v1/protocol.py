@@ -115,9 +115,9 @@ class V1Protocol(Connection):
                 self.refuse(message.ref, message.request, message.code, message.reason)
             case Broken():
                 self.refuse(0, 0, "broken", message.reason)
-                self.break_off()
+                self.close_after_error()
             case c.LogOut() | c.DeleteAccount() if self.unanswered:
-                self.put_back(message)
+                self.requeue(message)
             case _:
                 await self._request(message)
 
@@ -267,16 +267,16 @@ class V1Protocol(Connection):
         """See `chatd.realm.ack_session.AckPeer`."""
         self.write(c.Left(room, reason))
 
-    def dismiss(self, code: str, sentence: str) -> None:
+    def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`."""
         self.write(c.Goodbye(code, sentence))
-        super().dismiss(code, sentence)
+        super().session_ended(code, sentence)
 
-    def shut(self) -> None:
+    def close(self) -> None:
         """As inherited; says so to those who have not been told anything else."""
-        if not self.gone and not self._ended and self.session is not None:
+        if not self.disconnected and not self._ending and self.session is not None:
             self.write(c.Goodbye("stopping", "The server is stopping."))
-        super().shut()
+        super().close()
 
     def tell(self, message: c.Message) -> None:
         """Send an event that a client who does not read can do without."""
@@ -286,12 +286,12 @@ class V1Protocol(Connection):
             return
         data = encode(message)
         self._overdraft += len(data)
-        if not self.gone:
+        if not self.disconnected:
             self.transport.write(data)
 
     def write(self, message: c.Message) -> None:
         """Send a message."""
-        if not self.gone:
+        if not self.disconnected:
             self.transport.write(encode(message))
 
     def refuse(self, ref: int, request: int, code: str, sentence: str) -> None:
@@ -316,7 +316,7 @@ class V1Protocol(Connection):
         """See `chatd.realm.session.Peer`."""
         return f"version 1, from {self.peer}"
 
-    def unread(self) -> list[int]:
+    def not_arrived(self) -> list[int]:
         """What has not been acknowledged is known; nothing has to be guessed."""
         return []
 
@@ -324,18 +324,18 @@ class V1Protocol(Connection):
         # Nothing has to be recorded: what is sent counts as read when it is acknowledged.
         await self._caught_up(session)
 
-    def too_slow(self) -> None:
+    def frame_timed_out(self) -> None:
         """See `Connection`."""
         time = self.factory.limits.frame_time
         self.refuse(
             0, 0, "too-slow", f"unfinished frame: the rest of it did not come within {time:g} s"
         )
-        self.break_off()
+        self.close_after_error()
 
-    def look_alive(self) -> bool:
+    def is_alive(self) -> bool:
         """See `Connection`: a silent client is asked, then given up."""
-        if self.heard:
-            self.heard = self._asked = False
+        if self.received_data:
+            self.received_data = self._asked = False
         elif self._asked:
             return False
         else:

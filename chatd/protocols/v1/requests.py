@@ -149,7 +149,7 @@ async def _delete_account(peer: V1Protocol, message: c.DeleteAccount) -> c.Messa
     await _check_password(peer, session.name, message.password)
     await peer.realm.delete(session)
     peer.session = None
-    peer.log_offline(session)
+    peer.log_session_end(session)
     return c.Done(message.ref)
 
 
@@ -158,7 +158,7 @@ async def _find_accounts(peer: V1Protocol, message: c.FindAccounts) -> c.Message
     names, more = await peer.realm.accounts.find_accounts(
         message.pattern, message.after, max(1, message.limit)
     )
-    peer.spend(len(names) / _NAMES_A_COMMAND)
+    peer.charge(len(names) / _NAMES_A_COMMAND)
     return c.Names(message.ref, names, more)
 
 
@@ -185,7 +185,7 @@ async def _mark_read(peer: V1Protocol, message: c.MarkRead) -> c.Message:
 @_carries_out(c.GetReceipts)
 async def _get_receipts(peer: V1Protocol, message: c.GetReceipts) -> c.Message:
     found = await peer.realm.receipts.states(_session(peer), message.log, message.seqs)
-    peer.spend(len(message.seqs) / 10)
+    peer.charge(len(message.seqs) / 10)
     return c.Receipts(message.ref, message.log, [c.ReceiptState(*state) for state in found])
 
 
@@ -216,7 +216,7 @@ async def _history(peer: V1Protocol, message: c.History) -> c.Message:
     entries, more = await peer.realm.history.page(
         _session(peer), message.log, message.after, message.before, message.limit
     )
-    peer.spend(len(entries) / 10)
+    peer.charge(len(entries) / 10)
     return c.Page(
         message.ref,
         message.log,
@@ -315,7 +315,7 @@ async def _find_rooms(peer: V1Protocol, message: c.FindRooms) -> c.Message:
     name = _session(peer).name
     limit = max(1, min(message.limit, _ROOMS_A_PAGE))
     rooms, more, last = await peer.realm.find_rooms(name, message.pattern, message.after, limit)
-    peer.spend(len(rooms) / 10)
+    peer.charge(len(rooms) / 10)
     return c.Rooms(message.ref, [room_info(room, name) for room in rooms], more, last)
 
 
@@ -324,7 +324,7 @@ async def _find_members(peer: V1Protocol, message: c.FindMembers) -> c.Message:
     members, more = await peer.realm.rooms.members(
         _session(peer).name, message.room, message.after, max(1, message.limit)
     )
-    peer.spend(len(members) / _NAMES_A_COMMAND)
+    peer.charge(len(members) / _NAMES_A_COMMAND)
     return c.Members(message.ref, [c.Member(*member) for member in members], more)
 
 
@@ -348,7 +348,7 @@ async def _set_presence(peer: V1Protocol, message: c.SetPresence) -> c.Message:
 @_carries_out(c.Who)
 async def _who(peer: V1Protocol, message: c.Who) -> c.Message:
     states = await peer.realm.presence.find(_session(peer), message.names, message.watch)
-    peer.spend(len(states) / 10)
+    peer.charge(len(states) / 10)
     return c.People(
         message.ref,
         [c.Person(state.name, state.status, state.text, state.seen) for state in states],
@@ -374,7 +374,7 @@ async def _get_blocked(peer: V1Protocol, message: c.GetBlocked) -> c.Message:
 
 @_carries_out(c.Report)
 async def _report(peer: V1Protocol, message: c.Report) -> c.Message:
-    peer.spend(_REPORT)
+    peer.charge(_REPORT)
     await peer.realm.reports.report(
         _session(peer), message.name, message.reason, message.log, message.seq
     )
