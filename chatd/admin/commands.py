@@ -98,7 +98,7 @@ class Users(Command, name="users", help="List accounts."):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        items = daemon.items(c.Users(self["pattern"], limit=1000))
+        items = daemon.items(c.ListAccounts(self["pattern"], limit=1000))
 
         def row(user: Item) -> Sequence[object]:
             return (
@@ -120,7 +120,7 @@ class Sessions(Command, name="sessions", help="List who is logged in."):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        items = daemon.items(c.Sessions(self["name"], limit=1000))
+        items = daemon.items(c.ListSessions(self["name"], limit=1000))
 
         def row(session: Item) -> Sequence[object]:
             return session["name"], moment(session["since"]), session["about"]
@@ -128,8 +128,10 @@ class Sessions(Command, name="sessions", help="List who is logged in."):
         output.table(items, ("NAME", "SINCE", "ABOUT"), row)
 
 
-class Kick(Command, name="kick", help="End all sessions of an account; it may log in again."):
-    """Kick."""
+class EndSessions(
+    Command, name="end-sessions", help="End all sessions of an account; it may log in again."
+):
+    """End sessions."""
 
     synopsis = "NAME [SENTENCE] [--json]"
     takes = {"name": None, "sentence": ""}
@@ -140,7 +142,7 @@ class Kick(Command, name="kick", help="End all sessions of an account; it may lo
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        answer = daemon.ask(c.Kick(self["name"], self["sentence"]))
+        answer = daemon.ask(c.EndSessions(self["name"], self["sentence"]))
         output.answer(answer, f"Sessions of {self['name']} ended: {answer['sessions']}")
 
 
@@ -169,7 +171,7 @@ class ResetPassword(Command, name="reset-password", help="Give an account anothe
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
         password = None if self["open"] else self._password()
-        answer = daemon.ask(c.ResetPassword(self["name"], password))
+        answer = daemon.ask(c.SetPassword(self["name"], password))
         name = answer["name"]
         now = "can be used by anyone" if self["open"] else "has a new password"
         output.answer(answer, f"{name} {now}; its sessions have ended")
@@ -205,7 +207,7 @@ class Delete(Command, name="delete", help="Delete an account with its inbox."):
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
         self.confirm(f"Delete the account {self['name']} with its inbox?")
-        answer = daemon.ask(c.Delete(self["name"]))
+        answer = daemon.ask(c.DeleteAccount(self["name"]))
         output.answer(answer, f"Deleted: {answer['name']}")
 
 
@@ -217,7 +219,7 @@ class Rooms(Command, name="rooms", help="List rooms, private ones as well."):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        items = daemon.items(c.Rooms(self["pattern"], limit=1000))
+        items = daemon.items(c.ListRooms(self["pattern"], limit=1000))
 
         def row(room: Item) -> Sequence[object]:
             return (
@@ -260,7 +262,7 @@ class Reports(Command, name="reports", help="Show what users have reported, olde
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        items = daemon.items(c.Reports(self["after"], limit=1000))
+        items = daemon.items(c.ListReports(self["after"], limit=1000))
 
         def paragraph(report: Item) -> Sequence[str]:
             heading = f"{report['seq']}  {moment(report['time'])}  {report['sender']} reports"
@@ -295,7 +297,7 @@ class Invite(
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        answer = daemon.ask(c.Invite(self["uses"], self["seconds"], self["note"]))
+        answer = daemon.ask(c.CreateInviteToken(self["uses"], self["seconds"], self["note"]))
         output.answer(answer, answer["token"])
         uses = "one account" if self["uses"] == 1 else f"{self['uses']} accounts"
         until = "without end" if answer["expires"] is None else f"until {moment(answer['expires'])}"
@@ -323,7 +325,7 @@ class Invites(Command, name="invites", help="List invites; their tokens are not 
                 invite["note"],
             )
 
-        items = daemon.ask(c.Invites())["items"]
+        items = daemon.ask(c.ListInviteTokens())["items"]
         output.table(items, ("INVITE", "MADE", "EXPIRES", "USES LEFT", "NOTE"), row)
 
 
@@ -335,7 +337,7 @@ class Revoke(Command, name="revoke", help="Take back an invite."):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        answer = daemon.ask(c.Revoke(self["invite"]))
+        answer = daemon.ask(c.RevokeInviteToken(self["invite"]))
         output.answer(answer, f"Revoked: {answer['key'][:_SHOWN]}")
 
 
@@ -346,7 +348,7 @@ class Stats(Command, name="stats", help="Show some numbers about the daemon."):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `Command`."""
-        answer = daemon.ask(c.Stats())
+        answer = daemon.ask(c.GetStatistics())
         lines = {
             "version": answer["version"],
             "started": moment(answer["started"]),

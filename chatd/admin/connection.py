@@ -10,7 +10,15 @@ from typing import Any
 
 import msgspec
 
-from chatd.codecs.admin import Reports, Request, Rooms, Sessions, Users, decode_answer, encode
+from chatd.codecs.admin import (
+    ListAccounts,
+    ListReports,
+    ListRooms,
+    ListSessions,
+    Request,
+    decode_answer,
+    encode,
+)
 from chatd.core.errors import ChatdError
 
 _CONNECT_SECONDS = 10.0
@@ -80,7 +88,9 @@ class Daemon:
             raise RequestRefused(str(answer.get("sentence", "the daemon refused it")))
         return answer
 
-    def items(self, request: Users | Sessions | Rooms | Reports) -> Iterator[dict[str, Any]]:
+    def items(
+        self, request: ListAccounts | ListSessions | ListRooms | ListReports
+    ) -> Iterator[dict[str, Any]]:
         """All items of a listing, page by page. Raises as `ask`."""
         more = True
         while more:

@@ -1,16 +1,17 @@
-"""The language of the admin socket: one JSON object a line, both ways.
+"""The codec of the admin socket: one JSON object a line, in both directions.
 
-A request has a `command`, the name of one of the classes below in lower case with hyphens, and its
-fields. Requests are carried out and answered in order: ``{"ok": true, ...}`` with the fields named
-with the request, or ``{"ok": false, "code": ..., "sentence": ...}``. Times are milliseconds since
-1970 (UTC).
+A request has a `command`, which is the tag of one of the classes below, and the fields of that
+class. Requests are carried out and answered in order: ``{"ok": true, ...}`` with the fields that
+the request's class names, or ``{"ok": false, "code": ..., "sentence": ...}``. Times are
+milliseconds since 1970 (UTC).
 
-Listings come in pages: `limit` items at most, about, from the first after `after` on. The answer
-has `items`, `more`, and `last`, which is the `after` to ask on with.
+A listing comes in pages: about `limit` items at most, from the first after `after` on. The answer
+has `items`, `more` (whether another page may follow) and `last`, the `after` of the next page.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -18,47 +19,43 @@ from msgspec import Meta
 
 from chatd.core.errors import BadRequest
 
-LINE = 16_384
-"""bytes that a line may have which is sent to the daemon"""
+MAX_LINE = 16_384
+"""the most bytes of a line that is sent to the daemon"""
 
-Count = Annotated[int, Meta(ge=1, le=1000)]
-
-
-def _tag(name: str) -> str:
-    return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")
+PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 
-class Request(msgspec.Struct, tag_field="command", tag=_tag, forbid_unknown_fields=True):
-    """What all requests are."""
+class Request(msgspec.Struct, tag_field="command", forbid_unknown_fields=True):
+    """The base class of all requests."""
 
 
-class Users(Request):
+class ListAccounts(Request, tag="users"):
     """Accounts whose names match a glob. Items: `name`, `created`, `open` (it has no password),
-    `sessions` (how many), `seen` (when it last was; 0: not known)."""
+    `sessions` (their number), `seen` (when it was last online; 0: unknown)."""
 
     pattern: str = "*"
     after: str = ""
-    limit: Count = 100
+    limit: PageSize = 100
 
 
-class Sessions(Request):
-    """Those of one account, or all. Items: `name`, `since`, `about` (protocol and address). A page
-    has all sessions of an account or none."""
+class ListSessions(Request, tag="sessions"):
+    """The sessions of an account, or of all accounts. Items: `name`, `since`, `about` (protocol and
+    address). A page has all sessions of an account or none."""
 
     name: str = ""
     after: str = ""
-    limit: Count = 100
+    limit: PageSize = 100
 
 
-class Kick(Request):
-    """End all sessions of an account; `sentence` is told to them. Answer: `sessions`, how many they
-    were."""
+class EndSessions(Request, tag="end-sessions"):
+    """End all sessions of an account; `sentence` is the reason that they are given. Answer:
+    `sessions`, the number of sessions that were ended."""
 
     name: str
     sentence: str = ""
 
 
-class ResetPassword(Request):
+class SetPassword(Request, tag="reset-password"):
     """Give an account another password, or none (null): then it is open. Its sessions are ended.
     Answer: `name`."""
 
@@ -66,44 +63,44 @@ class ResetPassword(Request):
     password: str | None
 
 
-class SetCertificates(Request):
-    """Let certificates log in to an account by TLS, by their SHA-256 fingerprints in hexadecimal
-    digits, and no others. Answer: `name`."""
+class SetCertificates(Request, tag="set-certificates"):
+    """Let these TLS certificates, and no others, log in to an account. They are given by their
+    SHA-256 fingerprints in hexadecimal digits. Answer: `name`."""
 
     name: str
     fingerprints: list[str]
 
 
-class Delete(Request):
-    """Delete an account with its inbox. Answer: `name`."""
+class DeleteAccount(Request, tag="delete"):
+    """Delete an account with its mailbox. Answer: `name`."""
 
     name: str
 
 
-class Rooms(Request):
+class ListRooms(Request, tag="rooms"):
     """Rooms, private ones as well, whose names match a glob. Items: `room`, `created`, `topic`,
-    `private`, `owner`, `members` (how many)."""
+    `private`, `owner`, `members` (their number)."""
 
     pattern: str = "*"
     after: str = ""
-    limit: Count = 100
+    limit: PageSize = 100
 
 
-class DeleteRoom(Request):
+class DeleteRoom(Request, tag="delete-room"):
     """Delete a room with its history. Answer: `room`."""
 
     room: str
 
 
-class Reports(Request):
-    """What users have told the operators, oldest first. Items: `seq`, `time`, `sender`, `body`."""
+class ListReports(Request, tag="reports"):
+    """Reports of users, oldest first. Items: `seq`, `time`, `sender`, `body`."""
 
     after: Annotated[int, Meta(ge=0, lt=2**53)] = 0
-    limit: Count = 100
+    limit: PageSize = 100
 
 
-class Invite(Request):
-    """Make an invite token, good for so many accounts, for so many seconds (null: for ever).
+class CreateInviteToken(Request, tag="invite"):
+    """Create an invite token for `uses` accounts, valid for so many seconds (null: for ever).
     Answer: `token`, `key` (its hash), `expires` (or null)."""
 
     uses: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
@@ -111,65 +108,71 @@ class Invite(Request):
     note: Annotated[str, Meta(max_length=500)] = ""
 
 
-class Invites(Request):
-    """All invites. Items: `key`, `created`, `expires` (or null), `uses` (that are left), `note`."""
+class ListInviteTokens(Request, tag="invites"):
+    """All invite tokens. Answer: `items`, each with `key`, `created`, `expires` (or null), `uses`
+    (those that are left), `note`."""
 
 
-class Revoke(Request):
-    """Forget an invite, named by its token or the beginning of its key. Answer: `key`."""
+class RevokeInviteToken(Request, tag="revoke"):
+    """Delete an invite token, given as the token or the beginning of its key. Answer: `key`."""
 
     invite: Annotated[str, Meta(min_length=1)]
 
 
-class Stats(Request):
-    """What there is. Answer: `version`, `started`, `accounts`, `rooms`, and `counts`, numbers by
-    name."""
+class GetStatistics(Request, tag="stats"):
+    """Statistics of the daemon. Answer: `version`, `started`, `accounts`, `rooms`, and `counts`, an
+    object of further counts by name."""
 
 
-class Backup(Request):
-    """Write a copy of the whole store, as of one moment, to a file that is not there yet; its path
-    is absolute. Answer: `path`."""
+class Backup(Request, tag="backup"):
+    """Write a copy of the whole store, as of one moment, to a new file; the path is absolute.
+    Answer: `path`."""
 
     path: Annotated[str, Meta(min_length=1)]
 
 
 AnyRequest: TypeAlias = (
-    Users
-    | Sessions
-    | Kick
-    | ResetPassword
+    ListAccounts
+    | ListSessions
+    | EndSessions
+    | SetPassword
     | SetCertificates
-    | Delete
-    | Rooms
+    | DeleteAccount
+    | ListRooms
     | DeleteRoom
-    | Reports
-    | Invite
-    | Invites
-    | Revoke
-    | Stats
+    | ListReports
+    | CreateInviteToken
+    | ListInviteTokens
+    | RevokeInviteToken
+    | GetStatistics
     | Backup
 )
 
-_requests: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
-_answers = msgspec.json.Decoder(dict[str, Any])
+_request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
+_answer_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def encode(message: Request | dict[str, Any]) -> bytes:
+def encode(message: Request | Mapping[str, object]) -> bytes:
     """A request or an answer as a line, with its end."""
     return msgspec.json.encode(message) + b"\n"
+
+
+def command(request: Request) -> str:
+    """The name of a request's command."""
+    return str(request.__struct_config__.tag)
 
 
 def decode_request(line: bytes) -> AnyRequest:
     """The request in a line. Raises `BadRequest`."""
     try:
-        return _requests.decode(line)
+        return _request_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"no request: {error}") from None
+        raise BadRequest(f"not a request: {error}") from None
 
 
 def decode_answer(line: bytes) -> dict[str, Any]:
     """The answer in a line. Raises `BadRequest`."""
     try:
-        return _answers.decode(line)
+        return _answer_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadRequest(f"no answer: {error}") from None
+        raise BadRequest(f"not an answer: {error}") from None

@@ -30,9 +30,10 @@ from chatd.core.errors import CertificateUnusable, Refused, SocketUnusable, Stor
 from chatd.core.limits import Limits, Retention
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import Listener, why_not_listening
-from chatd.protocols.admin import AdminFactory, Administration
+from chatd.protocols.admin import AdminFactory
 from chatd.protocols.doors import PORT_PROTOCOLS, SPOKEN, MainPort
 from chatd.realm.accounts import ACCOUNT
+from chatd.realm.operations import Operations
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.realm.realm import Realm
 from chatd.realm.retention import Trimming
@@ -184,8 +185,8 @@ class Daemon(MultiService):
             listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.admin: AdminListener | None = None
         if options["admin"] is not None:
-            administration = Administration(self._realm, self._passwords)
-            self.admin = AdminListener(reactor, options["admin"], AdminFactory(administration))
+            operations = Operations(self._realm, self._passwords.hash)
+            self.admin = AdminListener(reactor, options["admin"], AdminFactory(operations))
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:

@@ -101,10 +101,12 @@ class Commands(_Administered):
 
     def test_kicking(self) -> None:
         """The connection is closed; the account may log in again."""
-        self.assertEqual(self.json("kick", "ANN", "that", "is", "enough"), [{"sessions": 1}])
+        self.assertEqual(
+            self.json("end-sessions", "ANN", "that", "is", "enough"), [{"sessions": 1}]
+        )
         self.ann.rest()
         SocketClient(self, self.running).login("Ann", "secret")
-        self.assertIn("no account", self.failed(REFUSED, "kick", "nobody"))
+        self.assertIn("no account", self.failed(REFUSED, "end-sessions", "nobody"))
 
     def test_passwords(self) -> None:
         """By standard input, by a file, or none; the old one is worth nothing then."""
@@ -303,7 +305,7 @@ class Sockets(_Administered):
         for path, words in (
             ("x" * 120, "too long"),
             ("none/socket", "there is no folder"),
-            ("file", "there is a file of that name"),
+            ("file", "there is a file with this name"),
             ("", "an admin socket is a path, or none"),
         ):
             self.refused("--port=0", f"--admin={path}", words=words)
@@ -377,7 +379,15 @@ class Usage(_Administered):
         """Of the program and of each command, without a daemon."""
         text = self.done("--help")
         for name in (
-            *("users", "sessions", "kick", "reset-password", "delete", "rooms", "delete-room"),
+            *(
+                "users",
+                "sessions",
+                "end-sessions",
+                "reset-password",
+                "delete",
+                "rooms",
+                "delete-room",
+            ),
             *("reports", "invite", "invites", "revoke", "stats", "backup"),
         ):
             self.assertIn(f" {name} ", text)
@@ -389,8 +399,8 @@ class Usage(_Administered):
         for words in (
             [],
             ["fly"],
-            ["kick"],
-            ["kick", ""],
+            ["end-sessions"],
+            ["end-sessions", ""],
             ["users", "a", "b"],
             ["stats", "--fast"],
             ["--admin"],
@@ -472,7 +482,7 @@ class Users(_Administered):
         self.assertIn("ann reports\n    bob: rude\\x1b[2J\n", shown)
         (report,) = self.json("reports")
         self.assertEqual(self.done("reports", "--after", str(report["seq"])), "")
-        self.done("kick", "ann", "Enough of it.")
+        self.done("end-sessions", "ann", "Enough of it.")
         said = peer.next()
         self.assertEqual((said.code, said.sentence), ("kicked", "Enough of it."))
         peer = Peer(self, running)

@@ -1,0 +1,306 @@
+"""What operators may ask of a running daemon: plain records in and out.
+
+The admin socket uses it; so can every other interface for operators. Nothing here checks who asks:
+the caller decides that. Times are milliseconds since 1970 (UTC).
+
+A listing comes in pages: at most `limit` items, from the first after `after` on. `Page.last` is the
+`after` of the next page.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from chatd.core.errors import BadRequest
+from chatd.core.names import is_room, mailbox_log
+from chatd.realm import registration
+from chatd.realm.accounts import ACCOUNT, decoded, fingerprints
+from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.mailbox import READING, ReadState
+from chatd.realm.permissions import check_open_accounts
+from chatd.realm.realm import Realm
+from chatd.realm.reports import REPORTS
+from chatd.realm.room import ROOM
+from chatd.realm.tasks import gather
+from chatd.stores import Document
+
+Item = TypeVar("Item")
+Position = TypeVar("Position", str, int)
+
+_SESSIONS_ENDED = "An operator has ended this session."
+
+
+class Page(msgspec.Struct, Generic[Item, Position], frozen=True):
+    """A part of a listing: `more` is whether another page may follow, `last` where it begins."""
+
+    items: list[Item]
+    more: bool
+    last: Position
+
+
+class AccountInfo(msgspec.Struct, frozen=True):
+    """An account: when it was created, whether it is open (has no password), the number of its
+    sessions, and when it was last seen (0: unknown; now, while it has a session)."""
+
+    name: str
+    created: int
+    open: bool
+    sessions: int
+    seen: int
+
+
+class SessionInfo(msgspec.Struct, frozen=True):
+    """A session: its account, when it began, and its protocol and address as text."""
+
+    name: str
+    since: int
+    about: str
+
+
+class RoomInfo(msgspec.Struct, frozen=True):
+    """A room: `owner` is empty if it has none, `members` is their number."""
+
+    room: str
+    created: int
+    topic: str
+    private: bool
+    owner: str
+    members: int
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A report that a user sent to the operators; `seq` is its number."""
+
+    seq: int
+    time: int
+    sender: str
+    body: str
+
+
+class InviteTokenInfo(msgspec.Struct, frozen=True):
+    """A stored invite token: `key` is its hash, `expires` is None if it does not expire, `uses` is
+    the number of accounts that can still be created with it."""
+
+    key: str
+    created: int
+    expires: int | None
+    uses: int
+    note: str
+
+
+class NewInviteToken(msgspec.Struct, frozen=True):
+    """An invite token that was just created; the store keeps `key`, its hash, and not `token`."""
+
+    token: str
+    key: str
+    expires: int | None
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """Counts of a running daemon, and when it started."""
+
+    started: int
+    accounts: int
+    rooms: int
+    sessions: int
+    accounts_online: int
+    auto_ack_sessions: int
+    """sessions of protocols whose clients cannot acknowledge"""
+    rooms_in_memory: int
+    store_backlog: int
+    """bytes of text that the store has accepted and not yet committed"""
+
+
+class Operations:
+    """Everything that operators may ask of one daemon."""
+
+    def __init__(self, realm: Realm, hash_password: Callable[[str], Awaitable[str]]) -> None:
+        """`hash_password` returns the hash of a password in PHC string format."""
+        self._realm = realm
+        self._store = realm.store
+        self._hash_password = hash_password
+        self._started = realm.now()
+
+    # Accounts and sessions
+
+    async def accounts(self, pattern: str, after: str, limit: int) -> Page[AccountInfo, str]:
+        """Accounts whose names match a glob, in alphabetical order. Raises `PatternTooLong`."""
+        self._realm.accounts.check_pattern(pattern)
+        names = await self._store.page(ACCOUNT, pattern, after, limit)
+        # All reads are in the queue before the first is awaited: one turn of the store.
+        documents = await gather(
+            *(self._store.get(ACCOUNT, name) for name in names),
+            *(self._store.get(READING, mailbox_log(name)) for name in names),
+        )
+        accounts, read_states = documents[: len(names)], documents[len(names) :]
+        items = [
+            self._account_info(name, account, read_state)
+            for name, account, read_state in zip(names, accounts, read_states, strict=True)
+            # None: it was deleted after the page was read.
+            if account is not None
+        ]
+        return Page(items, len(names) == limit, names[-1] if names else after)
+
+    def _account_info(
+        self, name: str, document: Document, stored_read_state: Document | None
+    ) -> AccountInfo:
+        account = decoded(document)
+        mailbox = self._realm.mailbox(name)
+        if mailbox is not None and mailbox.loaded:
+            read_state = mailbox.read_state
+        elif stored_read_state is not None:
+            read_state = msgspec.msgpack.decode(stored_read_state.body, type=ReadState)
+        else:
+            read_state = ReadState()
+        sessions = 0 if mailbox is None else len(mailbox.sessions)
+        seen = self._realm.now() if sessions else read_state.seen
+        return AccountInfo(name, account.created, account.password is None, sessions, seen)
+
+    async def sessions(self, name: str, after: str, limit: int) -> Page[SessionInfo, str]:
+        """The sessions of an account, or of all accounts (an empty name), by account.
+
+        A page has all sessions of an account or none, so it may have more than `limit` items.
+        Raises `UnknownAccount`.
+        """
+        key = name.lower()
+        if key:
+            await self._realm.accounts.display_name(key)
+        sessions = sorted(
+            (session.name.lower(), session.since, session.name, session.peer.about)
+            for session in self._realm.sessions()
+            if session.name.lower() > after and key in ("", session.name.lower())
+        )
+        items: list[SessionInfo] = []
+        last = after
+        for account, since, display_name, about in sessions:
+            if account != last and len(items) >= limit:
+                return Page(items, True, last)
+            items.append(SessionInfo(display_name, since, about))
+            last = account
+        return Page(items, False, last)
+
+    async def end_sessions(self, name: str, sentence: str = "") -> int:
+        """End all sessions of an account and return their number; `sentence` is the reason that
+        they are given. Raises `UnknownAccount`."""
+        name = await self._realm.accounts.display_name(name)
+        return await self._realm.end_sessions(name, "kicked", sentence or _SESSIONS_ENDED)
+
+    async def set_password(self, name: str, password: str | None) -> str:
+        """Give an account another password, or none (it becomes open), and end its sessions.
+
+        Returns the account's name as first written. Raises `UnknownAccount`, `BadRequest` if the
+        password is empty, `OpenAccountsForbidden`, and what `hash_password` raises.
+        """
+        name = await self._realm.accounts.display_name(name)
+        hashed = None
+        if password is None:
+            check_open_accounts(self._realm.policy)
+        elif not password:
+            raise BadRequest("a password has at least one character")
+        else:
+            hashed = await self._hash_password(password)
+        await self._realm.set_password(name, hashed)
+        return name
+
+    async def set_certificates(self, name: str, certificates: Sequence[str]) -> str:
+        """Let these TLS certificates, and no others, log in to an account.
+
+        Certificates are given by their SHA-256 fingerprints in hexadecimal digits. Returns the
+        account's name as first written. Raises `UnknownAccount`, `FingerprintInvalid`,
+        `LimitReached`, `Conflict`.
+        """
+        name = await self._realm.accounts.display_name(name)
+        await self._realm.accounts.set_certificates(name, fingerprints(certificates))
+        return name
+
+    async def delete_account(self, name: str) -> str:
+        """Delete an account with its mailbox, and end its sessions. Returns its name as first
+        written. Raises `UnknownAccount`."""
+        name = await self._realm.accounts.display_name(name)
+        await self._realm.delete_account(name)
+        return name
+
+    # Rooms
+
+    async def rooms(self, pattern: str, after: str, limit: int) -> Page[RoomInfo, str]:
+        """Rooms, private ones as well, whose names match a glob, in alphabetical order. Raises
+        `PatternTooLong`."""
+        rooms, more, last = await self._realm.find_rooms(None, pattern, after, limit)
+        items = [
+            RoomInfo(
+                room=room.name,
+                created=room.record.created,
+                topic=room.record.topic,
+                private=room.record.private,
+                owner=room.record.members.get(room.record.owner, ""),
+                members=len(room.record.members),
+            )
+            for room in rooms
+        ]
+        return Page(items, more, last)
+
+    async def delete_room(self, room: str) -> str:
+        """Delete a room with its history. Returns its name as first written. Raises
+        `UnknownRoom`."""
+        name = (await self._realm.rooms.room(room)).name
+        await self._realm.rooms.delete_by_operator(name)
+        return name
+
+    async def reports(self, after: int, limit: int) -> Page[Report, int]:
+        """Reports of users, oldest first."""
+        entries = await self._store.read(REPORTS, after, limit)
+        items = [Report(entry.seq, entry.time, entry.sender, entry.body) for entry in entries]
+        return Page(items, bool(entries), entries[-1].seq if entries else after)
+
+    # Invite tokens
+
+    async def create_invite_token(
+        self, uses: int, seconds: int | None, note: str
+    ) -> NewInviteToken:
+        """Create a token for `uses` accounts, valid for so many seconds (None: for ever)."""
+        now = self._realm.now()
+        expires = None if seconds is None else now + seconds * 1000
+        token = await registration.make(self._store, now, uses, expires, note)
+        return NewInviteToken(token, registration.hashed(token), expires)
+
+    async def invite_tokens(self) -> list[InviteTokenInfo]:
+        """All invite tokens in order of creation, including used and expired ones."""
+        return [
+            InviteTokenInfo(key, token.created, token.expires, token.uses, token.note)
+            for key, token in await registration.listing(self._store)
+        ]
+
+    async def revoke_invite_token(self, token_or_key: str) -> str:
+        """Delete an invite token, given as the token or the beginning of its key. Returns the key.
+        Raises `InviteInvalid` unless exactly one matches."""
+        return await registration.revoke(self._store, token_or_key)
+
+    # The daemon
+
+    async def statistics(self) -> Statistics:
+        """Counts of accounts, rooms, sessions and work in progress."""
+        accounts, rooms = await gather(self._store.list(ACCOUNT), self._store.list(ROOM))
+        sessions = self._realm.sessions()
+        return Statistics(
+            started=self._started,
+            accounts=len(accounts),
+            rooms=len(rooms),
+            sessions=len(sessions),
+            accounts_online=len({session.name for session in sessions}),
+            auto_ack_sessions=sum(isinstance(session, AutoAckSession) for session in sessions),
+            rooms_in_memory=sum(map(is_room, self._realm.delivery.live_logs)),
+            store_backlog=self._store.backlog,
+        )
+
+    async def backup(self, path: str) -> None:
+        """Write a copy of the whole store, as of one moment, to a new file. Raises `BadRequest`
+        unless the path is absolute, `BackupFailed`."""
+        if not os.path.isabs(path):
+            raise BadRequest(
+                "the path of a backup must be absolute: the daemon may run in another directory"
+            )
+        await self._store.backup(path)

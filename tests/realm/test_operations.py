@@ -1,0 +1,310 @@
+"""What operators may ask: records in and out, pages, and refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.errors import (
+    BackupFailed,
+    BadRequest,
+    Busy,
+    FingerprintInvalid,
+    InviteInvalid,
+    OpenAccountsForbidden,
+    PatternTooLong,
+    UnknownAccount,
+    UnknownRoom,
+)
+from chatd.realm.operations import (
+    AccountInfo,
+    InviteTokenInfo,
+    NewInviteToken,
+    Operations,
+    Page,
+    Report,
+    RoomInfo,
+    SessionInfo,
+    Statistics,
+)
+from chatd.realm.permissions import Policy
+from tests.doubles.realm import RealmHarness
+
+FINGERPRINT = "ab" * 32
+"""a well-formed fingerprint"""
+
+
+class OperationsCase(SynchronousTestCase):
+    """A realm with the accounts Ann and bob, both open, and its operations."""
+
+    def setUp(self) -> None:
+        self.harness = RealmHarness()
+        self.harness.register("Ann", "bob")
+        self.harness.run(self.harness.realm.start())
+        self.now = 0
+        self.harness.realm.now = lambda: self.now
+        self.hashed: list[str] = []
+        self.operations = Operations(self.harness.realm, self.hash_password)
+
+    async def hash_password(self, password: str) -> str:
+        """A hash by which the test can tell the password."""
+        self.hashed.append(password)
+        return f"hash of {password}"
+
+    def result(self, operation: Awaitable[Any]) -> Any:
+        """The result of an operation."""
+        return self.harness.run(operation)  # type: ignore[arg-type]
+
+    def refused(self, error: type[Exception], operation: Awaitable[Any]) -> str:
+        """The sentence with which an operation is refused."""
+        return str(self.assertRaises(error, self.result, operation))
+
+
+class AccountOperations(OperationsCase):
+    """Accounts and their sessions."""
+
+    def account(self, name: str) -> Any:
+        """The stored account."""
+        _, account = self.harness.run(self.harness.realm.accounts.account(name))
+        return account
+
+    def test_accounts_are_listed_in_alphabetical_order(self) -> None:
+        """A page that is not full ends the listing."""
+        self.assertEqual(
+            self.result(self.operations.accounts("*", "", 10)),
+            Page(
+                [AccountInfo("Ann", 0, True, 0, 0), AccountInfo("bob", 0, True, 0, 0)],
+                False,
+                "bob",
+            ),
+        )
+
+    def test_an_account_with_a_session_was_last_seen_now(self) -> None:
+        """Afterwards its `seen` is when its last session ended."""
+        self.harness.login("Ann")
+        self.now = 7
+        (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
+        self.assertEqual((ann.sessions, ann.seen), (1, 7))
+        self.harness.logout("Ann")
+        self.now = 9
+        (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
+        self.assertEqual((ann.sessions, ann.seen), (0, 7))
+        self.harness.runner.clock.advance(60)
+        self.harness.settle()
+        self.assertIsNone(self.harness.realm.mailbox("Ann"))
+        (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
+        self.assertEqual((ann.sessions, ann.seen), (0, 7))
+
+    def test_pages_of_accounts_follow_each_other(self) -> None:
+        """A full page says that there may be more, and from which name on."""
+        names = []
+        page = Page[AccountInfo, str]([], True, "")
+        while page.more:
+            page = self.result(self.operations.accounts("*", page.last, 1))
+            names += [account.name for account in page.items]
+        self.assertEqual(names, ["Ann", "bob"])
+        self.assertEqual(page.last, "bob")
+
+    def test_a_long_pattern_is_refused(self) -> None:
+        """For accounts and for rooms."""
+        self.refused(PatternTooLong, self.operations.accounts("*" * 1000, "", 1))
+        self.refused(PatternTooLong, self.operations.rooms("*" * 1000, "", 1))
+
+    def test_all_sessions_of_an_account_are_on_one_page(self) -> None:
+        """Even if they are more than the limit."""
+        for _ in range(3):
+            self.harness.follow("Ann", {})
+        self.harness.follow("bob", {})
+        page = self.result(self.operations.sessions("", "", 1))
+        self.assertEqual(page, Page([SessionInfo("Ann", 0, "a test")] * 3, True, "ann"))
+        page = self.result(self.operations.sessions("", page.last, 1))
+        self.assertEqual(page, Page([SessionInfo("bob", 0, "a test")], False, "bob"))
+        self.assertEqual(self.result(self.operations.sessions("", page.last, 1)).items, [])
+
+    def test_sessions_of_one_account(self) -> None:
+        """In any spelling of its name; an unknown account is refused."""
+        self.harness.login("Ann")
+        self.harness.login("bob")
+        page = self.result(self.operations.sessions("ANN", "", 10))
+        self.assertEqual([session.name for session in page.items], ["Ann"])
+        self.refused(UnknownAccount, self.operations.sessions("eve", "", 10))
+
+    def test_ending_sessions_gives_their_number_and_the_reason(self) -> None:
+        """The account may log in again."""
+        reader = self.harness.login("Ann")
+        _, follower = self.harness.follow("Ann", {})
+        reasons: list[tuple[str, str]] = []
+        self.patch(
+            follower, "session_ended", lambda code, sentence: reasons.append((code, sentence))
+        )
+        self.assertEqual(self.result(self.operations.end_sessions("ann", "Enough.")), 2)
+        self.assertEqual((reader.dismissed, reasons), ("kicked", [("kicked", "Enough.")]))
+        self.assertEqual(self.result(self.operations.end_sessions("ann")), 0)
+        self.harness.login("Ann")
+        self.refused(UnknownAccount, self.operations.end_sessions("eve"))
+
+    def test_a_new_password_is_hashed_and_ends_the_sessions(self) -> None:
+        """What is stored is what the hash function gave."""
+        reader = self.harness.login("Ann")
+        self.assertEqual(self.result(self.operations.set_password("ANN", "new")), "Ann")
+        self.assertEqual(self.account("ann").password, "hash of new")
+        self.assertEqual(reader.dismissed, "password-changed")
+
+    def test_an_account_can_become_open(self) -> None:
+        """Unless open accounts are forbidden; nothing is hashed for that."""
+        self.result(self.operations.set_password("ann", "new"))
+        self.assertEqual(self.result(self.operations.set_password("ann", None)), "Ann")
+        self.assertIsNone(self.account("ann").password)
+        self.harness.realm.policy = Policy("open", open_accounts=False)
+        self.refused(OpenAccountsForbidden, self.operations.set_password("ann", None))
+        self.assertEqual(self.hashed, ["new"])
+
+    def test_no_password_is_hashed_for_a_request_that_is_refused(self) -> None:
+        """An unknown account, an empty password."""
+        self.refused(UnknownAccount, self.operations.set_password("eve", "new"))
+        self.refused(BadRequest, self.operations.set_password("ann", ""))
+        self.assertEqual(self.hashed, [])
+
+    def test_a_failure_to_hash_leaves_the_password(self) -> None:
+        """The refusal of the hash function is the operation's."""
+
+        async def busy(password: str) -> str:
+            raise Busy()
+
+        self.result(self.operations.set_password("ann", "old"))
+        self.refused(Busy, Operations(self.harness.realm, busy).set_password("ann", "new"))
+        self.assertEqual(self.account("ann").password, "hash of old")
+
+    def test_certificates_are_replaced(self) -> None:
+        """By their fingerprints, normalized; a malformed one changes nothing."""
+        name = self.result(self.operations.set_certificates("ANN", [FINGERPRINT.upper()]))
+        self.assertEqual(name, "Ann")
+        self.assertEqual(self.account("ann").certificates, (FINGERPRINT,))
+        self.refused(FingerprintInvalid, self.operations.set_certificates("ann", ["xyz"]))
+        self.refused(UnknownAccount, self.operations.set_certificates("eve", []))
+        self.assertEqual(self.account("ann").certificates, (FINGERPRINT,))
+        self.result(self.operations.set_certificates("ann", []))
+        self.assertEqual(self.account("ann").certificates, ())
+
+    def test_deleting_an_account_ends_its_sessions(self) -> None:
+        """Its name is unknown afterwards."""
+        reader = self.harness.login("Ann")
+        self.assertEqual(self.result(self.operations.delete_account("ANN")), "Ann")
+        self.assertEqual(reader.dismissed, "account-deleted")
+        self.refused(UnknownAccount, self.operations.delete_account("ann"))
+
+
+class RoomOperations(OperationsCase):
+    """Rooms, and the reports of users."""
+
+    def test_private_rooms_are_listed(self) -> None:
+        """With the owner's name as first written; the lobby has no owner."""
+        session, _ = self.harness.follow("Ann", {})
+        self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses", True))
+        self.assertEqual(
+            self.result(self.operations.rooms("*", "", 10)),
+            Page(
+                [
+                    RoomInfo("#Garden", 0, "roses", True, "Ann", 1),
+                    RoomInfo("#lobby", 0, "", False, "", 0),
+                ],
+                False,
+                "#lobby",
+            ),
+        )
+        page = self.result(self.operations.rooms("*", "", 1))
+        self.assertEqual((page.more, page.last), (True, "#Garden"))
+
+    def test_deleting_a_room_puts_its_members_out(self) -> None:
+        """Any room, without being its owner."""
+        session, follower = self.harness.follow("Ann", {})
+        self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
+        self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
+        self.assertEqual(follower.rooms_left, ["#Garden"])
+        self.refused(UnknownRoom, self.operations.delete_room("#garden"))
+
+    def test_the_lobby_is_created_again_when_it_is_deleted(self) -> None:
+        """It always exists."""
+        self.assertEqual(self.result(self.operations.delete_room("#LOBBY")), "#lobby")
+        (lobby,) = self.result(self.operations.rooms("#l*", "", 10)).items
+        self.assertEqual(lobby.room, "#lobby")
+
+    def test_reports_come_in_pages_until_an_empty_one(self) -> None:
+        """Later reports may follow at any time, so only an empty page ends the listing."""
+        realm = self.harness.realm
+        for number in range(3):
+            realm.note("@server", "Ann", "report", f"bob: reason {number}")
+        realm.flush()
+        self.harness.settle()
+        page = self.result(self.operations.reports(0, 2))
+        reports = [Report(1, 0, "Ann", "bob: reason 0"), Report(2, 0, "Ann", "bob: reason 1")]
+        self.assertEqual(page, Page(reports, True, 2))
+        page = self.result(self.operations.reports(page.last, 2))
+        self.assertEqual([report.seq for report in page.items], [3])
+        self.assertEqual(self.result(self.operations.reports(3, 2)), Page([], False, 3))
+
+
+class InviteTokenOperations(OperationsCase):
+    """Invite tokens."""
+
+    def create(self, seconds: int | None = 60) -> NewInviteToken:
+        """A new token for two accounts."""
+        token: NewInviteToken = self.result(
+            self.operations.create_invite_token(2, seconds, "the choir")
+        )
+        return token
+
+    def test_a_token_is_listed_without_its_text(self) -> None:
+        """Times are in milliseconds."""
+        self.now = 500
+        token = self.create()
+        self.assertEqual(token.expires, 60_500)
+        self.assertEqual(
+            self.result(self.operations.invite_tokens()),
+            [InviteTokenInfo(token.key, 500, 60_500, 2, "the choir")],
+        )
+
+    def test_a_token_need_not_expire(self) -> None:
+        """None stands for no end."""
+        self.assertIsNone(self.create(None).expires)
+
+    def test_a_token_is_revoked_by_itself_or_its_key(self) -> None:
+        """Once."""
+        first, second = self.create(), self.create()
+        self.assertEqual(self.result(self.operations.revoke_invite_token(first.token)), first.key)
+        self.assertEqual(
+            self.result(self.operations.revoke_invite_token(second.key[:12])), second.key
+        )
+        self.assertEqual(self.result(self.operations.invite_tokens()), [])
+        self.refused(InviteInvalid, self.operations.revoke_invite_token(first.token))
+
+
+class DaemonOperations(OperationsCase):
+    """The daemon as a whole."""
+
+    def test_statistics(self) -> None:
+        """Several sessions of an account are one account online."""
+        self.now = 5
+        self.harness.login("Ann")
+        self.harness.follow("Ann", {})
+        self.patch(type(self.harness.store), "backlog", 8)
+        self.assertEqual(
+            self.result(self.operations.statistics()),
+            Statistics(
+                started=0,
+                accounts=2,
+                rooms=1,
+                sessions=2,
+                accounts_online=1,
+                auto_ack_sessions=1,
+                rooms_in_memory=0,
+                store_backlog=8,
+            ),
+        )
+
+    def test_a_backup_needs_an_absolute_path(self) -> None:
+        """What else is wrong with it is for the store to say."""
+        self.assertIn("absolute", self.refused(BadRequest, self.operations.backup("copy.db")))
+        self.refused(BackupFailed, self.operations.backup("/nowhere/copy.db"))
