@@ -15,8 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import react
 
-from chatd.client import Client, Pushed, connect
-from chatd.core.errors import Refused
+from chatd.client import Client, Pushed, Refused, connect
 
 
 async def carry(source: Client, target: Client, room: str, other_room: str) -> None:

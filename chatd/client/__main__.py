@@ -15,7 +15,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from chatd.client.classic.connection import connect
+from chatd.client.classic.connection import connect as connect_classic
 from chatd.client.classic.conversation import Conversation
 from chatd.client.cli.chat import Chat
 from chatd.client.cli.exit_status import FAILED, INTERRUPT, LEFT
@@ -29,8 +29,8 @@ from chatd.client.cli.output.plain import Showing
 from chatd.client.cli.pipe import PipeScreen
 from chatd.client.cli.terminal import stdio
 from chatd.client.cli.terminal.screen import PASTE_OFF, Terminal, TerminalScreen
-from chatd.client.library import client as api
-from chatd.client.library import connect as connecting
+from chatd.client.library.client import Client
+from chatd.client.library.connect import connect as connect_version_1
 from chatd.codecs.v1_messages import FEATURES
 
 WRONG_USAGE = 2
@@ -112,7 +112,7 @@ class Process:
 def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Conversation:
     return Conversation(
         screen,
-        lambda audience: connect(reactor, *options.address, audience, options.security),
+        lambda audience: connect_classic(reactor, *options.address, audience, options.security),
         options.name,
         options.password,
     )
@@ -132,10 +132,8 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
     scheme = "chat" if options.security is None else "chats"
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    async def enter(
-        name: str, password: str | None, register: bool, invite: str | None
-    ) -> api.Client:
-        return await connecting.connect(
+    async def enter(name: str, password: str | None, register: bool, invite: str | None) -> Client:
+        return await connect_version_1(
             address,
             name,
             password,

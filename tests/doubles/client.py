@@ -1,5 +1,4 @@
-"""A client of the library without a server: what is asked is kept, what is answered is said by the
-test."""
+"""`FakeClient`: the library's client without a server; the test gives answers and events."""
 
 from __future__ import annotations
 
@@ -8,49 +7,35 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatd.client.library.client import Event
-from chatd.client.library.followed_log import Log
+from chatd.client.library.errors import ConnectionClosed
+from chatd.client.library.events import Event
+from chatd.client.library.followed_log import FollowedLog
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import Fatal, Refused
 
 LIMITS = c.Limits(65536, 256, 256, 100, 1000.0, 131072)
 SINCE = 1767225600000
 
 
-class Gone(Fatal):
-    """The connection to the server is gone."""
-
-    code = "disconnected"
-
-
-class No(Refused):
-    """What a server refuses."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code  # type: ignore[misc]  # each has that of its server
-
-
 def state(log: str, head: int = 0, topic: str = "") -> c.LogState:
-    """A log that is followed; rooms have two members."""
+    """The state of a log whose entries are all acknowledged and read; rooms have two members."""
     room = c.RoomInfo(log, SINCE, topic, False, "", 2, "member") if log.startswith("#") else None
     return c.LogState(log.lower(), SINCE, head, head, head, room)
 
 
 class FakeClient:
-    """Has the methods of `chatd.client.Client` that the dialogue uses.
+    """The methods of `chatd.client.Client` that the command line client uses.
 
-    A request is answered by what `answers` has for its class (an answer, an error to raise, or a
-    list of them, one for each time), else by `Done`; a message is accepted at once, unless `slow`:
-    then by `accept`.
+    A request is recorded in `asked` and answered with the value in `answers` for its class, or with
+    `Done`. The value is an answer, an exception to raise, or a list of them, used one by one. A
+    message given to `post` is accepted at once or, if `slow` is set, by `accept`.
     """
 
     def __init__(self, name: str = "alice", rooms: tuple[str, ...] = ("#lobby",)) -> None:
         self.name = name
         self.welcome = c.Welcome(0, "chatd", "1.2", LIMITS, "open", True, SINCE, 60.0)
         self.connected = True
-        self.logs = {f"@{name}".lower(): Log(state(f"@{name}"))}
-        self.logs |= {room.lower(): Log(state(room)) for room in rooms}
+        self.logs = {f"@{name}".lower(): FollowedLog(state(f"@{name}"))}
+        self.logs |= {room.lower(): FollowedLog(state(room)) for room in rooms}
         self.answers: dict[type, Any] = {
             c.GetBlocked: c.Names(0, []),
             c.FindMembers: c.Members(0, []),
@@ -61,18 +46,18 @@ class FakeClient:
         self.posted: list[tuple[Any, Deferred[c.Accepted]]] = []
         self.closed = False
         self._events: list[Event | Exception] = []
-        self._waiting: Deferred[None] | None = None
+        self._waiter: Deferred[None] | None = None
         self._seqs: dict[str, int] = {}
 
     @property
     def rooms(self) -> dict[str, c.RoomInfo]:
-        """As the library has it."""
+        """The rooms among the logs, by the log's name."""
         return {log.name: log.room for log in self.logs.values() if log.room is not None}
 
     async def request(self, message: Any) -> Any:
-        """The answer that was prepared."""
+        """Record a request and return its prepared answer."""
         if not self.connected:
-            raise Gone()
+            raise ConnectionClosed()
         self.asked.append(message)
         answer = self.answers.get(type(message), c.Done(0))
         if isinstance(answer, list):
@@ -80,11 +65,11 @@ class FakeClient:
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, c.RoomState):
-            self.logs[answer.state.log] = Log(answer.state)
+            self.logs[answer.state.log] = FollowedLog(answer.state)
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
-        """Keep it; accept it, unless that is for later."""
+        """Record a message, and accept it unless `slow` is set."""
         self.asked.append(message)
         answer: Deferred[c.Accepted] = Deferred()
         self.posted.append((message, answer))
@@ -93,7 +78,7 @@ class FakeClient:
         return answer
 
     def accept(self, error: Exception | None = None) -> None:
-        """What was posted first is durable, or refused."""
+        """Answer the oldest unanswered message: accepted, or failed with `error`."""
         message, answer = self.posted.pop(0)
         if error is not None:
             answer.errback(error)
@@ -104,11 +89,11 @@ class FakeClient:
         answer.callback(c.Accepted(0, log, seq, 1000 * len(log) + seq, SINCE))
 
     def new_key(self) -> str:
-        """Any."""
+        """Return the same key each time."""
         return "key"
 
     async def events(self) -> AsyncIterator[Event]:
-        """What `tell` was given."""
+        """Yield the events given to `tell`."""
         while not self.closed:
             while self._events:
                 event = self._events.pop(0)
@@ -118,24 +103,24 @@ class FakeClient:
                 if isinstance(event, c.Pushed):
                     self.logs[event.log].handled = event.seq
             if not self.closed:
-                self._waiting = Deferred()
-                await self._waiting
+                self._waiter = Deferred()
+                await self._waiter
 
     def tell(self, *events: Event | Exception) -> None:
-        """These happen; an exception ends them."""
+        """Add events to those that `events` yields; it raises an exception among them."""
         self._events += events
         self._wake()
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            waiter.callback(None)
 
     async def close(self) -> None:
-        """Leave: what has not been accepted will not be."""
+        """End the events and fail the unanswered messages."""
         self.closed = True
         while self.posted:
-            self.accept(Gone())
+            self.accept(ConnectionClosed())
         self._wake()
 
 
@@ -149,5 +134,5 @@ def pushed(
     about: int = 0,
     id: int = 0,
 ) -> c.Pushed:
-    """An entry; its id is its seq, unless it is given."""
+    """An entry, whose id is its seq unless it is given."""
     return c.Pushed(log, seq, id or seq, SINCE + seq * 1000, sender, kind, body, about)

@@ -150,7 +150,9 @@ class Document(SynchronousTestCase):
         """The list of methods is complete."""
         text = (CHECKOUT / "docs/library.md").read_text()
         listed = set(
-            re.findall(r"`([a-z_]+)`", text[text.index("## Asking") : text.index("All raise")])
+            re.findall(
+                r"`([a-z_]+)`", text[text.index("## Requests") : text.index("The first four")]
+            )
         )
         from chatd.client.library.requests import Requests
 

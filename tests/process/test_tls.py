@@ -290,9 +290,9 @@ class Clients(Secured):
         port = self.daemon.port
         other, _, pin = selfsigned.make(folder(self), [])
         for words, sentence in (
-            ((f"chats://localhost:{port}",), "is signed by itself"),
-            ((f"chats://localhost:{port}", "--tls-ca", str(other)), "is signed by itself"),
-            ((f"chats://localhost:{port}", "--tls-pin", pin), "is not the one with the pin"),
+            ((f"chats://localhost:{port}",), "is self-signed"),
+            ((f"chats://localhost:{port}", "--tls-ca", str(other)), "is self-signed"),
+            ((f"chats://localhost:{port}", "--tls-pin", pin), "does not match the pin"),
             ((f"chats://127.0.0.2:{port}", "--tls-ca", str(self.certificate)), None),
         ):
             for protocol in ("1", "classic"):
@@ -318,11 +318,11 @@ class Clients(Secured):
             ),
             (("chats://localhost", "--tls-pin", "x"), "64 hexadecimal digits"),
             (("chats://localhost", "--tls-ca", "none"), "cannot be read"),
-            (("chats://localhost", "--tls-ca", str(self.key)), "no certificates"),
+            (("chats://localhost", "--tls-ca", str(self.key)), "contains no PEM certificates"),
             (("chats://localhost", "--tls-key", str(self.key)), "goes with --tls-cert"),
             (
                 ("chats://localhost", "--tls-cert", str(self.certificate)),
-                "no certificate and its key",
+                "are not a certificate and its private key",
             ),
         ):
             done = self.client("ann", *words)

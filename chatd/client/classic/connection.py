@@ -25,7 +25,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.client.library.tls import Security, endpoint, why_lost
+from chatd.client.library.tls import Security, client_endpoint, tls_failure
 from chatd.codecs import classic
 from chatd.core.errors import Fatal, Refused
 
@@ -288,7 +288,7 @@ class Connection(protocol.Protocol):
         self._gone = True
         self._await_reply()
         if not self._left:
-            self._audience.disconnected(self._reason or why_lost(reason))
+            self._audience.disconnected(self._reason or tls_failure(reason))
         while self._requests:
             self._requests.popleft().reply.errback(Disconnected())
         self._settle()
@@ -325,5 +325,5 @@ def connect(
     """
     factory = protocol.Factory.forProtocol(lambda: Connection(audience, reactor))
     factory.noisy = False
-    attempt = endpoint(reactor, host, port, security, CONNECT_TIME).connect(factory)
+    attempt = client_endpoint(reactor, host, port, security, CONNECT_TIME).connect(factory)
     return cast("Deferred[Connection]", attempt).addTimeout(CONNECT_TIME, reactor)

@@ -26,7 +26,8 @@ from chatd.client.cli.output.plain import sent, stored
 from chatd.client.cli.screen import EndOfInput, Screen
 from chatd.client.cli.terminal.sanitize import one_line
 from chatd.client.cli.typing_and_receipts import Reading, Typist, Typists
-from chatd.client.library.client import Client, Connected, Event
+from chatd.client.library.client import Client
+from chatd.client.library.events import Connected, Event
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import ChatdError, Fatal, Refused
 

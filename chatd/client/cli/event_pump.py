@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IPushProducer, IReactorTime
 from zope.interface import implementer
 
-from chatd.client.library.client import Client, Event
+from chatd.client.library.client import Client
+from chatd.client.library.events import Event
 
 DRAIN_TIME = 5.0
 """seconds without an entry, after which no more are waited for"""

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from twisted.python import usage
 
 import chatd
-from chatd.client.library.tls import Security, check
+from chatd.client.library.tls import Security, validate
 
 HOST, PORT = "127.0.0.1", 65432
 """where the daemon is unless told otherwise"""
@@ -181,7 +181,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"The file {path!r} of --tls-{name} cannot be read.")
         security = Security(self["tls-ca"], self["tls-pin"], self["tls-cert"], self["tls-key"])
         try:
-            check(security)
+            validate(security)
         except ValueError as error:
             raise usage.UsageError(f"{error}.") from None
         return security

@@ -1,4 +1,9 @@
-"""The client library: one account at one server, over as many connections as it takes.
+"""The client library: one account at one server, over one connection after another.
 
-Imports `chatd.core` and `chatd.codecs`. Programs import it as `chatd.client`.
+Programs import `chatd.client`, which exports the public names. Reading order: `connect` (address
+and options), `connection` (one connection), `client` (log in, events, acknowledgements, requests,
+close). The other modules are parts of `client`, with one purpose each. To add a request: a
+coroutine in `requests`, and its name in `docs/library.md`.
+
+Imports `chatd.core` and `chatd.codecs`.
 """

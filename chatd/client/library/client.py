@@ -1,20 +1,19 @@
-"""The client library: an account's conversation with a server, whatever becomes of the connections.
+"""`Client`: an account logged in to a server, over as many connections as that takes.
 
     client = await connect("chat://127.0.0.1:65432", "alice", password="...", register=True)
     await client.send("bob", "hi")
     async for event in client.events():
         ...
 
-Everything runs on Twisted's reactor: coroutines are awaited in coroutines that
-`Deferred.fromCoroutine` or `task.react` runs. How it is used: docs/library.md.
+It runs on Twisted's reactor: coroutines are awaited in coroutines that `Deferred.fromCoroutine` or
+`task.react` runs. Guide: docs/library.md.
 """
 
 from __future__ import annotations
 
 import random as random_module
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 from twisted.internet import protocol
@@ -22,50 +21,35 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 
-from chatd.client.library.connection import Disconnected as LinkLost
-from chatd.client.library.connection import Link
-from chatd.client.library.followed_log import Log
-from chatd.client.library.pending import Letters
+from chatd.client.library.acknowledging import Acknowledger
+from chatd.client.library.backoff import Backoff
+from chatd.client.library.connection import Connection
+from chatd.client.library.errors import ConnectionClosed
+from chatd.client.library.events import MAX_WAITING, Connected, Disconnected, Event, EventQueue
+from chatd.client.library.followed_log import FollowedLog, FollowedLogs
+from chatd.client.library.pending_sends import PendingSends
+from chatd.client.library.presence import PresenceState
 from chatd.client.library.requests import Requests
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused, TextTooLong
 
-CONNECT_TIME = 10.0
-"""seconds that connecting may take, name look-up included"""
-CLOSE_TIME = 5.0
-"""seconds that `Client.close` waits for the server"""
-FIRST_DELAY, LONGEST_DELAY = 0.5, 60.0
-"""seconds before a lost connection is tried again: doubled each time, up to the longest, varied by
-chance"""
-ENOUGH = 1_000
-"""events that may wait to be handled; entries beyond are left to the server, and asked for later"""
-ACK_DELAY = 0.02
-"""seconds that acknowledgements are gathered"""
+CONNECT_TIMEOUT = 10.0
+"""seconds that connecting may take, name resolution included"""
+CLOSE_TIMEOUT = 5.0
+"""seconds that `Client.close` waits for the answer to `LogOut`, and again for the connection to
+close"""
 
-_NOT_WELCOME = frozenset({"kicked", "account-deleted", "password-changed"})
-_KEPT = (c.Joined, c.Left, c.Goodbye)
-_PASSING = frozenset({"busy", "store-unavailable"})
-
-
-class Connected(msgspec.Struct, frozen=True):
-    """The connection is there again, and logged in."""
-
-
-class Disconnected(msgspec.Struct, frozen=True):
-    """The connection is gone; it is tried again after `retry_in` seconds. `reason` is a sentence or
-    empty."""
-
-    reason: str
-    retry_in: float
-
-
-Event: TypeAlias = c.Message | Connected | Disconnected
-"""one of the two above, or `Pushed`, `Sent`, `Receipt`, `Presence`, `Typing`, `Joined`, `Left`,
-`Goodbye`"""
+# The codes of `Goodbye` after which the client does not connect again.
+_FINAL_GOODBYES = frozenset({"kicked", "account-deleted", "password-changed"})
+# The codes of a refused login after which the client tries again later.
+_TEMPORARY_REFUSALS = frozenset({"busy", "store-unavailable"})
+# Events that the program gets even if the queue is full.
+_NEVER_DROPPED = (c.Joined, c.Left, c.Goodbye)
 
 
 class Client(Requests):
-    """An account logged in. Made by `connect`; `Requests` has what it can ask of the server."""
+    """An account that is logged in. Created by `chatd.client.connect`; the requests to the server
+    are methods of the base class, `Requests`."""
 
     logger = Logger(namespace="chatd")
 
@@ -84,355 +68,336 @@ class Client(Requests):
         random: random_module.Random,
     ) -> None:
         self.name = name
-        """the account's name, as first written once logged in"""
+        """the account's name; after the login as the account was registered"""
         self.welcome: c.Welcome
-        """what the server has said of itself"""
+        """the server's description of itself: version, limits, policies"""
         self.connected = False
+        """whether there is a connection that is logged in"""
         self._endpoint = endpoint
         self._password = password
         self._clock = IReactorTime(clock)
         self._hello = hello
         self._register = register
         self._invite = invite
-        self._logs: dict[str, Log] = {}
-        self._positions = {position.log: position for position in positions}
         self._reconnect = reconnect
         self._random = random
-        self._link: Link | None = None
-        self._letters = Letters()
-        self._events: deque[Event] = deque()
-        self._waiting: Deferred[None] | None = None
-        self._behind = False
-        self._failures = 0
-        self._retry: IDelayedCall | None = None
-        self._acking: IDelayedCall | None = None
+        self._connection: Connection | None = None
+        self._logs = FollowedLogs(positions)
+        self._events = EventQueue()
+        self._acknowledger = Acknowledger(self._logs, self._clock)
+        self._pending_sends = PendingSends()
+        self._presence = PresenceState()
+        self._backoff = Backoff(random)
+        self._reconnect_timer: IDelayedCall | None = None
+        self._entries_dropped = False
+        self._keys_made = 0
+        self._logged_out = False  # by the server, for good
         self._closing = False
-        self._over: BaseException | None = None
-        self._unwelcome = False
-        self._watched: dict[str, None] = {}
-        self._presence: c.SetPresence | None = None
-        self._keys = 0
-
-    # Knowing
+        self._end_reason: BaseException | None = None
 
     @property
-    def logs(self) -> Mapping[str, Log]:
-        """The logs that are followed, by name: the inbox, and rooms."""
-        return self._logs
+    def logs(self) -> Mapping[str, FollowedLog]:
+        """The logs that are followed, by name: the inbox and the rooms."""
+        return self._logs.by_name
 
     @property
     def rooms(self) -> dict[str, c.RoomInfo]:
-        """The rooms one is in, by the log's name."""
-        return {log.name: log.room for log in self._logs.values() if log.room is not None}
+        """The rooms that the account is a member of, by the log's name."""
+        return self._logs.rooms
 
     @property
     def positions(self) -> list[c.Position]:
-        """How far the events have been handled: what to give to a later `connect` to go on
-        there."""
-        return [c.Position(log.name, log.since, log.handled) for log in self._logs.values()]
+        """The position after the last handled entry of each log. Given to a later `connect`, the
+        events begin there."""
+        return self._logs.handled
 
-    # Connecting
+    # Connect
 
     async def open(self) -> None:
-        """Connect and log in, for the first time. Raises `Refused` and Twisted's connection
-        errors."""
+        """Connect and log in for the first time. Raises `Refused`, `ConnectionClosed`, and
+        Twisted's connection errors."""
         await self._connect()
 
     async def _connect(self) -> None:
-        factory = protocol.Factory.forProtocol(lambda: Link(self, self._clock))
+        factory = protocol.Factory.forProtocol(lambda: Connection(self, self._clock))
         factory.noisy = False
         attempt: Deferred[Any] = self._endpoint.connect(factory)
-        link: Link = await attempt.addTimeout(CONNECT_TIME, self._clock)
+        connection: Connection = await attempt.addTimeout(CONNECT_TIMEOUT, self._clock)
         if self._closing:
-            link.abort("")
+            connection.abort("")
             return
-        self._link = link
+        self._connection = connection
         try:
-            self.welcome = await link.request(msgspec.structs.replace(self._hello))
-            link.idle = self.welcome.idle
-            logged_in = await self._log_in(link)
+            self.welcome = await connection.request(msgspec.structs.replace(self._hello))
+            connection.idle_timeout = self.welcome.idle
+            answer = await self._log_in(connection)
         except BaseException:
-            link.abort("")
+            connection.abort("")
             raise
-        self._logged_in(link, logged_in)
+        self._logged_in(connection, answer)
 
-    async def _log_in(self, link: Link) -> c.LoggedIn:
-        positions = [log.position for log in self._logs.values()] or list(self._positions.values())
-        request = c.LogIn(0, self.name, self._password, positions)
+    # Log in
+
+    async def _log_in(self, connection: Connection) -> c.LoggedIn:
+        """Log in, after registering the account if that is wanted and it seems not to exist."""
+        request = c.LogIn(0, self.name, self._password, self._logs.received)
         try:
-            answer: c.LoggedIn = await link.request(request)
-        except Refused as refused:
-            if not self._register or refused.code not in ("unknown-account", "wrong-password"):
+            answer: c.LoggedIn = await connection.request(request)
+        except Refused as login_refused:
+            if not self._register or login_refused.code not in (
+                "unknown-account",
+                "wrong-password",
+            ):
                 raise
             try:
-                await link.request(c.Register(0, self.name, self._password, self._invite))
-            except Refused as taken:
-                raise (refused if taken.code == "name-taken" else taken) from None
-            answer = await link.request(request)
+                await connection.request(c.Register(0, self.name, self._password, self._invite))
+            except Refused as refused:
+                # The account exists, so the login was refused for a reason.
+                raise (login_refused if refused.code == "name-taken" else refused) from None
+            answer = await connection.request(request)
         return answer
 
-    def _logged_in(self, link: Link, answer: c.LoggedIn) -> None:
+    def _logged_in(self, connection: Connection, answer: c.LoggedIn) -> None:
+        """Resume on a connection that is logged in: logs, messages, presence and watch list."""
         self.name = answer.name
         self._register = False
-        self._failures = 0
-        self._behind = False
+        self._backoff.reset()
+        self._entries_dropped = False
         self.connected = True
-        self._retry = None
-        former = self._logs
-        self._logs = {}
-        for state in answer.logs:
-            log = former.pop(state.log, None)
-            if log is not None and log.since == state.since:
-                log.again(state)
-            else:
-                log = Log(state)
-                position = self._positions.get(state.log)
-                if (
-                    position is not None
-                    and position.since == state.since
-                    and position.seq <= state.head
-                ):
-                    log.received = log.handled = position.seq
-            self._logs[state.log] = log
-        for log in former.values():
-            if log.room is not None:
-                self._put(c.Left(log.room.room, "left"))
-        self._acknowledge()
-        self._letters.send_all(link)
-        if self._presence is not None and (self._presence.away or self._presence.hidden):
-            self._ignore(link.request(msgspec.structs.replace(self._presence)))
-        names = list(self._watched)
-        for start in range(0, len(names), 100):
-            watching = link.request(c.Who(0, names[start : start + 100], True))
-            self._ignore(watching.addCallback(self._seen_again))
+        self._acknowledger.connection = connection
+        self._reconnect_timer = None
+        for room in self._logs.logged_in(answer.logs):
+            self._events.put(c.Left(room.room, "left"))
+        self._acknowledger.flush()
+        self._pending_sends.resend(connection)
+        set_presence = self._presence.set_presence()
+        if set_presence is not None:
+            connection.request(set_presence).addErrback(_ignore_refusal)
+        for watch in self._presence.watch():
+            people = connection.request(watch).addCallback(self._watching_again)
+            people.addErrback(_ignore_refusal)
 
-    def _seen_again(self, people: c.People) -> None:
-        for person in people.people:
-            self._put(c.Presence(person))
+    def _watching_again(self, answer: c.People) -> None:
+        for person in answer.people:
+            self._events.put(c.Presence(person))
 
-    def _ignore(self, answer: Deferred[Any]) -> None:
-        answer.addErrback(lambda failure: failure.trap(Refused, LinkLost))
+    # Reconnect
 
-    def lost(self, link: Link, reason: str) -> None:
-        """See `chatd.client.library.connection.Audience`."""
-        was_connected, self.connected = self.connected and link is self._link, False
-        if link is self._link:
-            self._link = None
-        self._letters.lost(link)
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        """Connect again later, unless the client is closing or logged out for good.
+
+        See `chatd.client.library.connection.ConnectionHandler`.
+        """
+        was_connected = self.connected and connection is self._connection
+        self.connected = False
+        self._acknowledger.connection = None
+        if connection is self._connection:
+            self._connection = None
+        self._pending_sends.connection_lost(connection)
         if self._closing or not was_connected:
             return
-        if self._unwelcome or not self._reconnect:
-            self._end(LinkLost(reason))
+        if self._logged_out or not self._reconnect:
+            self._end(ConnectionClosed(reason))
         else:
-            self._try_later(reason)
+            self._reconnect_later(reason)
 
-    def _try_later(self, reason: str) -> None:
-        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures, 16))
-        delay *= 0.5 + self._random.random() / 2
-        self._failures += 1
-        self._put(Disconnected(reason, delay))
-        self._retry = self._clock.callLater(delay, self._try)
+    def _reconnect_later(self, reason: str) -> None:
+        delay = self._backoff.next_delay()
+        self._events.put(Disconnected(reason, delay))
+        self._reconnect_timer = self._clock.callLater(delay, self._start_reconnecting)
 
-    def _try(self) -> None:
-        Deferred.fromCoroutine(self._try_once()).addErrback(
+    def _start_reconnecting(self) -> None:
+        Deferred.fromCoroutine(self._connect_again()).addErrback(
             lambda failure: self.logger.failure("Reconnecting failed", failure)
         )
 
-    async def _try_once(self) -> None:
+    async def _connect_again(self) -> None:
         try:
             await self._connect()
         except Refused as refused:
-            if refused.code in _PASSING:
-                self._try_later(str(refused))
+            if refused.code in _TEMPORARY_REFUSALS:
+                self._reconnect_later(str(refused))
             else:
                 self._end(refused)
         except CancelledError:
             return
-        except Exception as error:  # Whatever keeps us from connecting may have passed next time.
+        except Exception as error:  # No error of the network or the server is taken as permanent.
             if not self._closing:
-                self._try_later(str(error))
+                self._reconnect_later(str(error))
         else:
             if self.connected:
-                self._put(Connected())
-
-    def _end(self, reason: BaseException) -> None:
-        """There will be no connection any more."""
-        self._over = reason
-        self._letters.fail(reason)
-        self._wake()
+                self._events.put(Connected())
 
     # Events
 
-    def told(self, message: c.Message) -> None:
-        """See `chatd.client.library.connection.Audience`."""
+    def event_received(self, message: c.Message) -> None:
+        """Queue an event and apply it to the logs.
+
+        See `chatd.client.library.connection.ConnectionHandler`.
+        """
         match message:
             case c.Pushed():
                 log = self._logs.get(message.log)
-                # Nobody may be listening. What is dropped here has not been received, and comes
-                # again.
-                self._behind = self._behind or len(self._events) >= ENOUGH
-                if self._behind or log is None or not log.take(message):
+                # Once an entry is dropped, so are all later ones, in order to receive them in
+                # order after another login.
+                self._entries_dropped = self._entries_dropped or self._events.full
+                if self._entries_dropped or log is None or not log.receive(message):
                     return
-                log.follow(message, self.name)
+                log.update_room(message, self.name)
             case c.Joined():
-                self._followed(message.state)
+                self._logs.follow(message.state)
             case c.Left():
-                self._logs.pop(message.room.lower(), None)
+                self._logs.unfollow(message.room)
             case c.Goodbye():
-                self._unwelcome = message.code in _NOT_WELCOME
-            case c.Receipt() if message.log in self._logs and message.what == "read":
-                log = self._logs[message.log]
-                log.read = max([log.read, *message.seqs])
-        if len(self._events) < ENOUGH or isinstance(message, _KEPT):
-            self._put(message)
-
-    def _followed(self, state: c.LogState) -> None:
-        if state.log not in self._logs:
-            self._logs[state.log] = Log(state)
-
-    def _put(self, event: Event) -> None:
-        self._events.append(event)
-        self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
+                self._logged_out = message.code in _FINAL_GOODBYES
+            case c.Receipt() if message.what == "read":
+                self._logs.mark_read(message.log, max(message.seqs, default=0))
+        if not self._events.full or isinstance(message, _NEVER_DROPPED):
+            self._events.put(message)
 
     async def events(self) -> AsyncIterator[Event]:
-        """Everything that the server tells, in order, each thing once. Asking for the next one says
-        that the one before has been handled: only then is it acknowledged, and a program that dies
-        in between gets it again. Ends after `close`; raises `Refused` or `Fatal` when there will be
-        no connection any more."""
+        """Yield the events of the server in order, each entry once.
+
+        Asking for the next event means that the one before is handled: only then is an entry
+        acknowledged. A program that dies while it handles an entry gets it again at its next login.
+        Ends after `close` or `drop`. Raises `Refused` or `ConnectionClosed` if the client gives up
+        connecting.
+        """
         while True:
             while not self._events:
                 if self._closing:
                     return
-                if self._over is not None:
-                    raise self._over
-                self._waiting = Deferred()
-                await self._waiting
-            event = self._events.popleft()
-            if self._behind and len(self._events) == ENOUGH // 2 and self._link is not None:
-                Deferred.fromCoroutine(self._catch_up(self._link)).addErrback(
+                if self._end_reason is not None:
+                    raise self._end_reason
+                await self._events.wait()
+            event = self._events.pop()
+            if (
+                self._entries_dropped
+                and len(self._events) == MAX_WAITING // 2
+                and self._connection is not None
+            ):
+                Deferred.fromCoroutine(self._fetch_dropped(self._connection)).addErrback(
                     lambda failure: self.logger.failure("Catching up failed", failure)
                 )
             yield event
             if isinstance(event, c.Pushed):
                 self._handled(event)
 
-    async def _catch_up(self, link: Link) -> None:
-        """Log in again on the same connection: the server pushes what has not been received."""
+    async def _fetch_dropped(self, connection: Connection) -> None:
+        """Log in again on the same connection: the server pushes the entries not received."""
         try:
-            self._logged_in(link, await self._log_in(link))
-        except Exception as error:  # Then another connection will do it.
-            link.abort(str(error))
+            self._logged_in(connection, await self._log_in(connection))
+        except Exception as error:  # The entries are pushed to the next connection.
+            connection.abort(str(error))
+
+    # Acknowledge
 
     def _handled(self, entry: c.Pushed) -> None:
         log = self._logs.get(entry.log)
         if log is not None and entry.seq > log.handled:
             log.handled = entry.seq
-            if not self._events:
-                self._acknowledge()
-            elif self._acking is None:
-                self._acking = self._clock.callLater(ACK_DELAY, self._acknowledge)
-
-    def _acknowledge(self) -> None:
-        """Tell the server what has been handled since it was told last."""
-        if self._acking is not None and self._acking.active():
-            self._acking.cancel()
-        self._acking = None
-        if self._link is not None and self.connected:
-            for log in self._logs.values():
-                if log.handled > log.told:
-                    log.told = log.handled
-                    self._link.tell(c.Ack(0, log.name, log.handled))
+            if self._events:
+                self._acknowledger.schedule()
+            else:
+                self._acknowledger.flush()
 
     # Requests
 
     async def request(self, message: Any) -> Any:
-        """Ask the server something once. Raises `Refused`, `Fatal` if the connection is gone before
-        the answer."""
-        if self._over is not None:
-            raise self._over
-        if self._link is None or not self.connected:
-            raise LinkLost()
-        answer = await self._link.request(message)
+        """Send a request once and return its answer. Raises `Refused`, or `ConnectionClosed` if
+        there is no connection or it is lost before the answer."""
+        if self._end_reason is not None:
+            raise self._end_reason
+        if self._connection is None or not self.connected:
+            raise ConnectionClosed()
+        answer = await self._connection.request(message)
+        self._presence.requested(message)
         match message, answer:
             case _, c.RoomState():
-                self._followed(answer.state)
+                self._logs.follow(answer.state)
             case c.Leave() | c.DeleteRoom(), _:
-                self._logs.pop(message.room.lower(), None)
-            case c.SetPresence(), _:
-                self._presence = message
-            case c.Who(watch=True), _:
-                self._watched.update(dict.fromkeys(name.lower() for name in message.names))
-            case c.Unwatch(), _:
-                for name in message.names:
-                    self._watched.pop(name.lower(), None)
+                self._logs.unfollow(message.room)
             case c.MarkRead(), _:
-                log = self._logs.get(message.log)
-                if log is not None:
-                    log.read = max(log.read, message.seq)
+                self._logs.mark_read(message.log, message.seq)
             case c.ChangePassword(), _:
                 self._password = message.new
             case c.DeleteAccount(), _:
-                self._unwelcome = True
+                self._logged_out = True
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
-        """Send a message with a key, as often as it takes. Fails with `Refused`, and with `Fatal`
-        when there will be no connection any more."""
-        if self._over is not None:
-            return fail(self._over)
+        """Send a message that has a key, again over each new connection until it is answered.
+
+        Fails with `Refused` (`TextTooLong` without asking the server), or with the reason for which
+        the client gave up connecting.
+        """
+        if self._end_reason is not None:
+            return fail(self._end_reason)
         if self._closing:
-            return fail(LinkLost())
+            return fail(ConnectionClosed())
         limit = self.welcome.limits.text
         text: str = getattr(message, "text", "")
+        # A character has at most 4 bytes: most texts need not be encoded to be measured.
         if len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit:
             return fail(TextTooLong())
-        return self._letters.post(message, self._link if self.connected else None)
+        return self._pending_sends.post(message, self._connection if self.connected else None)
 
     def new_key(self) -> str:
-        """A key that nobody else uses, greater than those before it."""
-        self._keys += 1
+        """Return a unique key, greater than those before it."""
+        self._keys_made += 1
         milliseconds = int(self._clock.seconds() * 1000)
-        return f"{milliseconds:011x}{self._keys & 0xFFFF:04x}{self._random.getrandbits(48):012x}"
+        return (
+            f"{milliseconds:011x}{self._keys_made & 0xFFFF:04x}{self._random.getrandbits(48):012x}"
+        )
 
-    # Leaving
+    # Close
 
     async def close(self) -> None:
-        """Acknowledge what has been handled, and leave; what was sent before is waited for. It
-        takes `CLOSE_TIME` at most."""
+        """Acknowledge the handled entries, log out and close the connection. `events` ends.
+
+        Takes at most twice `CLOSE_TIMEOUT`. A second call returns at once.
+        """
         if self._closing:
             return
         try:
-            if self._link is not None and self.connected:
-                self._acknowledge()
-                leaving: Deferred[Any] = self._link.request(c.LogOut(0))
-                await leaving.addTimeout(CLOSE_TIME, self._clock)
-        except Exception:  # It is left all the same.
-            self.logger.debug("The server did not answer when we left")
+            if self._connection is not None and self.connected:
+                self._acknowledger.flush()
+                answer: Deferred[Any] = self._connection.request(c.LogOut(0))
+                await answer.addTimeout(CLOSE_TIMEOUT, self._clock)
+        except Exception:  # The connection is closed in any case.
+            self.logger.debug("The server did not answer the request to log out")
         self._stop()
-        if self._link is not None:
-            link = self._link
-            closing = link.close()
-            timeout = self._clock.callLater(CLOSE_TIME, link.abort, "")
-            await closing
+        if self._connection is not None:
+            connection = self._connection
+            closed = connection.close()
+            timeout = self._clock.callLater(CLOSE_TIMEOUT, connection.abort, "")
+            await closed
             if timeout.active():
                 timeout.cancel()
-        self._end(LinkLost())
+        self._end(ConnectionClosed())
 
     def drop(self) -> None:
-        """Leave at once, as if this program had died: what has not been handled comes again to
-        whoever logs in next. `events` ends."""
+        """Close the connection at once, as if the program had died: entries that are not
+        acknowledged are pushed again after the account's next login. `events` ends."""
         self._stop()
-        if self._link is not None:
-            self._link.abort("")
-        self._end(LinkLost())
+        if self._connection is not None:
+            self._connection.abort("")
+        self._end(ConnectionClosed())
 
     def _stop(self) -> None:
+        """Cancel the timers, and do not connect again."""
         self._closing = True
-        for timer in (self._retry, self._acking):
-            if timer is not None and timer.active():
-                timer.cancel()
+        self._acknowledger.cancel()
+        if self._reconnect_timer is not None and self._reconnect_timer.active():
+            self._reconnect_timer.cancel()
+
+    def _end(self, reason: BaseException) -> None:
+        """Fail with `reason` all that waits, and every later request: there will be no other
+        connection."""
+        self._end_reason = reason
+        self._pending_sends.fail(reason)
+        self._events.wake()
+
+
+def _ignore_refusal(failure: Any) -> None:
+    failure.trap(Refused, ConnectionClosed)

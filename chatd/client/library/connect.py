@@ -1,4 +1,4 @@
-"""`connect`: from an address and a name to a client that is logged in."""
+"""`connect`: from an address and an account name to a client that is logged in."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 import chatd
-from chatd.client.library.client import CONNECT_TIME, Client
-from chatd.client.library.tls import Security
-from chatd.client.library.tls import endpoint as security_endpoint
+from chatd.client.library.client import CONNECT_TIMEOUT, Client
+from chatd.client.library.tls import Security, client_endpoint
 from chatd.codecs import v1_messages as c
 
 PORT = 65432
-"""the port that a daemon listens on unless told otherwise"""
+"""the port of an address that names none"""
 
 
 async def connect(
@@ -36,25 +35,32 @@ async def connect(
     endpoint: IStreamClientEndpoint | None = None,
     random: random_module.Random | None = None,
 ) -> Client:
-    """Log in to the server at `address`, ``chat://HOST[:PORT]``, as the account `name`; at
-    ``chats://HOST[:PORT]`` by TLS, with a certificate as `security` wants it.
+    """Log in to a server as the account `name` and return the client.
 
-    `register`: make the account if there is none, with `password` (None: open) and the operator's
-    `invite`. `positions`: go on where another client stopped (`Client.positions`). `reconnect`:
-    when the connection is lost later, connect again, for as long as it takes. `reactor`, `endpoint`
-    and `random` are for tests.
+    - `address`: ``chat://HOST[:PORT]``, or ``chats://HOST[:PORT]`` for TLS.
+    - `password`: None for an open account, or with a certificate that the account knows.
+    - `register`: register the account, with `password`, if it does not exist; `invite` is the
+      operator's invite token, where one is required.
+    - `features`: the kinds of events wanted besides entries: ``receipts``, ``presence``,
+      ``typing``.
+    - `program`, `version`: what the server is told about this program.
+    - `positions`: the `Client.positions` of an earlier client, to continue there.
+    - `reconnect`: connect again whenever the connection is lost later.
+    - `security`: how to verify the server's certificate, for ``chats://``.
+    - `reactor`, `endpoint`, `random`: replacements for tests.
 
-    Raises `Refused` with the server's code and sentence, `Fatal` if it does not speak version 1,
-    `ValueError` for an address that is none, and Twisted's connection errors.
+    Raises `Refused` with the server's code and sentence, `ConnectionClosed` if the connection is
+    lost or is not to a server that speaks version 1, `ValueError` for an invalid address or invalid
+    certificate files, and Twisted's connection errors.
     """
     if reactor is None:
         from twisted.internet import reactor
     if endpoint is None:
-        tls, host, port = parse(address)
+        tls, host, port = parse_address(address)
         if security is not None and not tls:
-            raise ValueError("security is for chats:// addresses")
-        endpoint = security_endpoint(
-            reactor, host, port, (security or Security()) if tls else None, CONNECT_TIME
+            raise ValueError("security requires an address that begins with chats://")
+        endpoint = client_endpoint(
+            reactor, host, port, (security or Security()) if tls else None, CONNECT_TIMEOUT
         )
     client = Client(
         endpoint,
@@ -72,9 +78,9 @@ async def connect(
     return client
 
 
-def parse(address: str) -> tuple[bool, str, int]:
-    """Of ``chat://HOST[:PORT]`` or ``chats://...`` whether it is by TLS, host, port. Raises
-    `ValueError`."""
+def parse_address(address: str) -> tuple[bool, str, int]:
+    """Split ``chat://HOST[:PORT]`` or ``chats://HOST[:PORT]`` into (whether it is TLS, host, port).
+    Raises `ValueError`."""
     parts = urlsplit(address)
     if (
         parts.scheme not in ("chat", "chats")
@@ -83,6 +89,6 @@ def parse(address: str) -> tuple[bool, str, int]:
         or parts.query
     ):
         raise ValueError(
-            f"an address is chat://HOST or chats://HOST, perhaps with :PORT, not {address!r}"
+            f"an address has the form chat://HOST[:PORT] or chats://HOST[:PORT], not {address!r}"
         )
     return parts.scheme == "chats", parts.hostname, parts.port or PORT

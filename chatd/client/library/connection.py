@@ -1,17 +1,17 @@
-"""One connection of version 1, seen from the client: requests and their answers, and what is told
-in between.
+"""One connection of protocol version 1, client side: requests, their answers, and events.
 
     -> Hello 1 "my bot" 1.0 receipts       <- Welcome 1
-    -> LogIn 2 alice password positions    <- LoggedIn 2 and her logs
-                                           <- Pushed ...                  told to the audience, at any time
+    -> LogIn 2 alice password positions    <- LoggedIn 2 and Alice's logs
+                                           <- Pushed ...                  an event, at any time
     -> Send 3 bob "hi" key                 <- Accepted 3, or Refusal 3
     -> Ack 0 @alice 7                      no answer
-    -> Ping 4                              <- Pong 4: it is still there
+    -> Ping 4                              <- Pong 4
                                            <- Ping 9
     -> Pong 9
 
-Each request has a number, `ref`; the answer carries it. A server that says nothing for as long as
-`Welcome.idle` is asked, and given up when it does not answer.
+Each request has a number, `ref`; its answer carries the same one. If no data arrives from the
+server for `Connection.idle_timeout` seconds, a `Ping` is sent; if none arrives for as long again,
+the connection is aborted.
 """
 
 from __future__ import annotations
@@ -24,76 +24,66 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from chatd.client.library.tls import why_lost
+from chatd.client.library.errors import ConnectionClosed, RefusedByServer
+from chatd.client.library.tls import tls_failure
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import LONGEST_REPLY, Broken, Malformed, client_decoder, encode
-from chatd.core.errors import Fatal, Refused
+from chatd.core.errors import Refused
 
-ANSWER_TIME = 60.0
-"""seconds that a server may owe an answer, before it has said how long it may be silent"""
+IDLE_TIMEOUT = 60.0
+"""the initial `Connection.idle_timeout`, until `Welcome.idle` is known"""
 
 # The codes of refusals after which a server closes the connection.
-_LAST_WORDS = frozenset({"broken", "too-slow"})
+_CLOSING_CODES = frozenset({"broken", "too-slow"})
 
 
-class Disconnected(Fatal):
-    """The connection to the server is gone."""
+class ConnectionHandler(Protocol):
+    """What a `Connection` calls."""
 
-    code = "disconnected"
-    explained = False
-    """whether the sentence says why, so that nobody needs to guess"""
+    def event_received(self, message: c.Message) -> None:
+        """Handle an event of the catalogue."""
 
-
-class RefusedByServer(Refused):
-    """The server refused the request."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code  # type: ignore[misc]  # each has that of its server
+    def connection_lost(self, connection: Connection, reason: str) -> None:
+        """Handle the end of the connection. `reason` is a sentence, or empty after a normal
+        close."""
 
 
-class Audience(Protocol):
-    """Who is told what is no answer."""
-
-    def told(self, message: c.Message) -> None:
-        """An event of the catalogue."""
-
-    def lost(self, link: Link, reason: str) -> None:
-        """The connection is gone; `reason` is a sentence, empty if it was closed as usual."""
-
-
-class Link(protocol.Protocol):
-    """A connection. `request` sends a message whose `ref` is set here."""
+class Connection(protocol.Protocol):
+    """A connection to a server. Events and the end of the connection go to `handler`."""
 
     transport: Any = None
 
-    def __init__(self, audience: Audience, clock: Any) -> None:
-        self.idle = ANSWER_TIME
-        """seconds after which a silent server is asked whether it is there"""
-        self._audience = audience
+    def __init__(self, handler: ConnectionHandler, clock: Any) -> None:
+        self.idle_timeout = IDLE_TIMEOUT
+        """seconds without data from the server after which it is sent a `Ping`"""
+        self._handler = handler
         self._clock = IReactorTime(clock)
         self._decoder = client_decoder(LONGEST_REPLY)
         self._pending: dict[int, Deferred[Any]] = {}
         self._last_ref = 0
-        self._gone = False
-        self._heard = True
-        self._asked = False
-        self._reason = ""
-        self._last_words = ""
-        self._looking: IDelayedCall | None = None
-        self._closed: list[Deferred[None]] = []
+        self._lost = False
+        self._data_received = True
+        self._ping_sent = False
+        self._abort_reason = ""
+        self._server_reason = ""
+        self._idle_timer: IDelayedCall | None = None
+        self._close_waiters: list[Deferred[None]] = []
 
     def connectionMade(self) -> None:
-        """Begin to listen for signs of life."""
-        self._looking = self._clock.callLater(self.idle, self._look)
+        """Start the idle timer, and disable Nagle's algorithm on TCP."""
+        self._idle_timer = self._clock.callLater(self.idle_timeout, self._check_idle)
         set_no_delay: Callable[[bool], None] | None = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
 
     def request(self, message: Any) -> Deferred[Any]:
-        """Send a request; fires with its answer. Fails with `RefusedByServer`, `Disconnected`."""
-        if self._gone or self.transport is None:
-            return fail(Disconnected())
+        """Send a request, after setting its `ref`; the Deferred fires with the answer.
+
+        Fails with `RefusedByServer`, or with `ConnectionClosed` if there is no connection or it is
+        lost before the answer.
+        """
+        if self._lost or self.transport is None:
+            return fail(ConnectionClosed())
         self._last_ref += 1
         message.ref = self._last_ref
         answer: Deferred[Any] = Deferred()
@@ -101,87 +91,88 @@ class Link(protocol.Protocol):
         self.transport.write(encode(message))
         return answer
 
-    def tell(self, message: c.Message) -> None:
-        """Send what has no answer."""
-        if not self._gone:
+    def send(self, message: c.Message) -> None:
+        """Send a message that has no answer; without a connection, do nothing."""
+        if not self._lost:
             self.transport.write(encode(message))
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes from the server."""
-        self._heard = True
+        """Handle bytes from the server."""
+        self._data_received = True
         for message in self._decoder.feed(data):
-            if self._reason:
+            if self._abort_reason:
                 return
-            self._received(message)
+            self._message_received(message)
 
-    def _received(self, message: object) -> None:
+    def _message_received(self, message: object) -> None:
         match message:
             case Malformed(code="unknown-command"):
-                return  # From a later version of the protocol; nobody asked for it.
+                return  # An event of a later version of the protocol.
             case Malformed(reason=reason) | Broken(reason=reason):
                 self.abort(f"This is not a chatd server that speaks version 1: {reason}.")
             case c.Ping():
-                self.tell(c.Pong(message.ref))
+                self.send(c.Pong(message.ref))
             case c.Refusal():
-                self._answer(message.ref, RefusedByServer(message.code, message.sentence))
+                self._answer_received(message.ref, RefusedByServer(message.code, message.sentence))
             case c.Message() if message.command < c.Pushed.command:
-                self._answer(message.ref, message)  # type: ignore[attr-defined]  # answers have one
+                self._answer_received(message.ref, message)  # type: ignore[attr-defined]
             case c.Goodbye():
-                self._last_words = message.sentence
-                self._audience.told(message)
+                self._server_reason = message.sentence
+                self._handler.event_received(message)
             case c.Message():
-                self._audience.told(message)
+                self._handler.event_received(message)
 
-    def _answer(self, ref: int, answer: object) -> None:
-        waiting = self._pending.pop(ref, None)
-        if waiting is None:
-            if isinstance(answer, Refused) and answer.code in _LAST_WORDS:
-                self._last_words = str(answer)
+    def _answer_received(self, ref: int, answer: object) -> None:
+        pending = self._pending.pop(ref, None)
+        if pending is None:
+            if isinstance(answer, Refused) and answer.code in _CLOSING_CODES:
+                self._server_reason = str(answer)
         elif isinstance(answer, Refused):
-            waiting.errback(answer)
+            pending.errback(answer)
         else:
-            waiting.callback(answer)
+            pending.callback(answer)
 
-    def _look(self) -> None:
-        """Ask a silent server, then give it up."""
-        if self._heard:
-            self._heard = self._asked = False
-        elif self._asked:
-            self.abort(f"The server has not answered for {self.idle:g} seconds.")
+    def _check_idle(self) -> None:
+        """Send a `Ping` to a silent server; abort the connection if it did not answer one."""
+        if self._data_received:
+            self._data_received = self._ping_sent = False
+        elif self._ping_sent:
+            self.abort(f"The server has not answered for {self.idle_timeout:g} seconds.")
             return
         else:
-            self._asked = True
-            self.request(c.Ping(0)).addErrback(lambda failure: failure.trap(Disconnected))
-        self._looking = self._clock.callLater(self.idle, self._look)
+            self._ping_sent = True
+            self.request(c.Ping(0)).addErrback(lambda failure: failure.trap(ConnectionClosed))
+        self._idle_timer = self._clock.callLater(self.idle_timeout, self._check_idle)
 
     def abort(self, reason: str) -> None:
-        """Give the connection up."""
-        self._reason = self._reason or reason
+        """Close the connection at once, discarding unsent data. The first `reason` given, a
+        sentence or empty, goes to the handler."""
+        self._abort_reason = self._abort_reason or reason
         if self.transport is not None:
             self.transport.abortConnection()
 
     def close(self) -> Deferred[None]:
-        """Close it; fires when it is closed."""
+        """Close the connection after sending what was written; fires when it is closed."""
         closed: Deferred[None] = Deferred()
-        if self._gone or self.transport is None:
+        if self._lost or self.transport is None:
             closed.callback(None)
         else:
-            self._closed.append(closed)
+            self._close_waiters.append(closed)
             self.transport.loseConnection()
         return closed
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        """Gone: what is owed will not come."""
-        self._gone = True
-        if self._looking is not None and self._looking.active():
-            self._looking.cancel()
+        """Notify the handler, then fail the pending requests."""
+        self._lost = True
+        if self._idle_timer is not None and self._idle_timer.active():
+            self._idle_timer.cancel()
         pending, self._pending = self._pending, {}
-        told = self._last_words or why_lost(reason)
-        why = self._reason or told
-        self._audience.lost(self, why)
-        for waiting in pending.values():
-            error = Disconnected(why)
-            error.explained = bool(told)
-            waiting.errback(error)
-        for closed in self._closed:
+        explanation = self._server_reason or tls_failure(reason)
+        sentence = self._abort_reason or explanation
+        self._handler.connection_lost(self, sentence)
+        for answer in pending.values():
+            error = ConnectionClosed(sentence)
+            error.explained = bool(explanation)
+            answer.errback(error)
+        for closed in self._close_waiters:
             closed.callback(None)

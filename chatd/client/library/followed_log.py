@@ -1,23 +1,25 @@
-"""What a client knows of the logs it follows: what has come, what has been handled, what the room
-is like."""
+"""The logs that a client follows: which entries it has received and handled, and room details."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
 from chatd.codecs import v1_messages as c
 
 
-class Log:
-    """A log that the client follows. `name` is the log's; `since` tells it from another one of that
-    name.
+class FollowedLog:
+    """A log that the client follows: its inbox, or a room.
 
-    `received` is the seq of the last entry that has come, `handled` of the last one that whoever
-    reads the events is done with, `head` of the last one known of; `room` is there unless it is the
-    inbox.
+    `name` is the log's name and `since` the time when its account or room was made: a later log of
+    the same name has another one. `head` is the last seq of the log that the client knows of,
+    `received` that of the last entry received, `handled` that of the last entry that the program
+    has handled, `acknowledged` that of the last entry acknowledged to the server; `read` is the
+    account's read marker. `room` describes the room, and is None for the inbox.
     """
 
-    __slots__ = ("handled", "head", "name", "read", "received", "room", "since", "told")
+    __slots__ = ("acknowledged", "handled", "head", "name", "read", "received", "room", "since")
 
     def __init__(self, state: c.LogState) -> None:
         self.name = state.log
@@ -25,55 +27,112 @@ class Log:
         self.head = state.head
         self.received = state.upto
         self.handled = state.upto
-        self.told = state.upto
-        """up to where the server has been told that they are handled"""
+        self.acknowledged = state.upto
         self.read = state.read
         self.room = state.room
 
-    def again(self, state: c.LogState) -> None:
-        """The same log, after another login: what has come since the last one is about to be
-        pushed."""
+    def resume(self, state: c.LogState) -> None:
+        """Update from the server's state after another login. The entries after `position` are
+        about to be pushed."""
         self.head = max(self.head, state.head)
         self.read = max(self.read, state.read)
         self.room = state.room
         # Acknowledgements may have been lost with the connection.
-        self.told = min(self.told, state.upto)
+        self.acknowledged = min(self.acknowledged, state.upto)
 
     @property
     def position(self) -> c.Position:
-        """From where the server should go on pushing."""
+        """The position to log in with: after the last entry received."""
         return c.Position(self.name, self.since, self.received)
 
-    def take(self, entry: c.Pushed) -> bool:
-        """Whether this entry is new."""
+    def receive(self, entry: c.Pushed) -> bool:
+        """Record a pushed entry; return False if it was received before."""
         if entry.seq <= self.received:
             return False
         self.received = entry.seq
         self.head = max(self.head, entry.seq)
         return True
 
-    def follow(self, entry: c.Pushed, own_name: str) -> None:
-        """Keep what is known of the room up to date."""
+    def update_room(self, entry: c.Pushed, own_name: str) -> None:
+        """Apply to `room` what an entry changes: members, topic, access or roles. `own_name` is the
+        client's account."""
         room = self.room
         if room is None:
             return
-        change = msgspec.structs.replace
+        replace = msgspec.structs.replace
         match entry.kind:
             case "join":
                 if entry.sender.lower() != own_name.lower():
-                    self.room = change(room, members=room.members + 1)
+                    self.room = replace(room, members=room.members + 1)
             case "leave" | "kick":
-                self.room = change(room, members=max(0, room.members - 1))
+                self.room = replace(room, members=max(0, room.members - 1))
             case "topic":
-                self.room = change(room, topic=entry.body)
+                self.room = replace(room, topic=entry.body)
             case "access":
-                self.room = change(room, private=entry.body == "private")
+                self.room = replace(room, private=entry.body == "private")
             case "role":
                 name, _, role = entry.body.partition(" ")
                 if role == "owner":
-                    room = change(room, owner=name)
+                    room = replace(room, owner=name)
                     if room.role == "owner":
-                        room = change(room, role="moderator")
+                        room = replace(room, role="moderator")
                 if name.lower() == own_name.lower():
-                    room = change(room, role=role)
+                    room = replace(room, role=role)
                 self.room = room
+
+
+class FollowedLogs:
+    """All logs that a client follows. `positions` are where an earlier client stopped."""
+
+    def __init__(self, positions: Iterable[c.Position]) -> None:
+        self.by_name: dict[str, FollowedLog] = {}
+        self._start = {position.log: position for position in positions}
+
+    def get(self, name: str) -> FollowedLog | None:
+        """Return the log with this name, or None if it is not followed."""
+        return self.by_name.get(name)
+
+    @property
+    def rooms(self) -> dict[str, c.RoomInfo]:
+        """The rooms among the logs, by the log's name."""
+        return {log.name: log.room for log in self.by_name.values() if log.room is not None}
+
+    @property
+    def received(self) -> list[c.Position]:
+        """The positions to log in with: at first those of the earlier client."""
+        return [log.position for log in self.by_name.values()] or list(self._start.values())
+
+    @property
+    def handled(self) -> list[c.Position]:
+        """The position after the last handled entry of each log."""
+        return [c.Position(log.name, log.since, log.handled) for log in self.by_name.values()]
+
+    def logged_in(self, states: Iterable[c.LogState]) -> list[c.RoomInfo]:
+        """Follow the logs that the server named at a login; return the rooms left meanwhile."""
+        previous, self.by_name = self.by_name, {}
+        for state in states:
+            log = previous.pop(state.log, None)
+            if log is not None and log.since == state.since:
+                log.resume(state)
+            else:
+                log = FollowedLog(state)
+                start = self._start.get(state.log)
+                if start is not None and start.since == state.since and start.seq <= state.head:
+                    log.received = log.handled = start.seq
+            self.by_name[state.log] = log
+        return [log.room for log in previous.values() if log.room is not None]
+
+    def follow(self, state: c.LogState) -> None:
+        """Begin to follow a log, unless it is followed already."""
+        if state.log not in self.by_name:
+            self.by_name[state.log] = FollowedLog(state)
+
+    def unfollow(self, room: str) -> None:
+        """Stop following a room, given in any case."""
+        self.by_name.pop(room.lower(), None)
+
+    def mark_read(self, name: str, seq: int) -> None:
+        """Advance the read marker of a log, if it is followed."""
+        log = self.by_name.get(name)
+        if log is not None:
+            log.read = max(log.read, seq)

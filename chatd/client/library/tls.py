@@ -1,4 +1,4 @@
-"""TLS, seen from the client: whose certificate is good enough, and what is said when none is."""
+"""TLS for clients: which server certificates are accepted, and sentences for what goes wrong."""
 
 from __future__ import annotations
 
@@ -14,84 +14,91 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStream
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-# OpenSSL, x509_vfy.h: X509_V_ERR_...
+_SELF_SIGNED = "is self-signed and not trusted (see --tls-ca and --tls-pin)"
+_UNKNOWN_ISSUER = "was issued by an authority that is not trusted (see --tls-ca and --tls-pin)"
+
+# By OpenSSL's verification result: X509_V_ERR_... in x509_vfy.h.
 _REASONS = {
     9: "is not valid yet",
     10: "has expired",
-    18: "is signed by itself, not by anyone that is trusted here (--tls-ca, or --tls-pin)",
-    19: "comes from somebody who is not trusted here (--tls-ca, or --tls-pin)",
-    20: "comes from somebody who is not trusted here (--tls-ca, or --tls-pin)",
-    21: "comes from somebody who is not trusted here (--tls-ca, or --tls-pin)",
+    18: _SELF_SIGNED,
+    19: _UNKNOWN_ISSUER,
+    20: _UNKNOWN_ISSUER,
+    21: _UNKNOWN_ISSUER,
 }
 
 
 class CertificateRefused(SSL.Error):
-    """The server's certificate is not good enough, and why."""
+    """The server's certificate is not accepted; `sentence` says why."""
 
     def __init__(self, sentence: str) -> None:
-        # In the form of OpenSSL's own: what went wrong, in which library and function.
+        # As in OpenSSL's own errors: a list of (library, function, reason).
         super().__init__([("chatd", "", sentence)])
         self.sentence = sentence
 
 
 @dataclass(frozen=True)
 class Security:
-    """What TLS is to look like. `ca`: a PEM file with the issuers to trust, None: those of this
-    machine. `pin`: the SHA-256 of the server's certificate in hexadecimal digits, which then may be
-    anyone's. `certificate` and `key`: PEM files with one's own."""
+    """How to verify the server's certificate, and the client's own certificate."""
 
     ca: str | None = None
+    """a PEM file with the certificates of trusted issuers; None: those that this machine trusts"""
     pin: str | None = None
+    """the SHA-256 fingerprint of the server's certificate, in hexadecimal digits; the issuer and
+    the names in the certificate are then not verified"""
     certificate: str | None = None
+    """a PEM file with the client's own certificate"""
     key: str | None = None
+    """a PEM file with the private key of `certificate`; None: it is in the same file"""
 
 
-def pin_of(text: str) -> str:
-    """A fingerprint as it is compared: 64 hexadecimal digits. Raises `ValueError`."""
+def normalize_fingerprint(text: str) -> str:
+    """Return a SHA-256 fingerprint as 64 lower-case hexadecimal digits, without colons. Raises
+    `ValueError`."""
     digits = text.replace(":", "").lower()
     if len(digits) != 64 or set(digits) - set("0123456789abcdef"):
         raise ValueError(f"a SHA-256 fingerprint has 64 hexadecimal digits, not {text!r}")
     return digits
 
 
-def check(security: Security) -> None:
-    """Raises `ValueError` if it could not be used."""
-    _Creator("localhost", security)
+def validate(security: Security) -> None:
+    """Raise `ValueError` if the pin or a file is invalid."""
+    _TLSConnectionCreator("localhost", security)
 
 
-def endpoint(
+def client_endpoint(
     reactor: Any, host: str, port: int, security: Security | None, timeout: float
 ) -> IStreamClientEndpoint:
-    """Where a server is; with `security`, by TLS. Raises `ValueError` for files that will not
-    do."""
-    plain = HostnameEndpoint(reactor, host, port, timeout=timeout)
+    """Return the endpoint that connects to a server, with TLS unless `security` is None. `timeout`
+    is in seconds. Raises `ValueError` if the pin or a file of `security` is invalid."""
+    tcp = HostnameEndpoint(reactor, host, port, timeout=timeout)
     if security is None:
-        return plain
-    wrapped: IStreamClientEndpoint = wrapClientTLS(_Creator(host, security), plain)
-    return wrapped
+        return tcp
+    tls: IStreamClientEndpoint = wrapClientTLS(_TLSConnectionCreator(host, security), tcp)
+    return tls
 
 
-def why_lost(reason: Failure) -> str:
-    """What there is to say about the end of a connection by TLS; empty: nothing."""
+def tls_failure(reason: Failure) -> str:
+    """Return a sentence for the TLS error that ended a connection, or an empty string if it was
+    none."""
     if reason.check(CertificateRefused):
         sentence: str = reason.value.sentence  # type: ignore[union-attr]
         return sentence
     if reason.check(SSL.Error):
-        value: Any = reason.value
-        told = [str(part[-1]) for part in value.args[0]] if value.args else []
-        if any("wrong version number" in each or "packet length" in each for each in told):
-            return "The server does not speak TLS there: use chat:// instead of chats://."
-        return (
-            f"TLS could not be agreed on: {', '.join(told) or 'the server closed the connection'}."
-        )
+        error: Any = reason.value
+        reasons = [str(part[-1]) for part in error.args[0]] if error.args else []
+        if any("wrong version number" in text or "packet length" in text for text in reasons):
+            return "The server does not speak TLS on this port: use chat:// instead of chats://."
+        details = ", ".join(reasons) or "the server closed the connection"
+        return f"The TLS handshake failed: {details}."
     return ""
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class _Creator:
+class _TLSConnectionCreator:
     def __init__(self, host: str, security: Security) -> None:
         self._host = host
-        self._pin = None if security.pin is None else pin_of(security.pin)
+        self._pin = None if security.pin is None else normalize_fingerprint(security.pin)
         context = self._context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
@@ -102,7 +109,7 @@ class _Creator:
             else:
                 context.set_default_verify_paths()
         except SSL.Error:
-            raise ValueError(f"there are no certificates (PEM) in {security.ca}") from None
+            raise ValueError(f"{security.ca} contains no PEM certificates") from None
         if security.certificate is not None:
             try:
                 context.use_certificate_chain_file(security.certificate)
@@ -111,7 +118,7 @@ class _Creator:
             except SSL.Error:
                 key = security.key or "the key in it"
                 raise ValueError(
-                    f"{security.certificate} and {key} are no certificate and its key"
+                    f"{security.certificate} and {key} are not a certificate and its private key"
                 ) from None
 
     def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
@@ -122,17 +129,19 @@ class _Creator:
         return connection
 
     def _verify(self, connection: Any, certificate: Any, error: int, depth: int, good: int) -> bool:
-        """Called for each certificate of the server's chain, its own (depth 0) last."""
+        """Verify one certificate of the server's chain: OpenSSL calls this for each of them, last
+        for the server's own (depth 0). Raises `CertificateRefused`."""
         if self._pin is not None:
             if depth == 0:
-                digest = certificate.digest("sha256").decode()
-                if pin_of(digest) != self._pin:
+                fingerprint = normalize_fingerprint(certificate.digest("sha256").decode())
+                if fingerprint != self._pin:
                     raise CertificateRefused(
-                        f"The certificate of {self._host} is not the one with the pin, but {pin_of(digest)}."
+                        f"The certificate of {self._host} does not match the pin:"
+                        f" its fingerprint is {fingerprint}."
                     )
             return True
         if not good:
-            reason = _REASONS.get(error, f"is not to be trusted (OpenSSL error {error})")
+            reason = _REASONS.get(error, f"is not trusted (OpenSSL error {error})")
             raise CertificateRefused(f"The certificate of {self._host} {reason}.")
         if depth == 0:
             verify = (
@@ -144,7 +153,7 @@ class _Creator:
                 verify(certificate.to_cryptography(), self._host)
             except VerificationError:
                 raise CertificateRefused(
-                    f"The certificate that came from {self._host} is for another name."
+                    f"The certificate presented by {self._host} is for another name."
                 ) from None
         return True
 

@@ -139,7 +139,7 @@ class TerminalTests(Process):
         self.stop_daemon(self.daemon)
         alice.sees("the connection is lost")
         self.types(alice, "/msg bob still there?", "/who")
-        alice.sees("this is sent when it is back", "The connection to the server is gone.")
+        alice.sees("this is sent when it is back", "The connection to the server is closed.")
         self.start_daemon("127.0.0.1", port=port, store="sqlite:chatd.db")
         alice.sees("connected again", "still there?")
         bob.sees("connected again", "still there?")

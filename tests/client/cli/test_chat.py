@@ -9,10 +9,11 @@ from chatd.client.cli.chat import LEAVE_TIME, PATIENCE
 from chatd.client.cli.commands import table as slash
 from chatd.client.cli.event_pump import DRAIN_TIME
 from chatd.client.cli.outbox import WINDOW
-from chatd.client.library.client import Connected, Disconnected
+from chatd.client.library.errors import ConnectionClosed, RefusedByServer
+from chatd.client.library.events import Connected, Disconnected
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import Talk
-from tests.doubles.client import SINCE, Gone, No, pushed, state
+from tests.doubles.client import SINCE, pushed, state
 
 
 class BeginningTests(Talk):
@@ -38,7 +39,7 @@ class BeginningTests(Talk):
     def test_cannot_join_the_lobby(self) -> None:
         """That is said, and all else works."""
         self.client.logs.pop("#lobby")
-        self.client.answers[c.Join] = No("busy", "Too much to do.")
+        self.client.answers[c.Join] = RefusedByServer("busy", "Too much to do.")
         self.begin()
         self.assertEqual(self.greeting[-1], "! Too much to do.")
         self.assertEqual(
@@ -196,12 +197,14 @@ class CommandTests(Talk):
 
     def test_refused(self) -> None:
         """The server's sentence; an unknown room can be made."""
-        self.client.answers[c.Join] = No("unknown-room", "There is no room of that name.")
+        self.client.answers[c.Join] = RefusedByServer(
+            "unknown-room", "There is no room of that name."
+        )
         self.assertEqual(
             self.type("/join #x"),
             ["! There is no room #x, or one has to be invited. /create #x makes it."],
         )
-        self.client.answers[c.Kick] = No("not-allowed", "That takes another role.")
+        self.client.answers[c.Kick] = RefusedByServer("not-allowed", "That takes another role.")
         self.assertEqual(self.type("/kick bob"), ["! That takes another role."])
         self.client.answers[c.Who] = c.People(0, [c.Person("nobody", "unknown")])
         self.assertEqual(self.type("/to nobody"), ["! There is no account nobody."])
@@ -532,7 +535,7 @@ class LosingTests(Talk):
                 "(There is no connection now; this is sent when it is back.)",
             ],
         )
-        self.assertEqual(self.type("/who"), ["! The connection to the server is gone."])
+        self.assertEqual(self.type("/who"), ["! The connection to the server is closed."])
         self.client.connected = True
         self.client.tell(Connected())
         self.client.accept()
@@ -568,7 +571,7 @@ class LosingTests(Talk):
 
     def test_not_let_in_again(self) -> None:
         """The sentence, and the end."""
-        self.client.tell(No("wrong-password", "wrong password"))
+        self.client.tell(RefusedByServer("wrong-password", "wrong password"))
         self.assertEqual(self.shown(), ["! wrong password"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
@@ -670,7 +673,7 @@ class ScriptTests(Talk):
         self.begin()
         self.client.slow = True
         self.type("/msg nobody hi", "/msg bob hi")
-        self.client.accept(No("unknown-account", "There is no account of that name."))
+        self.client.accept(RefusedByServer("unknown-account", "There is no account of that name."))
         self.client.accept()
         self.page.end()
         self.assertEqual(self.shown(), ["! There is no account of that name.", "-> bob: hi"])
@@ -733,7 +736,9 @@ class ProgramTests(Talk):
             self.told('{"set_topic": {"room": "#lobby", "topic": "x"}}'),
             [{"type": "done", "request": "set_topic"}],
         )
-        self.client.answers[c.Leave] = No("unknown-room", "There is no room of that name.")
+        self.client.answers[c.Leave] = RefusedByServer(
+            "unknown-room", "There is no room of that name."
+        )
         refusal = {
             "type": "refusal",
             "code": "unknown-room",
@@ -808,6 +813,6 @@ class ProgramTests(Talk):
 
     def test_lost(self) -> None:
         """An error is a refusal, too."""
-        self.client.tell(Gone())
+        self.client.tell(ConnectionClosed())
         self.assertEqual(json.loads(self.shown()[-1])["code"], "disconnected")
         self.assertEqual(self.successResultOf(self.ended), 1)

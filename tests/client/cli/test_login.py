@@ -13,13 +13,14 @@ from chatd.client.cli.login import Arrival, NotThere
 from chatd.client.cli.message_cache import Seen
 from chatd.client.cli.output.plain import Showing
 from chatd.client.cli.screen import EndOfInput
+from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.core.errors import Refused
-from tests.doubles.client import FakeClient, Gone, No
+from tests.doubles.client import FakeClient
 from tests.doubles.screen import Page
 
-UNKNOWN = No("unknown-account", "There is no account of that name.")
-REQUIRED = No("password-required", "password required")
-WRONG = No("wrong-password", "wrong password")
+UNKNOWN = RefusedByServer("unknown-account", "There is no account of that name.")
+REQUIRED = RefusedByServer("password-required", "password required")
+WRONG = RefusedByServer("wrong-password", "wrong password")
 
 
 class ArrivalTests(SynchronousTestCase):
@@ -103,13 +104,13 @@ class ArrivalTests(SynchronousTestCase):
         arriving = self.arrive([UNKNOWN, None], "alice", "pw", "token", interactive=False)
         self.successResultOf(arriving)
         self.assertEqual(self.tries[1], ("alice", "pw", True, "token"))
-        refused = No("invite-required", "A new account takes an invite token here.")
+        refused = RefusedByServer("invite-required", "A new account takes an invite token here.")
         self.failureResultOf(self.arrive([UNKNOWN, refused], "alice", interactive=False), Refused)
 
     def test_invited(self) -> None:
         """A person is asked for the token, and for a password if there must be one."""
-        required = No("invite-required", "A new account takes an invite token here.")
-        needed = No("password-needed", "Choose a password.")
+        required = RefusedByServer("invite-required", "A new account takes an invite token here.")
+        needed = RefusedByServer("password-needed", "Choose a password.")
         arriving = self.arrive([UNKNOWN, required, needed, None], "alice")
         question = "Password (empty: anyone can log in): "
         self.answer(question, "", "Invite token: ", " t ", question, "p", "Password again: ", "p")
@@ -118,7 +119,10 @@ class ArrivalTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Other reasons are final."""
-        for outcomes in ([No("illegal-name", "x")], [UNKNOWN, No("registration-closed", "x")]):
+        for outcomes in (
+            [RefusedByServer("illegal-name", "x")],
+            [UNKNOWN, RefusedByServer("registration-closed", "x")],
+        ):
             arriving = self.arrive([*outcomes], "alice", "pw")
             self.failureResultOf(arriving, Refused)
 
@@ -128,7 +132,9 @@ class ArrivalTests(SynchronousTestCase):
         self.assertEqual(
             str(failure.value), "Error:  That host or port is not accepting connections."
         )
-        failure = self.failureResultOf(self.arrive([Gone("This is no chatd.")], "alice"), NotThere)
+        failure = self.failureResultOf(
+            self.arrive([ConnectionClosed("This is no chatd.")], "alice"), NotThere
+        )
         self.assertIn(
             "This is no chatd. If it is a chatd from before version 1", str(failure.value)
         )

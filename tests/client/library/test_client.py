@@ -14,8 +14,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import Client, Connected, Disconnected, Pushed, connect
-from chatd.client.library.client import ACK_DELAY, CLOSE_TIME, ENOUGH, FIRST_DELAY, LONGEST_DELAY
-from chatd.client.library.connect import parse
+from chatd.client.library.acknowledging import ACK_DELAY
+from chatd.client.library.backoff import FIRST_DELAY, LONGEST_DELAY
+from chatd.client.library.client import CLOSE_TIMEOUT
+from chatd.client.library.connect import parse_address
+from chatd.client.library.events import MAX_WAITING
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode, server_decoder
 from chatd.core.errors import Fatal, Refused
@@ -179,10 +182,10 @@ class Library(SynchronousTestCase):
 
     def test_addresses(self) -> None:
         """chat://HOST, and perhaps a port."""
-        self.assertEqual(parse("chat://example.org"), (False, "example.org", 65432))
-        self.assertEqual(parse("chats://[::1]:7"), (True, "::1", 7))
+        self.assertEqual(parse_address("chat://example.org"), (False, "example.org", 65432))
+        self.assertEqual(parse_address("chats://[::1]:7"), (True, "::1", 7))
         for wrong in ("example.org", "http://example.org", "chat://", "chat://a/b", "chat://a:x"):
-            self.assertRaises(ValueError, parse, wrong)
+            self.assertRaises(ValueError, parse_address, wrong)
 
     def test_not_a_server_of_version_1(self) -> None:
         """It is told what is wrong, not left waiting."""
@@ -338,15 +341,17 @@ class Library(SynchronousTestCase):
 
     def test_whoever_only_writes(self) -> None:
         """So many events wait; the rest is left to the server, until somebody listens after all."""
-        for seq in range(1, ENOUGH + 101):
+        for seq in range(1, MAX_WAITING + 101):
             self.server.say(self.server.entry(seq))
         self.server.say(c.Typing("@ann", "bob", True))
-        self.server.state = [c.LogState("@ann", 1, ENOUGH + 100, 0, 0)]
+        self.server.state = [c.LogState("@ann", 1, MAX_WAITING + 100, 0, 0)]
         self.listen()
-        self.assertEqual([position.seq for position in self.server.logins[-1].positions], [ENOUGH])
-        for seq in range(ENOUGH + 1, ENOUGH + 101):
+        self.assertEqual(
+            [position.seq for position in self.server.logins[-1].positions], [MAX_WAITING]
+        )
+        for seq in range(MAX_WAITING + 1, MAX_WAITING + 101):
             self.server.say(self.server.entry(seq))
-        self.assertEqual(self.bodies(), [str(seq) for seq in range(1, ENOUGH + 101)])
+        self.assertEqual(self.bodies(), [str(seq) for seq in range(1, MAX_WAITING + 101)])
 
     def test_what_is_kept_over_a_reconnect(self) -> None:
         """Who is watched, and being away."""
@@ -405,7 +410,7 @@ class Library(SynchronousTestCase):
         self.server.heard = lambda wire, message: None  # type: ignore[method-assign]
         closing = self.start(self.client.close())
         self.assertNoResult(closing)
-        self.clock.advance(CLOSE_TIME)
+        self.clock.advance(CLOSE_TIMEOUT)
         self.successResultOf(closing)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

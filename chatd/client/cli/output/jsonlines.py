@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from chatd.client.cli.screen import Screen
-from chatd.client.library.client import Event
+from chatd.client.library.events import Event
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
 

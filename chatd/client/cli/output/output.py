@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from chatd.client.library.client import Event
+from chatd.client.library.events import Event
 from chatd.codecs import v1_messages as c
 
 

@@ -16,7 +16,7 @@ from chatd.client.cli.output import wording
 from chatd.client.cli.output.style import DIM, Line, Span
 from chatd.client.cli.screen import Screen
 from chatd.client.cli.typing_and_receipts import Receipts
-from chatd.client.library.client import Connected, Disconnected, Event
+from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
 
 

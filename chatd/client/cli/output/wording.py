@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from chatd.client.cli.message_cache import Seen
 from chatd.client.cli.output.style import DIM, PLAIN, Line, Span, name
-from chatd.client.library.client import Connected, Disconnected, Event
+from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
 
 _EXCERPT = 40

@@ -1,0 +1,21 @@
+"""Errors that the library raises, besides those of `chatd.core.errors`."""
+
+from __future__ import annotations
+
+from chatd.core.errors import Fatal, Refused
+
+
+class ConnectionClosed(Fatal):
+    """The connection to the server is closed."""
+
+    code = "disconnected"
+    explained = False
+    """whether the sentence is the server's or TLS's own explanation"""
+
+
+class RefusedByServer(Refused):
+    """The server refused the request; code and sentence are the server's."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code  # type: ignore[misc]  # a class attribute in `Refused`
