@@ -1,12 +1,10 @@
-"""The admin socket: what may be asked, what is answered, and who may ask."""
+"""The admin socket: requests, answers, their order, and who may connect."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-import stat
-from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
@@ -16,12 +14,11 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.codecs import admin as c
-from chatd.core.errors import SocketUnusable
 from chatd.protocols import admin
 from chatd.protocols.admin import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import Policy
-from chatd.server.owner_socket import OwnerPort, check_socket_path
+from chatd.server.owner_socket import OwnerPort
 from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness
 
@@ -31,8 +28,8 @@ async def hash_password(password: str) -> str:
     return f"hash of {password}"
 
 
-class _Asked(SynchronousTestCase):
-    """A realm with two accounts, and an operator."""
+class AdminCase(SynchronousTestCase):
+    """A realm with the open accounts Ann and bob, and the connection of an operator."""
 
     def setUp(self) -> None:
         self.patch(admin, "is_permitted", lambda transport: True)
@@ -43,27 +40,27 @@ class _Asked(SynchronousTestCase):
         self.operator, self.transport = self.connect()
 
     def connect(self) -> tuple[AdminProtocol, StringTransport]:
-        """A connection."""
+        """A new connection."""
         operator: Any = self.factory.buildProtocol(None)
         transport = StringTransport()
         operator.makeConnection(transport)
         return operator, transport
 
     def send(self, *requests: object) -> None:
-        """Requests: objects, or lines as they are."""
+        """Send requests, which are objects, or lines as they are."""
         for request in requests:
             line = request if isinstance(request, bytes) else json.dumps(request).encode() + b"\n"
             self.operator.dataReceived(line)
         self.harness.settle()
 
     def answers(self) -> list[Any]:
-        """All that came since."""
+        """All answers since the last call."""
         lines = self.transport.value().splitlines()
         self.transport.clear()
         return [json.loads(line) for line in lines]
 
     def ask(self, command: str, **fields: object) -> Any:
-        """The answer to a request that is carried out."""
+        """The answer to a request that is carried out, without `ok`."""
         self.send({"command": command, **fields})
         (answer,) = self.answers()
         self.assertTrue(answer.pop("ok"), answer)
@@ -73,23 +70,26 @@ class _Asked(SynchronousTestCase):
         """The code with which a request is refused."""
         self.send({"command": command, **fields})
         (answer,) = self.answers()
+        self.assertEqual(list(answer), ["ok", "code", "sentence"])
         self.assertFalse(answer["ok"])
         self.assertGreater(len(answer["sentence"]), 5)
         code: str = answer["code"]
         return code
 
 
-class Requests(_Asked):
-    """Each of them."""
+class Requests(AdminCase):
+    """Every request: the fields of its answer, and its refusals."""
 
     def test_users(self) -> None:
-        """In alphabetical order, with what is known of them, in pages."""
+        """Accounts in alphabetical order, in pages."""
         self.harness.login("Ann")
-        items = self.ask("users")["items"]
-        self.assertEqual([item["name"] for item in items], ["Ann", "bob"])
+        answer = self.ask("users")
+        self.assertEqual([item["name"] for item in answer["items"]], ["Ann", "bob"])
         self.assertEqual(
-            items[0], {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0}
+            answer["items"][0],
+            {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0},
         )
+        self.assertEqual(sorted(answer), ["items", "last", "more"])
         page = self.ask("users", limit=1)
         self.assertEqual(([item["name"] for item in page["items"]], page["more"]), (["Ann"], True))
         page = self.ask("users", limit=1, after=page["last"])
@@ -101,7 +101,7 @@ class Requests(_Asked):
         self.assertEqual(self.refused("users", pattern="*" * 1000), "pattern-too-long")
 
     def test_sessions(self) -> None:
-        """Who is there, and from where; all sessions of an account are on one page."""
+        """All sessions of an account are on one page."""
         self.assertEqual(self.ask("sessions")["items"], [])
         self.harness.login("bob")
         self.harness.login("Ann")
@@ -116,8 +116,8 @@ class Requests(_Asked):
         )
         self.assertEqual(self.refused("sessions", name="nobody"), "unknown-account")
 
-    def test_kick(self) -> None:
-        """All sessions end, and may begin again."""
+    def test_end_sessions(self) -> None:
+        """The answer has the number of sessions that were ended."""
         self.harness.login("Ann")
         self.assertEqual(self.ask("end-sessions", name="ann", sentence="Enough."), {"sessions": 1})
         self.assertTrue(self.harness.sessions["Ann"].ended)
@@ -125,13 +125,13 @@ class Requests(_Asked):
         self.assertEqual(self.refused("end-sessions", name="nobody"), "unknown-account")
 
     def password(self) -> str | None:
-        """Ann's."""
+        """The stored hash of Ann's password."""
         _, account = self.harness.run(self.harness.realm.accounts.account("ann"))
-        found: str | None = account.password
-        return found
+        password: str | None = account.password
+        return password
 
     def test_reset_password(self) -> None:
-        """A new one, or none; whoever is logged in is so no more."""
+        """A new password, or none (null); a request without the field is refused."""
         self.harness.login("Ann")
         self.assertEqual(self.ask("reset-password", name="ann", password="new"), {"name": "Ann"})
         self.assertEqual(self.password(), "hash of new")
@@ -145,15 +145,27 @@ class Requests(_Asked):
         self.ask("reset-password", name="ann", password=None)
         self.assertIsNone(self.password())
 
-    def test_no_open_accounts_where_they_are_not_allowed(self) -> None:
-        """Not even for the operator, who could not use it either."""
+    def test_an_account_is_not_made_open_where_open_accounts_are_forbidden(self) -> None:
+        """Not even by an operator: nobody could log in to it."""
         self.harness.realm.policy = Policy("open", open_accounts=False)
         self.assertEqual(
             self.refused("reset-password", name="ann", password=None), "password-needed"
         )
 
+    def test_set_certificates(self) -> None:
+        """Fingerprints replace those of before."""
+        fingerprint = "ab" * 32
+        self.assertEqual(
+            self.ask("set-certificates", name="ann", fingerprints=[fingerprint]), {"name": "Ann"}
+        )
+        _, account = self.harness.run(self.harness.realm.accounts.account("ann"))
+        self.assertEqual(account.certificates, (fingerprint,))
+        self.assertEqual(
+            self.refused("set-certificates", name="ann", fingerprints=["x"]), "fingerprint-invalid"
+        )
+
     def test_delete(self) -> None:
-        """An account is gone, with whoever was it."""
+        """The account's sessions end, and its name is unknown."""
         self.harness.login("Ann")
         self.assertEqual(self.ask("delete", name="ANN"), {"name": "Ann"})
         self.assertTrue(self.harness.sessions["Ann"].ended)
@@ -161,11 +173,18 @@ class Requests(_Asked):
         self.assertEqual(self.refused("delete", name="Ann"), "unknown-account")
 
     def test_rooms(self) -> None:
-        """Listed, private ones as well, and deleted; the lobby is there again at once."""
+        """They are listed and deleted; the lobby is created again at once."""
         (room,) = self.ask("rooms")["items"]
         self.assertEqual(
-            (room["room"], room["private"], room["owner"], room["members"]),
-            ("#lobby", False, "", 0),
+            room,
+            {
+                "room": "#lobby",
+                "created": 0,
+                "topic": "",
+                "private": False,
+                "owner": "",
+                "members": 0,
+            },
         )
         self.assertEqual(self.ask("delete-room", room="#LOBBY"), {"room": "#lobby"})
         self.assertEqual(
@@ -174,7 +193,7 @@ class Requests(_Asked):
         self.assertEqual(self.refused("delete-room", room="#garden"), "unknown-room")
 
     def test_reports(self) -> None:
-        """What users have told, in pages, to the end."""
+        """They come in pages until an empty one."""
         realm = self.harness.realm
         for number in range(3):
             realm.note("@server", "Ann", "report", f"bob: reason {number}")
@@ -182,46 +201,59 @@ class Requests(_Asked):
         self.harness.settle()
         first = self.ask("reports", limit=2)
         self.assertEqual(
-            [(item["seq"], item["sender"], item["body"]) for item in first["items"]],
-            [(1, "Ann", "bob: reason 0"), (2, "Ann", "bob: reason 1")],
+            first["items"],
+            [
+                {"seq": 1, "time": 0, "sender": "Ann", "body": "bob: reason 0"},
+                {"seq": 2, "time": 0, "sender": "Ann", "body": "bob: reason 1"},
+            ],
         )
         second = self.ask("reports", after=first["last"])
         self.assertEqual([item["seq"] for item in second["items"]], [3])
         third = self.ask("reports", after=second["last"])
         self.assertEqual(third, {"items": [], "more": False, "last": 3})
 
-    def test_invites(self) -> None:
-        """Made, listed without their tokens, revoked."""
-        made = self.ask("invite", uses=3, seconds=60, note="the choir")
-        self.assertEqual(made["expires"], 60_000)
+    def test_invite_tokens(self) -> None:
+        """They are created, listed without their text, and revoked."""
+        token = self.ask("invite", uses=3, seconds=60, note="the choir")
+        self.assertEqual(sorted(token), ["expires", "key", "token"])
+        self.assertEqual(token["expires"], 60_000)
         (item,) = self.ask("invites")["items"]
         self.assertEqual(
             item,
-            {"key": made["key"], "created": 0, "expires": 60_000, "uses": 3, "note": "the choir"},
+            {"key": token["key"], "created": 0, "expires": 60_000, "uses": 3, "note": "the choir"},
         )
-        self.assertEqual(self.ask("revoke", invite=made["token"]), {"key": made["key"]})
-        self.assertEqual(self.refused("revoke", invite=made["token"]), "invite-invalid")
+        self.assertEqual(self.ask("revoke", invite=token["token"]), {"key": token["key"]})
+        self.assertEqual(self.refused("revoke", invite=token["token"]), "invite-invalid")
         self.assertEqual(self.refused("invite", uses=0), "bad-request")
 
     def test_stats(self) -> None:
-        """Some numbers."""
+        """Counts have the names under which operators see them."""
         self.harness.login("Ann")
         stats = self.ask("stats")
+        self.assertEqual(sorted(stats), ["accounts", "counts", "rooms", "started", "version"])
+        self.assertEqual((stats["accounts"], stats["rooms"], stats["started"]), (2, 1, 0))
         self.assertEqual(
-            (stats["accounts"], stats["rooms"], stats["counts"]["sessions"]), (2, 1, 1)
+            stats["counts"],
+            {
+                "sessions": 1,
+                "accounts online": 1,
+                "classic sessions": 1,
+                "rooms in memory": 0,
+                "bytes waiting for the store": 0,
+            },
         )
 
     def test_backup(self) -> None:
-        """For the store to do or to refuse; a path means the same to both ends."""
+        """A relative path is refused: the client and the daemon may run in different folders."""
         self.assertEqual(self.refused("backup", path="copy.db"), "bad-request")
         self.assertEqual(self.refused("backup", path="/nowhere/copy.db"), "backup-failed")
 
 
-class Lines(_Asked):
-    """How requests come and answers go."""
+class Lines(AdminCase):
+    """The order of requests and answers, and the end of a connection."""
 
-    def test_what_is_no_request(self) -> None:
-        """Whatever comes is answered with a reason, and the next line is read."""
+    def test_lines_that_are_no_request_are_refused(self) -> None:
+        """The next line is read all the same."""
         for line in (
             b"\n",
             b"hello\n",
@@ -242,15 +274,15 @@ class Lines(_Asked):
             self.assertEqual((answer["ok"], answer["code"]), (False, "bad-request"), line)
         self.ask("stats")
 
-    def test_a_line_without_end(self) -> None:
-        """Is refused, and ends the connection."""
+    def test_a_line_without_end_closes_the_connection(self) -> None:
+        """After a refusal."""
         self.send(b"x" * (c.MAX_LINE + 1))
         (answer,) = self.answers()
         self.assertEqual(answer["code"], "bad-request")
         self.assertTrue(self.transport.disconnecting)
 
-    def test_one_after_another(self) -> None:
-        """However they come, requests are carried out and answered in order."""
+    def test_requests_are_answered_in_order(self) -> None:
+        """In whatever pieces they arrive."""
         requests = [{"command": "end-sessions", "name": f"nobody{number}"} for number in range(5)]
         data = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
         for at in range(0, len(data), 7):
@@ -258,14 +290,13 @@ class Lines(_Asked):
         self.send(*[{"command": "stats"}, {"command": "nonsense"}])
         self.assertEqual([answer["ok"] for answer in self.answers()], [False] * 5 + [True, False])
 
-    def test_many_at_once(self) -> None:
-        """Thousands of lines in one read do no harm."""
+    def test_thousands_of_lines_in_one_read_are_answered(self) -> None:
+        """Without a recursion for each."""
         self.send(b"\n" * 20_000)
         self.assertEqual(len(self.answers()), 20_000)
 
-    def test_waiting(self) -> None:
-        """While something is carried out nothing more is read; what is done by then is not answered
-        twice."""
+    def test_reading_is_paused_while_a_request_is_carried_out(self) -> None:
+        """Each request is answered once."""
         self.harness.store.eager = False
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"invites"}\n')
         self.assertEqual(self.transport.producerState, "paused")
@@ -274,8 +305,8 @@ class Lines(_Asked):
         self.assertEqual([answer["ok"] for answer in self.answers()], [True, True])
         self.assertEqual(self.transport.producerState, "producing")
 
-    def test_an_operator_who_does_not_read(self) -> None:
-        """Gets no more answers than the connection takes, until it takes more."""
+    def test_an_operator_that_does_not_read_is_not_answered(self) -> None:
+        """Until the transport has room again; reading is paused as long."""
         self.operator.pauseProducing()
         self.send({"command": "stats"}, {"command": "stats"})
         self.assertEqual(self.answers(), [])
@@ -284,8 +315,8 @@ class Lines(_Asked):
         self.assertEqual(len(self.answers()), 2)
         self.assertEqual(self.transport.producerState, "producing")
 
-    def test_a_failure(self) -> None:
-        """A mistake of ours is logged, and the operator is told that there was one."""
+    def test_an_unexpected_exception_is_logged_and_answered(self) -> None:
+        """The connection goes on."""
 
         def broken() -> Any:
             raise ZeroDivisionError()
@@ -295,8 +326,8 @@ class Lines(_Asked):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.ask("invites")
 
-    def test_stopping(self) -> None:
-        """What is under way is finished and answered; all connections end."""
+    def test_stopping_finishes_the_request_that_is_carried_out(self) -> None:
+        """It is answered; those behind it are dropped, and all connections are closed."""
         self.harness.store.eager = False
         idle, idle_transport = self.connect()
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"stats"}\n')
@@ -311,8 +342,8 @@ class Lines(_Asked):
         self.operator.connectionLost()
         self.successResultOf(finished)
 
-    def test_gone_before_the_answer(self) -> None:
-        """What was asked is done all the same, and the daemon waits for it when it stops."""
+    def test_stopping_waits_for_a_request_whose_operator_has_disconnected(self) -> None:
+        """It is carried out, and not answered."""
         self.harness.store.eager = False
         self.operator.dataReceived(b'{"command":"invite"}\n')
         self.operator.connectionLost()
@@ -322,129 +353,39 @@ class Lines(_Asked):
         self.successResultOf(finished)
         self.assertEqual(self.answers(), [])
 
-    def test_turned_away(self) -> None:
-        """Whoever may not enter is answered nothing."""
+    def test_other_users_are_disconnected(self) -> None:
+        """Without an answer."""
         self.patch(admin, "is_permitted", lambda transport: False)
         self.operator, self.transport = self.connect()
         self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.answers(), [])
 
 
-class Sockets(TestCase):
-    """The socket's file."""
+class Permission(TestCase):
+    """Who is at the other end of the socket."""
 
-    def setUp(self) -> None:
-        self.folder = folder(self)
-        self.file = Path(self.folder) / "admin"
-        self.path = str(self.file)
+    async def test_this_user_is_permitted(self) -> None:
+        """The system tells who has connected."""
+        permitted: Deferred[bool] = Deferred()
 
-    def port(self) -> Any:
-        """A port that listens."""
-        port = OwnerPort(self.path, Factory.forProtocol(Protocol), reactor)
-        port.startListening()
-        return port
-
-    async def test_private(self) -> None:
-        """Its owner's only, whatever the umask; it is gone afterwards."""
-        former = os.umask(0)
-        try:
-            port = self.port()
-            self.assertEqual(os.umask(0), 0)
-        finally:
-            os.umask(former)
-        kind = os.stat(self.path).st_mode
-        self.assertTrue(stat.S_ISSOCK(kind))
-        self.assertEqual(stat.S_IMODE(kind), 0o600)
-        await port.stopListening()
-        self.assertEqual(os.listdir(self.folder), [])
-
-    async def test_never_open_to_others(self) -> None:
-        """From the moment there is a file it is private; nobody can connect before."""
-        seen: list[int] = []
-        chmod = os.chmod
-
-        def watched(path: Any, mode: int) -> None:
-            seen.append(stat.S_IMODE(os.stat(path).st_mode))
-            chmod(path, mode)
-
-        self.patch(os, "chmod", watched)
-        port = self.port()
-        self.assertEqual([mode & 0o077 for mode in seen], [0] * len(seen))
-        await port.stopListening()
-
-    async def test_left_behind(self) -> None:
-        """What a killed daemon left is replaced; what a live one has is not, nor is anybody's
-        file."""
-        with socket.socket(socket.AF_UNIX) as left:
-            left.bind(self.path)
-            left.listen()
-            self.assertIn("in use", str(self.assertRaises(SocketUnusable, self.port)))
-            self.assertIn(
-                "in use", str(self.assertRaises(SocketUnusable, check_socket_path, self.path))
-            )
-        check_socket_path(self.path)
-        port = self.port()
-        other = self.assertRaises(SocketUnusable, self.port)
-        self.assertIn(self.path, str(other))
-        await port.stopListening()
-        self.file.write_text("mine")
-        self.assertIn("a file with this name", str(self.assertRaises(SocketUnusable, self.port)))
-        self.assertEqual(self.file.read_text(), "mine")
-
-    async def test_somebody_who_does_not_accept(self) -> None:
-        """A live daemon with a full queue is not waited for."""
-        with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as waiting:
-            listening.bind(self.path)
-            listening.listen(0)
-            waiting.connect(self.path)
-            self.assertIn(
-                "in use", str(self.assertRaises(SocketUnusable, check_socket_path, self.path))
-            )
-
-    async def test_a_socket_that_is_not_ours_any_more(self) -> None:
-        """What has been put in its place is left alone, and a missing file is no trouble."""
-        port = self.port()
-        os.unlink(self.path)
-        self.file.write_text("another")
-        await port.stopListening()
-        self.assertEqual(os.listdir(self.folder), ["admin"])
-        os.unlink(self.path)
-        port = self.port()
-        os.unlink(self.path)
-        await port.stopListening()
-
-    def test_where_there_can_be_none(self) -> None:
-        """The path is looked at before anything else is done; the sentence says what is wrong with
-        it."""
-        long = os.path.join(self.folder, "é" * 60)
-        for path, words in (
-            (long, f"has {len(os.fsencode(long))} bytes, the system allows"),
-            (os.path.join(self.folder, "none", "admin"), "there is no folder"),
-            (self.folder, "there is a file with this name"),
-        ):
-            self.assertIn(words, str(self.assertRaises(SocketUnusable, check_socket_path, path)))
-        self.assertEqual(os.listdir(self.folder), [])
-
-    async def test_who_is_permitted(self) -> None:
-        """This user and root; the system says who is at the other end."""
-        entered: Deferred[bool] = Deferred()
-
-        class Asked(Protocol):
+        class Accepting(Protocol):
             def connectionMade(self) -> None:
-                entered.callback(admin.is_permitted(self.transport))
+                permitted.callback(admin.is_permitted(self.transport))
                 assert self.transport is not None
                 self.transport.loseConnection()
 
-        port: Any = OwnerPort(self.path, Factory.forProtocol(Asked), reactor)
+        path = os.path.join(folder(self), "admin")
+        port: Any = OwnerPort(path, Factory.forProtocol(Accepting), reactor)
         port.startListening()
         with socket.socket(socket.AF_UNIX) as client:
-            client.connect(self.path)
-            self.assertTrue(await entered)
+            client.connect(path)
+            self.assertTrue(await permitted)
         await port.stopListening()
 
-    def test_who_may_not(self) -> None:
-        """Anybody else."""
+    def test_root_and_this_user_are_permitted_and_others_are_not(self) -> None:
+        """By the credentials that the system gives."""
 
-        class Other:
+        class Transport:
             def __init__(self, user: int) -> None:
                 self.socket = self
                 self.user = user
@@ -454,5 +395,5 @@ class Sockets(TestCase):
 
         self.patch(os, "geteuid", lambda: 1000)
         self.assertEqual(
-            [admin.is_permitted(Other(user)) for user in (0, 1000, 1001)], [True, True, False]
+            [admin.is_permitted(Transport(user)) for user in (0, 1000, 1001)], [True, True, False]
         )
