@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from chatd.client.classic.connection import connect as connect_classic
 from chatd.client.classic.conversation import Conversation
 from chatd.client.cli.chat import Chat
-from chatd.client.cli.exit_status import FAILED, INTERRUPT, LEFT
+from chatd.client.cli.exit_status import FAILED, INTERRUPT, SUCCESS
 from chatd.client.cli.login import Arrival
 from chatd.client.cli.message_cache import Seen
 from chatd.client.cli.options import INVALID_SERVER, Options
@@ -59,13 +59,13 @@ class Process:
         self._leaving = False
         self._screen: TerminalScreen | PipeScreen
         if terminal:
-            colours = styling.wanted(os.environ)
+            colours = styling.colours_wanted(os.environ)
             screen = self._screen = TerminalScreen(
-                stdio.size, lambda: self.interrupt(LEFT), colours
+                stdio.size, lambda: self.interrupt(SUCCESS), colours
             )
             StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
         else:
-            complain = None if stdio.errors_go_to_output() else stdio.complain
+            complain = None if stdio.errors_go_to_output() else stdio.write_error
             self._screen = PipeScreen(complain, lambda: self.interrupt(FAILED, ""))
             StandardIO(self._screen, reactor=reactor)
         self._dialogue: Dialogue = (
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str]) -> int:
 
     running: Any = reactor
     terminal = stdio.at_terminal() and not options.json
-    with stdio.kept(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
+    with stdio.restored_blocking(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
         process = Process(running, options, terminal)
         running.callWhenRunning(process.start)
         running.run()

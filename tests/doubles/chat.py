@@ -17,7 +17,7 @@ from chatd.client.cli.output.jsonlines import JsonLines
 from chatd.client.cli.output.output import Output
 from chatd.client.cli.output.plain import Showing
 from tests.doubles.client import SINCE, FakeClient
-from tests.doubles.screen import Page
+from tests.doubles.screen import FakeScreen
 
 
 class Talk(SynchronousTestCase):
@@ -33,17 +33,17 @@ class Talk(SynchronousTestCase):
 
     def begin(self, password: str | None = None) -> None:
         """Log in, and look away from what was shown and asked for that."""
-        self.page = Page(self.interactive)
+        self.screen = FakeScreen(self.interactive)
         seen = Seen()
-        output: Output = JsonLines(self.page)
+        output: Output = JsonLines(self.screen)
         if not self.json:
-            output = Showing(self.page, seen, self.clock, times=False, zone=UTC)
+            output = Showing(self.screen, seen, self.clock, times=False, zone=UTC)
 
         async def enter(name: str, password: str | None, register: bool, invite: str | None) -> Any:
             return self.client
 
-        arrival = Arrival(self.page, output, enter, "alice", password)
-        self.chat = Chat(self.page, output, seen, arrival, self.clock, "chat://localhost:65432")
+        arrival = Arrival(self.screen, output, enter, "alice", password)
+        self.chat = Chat(self.screen, output, seen, arrival, self.clock, "chat://localhost:65432")
         self.ended: Deferred[int] = self.chat.start()
         self.greeting = self.shown()
         self.asked()
@@ -51,12 +51,12 @@ class Talk(SynchronousTestCase):
     def type(self, *lines: str) -> list[str]:
         """Type lines; what was shown since the last time."""
         for line in lines:
-            self.page.type(line)
+            self.screen.type(line)
         return self.shown()
 
     def shown(self) -> list[str]:
         """What was shown since the last time."""
-        lines, self.page.lines = self.page.lines, []
+        lines, self.screen.lines = self.screen.lines, []
         return lines
 
     def asked(self) -> list[Any]:

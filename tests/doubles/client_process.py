@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from tests.doubles.folders import folder
-from tests.doubles.terminal_emulator import Emulator
+from tests.doubles.terminal_emulator import TerminalEmulator
 
 TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
 PATIENCE = 30
@@ -156,7 +156,7 @@ class Person:
 
     def screen(self) -> list[str]:
         """All that was on the terminal, without blanks at the ends of lines."""
-        emulator = Emulator(110, 50)
+        emulator = TerminalEmulator(110, 50)
         emulator.feed(self.log.getvalue())
         lines = emulator.lines()
         while lines and not lines[-1]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IPushProducer
 
-from chatd.client.cli.output.style import Line
-from chatd.client.cli.screen import Completion, EndOfInput, Writer
+from chatd.client.cli.output.style import StyledLine
+from chatd.client.cli.screen import Completion, Composer, EndOfInput
 
 
 class Listener:
@@ -28,7 +28,7 @@ class Listener:
         self.heard.append(("disconnected", reason))
 
 
-class Page:
+class FakeScreen:
     """A screen: what was shown, marked with where it went, and the question that is being asked."""
 
     def __init__(self, interactive: bool) -> None:
@@ -37,7 +37,7 @@ class Page:
         self.prompt = ""
         self.hidden = False
         self.complete: Completion | None = None
-        self.writer: Writer | None = None
+        self.composer: Composer | None = None
         self.source: IPushProducer | None = None
         self._reply: Deferred[str] | None = None
         self._ended = False
@@ -52,16 +52,16 @@ class Page:
         self._reply = Deferred()
         return self._reply
 
-    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
+    def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
         """Remember the question."""
-        self.writer = writer
-        return self.ask(prompt, complete=writer.complete)
+        self.composer = composer
+        return self.ask(prompt, complete=composer.complete)
 
-    def reprompt(self, prompt: str) -> None:
+    def set_prompt(self, prompt: str) -> None:
         """Remember it."""
         self.prompt = prompt
 
-    def put(self, line: Line) -> None:
+    def show_styled(self, line: StyledLine) -> None:
         """Remember it."""
         self.lines.append("".join(span.text for span in line))
 
@@ -79,19 +79,19 @@ class Page:
         """Remember it."""
         self.lines.append(line)
 
-    def refuse(self, sentence: str) -> None:
+    def show_error(self, sentence: str) -> None:
         """Remember it."""
         self.lines.append(f"! {sentence}")
 
-    def message(self, sender: str, text: str) -> None:
+    def show_message(self, sender: str, text: str) -> None:
         """Remember it."""
         self.lines.append(f"{sender}> {text}")
 
-    def sent(self, recipient: str, text: str) -> None:
+    def show_sent(self, recipient: str, text: str) -> None:
         """Remember it."""
         self.lines.append(f">{recipient} {text}")
 
-    def end(self) -> None:
+    def end_input(self) -> None:
         """No more lines."""
         self._ended = True
         reply, self._reply = self._reply, None

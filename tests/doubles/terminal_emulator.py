@@ -7,7 +7,7 @@ import re
 _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\x00-\x1f\x7f])|(.)", re.S)
 
 
-class Emulator:
+class TerminalEmulator:
     """A screen that wraps at its right margin as terminals do: only when the next character
     comes."""
 

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
 from chatd.client.classic.connection import Audience, Connection, Disconnected, Unsendable
-from chatd.client.cli.exit_status import FAILED, LEFT
+from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.screen import EndOfInput, Screen
 from chatd.core.errors import Refused
 
@@ -84,7 +84,7 @@ class Conversation:
             return result
         status, sentence = self._interrupted
         if sentence:
-            self._screen.refuse(sentence)
+            self._screen.show_error(sentence)
         return status
 
     # What the connection tells
@@ -92,7 +92,7 @@ class Conversation:
     def message(self, sender: str, text: str) -> None:
         """A message came."""
         self._names.add(sender)
-        self._screen.message(sender, text)
+        self._screen.show_message(sender, text)
 
     def notice(self, error: str) -> None:
         """The server complains about something that was not asked."""
@@ -101,7 +101,7 @@ class Conversation:
     def disconnected(self, reason: str) -> None:
         """The connection is gone."""
         self._lost = reason
-        self._screen.end()
+        self._screen.end_input()
 
     # The dialogue
 
@@ -110,7 +110,7 @@ class Conversation:
             self._connection = await self._connect(self)
         except (ConnectError, ConnectingCancelledError, OSError, TimeoutError):
             if self._interrupted is None:
-                self._screen.refuse("Error:  That host or port is not accepting connections.")
+                self._screen.show_error("Error:  That host or port is not accepting connections.")
             return FAILED
         self._screen.throttle(self._connection)
         try:
@@ -129,14 +129,14 @@ class Conversation:
             self._connection.drop()
         if self._lost is not None:
             if self._lost:
-                self._screen.refuse(self._lost)
+                self._screen.show_error(self._lost)
             if self._unacknowledged:
-                self._screen.refuse(
+                self._screen.show_error(
                     f"{_messages(self._unacknowledged)} not acknowledged: perhaps not sent."
                 )
-            self._screen.refuse("Disconnected from server ... exiting!")
+            self._screen.show_error("Disconnected from server ... exiting!")
             return FAILED
-        return FAILED if self._refused and not self._screen.interactive else LEFT
+        return FAILED if self._refused and not self._screen.interactive else SUCCESS
 
     async def _arrive(self, name: str) -> None:
         """Log in as the name that was given at the start."""
@@ -281,7 +281,7 @@ class Conversation:
 
         def stored(_: object) -> None:
             self._names.add(recipient)
-            self._screen.sent(recipient, text)
+            self._screen.show_sent(recipient, text)
 
         def failed(failure: Failure) -> None:
             if failure.check(Disconnected):
@@ -331,7 +331,7 @@ class Conversation:
 
     def _refuse(self, sentence: str) -> None:
         self._refused = True
-        self._screen.refuse(sentence)
+        self._screen.show_error(sentence)
 
     def _complete(self, text: str) -> list[str]:
         return commands.complete(text, bool(self._connection.name), self._names)

@@ -16,7 +16,7 @@ from chatd.client.cli.commands import Misused
 from chatd.client.cli.commands import table as slash
 from chatd.client.cli.commands.messages import Shown
 from chatd.client.cli.event_pump import Hearing
-from chatd.client.cli.exit_status import FAILED, LEFT
+from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.login import Arrival, NotThere
 from chatd.client.cli.message_cache import Said, Seen, conversation
 from chatd.client.cli.outbox import Keyed, Outbox
@@ -94,7 +94,7 @@ class Chat:
             return result
         status, sentence = self._interrupted
         if sentence:
-            self.screen.refuse(sentence)
+            self.screen.show_error(sentence)
         return status
 
     # From beginning to end
@@ -103,7 +103,7 @@ class Chat:
         try:
             self.client = await self.arrival.enter()
         except EndOfInput:
-            return LEFT
+            return SUCCESS
         except (Refused, NotThere) as error:
             if self._interrupted is None:
                 self.output.refuse(error.code, str(error))
@@ -128,7 +128,7 @@ class Chat:
             self.output.refuse("disconnected", f"{were} not acknowledged: perhaps not sent.")
         if self._over is not None or self._outbox.lost:
             return FAILED
-        return FAILED if self._refused and not self.screen.interactive else LEFT
+        return FAILED if self._refused and not self.screen.interactive else SUCCESS
 
     async def _settle_in(self) -> None:
         client = self.client
@@ -156,7 +156,7 @@ class Chat:
     def _no_more(self, failure: Failure) -> None:
         """There will be no connection any more."""
         self._over = failure.value
-        self.screen.end()
+        self.screen.end_input()
 
     async def _depart(self) -> None:
         """Take and give what is owed, and go; at once if that was wanted."""
@@ -350,16 +350,16 @@ class Chat:
         return one_line(self.target) + (f" ({who}writing)" if names else "") + "> "
 
     def _reprompt(self) -> None:
-        self.screen.reprompt(self._prompt())
+        self.screen.set_prompt(self._prompt())
 
     def complete(self, text: str) -> list[str]:
-        """See `chatd.client.cli.screen.Writer`."""
+        """See `chatd.client.cli.screen.Composer`."""
         return slash.complete(text, self.seen.names)
 
-    def typed(self, text: str) -> None:
-        """See `chatd.client.cli.screen.Writer`."""
+    def text_changed(self, text: str) -> None:
+        """See `chatd.client.cli.screen.Composer`."""
         self._typist.typed(text, self.target)
 
-    def keeps(self, line: str) -> bool:
-        """See `chatd.client.cli.screen.Writer`: what is said comes back as others see it."""
+    def stays_on_screen(self, line: str) -> bool:
+        """See `chatd.client.cli.screen.Composer`: what is said comes back as others see it."""
         return line.startswith("/") and not line.startswith(("//", "/msg ", "/m ", "/w "))

@@ -1,8 +1,12 @@
-"""How the client ends: the exit statuses, whatever the protocol."""
+"""The exit statuses of the client and its message for an interrupt, whatever the protocol."""
 
 from __future__ import annotations
 
-LEFT, FAILED = 0, 1
-"""all went well; something was refused, or the connection failed or was lost"""
+SUCCESS = 0
+"""the exit status if everything succeeded"""
+FAILED = 1
+"""the exit status if a request was refused, or the connection failed or was lost"""
+WRONG_USAGE = 2
+"""the exit status for an invalid command line"""
 INTERRUPT = "Interrupt received, shutting down ..."
-"""what is said when the person, or the system, wants the client to leave at once"""
+"""printed when a signal, or Ctrl-C, ends the client"""

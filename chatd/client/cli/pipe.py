@@ -1,6 +1,6 @@
-"""The screen of a script: lines in, plain lines out, one for each thing that happened.
+"""The screen of a script: lines in, plain lines out, one line for each event.
 
-Nothing is prompted for and no menu is shown. What was refused goes to the error output only.
+Prompts, menus and hints are not printed. Errors go to the error output only.
 """
 
 from __future__ import annotations
@@ -15,150 +15,153 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.client.cli.output.style import Line
-from chatd.client.cli.screen import Completion, EndOfInput, Writer
+from chatd.client.cli.output.style import StyledLine
+from chatd.client.cli.screen import Completion, Composer, EndOfInput
 from chatd.client.cli.terminal.sanitize import one_line
 
-_ENOUGH = 256
-"""lines that may wait before no more are read"""
+_MAX_QUEUED_LINES = 256
+"""input lines that may be queued before reading pauses"""
 
 
 @implementer(IHalfCloseableProtocol)
 class PipeScreen(Protocol):
-    """Standard input and output, neither of them necessarily a terminal; run by `stdio.StandardIO`.
+    """Standard input and output when they are not both a terminal; run by `stdio.StandardIO`.
 
-    `complain` writes a line to the error output; without it, refusals go where everything goes.
-    When nobody reads the output any more, `lost` is called.
+    `write_error` writes a line to the error output; if it is None, errors go to the output.
+    `output_closed` is called when the reader of the output has closed it.
     """
 
     interactive = False
     transport: Any = None
 
-    def __init__(self, complain: Callable[[str], None] | None, lost: Callable[[], None]) -> None:
-        self._complain = complain
-        self._lost = lost
-        self._unfinished = b""
+    def __init__(
+        self, write_error: Callable[[str], None] | None, output_closed: Callable[[], None]
+    ) -> None:
+        self._write_error = write_error
+        self._output_closed = output_closed
+        self._partial_line = b""
         self._lines: deque[str] = deque()
-        self._ended = False
+        self._input_ended = False
         self._source: IPushProducer | None = None
-        self._paused = False
-        self._asking: Deferred[str] | None = None
-        self._closed: Deferred[None] | None = None
-        self._gone = False
+        self._reading_paused = False
+        self._reply: Deferred[str] | None = None
+        self._closing: Deferred[None] | None = None
+        self._disconnected = False
 
     def ask(
         self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
     ) -> Deferred[str]:
-        """The next line."""
+        """Read the next line; the prompt is not printed."""
         if self._lines:
             line = self._lines.popleft()
-            self._pace()
+            self._update_reading()
             return succeed(line)
-        if self._ended:
+        if self._input_ended:
             return fail(EndOfInput())
-        self._asking = Deferred()
-        return self._asking
+        self._reply = Deferred()
+        return self._reply
 
-    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
-        """The next line."""
+    def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
+        """Read the next line; the prompt is not printed."""
         return self.ask(prompt)
 
-    def reprompt(self, prompt: str) -> None:
-        """Nothing is prompted for."""
+    def set_prompt(self, prompt: str) -> None:
+        """Do nothing: prompts are not printed."""
 
-    def put(self, line: Line) -> None:
-        """Write a line."""
+    def show_styled(self, line: StyledLine) -> None:
+        """Write a line without styles."""
         self._write("".join(one_line(span.text) for span in line))
 
     def note(self, line: str) -> None:
-        """Scripts need no menus and no hints."""
+        """Do nothing: menus and hints are for people."""
 
     def show(self, line: str) -> None:
-        """Write a line; a tab at its begin is ours."""
+        """Write a line; a leading tab is kept."""
         tab = "\t" if line.startswith("\t") else ""
         self._write(tab + one_line(line.removeprefix("\t")))
 
-    def refuse(self, sentence: str) -> None:
+    def show_error(self, sentence: str) -> None:
         """Write a line to the error output."""
-        (self._complain or self._write)(one_line(sentence))
+        (self._write_error or self._write)(one_line(sentence))
 
-    def message(self, sender: str, text: str) -> None:
-        """Write a message as one line."""
+    def show_message(self, sender: str, text: str) -> None:
+        """Write a received message as one line."""
         self._write(f"{one_line(sender)}: {one_line(text)}")
 
-    def sent(self, recipient: str, text: str) -> None:
-        """Write one line about a message that is stored."""
+    def show_sent(self, recipient: str, text: str) -> None:
+        """Write one line for a message that is stored."""
         self._write(f"Sent to {one_line(recipient)}: {one_line(text)}")
 
-    def end(self) -> None:
-        """Drop the lines that nobody will ask for."""
+    def end_input(self) -> None:
+        """Stop reading and drop the queued lines."""
         self._lines.clear()
-        self._ended = True
+        self._input_ended = True
         self._answer()
 
     def throttle(self, source: IPushProducer) -> None:
-        """Pause `source` while nobody reads what is written."""
+        """Pause `source` while the reader of the output is behind."""
         self._source = source
         if self.transport is not None:
             self.transport.registerProducer(source, True)
 
     def close(self) -> Deferred[None]:
-        """Write what is left, and let go; fires when it is out."""
-        self._ended = True
-        if self._gone or self.transport is None:
+        """Flush the output and close; fires when everything is written."""
+        self._input_ended = True
+        if self._disconnected or self.transport is None:
             return succeed(None)
-        self._closed = Deferred()
+        self._closing = Deferred()
         if self._source is not None:
             self.transport.unregisterProducer()
         self.transport.loseConnection()
-        return self._closed
+        return self._closing
 
     def dataReceived(self, data: bytes) -> None:
-        """Some of the input."""
-        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        """Queue the lines of the input."""
+        *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         self._lines.extend(str(line, "utf-8", "replace").removesuffix("\r") for line in lines)
         self._answer()
-        self._pace()
+        self._update_reading()
 
     def readConnectionLost(self) -> None:
-        """The input has ended, perhaps in the middle of a line."""
-        if self._unfinished:
+        """The input has ended; a last line without a line break counts."""
+        if self._partial_line:
             self.dataReceived(b"\n")
-        self._ended = True
+        self._input_ended = True
         self._answer()
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads the output."""
-        self._gone = True
-        self._lost()
+        """The reader has closed the output."""
+        self._disconnected = True
+        self._output_closed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Both are closed."""
-        self._gone = True
-        if self._closed is not None:
-            self._closed.callback(None)
+        """Input and output are closed."""
+        self._disconnected = True
+        if self._closing is not None:
+            self._closing.callback(None)
         else:
-            self.end()
+            self.end_input()
 
     def _write(self, line: str) -> None:
         if self.transport is not None:
             self.transport.write(line.encode("utf-8", "replace") + b"\n")
 
     def _answer(self) -> None:
-        if self._asking is not None and (self._lines or self._ended):
-            asking, self._asking = self._asking, None
+        """Complete the pending `ask`, if a line is queued or the input has ended."""
+        if self._reply is not None and (self._lines or self._input_ended):
+            reply, self._reply = self._reply, None
             if self._lines:
-                asking.callback(self._lines.popleft())
+                reply.callback(self._lines.popleft())
             else:
-                asking.errback(EndOfInput())
+                reply.errback(EndOfInput())
 
-    def _pace(self) -> None:
-        """Stop reading while enough lines wait, and go on when few do."""
-        if self.transport is None or self._ended:
+    def _update_reading(self) -> None:
+        """Pause reading while the queue of lines is full; resume when it is half empty."""
+        if self.transport is None or self._input_ended:
             return
-        if not self._paused and len(self._lines) > _ENOUGH:
-            self._paused = True
+        if not self._reading_paused and len(self._lines) > _MAX_QUEUED_LINES:
+            self._reading_paused = True
             self.transport.pauseProducing()
-        elif self._paused and len(self._lines) < _ENOUGH // 2:
-            self._paused = False
+        elif self._reading_paused and len(self._lines) < _MAX_QUEUED_LINES // 2:
+            self._reading_paused = False
             self.transport.resumeProducing()

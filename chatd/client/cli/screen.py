@@ -1,4 +1,4 @@
-"""What a dialogue needs of a screen, be it a terminal or a pipe."""
+"""What a dialogue needs of a screen: the interface that terminal and pipe implement."""
 
 from __future__ import annotations
 
@@ -8,73 +8,75 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
-from chatd.client.cli.output.style import Line
+from chatd.client.cli.output.style import StyledLine
 
 Completion = Callable[[str], list[str]]
-"""From what is typed so far to all that it can become."""
+"""Maps the text before the cursor to all texts that it can be completed to."""
 
 
 class EndOfInput(Exception):
-    """Nobody will type anything any more."""
+    """The input has ended: no more lines will be read."""
 
 
-class Writer(Protocol):
-    """Whom a line is for, while it is being typed."""
+class Composer(Protocol):
+    """The receiver of the line of a conversation, while it is being typed."""
 
     def complete(self, text: str) -> list[str]:
-        """A `Completion`."""
+        """All texts that `text` can be completed to: a `Completion`."""
 
-    def typed(self, text: str) -> None:
-        """This is what stands there now."""
+    def text_changed(self, text: str) -> None:
+        """The line under edit is now `text`."""
 
-    def keeps(self, line: str) -> bool:
-        """Whether the line stays on the screen when it is entered, rather than making room for its
-        answer."""
+    def stays_on_screen(self, line: str) -> bool:
+        """Whether an entered line stays on the screen; otherwise its answer takes its place."""
 
 
 class Screen(Protocol):
-    """Where the dialogue is shown and where its answers come from.
+    """Where a dialogue prints its lines and reads its answers.
 
-    Texts may be given as they came from the network: the screen makes them harmless.
+    Texts may be passed as they came from the network: the screen replaces control characters.
     """
 
     interactive: bool
-    """whether a person sits there, who can be asked"""
+    """whether a person can be asked questions"""
 
     def ask(
         self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
     ) -> Deferred[str]:
-        """The next line typed, without its end; `EndOfInput` if there is none. `hidden`: it is not
-        shown."""
+        """Read one line, without its end. `hidden`: typed characters are not shown.
 
-    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
-        """As `ask`, for a line of a conversation; all of them have one history, whatever the
-        prompt."""
+        Fails with `EndOfInput`.
+        """
 
-    def reprompt(self, prompt: str) -> None:
+    def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
+        """Read one line of a conversation. All such lines share one history, whatever the prompt.
+
+        Fails with `EndOfInput`.
+        """
+
+    def set_prompt(self, prompt: str) -> None:
         """Change the prompt of the line that is being composed."""
 
-    def put(self, line: Line) -> None:
-        """Show a line as it is."""
+    def show_styled(self, line: StyledLine) -> None:
+        """Print a line with styles."""
 
     def note(self, line: str) -> None:
-        """Show what only a person wants to know: menus, hints, confirmations."""
+        """Print a line for people only: a menu, a hint or a confirmation."""
 
     def show(self, line: str) -> None:
-        """Show what was asked for."""
+        """Print a line that answers a command."""
 
-    def refuse(self, sentence: str) -> None:
-        """Show what went wrong."""
+    def show_error(self, sentence: str) -> None:
+        """Print an error."""
 
-    def message(self, sender: str, text: str) -> None:
-        """Show a message that came."""
+    def show_message(self, sender: str, text: str) -> None:
+        """Print a received message."""
 
-    def sent(self, recipient: str, text: str) -> None:
-        """Show that a message was sent and is stored."""
+    def show_sent(self, recipient: str, text: str) -> None:
+        """Print a message of one's own that is stored."""
 
-    def end(self) -> None:
-        """Read no more: this and every later `ask` ends with `EndOfInput`."""
+    def end_input(self) -> None:
+        """Stop reading: this and every later `ask` fails with `EndOfInput`."""
 
     def throttle(self, source: IPushProducer) -> None:
-        """Pause `source`, which is where most of what is shown comes from, while the screen is
-        behind."""
+        """Pause `source`, which produces most of the output, while the screen is behind."""

@@ -13,7 +13,7 @@ from chatd.client.classic.conversation import WINDOW, Conversation
 from chatd.client.cli.exit_status import INTERRUPT
 from chatd.codecs import classic
 from tests.doubles.classic_server import FakeDaemon
-from tests.doubles.screen import Listener, Page
+from tests.doubles.screen import FakeScreen, Listener
 
 MENU_BEFORE = "(Commands: login, create_account, quit)"
 MENU = "(Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q))"
@@ -29,26 +29,26 @@ class Talk(SynchronousTestCase):
 
     def begin(self, name: str | None = None, password: str | None = None) -> None:
         """Start a conversation."""
-        self.page = Page(self.interactive)
+        self.screen = FakeScreen(self.interactive)
 
         def connected(audience: Audience) -> Deferred[Connection]:
             self.connection = self.daemon.connect(audience)
             return succeed(self.connection)
 
-        self.conversation = Conversation(self.page, connected, name, password)
+        self.conversation = Conversation(self.screen, connected, name, password)
         self.ended = self.conversation.start()
         self.daemon.pump()
 
     def type(self, *lines: str) -> list[str]:
         """Type lines; what was shown since the last time."""
         for line in lines:
-            self.page.type(line)
+            self.screen.type(line)
             self.daemon.pump()
         return self.shown()
 
     def shown(self) -> list[str]:
         """What was shown since the last time."""
-        lines, self.page.lines = self.page.lines, []
+        lines, self.screen.lines = self.screen.lines, []
         return lines
 
     def account(self, name: str, password: str | None = None) -> Connection:
@@ -70,9 +70,9 @@ class MenuTests(Talk):
         """The old screen, line by line."""
         self.begin()
         self.assertEqual(self.shown(), [MENU_BEFORE])
-        self.assertEqual(self.page.prompt, "> ")
+        self.assertEqual(self.screen.prompt, "> ")
         self.type("login")
-        self.assertEqual(self.page.prompt, "Username: ")
+        self.assertEqual(self.screen.prompt, "Username: ")
         self.assertEqual(self.type("Alicia"), ["! username does not exist", MENU_BEFORE])
         self.assertEqual(self.type("create_account", "Alicia"), ["Logged in as: Alicia", MENU])
         self.assertEqual(self.type("q"), [])
@@ -91,11 +91,11 @@ class MenuTests(Talk):
         self.begin("Alicia")
         self.type("")
         self.type("c")
-        self.assertEqual(self.page.prompt, "Recipient: ")
+        self.assertEqual(self.screen.prompt, "Recipient: ")
         self.type("Bobert")
-        self.assertEqual(self.page.prompt, "Message: ")
+        self.assertEqual(self.screen.prompt, "Message: ")
         self.type("Salutations")
-        self.assertEqual(self.page.prompt, "Send? (y/n): ")
+        self.assertEqual(self.screen.prompt, "Send? (y/n): ")
         self.shown()
         self.assertEqual(self.type("y"), [">Bobert Salutations"])
         self.assertEqual(self.type("compose", "Bobert", "never mind", "n"), ["(Not sent.)"])
@@ -131,7 +131,7 @@ class MenuTests(Talk):
         self.type("")
         self.shown()
         self.type("/delete")
-        self.assertEqual(self.page.prompt, "Confirm account deletion? (y/n): ")
+        self.assertEqual(self.screen.prompt, "Confirm account deletion? (y/n): ")
         self.assertEqual(self.type("n"), ["(Not deleted.)"])
         self.assertEqual(self.type("d", "y"), ["Account deleted: Alicia"])
         self.assertEqual(self.successResultOf(self.ended), 0)
@@ -177,7 +177,7 @@ class MenuTests(Talk):
         self.account("Bobert")
         self.begin("Alicia")
         self.type("", "/list")
-        complete = self.page.complete
+        complete = self.screen.complete
         assert complete is not None
         self.assertEqual(complete("/m"), ["/msg "])
         self.assertEqual(complete("/msg b"), ["/msg Bobert "])
@@ -193,7 +193,7 @@ class ArrivalTests(Talk):
         """It gets an account, open if no password is chosen."""
         self.begin("alice")
         self.assertEqual(self.shown(), ["CREATING NEW ID: alice"])
-        self.assertTrue(self.page.hidden)
+        self.assertTrue(self.screen.hidden)
         self.assertEqual(self.type(""), ["(Logged in as: alice)", MENU])
         self.assertEqual(self.daemon.passwords, {"alice": None})
 
@@ -205,15 +205,15 @@ class ArrivalTests(Talk):
         )
         self.type("secret", "secret")
         self.assertEqual(self.daemon.passwords, {"alice": "secret"})
-        self.assertFalse(self.page.hidden)
+        self.assertFalse(self.screen.hidden)
 
     def test_password_wanted(self) -> None:
         """It is asked for, hidden, a few times; then there is the menu."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice")
-        self.assertTrue(self.page.hidden)
-        self.assertEqual(self.page.prompt, "Password: ")
+        self.assertTrue(self.screen.hidden)
+        self.assertEqual(self.screen.prompt, "Password: ")
         self.assertEqual(
             self.type("wrong", "secret"), ["! wrong password", "(Logged in as: alice)", MENU]
         )
@@ -246,9 +246,9 @@ class ScriptTests(Talk):
         self.account("bob")
         self.begin("alice")
         self.assertEqual(self.shown(), ["CREATING NEW ID: alice", "(Logged in as: alice)", MENU])
-        self.page.type("/msg bob one")
-        self.page.type("/msg bob  two ")
-        self.page.end()
+        self.screen.type("/msg bob one")
+        self.screen.type("/msg bob  two ")
+        self.screen.end_input()
         self.assertNoResult(self.ended)
         self.daemon.pump()
         self.assertEqual(self.shown(), [">bob one", ">bob  two "])
@@ -268,7 +268,7 @@ class ScriptTests(Talk):
             self.begin("alice")
             self.shown()
             self.assertEqual(self.type(line)[0][0], "!", line)
-            self.page.end()
+            self.screen.end_input()
             self.daemon.pump()
             self.assertEqual(self.successResultOf(self.ended), 1, line)
 
@@ -277,11 +277,11 @@ class ScriptTests(Talk):
         self.account("bob")
         self.begin("alice")
         for number in range(WINDOW):
-            self.assertEqual(self.page.prompt, "> ")
-            self.page.type(f"/msg bob {number}")
-        self.assertEqual(self.page.prompt, "")
+            self.assertEqual(self.screen.prompt, "> ")
+            self.screen.type(f"/msg bob {number}")
+        self.assertEqual(self.screen.prompt, "")
         self.daemon.pump()
-        self.assertEqual(self.page.prompt, "> ")
+        self.assertEqual(self.screen.prompt, "> ")
 
     def test_delete_without_question(self) -> None:
         """A slash command is complete in itself."""
@@ -323,7 +323,7 @@ class EndTests(Talk):
 
     def test_refused_connection(self) -> None:
         """The sentence, and the exit status."""
-        page = Page(True)
+        page = FakeScreen(True)
         refused: Deferred[Connection] = fail(ConnectionRefusedError())
         ended = Conversation(page, lambda _: refused).start()
         self.assertEqual(page.lines, ["! Error:  That host or port is not accepting connections."])
@@ -341,10 +341,10 @@ class EndTests(Talk):
     def test_server_goes_with_messages_under_way(self) -> None:
         """The person learns that nobody knows what became of them."""
         self.begin("alice")
-        self.page.type("")
+        self.screen.type("")
         self.daemon.pump()
-        self.page.type("/msg alice one")
-        self.page.type("/msg alice two")
+        self.screen.type("/msg alice one")
+        self.screen.type("/msg alice two")
         self.shown()
         self.lose()
         self.assertEqual(
@@ -358,7 +358,7 @@ class EndTests(Talk):
     def test_server_goes_while_answering(self) -> None:
         """Nothing is left waiting."""
         self.begin("alice")
-        self.page.type("")
+        self.screen.type("")
         self.lose()
         self.assertEqual(self.successResultOf(self.ended), 1)
 
@@ -372,11 +372,11 @@ class EndTests(Talk):
         self.assertTrue(self.connection.transport.disconnecting)
 
         self.begin("bob")
-        self.page.type("")
+        self.screen.type("")
         self.conversation.interrupt(130, "")
         self.assertEqual(self.successResultOf(self.ended), 130)
 
-        page = Page(True)
+        page = FakeScreen(True)
         connecting: Deferred[Connection] = Deferred(
             lambda attempt: attempt.errback(
                 ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 1))
@@ -399,4 +399,4 @@ class EndTests(Talk):
     def test_full_screen_slows_the_server(self) -> None:
         """The connection is what the screen pauses."""
         self.begin("alice")
-        self.assertIs(self.page.source, self.connection)
+        self.assertIs(self.screen.source, self.connection)

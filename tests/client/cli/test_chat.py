@@ -26,7 +26,7 @@ class BeginningTests(Talk):
             self.greeting,
             ["(Logged in as alice. /help shows all commands.)", "(You are talking in #lobby.)"],
         )
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_joins_the_lobby(self) -> None:
         """Whoever is new does."""
@@ -34,7 +34,7 @@ class BeginningTests(Talk):
         self.client.answers[c.Join] = c.RoomState(0, state("#lobby"))
         self.begin()
         self.assertIn("#lobby", self.client.logs)
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_cannot_join_the_lobby(self) -> None:
         """That is said, and all else works."""
@@ -271,7 +271,7 @@ class TalkingTests(Talk):
         then."""
         self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
         self.assertEqual(self.type("/to bob"), ["(You are talking to Bob.)"])
-        self.assertEqual(self.page.prompt, "Bob> ")
+        self.assertEqual(self.screen.prompt, "Bob> ")
         self.assertEqual(self.type(" hi"), ["-> Bob:  hi"])
         self.assertEqual(self.type("/msg #lobby hi"), [])
         self.client.tell(pushed("#lobby", "alice", "hi"))
@@ -348,7 +348,7 @@ class TalkingTests(Talk):
         self.type("/block carl")
         self.client.tell(pushed("#lobby", "carl", "spam", seq=4), c.Typing("#lobby", "carl", True))
         self.assertEqual(self.shown()[1:], [])
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_events(self) -> None:
         """In words; a connection that is tried again and again is lost once."""
@@ -373,15 +373,15 @@ class TalkingTests(Talk):
         """Whoever is no member any more talks in the lobby again."""
         self.client.answers[c.Join] = c.RoomState(0, state("#Garden"))
         self.type("/join #garden")
-        self.assertEqual(self.page.prompt, "#Garden> ")
+        self.assertEqual(self.screen.prompt, "#Garden> ")
         self.client.tell(c.Left("#Garden", "kicked"))
         self.assertEqual(
             self.shown()[-2:], ["* you were put out of #Garden", "(You are talking in #lobby.)"]
         )
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
         self.client.logs.pop("#lobby")
         self.client.tell(c.Left("#lobby", "left"))
-        self.assertEqual(self.page.prompt, "> ")
+        self.assertEqual(self.screen.prompt, "> ")
 
     def test_receipts(self) -> None:
         """Small, and gathered; of edits they are not shown."""
@@ -406,33 +406,33 @@ class TalkingTests(Talk):
 
     def test_typing(self) -> None:
         """Others see that we write, and we see that they do."""
-        writer = self.page.writer
-        assert writer is not None
-        writer.typed("h")
-        writer.typed("he")
+        composer = self.screen.composer
+        assert composer is not None
+        composer.text_changed("h")
+        composer.text_changed("he")
         self.assertEqual(self.asked(), [c.SayTyping(0, "#lobby", True)])
-        writer.typed("/he")
+        composer.text_changed("/he")
         self.assertEqual(self.asked(), [c.SayTyping(0, "#lobby", False)])
         self.client.tell(c.Typing("#lobby", "bob", True), c.Typing("@alice", "carl", True))
-        self.assertEqual(self.page.prompt, "#lobby (bob writing)> ")
+        self.assertEqual(self.screen.prompt, "#lobby (bob writing)> ")
         self.client.tell(pushed("#lobby", "bob", "hi"))
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_keeps(self) -> None:
         """Commands stay on the screen; what is said comes back as others see it."""
-        writer = self.page.writer
-        assert writer is not None
-        self.assertTrue(writer.keeps("/who"))
+        composer = self.screen.composer
+        assert composer is not None
+        self.assertTrue(composer.stays_on_screen("/who"))
         for line in ("hi", "//hi", "/msg bob hi"):
-            self.assertFalse(writer.keeps(line))
+            self.assertFalse(composer.stays_on_screen(line))
 
     def test_completion(self) -> None:
         """Everybody who was seen, and all members."""
         self.client.tell(pushed("#lobby", "Bobert", "hi"))
-        writer = self.page.writer
-        assert writer is not None
-        self.assertEqual(writer.complete("/msg bo"), ["/msg Bobert "])
-        self.assertEqual(writer.complete("/to #l"), ["/to #lobby "])
+        composer = self.screen.composer
+        assert composer is not None
+        self.assertEqual(composer.complete("/msg bo"), ["/msg Bobert "])
+        self.assertEqual(composer.complete("/to #l"), ["/to #lobby "])
 
 
 class HistoryTests(Talk):
@@ -601,7 +601,7 @@ class ScriptTests(Talk):
         self.client.logs["@alice"].head = 2
         self.begin()
         self.type("/msg bob hi")
-        self.page.end()
+        self.screen.end_input()
         self.assertNoResult(self.ended)
         self.client.accept()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
@@ -618,7 +618,7 @@ class ScriptTests(Talk):
         """What is too old to be kept never comes."""
         self.client.logs["@alice"].head = 2
         self.begin()
-        self.page.end()
+        self.screen.end_input()
         self.assertNoResult(self.ended)
         self.clock.advance(DRAIN_TIME)
         self.assertEqual(self.successResultOf(self.ended), 0)
@@ -627,11 +627,11 @@ class ScriptTests(Talk):
         """Whoever does not read what is written is waited for."""
         self.client.logs["@alice"].head = 1
         self.begin()
-        source = self.page.source
+        source = self.screen.source
         assert source is not None
         source.pauseProducing()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
-        self.page.end()
+        self.screen.end_input()
         self.clock.advance(DRAIN_TIME)
         self.assertNoResult(self.ended)
         source.resumeProducing()
@@ -644,7 +644,7 @@ class ScriptTests(Talk):
         self.client.slow = True
         self.begin()
         self.type("/msg bob hi")
-        self.page.end()
+        self.screen.end_input()
         self.clock.advance(PATIENCE)
         self.assertEqual(self.successResultOf(self.ended), 1)
 
@@ -653,11 +653,11 @@ class ScriptTests(Talk):
         self.client.slow = True
         self.begin()
         for _ in range(WINDOW):
-            self.assertEqual(self.page.prompt, "#lobby> ")
+            self.assertEqual(self.screen.prompt, "#lobby> ")
             self.type("/msg bob x")
-        self.assertEqual(self.page.prompt, "")
+        self.assertEqual(self.screen.prompt, "")
         self.client.accept()
-        self.assertEqual(self.page.prompt, "#lobby> ")
+        self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_order(self) -> None:
         """A command begins when what was said before is durable."""
@@ -675,7 +675,7 @@ class ScriptTests(Talk):
         self.type("/msg nobody hi", "/msg bob hi")
         self.client.accept(RefusedByServer("unknown-account", "There is no account of that name."))
         self.client.accept()
-        self.page.end()
+        self.screen.end_input()
         self.assertEqual(self.shown(), ["! There is no account of that name.", "-> bob: hi"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 

@@ -16,7 +16,7 @@ from chatd.client.cli.screen import EndOfInput
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.core.errors import Refused
 from tests.doubles.client import FakeClient
-from tests.doubles.screen import Page
+from tests.doubles.screen import FakeScreen
 
 UNKNOWN = RefusedByServer("unknown-account", "There is no account of that name.")
 REQUIRED = RefusedByServer("password-required", "password required")
@@ -31,7 +31,7 @@ class ArrivalTests(SynchronousTestCase):
     ) -> Deferred[Any]:
         """Begin; each try has the next outcome, None: logged in. `given`: name, password,
         invite."""
-        self.page = Page(interactive)
+        self.screen = FakeScreen(interactive)
         self.tries: list[tuple[Any, ...]] = []
 
         async def connect(*arguments: Any) -> Any:
@@ -42,15 +42,15 @@ class ArrivalTests(SynchronousTestCase):
             return FakeClient("Alice")
 
         self.arrival = Arrival(
-            self.page, Showing(self.page, Seen(), Clock(), times=False), connect, *given
+            self.screen, Showing(self.screen, Seen(), Clock(), times=False), connect, *given
         )
         return Deferred.fromCoroutine(self.arrival.enter())
 
     def answer(self, *pairs: str) -> None:
         """For each question, in turn, what is typed."""
         for prompt, line in zip(pairs[::2], pairs[1::2], strict=True):
-            self.assertEqual(self.page.prompt, prompt)
-            self.page.type(line)
+            self.assertEqual(self.screen.prompt, prompt)
+            self.screen.type(line)
 
     def test_name_given(self) -> None:
         """Nothing is asked."""
@@ -67,10 +67,10 @@ class ArrivalTests(SynchronousTestCase):
     def test_password(self) -> None:
         """Asked for three times at most, not shown."""
         arriving = self.arrive([REQUIRED, WRONG, WRONG, WRONG], "alice")
-        self.assertTrue(self.page.hidden)
+        self.assertTrue(self.screen.hidden)
         self.answer("Password: ", "a", "Password: ", "b", "Password: ", "c")
         self.failureResultOf(arriving, Refused)
-        self.assertEqual(self.page.lines, ["! wrong password"] * 2)
+        self.assertEqual(self.screen.lines, ["! wrong password"] * 2)
         arriving = self.arrive([REQUIRED, WRONG, None], "alice", "given")
         self.answer("Password: ", "right")
         self.successResultOf(arriving)
@@ -93,7 +93,7 @@ class ArrivalTests(SynchronousTestCase):
         self.answer(question, "x", again, "y", question, "s3cret", again, "s3cret")
         self.successResultOf(arriving)
         self.assertEqual(self.tries[1], ("alice", "s3cret", True, None))
-        self.assertEqual(self.page.lines[-1], "CREATED ACCOUNT: Alice")
+        self.assertEqual(self.screen.lines[-1], "CREATED ACCOUNT: Alice")
         arriving = self.arrive([UNKNOWN, None], "alice")
         self.answer(question, "")
         self.successResultOf(arriving)
@@ -143,5 +143,5 @@ class ArrivalTests(SynchronousTestCase):
     def test_end(self) -> None:
         """Nobody answers."""
         arriving = self.arrive([])
-        self.page.end()
+        self.screen.end_input()
         self.failureResultOf(arriving, EndOfInput)

@@ -49,10 +49,10 @@ class PipeTests(SynchronousTestCase):
         self.screen.note("Commands: ...")
         self.screen.show("Accounts:")
         self.screen.show("\tbob")
-        self.screen.message("bob", "two\nlines \x1b[2J")
-        self.screen.sent("bob", "hi")
-        self.screen.put((Span("bob", "32"), Span(": hi\n\x1b[2J")))
-        self.screen.refuse("Server error: no\x07")
+        self.screen.show_message("bob", "two\nlines \x1b[2J")
+        self.screen.show_sent("bob", "hi")
+        self.screen.show_styled((Span("bob", "32"), Span(": hi\n\x1b[2J")))
+        self.screen.show_error("Server error: no\x07")
         self.assertEqual(
             self.transport.value(),
             b"Accounts:\n\tbob\nbob: two\\nlines ^[[2J\nSent to bob: hi\nbob: hi\\n^[[2J\n",
@@ -64,7 +64,7 @@ class PipeTests(SynchronousTestCase):
         screen = PipeScreen(None, self._lost)
         screen.makeConnection(self.transport)
         screen.show("one")
-        screen.refuse("two")
+        screen.show_error("two")
         screen.show("three")
         self.assertEqual(self.transport.value(), b"one\ntwo\nthree\n")
 
@@ -79,7 +79,7 @@ class PipeTests(SynchronousTestCase):
     def test_server_gone(self) -> None:
         """Lines that nobody will ask for are dropped."""
         self.screen.dataReceived(b"one\ntwo\n")
-        self.screen.end()
+        self.screen.end_input()
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
     def test_close(self) -> None:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from chatd.client.cli.message_cache import Said, Seen
 from chatd.client.cli.outbox import Keyed
 from chatd.client.cli.output import wording
-from chatd.client.cli.output.style import DIM, Line, Span
+from chatd.client.cli.output.style import DIM, Span, StyledLine
 from chatd.client.cli.screen import Screen
 from chatd.client.cli.typing_and_receipts import Receipts
 from chatd.client.library.events import Connected, Disconnected, Event
@@ -75,7 +75,7 @@ class Showing:
     def _received(self, log: str, what: str, count: int) -> None:
         self.put(wording.receipt(log, what, count, self._seen))
 
-    def put(self, line: Line, time: int | None = None) -> None:
+    def put(self, line: StyledLine, time: int | None = None) -> None:
         """Show a line about something that happened at `time` (milliseconds since 1970; None:
         now)."""
         if self._times:
@@ -83,9 +83,9 @@ class Showing:
             date = wording.date(time, self._zone)
             if date != self._day:
                 self._day = date
-                self._screen.put((Span(f"--- {wording.day(time, self._zone)} ---", DIM),))
+                self._screen.show_styled((Span(f"--- {wording.day(time, self._zone)} ---", DIM),))
             line = (Span(wording.clock_time(time, self._zone) + " ", DIM), *line)
-        self._screen.put(line)
+        self._screen.show_styled(line)
 
     def _entry(self, entry: c.Pushed) -> None:
         line = wording.entry(entry, self._seen)
@@ -106,13 +106,13 @@ class Showing:
         match answer:
             case c.Names(names=names):
                 for each in names:
-                    self._screen.put((Span(each),))
+                    self._screen.show_styled((Span(each),))
             case c.Rooms(rooms=rooms):
                 for info in rooms:
-                    self._screen.put(wording.room(info))
+                    self._screen.show_styled(wording.room(info))
             case c.People(people=people):
                 for person in people:
-                    self._screen.put(wording.person(person))
+                    self._screen.show_styled(wording.person(person))
         if sentence:
             self._screen.note(sentence)
 
@@ -136,12 +136,12 @@ class Showing:
     ) -> None:
         """Who is in a room."""
         for each in members:
-            self._screen.put(wording.member(each, people.get(each.name.lower())))
+            self._screen.show_styled(wording.member(each, people.get(each.name.lower())))
 
     def states(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
         """What became of messages."""
         for state, text in texts:
-            self._screen.put((Span(wording.state(state, text)),))
+            self._screen.show_styled((Span(wording.state(state, text)),))
 
     def line(self, text: str) -> None:
         """What was asked for."""
@@ -153,7 +153,7 @@ class Showing:
 
     def refuse(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
         """What went wrong."""
-        self._screen.refuse(sentence)
+        self._screen.show_error(sentence)
 
 
 def sent(entry: c.Sent, name: str) -> c.Pushed:

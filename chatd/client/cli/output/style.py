@@ -1,4 +1,4 @@
-"""How parts of a line look at a terminal that has colours, and everywhere else not at all."""
+"""Styles of a line's parts: colours at a terminal, plain text everywhere else."""
 
 from __future__ import annotations
 
@@ -6,33 +6,37 @@ import zlib
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-PLAIN, BOLD, DIM = "", "1", "2"
-"""parameters of the sequence SGR (ECMA-48, 8.3.117)"""
+PLAIN, DIM = "", "2"
+"""parameters of the control sequence SGR (ECMA-48, 8.3.117)"""
 
-# Colours that can be read on black as on white; red is for nobody.
-_NAMES = ("32", "33", "34", "35", "36", "92", "94", "95", "96", "1;32", "1;34", "1;35", "1;36")
+# Colours that are legible on black and on white. Red suggests an error and is not used.
+_NAME_STYLES = (
+    *("32", "33", "34", "35", "36", "92", "94", "95", "96"),
+    *("1;32", "1;34", "1;35", "1;36"),
+)
 
 
 class Span(NamedTuple):
-    """A part of a line; the text may be as it came from the network."""
+    """A part of a line in one style; the text may be as it came from the network."""
 
     text: str
     style: str = PLAIN
 
 
-Line: TypeAlias = tuple[Span, ...]
+StyledLine: TypeAlias = tuple[Span, ...]
 
 
-def name(text: str) -> Span:
-    """Somebody's name, always in the same colour."""
-    return Span(text, _NAMES[zlib.crc32(text.lower().encode("utf-8", "replace")) % len(_NAMES)])
+def name_span(name: str) -> Span:
+    """An account's name, always in the same colour, whatever its case."""
+    checksum = zlib.crc32(name.lower().encode("utf-8", "replace"))
+    return Span(name, _NAME_STYLES[checksum % len(_NAME_STYLES)])
 
 
-def painted(text: str, style: str) -> str:
-    """A harmless text with the sequences that make it look so."""
+def styled_text(text: str, style: str) -> str:
+    """A sanitized text between the control sequences of its style."""
     return f"\x1b[{style}m{text}\x1b[0m" if style and text else text
 
 
-def wanted(environment: Mapping[str, str]) -> bool:
-    """Whether a person at a terminal wants colours (https://no-color.org)."""
+def colours_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment asks for colours at a terminal (https://no-color.org)."""
     return not environment.get("NO_COLOR") and environment.get("TERM", "dumb") != "dumb"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 
 from chatd.client.cli.message_cache import Seen
-from chatd.client.cli.output.style import DIM, PLAIN, Line, Span, name
+from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_span
 from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
 
 _EXCERPT = 40
 
 
-def entry(entry: c.Pushed, seen: Seen) -> Line | None:
+def entry(entry: c.Pushed, seen: Seen) -> StyledLine | None:
     """An entry of a log, before it is remembered; None: of a kind that is not known here."""
     room = seen.written(entry.log) if entry.log.startswith("#") else ""
     within = f" in {room}" if room else ""
@@ -49,15 +49,15 @@ def entry(entry: c.Pushed, seen: Seen) -> Line | None:
     return None
 
 
-def _text(entry: c.Pushed, room: str, seen: Seen) -> Line:
+def _text(entry: c.Pushed, room: str, seen: Seen) -> StyledLine:
     own = entry.sender.lower() == seen.name.lower()
     if room:
         style = DIM if own else PLAIN
-        who = Span(entry.sender, DIM) if own else name(entry.sender)
+        who = Span(entry.sender, DIM) if own else name_span(entry.sender)
         return Span(room, DIM), Span(" <", style), who, Span("> ", style), Span(entry.body, style)
     if own and entry.log != seen.inbox:
         return Span(f"-> {seen.written(entry.log)}: ", DIM), Span(entry.body, DIM)
-    return name(entry.sender), Span(": "), Span(entry.body)
+    return name_span(entry.sender), Span(": "), Span(entry.body)
 
 
 def _about(entry: c.Pushed, seen: Seen) -> str:
@@ -77,17 +77,17 @@ def quoted(text: str) -> str:
     return f'"{line}"' if len(line) <= _EXCERPT else f'"{line[: _EXCERPT - 3]}..."'
 
 
-def notice(who: str, rest: str) -> Line:
+def notice(who: str, rest: str) -> StyledLine:
     """Somebody did something."""
-    return Span("* ", DIM), name(who), Span(rest, DIM)
+    return Span("* ", DIM), name_span(who), Span(rest, DIM)
 
 
-def remark(sentence: str) -> Line:
+def remark(sentence: str) -> StyledLine:
     """Something happened."""
     return (Span(f"* {sentence}", DIM),)
 
 
-def event(event: Event, seen: Seen) -> Line | None:
+def event(event: Event, seen: Seen) -> StyledLine | None:
     """What else happened; None: nothing that a person has to know."""
     match event:
         case c.Left(room, reason):
@@ -112,7 +112,7 @@ def _because(reason: str) -> str:
     return f" ({reason.rstrip('.')})" if reason else ""
 
 
-def receipt(log: str, what: str, count: int, seen: Seen) -> Line:
+def receipt(log: str, what: str, count: int, seen: Seen) -> StyledLine:
     """What became of our messages."""
     several = f" {count} messages" if count > 1 else ""
     who = seen.written(log)
@@ -127,28 +127,28 @@ def receipt(log: str, what: str, count: int, seen: Seen) -> Line:
 # Answers
 
 
-def person(who: c.Person) -> Line:
+def person(who: c.Person) -> StyledLine:
     """How somebody is."""
     match who.status:
         case "unknown":
             return (Span(f"there is no account {who.name}"),)
         case "away" if who.text:
-            return name(who.name), Span(f" is away: {who.text}")
+            return name_span(who.name), Span(f" is away: {who.text}")
         case "off" if who.seen:
-            return name(who.name), Span(
+            return name_span(who.name), Span(
                 f" is off, last seen {date(who.seen)} {clock_time(who.seen)}"
             )
-    return name(who.name), Span(f" is {who.status}")
+    return name_span(who.name), Span(f" is {who.status}")
 
 
-def member(who: c.Member, status: c.Person | None) -> Line:
+def member(who: c.Member, status: c.Person | None) -> StyledLine:
     """Somebody in a room."""
     role = "" if who.role == "member" else f" ({who.role})"
     how = "" if status is None or status.status in ("off", "unknown") else f" {status.status}"
-    return name(who.name), Span(role), Span(how, DIM)
+    return name_span(who.name), Span(role), Span(how, DIM)
 
 
-def room(info: c.RoomInfo) -> Line:
+def room(info: c.RoomInfo) -> StyledLine:
     """A room, as a list shows it."""
     members = "1 member" if info.members == 1 else f"{info.members} members"
     facts = [members, *(["private"] if info.private else []), *([info.role] if info.role else [])]

@@ -1,18 +1,18 @@
-"""What the keys do to the line being typed, as in every shell."""
+"""Key bindings of the line editor: the usual ones of a shell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
 
-from chatd.client.cli.terminal.line_editor import Line
+from chatd.client.cli.terminal.line_editor import LineEditor
 
 ENTER, INTERRUPT, END, CLEAR, COMPLETE = "enter", "interrupt", "end", "clear", "complete"
-"""the keys that do more than edit"""
-PASTE_BEGINS, PASTE_ENDS = b"\x1b[200~", b"\x1b[201~"
-"""what a terminal sends around a pasted text"""
+"""actions that `TerminalScreen` carries out; all others edit the line"""
+PASTE_START, PASTE_END = b"\x1b[200~", b"\x1b[201~"
+"""what a terminal sends before and after a pasted text"""
 
-# Names in brackets are insults' own (insults.FUNCTION_KEYS).
+# Names in brackets are those of insults (insults.FUNCTION_KEYS).
 _CONTROL: dict[bytes, str] = {
     b"\r": ENTER,
     b"\n": ENTER,
@@ -28,7 +28,7 @@ _CONTROL: dict[bytes, str] = {
     b"\x0c": CLEAR,
     b"\x0e": "newer",
     b"\x10": "older",
-    b"\x15": "kill to begin",
+    b"\x15": "kill to start",
     b"\x17": "kill word",
     b"\x19": "yank",
     b"\x7f": "backspace",
@@ -48,7 +48,7 @@ _ALT: dict[bytes, str] = {
     b"d": "kill next word",
     b"\x7f": "kill word",
 }
-# What insults does not know: keys in application mode, and with Ctrl or Alt.
+# Sequences that insults does not parse: keys in application mode, and with Ctrl or Alt.
 _SEQUENCES: dict[bytes, str] = {
     b"\x1b[OA": "older",
     b"\x1b[OB": "newer",
@@ -64,35 +64,35 @@ _SEQUENCES: dict[bytes, str] = {
     b"\x1b[1;3D": "word left",
 }
 
-EDITS: MappingProxyType[str, Callable[[Line], None]] = MappingProxyType(
+EDITS: MappingProxyType[str, Callable[[LineEditor], None]] = MappingProxyType(
     {
-        "home": Line.home,
-        "end of line": Line.end,
-        "left": Line.left,
-        "right": Line.right,
-        "word left": Line.word_left,
-        "word right": Line.word_right,
-        "older": Line.older,
-        "newer": Line.newer,
-        "backspace": Line.backspace,
-        "delete": Line.delete,
-        END: Line.delete,
-        "kill word": Line.kill_word,
-        "kill next word": Line.kill_next_word,
-        "kill to begin": Line.kill_begin,
-        "kill to end": Line.kill_end,
-        "yank": Line.yank,
+        "home": LineEditor.home,
+        "end of line": LineEditor.end,
+        "left": LineEditor.left,
+        "right": LineEditor.right,
+        "word left": LineEditor.word_left,
+        "word right": LineEditor.word_right,
+        "older": LineEditor.older,
+        "newer": LineEditor.newer,
+        "backspace": LineEditor.backspace,
+        "delete": LineEditor.delete,
+        END: LineEditor.delete,
+        "kill word": LineEditor.kill_word,
+        "kill next word": LineEditor.kill_next_word,
+        "kill to start": LineEditor.kill_to_start,
+        "kill to end": LineEditor.kill_to_end,
+        "yank": LineEditor.yank,
     }
 )
 
 
-def named(key: bytes, modifier: bytes | None) -> str | None:
-    """The name of the key that insults reports, or None if it is a character or means nothing."""
+def key_action(key: bytes, modifier: bytes | None) -> str | None:
+    """The action bound to a key that insults reports; None for a character or an unbound key."""
     if modifier == ALT and key in _ALT:
         return _ALT[key]
     return _CONTROL.get(key)
 
 
-def sequence(data: bytes) -> str | None:
-    """The name of the key that sends this escape sequence, or None."""
+def sequence_action(data: bytes) -> str | None:
+    """The action bound to an escape sequence that insults does not parse, or None."""
     return _SEQUENCES.get(data)

@@ -1,23 +1,22 @@
-"""What came from the network, made fit for a screen: no control character gets through."""
+"""Make text from the network safe to print: no control character reaches the terminal."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Two control characters that people write; every other one is shown by what it is.
-_TAB = 8
+_TAB_WIDTH = 8
 
 
 def printable(text: str) -> str:
-    """`text` with its line breaks, and every other control character replaced by something visible.
+    """`text` with its line breaks, and every other control character replaced by a visible form.
 
-    C0 controls and DEL are shown in caret notation (``^[`` is escape), tabs as blanks; other
-    control and format characters, which could reorder what is read, as U+FFFD.
+    C0 controls and DEL are shown in caret notation (``^[`` is escape), tabs as spaces; other
+    control and format characters, which could reorder the text, as U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return text
     lines = text.replace("\r\n", "\n").split("\n")
-    return "\n".join("".join(map(_visible, line.expandtabs(_TAB))) for line in lines)
+    return "\n".join("".join(map(_visible, line.expandtabs(_TAB_WIDTH))) for line in lines)
 
 
 def one_line(text: str) -> str:
@@ -26,8 +25,8 @@ def one_line(text: str) -> str:
 
 
 def block(text: str) -> str:
-    """`printable`, with the lines after the first indented: none of them can pass for the client's
-    own."""
+    """`printable`, with all lines but the first indented, so that none can imitate a line of the
+    client."""
     return printable(text).replace("\n", "\n  ")
 
 

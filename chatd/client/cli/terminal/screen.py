@@ -1,7 +1,7 @@
-"""The screen of a person: a prompt with line editing at the bottom, everything else above it.
+"""The screen of a person: a prompt with line editing at the bottom, all output above it.
 
-Twisted's `insults` parses the keys. Its `recvline` is not used: it resets the terminal, and edits
-neither lines that wrap nor anything but ASCII.
+Twisted's `insults` parses the keys. Its `recvline` is not used: it resets the terminal and can
+edit neither lines that wrap nor text that is not ASCII.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 
-from chatd.client.cli.output.style import Line as StyledLine
-from chatd.client.cli.output.style import painted
-from chatd.client.cli.screen import Completion, EndOfInput, Writer
+from chatd.client.cli.output.style import StyledLine, styled_text
+from chatd.client.cli.screen import Completion, Composer, EndOfInput
 from chatd.client.cli.terminal import key_bindings as keys
-from chatd.client.cli.terminal.prompt import Question
+from chatd.client.cli.terminal.prompt import Prompt
 from chatd.client.cli.terminal.sanitize import block, one_line
 from chatd.client.cli.terminal.wrap import Wrapped
 
 _PASTE_ON = "\x1b[?2004h"
 PASTE_OFF = "\x1b[?2004l"
-"""ends what the terminal was asked for when the screen began"""
+"""switches off the bracketed paste mode that the screen switches on"""
 _ERASE_DOWN = "\x1b[J"
 _CLEAR = "\x1b[H\x1b[2J"
 _TAB = "    "
 
 
 class Terminal(ServerProtocol):
-    """The transport of a `TerminalScreen`: parses keys; unlike its parent it does not wipe what was
-    said."""
+    """The transport of a `TerminalScreen`: parses keys. Unlike its parent it does not clear the
+    terminal when it closes."""
 
     transport: Any = None
 
     def dataReceived(self, data: bytes) -> None:
-        """Keys, a pasted text perhaps; it is drawn once."""
+        """Handle keys, or a pasted text, and draw the prompt once."""
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self.terminalProtocol is not None:
             self.terminalProtocol.draw()
 
     def loseConnection(self) -> None:
-        """Close without a reset of the terminal."""
+        """Close without resetting the terminal."""
         self.transport.loseConnection()
 
 
 class TerminalScreen(TerminalProtocol):
-    """A terminal in raw mode; `size` gives its columns and lines, `interrupted` is called for
-    Ctrl-C; `colours`: what is put there may have some.
+    """A terminal in raw mode.
 
-    What is typed while nothing is asked answers the questions that follow.
+    `size` returns its columns and lines, `interrupted` is called for Ctrl-C, and `colours` tells
+    whether styled lines are printed in colour. Keys typed while there is no prompt answer the
+    prompts that follow.
     """
 
     interactive = True
@@ -69,281 +69,282 @@ class TerminalScreen(TerminalProtocol):
         self._size = size
         self._interrupted = interrupted
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._question: Question | None = None
+        self._prompt: Prompt | None = None
         self._histories: dict[str, list[str]] = {}
-        self._ahead: deque[str] = deque()
+        self._typed_ahead: deque[str] = deque()
         self._pasting = False
-        self._after_return = False
-        self._ended = False
-        self._gone = False
-        self._closed: Deferred[None] | None = None
-        self._throttled = False
-        # What stands on the screen of the question: its text, where the cursor is in it, which of
-        # its rows is the topmost drawn and which one the cursor is in. None: nothing.
+        self._after_carriage_return = False
+        self._input_ended = False
+        self._disconnected = False
+        self._closing: Deferred[None] | None = None
+        self._has_source = False
+        # What is drawn of the prompt: its text and the index of the cursor in it (None: nothing is
+        # drawn), the first row drawn, and the cursor's row below that.
         self._drawn: tuple[Wrapped, int] | None = None
-        self._top = 0
-        self._row = 0
+        self._top_row = 0
+        self._cursor_row = 0
 
     def connectionMade(self) -> None:
-        """The terminal is there."""
+        """Switch on bracketed paste."""
         self._write(_PASTE_ON)
 
-    # What the conversation wants
+    # Screen
 
     def ask(
         self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
     ) -> Deferred[str]:
-        """The next line typed, which may hold line breaks if it was pasted."""
+        """Read one line, which contains line breaks if a text with line breaks was pasted."""
         history = [] if hidden else self._histories.setdefault(prompt, [])
-        return self._begin(Question(prompt, history, hidden, complete))
+        return self._start(Prompt(prompt, history, hidden, complete))
 
-    def compose(self, prompt: str, writer: Writer) -> Deferred[str]:
-        """The same, for a line of a conversation."""
+    def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
+        """Read one line of a conversation, with the history of all conversations."""
         history = self._histories.setdefault("", [])
-        return self._begin(Question(prompt, history, writer=writer))
+        return self._start(Prompt(prompt, history, composer=composer))
 
-    def reprompt(self, prompt: str) -> None:
+    def set_prompt(self, prompt: str) -> None:
         """Change the prompt of the line that is being composed."""
-        question = self._question
-        if question is not None and question.writer is not None and question.prompt != prompt:
-            question.prompt = prompt
+        current = self._prompt
+        if current is not None and current.composer is not None and current.text != prompt:
+            current.text = prompt
             self.draw()
 
-    def put(self, line: StyledLine) -> None:
-        """Show a line, in colours if there are any."""
-        style = painted if self._colours else lambda text, _: text
+    def show_styled(self, line: StyledLine) -> None:
+        """Print a line, in colours if they are wanted."""
+        style = styled_text if self._colours else lambda text, _: text
         self._print("".join(style(block(span.text), span.style) for span in line))
 
     def note(self, line: str) -> None:
-        """Show a line."""
+        """Print a line."""
         self._print(one_line(line))
 
     def show(self, line: str) -> None:
-        """Show a line; a tab at its begin is ours."""
+        """Print a line; a leading tab is kept."""
         tab = "\t" if line.startswith("\t") else ""
         self._print(tab + one_line(line.removeprefix("\t")))
 
-    def refuse(self, sentence: str) -> None:
-        """Show a line."""
+    def show_error(self, sentence: str) -> None:
+        """Print a line."""
         self._print(one_line(sentence))
 
-    def message(self, sender: str, text: str) -> None:
-        """Show a message, with its sender above and an empty line below."""
+    def show_message(self, sender: str, text: str) -> None:
+        """Print a received message, with its sender above and an empty line below."""
         self._print(f"New message from {one_line(sender)}: \n{block(text)}\n")
 
-    def sent(self, recipient: str, text: str) -> None:
-        """Show a message that was sent, in the same form."""
+    def show_sent(self, recipient: str, text: str) -> None:
+        """Print a sent message, with its recipient above and an empty line below."""
         self._print(f"Sent to {one_line(recipient)}: \n{block(text)}\n")
 
-    def end(self) -> None:
-        """Read no more."""
-        self._ended = True
-        question = self._question
-        if question is not None:
-            self._dismiss()
-            question.reply.errback(EndOfInput())
+    def end_input(self) -> None:
+        """Stop reading."""
+        self._input_ended = True
+        prompt = self._prompt
+        if prompt is not None:
+            self._finish_prompt()
+            prompt.reply.errback(EndOfInput())
 
     def throttle(self, source: IPushProducer) -> None:
         """Pause `source` while the terminal is behind."""
-        self._throttled = True
+        self._has_source = True
         self.terminal.transport.registerProducer(source, True)
 
-    # What the program wants
+    # Called by the process
 
     def resized(self) -> None:
-        """The terminal has another size: draw the question anew."""
+        """The terminal has a new size: draw the prompt again."""
         if self._drawn is not None:
             wrapped, cursor = self._drawn
-            # Terminals wrap what is on them anew as well, so the cursor is where it would be now.
-            again = Wrapped(wrapped.text, self._size()[0])
-            self._row = max(again.place(cursor)[0] - again.place(wrapped.rows[self._top])[0], 0)
+            # Terminals wrap their content again, so the cursor is where the new width puts it.
+            rewrapped = Wrapped(wrapped.text, self._size()[0])
+            top_row = rewrapped.position(wrapped.rows[self._top_row])[0]
+            self._cursor_row = max(rewrapped.position(cursor)[0] - top_row, 0)
             self._erase()
         self.draw()
 
     def close(self) -> Deferred[None]:
-        """Write what is left, and let go; fires when it is out."""
-        self.end()
-        if self._gone:
+        """Flush the output and close; fires when everything is written."""
+        self.end_input()
+        if self._disconnected:
             return succeed(None)
-        self._closed = Deferred()
+        self._closing = Deferred()
         self._write(PASTE_OFF)
-        if self._throttled:
+        if self._has_source:
             self.terminal.transport.unregisterProducer()
         self.terminal.loseConnection()
-        return self._closed
+        return self._closing
 
-    # What the terminal tells
+    # Called by insults
 
     def keystrokeReceived(self, keyID: bytes, modifier: bytes | None) -> None:
-        """A key, or one byte of a character."""
-        name = keys.named(keyID, modifier)
-        if name == keys.INTERRUPT:
-            self._dismiss()
+        """Handle a key, or one byte of a character."""
+        action = keys.key_action(keyID, modifier)
+        if action == keys.INTERRUPT:
+            self._finish_prompt()
             self._interrupted()
         elif self._pasting:
             self._paste(keyID)
-        elif name is not None:
-            self._press(name)
+        elif action is not None:
+            self._press(action)
         else:
             self._type(keyID)
 
     def unhandledControlSequence(self, seq: bytes) -> None:
-        """A key that insults does not know, or an end of what is pasted."""
-        if seq in (keys.PASTE_BEGINS, keys.PASTE_ENDS):
-            self._pasting = seq == keys.PASTE_BEGINS
-            self._after_return = False
+        """Handle a key that insults does not parse, or the start or end of a pasted text."""
+        if seq in (keys.PASTE_START, keys.PASTE_END):
+            self._pasting = seq == keys.PASTE_START
+            self._after_carriage_return = False
             return
-        name = keys.sequence(seq)
-        if name is not None and not self._pasting:
-            self._press(name)
+        action = keys.sequence_action(seq)
+        if action is not None and not self._pasting:
+            self._press(action)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The terminal is gone."""
-        self._gone = True
-        if self._closed is not None:
-            self._closed.callback(None)
+        """The terminal is closed."""
+        self._disconnected = True
+        if self._closing is not None:
+            self._closing.callback(None)
         else:
-            self.end()
+            self.end_input()
 
     # Keys
 
-    def _begin(self, question: Question) -> Deferred[str]:
-        """Ask, unless nobody can answer any more."""
-        if self._ended:
+    def _start(self, prompt: Prompt) -> Deferred[str]:
+        """Show a prompt and apply the keys typed ahead; fails if the input has ended."""
+        if self._input_ended:
             return fail(EndOfInput())
-        question.reply = Deferred(lambda _: self._dismiss())
-        self._question = question
-        while self._ahead and self._question is question:
-            self._press(self._ahead.popleft())
+        prompt.reply = Deferred(lambda _: self._finish_prompt())
+        self._prompt = prompt
+        while self._typed_ahead and self._prompt is prompt:
+            self._press(self._typed_ahead.popleft())
         self.draw()
-        return question.reply
+        return prompt.reply
 
     def _type(self, key: bytes) -> None:
-        """One byte of a character; of function keys without a meaning nothing."""
+        """Handle one byte of a character; unbound function keys are ignored."""
         if len(key) == 1:
             for char in self._decoder.decode(key):
                 if char.isprintable():
                     self._press(char)
 
     def _paste(self, key: bytes) -> None:
-        """One byte of a pasted text: its line breaks end no line, its control characters mean
-        nothing."""
-        if key == b"\r" or (key == b"\n" and not self._after_return):
+        """Handle one byte of a pasted text: line breaks do not enter the line, and control
+        characters are ignored."""
+        if key == b"\r" or (key == b"\n" and not self._after_carriage_return):
             self._press("\n")
         elif key == b"\t":
             for blank in _TAB:
                 self._press(blank)
         else:
             self._type(key)
-        self._after_return = key == b"\r"
+        self._after_carriage_return = key == b"\r"
 
     def _press(self, key: str) -> None:
-        """The name of a key, or a character."""
-        question = self._question
-        if question is None:
-            self._ahead.append(key)
+        """Apply an action, or a character, to the prompt; keep it if there is none."""
+        prompt = self._prompt
+        if prompt is None:
+            self._typed_ahead.append(key)
             return
         if len(key) == 1:
-            if key != "\n" or not question.hidden:
-                question.line.insert(key)
+            if key != "\n" or not prompt.hidden:
+                prompt.editor.insert(key)
         elif key == keys.ENTER:
-            self._enter(question)
+            self._enter(prompt)
             return
-        elif key == keys.END and not question.line.text:
-            self.end()
+        elif key == keys.END and not prompt.editor.text:
+            self.end_input()
             return
         elif key == keys.CLEAR:
             self._write(_CLEAR)
             self._drawn = None
         elif key == keys.COMPLETE:
-            self._complete(question)
+            self._complete(prompt)
         else:
-            keys.EDITS[key](question.line)
-        if question.writer is not None:
-            question.writer.typed(question.line.text)
+            keys.EDITS[key](prompt.editor)
+        if prompt.composer is not None:
+            prompt.composer.text_changed(prompt.editor.text)
 
-    def _enter(self, question: Question) -> None:
-        """The line is complete."""
-        text = question.line.enter().rstrip("\n")
-        if question.writer is not None and not question.writer.keeps(text):
+    def _enter(self, prompt: Prompt) -> None:
+        """Finish the prompt and pass its line on."""
+        text = prompt.editor.enter().rstrip("\n")
+        if prompt.composer is not None and not prompt.composer.stays_on_screen(text):
             self._erase()
-            self._question = None
-        self._dismiss()
-        question.reply.callback(text)
+            self._prompt = None
+        self._finish_prompt()
+        prompt.reply.callback(text)
 
-    def _complete(self, question: Question) -> None:
-        """Complete as far as there is one way to go on; else show the ways there are."""
-        line = question.line
-        before = line.text[: line.cursor]
-        found = question.complete(before) if question.complete else []
-        found = [text for text in found if text.isprintable()]
-        common = _common_begin(found)
-        if len(found) == 1 or len(common) > len(before):
-            line.replace(common)
-        elif found:
-            self._print("  ".join(text.split()[-1] for text in found))
+    def _complete(self, prompt: Prompt) -> None:
+        """Insert what all completions have in common; if that is nothing, list them."""
+        editor = prompt.editor
+        before = editor.text[: editor.cursor]
+        completions = prompt.complete(before) if prompt.complete else []
+        completions = [text for text in completions if text.isprintable()]
+        prefix = _common_prefix(completions)
+        if len(completions) == 1 or len(prefix) > len(before):
+            editor.replace(prefix)
+        elif completions:
+            self._print("  ".join(text.split()[-1] for text in completions))
 
     # Drawing
 
     def draw(self) -> None:
-        """Show the question as it is now, with the cursor in its place."""
-        if self._question is None or self._gone:
+        """Draw the prompt with its line and its cursor; write only what has changed."""
+        if self._prompt is None or self._disconnected:
             return
-        text, cursor = self._question.drawn()
+        text, cursor = self._prompt.content()
         width, height = self._size()
         wrapped = Wrapped(text, width)
         if self._drawn is not None:
-            old, stood = self._drawn
+            old, old_cursor = self._drawn
             if (
                 old.width == width
                 and len(wrapped.rows) == len(old.rows)
                 and text.startswith(old.text)
             ):
-                if stood == cursor and text == old.text:
+                if old_cursor == cursor and text == old.text:
                     return
-                if stood == len(old.text) and cursor == len(text):
-                    self._write(text[stood:])
+                if old_cursor == len(old.text) and cursor == len(text):
+                    self._write(text[old_cursor:])
                     self._drawn = wrapped, cursor
                     return
             self._erase()
-        rows = len(wrapped.rows)
-        room = max(height - 1, 1)
-        row, column = wrapped.place(cursor)
-        top = max(min(row - room // 2, rows - room), 0)
-        bottom = min(top + room, rows)
-        # At the margin a terminal waits for the next character before it wraps: give it one.
-        margin = " " if bottom == rows and wrapped.full else ""
+        row_count = len(wrapped.rows)
+        visible_rows = max(height - 1, 1)
+        row, column = wrapped.position(cursor)
+        top = max(min(row - visible_rows // 2, row_count - visible_rows), 0)
+        bottom = min(top + visible_rows, row_count)
+        # At the margin a terminal wraps only when the next character comes: write a space.
+        margin = " " if bottom == row_count and wrapped.full else ""
         self._write(
             wrapped.slice(top, bottom) + margin + _up(bottom - 1 - row) + "\r" + _right(column)
         )
         self._drawn = wrapped, cursor
-        self._top = top
-        self._row = row - top
+        self._top_row = top
+        self._cursor_row = row - top
 
     def _erase(self) -> None:
-        """Take the question off the screen."""
+        """Remove the prompt from the screen."""
         if self._drawn is not None:
-            self._write("\r" + _up(self._row) + _ERASE_DOWN)
+            self._write("\r" + _up(self._cursor_row) + _ERASE_DOWN)
             self._drawn = None
 
-    def _dismiss(self) -> None:
-        """The question is over: leave it on the screen and go below it."""
-        if self._question is not None:
-            self._question.line.end()
+    def _finish_prompt(self) -> None:
+        """End the prompt: leave it on the screen and move the cursor below it."""
+        if self._prompt is not None:
+            self._prompt.editor.end()
             self.draw()
             if self._drawn is not None and not self._drawn[0].full:
                 self._write("\n")
-            self._question = None
+            self._prompt = None
             self._drawn = None
 
     def _print(self, text: str) -> None:
-        """Put a text above the question."""
+        """Print a text above the prompt."""
         self._erase()
         self._write(text + "\n")
         self.draw()
 
     def _write(self, text: str) -> None:
-        if not self._gone:
+        if not self._disconnected:
             self.terminal.write(text.encode("utf-8", "replace"))  # type: ignore[no-untyped-call]
 
 
@@ -355,10 +356,11 @@ def _right(columns: int) -> str:
     return f"\x1b[{columns}C" if columns else ""
 
 
-def _common_begin(texts: list[str]) -> str:
-    """What all of `texts` begin with."""
+def _common_prefix(texts: list[str]) -> str:
+    """The longest prefix that all of `texts` share."""
     first, last = min(texts, default=""), max(texts, default="")
-    same = next(
-        (at for at, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), None
+    difference = next(
+        (index for index, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1),
+        None,
     )
-    return first[:same] if same is not None else first[: len(last)]
+    return first[:difference] if difference is not None else first[: len(last)]

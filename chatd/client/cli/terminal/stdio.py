@@ -1,4 +1,4 @@
-"""Standard input and output as the client finds them, and as it leaves them."""
+"""The state of standard input and output: what they are, and how they are restored at the end."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ INPUT, OUTPUT, ERRORS = 0, 1, 2
 
 
 def at_terminal() -> bool:
-    """Whether a person sits at both ends, at a terminal that can move its cursor."""
+    """Whether input and output are a terminal that can move its cursor."""
     return os.isatty(INPUT) and os.isatty(OUTPUT) and os.environ.get("TERM") != "dumb"
 
 
 def size() -> tuple[int, int]:
-    """The terminal's columns and lines; 80 and 24 if it does not know, as some do not."""
+    """The terminal's columns and lines; 80 and 24 if the terminal does not report them."""
     with suppress(OSError):
         columns, lines = os.get_terminal_size(OUTPUT)
         if columns > 1 and lines > 1:
@@ -27,9 +27,8 @@ def size() -> tuple[int, int]:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Whatever happens within: afterwards the three blocks or not as before, as others use them as
-    well."""
+def restored_blocking() -> Iterator[None]:
+    """Restore the blocking mode of the three streams at the end; other processes may share them."""
     blocking = {fd: os.get_blocking(fd) for fd in (INPUT, OUTPUT, ERRORS)}
     try:
         yield
@@ -40,11 +39,11 @@ def kept() -> Iterator[None]:
 
 
 @contextmanager
-def raw(farewell: str) -> Iterator[None]:
-    """The terminal hands over each key when it is pressed and shows nothing itself; afterwards as
-    before.
+def raw(reset: str) -> Iterator[None]:
+    """Put the terminal into raw mode: each key is read when it is pressed, without echo.
 
-    `farewell` is sent to it at the end, whichever way that is reached.
+    At the end, however it is reached, `reset` is written to the terminal and its settings are
+    restored.
     """
     settings = termios.tcgetattr(INPUT)
     try:
@@ -53,11 +52,11 @@ def raw(farewell: str) -> Iterator[None]:
     finally:
         with suppress(OSError, termios.error):
             os.set_blocking(OUTPUT, True)
-            os.write(OUTPUT, farewell.encode("ascii"))
+            os.write(OUTPUT, reset.encode("ascii"))
             termios.tcsetattr(INPUT, termios.TCSADRAIN, settings)
 
 
-def complain(line: str) -> None:
+def write_error(line: str) -> None:
     """Write a line to the error output."""
     with suppress(OSError):
         sys.stderr.write(line + "\n")
@@ -65,6 +64,5 @@ def complain(line: str) -> None:
 
 
 def errors_go_to_output() -> bool:
-    """Whether output and error output are one file or terminal, so that the order of lines
-    shows."""
+    """Whether output and error output are one file or terminal, where the order of lines shows."""
     return os.path.sameopenfile(OUTPUT, ERRORS)

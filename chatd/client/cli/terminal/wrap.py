@@ -1,5 +1,4 @@
-"""Where the characters of a long text come to stand on a terminal that wraps at its right
-margin."""
+"""The position of each character of a long text on a terminal that wraps at its right margin."""
 
 from __future__ import annotations
 
@@ -19,8 +18,8 @@ def columns(char: str) -> int:
 class Wrapped:
     """`text` on a terminal of `width` columns.
 
-    `rows` holds the index of each row's first character. If the text fills its last row to the
-    margin, an empty row follows: there the cursor goes. A line break ends its row.
+    `rows` holds the index of each row's first character. A line break ends its row. If the text
+    fills its last row up to the margin, an empty row for the cursor follows.
     """
 
     def __init__(self, text: str, width: int) -> None:
@@ -33,26 +32,24 @@ class Wrapped:
                 self.rows.append(index + 1)
                 column = 0
                 continue
-            wide = columns(char)
-            if column + wide > width:
+            char_width = columns(char)
+            if column + char_width > width:
                 self.rows.append(index)
                 column = 0
-            column += wide
+            column += char_width
         self.full = column >= width
-        """whether the last character stands at the margin"""
+        """whether the last character is at the margin"""
         if self.full:
             self.rows.append(len(text))
 
-    def place(self, index: int) -> tuple[int, int]:
-        """The row and column, both from 0, of the character at `index`, or of the end of the
-        text."""
+    def position(self, index: int) -> tuple[int, int]:
+        """The row and column, both from 0, of the character at `index`, or of the text's end."""
         row = bisect_right(self.rows, index) - 1
         column = sum(map(columns, self.text[self.rows[row] : index]))
         return row, min(column, self.width - 1)
 
     def slice(self, first: int, last: int) -> str:
-        """The text of the rows from `first` up to, not including, `last`; without a line break at
-        its end."""
+        """The text of the rows from `first` to `last`, exclusive, without a final line break."""
         if last >= len(self.rows):
             return self.text[self.rows[first] :]
         return self.text[self.rows[first] : self.rows[last]].removesuffix("\n")

@@ -14,7 +14,7 @@ from chatd.client.cli.output.plain import Showing
 from chatd.client.cli.output.style import DIM, Span
 from chatd.codecs import v1_messages as c
 from tests.doubles.client import SINCE, pushed
-from tests.doubles.screen import Page
+from tests.doubles.screen import FakeScreen
 
 DAY = 24 * 60 * 60 * 1000
 
@@ -23,12 +23,12 @@ class TimeTests(SynchronousTestCase):
     """New Year's Day 2026, midnight, in UTC."""
 
     def setUp(self) -> None:
-        self.page = Page(True)
+        self.screen = FakeScreen(True)
         self.clock = Clock()
         self.clock.advance(SINCE / 1000)
         self.seen = Seen()
         self.seen.name = "alice"
-        self.showing = Showing(self.page, self.seen, self.clock, times=True, zone=UTC)
+        self.showing = Showing(self.screen, self.seen, self.clock, times=True, zone=UTC)
 
     def at(self, time: int) -> c.Pushed:
         """An entry of this time."""
@@ -40,7 +40,7 @@ class TimeTests(SynchronousTestCase):
         for time in (SINCE + 5 * minutes, SINCE - minutes, SINCE + 6 * minutes, SINCE + DAY):
             self.showing.entry(self.at(time))
         self.assertEqual(
-            self.page.lines,
+            self.screen.lines,
             [
                 "00:05 #lobby <bob> hi",
                 "--- Wednesday, 31 December 2025 ---",
@@ -56,12 +56,12 @@ class TimeTests(SynchronousTestCase):
         """Events without a time happen now."""
         self.clock.advance(3600)
         self.showing.event(c.Presence(c.Person("bob", "on")))
-        self.assertEqual(self.page.lines, ["01:00 * bob is on"])
+        self.assertEqual(self.screen.lines, ["01:00 * bob is on"])
 
     def test_no_time(self) -> None:
         """A server may say anything."""
         self.showing.entry(self.at(2**52))
-        self.assertEqual(self.page.lines[-1], "--:-- #lobby <bob> hi")
+        self.assertEqual(self.screen.lines[-1], "--:-- #lobby <bob> hi")
 
     def test_zone(self) -> None:
         """Times are those of the place where one is."""
@@ -73,7 +73,7 @@ class TimeTests(SynchronousTestCase):
 class WordingTests(SynchronousTestCase):
     """Answers, and what looks how."""
 
-    def text(self, line: styling.Line | None) -> str:
+    def text(self, line: styling.StyledLine | None) -> str:
         """Without colours."""
         assert line is not None
         return "".join(span.text for span in line)
@@ -120,10 +120,10 @@ class WordingTests(SynchronousTestCase):
         self.assertEqual({span.style for span in own}, {DIM})
         other = wording.entry(pushed("#lobby", "bob", "hi"), seen)
         assert other is not None
-        self.assertIn(styling.name("bob"), other)
-        self.assertEqual(styling.name("BOB").style, styling.name("bob").style)
-        self.assertEqual(styling.painted("x", DIM), "\x1b[2mx\x1b[0m")
-        self.assertEqual(styling.painted("x", Span("").style), "x")
+        self.assertIn(styling.name_span("bob"), other)
+        self.assertEqual(styling.name_span("BOB").style, styling.name_span("bob").style)
+        self.assertEqual(styling.styled_text("x", DIM), "\x1b[2mx\x1b[0m")
+        self.assertEqual(styling.styled_text("x", Span("").style), "x")
 
     def test_wanted(self) -> None:
         """https://no-color.org"""
@@ -134,7 +134,7 @@ class WordingTests(SynchronousTestCase):
             ({"TERM": "dumb"}, False),
             ({}, False),
         ):
-            self.assertEqual(styling.wanted(environment), wanted)
+            self.assertEqual(styling.colours_wanted(environment), wanted)
 
 
 class SeenTests(SynchronousTestCase):

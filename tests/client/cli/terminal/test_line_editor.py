@@ -4,47 +4,47 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.cli.terminal.line_editor import Line
+from chatd.client.cli.terminal.line_editor import LineEditor
 
 
 class LineTests(SynchronousTestCase):
     """`|` marks the cursor."""
 
-    def line(self, marked: str, history: list[str] | None = None) -> Line:
+    def line(self, marked: str, history: list[str] | None = None) -> LineEditor:
         """A line with this text and cursor."""
-        line = Line(history if history is not None else [])
+        line = LineEditor(history if history is not None else [])
         before, _, after = marked.partition("|")
         line.insert(after)
         line.home()
         line.insert(before)
         return line
 
-    def check(self, line: Line, marked: str) -> None:
+    def check(self, line: LineEditor, marked: str) -> None:
         """The text and cursor are these."""
         self.assertEqual(line.text[: line.cursor] + "|" + line.text[line.cursor :], marked)
 
     def test_edits(self) -> None:
         """Each key, in the middle and at both ends."""
         for edit, before, after in (
-            (Line.left, "ab|c", "a|bc"),
-            (Line.left, "|abc", "|abc"),
-            (Line.right, "a|bc", "ab|c"),
-            (Line.right, "abc|", "abc|"),
-            (Line.home, "ab|c", "|abc"),
-            (Line.end, "ab|c", "abc|"),
-            (Line.backspace, "ab|c", "a|c"),
-            (Line.backspace, "|abc", "|abc"),
-            (Line.delete, "a|bc", "a|c"),
-            (Line.delete, "abc|", "abc|"),
-            (Line.word_left, "one two | three", "one |two  three"),
-            (Line.word_right, "one| two three", "one two| three"),
-            (Line.word_right, "one|", "one|"),
-            (Line.kill_begin, "one two| three", "| three"),
-            (Line.kill_end, "one| two", "one|"),
-            (Line.kill_word, "one two  | three", "one | three"),
-            (Line.kill_word, "one\ntwo|", "one\n|"),
-            (Line.kill_word, "|one", "|one"),
-            (Line.kill_next_word, "one| two three", "one| three"),
+            (LineEditor.left, "ab|c", "a|bc"),
+            (LineEditor.left, "|abc", "|abc"),
+            (LineEditor.right, "a|bc", "ab|c"),
+            (LineEditor.right, "abc|", "abc|"),
+            (LineEditor.home, "ab|c", "|abc"),
+            (LineEditor.end, "ab|c", "abc|"),
+            (LineEditor.backspace, "ab|c", "a|c"),
+            (LineEditor.backspace, "|abc", "|abc"),
+            (LineEditor.delete, "a|bc", "a|c"),
+            (LineEditor.delete, "abc|", "abc|"),
+            (LineEditor.word_left, "one two | three", "one |two  three"),
+            (LineEditor.word_right, "one| two three", "one two| three"),
+            (LineEditor.word_right, "one|", "one|"),
+            (LineEditor.kill_to_start, "one two| three", "| three"),
+            (LineEditor.kill_to_end, "one| two", "one|"),
+            (LineEditor.kill_word, "one two  | three", "one | three"),
+            (LineEditor.kill_word, "one\ntwo|", "one\n|"),
+            (LineEditor.kill_word, "|one", "|one"),
+            (LineEditor.kill_next_word, "one| two three", "one| three"),
         ):
             line = self.line(before)
             edit(line)
@@ -54,7 +54,7 @@ class LineTests(SynchronousTestCase):
         """What was cut last comes back; an empty cut takes nothing away from it."""
         line = self.line("one two|")
         line.kill_word()
-        line.kill_end()
+        line.kill_to_end()
         line.home()
         line.yank()
         self.check(line, "two|one ")
@@ -70,12 +70,12 @@ class LineTests(SynchronousTestCase):
         history = ["one", "two"]
         line = self.line("dra|ft", history)
         for edit, after in (
-            (Line.newer, "dra|ft"),
-            (Line.older, "two|"),
-            (Line.older, "one|"),
-            (Line.older, "one|"),
-            (Line.newer, "two|"),
-            (Line.newer, "draft|"),
+            (LineEditor.newer, "dra|ft"),
+            (LineEditor.older, "two|"),
+            (LineEditor.older, "one|"),
+            (LineEditor.older, "one|"),
+            (LineEditor.newer, "two|"),
+            (LineEditor.newer, "draft|"),
         ):
             edit(line)
             self.check(line, after)

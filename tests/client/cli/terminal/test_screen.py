@@ -14,7 +14,7 @@ from chatd.client.cli.output.style import DIM, Span
 from chatd.client.cli.screen import EndOfInput
 from chatd.client.cli.terminal.screen import Terminal, TerminalScreen
 from chatd.client.cli.terminal.wrap import Wrapped
-from tests.doubles.terminal_emulator import Emulator
+from tests.doubles.terminal_emulator import TerminalEmulator
 
 UP, DOWN, LEFT, HOME, DELETE = b"\x1b[A", b"\x1b[B", b"\x1b[D", b"\x1b[H", b"\x1b[3~"
 
@@ -38,7 +38,7 @@ class Desk:
     """A terminal of this size with the screen on it."""
 
     def __init__(self, width: int = 40, height: int = 10, colours: bool = False) -> None:
-        self.emulator = Emulator(width, height)
+        self.emulator = TerminalEmulator(width, height)
         self.interrupts = 0
         self.screen = TerminalScreen(
             lambda: (self.emulator.width, self.emulator.height), self._interrupted, colours
@@ -199,11 +199,11 @@ class Author:
         """One way to go on."""
         return [f"{text}bert: "]
 
-    def typed(self, text: str) -> None:
+    def text_changed(self, text: str) -> None:
         """Remember it."""
         self.texts.append(text)
 
-    def keeps(self, line: str) -> bool:
+    def stays_on_screen(self, line: str) -> bool:
         """Commands."""
         return line.startswith("/")
 
@@ -246,15 +246,15 @@ class ComposingTests(SynchronousTestCase):
     def test_reprompt(self) -> None:
         """What is being typed stays, the cursor in its place."""
         self.compose(b"hello" + LEFT)
-        self.desk.screen.reprompt("#lobby (bob writing)> ")
+        self.desk.screen.set_prompt("#lobby (bob writing)> ")
         self.assertEqual(self.desk.lines(), ["#lobby (bob writing)> hello"])
         self.assertEqual(self.desk.cursor(), (0, 26))
-        self.desk.screen.reprompt("> ")
+        self.desk.screen.set_prompt("> ")
         self.assertEqual(self.desk.lines(), ["> hello"])
         self.desk.press(b"\r")
-        self.desk.screen.reprompt("lost> ")
+        self.desk.screen.set_prompt("lost> ")
         self.desk.screen.ask("Sure? ")
-        self.desk.screen.reprompt("lost> ")
+        self.desk.screen.set_prompt("lost> ")
         self.assertEqual(self.desk.lines()[-1], "Sure?")
 
     def test_end(self) -> None:
@@ -327,7 +327,7 @@ class DrawingTests(SynchronousTestCase):
         reply = desk.screen.ask("> ")
         desk.press(b"/msg Bobert hi" + LEFT * 2)
         column = desk.cursor()[1]
-        desk.screen.message("Bobert", "Hey!")
+        desk.screen.show_message("Bobert", "Hey!")
         self.assertEqual(desk.lines(), ["New message from Bobert:", "Hey!", "", "> /msg Bobert hi"])
         self.assertEqual(desk.cursor(), (3, column))
         desk.press(b"X\r")
@@ -336,16 +336,16 @@ class DrawingTests(SynchronousTestCase):
     def test_sent(self) -> None:
         """The form of the old screen."""
         desk = Desk()
-        desk.screen.sent("Bobert", "Salutations")
+        desk.screen.show_sent("Bobert", "Salutations")
         self.assertEqual(desk.lines(), ["Sent to Bobert:", "Salutations"])
 
     def test_control_characters(self) -> None:
         """The emulator fails on any; what comes from the network is shown, not obeyed."""
         desk = Desk()
         desk.screen.ask("> ")
-        desk.screen.message("\x1b[2Jeve", "\x1b]0;title\x07\r\x00\x7f\ta")
+        desk.screen.show_message("\x1b[2Jeve", "\x1b]0;title\x07\r\x00\x7f\ta")
         desk.screen.show("\tna\x1bme\n")
-        desk.screen.refuse("\x9b2J")
+        desk.screen.show_error("\x9b2J")
         desk.screen.note("\x1bc")
         self.assertEqual(desk.lines()[0], "New message from ^[[2Jeve:")
 
@@ -354,7 +354,7 @@ class DrawingTests(SynchronousTestCase):
         line = (Span("bob\x1b[31m", "32"), Span(": hi\n\x1b[0mthere", DIM))
         for colours, styles in ((True, {"32", "2", "0"}), (False, set())):
             desk = Desk(colours=colours)
-            desk.screen.put(line)
+            desk.screen.show_styled(line)
             self.assertEqual(desk.lines(), ["bob^[[31m: hi", "  ^[[0mthere"])
             self.assertEqual(desk.emulator.styles, styles)
 
@@ -377,8 +377,8 @@ class DrawingTests(SynchronousTestCase):
         """They take two columns, accents that combine none."""
         wrapped = Wrapped("ab\u65e5e\u0301", 4)
         self.assertEqual(wrapped.rows, [0, 3])
-        self.assertEqual(wrapped.place(5), (1, 1))
-        self.assertEqual(wrapped.place(2), (0, 2))
+        self.assertEqual(wrapped.position(5), (1, 1))
+        self.assertEqual(wrapped.position(2), (0, 2))
 
     def test_same_keys_less_output(self) -> None:
         """A character at the end of the line is one byte, not a new drawing."""
@@ -411,15 +411,15 @@ class DrawingTests(SynchronousTestCase):
             elif isinstance(event, bytes):
                 desk.press(event)
                 messages *= event != b"\x0c"
-            question = desk.screen._question
-            assert question is not None
-            text, cursor = question.drawn()
+            prompt = desk.screen._prompt
+            assert prompt is not None
+            text, cursor = prompt.content()
             wrapped = Wrapped(text, width)
             expected = [wrapped.slice(row, row + 1).rstrip() for row in range(len(wrapped.rows))]
             # What Ctrl-L scrolled out of sight or cleared is no part of this.
             desk.lines()
             emulator = desk.emulator
-            first = emulator.row - wrapped.place(cursor)[0]
+            first = emulator.row - wrapped.position(cursor)[0]
             self.assertEqual(emulator.lines()[first : first + len(expected)], expected)
-            self.assertEqual(emulator.column, wrapped.place(cursor)[1])
+            self.assertEqual(emulator.column, wrapped.position(cursor)[1])
             self.assertEqual(sum(line == "!" for line in emulator.lines()), messages)
