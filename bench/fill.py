@@ -9,7 +9,7 @@ import msgspec
 from chatd.core.names import mailbox_log
 from chatd.realm.accounts import ACCOUNT, Account
 from chatd.stores import Append
-from chatd.stores.sqlite.file import claim, connect, migrate, migrations
+from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 
 _BATCH = 5_000
@@ -30,7 +30,7 @@ class _Nobody:
 
 def fill(path: str, accounts: int, entries: int) -> None:
     """Make a store at `path` with so many open accounts, and entries spread over 1,000 inboxes."""
-    claimed = claim(path)
+    claimed = lock(path)
     connection = connect(path, writing=True)
     migrate(connection, path, migrations())
     body = msgspec.msgpack.encode(Account(0))
@@ -54,7 +54,7 @@ def fill(path: str, accounts: int, entries: int) -> None:
         )
         if trouble:
             raise RuntimeError(trouble)
-        while writer.chores:
-            writer.tidy()
+        while writer.needs_maintenance:
+            writer.run_maintenance()
     connection.close()
     os.close(claimed)

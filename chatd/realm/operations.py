@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from chatd.core.errors import BadRequest
+from chatd.core.errors import BackupFailed, BadRequest
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import registration
 from chatd.realm.accounts import ACCOUNT, decoded, fingerprints
@@ -26,7 +26,7 @@ from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import ROOM
 from chatd.realm.tasks import gather
-from chatd.stores import Document
+from chatd.stores import Document, OnlineBackup
 
 Item = TypeVar("Item")
 Position = TypeVar("Position", str, int)
@@ -297,10 +297,16 @@ class Operations:
         )
 
     async def backup(self, path: str) -> None:
-        """Write a copy of the whole store, as of one moment, to a new file. Raises `BadRequest`
-        unless the path is absolute, `BackupFailed`."""
+        """Write a copy of the whole store, as of one moment, to a new file.
+
+        Raises `BadRequest` unless the path is absolute, and `BackupFailed`.
+        """
         if not os.path.isabs(path):
             raise BadRequest(
                 "the path of a backup must be absolute: the daemon may run in another directory"
+            )
+        if not isinstance(self._store, OnlineBackup):
+            raise BackupFailed(
+                "this kind of store has no online backup (a store in memory, for example)"
             )
         await self._store.backup(path)

@@ -1,19 +1,35 @@
-"""What a store must provide: documents and logs, and nothing more.
+"""The contract of a store: documents and logs, and nothing else.
 
 A **document** is a small record under a kind and a key, changed by compare-and-set. Keys ignore the
 case of ASCII letters and keep the spelling they were created with. A **log** is an append-only
-sequence of entries; its name begins with ``@`` (an inbox) or ``#`` (a room).
+sequence of entries, numbered by the store from 1 without gaps (`seq`). Its name is made by
+`chatd.core.names`; to a store it is opaque, case-sensitive text.
 
-Every call takes its place in one queue: a later call sees what an earlier one did, and nothing
-later is ever durable without what came before it. Results arrive on the reactor's thread in that
-same order. Nothing here may be taken to mean that this daemon is the only writer: seqs are the
-store's to give, and a document may have changed since it was read, which compare-and-set tells.
+What every back end must guarantee:
+
+* **Order.** Appends and calls form one queue. A call sees the effect of everything queued before
+  it, and nothing becomes durable before what was queued earlier. Results arrive on the reactor's
+  thread in the order of the queue. `Store.page` and `Store.list` are outside the queue.
+* **Durability.** An append is answered, and the awaitable of a change fires, after the change has
+  been committed: it survives the kill of the daemon and, unless the store is `ephemeral`, a
+  restart and a power failure. A group of appends may share one transaction with other calls.
+* **Idempotence.** An append with a key is stored at most once while its entry exists. See
+  `Store.append`. Documents are protected by their version. `trim` and `drop` may be repeated.
+* **Errors.** A refused append carries a `Refused` in `Append.refusal`; a refused call fails with
+  it. `StoreUnavailable` means that the disk or the server failed: the change was not made, and the
+  same call may succeed later. A refusal concerns its own append or call only.
+* **Other writers.** Callers may not assume that this daemon is the only writer: the store assigns
+  seqs, and a document may have changed since it was read, which the compare-and-set reports.
+
+Awaitables may be Deferreds, and callers may drop them without awaiting them. `OnlineBackup` is
+optional. To add a back end: a package or module here, and a subclass of each class of
+`tests.stores.contract`. Imports `chatd.core`; back ends also Twisted's Deferreds and their driver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -22,7 +38,7 @@ from chatd.core.errors import Refused
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document as it was read: `version` is what `update` and `delete` compare with."""
+    """A document as it was read; `update` and `delete` compare its `version`."""
 
     key: str
     version: int
@@ -30,13 +46,15 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Append(msgspec.Struct, gc=False):
-    """One entry on its way into a log, and afterwards the store's answer.
+    """One entry to be appended to a log and, after the commit, the store's answer.
 
     The store reads `log`, `id`, `time`, `sender`, `kind`, `body`, `about` (as in `Entry`) and `key`
-    (the sender's own, for resending), and writes `seq`, or `refusal` if it is not stored. If it was
-    stored before, under the same key, `resent` is set, and `id` and `time` are what they were then.
-    The rest belongs to whoever sent it and comes back untouched: `origin` is told the outcome,
-    `message` is what its protocol received.
+    (chosen by the sender, so that it can send the entry again without storing it twice). It writes
+    `seq`, or `refusal` if the entry was not stored. If the entry had been stored before under the
+    same key, it sets `resent`, and `id` and `time` are those of the first time.
+
+    The store does not use `origin` and `message`: `origin` is notified of the outcome by the realm,
+    `message` is what the sender's protocol received.
     """
 
     log: str
@@ -55,93 +73,122 @@ class Append(msgspec.Struct, gc=False):
 
 
 class Origin(Protocol):
-    """Who sent an `Append` and wants to know what became of it."""
+    """The sender of an `Append`, which is notified of its outcome."""
 
     answers: list[Append]
+    """answered appends that `answer` has not taken yet, in the order in which they were sent"""
     wants_receipts: bool
-    """whether it wants to know, besides, when recipients have got what it sends"""
+    """whether the sender is also notified when recipients acknowledge what it sent"""
 
     def answer(self) -> None:
-        """Take what is in `answers`, in order, and leave it empty."""
+        """Take everything in `answers`, in order, and leave the list empty."""
 
 
 class Store(Protocol):
-    """The contract. Calls may raise `StoreUnavailable` when the disk or the server fails."""
+    """What every back end provides. Any call may fail with `StoreUnavailable`."""
 
     ephemeral: bool
-    """whether it forgets everything in the end anyway, so that what was read should not pile up in
-    it"""
+    """whether entries and documents are lost when the daemon stops; the realm then trims entries
+    that were read, because they take memory"""
     committed: Callable[[Sequence[Append]], None]
-    """called with each run of appends that became durable, or were refused, in order; set by the
-    realm"""
+    """called on the reactor's thread with each run of answered appends, in the order of the queue;
+    set by the realm before the first append"""
 
     @property
     def backlog(self) -> int:
-        """Bytes of text accepted by `append` and not yet answered."""
+        """The length of the bodies accepted by `append` and not answered yet, in characters."""
 
     def start(self) -> None:
-        """Open; before the reactor runs. Raises `StoreUnusable` with a sentence for the
-        operator."""
+        """Open the store, before the reactor runs.
+
+        Raises `StoreUnusable`, with a sentence for the operator, if it cannot be opened.
+        """
 
     def stop(self) -> Awaitable[None]:
-        """Commit what is waiting, answer it, and close."""
+        """Commit and answer everything in the queue, then close the store."""
 
     def append(self, appends: Sequence[Append]) -> None:
-        """Put entries at the end of their logs, each with the next seq: 1, 2, 3, ... without gaps.
+        """Queue entries to be stored at the end of their logs, each with the next seq.
 
-        Returns at once; after `flush`, `committed` tells. With a `key` that this sender has used in
-        this log for an entry that is still there, the same kind, body and `about` give what it got
-        then (`resent`) and no second entry; anything else is refused (`KeyReused`). Keys that grow,
-        as time does, cost least.
+        Returns at once and never raises; `committed` is called after the commit. A log begins with
+        its first entry. Appends queued together may be committed in several transactions.
+
+        A `key` identifies an entry among those of the same log and sender, for as long as that
+        entry exists (is neither trimmed nor dropped). A second append with the same key, kind, body
+        and `about` stores nothing and gets the answer of the first (`resent`), also if both are in
+        one batch; one that differs is refused (`KeyReused`). Keys that increase, such as keys made
+        from the time, must cost least.
         """
 
     def flush(self) -> None:
-        """Say that a burst of appends has ended: what is waiting may now be written."""
+        """End a burst of appends: the queue may now be written. Calls flush by themselves."""
 
     def read(self, log: str, after: int, limit: int) -> Awaitable[list[Entry]]:
-        """The entries with seq > `after`, oldest first: at most `limit`, and about `PAGE_BYTES` of
-        text, but at least one if there is any."""
+        """The entries with seq > `after`, oldest first; none if there is no such log.
+
+        At most `limit`, and not more text than about `PAGE_BYTES`, but at least one entry if there
+        is one.
+        """
 
     def head(self, log: str) -> Awaitable[int]:
-        """The last seq given in `log`, 0 for none, whether or not the entry has been trimmed
-        since."""
+        """The last seq assigned in `log`, whether or not its entry has been trimmed; 0 if none."""
 
     def trim(self, log: str, upto: int) -> Awaitable[None]:
-        """Forget the entries with seq <= `upto`; seqs go on from where they were."""
+        """Delete the entries with seq <= `upto`, at most all of them.
+
+        Later entries keep their seqs, and the next append gets the seq after `head`. The space may
+        be reclaimed later; the deleted entries and their keys are invisible at once.
+        """
 
     def drop(self, log: str) -> Awaitable[None]:
-        """Forget a log, and the documents of every kind whose key is its name; a later append
-        begins it anew, at 1."""
+        """Delete a log, and the documents of every kind whose key is its name, in one transaction.
 
-    def backup(self, path: str) -> Awaitable[None]:
-        """Write a copy of all that was committed before this was asked, of one moment, to a new
-        file, while everything goes on. Raises `BackupFailed`."""
+        The next append to it begins a new log, at seq 1, with no keys.
+        """
 
     def create(self, kind: str, key: str, body: bytes) -> Awaitable[int]:
-        """Make a document and give its version, or raise `Exists`."""
+        """Create a document and return its version. Raises `Exists` if there is one."""
 
     def get(self, kind: str, key: str) -> Awaitable[Document | None]:
-        """The document, or None."""
+        """The document, or None if there is none."""
 
     def update(self, kind: str, key: str, version: int, body: bytes) -> Awaitable[int]:
-        """Replace the body if the document still has that version, and give the new one; else
-        `Conflict`."""
+        """Replace the body and return the new version.
+
+        Raises `Conflict` if the document does not exist or has another version.
+        """
 
     def delete(self, kind: str, key: str, version: int) -> Awaitable[None]:
-        """Remove the document if it still has that version; else `Conflict`."""
+        """Delete a document. Raises `Conflict` if it does not exist or has another version."""
 
     def page(self, kind: str, pattern: str, after: str, limit: int) -> Awaitable[list[str]]:
-        """At most `limit` keys that match a glob and are greater than `after`, in alphabetical
-        order whatever the case of ASCII letters; like `list`, it may not see what is still in the
-        queue."""
+        """At most `limit` keys that match a glob and are greater than `after`, in order.
+
+        The order is alphabetical and ignores the case of ASCII letters; the glob
+        (`chatd.core.glob`) does not ignore it. `after` need not be a key. Changes still in the
+        queue may be missing from the result: the call does not delay the queue.
+        """
 
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Awaitable[list[str]]:
-        """The keys that match a glob (`chatd.core.glob`, with regard to case), in order of
-        creation.
+        """The keys that match a glob, in order of creation; at most `limit` if it is given.
 
-        The one call that may not see what is still in the queue: it never makes the others wait.
+        The glob (`chatd.core.glob`) is case-sensitive. Changes still in the queue may be missing
+        from the result: the call does not delay the queue.
+        """
+
+
+@runtime_checkable
+class OnlineBackup(Protocol):
+    """What a back end can provide besides: a copy of the store while it is in use. Optional."""
+
+    def backup(self, path: str) -> Awaitable[None]:
+        """Write a copy to the new file `path`, readable by its owner only.
+
+        The copy is a snapshot of one moment that has everything committed before the call. The
+        store stays usable meanwhile. Raises `BackupFailed` if there is a file at `path`, if it
+        cannot be written, or if the store is stopped; no partial copy is left then.
         """
 
 
 PAGE_BYTES = 256 * 1024
-"""about how much text one `Store.read` returns at most"""
+"""about how much text one `Store.read` returns at most, in characters"""

@@ -1,4 +1,4 @@
-"""What all stores share: collecting work into batches, and handing back the answers in order."""
+"""The queue that all stores share: it collects appends and calls, and returns results in order."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Call(Generic[T]):
-    """A question or a change other than an append, taking its turn among the appends.
+    """A query or a change other than an append, queued among the appends.
 
-    `run` is called with whatever the back end works on; it may raise `Refused`, which refuses this
-    call alone.
+    The back end calls `run` with an object of its own and stores the result, or a Failure, in
+    `outcome`. `run` may raise `Refused`, which refuses this call alone.
     """
 
     __slots__ = ("deferred", "outcome", "run")
@@ -31,17 +31,17 @@ class Call(Generic[T]):
 
 
 Batch: TypeAlias = list[Append | Call[Any]]
+"""what a back end commits in one transaction, in the order of the queue"""
 
 
 class Batches:
-    """The open batch, which collects while another is being committed, and the way back for
-    answers."""
+    """The open batch, which collects while another is being committed; base class of stores."""
 
     def __init__(self) -> None:
-        self.committed: Callable[[Sequence[Append]], None] = _unheard
+        self.committed: Callable[[Sequence[Append]], None] = _ignore
         self._open: Batch = []
         self._calls = 0
-        # Bytes of text in the open batch, and in the one being committed.
+        # Length of the bodies in the open batch, and in the one being committed.
         self._collected = 0
         self._committing = 0
 
@@ -56,10 +56,11 @@ class Batches:
         self._collected += sum([len(append.body) for append in appends])
 
     def flush(self) -> None:
-        """See `Store.flush`; each back end has its own moment for it."""
+        """See `Store.flush`. Back ends differ in when they commit."""
         raise NotImplementedError
 
     def _call(self, run: Callable[[Any], T]) -> Deferred[T]:
+        """Queue a call. See `Call`."""
         call = Call(run)
         self._open.append(call)
         self._calls += 1
@@ -67,16 +68,15 @@ class Batches:
         return call.deferred
 
     def _take_open(self) -> Batch:
-        """The open batch, to be committed now; the next one begins."""
+        """Close the open batch, return it to be committed, and begin the next one."""
         batch, self._open = self._open, []
         self._committing, self._collected = self._collected, 0
         return batch
 
     def _answer(self, batch: Batch) -> None:
-        """Hand back what became of a batch: runs of appends together, calls one by one, all in
-        order."""
+        """Return the results of a batch in order: runs of appends together, calls one by one."""
         if not self._calls:
-            self.committed(batch)  # type: ignore[arg-type]  # there are only appends in it
+            self.committed(batch)  # type: ignore[arg-type]  # the batch has appends only
             return
         run: list[Append] = []
         for item in batch:
@@ -97,7 +97,7 @@ class Batches:
 
 
 def resend(append: Append, entry: Entry) -> None:
-    """Answer an append whose sender has used its key before, for `entry`."""
+    """Answer an append whose key belongs to `entry`: the same answer again, or `KeyReused`."""
     if (entry.kind, entry.body, entry.about) == (append.kind, append.body, append.about):
         append.seq, append.id, append.time = entry.seq, entry.id, entry.time
         append.resent = True
@@ -105,5 +105,5 @@ def resend(append: Append, entry: Entry) -> None:
         append.refusal = KeyReused()
 
 
-def _unheard(appends: Sequence[Append]) -> None:
-    """Before a realm listens there is nobody to tell."""
+def _ignore(appends: Sequence[Append]) -> None:
+    """The `committed` of a store that is not connected to a realm."""

@@ -1,21 +1,21 @@
-"""A store in memory: everything is committed at once and gone when the daemon stops."""
+"""The store in memory: commits at once, and loses everything when the daemon stops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
-from chatd.core.errors import BackupFailed, Conflict, Exists, Refused
+from chatd.core.errors import Conflict, Exists, Refused
 from chatd.core.glob import matcher
 from chatd.stores import PAGE_BYTES, Append, Document
 from chatd.stores.batches import Batch, Batches, resend
 
 
 class _Log:
-    """One log; `entries[0]` has the seq `trimmed` + 1."""
+    """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (sender, key) to seqs."""
 
     __slots__ = ("entries", "keys", "trimmed")
 
@@ -30,7 +30,7 @@ class _Log:
 
 
 class MemoryStore(Batches):
-    """`Store` without a disk, for tests, trials and chats that nobody wants to keep."""
+    """`Store` without a disk, for tests, trials and chats that need not survive a restart."""
 
     ephemeral = True
 
@@ -41,15 +41,15 @@ class MemoryStore(Batches):
         self._flushing = False
 
     def start(self) -> None:
-        """Nothing to open."""
+        """See `Store.start`; there is nothing to open."""
 
     def stop(self) -> Deferred[None]:
-        """Nothing to close."""
+        """See `Store.stop`; everything is committed already."""
         return succeed(None)
 
     @property
     def backlog(self) -> int:
-        """See `Store.backlog`; there is seldom any, so it is counted when somebody asks."""
+        """See `Store.backlog`; computed on request, because the queue is nearly always empty."""
         if not self._open:
             return 0
         return sum(len(item.body) for item in self._open if isinstance(item, Append))
@@ -59,8 +59,10 @@ class MemoryStore(Batches):
         self._open += appends
 
     def flush(self) -> None:
-        """Commit at once. Whoever hears of it may send again, so this goes on until nothing
-        waits."""
+        """Commit at once.
+
+        Answering a batch may queue further appends; the loop ends when the queue is empty.
+        """
         if self._flushing:
             return
         self._flushing = True
@@ -82,7 +84,7 @@ class MemoryStore(Batches):
                 except Refused:
                     item.outcome = Failure()
                 continue
-            # Bursts are to one log more often than not.
+            # Most bursts go to one log.
             if item.log is not name:
                 name = item.log
                 log = self._logs.get(name) or self._logs.setdefault(name, _Log())
@@ -90,10 +92,10 @@ class MemoryStore(Batches):
                 seq = log.head
             seq += 1
             if item.key is not None:
-                found = log.keys.setdefault((item.sender, item.key), seq)
-                if found != seq:
+                first_seq = log.keys.setdefault((item.sender, item.key), seq)
+                if first_seq != seq:
                     seq -= 1
-                    resend(item, entries[found - log.trimmed - 1])
+                    resend(item, entries[first_seq - log.trimmed - 1])
                     continue
             item.seq = seq
             entries.append(
@@ -104,13 +106,13 @@ class MemoryStore(Batches):
         """See `Store.read`."""
 
         def run(_: object) -> list[Entry]:
-            found = self._logs.get(log)
-            if found is None:
+            stored = self._logs.get(log)
+            if stored is None:
                 return []
-            start = max(0, after - found.trimmed)
+            start = max(0, after - stored.trimmed)
             page: list[Entry] = []
             size = 0
-            for entry in found.entries[start : start + limit]:
+            for entry in stored.entries[start : start + limit]:
                 size += len(entry.body)
                 if page and size > PAGE_BYTES:
                     break
@@ -127,12 +129,12 @@ class MemoryStore(Batches):
         """See `Store.trim`."""
 
         def run(_: object) -> None:
-            found = self._logs.get(log)
-            if found is not None:
-                count = max(0, min(upto, found.head) - found.trimmed)
-                del found.entries[:count]
-                found.trimmed += count
-                found.keys = {key: seq for key, seq in found.keys.items() if seq > found.trimmed}
+            stored = self._logs.get(log)
+            if stored is not None:
+                count = max(0, min(upto, stored.head) - stored.trimmed)
+                del stored.entries[:count]
+                stored.trimmed += count
+                stored.keys = {key: seq for key, seq in stored.keys.items() if seq > stored.trimmed}
 
         return self._call(run)
 
@@ -145,12 +147,6 @@ class MemoryStore(Batches):
                 documents.pop(log.lower(), None)
 
         return self._call(run)
-
-    def backup(self, path: str) -> Deferred[None]:
-        """See `Store.backup`."""
-        return fail(
-            BackupFailed("the store is in memory only: there is nothing that a copy could restore")
-        )
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
         """See `Store.create`."""
@@ -188,6 +184,7 @@ class MemoryStore(Batches):
         return self._call(run)
 
     def _expect(self, kind: str, key: str, version: int) -> Document:
+        """The document, which must have this version. Raises `Conflict` if it has not."""
         document = self._documents.get(kind, {}).get(key.lower())
         if document is None or document.version != version:
             raise Conflict()

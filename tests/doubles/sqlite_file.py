@@ -1,5 +1,4 @@
-"""What the tests of the SQLite store share: a store in a file of its own, and a reactor for its
-threads."""
+"""The SQLite store in a file of its own, and a reactor double that takes calls from its threads."""
 
 from __future__ import annotations
 
@@ -18,11 +17,11 @@ from tests.doubles.folders import folder
 from tests.stores.contract import StoreContract
 
 _MOMENT = 0.01
-"""seconds that pass whenever a thread has answered, longer than the store is ever patient"""
+"""seconds that pass after each call from a thread, longer than the group-commit delay"""
 
 
 class InFile(StoreContract):
-    """A store in a file, open."""
+    """Base of tests of an open store in a file."""
 
     def setUp(self) -> None:
         self.path = os.path.join(folder(self), "chatd.db")
@@ -41,7 +40,7 @@ class InFile(StoreContract):
 
 @implementer(IReactorFromThreads)
 class PumpedReactor(Clock):
-    """A clock that also takes calls from threads, and makes them when it is told to wait."""
+    """A clock that also takes calls from threads, and makes them in `run_until`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +51,7 @@ class PumpedReactor(Clock):
         self.queued.put((callable, args))
 
     def run_until(self, answer: Deferred[Any]) -> Any:
-        """Go on until this is answered, at most 10 seconds."""
+        """Make calls from threads until the Deferred has fired; its result. At most 10 seconds."""
         results: list[Any] = []
         answer.addBoth(results.append)
         self.advance(_MOMENT)

@@ -1,4 +1,4 @@
-"""What the tests of the SQLite store's writer share: the writer without its thread."""
+"""The writer of the SQLite store without its thread: each step runs when the test calls it."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append
 from chatd.stores.batches import Call
-from chatd.stores.sqlite import recent_entries as sqlite_tail
-from chatd.stores.sqlite import writer as sqlite_writer
+from chatd.stores.sqlite import recent_entries as recent_module
+from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import connect, migrate, migrations
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import folder
 from tests.doubles.sqlite_file import PumpedReactor
 
-LATER = 1_000_000
+NEVER = 1_000_000
 
 
 class SteppedStore(SQLiteStore):
-    """The store without threads: it commits when it is told to, and does its chores one by one."""
+    """The store without threads: it commits in `commit`; tests run the writer's maintenance."""
 
     def __init__(self, path: str) -> None:
         super().__init__(PumpedReactor(), path)
 
     def start(self) -> None:
-        """See `Store.start`; nothing is claimed."""
+        """See `Store.start`; the file is not locked."""
         connection = connect(self.path, writing=True)
         migrate(connection, self.path, migrations())
         self.writer = Writer(connection)
 
     def flush(self) -> None:
-        """Wait for `commit`."""
+        """See `Store.flush`; does nothing until `commit`."""
 
     def commit(self) -> None:
-        """Commit and answer what is waiting."""
+        """Commit and answer the queue."""
         batch = self._take_open()
         self.writer.commit(batch)
         self._answer(batch)
 
 
 class WithWriter(SynchronousTestCase):
-    """A store whose writer does its chores when it is told to."""
+    """Base of tests of a writer whose maintenance is run by the test."""
 
     def setUp(self) -> None:
         self.path = os.path.join(folder(self), "chatd.db")
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
+        self.patch(writer_module, "INDEX_AT", NEVER)
         self.writer = self.open()
 
     def tearDown(self) -> None:
@@ -61,41 +61,41 @@ class WithWriter(SynchronousTestCase):
         return Writer(connection)
 
     def reopen(self) -> None:
-        """What a kill and a restart do."""
+        """Open the file again, as after a kill."""
         self.writer.connection.close()
         self.writer = self.open()
 
     def commit(self, *items: Append | Call[Any]) -> None:
-        """One batch, which succeeds."""
+        """Commit one batch, successfully."""
         self.assertIsNone(self.writer.commit(list(items)))
 
-    def say(self, *appends: Append) -> list[tuple[int, bool]]:
-        """(seq, resent) of each."""
+    def append(self, *appends: Append) -> list[tuple[int, bool]]:
+        """Commit these appends; (seq, resent) of each."""
         self.commit(*appends)
         self.assertEqual([append.refusal for append in appends], [None] * len(appends))
         return [(append.seq, append.resent) for append in appends]
 
-    def ask(self, run: Callable[[Writer], Any]) -> Any:
-        """What a call gives."""
+    def call(self, run: Callable[[Writer], Any]) -> Any:
+        """The result of a call."""
         call = Call(run)
         self.commit(call)
         return call.outcome
 
     def seqs(self, log: str, after: int = 0, limit: int = 100) -> list[int]:
-        """Those that a page has."""
-        return [entry.seq for entry in self.ask(lambda writer: writer.read(log, after, limit))]
+        """The seqs of a page."""
+        return [entry.seq for entry in self.call(lambda writer: writer.read(log, after, limit))]
 
     def index(self) -> None:
-        """Write all of the tail to the index."""
-        self.patch(sqlite_writer, "INDEX_AT", 1)
-        while self.writer.chores:
-            self.writer.tidy()
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
+        """Do all maintenance, with every recent entry indexed."""
+        self.patch(writer_module, "INDEX_AT", 1)
+        while self.writer.needs_maintenance:
+            self.writer.run_maintenance()
+        self.patch(writer_module, "INDEX_AT", NEVER)
 
     def begin_index(self) -> None:
-        """Write the first log of the tail to the index, and no other."""
-        self.patch(sqlite_writer, "INDEX_AT", 1)
-        self.patch(sqlite_tail, "_STEP", 1)
-        self.writer.tidy()
-        self.patch(sqlite_writer, "INDEX_AT", LATER)
-        self.assertTrue(self.writer._tail.indexing)
+        """Write the recent entries of the first log to the index, and no others."""
+        self.patch(writer_module, "INDEX_AT", 1)
+        self.patch(recent_module, "_INDEX_STEP", 1)
+        self.writer.run_maintenance()
+        self.patch(writer_module, "INDEX_AT", NEVER)
+        self.assertTrue(self.writer._recent.indexing)

@@ -24,7 +24,7 @@ from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness, Runner
 from tests.doubles.stores import FailingPageStore
-from tests.stores.contract import NOBODY
+from tests.stores.contract import NULL_ORIGIN
 
 DAY = 86_400_000
 NOW = 1_000 * DAY
@@ -63,7 +63,7 @@ class _Trimmed(_Case):
         head = await self.store.head(log)
         self.store.append(
             [
-                Append(log, 1000 * len(log) + head + at, time, "Ann", "x", NOBODY)
+                Append(log, 1000 * len(log) + head + at, time, "Ann", "x", NULL_ORIGIN)
                 for at, time in enumerate(times)
             ]
         )
@@ -188,7 +188,7 @@ class InMemory(_Trimmed, TestCase):
             times += 1
             if times == 2:
                 self.store.drop(log)
-                self.store.append([Append(log, 77, NOW, "Bob", "y", NOBODY)])
+                self.store.append([Append(log, 77, NOW, "Bob", "y", NULL_ORIGIN)])
                 self.store.flush()
             return read(log, after, limit)
 
@@ -248,7 +248,7 @@ class InTheBackground(SynchronousTestCase):
 
     def say(self, store: Any, count: int, log: str = "#garden") -> None:
         """So many entries."""
-        store.append([Append(log, number, 1, "Ann", "x", NOBODY) for number in range(count)])
+        store.append([Append(log, number, 1, "Ann", "x", NULL_ORIGIN) for number in range(count)])
         store.flush()
 
     def seqs(self, store: Any, log: str = "#garden") -> list[int]:

@@ -1,4 +1,4 @@
-"""What every store must do: one suite, run against each back end."""
+"""The contract of a store: one suite of tests, run against each back end."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chatd.core.errors import Conflict, Exists, KeyReused
 from chatd.stores import PAGE_BYTES, Append
 
 
-class Sender:
-    """An origin that nobody asks."""
+class NullOrigin:
+    """An origin that ignores its answers."""
 
     wants_receipts = False
 
@@ -22,67 +22,71 @@ class Sender:
         self.answers: list[Append] = []
 
     def answer(self) -> None:
-        """Nothing to tell."""
+        """See `Origin.answer`; does nothing."""
 
 
-NOBODY = Sender()
+NULL_ORIGIN = NullOrigin()
 _NONE = type(None)
 
 
-def said(log: str, body: str, key: str | None = None, sender: str = "ann") -> Append:
-    """An append of a text."""
-    return Append(log=log, id=1, time=2, sender=sender, body=body, origin=NOBODY, key=key)
+def new_text(log: str, body: str, key: str | None = None, sender: str = "ann") -> Append:
+    """An append of a text, with fixed id and time."""
+    return Append(log=log, id=1, time=2, sender=sender, body=body, origin=NULL_ORIGIN, key=key)
 
 
 class StoreContract(TestCase):
-    """Subclasses make `store` in `setUp` and close it in `tearDown`."""
+    """Base of the contract tests: subclasses open `store` in `setUp`, close it in `tearDown`."""
 
     store: Any
 
-    def listen(self) -> list[Append]:
-        """Everything the store answers from now on."""
-        heard: list[Append] = []
-        self.store.committed = heard.extend
-        return heard
+    def collect_answers(self) -> list[Append]:
+        """A list to which the store adds every answered append from now on."""
+        answered: list[Append] = []
+        self.store.committed = answered.extend
+        return answered
 
-    async def say(self, *appends: Append) -> Sequence[Append]:
-        """Append all of these and wait until they are answered."""
-        heard: list[Append] = []
+    async def append(self, *appends: Append) -> Sequence[Append]:
+        """Append these entries and return them when all are answered."""
+        answered: list[Append] = []
         done: Deferred[None] = Deferred()
 
         def committed(run: Sequence[Append]) -> None:
-            heard.extend(run)
-            if len(heard) >= len(appends):
+            answered.extend(run)
+            if len(answered) >= len(appends):
                 done.callback(None)
 
         self.store.committed = committed
         self.store.append(appends)
         self.store.flush()
         await done
-        return heard
+        return answered
 
 
 class LogContract(StoreContract):
     """Logs: append, read, head, trim, drop."""
 
     async def test_seqs_count_from_one_without_gaps(self) -> None:
-        """Each log counts for itself, in the order in which things were appended."""
-        heard = await self.say(said("@a", "1"), said("@b", "2"), said("@a", "3"), said("@a", "4"))
+        """Each log has seqs of its own, in the order of the appends."""
+        answered = await self.append(
+            new_text("@a", "1"), new_text("@b", "2"), new_text("@a", "3"), new_text("@a", "4")
+        )
         self.assertEqual(
-            [(a.log, a.seq) for a in heard], [("@a", 1), ("@b", 1), ("@a", 2), ("@a", 3)]
+            [(a.log, a.seq) for a in answered], [("@a", 1), ("@b", 1), ("@a", 2), ("@a", 3)]
         )
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "3", "4"])
         self.assertEqual(await self.store.head("@a"), 3)
-        self.assertEqual(await self.store.head("@nobody"), 0)
-        self.assertEqual(await self.store.read("@nobody", 0, 10), [])
+        self.assertEqual(await self.store.head("@unknown"), 0)
+        self.assertEqual(await self.store.read("@unknown", 0, 10), [])
 
-    async def test_an_entry_comes_back_as_it_was_appended(self) -> None:
-        """Every field, and any text."""
+    async def test_entry_is_read_as_it_was_appended(self) -> None:
+        """Every field is preserved, with any text."""
         text = "é\n\0|||\N{GRINNING FACE}" * 3
-        await self.say(
-            Append("@a", 2**62, 1_700_000_000_123, "Ann", text, NOBODY, kind=EDIT, about=2**62 - 1),
-            Append("@a", 2, 3, "Ann", text, NOBODY, about=2**62),
-            Append("@a", 3, 4, "Ann", text, NOBODY),
+        await self.append(
+            Append(
+                "@a", 2**62, 1_700_000_000_123, "Ann", text, NULL_ORIGIN, kind=EDIT, about=2**62 - 1
+            ),
+            Append("@a", 2, 3, "Ann", text, NULL_ORIGIN, about=2**62),
+            Append("@a", 3, 4, "Ann", text, NULL_ORIGIN),
         )
         self.assertEqual(
             await self.store.read("@a", 0, 10),
@@ -93,81 +97,84 @@ class LogContract(StoreContract):
             ],
         )
 
-    async def test_reading_pages(self) -> None:
-        """`after` and `limit` walk through a log without missing or repeating anything."""
-        await self.say(*[said("@a", str(n)) for n in range(1, 101)])
+    async def test_pages_of_a_log_cover_every_entry_once(self) -> None:
+        """Reading on after the last seq of each page neither omits nor repeats an entry."""
+        await self.append(*[new_text("@a", str(n)) for n in range(1, 101)])
         seen: list[int] = []
         while page := await self.store.read("@a", seen[-1] if seen else 0, 7):
             self.assertLessEqual(len(page), 7)
             seen += [entry.seq for entry in page]
         self.assertEqual(seen, list(range(1, 101)))
 
-    async def test_a_page_is_bounded_in_bytes(self) -> None:
-        """Long texts make pages short, but never empty."""
+    async def test_page_is_bounded_in_text(self) -> None:
+        """Long texts make pages shorter, but never empty."""
         long = "x" * (PAGE_BYTES // 2)
-        await self.say(
-            said("@a", long), said("@a", long), said("@a", long), said("@a", "x" * PAGE_BYTES * 2)
+        await self.append(
+            new_text("@a", long),
+            new_text("@a", long),
+            new_text("@a", long),
+            new_text("@a", "x" * PAGE_BYTES * 2),
         )
         self.assertEqual([e.seq for e in await self.store.read("@a", 0, 10)], [1, 2])
         self.assertEqual([e.seq for e in await self.store.read("@a", 2, 10)], [3])
         self.assertEqual([e.seq for e in await self.store.read("@a", 3, 10)], [4])
 
-    async def test_later_calls_see_earlier_appends(self) -> None:
-        """What is asked after an append, without waiting for it, sees it."""
-        self.listen()
-        self.store.append([said("@a", "1")])
+    async def test_call_sees_earlier_appends(self) -> None:
+        """A call after an append sees it, though the append has not been awaited."""
+        self.collect_answers()
+        self.store.append([new_text("@a", "1")])
         self.assertEqual(await self.store.head("@a"), 1)
 
-    async def test_answers_come_in_the_order_of_the_calls(self) -> None:
+    async def test_results_arrive_in_the_order_of_the_queue(self) -> None:
         """Appends and calls, mixed, are answered one after another."""
         order: list[object] = []
         self.store.committed = lambda run: order.extend(append.body for append in run)
-        self.store.append([said("@a", "1")])
+        self.store.append([new_text("@a", "1")])
         first = self.store.head("@a")
-        self.store.append([said("@a", "2")])
-        self.store.append([said("@a", "3")])
+        self.store.append([new_text("@a", "2")])
+        self.store.append([new_text("@a", "3")])
         second = self.store.get("kind", "key")
         first.addCallback(order.append)
         second.addCallback(order.append)
         await gatherResults([first, second])
         await self.store.head("@a")
-        # A store that commits at once answers before anyone can listen.
+        # A store that commits at once answers before the callbacks are added.
         self.assertEqual([x for x in order if isinstance(x, str)], ["1", "2", "3"])
         self.assertEqual(len(order), 5)
 
-    async def test_the_backlog_is_what_has_not_been_answered(self) -> None:
-        """It grows by what is appended and is nothing when all is answered."""
-        self.listen()
-        self.store.append([said("@a", "12345")])
+    async def test_backlog_counts_unanswered_text(self) -> None:
+        """The backlog grows with each append and is 0 when everything is answered."""
+        self.collect_answers()
+        self.store.append([new_text("@a", "12345")])
         self.assertEqual(self.store.backlog, 5)
         await self.store.head("@a")
         self.assertEqual(self.store.backlog, 0)
 
-    async def test_a_resent_key_gives_the_same_seq(self) -> None:
-        """The same key, sender and text: the seq of the first time, and no second entry."""
-        await self.say(said("@a", "x", "k1"), said("@a", "y"), said("@a", "z", "k2"))
-        again, inside, twice = await self.say(
-            said("@a", "x", "k1"), said("@a", "n", "k3"), said("@a", "n", "k3")
+    async def test_resend_with_the_same_key_gets_the_first_seq(self) -> None:
+        """The same key, sender and text get the first seq, and store no second entry."""
+        await self.append(new_text("@a", "x", "k1"), new_text("@a", "y"), new_text("@a", "z", "k2"))
+        again, inside, twice = await self.append(
+            new_text("@a", "x", "k1"), new_text("@a", "n", "k3"), new_text("@a", "n", "k3")
         )
         self.assertEqual((again.seq, again.refusal), (1, None))
         self.assertEqual((inside.seq, twice.seq), (4, 4))
         self.assertEqual(await self.store.head("@a"), 4)
 
-    async def test_a_reused_key_is_refused(self) -> None:
-        """The same key with another text is refused, and only that."""
-        await self.say(said("@a", "x", "k"))
-        wrong, right = await self.say(said("@a", "other", "k"), said("@a", "y"))
+    async def test_same_key_with_another_text_is_refused(self) -> None:
+        """`KeyReused` refuses that append only."""
+        await self.append(new_text("@a", "x", "k"))
+        wrong, right = await self.append(new_text("@a", "other", "k"), new_text("@a", "y"))
         self.assertIsInstance(wrong.refusal, KeyReused)
         self.assertEqual((right.seq, right.refusal), (2, None))
 
-    async def test_a_key_stands_for_all_that_was_said(self) -> None:
-        """The same text of another kind, or about another entry, is something else."""
-        first = Append("@a", 1, 2, "ann", "x", NOBODY, kind=EDIT, key="k", about=7)
-        kind = Append("@a", 1, 2, "ann", "x", NOBODY, key="k", about=7)
-        about = Append("@a", 1, 2, "ann", "x", NOBODY, kind=EDIT, key="k", about=8)
-        again = Append("@a", 3, 4, "ann", "x", NOBODY, kind=EDIT, key="k", about=7)
-        await self.say(first, kind, about)
-        await self.say(again)
+    async def test_same_key_with_another_kind_or_about_is_refused(self) -> None:
+        """The same text of another kind, or about another entry, is not a resend."""
+        first = Append("@a", 1, 2, "ann", "x", NULL_ORIGIN, kind=EDIT, key="k", about=7)
+        kind = Append("@a", 1, 2, "ann", "x", NULL_ORIGIN, key="k", about=7)
+        about = Append("@a", 1, 2, "ann", "x", NULL_ORIGIN, kind=EDIT, key="k", about=8)
+        again = Append("@a", 3, 4, "ann", "x", NULL_ORIGIN, kind=EDIT, key="k", about=7)
+        await self.append(first, kind, about)
+        await self.append(again)
         self.assertEqual(
             [type(a.refusal) for a in (first, kind, about, again)],
             [_NONE, KeyReused, KeyReused, _NONE],
@@ -175,28 +182,32 @@ class LogContract(StoreContract):
         self.assertEqual((again.seq, again.resent, again.id, again.time), (1, True, 1, 2))
         self.assertEqual((first.resent, await self.store.head("@a")), (False, 1))
 
-    async def test_a_key_is_free_when_its_entry_is_gone(self) -> None:
-        """Trimmed or dropped, whatever the order of the keys; those of other entries are not."""
-        await self.say(said("@a", "1", "k2"), said("@a", "2", "k3"), said("@a", "3", "k1"))
+    async def test_key_of_deleted_entry_can_be_used_again(self) -> None:
+        """Trimming and dropping free the keys of the deleted entries, and no others."""
+        await self.append(
+            new_text("@a", "1", "k2"), new_text("@a", "2", "k3"), new_text("@a", "3", "k1")
+        )
         await self.store.trim("@a", 2)
-        heard = await self.say(
-            said("@a", "new", "k2"), said("@a", "3", "k1"), said("@a", "new", "k2")
+        answered = await self.append(
+            new_text("@a", "new", "k2"), new_text("@a", "3", "k1"), new_text("@a", "new", "k2")
         )
-        self.assertEqual([(a.seq, a.resent) for a in heard], [(4, False), (3, True), (4, True)])
+        self.assertEqual([(a.seq, a.resent) for a in answered], [(4, False), (3, True), (4, True)])
         await self.store.drop("@a")
-        heard = await self.say(said("@a", "newer", "k2"), said("@a", "newer", "k2"))
-        self.assertEqual([(a.seq, a.resent) for a in heard], [(1, False), (1, True)])
+        answered = await self.append(new_text("@a", "newer", "k2"), new_text("@a", "newer", "k2"))
+        self.assertEqual([(a.seq, a.resent) for a in answered], [(1, False), (1, True)])
 
-    async def test_keys_belong_to_a_sender_and_a_log(self) -> None:
-        """Others may use the same key, and so may the same sender elsewhere."""
-        heard = await self.say(
-            said("@a", "x", "k"), said("@a", "y", "k", sender="bob"), said("@b", "z", "k")
+    async def test_keys_of_other_senders_and_logs_are_independent(self) -> None:
+        """Another sender, or the same sender in another log, can use the same key."""
+        answered = await self.append(
+            new_text("@a", "x", "k"),
+            new_text("@a", "y", "k", sender="bob"),
+            new_text("@b", "z", "k"),
         )
-        self.assertEqual([a.seq for a in heard], [1, 2, 1])
+        self.assertEqual([a.seq for a in answered], [1, 2, 1])
 
-    async def test_trim_forgets_the_front(self) -> None:
-        """What was trimmed cannot be read, seqs go on, and trimming too far trims all there is."""
-        await self.say(*[said("@a", str(n)) for n in range(1, 6)])
+    async def test_trim_deletes_the_oldest_entries(self) -> None:
+        """Seqs continue after a trim; trimming beyond the head deletes all entries."""
+        await self.append(*[new_text("@a", str(n)) for n in range(1, 6)])
         await self.store.trim("@a", 3)
         self.assertEqual([e.seq for e in await self.store.read("@a", 0, 10)], [4, 5])
         await self.store.trim("@a", 2)
@@ -204,35 +215,34 @@ class LogContract(StoreContract):
         await self.store.trim("@a", 99)
         self.assertEqual(await self.store.read("@a", 0, 10), [])
         self.assertEqual(await self.store.head("@a"), 5)
-        (append,) = await self.say(said("@a", "6"))
+        (append,) = await self.append(new_text("@a", "6"))
         self.assertEqual(append.seq, 6)
-        await self.store.trim("@nobody", 3)
+        await self.store.trim("@unknown", 3)
 
-    async def test_drop_forgets_everything(self) -> None:
-        """A log that is dropped begins anew, with its documents gone, and no other log is
-        touched."""
-        await self.say(said("@a", "old", "k"), said("@b", "other"))
+    async def test_drop_deletes_a_log_and_its_documents(self) -> None:
+        """The next append begins a new log; other logs and documents are unchanged."""
+        await self.append(new_text("@a", "old", "k"), new_text("@b", "other"))
         await self.store.create("cursor", "@a", b"1")
-        await self.store.create("claim", "@a", b"2")
+        await self.store.create("settings", "@a", b"2")
         await self.store.create("cursor", "@b", b"3")
         await self.store.drop("@a")
         self.assertEqual(await self.store.head("@a"), 0)
         self.assertEqual(await self.store.read("@a", 0, 10), [])
         self.assertIsNone(await self.store.get("cursor", "@a"))
-        self.assertIsNone(await self.store.get("claim", "@a"))
+        self.assertIsNone(await self.store.get("settings", "@a"))
         self.assertIsNotNone(await self.store.get("cursor", "@b"))
-        (append,) = await self.say(said("@a", "new", "k"))
+        (append,) = await self.append(new_text("@a", "new", "k"))
         self.assertEqual((append.seq, append.refusal), (1, None))
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["new"])
         self.assertEqual([e.body for e in await self.store.read("@b", 0, 10)], ["other"])
-        await self.store.drop("@nobody")
+        await self.store.drop("@unknown")
 
 
 class DocumentContract(StoreContract):
-    """Documents: create, get, update, delete, list."""
+    """Documents: create, get, update, delete, list, page."""
 
     async def test_create_and_get(self) -> None:
-        """A new document has version 1; there is one for each kind and key."""
+        """A new document has version 1; each kind and key has one document."""
         self.assertEqual(await self.store.create("account", "Ann", b"body"), 1)
         document = await self.store.get("account", "Ann")
         self.assertEqual((document.key, document.version, document.body), ("Ann", 1, b"body"))
@@ -241,7 +251,7 @@ class DocumentContract(StoreContract):
         await self.store.create("room", "Ann", b"other")
 
     async def test_keys_ignore_case_and_keep_their_spelling(self) -> None:
-        """ann is Ann, shown as first written."""
+        """ANN finds the document Ann, whose key is displayed as it was created."""
         await self.store.create("account", "Ann", b"")
         await self.assertFailure(self.store.create("account", "aNN", b""), Exists)
         self.assertEqual((await self.store.get("account", "ANN")).key, "Ann")
@@ -251,39 +261,39 @@ class DocumentContract(StoreContract):
         self.assertEqual(await self.store.create("account", "ANN", b""), 1)
         self.assertEqual(await self.store.list("account"), ["ANN"])
 
-    async def test_update_compares(self) -> None:
-        """Only who knows the current version may change a document."""
+    async def test_update_requires_the_current_version(self) -> None:
+        """Another version, or a missing document, raises `Conflict`."""
         await self.store.create("account", "Ann", b"1")
         self.assertEqual(await self.store.update("account", "Ann", 1, b"2"), 2)
         await self.assertFailure(self.store.update("account", "Ann", 1, b"3"), Conflict)
         await self.assertFailure(self.store.update("account", "Bob", 1, b"3"), Conflict)
         self.assertEqual((await self.store.get("account", "Ann")).body, b"2")
 
-    async def test_delete_compares(self) -> None:
-        """Only who knows the current version may delete a document."""
+    async def test_delete_requires_the_current_version(self) -> None:
+        """Another version, or a missing document, raises `Conflict`."""
         await self.store.create("account", "Ann", b"1")
         await self.assertFailure(self.store.delete("account", "Ann", 2), Conflict)
         await self.store.delete("account", "Ann", 1)
         await self.assertFailure(self.store.delete("account", "Ann", 1), Conflict)
         self.assertIsNone(await self.store.get("account", "Ann"))
 
-    async def test_a_refused_call_refuses_nothing_else(self) -> None:
-        """One conflict in the midst of others: they are done all the same."""
-        heard = self.listen()
-        self.store.append([said("@a", "1")])
+    async def test_refused_call_does_not_affect_others(self) -> None:
+        """The appends and calls around a refused call are carried out."""
+        answered = self.collect_answers()
+        self.store.append([new_text("@a", "1")])
         calls = [
             self.store.create("account", "Ann", b""),
             self.assertFailure(self.store.create("account", "Ann", b""), Exists),
             self.store.create("account", "Bob", b""),
         ]
-        self.store.append([said("@a", "2")])
+        self.store.append([new_text("@a", "2")])
         await gatherResults(calls)
         self.assertEqual(await self.store.head("@a"), 2)
-        self.assertEqual([a.refusal for a in heard], [None, None])
+        self.assertEqual([a.refusal for a in answered], [None, None])
         self.assertEqual(await self.store.list("account"), ["Ann", "Bob"])
 
-    async def test_list_in_order_of_creation(self) -> None:
-        """Keys that match, with regard to case, oldest first, at most as many as asked for."""
+    async def test_list_is_in_order_of_creation(self) -> None:
+        """The glob is case-sensitive, and the limit counts matching keys."""
         for name in ("mason", "Wayne", "alice", "Mona"):
             await self.store.create("account", name, b"")
         await self.store.create("room", "marble", b"")
@@ -294,8 +304,8 @@ class DocumentContract(StoreContract):
         self.assertEqual(await self.store.list("account", "*a*", 1), ["mason"])
         self.assertEqual(await self.store.list("nothing"), [])
 
-    async def test_pages_in_alphabetical_order(self) -> None:
-        """Whatever the case, from the first or from any text on, also one that is no key."""
+    async def test_pages_are_in_alphabetical_order(self) -> None:
+        """The order ignores case; `after` may be any text, also one that is not a key."""
         for name in ("mason", "Wayne", "alice", "Mona", "_x", "9", "B.b"):
             await self.store.create("account", name, b"")
         await self.store.create("room", "marble", b"")
@@ -308,8 +318,8 @@ class DocumentContract(StoreContract):
         self.assertEqual(await self.store.page("account", "*", "", 0), [])
         self.assertEqual(await self.store.page("nothing", "*", "", 100), [])
 
-    async def test_pages_of_what_matches(self) -> None:
-        """The pattern counts letters of another case as others; the limit counts what matches."""
+    async def test_page_limit_counts_matching_keys(self) -> None:
+        """The glob is case-sensitive."""
         for number in range(50):
             await self.store.create("account", f"{'aA'[number % 2]}{number:02d}", b"")
         seen: list[str] = []
@@ -318,8 +328,8 @@ class DocumentContract(StoreContract):
             seen += page
         self.assertEqual(seen, [f"a{number:02d}" for number in range(0, 50, 2)])
 
-    async def test_pages_go_on_after_a_key_that_is_gone(self) -> None:
-        """What was deleted between two pages neither repeats nor hides anything."""
+    async def test_page_continues_after_a_deleted_key(self) -> None:
+        """Deleting the last key of a page neither repeats nor omits another key."""
         for name in ("a", "b", "c", "d"):
             await self.store.create("account", name, b"")
         self.assertEqual(await self.store.page("account", "*", "", 2), ["a", "b"])

@@ -1,4 +1,4 @@
-"""Any sequence of calls on logs, against a model of them: for each back end."""
+"""Any sequence of calls on logs, compared with a model: for each back end."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import KeyReused
 from chatd.stores import Append
-from tests.stores.contract import said
+from tests.stores.contract import new_text
 
 Script = list[tuple[int, str, int]]
-"""which log, what is done to it, and a number that says more"""
+"""the number of a log, the operation, and an argument of the operation"""
 
 _APPENDS = ["append", "keyed", "keyed", "keyed", "keyed"]
-_OTHERS = ["read", "head", "trim", "drop", "wait", "chore", "chore", "chore", "restart"]
+_OTHERS = ["read", "head", "trim", "drop", "wait", "maintain", "maintain", "maintain", "restart"]
 
 any_script = given(
     st.lists(
@@ -31,7 +31,7 @@ LOGS = [f"@log{number}" for number in range(3)]
 
 
 class _Model:
-    """What a log is meant to be."""
+    """A model of one log."""
 
     def __init__(self) -> None:
         self.trimmed = 0
@@ -39,48 +39,48 @@ class _Model:
         self.keys: dict[tuple[str, str], int] = {}
 
     def append(self, append: Append) -> tuple[int, bool, bool]:
-        """(seq, resent, refused)."""
+        """The expected (seq, resent, refused)."""
         if append.key is not None:
-            found = self.keys.get((append.sender, append.key), 0)
-            if found > self.trimmed:
-                same = self.bodies[found - 1] == append.body
-                return (found, True, False) if same else (0, False, True)
+            seq = self.keys.get((append.sender, append.key), 0)
+            if seq > self.trimmed:
+                same = self.bodies[seq - 1] == append.body
+                return (seq, True, False) if same else (0, False, True)
             self.keys[append.sender, append.key] = len(self.bodies) + 1
         self.bodies.append(append.body)
         return len(self.bodies), False, False
 
     def after(self, seq: int) -> list[tuple[int, str]]:
-        """What can be read after `seq`."""
+        """The (seq, body) of the entries that can be read after `seq`."""
         return [(n, body) for n, body in enumerate(self.bodies, 1) if n > max(seq, self.trimmed)]
 
 
 class SequenceContract(SynchronousTestCase):
-    """Subclasses say how to open a store and to wait for it."""
+    """Base of the tests with any sequence; subclasses say how to open a store and wait for it."""
 
     def open(self) -> Any:
         """A new store."""
         raise NotImplementedError
 
     def wait_for(self, answer: Deferred[Any]) -> Any:
-        """The result of what will be answered."""
+        """The result of an awaitable."""
         raise NotImplementedError
 
     def restart(self, store: Any) -> Any:
-        """What a store is after a restart; all it was asked is answered."""
+        """The store after a restart; everything in its queue is answered before."""
         return store
 
-    def chore(self, store: Any) -> None:
-        """Let the store do what it does when nobody asks for anything."""
+    def maintain(self, store: Any) -> None:
+        """Let the store do a step of maintenance."""
 
     def close(self, store: Any) -> None:
-        """Done with it."""
+        """Close the store."""
         raise NotImplementedError
 
     def play(self, script: Script) -> None:
-        """Nothing is awaited unless the script says so; every answer is what the model says."""
+        """Run a script; results are awaited where it says `wait`, and compared with the model."""
         store = self.open()
         models = {log: _Model() for log in LOGS}
-        heard: list[Append] = []
+        answered: list[Append] = []
         expected: list[tuple[str, tuple[int, bool, bool]]] = []
         answers: list[tuple[Deferred[Any], Any]] = []
 
@@ -88,20 +88,20 @@ class SequenceContract(SynchronousTestCase):
             for answer, right in answers:
                 self.assertEqual(self.wait_for(answer), right)
             answers.clear()
-            self.wait_for(store.head("@nobody"))
+            self.wait_for(store.head("@unknown"))
 
         def read(log: str, after: int, limit: int) -> None:
-            found = store.read(log, after, limit)
-            found.addCallback(lambda page: [(entry.seq, entry.body) for entry in page])
-            answers.append((found, models[log].after(after)[:limit]))
+            page = store.read(log, after, limit)
+            page.addCallback(lambda entries: [(entry.seq, entry.body) for entry in entries])
+            answers.append((page, models[log].after(after)[:limit]))
 
-        store.committed = heard.extend
+        store.committed = answered.extend
         for number, step, value in script:
             log = LOGS[number]
             model = models[log]
             if step in _APPENDS:
                 key = f"k{value // 4}" if step == "keyed" else None
-                append = said(log, "y" if value == 15 else "x", key, ("ann", "bob")[value % 2])
+                append = new_text(log, "y" if value == 15 else "x", key, ("ann", "bob")[value % 2])
                 expected.append((log, model.append(append)))
                 store.append([append])
             elif step == "read":
@@ -116,15 +116,16 @@ class SequenceContract(SynchronousTestCase):
                 answers.append((store.drop(log), None))
             else:
                 settle()
-                if step == "chore":
-                    self.chore(store)
+                if step == "maintain":
+                    self.maintain(store)
                 elif step == "restart":
                     store = self.restart(store)
-                    store.committed = heard.extend
+                    store.committed = answered.extend
         for log in LOGS:
             read(log, 0, 1000)
         settle()
         self.assertEqual(
-            [(a.log, (a.seq, a.resent, isinstance(a.refusal, KeyReused))) for a in heard], expected
+            [(a.log, (a.seq, a.resent, isinstance(a.refusal, KeyReused))) for a in answered],
+            expected,
         )
         self.close(store)

@@ -1,4 +1,4 @@
-"""The store in memory keeps the contract."""
+"""The store in memory: the contract, and appends while a commit is answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
-from tests.stores.contract import DocumentContract, LogContract, said
+from tests.stores.contract import DocumentContract, LogContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 
 
@@ -28,20 +28,20 @@ class MemoryDocuments(_InMemory, DocumentContract):
 
 
 class MemorySequences(SequenceContract):
-    """Any sequence."""
+    """Any sequence of calls on logs."""
 
     @bounded
     @any_script
     def test_any_sequence(self, script: Script) -> None:
-        """Every answer is what the model says."""
+        """Every result is that of the model."""
         self.play(script)
 
     def open(self) -> MemoryStore:
-        """As it is."""
+        """A new store, which needs no start."""
         return MemoryStore()
 
     def wait_for(self, answer: Deferred[Any]) -> Any:
-        """There is nothing to wait for."""
+        """The result, which has arrived already."""
         return self.successResultOf(answer)
 
     def close(self, store: MemoryStore) -> None:
@@ -49,24 +49,24 @@ class MemorySequences(SequenceContract):
 
 
 class Reentrance(SynchronousTestCase):
-    """Whoever hears of a commit may append at once."""
+    """Appending while a commit is answered."""
 
-    def test_an_append_in_answer_to_an_append(self) -> None:
-        """It is committed too, after the first one has been told of."""
+    def test_append_from_committed_is_committed(self) -> None:
+        """The append is committed after the first one has been answered."""
         store = MemoryStore()
-        heard: list[str] = []
+        answered: list[str] = []
 
         def committed(run: Sequence[Append]) -> None:
             for append in run:
-                heard.append(append.body)
-                if len(heard) < 4:
-                    store.append([said("@a", append.body + "!")])
+                answered.append(append.body)
+                if len(answered) < 4:
+                    store.append([new_text("@a", append.body + "!")])
                     store.flush()
 
         store.committed = committed
-        store.append([said("@a", "hi")])
+        store.append([new_text("@a", "hi")])
         store.flush()
-        self.assertEqual(heard, ["hi", "hi!", "hi!!", "hi!!!"])
+        self.assertEqual(answered, ["hi", "hi!", "hi!!", "hi!!!"])
 
 
 del LogContract, DocumentContract, SequenceContract

@@ -1,9 +1,9 @@
-"""A copy of the SQLite file while it is in use. Runs on a thread of its own.
+"""Online backup: a copy of the SQLite file while it is in use. Runs on a thread of its own.
 
-SQLite's backup API (https://sqlite.org/backup.html) would begin again whenever another connection
-has written; inside a read transaction it reads one snapshot of the write-ahead log however many
-steps it takes. The writer goes on meanwhile. ``VACUUM INTO`` would give a smaller file, but would
-build every index anew, and could not be told to stop.
+SQLite's backup API (https://sqlite.org/backup.html) restarts whenever another connection has
+written. Inside a read transaction it reads one snapshot of the write-ahead log instead, in any
+number of steps, while the writer continues. ``VACUUM INTO`` would give a smaller file, but it
+rebuilds every index and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from contextlib import closing, suppress
 
 from chatd.core.errors import BackupFailed
 
-_PAGES_AT_ONCE = 1024
+_PAGES_PER_STEP = 1024
 
 
 def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
-    """Copy the store `source` to a new file, which only its owner can read. Raises `BackupFailed`,
-    also when `stopping` says so, which is asked now and then.
+    """Copy the store `source` to the new file `path`, readable by its owner only.
 
-    The copy gets its name when it is complete and on the disk.
+    The copy is written under the name `path` + ``.unfinished`` and gets its own name when it is
+    complete and on the disk. Raises `BackupFailed`, also as soon as `stopping`, which is called
+    after each step, returns true.
     """
     if "\0" in path:
         raise BackupFailed("a path has no null characters")
     unfinished = f"{path}.unfinished"
 
-    def copied(status: int, remaining: int, total: int) -> None:
+    def check_stopping(status: int, remaining: int, total: int) -> None:
         if stopping():
             raise BackupFailed("the daemon stops")
 
@@ -46,18 +47,18 @@ def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
                 closing(sqlite3.connect(unfinished, isolation_level=None)) as writing,
             ):
                 reading.execute("PRAGMA query_only = ON")
-                # The snapshot is taken by reading something.
+                # The first read takes the snapshot.
                 reading.execute("BEGIN")
                 reading.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-                reading.backup(writing, pages=_PAGES_AT_ONCE, progress=copied)
+                reading.backup(writing, pages=_PAGES_PER_STEP, progress=check_stopping)
             _sync(unfinished)
-            # Unlike a rename, a link never replaces what somebody else has made meanwhile.
+            # Unlike a rename, a link never replaces a file that was created meanwhile.
             os.link(unfinished, path)
             _sync(os.path.dirname(os.path.abspath(path)))
         finally:
-            for end in ("", "-journal", "-wal", "-shm"):
+            for suffix in ("", "-journal", "-wal", "-shm"):
                 with suppress(OSError):
-                    os.unlink(unfinished + end)
+                    os.unlink(unfinished + suffix)
     except sqlite3.Error as error:
         raise BackupFailed(f"{path} cannot be written: {error}") from None
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Inserting rows by the dozen.
+"""Bulk inserts: one INSERT statement for many rows.
 
-Each statement releases and retakes the interpreter's lock once, however many rows it has, so rows
-go in many at once as long as there are so many, the rest one by one.
+Each execution of a statement releases and retakes the interpreter's lock once, however many rows it
+inserts. So rows are inserted in groups of a fixed size, and the remainder one by one.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 
 
 class BulkInsert:
-    """An INSERT of rows of so many columns; `insert` is its beginning, up to ``VALUES``."""
+    """An INSERT into `columns` columns; `insert` is the statement up to ``VALUES``."""
 
-    def __init__(self, insert: str, columns: int, at_once: int = 16) -> None:
+    def __init__(self, insert: str, columns: int, rows: int = 16) -> None:
         row = f"({','.join('?' * columns)})"
         self.columns = columns
         self.one = f"{insert} VALUES {row}"
-        self._many = f"{insert} VALUES {','.join([row] * at_once)}"
-        self._size = columns * at_once
+        self._many = f"{insert} VALUES {','.join([row] * rows)}"
+        self._size = columns * rows
 
     def insert(self, connection: sqlite3.Connection, values: list[Any]) -> None:
-        """Insert these values, row after row."""
+        """Insert rows; `values` has the values of the first row, then of the second, and so on."""
         execute = connection.execute
         size, columns = self._size, self.columns
-        whole = len(values) - len(values) % size
-        for start in range(0, whole, size):
+        grouped = len(values) - len(values) % size
+        for start in range(0, grouped, size):
             execute(self._many, values[start : start + size])
-        for start in range(whole, len(values), columns):
+        for start in range(grouped, len(values), columns):
             execute(self.one, values[start : start + columns])

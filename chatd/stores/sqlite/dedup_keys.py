@@ -1,9 +1,9 @@
-"""Finding entries by their senders' own keys.
+"""Deduplication keys: finding entries by the keys that their senders gave them.
 
-Those of the tail (`chatd.stores.sqlite.recent_entries`) are in memory; the others are written to
-the file together with the tail's places. Keys that rise, as keys made from the time do, cost
-little: they are written in runs, and a key that is greater than all others of its sender in its log
-is new without being sought.
+The keys of recent entries (`chatd.stores.sqlite.recent_entries`) are in memory; the others are
+written to the file together with the places of their entries. Keys that increase, as keys made from
+the time do, cost little: they are written in runs, one row for up to 256 of them, and a key that is
+greater than all others of its sender in its log is new without a lookup.
 """
 
 from __future__ import annotations
@@ -20,169 +20,181 @@ from chatd.stores.sqlite.bulk_insert import BulkInsert
 Pair: TypeAlias = tuple[int, str]
 """the number of a log, and a sender"""
 
-_RUN = 256
-_CACHED = 100_000
+_RUN_KEYS = 256
+"""keys in a run at most"""
+_CACHED_PAIRS = 100_000
+"""pairs whose greatest keys are cached"""
 _RUNS = BulkInsert("INSERT INTO key_runs (log, sender, greatest, last, keys)", 5)
-# A key that is free again may be used again before its row has gone.
+# A key whose entry was trimmed may be used again before its row has been purged.
 _SINGLE = BulkInsert("INSERT OR REPLACE INTO keys (log, sender, key, seq)", 4)
 _SEQS = msgspec.msgpack.Decoder(dict[str, int])
 _PACK = msgspec.msgpack.Encoder().encode
 
 
 class DedupKeys:
-    """All keys. `recent` are the tail's, with their seqs, by log and sender; `greatest`, likewise,
-    the greatest of all, as far as it is known."""
+    """The keys of all entries, in memory and in the file."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self.recent: defaultdict[Pair, dict[str, int]] = defaultdict(dict)
+        """the keys of recent entries, with their seqs, by log and sender"""
         self.greatest: dict[Pair, str] = {}
-        # What is being written to the file, and whose it is, by log.
+        """a cache of the greatest key of each log and sender, in memory or in the file"""
+        # The keys that are being written to the file, and their senders by log.
         self._planned: dict[Pair, dict[str, int]] = {}
         self._senders: defaultdict[int, list[str]] = defaultdict(list)
-        # The greatest key in a run; and whether a log has any row in a table.
-        self._risen: dict[Pair, str] = {}
-        self._has: dict[tuple[str, int], bool] = {}
+        # Caches of what is in the file: the greatest key in a run of each log and sender, and
+        # whether (table, log) has any row.
+        self._greatest_in_runs: dict[Pair, str] = {}
+        self._has_rows: dict[tuple[str, int], bool] = {}
 
     def clear(self) -> None:
-        """Know nothing by heart any more."""
+        """Discard everything in memory."""
         self.recent.clear()
         self._planned = {}
         self._senders.clear()
-        self._forget()
+        self._clear_caches()
 
-    def _forget(self) -> None:
-        """Forget what the file and the tail can tell again."""
+    def _clear_caches(self) -> None:
+        """Discard what can be computed again from the file and the recent keys."""
         self.greatest.clear()
-        self._risen.clear()
-        self._has.clear()
+        self._greatest_in_runs.clear()
+        self._has_rows.clear()
 
-    def bound(self) -> None:
-        """Between two transactions: see that no more is in memory than need be."""
-        if len(self.greatest) > _CACHED:
-            self._forget()
+    def limit_caches(self) -> None:
+        """Bound the memory that the caches take. Must be called between two transactions."""
+        if len(self.greatest) > _CACHED_PAIRS:
+            self._clear_caches()
 
     def seq(self, log: int, sender: str, key: str) -> int:
-        """The seq of the latest entry that has this key of this sender, 0 if there is none. From
-        then on `greatest` has this sender."""
+        """The seq of the latest entry with this key of this sender, 0 if there is none.
+
+        Afterwards `greatest` has this log and sender.
+        """
         pair = (log, sender)
         recent = self.recent.get(pair, {})
         planned = self._planned.get(pair, {})
         greatest = self.greatest.get(pair)
         if greatest is None:
             greatest = max(
-                self._greatest_single(pair), self._greatest_risen(pair), *recent, *planned
+                self._max_single_key(pair), self._max_key_in_runs(pair), *recent, *planned
             )
             self.greatest[pair] = greatest
         if key > greatest:
             return 0
-        return recent.get(key) or planned.get(key) or self._find(pair, key)
+        return recent.get(key) or planned.get(key) or self._seq_in_file(pair, key)
 
-    def _find(self, pair: Pair, key: str) -> int:
-        """The same, of what is in the file."""
+    def _seq_in_file(self, pair: Pair, key: str) -> int:
+        """The seq of the latest entry whose key is in the file, 0 if there is none."""
         seq = 0
-        if self._any("keys", pair[0]):
+        if self._has_any("keys", pair[0]):
             seq = (
-                self._one(
+                self._value(
                     "SELECT seq FROM keys WHERE log = ? AND sender = ? AND key = ?", *pair, key
                 )
                 or 0
             )
-        if key <= self._greatest_risen(pair):
-            run = self._one(
+        if key <= self._max_key_in_runs(pair):
+            run = self._value(
                 "SELECT keys FROM key_runs WHERE log = ? AND sender = ? AND greatest >= ?"
                 " ORDER BY greatest LIMIT 1",
                 *pair,
                 key,
             )
-            # Most often it is not there, which takes less than decoding to see. If both have it,
-            # the earlier entry is gone.
+            # Most runs do not have the key, which a substring search finds sooner than decoding.
+            # If both tables have it, the entry with the lower seq has been trimmed.
             if run is not None and key.encode() in run:
                 seq = max(seq, _SEQS.decode(run).get(key, 0))
         return seq
 
-    def _greatest_single(self, pair: Pair) -> str:
-        if not self._any("keys", pair[0]):
+    def _max_single_key(self, pair: Pair) -> str:
+        if not self._has_any("keys", pair[0]):
             return ""
-        return self._one("SELECT max(key) FROM keys WHERE log = ? AND sender = ?", *pair) or ""
+        return self._value("SELECT max(key) FROM keys WHERE log = ? AND sender = ?", *pair) or ""
 
-    def _greatest_risen(self, pair: Pair) -> str:
-        risen = self._risen.get(pair)
-        if risen is None:
-            risen = ""
-            if self._any("key_runs", pair[0]):
+    def _max_key_in_runs(self, pair: Pair) -> str:
+        greatest = self._greatest_in_runs.get(pair)
+        if greatest is None:
+            greatest = ""
+            if self._has_any("key_runs", pair[0]):
                 query = "SELECT max(greatest) FROM key_runs WHERE log = ? AND sender = ?"
-                risen = self._one(query, *pair) or ""
-            self._risen[pair] = risen
-        return risen
+                greatest = self._value(query, *pair) or ""
+            self._greatest_in_runs[pair] = greatest
+        return greatest
 
-    def _any(self, table: str, log: int) -> bool:
-        has = self._has.get((table, log))
-        if has is None:
-            has = self._one(f"SELECT 1 FROM {table} WHERE log = ? LIMIT 1", log) is not None
-            self._has[table, log] = has
-        return has
+    def _has_any(self, table: str, log: int) -> bool:
+        """Whether a table has any key of a log."""
+        has_rows = self._has_rows.get((table, log))
+        if has_rows is None:
+            has_rows = self._value(f"SELECT 1 FROM {table} WHERE log = ? LIMIT 1", log) is not None
+            self._has_rows[table, log] = has_rows
+        return has_rows
 
-    def _one(self, query: str, *values: object) -> Any:
+    def _value(self, query: str, *values: object) -> Any:
+        """The first column of the first row of a query, None if it has no rows."""
         row = self._connection.execute(query, values).fetchone()
         return None if row is None else row[0]
 
-    def plan(self) -> None:
-        """From now on, what is known by heart is to be written by `write`."""
+    def begin_write(self) -> None:
+        """Plan to write all recent keys of this moment to the file, by `write`."""
         self._planned, self.recent = self.recent, defaultdict(dict)
         for log, sender in self._planned:
             self._senders[log].append(sender)
 
     def write(self, logs: Iterable[int]) -> None:
-        """Write the planned keys of these logs to the file, in the transaction that is open."""
+        """Write the planned keys of these logs to the file, in the open transaction."""
         runs: list[Any] = []
         single: list[Any] = []
         for log in logs:
             for sender in self._senders.pop(log, ()):
                 pair = (log, sender)
                 keys = self._planned[pair]
-                risen = self._greatest_risen(pair)
-                rising = list(keys)
-                if rising[0] > risen and len(rising) <= _RUN and rising == sorted(rising):
-                    # All of them rise, as most senders' keys do.
-                    self._risen[pair] = rising[-1]
-                    runs += (log, sender, rising[-1], max(keys.values()), _PACK(keys))
+                greatest = self._max_key_in_runs(pair)
+                increasing = list(keys)
+                if (
+                    increasing[0] > greatest
+                    and len(increasing) <= _RUN_KEYS
+                    and increasing == sorted(increasing)
+                ):
+                    # The frequent case: all keys increase, and one run takes them.
+                    self._greatest_in_runs[pair] = increasing[-1]
+                    runs += (log, sender, increasing[-1], max(keys.values()), _PACK(keys))
                     continue
-                rising = []
+                increasing = []
                 for key in keys:
-                    if key > risen:
-                        risen = key
-                        rising.append(key)
+                    if key > greatest:
+                        greatest = key
+                        increasing.append(key)
                     else:
                         single += (log, sender, key, keys[key])
-                self._risen[pair] = risen
-                for start in range(0, len(rising), _RUN):
-                    run = {key: keys[key] for key in rising[start : start + _RUN]}
-                    # A key that was free again has a later entry, so the last key need not have the
-                    # latest.
+                self._greatest_in_runs[pair] = greatest
+                for start in range(0, len(increasing), _RUN_KEYS):
+                    run = {key: keys[key] for key in increasing[start : start + _RUN_KEYS]}
+                    # A key that was used again has a later entry, so the last key need not have the
+                    # greatest seq.
                     runs += (log, sender, next(reversed(run)), max(run.values()), _PACK(run))
-        self._has.update((("key_runs", log), True) for log in runs[:: _RUNS.columns])
-        self._has.update((("keys", log), True) for log in single[:: _SINGLE.columns])
+        self._has_rows.update((("key_runs", log), True) for log in runs[:: _RUNS.columns])
+        self._has_rows.update((("keys", log), True) for log in single[:: _SINGLE.columns])
         _RUNS.insert(self._connection, runs)
         _SINGLE.insert(self._connection, single)
 
-    def written(self) -> None:
-        """What was planned is in the file."""
+    def end_write(self) -> None:
+        """Release the planned keys: the file has all of them now."""
         self._planned = {}
 
     def remove(self, log: int, upto: int) -> None:
-        """Remove the keys of the entries of a log up to seq `upto`, which are in the index and
-        still there.
+        """Remove the keys of the entries of a log up to seq `upto`, before the entries are removed.
 
-        A run goes when all its entries have gone.
+        The entries must be in the index. A run is removed when all its entries are.
         """
         execute = self._connection.execute
-        if self._any("key_runs", log):
+        if self._has_any("key_runs", log):
             execute("DELETE FROM key_runs WHERE log = ? AND last <= ?", (log, upto))
-        if self._any("keys", log):
-            # A later entry may have the key again.
+        if self._has_any("keys", log):
+            # The seq is compared because a later entry may have the same key.
             for row in execute(
-                "SELECT p.log, e.sender, e.key, p.seq FROM places AS p JOIN entries AS e USING (place)"
+                "SELECT p.log, e.sender, e.key, p.seq"
+                " FROM places AS p JOIN entries AS e USING (place)"
                 " WHERE p.log = ? AND p.seq <= ? AND e.key IS NOT NULL",
                 (log, upto),
             ).fetchall():

@@ -1,4 +1,4 @@
-"""The SQLite file: is it ours, may we have it, and bringing its schema up to date.
+"""The SQLite file: lock it, check that it is a store of chatd, open it, and migrate its schema.
 
 References: the database file format (https://sqlite.org/fileformat2.html, sections 1.3 "The
 Database Header") and the pragmas (https://sqlite.org/pragma.html).
@@ -23,24 +23,23 @@ _CHECK_SECONDS = 0.3
 
 
 def migrations() -> list[str]:
-    """The scripts of `chatd/stores/schema`, in order; the n-th brings version n - 1 to version
-    n."""
+    """The scripts in `schema/`, in order; the nth migrates version n - 1 to version n."""
     folder = resources.files("chatd.stores.sqlite.schema")
     names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
     return [(folder / name).read_text() for name in names]
 
 
 def check(path: str) -> None:
-    """Tell, without changing anything on the disk, whether `path` can be the store.
+    """Check, without changing anything on the disk, that the store can be opened at `path`.
 
-    Raises `StoreUnusable` with a sentence if it is held by another daemon, not a store of chatd,
-    from a newer version, damaged, or not writable. Damage is looked for during a fraction of a
-    second only: a file too large for that is opened with what was seen of it.
+    Raises `StoreUnusable`, with a sentence for the operator, if the file is locked by another
+    daemon, not a store of chatd, from a newer version, damaged, or not writable. The check for
+    damage ends after a fraction of a second; of a large file it covers a part only.
     """
     if not os.path.exists(path):
         _check_folder(path)
         return
-    descriptor = claim(path)
+    descriptor = lock(path)
     try:
         if os.fstat(descriptor).st_size:
             _check_damage(path)
@@ -48,9 +47,12 @@ def check(path: str) -> None:
         os.close(descriptor)
 
 
-def claim(path: str) -> int:
-    """Take the file at `path` for this process, creating an empty one if there is none, and give
-    the descriptor that holds it: whoever closes it lets it go. Raises `StoreUnusable`."""
+def lock(path: str) -> int:
+    """Lock the file at `path` for this process, and return the descriptor that holds the lock.
+
+    Creates an empty file if there is none. Closing the descriptor releases the lock. Raises
+    `StoreUnusable`.
+    """
     _check_folder(path)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -59,7 +61,7 @@ def claim(path: str) -> int:
     except OSError as error:
         raise StoreUnusable(f"the store {path} cannot be written: {_reason(error)}") from None
     try:
-        # A lock of the whole file by flock(2), which SQLite does not use itself.
+        # flock(2) locks the whole file; SQLite itself uses locks of another kind, fcntl(2).
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _check_header(path, os.pread(descriptor, 100, 0))
     except OSError as error:
@@ -74,13 +76,13 @@ def claim(path: str) -> int:
 
 
 def connect(path: str, *, writing: bool) -> sqlite3.Connection:
-    """A connection with the settings chatd relies on, for the thread that will use it."""
+    """A connection with the settings that chatd relies on; any one thread may use it."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     if writing:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -32768")
-        # Pages that change often, such as those of the indexes, are copied to the file less often.
+        # Fewer checkpoints copy pages that change often, such as those of the indexes, less often.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
     else:
         connection.execute("PRAGMA query_only = ON")
@@ -88,7 +90,7 @@ def connect(path: str, *, writing: bool) -> sqlite3.Connection:
 
 
 def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> None:
-    """Bring the schema up to date, each step whole or not at all. Raises `StoreUnusable`."""
+    """Run the scripts that are missing, each in one transaction. Raises `StoreUnusable`."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_version(path, version, len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
@@ -124,8 +126,8 @@ def _check_header(path: str, header: bytes) -> None:
     version = int.from_bytes(header[60:64])
     application = int.from_bytes(header[68:72])
     if application != APPLICATION_ID:
-        # A daemon that was killed right after making the file left all but the header in the log
-        # beside it.
+        # A daemon that was killed right after creating the file left its content in the
+        # write-ahead log; only the header is in the file.
         application, version = _read_identity(path)
         if application != APPLICATION_ID:
             raise StoreUnusable(f"{path} is a database, but not a store of chatd")
@@ -133,8 +135,8 @@ def _check_header(path: str, header: bytes) -> None:
 
 
 def _read_identity(path: str) -> tuple[int, int]:
-    """(application id, schema version) as SQLite sees them; an empty database counts as ours."""
-    with closing(_look(path)) as connection:
+    """(application id, schema version) as SQLite reads them; an empty database counts as ours."""
+    with closing(_connect_read_only(path)) as connection:
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -144,26 +146,27 @@ def _read_identity(path: str) -> tuple[int, int]:
     return (APPLICATION_ID if not tables and not application else application), version
 
 
-def _look(path: str) -> sqlite3.Connection:
-    """A connection that changes nothing.
+def _connect_read_only(path: str) -> sqlite3.Connection:
+    """A connection that changes nothing on the disk.
 
-    An immutable one leaves no files behind, but it does not read a write-ahead log; there is one
-    only after a crash, or while another program has the file open.
+    An immutable connection creates no files, but does not read a write-ahead log. There is such a
+    log only after a crash, or while another program has the file open.
     """
     immutable = "" if os.path.exists(path + "-wal") else "&immutable=1"
     return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro{immutable}", uri=True)
 
 
-def _check_version(path: str, version: int, known: int) -> None:
-    if version > known:
+def _check_version(path: str, version: int, newest: int) -> None:
+    if version > newest:
         raise StoreUnusable(
-            f"the store {path} was written by a newer chatd (schema {version}, this one knows {known})"
+            f"the store {path} was written by a newer chatd"
+            f" (schema {version}; this version reads schemas up to {newest})"
         )
 
 
 def _check_damage(path: str) -> None:
     deadline = time.monotonic() + _CHECK_SECONDS
-    connection = _look(path)
+    connection = _connect_read_only(path)
     try:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, 1000)
         problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]

@@ -1,9 +1,9 @@
-"""The store in one SQLite file: what the reactor's thread sees of it.
+"""The store in one SQLite file: the part that runs on the reactor's thread.
 
-Three threads: the reactor's collects appends and calls into the open batch; the writer's commits
-one batch at a time, in one transaction each, while the next one collects, so that load makes
-batches larger by itself; the lister's answers listings from a connection of its own, so that nobody
-waits for them. Besides, each backup has one, with a connection of its own.
+Three threads work together. The reactor's thread collects appends and calls into the open batch.
+The writer's thread commits one batch at a time, in one transaction, while the next one collects:
+the higher the load, the larger the batches. The lister's thread answers listings on a connection of
+its own, so that they do not delay the writer. Each backup has a thread and a connection of its own.
 """
 
 from __future__ import annotations
@@ -27,20 +27,22 @@ from chatd.core.glob import matcher
 from chatd.stores import Document
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
-from chatd.stores.sqlite.file import claim, connect, migrate, migrations
+from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 
 T = TypeVar("T")
 
-_MANY = 8
-"""entries in a batch that tell of load"""
-_PATIENCE = 0.002
-"""seconds that, under load, the next batch collects after one was written"""
+LOADED_BATCH = 8
+"""the number of items of a batch from which on the store counts as loaded"""
+GROUP_COMMIT_DELAY = 0.002
+"""under load, the seconds in which the next batch grows after a commit"""
 
 
 class SQLiteStore(Batches):
-    """`Store` in the file at `path`. `reactor` must take calls from threads
-    (IReactorFromThreads)."""
+    """`Store` and `OnlineBackup` in the file at `path`.
+
+    `reactor` must provide IReactorFromThreads and IReactorTime.
+    """
 
     ephemeral = False
 
@@ -48,10 +50,10 @@ class SQLiteStore(Batches):
 
     def __init__(self, reactor: Any, path: str) -> None:
         super().__init__()
-        self._from_thread: Callable[..., Any] = IReactorFromThreads(reactor).callFromThread
-        self._later = IReactorTime(reactor).callLater
+        self._call_from_thread: Callable[..., Any] = IReactorFromThreads(reactor).callFromThread
+        self._call_later = IReactorTime(reactor).callLater
         self.path = path
-        self._claimed = -1
+        self._lock = -1
         self._flush_due = False
         self._writing = False
         self._failing = False
@@ -59,36 +61,39 @@ class SQLiteStore(Batches):
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._copying: list[threading.Thread] = []
+        self._backups: list[threading.Thread] = []
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Take the file and open it, making or migrating it as needed. Raises `StoreUnusable`."""
-        self._claimed = claim(self.path)
+        """Lock and open the file; create it or migrate its schema if needed.
+
+        Raises `StoreUnusable`.
+        """
+        self._lock = lock(self.path)
         try:
             writing = connect(self.path, writing=True)
             migrate(writing, self.path, migrations())
             writer = Writer(writing)
             reading = connect(self.path, writing=False)
         except sqlite3.Error as error:
-            os.close(self._claimed)
+            os.close(self._lock)
             raise StoreUnusable(f"the store {self.path} cannot be opened: {error}") from None
         except StoreUnusable:
-            os.close(self._claimed)
+            os.close(self._lock)
             raise
         self._threads = [
             threading.Thread(
-                target=self._write_on, args=(writer,), name="chatd-writer", daemon=True
+                target=self._run_writer, args=(writer,), name="chatd-writer", daemon=True
             ),
             threading.Thread(
-                target=self._list_on, args=(reading,), name="chatd-lister", daemon=True
+                target=self._run_lister, args=(reading,), name="chatd-lister", daemon=True
             ),
         ]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> Deferred[None]:
-        """Commit what is waiting, then close the file; fires when it is closed."""
+        """Commit and answer the queue, then close the file; fires when it is closed."""
         if self._stopped is None:
             self._stopped = Deferred()
             self._stopping.set()
@@ -98,34 +103,33 @@ class SQLiteStore(Batches):
         return self._stopped
 
     def flush(self) -> None:
-        """Commit soon: after this turn of the reactor, so that all it brings share one
-        transaction."""
+        """Commit after this turn of the reactor, so that one transaction takes all its appends."""
         if not self._writing and not self._flush_due and self._stopped is None:
             self._flush_due = True
-            self._later(0, self._submit)
+            self._call_later(0, self._submit)
 
     def _submit(self) -> None:
+        """Give the open batch to the writer, unless the writer has one."""
         self._flush_due = False
         if self._open and not self._writing:
             self._writing = True
             self._batches.put(self._take_open())
 
-    def _written(self, batch: Batch, trouble: str | None) -> None:
-        """Back on the reactor's thread: let the next batch go first, then tell of this one."""
+    def _batch_written(self, batch: Batch, reason: str | None) -> None:
+        """Submit the next batch, then answer this one; `reason` says why it failed, if it did."""
         self._writing = False
         self._committing = 0
-        if trouble and not self._failing:
+        if reason and not self._failing:
             self.logger.error(
-                "The store {path} cannot write: {trouble}", path=self.path, trouble=trouble
+                "The store {path} cannot write: {reason}", path=self.path, reason=reason
             )
-        elif self._failing and not trouble:
+        elif self._failing and not reason:
             self.logger.info("The store {path} can write again", path=self.path)
-        self._failing = trouble is not None
-        if len(batch) >= _MANY and len(self._open) < len(batch) and self._stopped is None:
-            # Under load a moment's patience makes fewer and larger batches, which are cheaper for
-            # everyone.
+        self._failing = reason is not None
+        if len(batch) >= LOADED_BATCH and len(self._open) < len(batch) and self._stopped is None:
+            # Under load, fewer and larger batches cost less processor time.
             self._flush_due = True
-            self._later(_PATIENCE, self._submit)
+            self._call_later(GROUP_COMMIT_DELAY, self._submit)
         else:
             self._submit()
         self._answer(batch)
@@ -135,37 +139,37 @@ class SQLiteStore(Batches):
                 self._close()
 
     def _close(self) -> None:
+        """End the threads; `_closed` is called when the writer's thread has closed the file."""
         self._batches.put(None)
         self._listings.put(None)
 
     def _closed(self) -> None:
         for thread in self._threads:
             thread.join()
-        os.close(self._claimed)
+        os.close(self._lock)
         assert self._stopped is not None
         self._stopped.callback(None)
 
-    def _write_on(self, writer: Writer) -> None:
+    def _run_writer(self, writer: Writer) -> None:
         """The writer's thread."""
         while True:
-            if writer.overdue or (writer.chores and self._batches.empty()):
-                writer.tidy()
+            if writer.maintenance_overdue or (writer.needs_maintenance and self._batches.empty()):
+                writer.run_maintenance()
                 continue
             batch = self._batches.get()
             if batch is None:
                 break
-            trouble = writer.commit(batch)
-            self._from_thread(self._written, batch, trouble)
-        for thread in tuple(self._copying):
+            reason = writer.commit(batch)
+            self._call_from_thread(self._batch_written, batch, reason)
+        for thread in tuple(self._backups):
             thread.join()
-        with suppress(
-            sqlite3.Error
-        ):  # Failing that, the write-ahead log is read at the next start.
+        # If the checkpoint fails, the write-ahead log is read at the next start.
+        with suppress(sqlite3.Error):
             writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         writer.connection.close()
-        self._from_thread(self._closed)
+        self._call_from_thread(self._closed)
 
-    def _list_on(self, connection: sqlite3.Connection) -> None:
+    def _run_lister(self, connection: sqlite3.Connection) -> None:
         """The lister's thread."""
         while (listing := self._listings.get()) is not None:
             listing(connection)
@@ -188,25 +192,25 @@ class SQLiteStore(Batches):
         return self._call(lambda writer: writer.drop(log))
 
     def backup(self, path: str) -> Deferred[None]:
-        """See `Store.backup`."""
+        """See `OnlineBackup.backup`."""
         answer: Deferred[None] = Deferred()
 
-        def copying() -> None:
+        def run() -> None:
             outcome: Failure | None = None
             try:
                 copy(self.path, path, self._stopping.is_set)
-            except Exception as error:  # Whatever it is, somebody waits for the answer.
+            except Exception as error:  # Every error has to reach the caller.
                 outcome = Failure(
                     error if isinstance(error, BackupFailed) else BackupFailed(str(error))
                 )
-            self._from_thread(copied, outcome)
+            self._call_from_thread(finish, outcome)
 
-        def copied(outcome: Failure | None) -> None:
-            self._copying.remove(thread)
+        def finish(outcome: Failure | None) -> None:
+            self._backups.remove(thread)
             answer.callback(outcome)
 
-        thread = threading.Thread(target=copying, name="chatd-backup", daemon=True)
-        self._copying.append(thread)
+        thread = threading.Thread(target=run, name="chatd-backup", daemon=True)
+        self._backups.append(thread)
         thread.start()
         return answer
 
@@ -214,12 +218,12 @@ class SQLiteStore(Batches):
         """See `Store.create`."""
 
         def run(writer: Writer) -> int:
-            made = writer.connection.execute(
+            cursor = writer.connection.execute(
                 "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)"
                 " ON CONFLICT (key, kind) DO NOTHING",
                 (kind, key, body),
             )
-            if not made.rowcount:
+            if not cursor.rowcount:
                 raise Exists()
             return 1
 
@@ -240,12 +244,12 @@ class SQLiteStore(Batches):
         """See `Store.update`."""
 
         def run(writer: Writer) -> int:
-            changed = writer.connection.execute(
+            cursor = writer.connection.execute(
                 "UPDATE documents SET version = version + 1, body = ?"
                 " WHERE kind = ? AND key = ? AND version = ?",
                 (body, kind, key, version),
             )
-            if not changed.rowcount:
+            if not cursor.rowcount:
                 raise Conflict()
             return version + 1
 
@@ -255,11 +259,11 @@ class SQLiteStore(Batches):
         """See `Store.delete`."""
 
         def run(writer: Writer) -> None:
-            gone = writer.connection.execute(
+            cursor = writer.connection.execute(
                 "DELETE FROM documents WHERE kind = ? AND key = ? AND version = ?",
                 (kind, key, version),
             )
-            if not gone.rowcount:
+            if not cursor.rowcount:
                 raise Conflict()
 
         return self._call(run)
@@ -271,12 +275,12 @@ class SQLiteStore(Batches):
     def _list(
         self, condition: str, values: tuple[str, ...], pattern: str, limit: int | None
     ) -> Deferred[list[str]]:
+        """Queue a listing for the lister's thread: `condition` selects and orders the documents."""
         answer: Deferred[list[str]] = Deferred()
 
         def listing(connection: sqlite3.Connection) -> None:
             try:
-                # Each row gives the interpreter's lock to whoever wants it, so the reactor never
-                # waits long.
+                # Fetching a row releases the interpreter's lock, so the reactor never waits long.
                 rows = connection.execute(f"SELECT key FROM documents {condition}", values)
                 matches = matcher(pattern)
                 keys: list[str] = []
@@ -288,9 +292,9 @@ class SQLiteStore(Batches):
                 rows.close()
             except sqlite3.Error as error:
                 refusal = StoreUnavailable(f"the store cannot be read at the moment: {error}")
-                self._from_thread(answer.errback, Failure(refusal))
+                self._call_from_thread(answer.errback, Failure(refusal))
             else:
-                self._from_thread(answer.callback, keys)
+                self._call_from_thread(answer.callback, keys)
 
         self._listings.put(listing)
         return answer

@@ -1,5 +1,8 @@
-"""The writer's side of the SQLite store: one transaction for each batch. Runs on the writer's
-thread."""
+"""The writer of the SQLite store: one transaction for each batch. Runs on the writer's thread.
+
+Between batches it does maintenance, a bounded amount at a time: it writes recent entries to the
+index, and purges garbage, the rows of trimmed and dropped entries.
+"""
 
 from __future__ import annotations
 
@@ -16,49 +19,60 @@ from chatd.stores.batches import Batch, Call, resend
 from chatd.stores.sqlite.bulk_insert import BulkInsert
 from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
 
-# Texts are by far the most; their statement binds only what differs.
+# Most entries are texts; their statement leaves out the columns that have default values then.
 _TEXTS = BulkInsert("INSERT INTO entries (place, log, seq, id, time, sender, body, key)", 8)
 _OTHERS = BulkInsert(
     "INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)", 10
 )
 _CACHED_LOGS = 200_000
-_RUBBISH_AT_ONCE = 500
-_COMMITS_BETWEEN_CHORES = 32
+"""logs whose numbers and heads are cached"""
+_PURGE_STEP = 500
+"""entries that one step of maintenance purges"""
+_COMMITS_BETWEEN_MAINTENANCE = 32
+"""commits after which maintenance no longer waits for an idle moment"""
 
 
 class Writer:
-    """Owns the writing connection; knows the number and the head of the logs it has lately met."""
+    """Commits batches on the writing connection, which it owns.
+
+    Caches [number, head, trimmed] of the logs it has used.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         self._logs: dict[str, list[int]] = {}
-        self._tail = RecentEntries(connection)
-        self._tail_is_stale = False
-        self._untidy = False
+        self._recent = RecentEntries(connection)
+        # Set after a failed transaction: `_recent` has entries that were rolled back.
+        self._recent_is_stale = False
+        self._maintenance_failed = False
         self._commits = 0
-        self.rubbish = connection.execute("SELECT 1 FROM rubbish LIMIT 1").fetchone() is not None
+        self.has_garbage = (
+            connection.execute("SELECT 1 FROM rubbish LIMIT 1").fetchone() is not None
+        )
 
     def commit(self, batch: Batch) -> str | None:
-        """Make a batch durable and fill in its answers; or refuse all of it, and say why not."""
+        """Commit a batch and fill in its answers.
+
+        If the transaction fails, all appends are refused, each call runs in a transaction of its
+        own, and the reason is returned, for the log.
+        """
         connection = self.connection
         try:
-            if self._tail_is_stale:
-                self._tail.read()
-                self._tail_is_stale = False
+            if self._recent_is_stale:
+                self._recent.load()
+                self._recent_is_stale = False
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             connection.execute("COMMIT")
-        except (
-            Exception
-        ) as error:  # Whatever it is: it must not end this thread, on which all wait.
+        except Exception as error:  # No error may end the thread.
             self._logs.clear()
-            self._tail_is_stale = True
+            self._recent_is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
             try:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-            except sqlite3.Error as again:
-                reason += f"; and then: {again}"
+            except sqlite3.Error as rollback_error:
+                reason += f"; and then: {rollback_error}"
             refusal = StoreUnavailable(f"the store cannot write at the moment: {error}")
             for item in batch:
                 if isinstance(item, Append):
@@ -68,20 +82,22 @@ class Writer:
                 else:
                     self._run_alone(item)
             return reason
-        self._untidy = False
+        self._maintenance_failed = False
         self._commits += 1
         if len(self._logs) > _CACHED_LOGS:
             self._logs.clear()
-        self._tail.keys.bound()
+        self._recent.keys.limit_caches()
         return None
 
     def _run_alone(self, call: Call[Any]) -> None:
-        """A second chance for a call whose batch failed: what only reads need not suffer from a
-        full disk."""
+        """Run a call of a failed batch in a transaction of its own.
+
+        Calls that only read succeed though the disk is full.
+        """
         try:
-            if self._tail_is_stale:
-                self._tail.read()
-                self._tail_is_stale = False
+            if self._recent_is_stale:
+                self._recent.load()
+                self._recent_is_stale = False
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
             self.connection.execute("COMMIT")
@@ -90,21 +106,21 @@ class Writer:
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
-            refused = (
+            refusal = (
                 error
                 if isinstance(error, Refused)
                 else StoreUnavailable(f"the store fails: {error}")
             )
-            call.outcome = Failure(refused)
+            call.outcome = Failure(refusal)
 
     def _write(self, batch: Batch) -> None:
         logs = self._logs
-        tail = self._tail
-        places = tail.places
-        first = tail.first
-        recent = tail.keys.recent
-        greatest = tail.keys.greatest
-        place = tail.last
+        recent = self._recent
+        places = recent.places
+        first = recent.first
+        recent_keys = recent.keys.recent
+        greatest = recent.keys.greatest
+        place = recent.last
         texts: list[Any] = []
         for item in batch:
             if isinstance(item, Append):
@@ -117,16 +133,16 @@ class Writer:
                 if key is not None:
                     sender = item.sender
                     pair = (number, sender)
-                    # No key has been greater than the greatest.
+                    # A key greater than all others is new without a lookup.
                     if pair not in greatest or key <= greatest[pair]:
-                        found = tail.keys.seq(number, sender, key)
-                        if found > log[2]:
-                            # What it is compared with may be of this very batch.
+                        first_seq = recent.keys.seq(number, sender, key)
+                        if first_seq > log[2]:
+                            # The entry with this key may be in this batch.
                             _TEXTS.insert(self.connection, texts)
                             texts = []
-                            resend(item, next(tail.entries(number, found - 1, 1)))
+                            resend(item, next(recent.entries(number, first_seq - 1, 1)))
                             continue
-                    recent[pair][key] = log[1] + 1
+                    recent_keys[pair][key] = log[1] + 1
                     if key > greatest[pair]:
                         greatest[pair] = key
                 seq = item.seq = log[1] = log[1] + 1
@@ -142,34 +158,35 @@ class Writer:
             else:
                 _TEXTS.insert(self.connection, texts)
                 texts = []
-                tail.last = place
+                recent.last = place
                 try:
                     item.outcome = item.run(self)
                 except Refused:
                     item.outcome = Failure()
         _TEXTS.insert(self.connection, texts)
-        tail.last = place
+        recent.last = place
 
     def _open_log(self, name: str) -> list[int]:
-        """[number, head, trimmed] of a log, which begins now if there is none."""
-        found = self._find_log(name)
-        if found is None:
+        """[number, head, trimmed] of a log, which is created if it does not exist."""
+        log = self._find_log(name)
+        if log is None:
             cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
             assert cursor.lastrowid is not None
-            found = self._logs[name] = [cursor.lastrowid, 0, 0]
-        return found
+            log = self._logs[name] = [cursor.lastrowid, 0, 0]
+        return log
 
     def _find_log(self, name: str) -> list[int] | None:
-        known = self._logs.get(name)
-        if known is None:
+        """[number, head, trimmed] of a log, None if it does not exist."""
+        log = self._logs.get(name)
+        if log is None:
             row = self.connection.execute(
                 "SELECT id, trimmed FROM logs WHERE name = ?", (name,)
             ).fetchone()
             if row is None:
                 return None
             number, trimmed = row
-            known = self._logs[name] = [number, max(trimmed, self._tail.head(number)), trimmed]
-        return known
+            log = self._logs[name] = [number, max(trimmed, self._recent.head(number)), trimmed]
+        return log
 
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""
@@ -179,7 +196,7 @@ class Writer:
         page: list[Entry] = []
         if row is not None:
             size = 0
-            for entry in self._tail.entries(row[0], max(after, row[1]), limit):
+            for entry in self._recent.entries(row[0], max(after, row[1]), limit):
                 size += len(entry.body)
                 if page and size > PAGE_BYTES:
                     break
@@ -200,7 +217,7 @@ class Writer:
             self.connection.execute(
                 "UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0])
             )
-            self._discard(log[0], upto)
+            self._mark_garbage(log[0], upto)
 
     def drop(self, name: str) -> None:
         """See `Store.drop`."""
@@ -208,74 +225,75 @@ class Writer:
         log = self._find_log(name)
         if log is not None:
             self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
-            self._discard(log[0], log[1])
+            self._mark_garbage(log[0], log[1])
             del self._logs[name]
 
-    def _discard(self, log: int, upto: int) -> None:
+    def _mark_garbage(self, log: int, upto: int) -> None:
+        """Have the entries of a log up to seq `upto` purged by maintenance."""
         self.connection.execute(
             "INSERT INTO rubbish (log, upto) VALUES (?, ?)"
             " ON CONFLICT (log) DO UPDATE SET upto = max(upto, excluded.upto)",
             (log, upto),
         )
-        self.rubbish = True
+        self.has_garbage = True
 
     @property
-    def chores(self) -> bool:
-        """Whether `tidy` has something to do."""
-        # A stale tail has entries that were taken back.
-        if self._untidy or self._tail_is_stale:
+    def needs_maintenance(self) -> bool:
+        """Whether `run_maintenance` has something to do and may do it."""
+        if self._maintenance_failed or self._recent_is_stale:
             return False
-        return self.rubbish or self._tail.indexing or len(self._tail) >= INDEX_AT
+        return self.has_garbage or self._recent.indexing or len(self._recent) >= INDEX_AT
 
     @property
-    def overdue(self) -> bool:
-        """Whether it should no longer wait for an idle moment."""
-        return self.chores and (
-            self._commits >= _COMMITS_BETWEEN_CHORES or len(self._tail) >= 2 * INDEX_AT
+    def maintenance_overdue(self) -> bool:
+        """Whether maintenance should no longer wait for an idle moment."""
+        return self.needs_maintenance and (
+            self._commits >= _COMMITS_BETWEEN_MAINTENANCE or len(self._recent) >= 2 * INDEX_AT
         )
 
-    def tidy(self) -> None:
-        """Write some of the tail to the index, or remove a few entries that nobody can read any
-        more."""
+    def run_maintenance(self) -> None:
+        """Do one step: write some recent entries to the index, or purge some garbage."""
         self._commits = 0
         try:
-            if self._tail.indexing or len(self._tail) >= INDEX_AT:
-                self._tail.index()
+            if self._recent.indexing or len(self._recent) >= INDEX_AT:
+                self._recent.index()
             else:
-                self._sweep()
+                self._purge()
         except sqlite3.Error:
-            # The next commit runs into the same trouble and reports it; the first that does not
-            # clears this.
-            self._untidy = self._tail_is_stale = True
+            # The next commit meets the same error and reports it; the first commit that succeeds
+            # permits maintenance again.
+            self._maintenance_failed = self._recent_is_stale = True
             with suppress(sqlite3.Error):
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
 
-    def _sweep(self) -> None:
+    def _purge(self) -> None:
+        """Remove some entries of one trimmed or dropped log, with their index rows and keys."""
         execute = self.connection.execute
-        in_tail = False
+        needs_index = False
         execute("BEGIN IMMEDIATE")
         row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
         if row is not None:
             log, upto = row
-            indexed = min(upto, self._tail.first.get(log, upto + 1) - 1)
-            old = execute(
+            indexed = min(upto, self._recent.first.get(log, upto + 1) - 1)
+            seqs = execute(
                 "SELECT seq FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (log, indexed, _RUBBISH_AT_ONCE),
+                (log, indexed, _PURGE_STEP),
             ).fetchall()
-            if old:
-                last = old[-1][0]
-                self._tail.keys.remove(log, last)
-                some = "places WHERE log = ? AND seq <= ?"
+            if seqs:
+                last = seqs[-1][0]
+                self._recent.keys.remove(log, last)
+                purged = "places WHERE log = ? AND seq <= ?"
                 execute(
-                    f"DELETE FROM entries WHERE place IN (SELECT place FROM {some})", (log, last)
+                    f"DELETE FROM entries WHERE place IN (SELECT place FROM {purged})", (log, last)
                 )
-                execute(f"DELETE FROM {some}", (log, last))
-            if len(old) < _RUBBISH_AT_ONCE:
-                in_tail = indexed < upto
-                if not in_tail:
+                execute(f"DELETE FROM {purged}", (log, last))
+            if len(seqs) < _PURGE_STEP:
+                needs_index = indexed < upto
+                if not needs_index:
                     execute("DELETE FROM rubbish WHERE log = ?", (log,))
         execute("COMMIT")
-        self.rubbish = row is not None
-        if in_tail:
-            self._tail.index()
+        self.has_garbage = row is not None
+        if needs_index:
+            # The rest is among the recent entries, and can be purged once it is in the index.
+            self._recent.index()

@@ -1,4 +1,4 @@
-"""A copy of the store while it is in use: of one moment, whole, private, or refused."""
+"""Online backup of the SQLite store: a private snapshot, or a refusal."""
 
 from __future__ import annotations
 
@@ -15,68 +15,71 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import BackupFailed
-from chatd.stores import Append
+from chatd.stores import Append, OnlineBackup
 from chatd.stores.memory import MemoryStore
-from chatd.stores.sqlite import backup as sqlite_backup
-from chatd.stores.sqlite import store as sqlite
+from chatd.stores.sqlite import backup as backup_module
+from chatd.stores.sqlite import store as store_module
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import check, connect
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.sqlite_file import InFile
-from tests.stores.contract import said
+from tests.stores.contract import new_text
 
 TEXT = "x" * 500
 
 
 class _Copying(InFile):
+    """A store and a path for its copy; the copy is made in many steps."""
+
     def setUp(self) -> None:
         super().setUp()
         self.folder = Path(self.path).parent
         self.copy = str(self.folder / "copy.db")
-        # Many steps, so that others do something between them.
-        self.patch(sqlite_backup, "_PAGES_AT_ONCE", 5)
+        # Many steps, so that the tests can write between them.
+        self.patch(backup_module, "_PAGES_PER_STEP", 5)
 
     def write(self, path: str, text: str) -> None:
-        """Make a file."""
+        """Create a file."""
         Path(path).write_text(text)
 
     def text_of(self, path: str) -> str:
-        """What a file has."""
+        """The content of a file."""
         return Path(path).read_text()
 
     def others(self) -> set[str]:
-        """What there is besides the store."""
+        """The names of the files besides the store."""
         return {p.name for p in self.folder.iterdir() if not p.name.startswith("chatd.db")}
 
 
 class Copies(_Copying):
-    """What a copy has."""
+    """The content of a copy."""
 
     def pairs(self, first: int, last: int) -> list[Append]:
-        """Two appends for each number, which belong together."""
+        """Two appends for each number, to be committed in one batch."""
         return [
-            said(log, f"{n} {TEXT}", f"k{n:05}") for n in range(first, last) for log in ("@a", "@b")
+            new_text(log, f"{n} {TEXT}", f"k{n:05}")
+            for n in range(first, last)
+            for log in ("@a", "@b")
         ]
 
     async def opened(self) -> SQLiteStore:
-        """The copy, as a store."""
+        """The copy, opened as a store."""
         check(self.copy)
         await self.store.stop()
         self.store = store = SQLiteStore(reactor, self.copy)
         store.start()
         return store
 
-    async def test_while_appends_go_on(self) -> None:
-        """All that was answered before; all or nothing of a batch that came later, and nothing
-        after that."""
+    async def test_copy_is_a_snapshot_while_appends_continue(self) -> None:
+        """It has everything answered before the call, and later batches whole or not at all."""
         await self.store.create("account", "Ann", b"1")
         for first in range(0, 1000, 100):
-            await self.say(*self.pairs(first, first + 100))
+            await self.append(*self.pairs(first, first + 100))
         ends: list[object] = []
         copied = ensureDeferred(self.store.backup(self.copy)).addBoth(ends.append)
         last = 1000
         while not ends:
-            await self.say(*self.pairs(last, last + 7))
+            await self.append(*self.pairs(last, last + 7))
             last += 7
         await copied
         self.assertEqual(ends, [None])
@@ -90,41 +93,41 @@ class Copies(_Copying):
             seen += [entry.body for entry in page]
         self.assertEqual(seen, [f"{n} {TEXT}" for n in range(head)])
         self.assertIsNotNone(await store.get("account", "ann"))
-        again, new = await self.say(*self.pairs(5, 6)[:1], said("@a", "new", "z"))
+        again, new = await self.append(*self.pairs(5, 6)[:1], new_text("@a", "new", "z"))
         self.assertEqual([(a.seq, a.resent) for a in (again, new)], [(6, True), (head + 1, False)])
 
-    async def test_what_comes_later_is_not_waited_for(self) -> None:
-        """Writing between two steps neither changes the copy nor makes it begin again."""
-        await self.say(*self.pairs(0, 100))
-        asked = 0
+    async def test_later_writes_neither_change_nor_restart_the_copy(self) -> None:
+        """Writing between two steps does not restart the copy."""
+        await self.append(*self.pairs(0, 100))
+        steps = 0
 
         def stopping() -> bool:
-            nonlocal asked
-            asked += 1
+            nonlocal steps
+            steps += 1
             connection.execute("UPDATE documents SET body = body || 'x'")
-            return asked > 1000
+            return steps > 1000
 
         await self.store.create("account", "Ann", b"")
         await self.store.stop()
         connection = connect(self.path, writing=True)
         copy(self.path, self.copy, stopping)
         connection.close()
-        self.assertTrue(2 < asked < 100)
+        self.assertTrue(2 < steps < 100)
         document = await (await self.opened()).get("account", "Ann")
         assert document is not None
         self.assertEqual(document.body, b"")
 
-    async def test_only_its_owner_can_read_it(self) -> None:
-        """Whatever the umask; and nothing is left beside it."""
+    async def test_copy_is_readable_by_its_owner_only(self) -> None:
+        """The umask does not matter; no other file is left."""
         mask = os.umask(0)
         self.addCleanup(os.umask, mask)
         await self.store.backup(self.copy)
         self.assertEqual(stat.S_IMODE(os.stat(self.copy).st_mode), 0o600)
         self.assertEqual(self.others(), {"copy.db"})
 
-    async def test_several_at_once(self) -> None:
-        """To different files, and one after another."""
-        await self.say(*self.pairs(0, 100))
+    async def test_several_copies_at_once(self) -> None:
+        """Copies to different files can be made at once, and one after another."""
+        await self.append(*self.pairs(0, 100))
         for number in range(2):
             copies = [self.store.backup(str(self.folder / f"copy{number}{n}.db")) for n in range(2)]
             for copied in copies:
@@ -133,20 +136,20 @@ class Copies(_Copying):
 
 
 class Refusals(_Copying):
-    """Refused with a sentence; nothing is changed and nothing left."""
+    """A backup that is refused with a sentence, changes nothing and leaves nothing."""
 
     async def refused(self, path: str, part: str) -> None:
-        """Part of the sentence."""
+        """The backup to `path` is refused with `part`; no file changes, the store stays usable."""
         before = self.others()
         error: Any = await self.assertFailure(ensureDeferred(self.store.backup(path)), BackupFailed)
         self.assertIn(part, str(error))
         self.assertNotIn("\n", str(error))
         self.assertEqual(self.others(), before)
-        (append,) = await self.say(said("@a", "goes on"))
+        (append,) = await self.append(new_text("@a", "goes on"))
         self.assertIsNone(append.refusal)
 
-    async def test_what_exists(self) -> None:
-        """A file, a folder, a link to nowhere, the store."""
+    async def test_existing_path_is_refused(self) -> None:
+        """A file, a folder, a dangling link, and the store itself."""
         self.write(self.copy, "mine")
         await self.refused(self.copy, "copy.db exists already")
         self.assertEqual(self.text_of(self.copy), "mine")
@@ -155,26 +158,26 @@ class Refusals(_Copying):
         await self.refused(str(self.folder / "link"), "exists already")
         await self.refused(self.path, "exists already")
 
-    async def test_a_copy_that_was_interrupted(self) -> None:
-        """What a kill has left is named, and not written to."""
+    async def test_unfinished_copy_is_refused(self) -> None:
+        """The rest of an interrupted copy is named, and not overwritten."""
         unfinished = self.copy + ".unfinished"
         self.write(unfinished, "half")
         await self.refused(self.copy, "copy.db.unfinished exists: remove it")
         self.assertEqual(self.text_of(unfinished), "half")
 
-    async def test_no_folder(self) -> None:
-        """Nowhere to put it, or in a file."""
+    async def test_missing_folder_is_refused(self) -> None:
+        """The folder does not exist, or is a file."""
         await self.refused(str(self.folder / "nowhere" / "copy.db"), "no such file or directory")
         await self.refused(self.path + "/copy.db", "not a directory")
 
-    async def test_no_path(self) -> None:
-        """What no file can be called."""
+    async def test_invalid_path_is_refused(self) -> None:
+        """A null character, and a name that is too long."""
         await self.refused(self.copy + "\0", "null")
         await self.refused(str(self.folder / ("x" * 300)), "file name too long")
 
-    async def test_a_full_disk(self) -> None:
-        """A limit on the size of files stands for it."""
-        await self.say(*[said("@a", TEXT) for _ in range(400)])
+    async def test_full_disk_is_refused(self) -> None:
+        """A limit on the size of files stands for the full disk."""
+        await self.append(*[new_text("@a", TEXT) for _ in range(400)])
         await self.reopen()  # so that the write-ahead log is short
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGXFSZ, handler)
@@ -185,15 +188,15 @@ class Refusals(_Copying):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         await self.store.backup(self.copy)
 
-    async def test_the_daemon_stops(self) -> None:
-        """The copy is given up, and stopping waits until nothing of it is left."""
-        await self.say(*[said("@a", TEXT) for _ in range(400)])
+    async def test_stop_ends_the_copy(self) -> None:
+        """`stop` waits until nothing of the copy is left."""
+        await self.append(*[new_text("@a", TEXT) for _ in range(400)])
 
         def late(source: str, path: str, stopping: Callable[[], bool]) -> None:
             self.store._stopping.wait(10)
             copy(source, path, stopping)
 
-        self.patch(sqlite, "copy", late)
+        self.patch(store_module, "copy", late)
         refusal: Deferred[Any] = self.assertFailure(
             ensureDeferred(self.store.backup(self.copy)), BackupFailed
         )
@@ -202,13 +205,13 @@ class Refusals(_Copying):
         self.assertEqual(self.others(), set())
 
 
-class InMemory(SynchronousTestCase):
-    """The other back end."""
+class Optional(SynchronousTestCase):
+    """The optional interface."""
 
-    def test_a_store_in_memory_has_none(self) -> None:
-        """There is nothing to restore from it."""
-        refusal = self.failureResultOf(MemoryStore().backup("/copy.db"), BackupFailed)
-        self.assertIn("in memory", refusal.getErrorMessage())
+    def test_online_backup_is_optional(self) -> None:
+        """The SQLite store provides `OnlineBackup`, the store in memory does not."""
+        self.assertIsInstance(SQLiteStore(reactor, "chatd.db"), OnlineBackup)
+        self.assertNotIsInstance(MemoryStore(), OnlineBackup)
 
 
 del InFile

@@ -9,19 +9,18 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnusable
-from chatd.stores.sqlite.file import check, claim, migrate, migrations
+from chatd.stores.sqlite.file import check, lock, migrate, migrations
 from tests.doubles.folders import folder
 
 
 class Opening(SynchronousTestCase):
-    """Only a file that is ours, whole, free and not from the future is opened, and no other is
-    changed."""
+    """Only an undamaged, unlocked store of this or an older version is opened."""
 
     def setUp(self) -> None:
         self.path = os.path.join(folder(self), "chatd.db")
 
     def fresh(self, fill: int = 0) -> sqlite3.Connection:
-        """A store as a daemon leaves it, with some entries."""
+        """A new store with some entries."""
         connection = sqlite3.connect(self.path, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         migrate(connection, self.path, migrations())
@@ -33,8 +32,7 @@ class Opening(SynchronousTestCase):
         return connection
 
     def refusal(self) -> str:
-        """The sentence with which the file is refused; nothing in its folder has changed by
-        then."""
+        """The sentence with which `check` refuses the file; nothing in its folder has changed."""
         folder = Path(self.path).parent
         before = {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
         sentence = str(self.assertRaises(StoreUnusable, check, self.path))
@@ -43,99 +41,99 @@ class Opening(SynchronousTestCase):
         self.assertNotIn("\n", sentence)
         return sentence
 
-    def test_a_new_file(self) -> None:
-        """Nothing there: fine, and nothing is made by looking."""
+    def test_missing_file_is_accepted(self) -> None:
+        """The check does not create it."""
         check(self.path)
         self.assertFalse(os.path.exists(self.path))
 
-    def test_an_empty_file(self) -> None:
-        """As good as none."""
+    def test_empty_file_is_accepted(self) -> None:
+        """An empty file becomes a store."""
         Path(self.path).touch()
         check(self.path)
 
-    def test_a_store(self) -> None:
-        """Ours, whole."""
+    def test_store_is_accepted(self) -> None:
+        """A store with entries."""
         self.fresh(100).close()
         check(self.path)
 
-    def test_a_text_file(self) -> None:
-        """Not a database."""
+    def test_text_file_is_refused(self) -> None:
+        """It is not a database."""
         Path(self.path).write_text("Dear diary, " * 100)
         self.assertIn("not a store of chatd", self.refusal())
 
-    def test_somebody_elses_database(self) -> None:
-        """A database, but not ours."""
+    def test_other_database_is_refused(self) -> None:
+        """It is a database, but not a store."""
         connection = sqlite3.connect(self.path)
         connection.execute("CREATE TABLE notes (text)")
         connection.close()
         self.assertIn("not a store of chatd", self.refusal())
 
-    def test_a_newer_store(self) -> None:
-        """Written by a chatd that knows more than this one."""
+    def test_newer_schema_is_refused(self) -> None:
+        """A later version of chatd has migrated the file."""
         connection = self.fresh()
         connection.execute("PRAGMA user_version = 99")
         connection.close()
         self.assertIn("newer chatd (schema 99", self.refusal())
 
-    def test_a_truncated_store(self) -> None:
-        """Half a file."""
+    def test_truncated_store_is_refused(self) -> None:
+        """Half of the file is missing."""
         self.fresh(1000).close()
         os.truncate(self.path, os.path.getsize(self.path) // 2)
         self.assertIn("damaged", self.refusal())
 
-    def test_garbage_in_the_middle(self) -> None:
-        """A page overwritten."""
+    def test_overwritten_page_is_refused(self) -> None:
+        """Two pages have been overwritten."""
         self.fresh(1000).close()
         with open(self.path, "r+b") as file:
             file.seek(40960)
             file.write(b"\xa5" * 8192)
         self.assertIn("damaged", self.refusal())
 
-    def test_a_folder(self) -> None:
-        """Not a file."""
+    def test_folder_is_refused(self) -> None:
+        """The path is a folder."""
         os.mkdir(self.path)
         self.assertIn("is a folder", self.refusal())
 
-    def test_a_missing_folder(self) -> None:
-        """Nowhere to put it."""
+    def test_missing_folder_is_refused(self) -> None:
+        """The folder of the path does not exist."""
         self.path = os.path.join(self.path, "nowhere", "chatd.db")
         sentence = str(self.assertRaises(StoreUnusable, check, self.path))
         self.assertIn("there is no folder", sentence)
 
-    def test_held_by_another(self) -> None:
-        """One daemon at a time."""
+    def test_locked_store_is_refused(self) -> None:
+        """One daemon at a time can use a store."""
         self.fresh().close()
-        holder = claim(self.path)
+        holder = lock(self.path)
         self.assertIn("in use by another daemon", self.refusal())
         os.close(holder)
         check(self.path)
 
-    def test_a_new_file_is_private(self) -> None:
-        """Mail is nobody else's business."""
-        os.close(claim(self.path))
+    def test_new_file_is_readable_by_its_owner_only(self) -> None:
+        """The file has private messages."""
+        os.close(lock(self.path))
         self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o600)
 
 
 class Migration(SynchronousTestCase):
-    """The schema is brought up to date step by step, each whole or not at all."""
+    """The schema is migrated script by script, each in one transaction."""
 
     def setUp(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.addCleanup(self.connection.close)
 
     def version(self) -> int:
-        """Where the schema is."""
+        """The version of the schema."""
         (version,) = self.connection.execute("PRAGMA user_version").fetchone()
         return int(version)
 
-    def test_only_what_is_missing(self) -> None:
-        """Steps that were taken are not taken again."""
+    def test_only_missing_scripts_are_run(self) -> None:
+        """Scripts that have been run are not run again."""
         migrate(self.connection, "x", ["CREATE TABLE a (x)"])
         migrate(self.connection, "x", ["CREATE TABLE a (x)", "CREATE TABLE b (x)"])
         self.assertEqual(self.version(), 2)
 
-    def test_a_step_that_fails_changes_nothing(self) -> None:
-        """The version stays, and so do the tables."""
+    def test_failed_script_changes_nothing(self) -> None:
+        """The version and the tables are those of the script before."""
         scripts = ["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)"]
         error = self.assertRaises(StoreUnusable, migrate, self.connection, "x", scripts)
         self.assertIn("schema version 2", str(error))

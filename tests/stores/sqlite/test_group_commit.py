@@ -1,4 +1,4 @@
-"""When a batch is written: at once, or, under load, after a moment in which it collects."""
+"""Group commit: when the next batch is submitted, without load and under load."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append
-from chatd.stores.sqlite.store import _MANY, _PATIENCE, SQLiteStore
+from chatd.stores.sqlite.store import GROUP_COMMIT_DELAY, LOADED_BATCH, SQLiteStore
 from tests.doubles.folders import folder
 from tests.doubles.sqlite_file import PumpedReactor
-from tests.stores.contract import said
+from tests.stores.contract import new_text
 
 
-class Patience(SynchronousTestCase):
-    """A store whose threads are real and whose clock is not."""
+class GroupCommit(SynchronousTestCase):
+    """A store with real threads and a clock that the test advances."""
 
     def setUp(self) -> None:
-        """It is open; what it commits is counted."""
+        """Open the store, and count the entries of each batch."""
         self.reactor = PumpedReactor()
         self.store = SQLiteStore(self.reactor, os.path.join(folder(self), "chatd.db"))
         self.store.start()
@@ -28,57 +28,56 @@ class Patience(SynchronousTestCase):
         self.reaction = 0
 
     def committed(self, appends: Sequence[Append]) -> None:
-        """Whoever hears of it says as much again."""
+        """Note the size of a batch, and append `reaction` entries in answer."""
         self.batches.append(len(appends))
         if self.reaction:
-            self.say(self.reaction)
+            self.append(self.reaction)
 
-    def say(self, count: int) -> None:
-        """Some entries."""
-        self.store.append([said("@a", "x") for _ in range(count)])
+    def append(self, count: int) -> None:
+        """Append some entries."""
+        self.store.append([new_text("@a", "x") for _ in range(count)])
         self.store.flush()
 
-    def written(self) -> None:
-        """The writer has come back."""
+    def take_written(self) -> None:
+        """Process one batch that the writer has returned."""
         function, arguments = self.reactor.queued.get(timeout=10)
         function(*arguments)
 
-    def test_without_load(self) -> None:
-        """What few have said while a small batch was written goes next, at once."""
-        self.say(1)
+    def test_small_batch_is_followed_at_once(self) -> None:
+        """What was appended while a small batch was written is submitted at once."""
+        self.append(1)
         self.reactor.advance(0)
-        self.say(2)
-        self.written()
-        self.written()
+        self.append(2)
+        self.take_written()
+        self.take_written()
         self.assertEqual(self.batches, [1, 2])
 
-    def test_under_load(self) -> None:
-        """After a large batch the next one collects for a moment, but not until it is as large as
-        that."""
-        self.say(_MANY)
+    def test_large_batch_is_followed_after_the_delay(self) -> None:
+        """The delay is skipped when the next batch is as large as the last one."""
+        self.append(LOADED_BATCH)
         self.reactor.advance(0)
-        self.say(1)
+        self.append(1)
         self.reaction = 2
-        self.written()
+        self.take_written()
         self.reaction = 0
-        self.reactor.advance(_PATIENCE / 2)
-        self.say(2)
+        self.reactor.advance(GROUP_COMMIT_DELAY / 2)
+        self.append(2)
         self.assertTrue(self.reactor.queued.empty())
-        self.reactor.advance(_PATIENCE)
-        self.written()
-        self.assertEqual(self.batches, [_MANY, 5])
-        self.say(_MANY)
+        self.reactor.advance(GROUP_COMMIT_DELAY)
+        self.take_written()
+        self.assertEqual(self.batches, [LOADED_BATCH, 5])
+        self.append(LOADED_BATCH)
         self.reactor.advance(0)
-        self.say(_MANY)
-        self.written()
-        self.written()
-        self.assertEqual(self.batches[2:], [_MANY, _MANY])
+        self.append(LOADED_BATCH)
+        self.take_written()
+        self.take_written()
+        self.assertEqual(self.batches[2:], [LOADED_BATCH, LOADED_BATCH])
 
-    def test_stopping(self) -> None:
-        """Nobody waits for the clock then: all that was said is written."""
-        self.say(_MANY)
+    def test_stop_does_not_wait_for_the_delay(self) -> None:
+        """Everything appended before `stop` is committed."""
+        self.append(LOADED_BATCH)
         self.reactor.advance(0)
-        self.say(1)
-        self.written()
+        self.append(1)
+        self.take_written()
         self.reactor.run_until(self.store.stop())
-        self.assertEqual(self.batches, [_MANY, 1])
+        self.assertEqual(self.batches, [LOADED_BATCH, 1])

@@ -1,4 +1,4 @@
-"""A store of the first schema, with a past, is brought up to date and has all it had."""
+"""A store of the first schema is migrated, with all its entries, keys and documents."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from chatd.core.errors import KeyReused
 from chatd.stores.sqlite.file import check, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_writer import WithWriter
-from tests.stores.contract import said
+from tests.stores.contract import new_text
 
-INDEXED, TAIL = 60, 40
+INDEXED, RECENT = 60, 40
 
 
 class FromTheFirstSchema(WithWriter):
-    """Two logs, one of them trimmed to seq 10 and not swept yet; every other entry of @a has a
-    key."""
+    """Two logs, one trimmed to seq 10 and not purged yet; every other entry of @a has a key."""
 
     def open(self) -> Writer:
-        """The first time, the file is made."""
+        """Create the file when it is opened for the first time."""
         if not os.path.exists(self.path):
             with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
                 migrate(connection, self.path, migrations()[:1])
@@ -30,13 +29,13 @@ class FromTheFirstSchema(WithWriter):
         return super().open()
 
     def fill(self, connection: sqlite3.Connection) -> None:
-        """As the daemon of that time did."""
+        """Write what the first version wrote."""
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO logs (name, trimmed) VALUES (?, ?)", [("@a", 10), ("@b", 0)]
         )
-        for place in range(1, INDEXED + TAIL + 1):
+        for place in range(1, INDEXED + RECENT + 1):
             log, seq = 2 - place % 2, (place + 1) // 2
             key = f"k{seq:03}" if log == 1 and seq % 2 else None
             connection.execute(
@@ -56,20 +55,22 @@ class FromTheFirstSchema(WithWriter):
         connection.execute("COMMIT")
 
     def check_all(self) -> None:
-        """Entries as they were; keys that are taken, and keys that are free."""
+        """The entries are unchanged, and their keys are used or free as before."""
         self.assertEqual(self.seqs("@a"), list(range(11, 51)))
         self.assertEqual(self.seqs("@b"), list(range(1, 51)))
-        first, *_, last = self.ask(lambda writer: writer.read("@a", 0, 100))
+        first, *_, last = self.call(lambda writer: writer.read("@a", 0, 100))
         self.assertEqual(first, Entry(11, 1021, 2021, "ann", "text", "text 11", 0))
         self.assertEqual(last, Entry(50, 1099, 2099, "ann", "text", "text 50", 0))
         for seq in (11, 29, 31, 49):
-            self.assertEqual(self.say(said("@a", f"text {seq}", f"k{seq:03}")), [(seq, True)])
-            other = said("@a", "other", f"k{seq:03}")
+            self.assertEqual(
+                self.append(new_text("@a", f"text {seq}", f"k{seq:03}")), [(seq, True)]
+            )
+            other = new_text("@a", "other", f"k{seq:03}")
             self.commit(other)
             self.assertIsInstance(other.refusal, KeyReused)
 
-    def test_all_of_it_is_there(self) -> None:
-        """At once, when it is indexed and swept, and after a restart."""
+    def test_migrated_store_has_all_entries_and_keys(self) -> None:
+        """After the migration, after indexing and purging, and after a restart."""
         for step in (lambda: None, self.index, self.reopen):
             step()
             self.check_all()
@@ -80,13 +81,17 @@ class FromTheFirstSchema(WithWriter):
             [(3, b"\1")],
         )
 
-    def test_it_goes_on(self) -> None:
-        """With the next seqs, keys that were trimmed, and new ones."""
-        new = [said("@a", "new", "k001"), said("@a", "new", "k051"), said("@b", "new", "k001")]
-        self.assertEqual(self.say(*new), [(51, False), (52, False), (51, False)])
+    def test_migrated_store_continues_its_seqs(self) -> None:
+        """New entries get the next seqs; keys of trimmed entries are free."""
+        new = [
+            new_text("@a", "new", "k001"),
+            new_text("@a", "new", "k051"),
+            new_text("@b", "new", "k001"),
+        ]
+        self.assertEqual(self.append(*new), [(51, False), (52, False), (51, False)])
         for step in (self.index, self.reopen):
             step()
-            self.assertEqual(self.say(*new), [(51, True), (52, True), (51, True)])
+            self.assertEqual(self.append(*new), [(51, True), (52, True), (51, True)])
         (about,) = self.writer.connection.execute(
             "SELECT count(*) FROM entries WHERE about"
         ).fetchone()

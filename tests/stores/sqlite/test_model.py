@@ -1,5 +1,7 @@
-"""The writer of the SQLite store, one step after another on one thread: any sequence of commits, of
-chores between them, of faults in either and of restarts, against a plain model."""
+"""The writer of the SQLite store on one thread, compared with a model.
+
+Any sequence of commits, of maintenance between them, of faults in either, and of restarts.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import KeyReused, StoreUnavailable
 from chatd.stores import Append
 from chatd.stores.batches import Call
-from chatd.stores.sqlite import dedup_keys as sqlite_keys
-from chatd.stores.sqlite import recent_entries as sqlite_tail
-from chatd.stores.sqlite import writer as sqlite_writer
+from chatd.stores.sqlite import dedup_keys as keys_module
+from chatd.stores.sqlite import recent_entries as recent_module
+from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import migrate, migrations
 from chatd.stores.sqlite.writer import Writer
-from tests.stores.contract import NOBODY
+from tests.stores.contract import NULL_ORIGIN
 
 LOGS = ("@a", "@b", "#c")
 KEYS = ("k", "l", "m", None)
@@ -31,17 +33,20 @@ TABLES = ("places", "keys", "key_runs", "progress", "rubbish")
 
 
 class _Log:
+    """A model of one log."""
+
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.trimmed = 0
         self.keys: dict[tuple[str, str], int] = {}
 
     def readable(self) -> list[Entry]:
+        """The entries that are not trimmed."""
         return self.entries[self.trimmed :]
 
 
 class Play:
-    """A writer and what it should have: `problems` stays empty if all answers are right."""
+    """A writer and a model of it; `problems` has every difference between them."""
 
     def __init__(self, test: SynchronousTestCase) -> None:
         self.test = test
@@ -52,13 +57,13 @@ class Play:
         self.ids = count(1)
         self.problems: list[Any] = []
 
-    def expect(self, found: Any, right: Any, what: Any) -> None:
+    def expect(self, actual: Any, expected: Any, subject: Any) -> None:
         """Note a difference."""
-        if found != right:
-            self.problems.append((what, found, right))
+        if actual != expected:
+            self.problems.append((subject, actual, expected))
 
     def log(self, name: str) -> _Log:
-        """What should be in a log."""
+        """The model of a log."""
         return self.model.get(name, _Log())
 
     def append(self, log: str, sender: str, key: str | None, body: str, kind: str) -> Append:
@@ -70,14 +75,14 @@ class Play:
             number + 1000,
             sender,
             body,
-            NOBODY,
+            NULL_ORIGIN,
             kind=kind,
             key=key,
             about=int(kind is EDIT),
         )
 
     def store(self, append: Append) -> tuple[int, int, int, bool] | type[KeyReused]:
-        """What the model makes of it: seq, id, time, resent."""
+        """The expected (seq, id, time, resent), or the refusal."""
         log = self.model.setdefault(append.log, _Log())
         if append.key is not None:
             seq = log.keys.get((append.sender, append.key), 0)
@@ -97,44 +102,43 @@ class Play:
         return entry.seq, entry.id, entry.time, False
 
     def commit(self, *items: tuple[Any, ...]) -> None:
-        """One batch."""
+        """Commit one batch, and compare its results."""
         batch: list[Any] = []
-        right: list[Any] = []
+        results: list[Any] = []
         for step, *values in items:
             if step == "append":
                 batch.append(self.append(*values))
-                right.append(self.store(batch[-1]))
+                results.append(self.store(batch[-1]))
                 continue
             name, number = values
             log = self.log(name)
             if step == "trim":
                 batch.append(_call_of(Writer.trim, name, number))
                 log.trimmed = max(log.trimmed, min(number, len(log.entries)))
-                right.append(None)
+                results.append(None)
             elif step == "drop":
                 batch.append(_call_of(Writer.drop, name))
                 self.model.pop(name, None)
-                right.append(None)
+                results.append(None)
             elif step == "head":
                 batch.append(_call_of(Writer.head, name))
-                right.append(len(log.entries))
+                results.append(len(log.entries))
             else:
                 batch.append(_call_of(Writer.read, name, number, 3))
-                right.append([entry for entry in log.readable() if entry.seq > number][:3])
-        self.expect(self.writer.commit(batch), None, "trouble")
-        for item, expected in zip(batch, right, strict=True):
+                results.append([entry for entry in log.readable() if entry.seq > number][:3])
+        self.expect(self.writer.commit(batch), None, "reason of a failure")
+        for item, expected in zip(batch, results, strict=True):
             self.expect(_outcome(item), expected, item)
 
     def fail_to_commit(self, *items: tuple[Any, ...]) -> None:
-        """A batch of appends that cannot be written."""
-        batch: list[Any] = [self.append(*values) for _, *values in (*items, said("@b"))]
+        """Commit a batch of appends that cannot be written."""
+        batch: list[Any] = [self.append(*values) for _, *values in (*items, append_step("@b"))]
         with self.broken("entries"):
             self.writer.commit(batch)
         self._check_refused(batch)
 
     def fail_after_all(self, *items: tuple[Any, ...]) -> None:
-        """A batch of appends that is written, and then comes to nothing because of a call behind
-        them."""
+        """Commit a batch of appends that is rolled back because of the call after them."""
         batch: list[Any] = [self.append(*values) for _, *values in items]
         self.writer.commit([*batch, Call(_fault)])
         self._check_refused(batch)
@@ -146,7 +150,7 @@ class Play:
 
     @contextmanager
     def broken(self, table: str) -> Iterator[None]:
-        """While this lasts, no row can be written to a table."""
+        """A context in which a table cannot be written."""
         for change in ("INSERT", "UPDATE", "DELETE"):
             self.connection.execute(
                 f"CREATE TEMP TRIGGER no_{change} BEFORE {change} ON {table}"
@@ -158,27 +162,27 @@ class Play:
             for change in ("INSERT", "UPDATE", "DELETE"):
                 self.connection.execute(f"DROP TRIGGER no_{change}")
 
-    def tidy(self) -> None:
-        """One step of the chores, if there is any."""
-        if self.writer.chores:
-            self.writer.tidy()
+    def maintain(self) -> None:
+        """Do one step of maintenance, if there is any."""
+        if self.writer.needs_maintenance:
+            self.writer.run_maintenance()
 
-    def fail_to_tidy(self, table: str) -> None:
-        """The same, while a table cannot be written."""
+    def fail_to_maintain(self, table: str) -> None:
+        """Do one step of maintenance while a table cannot be written."""
         with self.broken(table):
-            self.tidy()
+            self.maintain()
         self.expect(self.connection.in_transaction, False, "transaction left open")
 
     def restart(self) -> None:
-        """As after a crash: nothing is known but what is in the file."""
+        """Use a new writer, as after a crash."""
         self.writer = Writer(self.connection)
 
     def rows(self, query: str) -> list[Any]:
-        """What is in the file."""
+        """The rows of a query of the file."""
         return self.connection.execute(query).fetchall()
 
     def check(self) -> None:
-        """All entries can be read, and all keys be sent again."""
+        """Compare all entries, and send all keys again."""
         self.commit()
         for name in LOGS:
             log = self.log(name)
@@ -197,24 +201,24 @@ class Play:
             self.commit(*again, ("head", name, 0))
 
     def finish(self) -> None:
-        """When all chores are done, the file has what the model has, and nothing else."""
+        """Do all maintenance; then the file must have what the model has, and nothing else."""
         self.check()
-        self.test.patch(sqlite_writer, "INDEX_AT", 1)
+        self.test.patch(writer_module, "INDEX_AT", 1)
         for _ in range(1000):
-            if not self.writer.chores:
+            if not self.writer.needs_maintenance:
                 break
-            self.writer.tidy()
-        self.expect(self.writer.chores, False, "chores without end")
+            self.writer.run_maintenance()
+        self.expect(self.writer.needs_maintenance, False, "maintenance without end")
         self.check()
-        self.expect(self.rows("SELECT * FROM rubbish"), [], "rubbish")
+        self.expect(self.rows("SELECT * FROM rubbish"), [], "garbage")
         places = [
             (name, entry.seq, entry.id) for name in LOGS for entry in self.log(name).readable()
         ]
-        found = self.rows(
+        indexed = self.rows(
             "SELECT name, p.seq, e.id FROM places AS p JOIN entries AS e USING (place)"
             " JOIN logs ON logs.id = p.log"
         )
-        self.expect(sorted(found), sorted(places), "places")
+        self.expect(sorted(indexed), sorted(places), "places")
         self.expect(self.rows("SELECT count(*) FROM entries"), [(len(places),)], "entries")
         self.expect(self.rows("SELECT count(*) FROM places"), [(len(places),)], "places")
         keys = self.rows("SELECT name, sender, key, seq FROM keys JOIN logs ON logs.id = keys.log")
@@ -224,11 +228,11 @@ class Play:
             run = msgspec.msgpack.decode(packed, type=dict[str, int])
             self.expect(max(run.values()), last, "the last of a run")
             self.expect(last > self.log(name).trimmed, True, "a run of nothing")
-            # Of a run some may be gone before the rest.
+            # Some entries of a run may be trimmed before the others.
             keys += [
                 (name, sender, key, seq) for key, seq in run.items() if seq > self.log(name).trimmed
             ]
-        # After a crash between two steps of the index, a key may be in both.
+        # After a crash between two steps of indexing, a key may be in both tables.
         self.expect(
             sorted(set(keys)),
             sorted(
@@ -275,36 +279,36 @@ _steps = st.one_of(
         st.sampled_from(["fail_to_commit", "fail_after_all"]),
         st.lists(_append, min_size=1, max_size=6),
     ),
-    st.tuples(st.just("tidy"), st.just(())),
-    st.tuples(st.just("tidy"), st.just(())),
-    st.tuples(st.just("fail_to_tidy"), st.sampled_from(TABLES).map(lambda table: (table,))),
+    st.tuples(st.just("maintain"), st.just(())),
+    st.tuples(st.just("maintain"), st.just(())),
+    st.tuples(st.just("fail_to_maintain"), st.sampled_from(TABLES).map(lambda table: (table,))),
     st.tuples(st.just("restart"), st.just(())),
     st.tuples(st.just("check"), st.just(())),
 )
 
 
-def said(
+def append_step(
     log: str = "@a", key: str | None = None, body: str = "x", sender: str = "ann"
 ) -> tuple[Any, ...]:
-    """An append of a text."""
+    """A step that appends a text."""
     return ("append", log, sender, key, body, TEXT)
 
 
-class Small(SynchronousTestCase):
-    """All bounds are small, so that every one is met."""
+class SmallBounds(SynchronousTestCase):
+    """All bounds are small, so that every one is reached."""
 
     INDEX_AT = 4
 
     def setUp(self) -> None:
-        self.patch(sqlite_writer, "_RUBBISH_AT_ONCE", 2)
-        self.patch(sqlite_writer, "_CACHED_LOGS", 1)
-        self.patch(sqlite_tail, "_STEP", 1)
-        self.patch(sqlite_keys, "_CACHED", 1)
-        self.patch(sqlite_keys, "_RUN", 2)
+        self.patch(writer_module, "_PURGE_STEP", 2)
+        self.patch(writer_module, "_CACHED_LOGS", 1)
+        self.patch(recent_module, "_INDEX_STEP", 1)
+        self.patch(keys_module, "_CACHED_PAIRS", 1)
+        self.patch(keys_module, "_RUN_KEYS", 2)
 
     def play(self, script: Iterable[tuple[str, Iterable[Any]]]) -> None:
-        """Play it, and compare everything at the end."""
-        self.patch(sqlite_writer, "INDEX_AT", self.INDEX_AT)
+        """Play a script, and compare everything at the end."""
+        self.patch(writer_module, "INDEX_AT", self.INDEX_AT)
         play = Play(self)
         try:
             for name, values in script:
@@ -316,42 +320,55 @@ class Small(SynchronousTestCase):
         self.assertEqual(play.problems, [])
 
 
-class AnySequence(Small):
-    """Whatever happens, and in whatever order."""
+class AnySequence(SmallBounds):
+    """Any sequence of steps."""
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(st.lists(_steps, min_size=8, max_size=20))
     def test_any_sequence(self, script: list[tuple[str, Iterable[Any]]]) -> None:
-        """Every answer is what the model says, and so is what is in the file in the end."""
+        """Every result, and the file in the end, are those of the model."""
         self.play(script)
 
 
-class Sequences(Small):
-    """The same by hand: what is known to be delicate."""
+class Sequences(SmallBounds):
+    """Sequences that are easily handled wrongly."""
 
-    def test_chores_after_a_commit_that_failed(self) -> None:
-        """What was taken back is not written to the index."""
+    def test_maintenance_after_a_failed_commit(self) -> None:
+        """Entries that were rolled back are not indexed."""
         self.play(
             [
-                ("commit", [said("@a", key) for key in "klm"] + [said("@b")]),
+                ("commit", [append_step("@a", key) for key in "klm"] + [append_step("@b")]),
                 (
                     "fail_to_commit",
-                    [said("@a", "n"), said("@b", "k"), said("@b", "l"), said("@a", "o")],
+                    [
+                        append_step("@a", "n"),
+                        append_step("@b", "k"),
+                        append_step("@b", "l"),
+                        append_step("@a", "o"),
+                    ],
                 ),
-                *[("tidy", ())] * 5,
-                ("commit", [said("@b", "n"), said("@b", "o"), said("@a", "n"), said("@b", "l")]),
+                *[("maintain", ())] * 5,
+                (
+                    "commit",
+                    [
+                        append_step("@b", "n"),
+                        append_step("@b", "o"),
+                        append_step("@a", "n"),
+                        append_step("@b", "l"),
+                    ],
+                ),
                 ("check", ()),
             ]
         )
 
-    def test_sweeping_after_a_commit_that_failed(self) -> None:
-        """Nor is it when the index is written for the sake of the sweep."""
+    def test_purge_after_a_failed_commit(self) -> None:
+        """Entries that were rolled back are not indexed in order to be purged."""
         self.play(
             [
-                ("commit", [said("@a", "k"), said("@a"), ("trim", "@a", 1)]),
-                ("fail_to_commit", [said("@b", "k"), said("@a", "k")]),
-                *[("tidy", ())] * 5,
-                ("commit", [said("@a", "k"), said("@b")]),
+                ("commit", [append_step("@a", "k"), append_step("@a"), ("trim", "@a", 1)]),
+                ("fail_to_commit", [append_step("@b", "k"), append_step("@a", "k")]),
+                *[("maintain", ())] * 5,
+                ("commit", [append_step("@a", "k"), append_step("@b")]),
                 ("check", ()),
             ]
         )

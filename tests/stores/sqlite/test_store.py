@@ -1,5 +1,4 @@
-"""The store in an SQLite file keeps the contract, and what a file adds to it: faults and
-restarts."""
+"""The SQLite store: the contract, restarts, disk errors, and listings."""
 
 from __future__ import annotations
 
@@ -13,12 +12,13 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.core.errors import Conflict, StoreUnavailable
 from chatd.stores import Append
-from chatd.stores.sqlite import recent_entries as sqlite_tail
-from chatd.stores.sqlite import writer as sqlite_writer
+from chatd.stores.sqlite import recent_entries as recent_module
+from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
+from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import folder
 from tests.doubles.sqlite_file import InFile, PumpedReactor
-from tests.stores.contract import DocumentContract, LogContract, said
+from tests.stores.contract import DocumentContract, LogContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 
 
@@ -31,32 +31,31 @@ class SQLiteDocuments(InFile, DocumentContract):
 
 
 class SQLiteSequences(SequenceContract):
-    """Any sequence, with all threads."""
+    """Any sequence of calls on logs, with all threads."""
 
     @bounded
     @any_script
     def test_any_sequence(self, script: Script) -> None:
-        """Every answer is what the model says."""
+        """Every result is that of the model."""
         self.play(script)
 
     @bounded
     @any_script
-    def test_any_sequence_with_an_eager_index(self, script: Script) -> None:
-        """The same when the tail goes to the index every few entries, log by log, with calls in
-        between."""
-        self.patch(sqlite_writer, "INDEX_AT", 3)
-        self.patch(sqlite_tail, "_STEP", 1)
+    def test_any_sequence_with_frequent_indexing(self, script: Script) -> None:
+        """Every few entries are indexed, log by log, with calls between the steps."""
+        self.patch(writer_module, "INDEX_AT", 3)
+        self.patch(recent_module, "_INDEX_STEP", 1)
         self.play(script)
 
     def open(self) -> SQLiteStore:
-        """A file of its own."""
+        """A store in a file of its own."""
         self.reactor = PumpedReactor()
         store = SQLiteStore(self.reactor, os.path.join(folder(self), "chatd.db"))
         store.start()
         return store
 
     def wait_for(self, answer: Deferred[Any]) -> Any:
-        """The threads do their part."""
+        """The result, when the threads have delivered it."""
         return self.reactor.run_until(answer)
 
     def restart(self, store: SQLiteStore) -> SQLiteStore:
@@ -74,35 +73,35 @@ class SQLiteSequences(SequenceContract):
 class Restart(InFile):
     """What was committed is there after a restart."""
 
-    async def test_everything_is_still_there(self) -> None:
+    async def test_restart_preserves_everything(self) -> None:
         """Entries, seqs, keys, trims, documents and their versions."""
-        await self.say(said("@a", "1", "k"), said("@a", "2"), said("@b", "3"))
+        await self.append(new_text("@a", "1", "k"), new_text("@a", "2"), new_text("@b", "3"))
         await self.store.trim("@b", 1)
         await self.store.create("account", "Ann", b"1")
         await self.store.update("account", "Ann", 1, b"2")
         await self.reopen()
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "2"])
-        again, third, after_trim = await self.say(
-            said("@a", "1", "k"), said("@a", "3"), said("@b", "4")
+        again, third, after_trim = await self.append(
+            new_text("@a", "1", "k"), new_text("@a", "3"), new_text("@b", "4")
         )
         self.assertEqual((again.seq, third.seq, after_trim.seq), (1, 3, 2))
         document = await self.store.get("account", "Ann")
         assert document is not None
         self.assertEqual((document.version, document.body), (2, b"2"))
 
-    async def test_the_index_and_the_tail_make_one_log(self) -> None:
-        """Entries in the index, in the tail, and read again after a restart: one sequence."""
-        self.patch(sqlite_writer, "INDEX_AT", 40)
+    async def test_indexed_and_recent_entries_are_one_sequence(self) -> None:
+        """Also when the recent entries are loaded after a restart."""
+        self.patch(writer_module, "INDEX_AT", 40)
         count = self.store._call
         for start in range(0, 100, 10):
-            await self.say(*[said(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
+            await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
         indexed = 0
         while indexed < 40:
             indexed = await count(
                 lambda w: w.connection.execute("SELECT count(*) FROM places").fetchone()[0]
             )
-        self.patch(sqlite_writer, "INDEX_AT", 1000)
-        await self.say(*[said(f"@{n % 3}", str(n)) for n in range(100, 130)])
+        self.patch(writer_module, "INDEX_AT", 1000)
+        await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(100, 130)])
         for _ in range(2):
             bodies = [[e.body for e in await self.store.read(f"@{log}", 5, 99)] for log in range(3)]
             self.assertEqual(
@@ -113,15 +112,15 @@ class Restart(InFile):
                 self.assertEqual([e.seq for e in page], list(range(after + 1, min(after + 5, 45))))
             self.assertEqual([await self.store.head(f"@{log}") for log in range(3)], [44, 43, 43])
             await self.reopen()
-        self.assertTrue(await self.store._call(lambda writer: len(writer._tail)) >= 30)
+        self.assertTrue(await self.store._call(lambda writer: len(writer._recent)) >= 30)
 
-    async def test_rubbish_is_swept(self) -> None:
-        """The rows of trimmed and dropped logs go away, a few at a time, also after a restart."""
-        await self.say(*[said("@a", "x") for _ in range(1200)], said("@b", "stays"))
+    async def test_garbage_is_purged_after_a_restart(self) -> None:
+        """The rows of trimmed and dropped logs are removed step by step."""
+        await self.append(*[new_text("@a", "x") for _ in range(1200)], new_text("@b", "stays"))
         await self.store.drop("@a")
         await self.reopen()
-        for _ in range(1000):  # the writer sweeps a little now and then, busy as it may be
-            if not await self.store._call(lambda writer: writer.rubbish):
+        for _ in range(1000):  # the writer purges between commits, too
+            if not await self.store._call(lambda writer: writer.has_garbage):
                 break
         await self.store.stop()
         connection = sqlite3.connect(self.path)
@@ -131,8 +130,8 @@ class Restart(InFile):
         ).fetchone()
         self.assertEqual(left, (1, 0))
 
-    async def test_a_commit_is_durable_by_the_settings(self) -> None:
-        """Write-ahead log, and a sync for each commit."""
+    async def test_settings_make_commits_durable(self) -> None:
+        """A write-ahead log, and a sync for each commit."""
         settings: Deferred[Any] = self.store._call(
             lambda writer: [
                 writer.connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -143,100 +142,99 @@ class Restart(InFile):
 
 
 class Faults(InFile):
-    """The disk fails; the store says so, loses nothing it had acknowledged, and recovers."""
+    """Disk errors are reported, lose no acknowledged entry, and the store recovers."""
 
-    async def test_a_full_file(self) -> None:
-        """When the file may not grow, appends are refused; when it may again, they go on without a
-        gap."""
-        await self.say(said("@a", "before"))
-        full: Deferred[Any] = self.store._call(
-            lambda writer: writer.connection.execute(
-                f"PRAGMA max_page_count = {writer.connection.execute('PRAGMA page_count').fetchone()[0]}"
-            ).fetchone()
-        )
-        await full
+    async def fill_file(self) -> None:
+        """Do not let the file grow any more."""
+
+        def limit(writer: Writer) -> None:
+            (pages,) = writer.connection.execute("PRAGMA page_count").fetchone()
+            writer.connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+        await self.store._call(limit)
+
+    async def test_append_to_full_file_is_refused(self) -> None:
+        """When the file may grow again, appends continue without a gap."""
+        await self.append(new_text("@a", "before"))
+        await self.fill_file()
         big = "x" * 60_000
-        refused = await self.say(said("@a", big), said("@b", "in the same batch"))
+        refused = await self.append(new_text("@a", big), new_text("@b", "in the same batch"))
         self.assertEqual([type(a.refusal) for a in refused], [StoreUnavailable] * 2)
         self.assertEqual([a.seq for a in refused], [0, 0])
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 9)], ["before"])
         await self.store._call(
             lambda writer: writer.connection.execute("PRAGMA max_page_count = 1000000").fetchone()
         )
-        heard = await self.say(said("@a", big), said("@b", "again"))
-        self.assertEqual([(a.seq, a.refusal) for a in heard], [(2, None), (1, None)])
+        answered = await self.append(new_text("@a", big), new_text("@b", "again"))
+        self.assertEqual([(a.seq, a.refusal) for a in answered], [(2, None), (1, None)])
         errors = self.flushLoggedErrors()
         self.assertEqual(errors, [])
 
-    async def test_reads_survive_a_batch_that_fails(self) -> None:
-        """A question in the same batch as an append that cannot be written is answered all the
-        same."""
-        await self.say(said("@a", "before"))
-        await self.store._call(
-            lambda writer: writer.connection.execute(
-                f"PRAGMA max_page_count = {writer.connection.execute('PRAGMA page_count').fetchone()[0]}"
-            ).fetchone()
-        )
-        heard = self.listen()
-        self.store.append([said("@a", "x" * 60_000)])
+    async def test_reads_in_a_failed_batch_succeed(self) -> None:
+        """Each call of a failed batch runs in a transaction of its own."""
+        await self.append(new_text("@a", "before"))
+        await self.fill_file()
+        answered = self.collect_answers()
+        self.store.append([new_text("@a", "x" * 60_000)])
         head = self.store.head("@a")
         made = self.assertFailure(self.store.create("kind", "key", b"x" * 60_000), StoreUnavailable)
         stale = self.assertFailure(self.store.update("kind", "key", 7, b""), Conflict)
         await gatherResults([head, made, stale])
-        self.assertIsInstance(heard[0].refusal, StoreUnavailable)
+        self.assertIsInstance(answered[0].refusal, StoreUnavailable)
         self.assertEqual(await self.store.head("@a"), 1)
 
-    def size_of_log(self) -> int:
-        """Bytes in the write-ahead log."""
+    def size_of_wal(self) -> int:
+        """The size of the write-ahead log, in bytes."""
         return os.path.getsize(self.path + "-wal")
 
-    async def test_a_write_that_the_system_refuses(self) -> None:
-        """A limit on the size of files, as a full disk: an I/O error, a refusal, and recovery."""
-        await self.say(said("@a", "before"))
-        # The limit holds for every file of this process; that of the test run's log must stay below
-        # it.
-        await self.say(*[said("@b", "x" * 60_000) for _ in range(60)])
+    async def test_write_error_is_refused_and_recovered(self) -> None:
+        """A limit on the size of files stands for a full disk."""
+        await self.append(new_text("@a", "before"))
+        # The limit is for every file of this process; the log of the test run must stay below it.
+        await self.append(*[new_text("@b", "x" * 60_000) for _ in range(60)])
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGXFSZ, handler)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, (soft, hard))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size_of_log() + 5000, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.size_of_wal() + 5000, hard))
         refused: list[Append] = []
         for _ in range(10):
-            refused += [a for a in await self.say(said("@a", "x" * 8000)) if a.refusal]
+            refused += [a for a in await self.append(new_text("@a", "x" * 8000)) if a.refusal]
         self.assertTrue(refused)
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        kept = await self.store.head("@a")
-        self.assertEqual(kept, 11 - len(refused))
-        (after,) = await self.say(said("@a", "after"))
-        self.assertEqual((after.seq, after.refusal), (kept + 1, None))
+        head = await self.store.head("@a")
+        self.assertEqual(head, 11 - len(refused))
+        (after,) = await self.append(new_text("@a", "after"))
+        self.assertEqual((after.seq, after.refusal), (head + 1, None))
         await self.reopen()
-        self.assertEqual(await self.store.head("@a"), kept + 1)
+        self.assertEqual(await self.store.head("@a"), head + 1)
 
-    async def test_a_batch_is_whole_or_not_at_all(self) -> None:
-        """An error in the midst of a batch takes back what was written before it."""
-        await self.say(said("@a", "1"))
+    async def test_failed_batch_is_rolled_back(self) -> None:
+        """An error in the middle of a batch undoes what was written before it."""
+        await self.append(new_text("@a", "1"))
         await self.store._call(
             lambda writer: writer.connection.execute(
                 "CREATE TEMP TRIGGER fault BEFORE INSERT ON entries WHEN new.body = 'fault'"
                 " BEGIN SELECT raise(ABORT, 'injected'); END"
             )
         )
-        heard = await self.say(
-            *[said("@a", "ok") for _ in range(20)], said("@a", "fault"), said("@a", "ok")
+        answered = await self.append(
+            *[new_text("@a", "ok") for _ in range(20)],
+            new_text("@a", "fault"),
+            new_text("@a", "ok"),
         )
-        self.assertTrue(all(a.refusal for a in heard))
-        self.assertIn("injected", str(heard[0].refusal))
-        (after,) = await self.say(said("@a", "2"))
+        self.assertTrue(all(a.refusal for a in answered))
+        self.assertIn("injected", str(answered[0].refusal))
+        (after,) = await self.append(new_text("@a", "2"))
         self.assertEqual(after.seq, 2)
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 99)], ["1", "2"])
 
 
 class Concurrency(InFile):
-    """A listing does not keep others waiting."""
+    """Listings do not delay appends."""
 
-    async def test_appends_go_on_during_a_listing(self) -> None:
-        """A long listing that began first is not in the way of an append."""
+    async def test_append_is_committed_during_a_listing(self) -> None:
+        """The listing began first."""
         store = self.store
         await gatherResults([store.create("account", f"user{n}", b"") for n in range(2000)])
         order: list[str] = []
@@ -244,7 +242,7 @@ class Concurrency(InFile):
         listing.addCallback(lambda names: order.append(f"{len(names)} names"))
         committed: Deferred[None] = Deferred()
         store.committed = lambda run: committed.callback(None)
-        store.append([said("@a", "x")])
+        store.append([new_text("@a", "x")])
         store.flush()
         await gatherResults([listing, committed])
         self.assertEqual(len(order), 1)

@@ -10,16 +10,17 @@ CREATE TABLE documents (
     body BLOB NOT NULL
 );
 CREATE UNIQUE INDEX documents_by_key ON documents (key, kind);
--- Listings come in order of creation and read nothing but this index.
+-- Listings are in order of creation; this index covers them.
 CREATE INDEX documents_in_order ON documents (kind, id, key);
 
 CREATE TABLE logs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: entries of a dropped log may still be there
+    -- Never assigned twice: entries of a dropped log may still be in the file.
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     trimmed INTEGER NOT NULL DEFAULT 0
 );
 
--- In order of arrival, whichever the log: a commit writes to the end of this table and nowhere else.
+-- The entries of all logs in order of arrival: a commit writes to the end of this table only.
 CREATE TABLE entries (
     place INTEGER PRIMARY KEY,
     log INTEGER NOT NULL,
@@ -33,8 +34,9 @@ CREATE TABLE entries (
 );
 CREATE UNIQUE INDEX entries_by_key ON entries (log, sender, key) WHERE key IS NOT NULL;
 
--- Where to find them by log and seq; filled some thousands at a time, up to the place in `progress`. The
--- writer knows the later ones by heart, and reads them again at start.
+-- The index of `entries` by log and seq. It is written in bulk, some thousands of rows at a time, up
+-- to the place in `progress`. The writer has the places of later entries in memory; it loads them
+-- at start.
 CREATE TABLE places (
     log INTEGER NOT NULL,
     seq INTEGER NOT NULL,
@@ -44,7 +46,7 @@ CREATE TABLE places (
 CREATE TABLE progress (placed INTEGER NOT NULL);
 INSERT INTO progress VALUES (0);
 
--- Logs that were dropped or trimmed, until their entries up to `upto` have been removed, a few at a time.
+-- Garbage: the entries up to seq `upto` of dropped and trimmed logs, removed some hundreds at a time.
 CREATE TABLE rubbish (
     log INTEGER PRIMARY KEY,
     upto INTEGER NOT NULL

@@ -1,12 +1,13 @@
--- Entries that refer to others, and keys that are indexed in bulk like places.
+-- Entries that refer to other entries; keys that are indexed in bulk, like `places`.
 
 ALTER TABLE entries ADD COLUMN about INTEGER NOT NULL DEFAULT 0;
 
 DROP INDEX entries_by_key;
 
--- The senders' own keys; filled together with `places`. Those of later entries the writer knows by heart. Most
--- senders' keys rise: those are kept in runs, `keys` being a MessagePack map from key to seq, `greatest` its
--- greatest key and `last` its greatest seq; the runs of a sender in a log do not overlap.
+-- The senders' keys, written together with `places`; the writer has the keys of later entries in
+-- memory. The keys of most senders increase: these are stored in runs. `keys` is a MessagePack map
+-- from key to seq, `greatest` its greatest key and `last` its greatest seq. The runs of one sender
+-- in one log do not overlap.
 CREATE TABLE key_runs (
     log INTEGER NOT NULL,
     sender TEXT NOT NULL,
@@ -16,7 +17,7 @@ CREATE TABLE key_runs (
     PRIMARY KEY (log, sender, greatest)
 ) WITHOUT ROWID;
 
--- Those that do not.
+-- Keys that do not increase.
 CREATE TABLE keys (
     log INTEGER NOT NULL,
     sender TEXT NOT NULL,
@@ -26,4 +27,5 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 
 INSERT INTO keys (log, sender, key, seq)
-SELECT log, sender, key, seq FROM entries WHERE key IS NOT NULL AND place <= (SELECT placed FROM progress);
+SELECT log, sender, key, seq FROM entries
+WHERE key IS NOT NULL AND place <= (SELECT placed FROM progress);
