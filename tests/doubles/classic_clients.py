@@ -163,7 +163,7 @@ class RefusingStore(HeldStore):
 
 
 class ClassicServer:
-    """A server in memory in memory behind a port of the classic protocol; the test controls its store and
+    """A server in memory behind a port of the classic protocol; the test controls its store and
     clock."""
 
     def __init__(self, **limits: Any) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import subprocess
 import sys
-import threading
-from pathlib import Path
+import termios
+from subprocess import PIPE, CompletedProcess
 
 import pexpect
+import pexpect.fdpexpect
 from twisted.trial.unittest import SynchronousTestCase
 
-import chatd
+from tests.doubles.daemon_process import Daemon
 from tests.doubles.folders import folder
+from tests.doubles.program import Program, environment, run
 from tests.doubles.terminal_emulator import TerminalEmulator
 
-TWISTD = "import sys; from twisted.scripts.twistd import run; sys.exit(run())"
 PATIENCE = 30
 """seconds after which a test gives up"""
 
@@ -29,83 +29,52 @@ class Process(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.folder = folder(self)
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(Path(chatd.__file__).parents[1]),
-            "TERM": "xterm",
-        }
-        for name in ("CHATD_PASSWORD", "NO_COLOR"):
-            self.environment.pop(name, None)
-        self.start_daemon("127.0.0.1")
+        self.environment = environment({"TERM": "xterm"})
+        self.environment.pop("NO_COLOR", None)
+        self.start_daemon()
 
-    def start_daemon(self, host: str, port: str = "0", store: str = "memory") -> None:
+    def start_daemon(self, *more: str, port: str = "0", store: str = "memory") -> None:
         """A daemon, on a free port unless one is given, that ends with the test."""
-        arguments = ["-n", "--pidfile=", "chatd", "--host", host, "--port", port, "--store", store]
-        self.daemon = subprocess.Popen(
-            [sys.executable, "-c", TWISTD, *arguments],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.addCleanup(self.stop_daemon, self.daemon)
-        assert self.daemon.stdout is not None
-        told = ""
-        for line in self.daemon.stdout:
-            told += line
-            listening = re.search(r"listening on (\S+):(\d+)", line)
-            if listening:
-                self.url = f"chat://localhost:{listening[2]}"
-                self.port = listening[2]
-                break
-        else:
-            self.fail(f"the daemon did not start:\n{told}")
-        threading.Thread(target=self.daemon.stdout.read, daemon=True).start()
-
-    def stop_daemon(self, daemon: subprocess.Popen[str]) -> None:
-        """End it and wait for its end."""
-        if daemon.poll() is None:
-            daemon.terminate()
-        daemon.wait(PATIENCE)
-        if daemon.stdout is not None:
-            daemon.stdout.close()
+        options = ["--port", port, "--store", store, *more]
+        command = ["twistd", "-n", "--pidfile=", "chatd", *options]
+        self.daemon = Daemon(self, "", cwd=self.folder, command=command)
+        self.url = f"chat://127.0.0.1:{self.daemon.port}"
 
     def command(self, *arguments: str) -> list[str]:
         """The client's command line."""
-        return [sys.executable, "-m", "chatd.client", f"--protocol={self.protocol}", *arguments]
+        return ["chatd.client", f"--protocol={self.protocol}", *arguments]
 
     def script(
         self, script: str, *arguments: str, password: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> CompletedProcess[str]:
         """Run the client in a pipe to its end."""
-        return subprocess.run(
+        return run(
             self.command(*arguments),
-            input=script,
             cwd=self.folder,
             env=self.environment | ({"CHATD_PASSWORD": password} if password else {}),
+            timeout=PATIENCE,
+            input=script,
+        )
+
+    def executed(self, script: str, *arguments: str) -> CompletedProcess[str]:
+        """Run the client to its end as a user does, by a new interpreter."""
+        return subprocess.run(
+            [sys.executable, "-m", *self.command(*arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            timeout=PATIENCE,
+            input=script,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
             check=False,
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> Program:
         """The client, with pipes that the test holds."""
-        client = subprocess.Popen(
-            self.command(*arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
+        client = Program(
+            self.command(*arguments), cwd=self.folder, env=self.environment, stdin=PIPE
         )
-        for stream in (client.stdin, client.stdout, client.stderr):
-            assert stream is not None
-            self.addCleanup(stream.close)
-        self.addCleanup(client.wait, PATIENCE)
-        self.addCleanup(client.kill)
+        self.enterContext(client)
         return client
 
 
@@ -115,16 +84,19 @@ class Person:
     def __init__(self, case: Process, *arguments: str) -> None:
         self.case = case
         self.log = io.StringIO()
-        program, *rest = case.command(*arguments)
-        self.child = pexpect.spawn(
-            program,
-            rest,
+        self.master, slave = os.openpty()
+        self.resize(50, 110)
+        self.program = Program(
+            case.command(*arguments),
             cwd=case.folder,
             env=case.environment,
-            dimensions=(50, 110),
-            encoding="utf-8",
-            timeout=PATIENCE,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
         )
+        os.close(slave)
+        case.enterContext(self.program)
+        self.child = pexpect.fdpexpect.fdspawn(self.master, encoding="utf-8", timeout=PATIENCE)
         self.child.delaybeforesend = None
         self.child.logfile_read = self.log
         case.addCleanup(self.child.close)
@@ -147,8 +119,11 @@ class Person:
     def leaves(self, status: int = 0) -> None:
         """The client has ended."""
         self.sees_nothing_more()
-        self.child.wait()
-        self.case.assertEqual(self.child.exitstatus, status, self.log.getvalue())
+        self.case.assertEqual(self.program.wait(PATIENCE), status, self.log.getvalue())
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Change the size of the window."""
+        termios.tcsetwinsize(self.master, (lines, columns))
 
     def sees_nothing_more(self) -> None:
         """Read to the end."""

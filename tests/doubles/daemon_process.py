@@ -10,16 +10,15 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
 from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
-import chatd
 from chatd.codecs.classic import (
     CREATE,
     DELIVER,
@@ -34,8 +33,8 @@ from chatd.codecs.classic import (
     encode,
 )
 from tests.doubles.folders import folder
+from tests.doubles.program import Program, environment
 
-CHECKOUT = Path(chatd.__file__).parents[1]
 PATIENCE = 10.0
 """seconds that one wait for a socket may take"""
 START_PATIENCE = 30.0
@@ -43,18 +42,6 @@ START_PATIENCE = 30.0
 ALL_PATIENCE = 30.0
 """seconds that reading all there is may take, however steadily it comes"""
 NOBODY = "no-such-name"
-_PROGRAM = Path(sys.executable).parent / "twistd"
-TWISTD: Sequence[str] = (
-    [str(_PROGRAM)]
-    if _PROGRAM.exists()
-    else [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
-)
-
-
-def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a process of ours finds: this checkout, and no option of chatd but `extra`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHATD_")}
-    return {**kept, "PYTHONPATH": str(CHECKOUT), **(extra or {})}
 
 
 class Daemon:
@@ -70,28 +57,19 @@ class Daemon:
         command: Sequence[str] | None = None,
         extra: Mapping[str, str] | None = None,
         more: Sequence[str] = (),
+        executed: bool = False,
     ) -> None:
-        options = [
-            "-n",
-            "--pidfile=",
-            "chatd",
-            "--port",
-            "0",
-            "--store",
-            store,
-            "--rate",
-            rate,
-            *more,
-        ]
-        self.process = subprocess.Popen(
-            command or [*TWISTD, *options],
-            cwd=cwd or folder(case),
-            env=environment(extra),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        """`command` replaces all options; it is forked (see `Program`) unless `executed`."""
+        options = ["--port", "0", "--store", store, "--rate", rate, *more]
+        command = command or ["twistd", "-n", "--pidfile=", "chatd", *options]
+        cwd, env = cwd or folder(case), environment(extra)
+        self.process: Program | subprocess.Popen[str]
+        if executed:
+            self.process = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, text=True
+            )
+        else:
+            self.process = Program(command, cwd=cwd, env=env, stderr=STDOUT)
         self.pid = self.process.pid
         self.told = ""
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()

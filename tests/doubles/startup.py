@@ -9,8 +9,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.daemon_process import START_PATIENCE, TWISTD, Daemon, environment
+from tests.doubles.daemon_process import START_PATIENCE, Daemon
 from tests.doubles.folders import folder
+from tests.doubles.program import environment, run
 
 
 class Start(SynchronousTestCase):
@@ -29,14 +30,11 @@ class Start(SynchronousTestCase):
         self, own: Sequence[str], *options: str, extra: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """The same, with options of twistd's own."""
-        return subprocess.run(
-            [*TWISTD, *own, "-n", "chatd", *options],
+        return run(
+            ["twistd", *own, "-n", "chatd", *options],
             cwd=self.folder,
             env=environment(extra),
-            capture_output=True,
-            text=True,
             timeout=START_PATIENCE,
-            check=False,
         )
 
     def contents(self) -> dict[str, bytes | None]:
@@ -60,12 +58,12 @@ class Start(SynchronousTestCase):
 
     def daemon(self, *options: str, extra: Mapping[str, str] | None = None) -> Daemon:
         """A daemon in the folder, with these options only."""
-        command = [*TWISTD, "-n", "--pidfile=", "chatd", *options]
+        command = ["twistd", "-n", "--pidfile=", "chatd", *options]
         return Daemon(self, "", cwd=str(self.folder), command=command, extra=extra)
 
     def daemon_with(self, *words: str) -> Daemon:
         """A daemon in the folder, by all words that are behind twistd."""
-        return Daemon(self, "", cwd=str(self.folder), command=[*TWISTD, *words])
+        return Daemon(self, "", cwd=str(self.folder), command=["twistd", *words])
 
     def free_port(self) -> int:
         """A port that nobody has at the moment."""

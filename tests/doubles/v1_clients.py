@@ -104,7 +104,7 @@ class V1Client:
 
 
 class MainPortServer(ClassicServer):
-    """A server in memory in memory behind the main port: version 1, classic, CHAT/1.0 and ops."""
+    """A server in memory behind the main port: version 1, classic, CHAT/1.0 and ops."""
 
     def __init__(self, **limits: Any) -> None:
         super().__init__(**limits)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import re
-import signal
-import subprocess
-import sys
 import threading
+from subprocess import STDOUT
 from typing import Any
 
 from twisted.internet import reactor
@@ -16,20 +13,20 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.client import Client, Pushed, connect
-from tests.doubles.daemon_process import CHECKOUT, PATIENCE, TWISTD, Daemon, environment
+from tests.doubles.daemon_process import PATIENCE, Daemon
 from tests.doubles.folders import folder
+from tests.doubles.program import CHECKOUT, Program, environment
 
 
 class Bot:
     """An example that has said its first line."""
 
     def __init__(self, case: TestCase, name: str, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, str(CHECKOUT / "examples" / name), *arguments],
+        self.process = Program(
+            [str(CHECKOUT / "examples" / name), *arguments],
+            cwd=CHECKOUT,
             env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            stderr=STDOUT,
         )
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._reading = threading.Thread(target=self._read, daemon=True)
@@ -45,8 +42,7 @@ class Bot:
 
     def kill(self) -> None:
         """As by `kill -9`."""
-        if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.wait(PATIENCE)
         self._reading.join(PATIENCE)
         assert self.process.stdout is not None
@@ -116,7 +112,7 @@ class Bots(TestCase):
         for number in range(10):
             await ann.send("#lobby", f"away {number}")
         options = ["--port", str(there.port), "--store", store]
-        Daemon(self, store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options])
+        Daemon(self, store, command=["twistd", "-n", "--pidfile=", "chatd", *options])
         expected = [("bridge", f"<ann> away {number}") for number in range(10)]
         self.assertEqual(await self.texts(bob, 10), expected)
         bridge.kill()

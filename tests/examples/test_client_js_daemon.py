@@ -7,7 +7,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, encode
-from tests.doubles.daemon_process import TWISTD, Daemon, SocketClient, sent
+from tests.doubles.daemon_process import Daemon, SocketClient, sent
 from tests.doubles.folders import folder
 from tests.examples.node import PATIENCE, Program
 
@@ -28,7 +28,7 @@ class WithDaemon(SynchronousTestCase):
         """After it was killed."""
         options = ["--port", str(self.daemon.port), "--store", self.store, "--rate", "none"]
         self.daemon = Daemon(
-            self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options]
+            self, self.store, command=["twistd", "-n", "--pidfile=", "chatd", *options]
         )
 
     def come(self, name: str, *password: str) -> Program:

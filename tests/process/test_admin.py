@@ -21,10 +21,9 @@ from chatd.admin.__main__ import NO_DAEMON, REFUSED, WRONG_USAGE
 from chatd.codecs import v1_messages
 from chatd.codecs.classic import CREATE, LOGIN
 from chatd.codecs.v1 import client_decoder, encode
-from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon, SocketClient, environment
+from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon, SocketClient
+from tests.doubles.program import Program, environment, run
 from tests.doubles.startup import Start
-
-_PROGRAM = [sys.executable, "-m", "chatd.admin"]
 
 
 class _Administered(Start):
@@ -38,15 +37,12 @@ class _Administered(Start):
         self, *words: str, typed: str = "", **extra: str
     ) -> subprocess.CompletedProcess[str]:
         """`python -m chatd.admin WORDS`, to its end."""
-        return subprocess.run(
-            [*_PROGRAM, *words],
+        return run(
+            ["chatd.admin", *words],
             cwd=self.folder,
             env=environment(extra),
             input=typed,
-            capture_output=True,
-            text=True,
             timeout=START_PATIENCE,
-            check=False,
         )
 
     def done(self, *words: str, typed: str = "") -> str:
@@ -219,18 +215,13 @@ class Commands(_Administered):
         self.assertEqual(len(self.ann.take(50)), 50)
         self.ann.close()
         said += [self.bob.say("bob", "Ann", "waiting") for _ in range(20)]
-        ended = subprocess.Popen(
-            [*_PROGRAM, "backup", "copy.db"],
-            cwd=self.folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-        )
-        with ended:
-            while ended.poll() is None:
+        backup = Program(["chatd.admin", "backup", "copy.db"], cwd=self.folder, env=environment())
+        with backup:
+            while backup.poll() is None:
                 self.bob.say("bob", "Ann", "meanwhile")
-            self.assertEqual(ended.returncode, 0)
-            assert ended.stdout is not None
-            self.assertEqual(ended.stdout.read().decode(), f"Written: {self.folder / 'copy.db'}\n")
+            self.assertEqual(backup.returncode, 0)
+            assert backup.stdout is not None
+            self.assertEqual(backup.stdout.read(), f"Written: {self.folder / 'copy.db'}\n")
         copy = self.folder / "copy.db"
         self.assertEqual(stat.S_IMODE(copy.stat().st_mode), 0o600)
         self.assertIn("exists already", self.failed(REFUSED, "backup", "copy.db"))
@@ -358,11 +349,8 @@ class Sockets(_Administered):
             listening.listen()
             listening.settimeout(START_PATIENCE)
             for said, status in ((b"220 hello\n", REFUSED), (b"", NO_DAEMON)):
-                ended = subprocess.Popen(
-                    [*_PROGRAM, "--admin", path, "stats"],
-                    cwd=self.folder,
-                    env=environment(),
-                    stderr=subprocess.PIPE,
+                ended = Program(
+                    ["chatd.admin", "--admin", path, "stats"], cwd=self.folder, env=environment()
                 )
                 with ended:
                     connection, _ = listening.accept()

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from chatd.client import Client, Pushed, connect
-from tests.doubles.daemon_process import TWISTD, Daemon
+from tests.doubles.daemon_process import Daemon
 from tests.doubles.folders import folder
 
 ROUNDS = 6
@@ -89,7 +89,7 @@ class Killed(TestCase):
         self.daemon.kill()
         options = ["--port", str(port), "--store", self.store, "--rate", "none"]
         self.daemon = Daemon(
-            self, self.store, command=[*TWISTD, "-n", "--pidfile=", "chatd", *options]
+            self, self.store, command=["twistd", "-n", "--pidfile=", "chatd", *options]
         )
 
     async def write(self, client: Client, first: int) -> None:

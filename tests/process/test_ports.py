@@ -180,7 +180,7 @@ class Ports(SynchronousTestCase):
             heard += bare.recv(2048)
         taken = self.connect()
         taken.sendall(b"REGISTER user10 CHAT/1.0")
-        self.assertEqual(taken.recv(2048), b"401 SocketClient already registered")
+        self.assertEqual(taken.recv(2048), b"401 Client already registered")
         self.ends(taken)
         wrong = self.connect()
         wrong.sendall(b"REGISTER x CHAT/2.0")

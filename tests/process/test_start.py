@@ -9,18 +9,25 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import chatd
 from chatd.codecs.classic import CREATE, RESPONSE, encode
 from tests.doubles.daemon_process import (
-    CHECKOUT,
     START_PATIENCE,
-    TWISTD,
     Daemon,
     SocketClient,
-    environment,
 )
+from tests.doubles.program import CHECKOUT, environment
 from tests.doubles.startup import Start
+
+_PROGRAM = Path(sys.executable).parent / "twistd"
+TWISTD: Sequence[str] = (
+    [str(_PROGRAM)]
+    if _PROGRAM.exists()
+    else [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+)
 
 OPTIONS = (
     "--port",
@@ -136,13 +143,14 @@ class Ways(Start):
     def test_python_m(self) -> None:
         """`python -m chatd` needs no twistd."""
         command = [sys.executable, "-m", "chatd", "--port", "0", "--store", "memory"]
-        self.check(Daemon(self, "", cwd=str(self.folder), command=command))
+        self.check(Daemon(self, "", cwd=str(self.folder), command=command, executed=True))
 
     def test_tac(self) -> None:
         """`twistd -ny chatd.tac` takes its options from the environment."""
         command = [*TWISTD, "--pidfile=", "-ny", str(CHECKOUT / "chatd.tac")]
         extra = {"CHATD_PORT": "0", "CHATD_STORE": "sqlite:tac.db"}
-        self.check(Daemon(self, "", cwd=str(self.folder), command=command, extra=extra))
+        daemon = Daemon(self, "", cwd=str(self.folder), command=command, extra=extra, executed=True)
+        self.check(daemon)
         self.assertTrue((self.folder / "tac.db").exists())
 
     def test_in_the_background(self) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,9 @@ from chatd.admin import selfsigned
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import classic, v1
 from chatd.codecs import v1_messages as c
-from tests.doubles.daemon_process import PATIENCE, Daemon, environment
+from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon
 from tests.doubles.folders import folder
+from tests.doubles.program import environment, run
 from tests.doubles.startup import Start
 
 
@@ -79,16 +79,8 @@ class Secured(SynchronousTestCase):
 
     def client(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
         """The program, in a pipe."""
-        return subprocess.run(
-            [sys.executable, "-m", "chatd.client", *words],
-            input=text,
-            env=environment(),
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        command = ["chatd.client", *words]
+        return run(command, cwd=self.folder, env=environment(), input=text, timeout=START_PATIENCE)
 
 
 class Inside(Secured):
@@ -254,13 +246,11 @@ class Inside(Secured):
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("account: ann", done.stdout)
-        admin = [sys.executable, "-m", "chatd.admin", "--admin", f"{self.folder}/chatd.db.admin"]
-        said = subprocess.run(
-            [*admin, "certificate", "ann", "none"],
+        said = run(
+            ["chatd.admin", "certificate", "ann", "none"],
+            cwd=self.folder,
             env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
+            timeout=START_PATIENCE,
         )
         self.assertEqual(said.stdout, "ann cannot log in by certificate any more\n")
         self.assertEqual(self.request(old, c.LogIn(1, "ann")).code, "password-required")
@@ -416,35 +406,14 @@ class Starting(Start):
 
     def test_make_cert(self) -> None:
         """Writes both files, the key for its owner only, and no second time."""
-        command = [
-            sys.executable,
-            "-m",
-            "chatd.admin",
-            "make-cert",
-            "--host",
-            "chat.example.org",
-            "--host",
-            "192.0.2.1",
-        ]
-        said = subprocess.run(
-            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=True
-        )
+        said = self.make()
         self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", said.stdout)
         self.assertEqual((self.folder / "chatd.key").stat().st_mode & 0o777, 0o600)
-        again = subprocess.run(
-            command, cwd=self.folder, env=environment(), capture_output=True, text=True, check=False
-        )
+        again = self.make()
         self.assertEqual((again.returncode, again.stdout), (1, ""))
         self.assertIn("exists already", again.stderr)
 
     def make(self) -> subprocess.CompletedProcess[str]:
         """A certificate for other names as well."""
-        command = [sys.executable, "-m", "chatd.admin", "make-cert", "--host", "chat.example.org"]
-        return subprocess.run(
-            [*command, "--host", "192.0.2.1"],
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["chatd.admin", "make-cert", "--host", "chat.example.org", "--host", "192.0.2.1"]
+        return run(command, cwd=self.folder, env=environment(), timeout=START_PATIENCE)

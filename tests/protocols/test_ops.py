@@ -12,7 +12,7 @@ from tests.doubles.v1_clients import MainPortServer
 
 
 class Ops(SynchronousTestCase):
-    """A server in memory in memory, with a port of the protocol's own."""
+    """A server in memory, with a port of the protocol's own."""
 
     def setUp(self) -> None:
         self.server = MainPortServer()

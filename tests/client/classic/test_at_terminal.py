@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import termios
 
 import pexpect.fdpexpect
 
 from tests.doubles.client_process import PATIENCE, Person, Process
+from tests.doubles.program import Program
 
 MENU_BEFORE = "Commands: login, create_account, quit"
 MENU = "Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q)"
@@ -129,7 +129,7 @@ class ConversationTests(Process):
         told = self.script("/msg Alicia knock knock\n", "Bobert", self.url)
         self.assertEqual(told.returncode, 0)
         alicia.sees("New message from Bobert: ", "knock knock", "> /msg Alicia")
-        alicia.child.setwinsize(50, 60)
+        alicia.resize(50, 60)
         alicia.presses("the \r")
         alicia.sees("Sent to Alicia: ", "la " * 40 + "the end")
         alicia.presses("\x04")
@@ -219,14 +219,13 @@ class LeavingTests(Process):
                 continue  # as under nohup: the client, too, ignores it then
             master, slave = os.openpty()
             before = termios.tcgetattr(slave)
-            client = subprocess.Popen(
+            client = Program(
                 self.command(self.url),
+                cwd=self.folder,
+                env=self.environment,
                 stdin=slave,
                 stdout=slave,
                 stderr=slave,
-                cwd=self.folder,
-                env=self.environment,
-                start_new_session=True,
             )
             terminal = pexpect.fdpexpect.fdspawn(master, timeout=PATIENCE)
             terminal.expect_exact(b"> ")
@@ -238,7 +237,7 @@ class LeavingTests(Process):
             else:
                 os.write(master, b"half a line")
                 terminal.expect_exact(b"half a line")
-                self.daemon.terminate()
+                self.assertEqual(self.daemon.stop(), 0)
                 terminal.expect_exact(b"Disconnected from server ... exiting!")
             terminal.expect_exact(b"\x1b[?2004l")
             self.assertEqual(client.wait(PATIENCE), status, leave)

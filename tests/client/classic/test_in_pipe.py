@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import chatd
 from tests.doubles.client_process import PATIENCE, Process
+from tests.doubles.program import Program
 
 
 class PipeTests(Process):
@@ -18,7 +18,7 @@ class PipeTests(Process):
     def test_one_message(self) -> None:
         """The one-liner of the documentation."""
         self.assertEqual(self.script("", "bob", self.url).returncode, 0)
-        done = self.script("/msg bob hi\n", "alice", self.url)
+        done = self.executed("/msg bob hi\n", "alice", f"chat://localhost:{self.daemon.port}")
         self.assertEqual(
             (done.stdout, done.stderr), ("CREATING NEW ID: alice\nSent to bob: hi\n", "")
         )
@@ -67,15 +67,7 @@ class PipeTests(Process):
 
     def test_nobody_reads(self) -> None:
         """As before `head -1`: it ends, without a traceback."""
-        client = subprocess.Popen(
-            self.command("alice", self.url),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-        )
+        client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
         client.stdout.close()
@@ -83,47 +75,36 @@ class PipeTests(Process):
         client.stdin.flush()
         self.assertEqual(client.stderr.read(), "")
         self.assertEqual(client.wait(PATIENCE), 1)
-        client.stderr.close()
-        client.stdin.close()
 
     def test_files(self) -> None:
         """Input and output can be files, too."""
         script, output = Path(self.folder, "script"), Path(self.folder, "output")
         script.write_text("/list\n")
         with script.open() as stdin, output.open("w") as stdout:
-            status = subprocess.call(
+            client = Program(
                 self.command("alice", self.url),
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stdout,
                 cwd=self.folder,
                 env=self.environment,
+                stdin=stdin.fileno(),
+                stdout=stdout.fileno(),
+                stderr=stdout.fileno(),
             )
+            status = client.wait(PATIENCE)
         self.assertEqual(
             (status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n")
         )
 
     def test_server_stops(self) -> None:
         """The sentence, and a status that says so, though the input goes on."""
-        client = subprocess.Popen(
-            self.command("alice", self.url),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-        )
+        client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
         client.stdin.write("/list\n")
         client.stdin.flush()
         self.assertEqual(client.stdout.readline(), "Accounts:\n")
-        self.daemon.terminate()
+        self.assertEqual(self.daemon.stop(), 0)
         self.assertEqual(client.stderr.read(), "Disconnected from server ... exiting!\n")
         self.assertEqual(client.wait(PATIENCE), 1)
-        for stream in (client.stdin, client.stdout, client.stderr):
-            stream.close()
 
     def test_no_server(self) -> None:
         """Nobody listens, or what was given is no server."""
@@ -154,6 +135,6 @@ class PipeTests(Process):
                 probe.bind(("::1", 0))
         except OSError:
             self.skipTest("this machine has no IPv6")
-        self.start_daemon("::1")
-        done = self.script("/list\n", "alice", f"chat://[::1]:{self.port}")
+        self.start_daemon("--host", "::1")
+        done = self.script("/list\n", "alice", f"chat://[::1]:{self.daemon.port}")
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -21,7 +21,7 @@ class PipeTests(Process):
         self.assertEqual(
             self.script("", "bob", self.url).stdout, "CREATED ACCOUNT: bob\n* bob joined #lobby\n"
         )
-        done = self.script("/msg bob hi\n", "alice", self.url)
+        done = self.executed("/msg bob hi\n", "alice", f"chat://localhost:{self.daemon.port}")
         self.assertEqual(done.stdout, "CREATED ACCOUNT: alice\n* alice joined #lobby\n-> bob: hi\n")
         self.assertEqual((done.stderr, done.returncode), ("", 0))
         done = self.script("", "bob", self.url)
