@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from chatd.core.names import mailbox_log
-from chatd.realm.accounts import ACCOUNT, Account
+from chatd.realm.accounts import Account
 from chatd.stores import Append
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
@@ -37,7 +37,7 @@ def fill(path: str, accounts: int, entries: int) -> None:
     connection.execute("BEGIN")
     connection.executemany(
         "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)",
-        ((ACCOUNT, f"user{number:06d}", body) for number in range(accounts)),
+        ((Account.document_kind, f"user{number:06d}", body) for number in range(accounts)),
     )
     connection.execute("COMMIT")
     writer = Writer(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from typing import ClassVar
 
 import msgspec
 
@@ -42,6 +43,9 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     The idea is TCP's selective acknowledgement (RFC 2018): `ahead` holds ranges (first, last), both
     inclusive, in order, never touching each other or `upto`.
     """
+
+    document_kind: ClassVar[str] = "cursor"
+    """the kind of document that holds the cursor of a mailbox (`chatd.realm.documents`)"""
 
     upto: int = 0
     ahead: tuple[tuple[int, int], ...] = ()

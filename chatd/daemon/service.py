@@ -32,7 +32,7 @@ from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import Listener, why_not_listening
 from chatd.protocols.admin import AdminFactory
 from chatd.protocols.doors import PORT_PROTOCOLS, SPOKEN, MainPort
-from chatd.realm.accounts import ACCOUNT
+from chatd.realm.accounts import Account
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.realm.realm import Realm
@@ -211,7 +211,7 @@ class Daemon(MultiService):
     async def _open(self) -> None:
         try:
             await self._realm.start()
-            accounts = len(await self._store.list(ACCOUNT))
+            accounts = len(await self._store.list(Account.document_kind))
             for port in self._grpc():
                 port.bind()
         except (Refused, RuntimeError) as error:

@@ -1,16 +1,16 @@
-"""The accounts there are: making and finding them, their passwords, and who takes nothing from
-whom."""
+"""Accounts: registering and finding them, their passwords and certificates, and the cache that
+lets messages be sent without asking the store."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from chatd.core.errors import (
     Blocked,
-    Conflict,
     Exists,
     FingerprintInvalid,
     LimitReached,
@@ -20,20 +20,25 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, mailbox_log
-from chatd.realm.mailbox import SETTINGS, Settings
+from chatd.realm.documents import Documents, Stored
+from chatd.realm.mailbox import Settings
 from chatd.realm.tasks import Tasks, gather
-from chatd.stores import Document, Store
 
-ACCOUNT = "account"
-"""the kind of document that holds an account; its key is the name"""
 _CERTIFICATES = 8
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_AT_ONCE = 250
+"""names that are compared with a pattern before other work has its turn"""
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
-    """What is stored of an account beside its name: when it was made (milliseconds since 1970,
-    UTC), the hash of its password in PHC string format, or None for an open account, and the
-    SHA-256 fingerprints of certificates that log in to it, in hexadecimal digits."""
+    """What is stored of an account, under its name.
+
+    `created` is milliseconds since 1970 (UTC). `password` is the hash of its password in PHC
+    string format, None for an open account. `certificates` are the SHA-256 fingerprints, in
+    hexadecimal digits, of the certificates that log in to it.
+    """
+
+    document_kind: ClassVar[str] = "account"
 
     created: int
     password: str | None = None
@@ -41,118 +46,143 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
 
 
 def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
-    """The SHA-256 of certificates, with or without colons, as they are kept. Raises
-    `FingerprintInvalid`, `LimitReached`."""
+    """Return SHA-256 fingerprints as `Account` has them; `texts` may contain colons.
+
+    Raises `FingerprintInvalid`, `LimitReached`.
+    """
     if len(texts) > _CERTIFICATES:
         raise LimitReached(f"an account has at most {_CERTIFICATES} certificates")
-    found = tuple(text.replace(":", "").lower() for text in texts)
-    if not all(map(_FINGERPRINT.fullmatch, found)):
+    digests = tuple(text.replace(":", "").lower() for text in texts)
+    if not all(map(_FINGERPRINT.fullmatch, digests)):
         raise FingerprintInvalid()
-    return tuple(dict.fromkeys(found))
-
-
-_AT_ONCE = 250
-"""names that are compared with a pattern before others have their turn"""
+    return tuple(dict.fromkeys(digests))
 
 
 class Accounts:
-    """All accounts. Those met lately are known by heart, so that a message to them need not ask the
-    store."""
+    """All accounts. Those used lately are cached, so that a message to them can be sent without
+    asking the store."""
 
-    def __init__(self, store: Store, limits: Limits, background: Tasks) -> None:
-        self._store = store
+    def __init__(self, documents: Documents, limits: Limits, background: Tasks) -> None:
+        self._documents = documents
         self._background = background
         self._limits = limits
         self.known: dict[str, str] = {}
-        """the inboxes of accounts known to exist, by the name in lower case"""
+        """the mailbox logs of accounts known to exist, by the name in lower case"""
         self.blocked: dict[str, frozenset[str]] = {}
         """those of them that take nothing from some others"""
         self._leaving: set[str] = set()
 
+    # Finding
+
     async def account(self, name: str) -> tuple[str, Account] | None:
-        """The name as first written, and what is stored; None if there is no such account."""
-        document, settings = await gather(
-            self._store.get(ACCOUNT, name), self._store.get(SETTINGS, mailbox_log(name))
+        """Return the name as first written, and the account; None if there is no such account."""
+        account, settings = await gather(
+            self._documents.get(Account, name), self._documents.get(Settings, mailbox_log(name))
         )
-        if document is None or name.lower() in self._leaving:
+        if account is None or name.lower() in self._leaving:
             return None
         self._remember(name)
         if settings is not None:
-            self.block(
-                mailbox_log(name), msgspec.msgpack.decode(settings.body, type=Settings).blocked
-            )
-        return document.key, decoded(document)
+            self.block(mailbox_log(name), settings.record.blocked)
+        return account.key, account.record
 
     async def display_name(self, name: str) -> str:
-        """An account's name as first written. Raises `UnknownAccount`."""
-        found = await self.account(name)
-        if found is None:
+        """Return an account's name as first written. Raises `UnknownAccount`."""
+        account = await self.account(name)
+        if account is None:
             raise UnknownAccount()
-        return found[0]
+        return account[0]
+
+    async def names(self, pattern: str = "*") -> list[str]:
+        """Return the names of all accounts that match a glob, in order of creation.
+
+        Raises `PatternTooLong`.
+        """
+        self.check_pattern(pattern)
+        return await self._documents.list(Account, pattern)
+
+    async def names_like(self, matches: Callable[[str], bool]) -> list[str]:
+        """Return the names of all accounts that `matches` accepts, in order of creation.
+
+        Other work goes on between the names.
+        """
+        names = await self._documents.list(Account)
+        matching: list[str] = []
+        for start in range(0, len(names), _AT_ONCE):
+            if start:
+                await self._background.sleep(0)
+            matching += filter(matches, names[start : start + _AT_ONCE])
+        return matching
+
+    async def find_accounts(self, pattern: str, after: str, limit: int) -> tuple[list[str], bool]:
+        """Return at most `limit` names that match a glob and are greater than `after`, in
+        alphabetical order, and whether there are more. Raises `PatternTooLong`."""
+        self.check_pattern(pattern)
+        names = await self._documents.page(Account, pattern, after, limit + 1)
+        return names[:limit], len(names) > limit
+
+    def check_pattern(self, pattern: str) -> None:
+        """Raise `PatternTooLong` if a pattern has too many characters."""
+        limit = self._limits.pattern
+        if len(pattern) > limit:
+            raise PatternTooLong(
+                f"search pattern too long: {len(pattern)} characters, the limit is {limit}"
+            )
+
+    # Registering and changing
 
     async def register(self, name: str, account: Account) -> None:
-        """Make an account. Raises `IllegalName`, `NameTaken`."""
+        """Store a new account. Raises `IllegalName`, `NameTaken`."""
         check_name(name)
         try:
-            await self._store.create(ACCOUNT, name, msgspec.msgpack.encode(account))
+            await self._documents.create(name, account)
         except Exists:
             raise NameTaken() from None
         self._remember(name)
 
-    async def names(self, pattern: str = "*") -> list[str]:
-        """The names of all accounts that match a glob, in order of creation. Raises
-        `PatternTooLong`."""
-        self.check_pattern(pattern)
-        return await self._store.list(ACCOUNT, pattern)
+    async def set_password(self, name: str, account: Account, password: str | None) -> None:
+        """Set the password of an account: its hash, or None to make the account open.
 
-    async def names_like(self, matches: Callable[[str], bool]) -> list[str]:
-        """The names of all accounts for which this is true, in order of creation; others go on
-        meanwhile."""
-        names = await self._store.list(ACCOUNT)
-        found: list[str] = []
-        for start in range(0, len(names), _AT_ONCE):
-            if start:
-                await self._background.sleep(0)
-            found += filter(matches, names[start : start + _AT_ONCE])
-        return found
+        `account` is what the right to do so was proven for. Raises `UnknownAccount` if the account
+        has been deleted since then, or has another password.
+        """
 
-    async def find_accounts(self, pattern: str, after: str, limit: int) -> tuple[list[str], bool]:
-        """The names that match a glob, in alphabetical order from the first after `after` on, and
-        whether there are more. Raises `PatternTooLong`."""
-        self.check_pattern(pattern)
-        names = await self._store.page(ACCOUNT, pattern, after, limit + 1)
-        return names[:limit], len(names) > limit
+        def changed(current: Account | None) -> Account:
+            if (
+                current is None
+                or (current.created, current.password) != (account.created, account.password)
+                or self.leaving(name)
+            ):
+                raise UnknownAccount()
+            return msgspec.structs.replace(current, password=password)
 
-    def check_pattern(self, pattern: str) -> None:
-        """Accept a pattern by its length, or raise `PatternTooLong`."""
-        if len(pattern) > self._limits.pattern:
-            raise PatternTooLong(
-                f"search pattern too long: {len(pattern)} characters, the limit is {self._limits.pattern}"
-            )
-
-    async def set_password(self, name: str, account: Account, password: str | None) -> Account:
-        """Give an account, known as `account`, another password (its hash, or None: it becomes
-        open). Raises `UnknownAccount` if it has changed meanwhile."""
-        document = await self._store.get(ACCOUNT, name)
-        if document is None or decoded(document) != account or name.lower() in self._leaving:
-            raise UnknownAccount()
-        changed = msgspec.structs.replace(account, password=password)
-        try:
-            await self._store.update(
-                ACCOUNT, name, document.version, msgspec.msgpack.encode(changed)
-            )
-        except Conflict:
-            raise UnknownAccount() from None
-        return changed
+        await self._documents.change(Account, name, changed)
 
     async def set_certificates(self, name: str, certificates: tuple[str, ...]) -> None:
-        """Let these certificates, by their fingerprints, log in to an account, and no others.
-        Raises `UnknownAccount`, `Conflict` if somebody else has changed it meanwhile."""
-        document = await self._store.get(ACCOUNT, name)
-        if document is None or name.lower() in self._leaving:
-            raise UnknownAccount()
-        changed = msgspec.structs.replace(decoded(document), certificates=certificates)
-        await self._store.update(ACCOUNT, name, document.version, msgspec.msgpack.encode(changed))
+        """Replace the certificates, given by their fingerprints, that log in to an account.
+
+        Raises `UnknownAccount`.
+        """
+
+        def changed(current: Account | None) -> Account:
+            if current is None or self.leaving(name):
+                raise UnknownAccount()
+            return msgspec.structs.replace(current, certificates=certificates)
+
+        await self._documents.change(Account, name, changed)
+
+    def delete(self, account: Stored[Account]) -> Awaitable[object]:
+        """Delete an account, unless another has its name by now.
+
+        Its mailbox is not deleted; the caller does that in the same transaction.
+        """
+
+        def deleted(current: Account | None) -> Account | None:
+            return None if current and current.created == account.record.created else current
+
+        return self._documents.change_from(Account, account.key, account, deleted)
+
+    # The cache
 
     def _remember(self, name: str) -> None:
         if len(self.known) >= self._limits.accounts_cached:
@@ -161,46 +191,43 @@ class Accounts:
         self.known[name.lower()] = mailbox_log(name)
 
     def block(self, log: str, blocked: Sequence[str]) -> None:
-        """An inbox takes nothing from these any more."""
+        """Note which accounts a mailbox takes nothing from."""
         if blocked:
             self.blocked[log] = frozenset(blocked)
         else:
             self.blocked.pop(log, None)
 
     def takes_from(self, log: str, sender: str) -> bool:
-        """Whether an inbox takes anything from a sender; of an account that is known."""
+        """Whether a mailbox, of an account in the cache, takes anything from a sender."""
         return sender.lower() not in self.blocked.get(log, ())
 
     async def check_reachable(self, name: str, sender: str) -> str:
-        """The inbox of an account, if it takes anything from `sender`. Raises `UnknownAccount`,
-        `Blocked`."""
+        """Return the mailbox log of an account that does not block `sender`.
+
+        Raises `UnknownAccount`, `Blocked`.
+        """
         log = mailbox_log(await self.display_name(name))
         if not self.takes_from(log, sender):
             raise Blocked()
         return log
 
     def mailbox_log(self, name: str, sender: str) -> str | None:
-        """The inbox of an account, None if it is not known by heart. Raises `Blocked`."""
+        """Return the mailbox log of a cached account, None for another. Raises `Blocked`."""
         log = self.known.get(name.lower())
         if log is not None and self.blocked and not self.takes_from(log, sender):
             raise Blocked()
         return log
 
     def leaving(self, name: str) -> bool:
-        """Whether it is being deleted."""
+        """Whether an account is being deleted."""
         return name.lower() in self._leaving
 
     def leave(self, name: str) -> None:
-        """It is being deleted: from now on it is unknown."""
+        """Treat an account as unknown from now on, since it is being deleted."""
         self.known.pop(name.lower(), None)
         self._leaving.add(name.lower())
 
     def left(self, name: str) -> None:
-        """It has been deleted, or was not."""
+        """Undo `leave`: the account has been deleted, or could not be."""
         self._leaving.discard(name.lower())
         self.blocked.pop(mailbox_log(name), None)
-
-
-def decoded(document: Document) -> Account:
-    """The account in a document."""
-    return msgspec.msgpack.decode(document.body, type=Account)

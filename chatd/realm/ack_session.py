@@ -104,9 +104,9 @@ class AckSession(Session):
         self._catching_up = False
         self._add(mailbox, mailbox.known)
 
-    def follow(self, live_log: LiveLog, place: RoomPosition) -> None:
+    def follow(self, live_log: LiveLog, position: RoomPosition) -> None:
         """Read a room, too; before `begin`."""
-        self._add(live_log, place.cursor)
+        self._add(live_log, position.cursor)
 
     def _add(self, live_log: LiveLog, cursor: Cursor) -> None:
         subscription = self.subscriptions[live_log.log] = Subscription(
@@ -232,13 +232,13 @@ class AckSession(Session):
             mailbox.acked = acked
             mailbox.keep_soon()
             return mailbox.receipts_due(first, last) if mailbox.unconfirmed else {}
-        place = mailbox.read_state.places.get(log)
-        if place is None:
+        position = mailbox.read_state.positions.get(log)
+        if position is None:
             raise UnknownLog()
-        cursor = place.cursor.acknowledge(first or 1, last)
+        cursor = position.cursor.acknowledge(first or 1, last)
         if len(cursor.ahead) > self._limits.holes:
             raise TooManyGaps()
-        mailbox.read_state.places[log] = RoomPosition(place.since, cursor, place.read)
+        mailbox.read_state.positions[log] = RoomPosition(position.since, cursor, position.read)
         mailbox.keep_soon()
         return {}
 

@@ -14,6 +14,7 @@ from chatd.stores import Append, Store
 if TYPE_CHECKING:
     from chatd.realm.accounts import Accounts
     from chatd.realm.ack_session import AckSession
+    from chatd.realm.documents import Documents
     from chatd.realm.history import History
     from chatd.realm.mailbox import Mailbox
     from chatd.realm.room import Room
@@ -24,6 +25,7 @@ class Context(Protocol):
     """The realm, as its features see it."""
 
     store: Store
+    documents: Documents
     limits: Limits
     accounts: Accounts
     rooms: Rooms

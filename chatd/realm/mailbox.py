@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import msgspec
 
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from chatd.realm.auto_ack_session import AutoAckSession
     from chatd.realm.session import Session
 
-CURSOR = "cursor"
-CLAIM = "claim"
-READING = "reading"
-SETTINGS = "settings"
 SOON_SECONDS = 1.0
 """how long an acknowledgement may wait before the store hears of it, unless somebody asks for it"""
 RETRY_SECONDS = 1.0
@@ -48,6 +44,8 @@ _UNCONFIRMED = 4_096
 
 class Claim(msgspec.Struct, frozen=True, array_like=True):
     """See above; `boot` tells one run of the machine from another."""
+
+    document_kind: ClassVar[str] = "claim"
 
     after: int
     boot: str
@@ -65,16 +63,20 @@ class RoomPosition(msgspec.Struct, frozen=True, array_like=True):
 
 class ReadState(msgspec.Struct, array_like=True):
     """What else is kept of an account's reading: up to where a person has read the inbox, its
-    places in rooms by the log's name, and when it was last seen (milliseconds since 1970, UTC)."""
+    positions in rooms by the log's name, and when it was last seen (milliseconds since 1970, UTC)."""
+
+    document_kind: ClassVar[str] = "reading"
 
     read: int = 0
-    places: dict[str, RoomPosition] = {}
+    positions: dict[str, RoomPosition] = {}
     seen: int = 0
 
 
 class Settings(msgspec.Struct, frozen=True, array_like=True):
     """What an account wants: names, in lower case, from which it takes nothing, and to look as if
     it were never there."""
+
+    document_kind: ClassVar[str] = "settings"
 
     blocked: tuple[str, ...] = ()
     hidden: bool = False
@@ -150,7 +152,12 @@ class Mailbox(LiveLog):
             return await gather(*others)
         store = self.store
         # All of them are in the queue before the first is awaited, so they are of one moment.
-        kinds = (CURSOR, CLAIM, READING, SETTINGS)
+        kinds = (
+            Cursor.document_kind,
+            Claim.document_kind,
+            ReadState.document_kind,
+            Settings.document_kind,
+        )
         head, *found = await gather(
             store.head(self.log), *(store.get(kind, self.log) for kind in kinds), *others
         )
@@ -162,15 +169,19 @@ class Mailbox(LiveLog):
                 for kind, document in zip(kinds, found, strict=False)
                 if document is not None
             }
-            self.claimed = CLAIM in self._kept
-            if CURSOR in self._kept:
+            self.claimed = Claim.document_kind in self._kept
+            if Cursor.document_kind in self._kept:
                 self.cursor = self.acked = msgspec.msgpack.decode(
-                    self._kept[CURSOR].body, type=Cursor
+                    self._kept[Cursor.document_kind].body, type=Cursor
                 )
-            if READING in self._kept:
-                self.read_state = msgspec.msgpack.decode(self._kept[READING].body, type=ReadState)
-            if SETTINGS in self._kept:
-                self.settings = msgspec.msgpack.decode(self._kept[SETTINGS].body, type=Settings)
+            if ReadState.document_kind in self._kept:
+                self.read_state = msgspec.msgpack.decode(
+                    self._kept[ReadState.document_kind].body, type=ReadState
+                )
+            if Settings.document_kind in self._kept:
+                self.settings = msgspec.msgpack.decode(
+                    self._kept[Settings.document_kind].body, type=Settings
+                )
             self.head = max(self.head, head)
         return found[len(kinds) :]
 
@@ -222,8 +233,8 @@ class Mailbox(LiveLog):
     def settle(self, boot: str) -> None:
         """After a daemon that ended without a word: decide what its sessions had read (see
         above)."""
-        if CLAIM in self._kept:
-            claim = msgspec.msgpack.decode(self._kept[CLAIM].body, type=Claim)
+        if Claim.document_kind in self._kept:
+            claim = msgspec.msgpack.decode(self._kept[Claim.document_kind].body, type=Claim)
             read = claim.boot == boot
             self.keep(
                 self.cursor.acknowledge(claim.after + 1, self.head) if read else self.cursor, None
@@ -313,10 +324,10 @@ class Mailbox(LiveLog):
         version)."""
         cursor = self.cursor.union(self.acked)
         wanted = {
-            CURSOR: _encoded(cursor, Cursor()),
-            CLAIM: _encoded(self._claim, None),
-            READING: _encoded(self.read_state, ReadState()),
-            SETTINGS: _encoded(self.settings, Settings()),
+            Cursor.document_kind: _encoded(cursor, Cursor()),
+            Claim.document_kind: _encoded(self._claim, None),
+            ReadState.document_kind: _encoded(self.read_state, ReadState()),
+            Settings.document_kind: _encoded(self.settings, Settings()),
         }
         changes: list[tuple[str, bytes | None, Awaitable[int | None]]] = []
         for kind, body in wanted.items():
@@ -335,13 +346,18 @@ class Mailbox(LiveLog):
             self._kept[kind] = Document(self.log, version, body)
             return
         del self._kept[kind]
-        if kind == CLAIM and self._claim is None:
+        if kind == Claim.document_kind and self._claim is None:
             self.claimed = False
 
     async def _reload(self) -> None:
         """Versions may be off after a failure; read them again, or leave it to the next round."""
         try:
-            for kind in (CURSOR, CLAIM, READING, SETTINGS):
+            for kind in (
+                Cursor.document_kind,
+                Claim.document_kind,
+                ReadState.document_kind,
+                Settings.document_kind,
+            ):
                 document = await self.store.get(kind, self.log)
                 if document is None:
                     self._kept.pop(kind, None)

@@ -18,15 +18,16 @@ import msgspec
 from chatd.core.errors import BackupFailed, BadRequest
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import registration
-from chatd.realm.accounts import ACCOUNT, decoded, fingerprints
+from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.auto_ack_session import AutoAckSession
-from chatd.realm.mailbox import READING, ReadState
+from chatd.realm.documents import Stored
+from chatd.realm.mailbox import ReadState
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
-from chatd.realm.room import ROOM
+from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import gather
-from chatd.stores import Document, OnlineBackup
+from chatd.stores import OnlineBackup
 
 Item = TypeVar("Item")
 Position = TypeVar("Position", str, int)
@@ -122,6 +123,7 @@ class Operations:
         """`hash_password` returns the hash of a password in PHC string format."""
         self._realm = realm
         self._store = realm.store
+        self._documents = realm.documents
         self._hash_password = hash_password
         self._started = realm.now()
 
@@ -130,13 +132,13 @@ class Operations:
     async def accounts(self, pattern: str, after: str, limit: int) -> Page[AccountInfo, str]:
         """Accounts whose names match a glob, in alphabetical order. Raises `PatternTooLong`."""
         self._realm.accounts.check_pattern(pattern)
-        names = await self._store.page(ACCOUNT, pattern, after, limit)
+        names = await self._documents.page(Account, pattern, after, limit)
         # All reads are in the queue before the first is awaited: one turn of the store.
-        documents = await gather(
-            *(self._store.get(ACCOUNT, name) for name in names),
-            *(self._store.get(READING, mailbox_log(name)) for name in names),
+        stored = await gather(
+            *(self._documents.get(Account, name) for name in names),
+            *(self._documents.get(ReadState, mailbox_log(name)) for name in names),
         )
-        accounts, read_states = documents[: len(names)], documents[len(names) :]
+        accounts, read_states = stored[: len(names)], stored[len(names) :]
         items = [
             self._account_info(name, account, read_state)
             for name, account, read_state in zip(names, accounts, read_states, strict=True)
@@ -146,14 +148,14 @@ class Operations:
         return Page(items, len(names) == limit, names[-1] if names else after)
 
     def _account_info(
-        self, name: str, document: Document, stored_read_state: Document | None
+        self, name: str, stored: Stored[Account], stored_read_state: Stored[ReadState] | None
     ) -> AccountInfo:
-        account = decoded(document)
+        account = stored.record
         mailbox = self._realm.mailbox(name)
         if mailbox is not None and mailbox.loaded:
             read_state = mailbox.read_state
         elif stored_read_state is not None:
-            read_state = msgspec.msgpack.decode(stored_read_state.body, type=ReadState)
+            read_state = stored_read_state.record
         else:
             read_state = ReadState()
         sessions = 0 if mailbox is None else len(mailbox.sessions)
@@ -211,7 +213,7 @@ class Operations:
 
         Certificates are given by their SHA-256 fingerprints in hexadecimal digits. Returns the
         account's name as first written. Raises `UnknownAccount`, `FingerprintInvalid`,
-        `LimitReached`, `Conflict`.
+        `LimitReached`, `Busy`.
         """
         name = await self._realm.accounts.display_name(name)
         await self._realm.accounts.set_certificates(name, fingerprints(certificates))
@@ -229,7 +231,7 @@ class Operations:
     async def rooms(self, pattern: str, after: str, limit: int) -> Page[RoomInfo, str]:
         """Rooms, private ones as well, whose names match a glob, in alphabetical order. Raises
         `PatternTooLong`."""
-        rooms, more, last = await self._realm.find_rooms(None, pattern, after, limit)
+        rooms, more, last = await self._realm.rooms.find(None, pattern, after, limit)
         items = [
             RoomInfo(
                 room=room.name,
@@ -264,26 +266,28 @@ class Operations:
         """Create a token for `uses` accounts, valid for so many seconds (None: for ever)."""
         now = self._realm.now()
         expires = None if seconds is None else now + seconds * 1000
-        token = await registration.make(self._store, now, uses, expires, note)
+        token = await registration.make(self._documents, now, uses, expires, note)
         return NewInviteToken(token, registration.hashed(token), expires)
 
     async def invite_tokens(self) -> list[InviteTokenInfo]:
         """All invite tokens in order of creation, including used and expired ones."""
         return [
             InviteTokenInfo(key, token.created, token.expires, token.uses, token.note)
-            for key, token in await registration.listing(self._store)
+            for key, token in await registration.listing(self._documents)
         ]
 
     async def revoke_invite_token(self, token_or_key: str) -> str:
         """Delete an invite token, given as the token or the beginning of its key. Returns the key.
         Raises `InviteInvalid` unless exactly one matches."""
-        return await registration.revoke(self._store, token_or_key)
+        return await registration.revoke(self._documents, token_or_key)
 
     # The daemon
 
     async def statistics(self) -> Statistics:
         """Counts of accounts, rooms, sessions and work in progress."""
-        accounts, rooms = await gather(self._store.list(ACCOUNT), self._store.list(ROOM))
+        accounts, rooms = await gather(
+            self._documents.list(Account), self._documents.list(RoomRecord)
+        )
         sessions = self._realm.sessions()
         return Statistics(
             started=self._started,

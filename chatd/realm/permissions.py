@@ -20,10 +20,9 @@ from chatd.core.errors import (
     UnknownMember,
     UnknownRoom,
 )
-from chatd.core.names import LOBBY
 from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
-from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, Room
+from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
 from chatd.realm.session import Session
 
 OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
@@ -91,23 +90,23 @@ def is_author(session: AckSession, entry: Entry) -> bool:
     return entry.sender == session.name and entry.time >= session.created
 
 
-def may_see(room: Room, name: str) -> bool:
+def may_see(room: RoomFacts, name: str) -> bool:
     """A private room is there for those in it, and those invited."""
     return not room.record.private or room.record.role(name) != ""
 
 
-def check_seen(room: Room, name: str) -> None:
+def check_seen(room: RoomFacts, name: str) -> None:
     """Raises `UnknownRoom`, as if there were none."""
     if not may_see(room, name):
         raise UnknownRoom()
 
 
-def check_join(room: Room, name: str) -> None:
+def check_join(room: RoomFacts, name: str) -> None:
     """Everyone may join a public room, who is invited a private one. Raises `UnknownRoom`."""
     check_seen(room, name)
 
 
-def check_role(room: Room, name: str, role: str) -> None:
+def check_role(room: RoomFacts, name: str, role: str) -> None:
     """That takes at least this role. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
     check_seen(room, name)
     own = room.record.role(name)
@@ -117,17 +116,17 @@ def check_role(room: Room, name: str, role: str) -> None:
         raise NotAllowed(f"that takes the {role} of {room.name}; you are a {own}")
 
 
-def check_topic(room: Room, name: str) -> None:
+def check_topic(room: RoomFacts, name: str) -> None:
     """A topic is for moderators and the owner; nobody owns the lobby. Raises as `check_role`."""
     check_role(room, name, MODERATOR)
 
 
-def check_invite(room: Room, name: str) -> None:
+def check_invite(room: RoomFacts, name: str) -> None:
     """In a public room every member may invite. Raises as `check_role`."""
     check_role(room, name, MODERATOR if room.record.private else MEMBER)
 
 
-def check_kick(room: Room, name: str, other: str) -> None:
+def check_kick(room: RoomFacts, name: str, other: str) -> None:
     """Those of lower rank can be put out. Raises as `check_role`, and `UnknownMember`."""
     check_role(room, name, MODERATOR)
     role = room.record.role(other)
@@ -137,14 +136,14 @@ def check_kick(room: Room, name: str, other: str) -> None:
         raise NotAllowed(f"{other} is a {role} of {room.name}, as much as you")
 
 
-def check_owner(room: Room, name: str, member: str = "") -> None:
+def check_owner(room: RoomFacts, name: str, member: str = "") -> None:
     """Roles, access and deletion are the owner's. Raises as `check_role`, and `UnknownMember`."""
     check_role(room, name, OWNER)
     if member and room.record.role(member) in ("", INVITED):
         raise UnknownMember(f"{room.name} has no member {member}")
 
 
-def check_retract(session: AckSession, entry: Entry, room: Room | None) -> None:
+def check_retract(session: AckSession, entry: Entry, room: RoomFacts | None) -> None:
     """One's own messages can be deleted, and by moderators all in their room. Raises
     `NotTheAuthor`."""
     if (
@@ -153,8 +152,3 @@ def check_retract(session: AckSession, entry: Entry, room: Room | None) -> None:
         or RANKS[room.record.role(session.name)] < RANKS[MODERATOR]
     ):
         check_author(session, entry)
-
-
-def is_eternal(room: Room) -> bool:
-    """Whether it stays when its last member leaves."""
-    return room.log == LOBBY

@@ -9,13 +9,12 @@ import msgspec
 
 from chatd.core.errors import LimitReached, NotAMember
 from chatd.core.names import is_room, mailbox_log, room_log
-from chatd.realm.accounts import ACCOUNT
+from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.mailbox import READING, SETTINGS, ReadState, Settings
+from chatd.realm.mailbox import ReadState, Settings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import Document
 
 ON, AWAY, OFF, UNKNOWN = "on", "away", "off", "unknown"
 
@@ -38,7 +37,6 @@ class Presence:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._store = context.store
         # Away messages, and the sessions that watch an account, by its name in lower case.
         self._away: dict[str, str] = {}
         self._watchers: dict[str, dict[AckSession, None]] = {}
@@ -106,38 +104,35 @@ class Presence:
         """
         if watch:
             self._watch(session, names)
-        documents: list[Document | None] = await gather(
+        documents = self._context.documents
+        stored = await gather(
             *(
                 answer
                 for name in names
                 for answer in (
-                    self._store.get(ACCOUNT, name),
-                    self._store.get(READING, mailbox_log(name)),
-                    self._store.get(SETTINGS, mailbox_log(name)),
+                    documents.get(Account, name),
+                    documents.get(ReadState, mailbox_log(name)),
+                    documents.get(Settings, mailbox_log(name)),
                 )
             )
         )
         states = []
         for name, account, read_state, settings in zip(
-            names, documents[::3], documents[1::3], documents[2::3], strict=True
+            names, stored[::3], stored[1::3], stored[2::3], strict=True
         ):
             if account is None:
                 states.append(PresenceState(name, UNKNOWN))
                 continue
             mailbox = self._context.mailbox(name)
-            states.append(
-                self._state(account.key, mailbox.read_state, mailbox.settings)
-                if mailbox is not None and mailbox.subscriptions
-                else self._state(
+            if mailbox is not None and mailbox.subscriptions:
+                state = self._state(account.key, mailbox.read_state, mailbox.settings)
+            else:
+                state = self._state(
                     account.key,
-                    msgspec.msgpack.decode(read_state.body, type=ReadState)
-                    if read_state
-                    else ReadState(),
-                    msgspec.msgpack.decode(settings.body, type=Settings)
-                    if settings
-                    else Settings(),
+                    ReadState() if read_state is None else read_state.record,
+                    Settings() if settings is None else settings.record,
                 )
-            )
+            states.append(state)
         return states
 
     # Watching

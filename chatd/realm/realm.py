@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Protocol
 
-from chatd.core.entries import INVITE
 from chatd.core.errors import (
     AlreadyLoggedIn,
     NameTaken,
@@ -22,15 +21,16 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, mailbox_log
-from chatd.realm.accounts import ACCOUNT, Account, Accounts, decoded
+from chatd.realm.accounts import Account, Accounts
 from chatd.realm.ack_session import AckPeer, AckSession
 from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
 from chatd.realm.blocking import Blocking
 from chatd.realm.delivery import Delivery, NullOrigin
+from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
 from chatd.realm.mail_fetch import MailFetch
-from chatd.realm.mailbox import CLAIM, Mailbox
+from chatd.realm.mailbox import Claim, Mailbox
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -92,7 +92,8 @@ class Realm:
         self._short = limits.text // 4
         self._mailboxes: dict[str, Mailbox] = {}
         self._nobody = NullOrigin()
-        self.accounts = Accounts(store, limits, background)
+        self.documents = Documents(store)
+        self.accounts = Accounts(self.documents, limits, background)
         self.rooms = Rooms(self)
         self.history = History(self)
         self.edits = Edits(self)
@@ -104,20 +105,13 @@ class Realm:
 
     async def start(self) -> None:
         """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
-        for log in await self.store.list(CLAIM):
+        for log in await self.documents.list(Claim):
             mailbox = self._mailbox(log.removeprefix("@"))
             await mailbox.load()
             mailbox.settle(self._boot)
         await self.rooms.start()
 
     # Accounts
-
-    async def find_rooms(
-        self, name: str | None, pattern: str, after: str, limit: int
-    ) -> tuple[list[Room], bool, str]:
-        """See `Rooms.find`. Raises `PatternTooLong`."""
-        self.accounts.check_pattern(pattern)
-        return await self.rooms.find(name, pattern, after, limit)
 
     async def register(self, name: str, account: Account, invite: str | None = None) -> None:
         """Make an account; where that takes an `invite`, it is used up.
@@ -131,11 +125,11 @@ class Realm:
         check_name(name)
         if await self.accounts.account(name) is not None:
             raise NameTaken()
-        await redeem(self.store, invite, self.now())
+        await redeem(self.documents, invite, self.now())
         try:
             await self.accounts.register(name, account)
         except NameTaken:
-            await restore(self.store, invite)
+            await restore(self.documents, invite)
             raise
 
     def check_register(self, open_account: bool, invite: str | None = None) -> None:
@@ -182,22 +176,20 @@ class Realm:
             self._unreserve(mailbox)
 
     async def _delete(self, mailbox: Mailbox, name: str, asker: Session | None) -> None:
-        document = await self.store.get(ACCOUNT, name)
-        if document is None or self.accounts.leaving(name):
+        account = await self.documents.get(Account, name)
+        if account is None or self.accounts.leaving(name):
             return
         self.accounts.leave(name)
         try:
-            for log in list(mailbox.read_state.places):
+            for log in list(mailbox.read_state.positions):
                 try:
                     await self.rooms.leave(name, log)
                 except (NotAMember, UnknownRoom):
-                    mailbox.read_state.places.pop(log, None)
+                    mailbox.read_state.positions.pop(log, None)
             mailbox.gone = True
             try:
                 # Both are in the queue before either is awaited: one transaction.
-                await gather(
-                    self.store.delete(ACCOUNT, name, document.version), self.store.drop(mailbox.log)
-                )
+                await gather(self.accounts.delete(account), self.store.drop(mailbox.log))
             except BaseException:
                 # Sessions may have ended meanwhile; what they have read still has to be kept.
                 mailbox.gone = False
@@ -266,21 +258,21 @@ class Realm:
         mailbox = self._mailbox(name)
         try:
             await self._check_in(mailbox, name, account)
-            places = mailbox.read_state.places
-            await self.rooms.load(list(places))
+            positions = mailbox.read_state.positions
+            await self.rooms.load(list(positions))
             session = AckSession(
                 name, account.created, mailbox, peer, self.limits, self.now(), self._went
             )
-            for log in list(places):
+            for log in list(positions):
                 room = self.rooms.loaded(log)
                 if (
                     room is not None
-                    and room.record.created == places[log].since
+                    and room.record.created == positions[log].since
                     and name.lower() in room.record.members
                 ):
-                    session.follow(room, places[log])
+                    session.follow(room, positions[log])
                 else:
-                    del places[log]
+                    del positions[log]
         finally:
             self._unreserve(mailbox)
         self._came(session)
@@ -301,13 +293,8 @@ class Realm:
         """Load a mailbox, to be given back with `_unreserve`, if its account is still what it
         was."""
         mailbox.reserved += 1
-        (found,) = await mailbox.load(self.store.get(ACCOUNT, name))
-        if (
-            found is None
-            or self.accounts.leaving(name)
-            or mailbox.gone
-            or decoded(found) != account
-        ):
+        (found,) = await mailbox.load(self.documents.get(Account, name))
+        if found is None or self.accounts.leaving(name) or mailbox.gone or found.record != account:
             raise UnknownAccount()
 
     def _unreserve(self, mailbox: Mailbox) -> None:
@@ -429,13 +416,6 @@ class Realm:
     def note(self, log: str, sender: str, kind: str, body: str) -> None:
         """Append an entry of which nobody waits to hear; `flush` is the caller's."""
         self.append(Append(log, next(self._ids), self.now(), sender, body, self._nobody, kind=kind))
-
-    async def invite(self, session: AckSession, room: str, name: str) -> None:
-        """Let somebody join a room, and tell them. Raises as `Rooms.invite`, and `Blocked`."""
-        log = await self.accounts.check_reachable(name, session.name)
-        invited = await self.rooms.invite(session.name, room, name)
-        if invited is not None:
-            self.note(log, session.name, INVITE, (await self.rooms.room(room)).name)
 
     def fetch(self, session: AutoAckSession) -> None:
         """Have the waiting mail replayed: what comes meanwhile comes after it

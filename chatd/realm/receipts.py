@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import msgspec
 
 from chatd.core.entries import TEXT, Cursor
 from chatd.core.errors import UnknownEntry, UnknownLog
 from chatd.core.names import is_mailbox, mailbox_owner
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.mailbox import CURSOR, READING, ReadState, RoomPosition
+from chatd.realm.mailbox import ReadState, RoomPosition
 from chatd.realm.permissions import is_author
 from chatd.realm.tasks import gather
 
@@ -52,19 +49,19 @@ class Receipts:
             raise UnknownEntry()
         mailbox = session.mailbox
         read_state = mailbox.read_state
-        place = read_state.places.get(log)
-        before = read_state.read if place is None else place.read
+        position = read_state.positions.get(log)
+        before = read_state.read if position is None else position.read
         if seq <= before:
             return
-        if place is None:
+        if position is None:
             read_state.read = seq
         else:
-            read_state.places[log] = RoomPosition(place.since, place.cursor, seq)
+            read_state.positions[log] = RoomPosition(position.since, position.cursor, seq)
         mailbox.keep_soon()
         for other in self._context.following(session.name):
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, READ, [seq])
-        if place is None:
+        if position is None:
             await self._notify_read(log, max(before, seq - _READ_AT_ONCE), seq)
 
     async def _notify_read(self, log: str, after: int, upto: int) -> None:
@@ -84,16 +81,16 @@ class Receipts:
             raise UnknownLog()
         wanted = list(dict.fromkeys(seq for seq in seqs if seq > 0))
         stored_cursor, stored_read_state, *pages = await gather(
-            self._store.get(CURSOR, log),
-            self._store.get(READING, log),
+            self._context.documents.get(Cursor, log),
+            self._context.documents.get(ReadState, log),
             *(self._store.read(log, seq - 1, 1) for seq in wanted),
         )
         mailbox = self._context.mailbox(mailbox_owner(log))
         if mailbox is not None and mailbox.loaded:
             cursor, read_state = mailbox.known, mailbox.read_state
         else:
-            cursor = _decoded(stored_cursor, Cursor())
-            read_state = _decoded(stored_read_state, ReadState())
+            cursor = Cursor() if stored_cursor is None else stored_cursor.record
+            read_state = ReadState() if stored_read_state is None else stored_read_state.record
         own = [
             seq
             for seq, page in zip(wanted, pages, strict=True)
@@ -102,9 +99,3 @@ class Receipts:
         return [
             (seq, cursor.has(seq) or seq <= read_state.read, seq <= read_state.read) for seq in own
         ]
-
-
-def _decoded(document: Any, default: Any) -> Any:
-    return (
-        default if document is None else msgspec.msgpack.decode(document.body, type=type(default))
-    )

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import msgspec
-
 from chatd.core.entries import Cursor, Entry
 from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
 from chatd.core.names import mailbox_log, room_log
-from chatd.realm.accounts import ACCOUNT
-from chatd.realm.mailbox import CURSOR
-from chatd.realm.room import ROOM
+from chatd.realm.accounts import Account
+from chatd.realm.documents import Documents, Stored
+from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import Tasks, gather
-from chatd.stores import Document, Store
+from chatd.stores import Store
 
 INTERVAL_SECONDS = 600.0
 """how long it rests after it has gone through all logs"""
@@ -43,6 +41,7 @@ class Trimming:
         read: Callable[[str], int | None],
     ) -> None:
         self._store = store
+        self._documents = Documents(store)
         self._retention = retention
         self._background = background
         self._now = now
@@ -58,12 +57,17 @@ class Trimming:
 
     async def trim_all(self) -> None:
         """Trim all logs once. Raises `StoreUnavailable`."""
-        for kind, log_of in ((ACCOUNT, mailbox_log), (ROOM, room_log)):
-            after = ""
-            while names := await self._store.page(kind, "*", after, AT_ONCE):
-                await self._trim([log_of(name) for name in names])
-                after = names[-1]
-                await self._background.sleep(PAUSE_SECONDS)
+        await self._trim_logs(Account, mailbox_log)
+        await self._trim_logs(RoomRecord, room_log)
+
+    async def _trim_logs(
+        self, owner: type[Account] | type[RoomRecord], log_of: Callable[[str], str]
+    ) -> None:
+        after = ""
+        while names := await self._documents.page(owner, "*", after, AT_ONCE):
+            await self._trim([log_of(name) for name in names])
+            after = names[-1]
+            await self._background.sleep(PAUSE_SECONDS)
 
     async def _trim(self, logs: Sequence[str]) -> None:
         """Trim some logs. Most have nothing to trim, which their first entry and their head
@@ -103,7 +107,7 @@ class Trimming:
     async def _trim_one(self, log: str, oldest: Entry, upto: int) -> None:
         """Trim a log unless it has become another meanwhile; an inbox as far as it has been
         read."""
-        still, cursor = await gather(self._store.read(log, 0, 1), self._store.get(CURSOR, log))
+        still, cursor = await gather(self._store.read(log, 0, 1), self._documents.get(Cursor, log))
         if not still or still[0].id != oldest.id:
             return
         if log.startswith("@"):
@@ -111,10 +115,10 @@ class Trimming:
         if upto >= oldest.seq:
             await self._store.trim(log, upto)
 
-    def _read(self, log: str, cursor: Document | None) -> int:
+    def _read(self, log: str, cursor: Stored[Cursor] | None) -> int:
         """Up to which seq an inbox has been read. Sessions know what the store will be told when
         they end."""
         read = self._read_by_sessions(log)
         if read is not None:
             return read
-        return 0 if cursor is None else msgspec.msgpack.decode(cursor.body, type=Cursor).upto
+        return 0 if cursor is None else cursor.record.upto

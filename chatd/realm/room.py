@@ -1,29 +1,32 @@
-"""Rooms: the rule for their names, what the store keeps of one, and one as this daemon holds it."""
+"""A room: its stored record, and the room as this daemon holds it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from chatd.core.names import room_log
+from chatd.core.names import LOBBY, room_log
+from chatd.realm.documents import Stored
 from chatd.realm.live_log import LiveLog
-from chatd.stores import Document, Store
-
-ROOM = "room"
-"""the kind of document that holds a room; its key is the room's name"""
+from chatd.stores import Store
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
 RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
-"""what a role is worth beside others"""
+"""the roles in order of what they allow"""
 
-_VOLATILE_HISTORY = 4_096
+_EPHEMERAL_HISTORY = 4_096
+"""entries of a room that an ephemeral store keeps"""
 
 
 class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What is stored of a room beside its log. Names are in lower case where they are keys, and in
-    `owner` and `moderators`; `members` stand in order of joining. `created` is milliseconds since
-    1970."""
+    """What is stored of a room beside its log, under its name.
+
+    Names are in lower case where they are keys, and in `owner` and `moderators`. `members` are in
+    the order in which they joined. `created` is milliseconds since 1970 (UTC).
+    """
+
+    document_kind: ClassVar[str] = "room"
 
     created: int
     owner: str
@@ -34,21 +37,24 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     invited: dict[str, str] = {}
 
     def role(self, name: str) -> str:
-        """What an account is here; empty: nothing."""
+        """The role of an account in this room, empty if it has none."""
         key = name.lower()
         if key in self.members:
             return OWNER if key == self.owner else MODERATOR if key in self.moderators else MEMBER
         return INVITED if key in self.invited else ""
 
     def with_member(self, name: str) -> RoomRecord:
-        """This room with one member more."""
+        """This record with another member."""
         key = name.lower()
         invited = {other: shown for other, shown in self.invited.items() if other != key}
         return msgspec.structs.replace(self, members={**self.members, key: name}, invited=invited)
 
     def without(self, name: str) -> RoomRecord:
-        """This room without a member, or without an invitation. An owner's place goes to the
-        moderator who came first, else to the member who did."""
+        """This record without a member or an invitation.
+
+        If the owner leaves, the moderator who joined first becomes the owner, or else the member
+        who did.
+        """
         key = name.lower()
         members = {other: shown for other, shown in self.members.items() if other != key}
         owner = self.owner
@@ -64,8 +70,12 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
             invited={other: shown for other, shown in self.invited.items() if other != key},
         )
 
+    def with_invitation(self, name: str) -> RoomRecord:
+        """This record with another account invited."""
+        return msgspec.structs.replace(self, invited={**self.invited, name.lower(): name})
+
     def with_role(self, name: str, role: str) -> RoomRecord:
-        """This room with another role for a member; a new owner makes the old one a moderator."""
+        """This record with another role for a member; the former owner becomes a moderator."""
         key = name.lower()
         moderators = [other for other in self.moderators if other != key]
         owner = self.owner
@@ -78,28 +88,53 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, owner=owner, moderators=tuple(moderators))
 
 
+class RoomFacts(Protocol):
+    """What permissions in a room are decided by (`chatd.realm.permissions`)."""
+
+    @property
+    def name(self) -> str:
+        """The room's name as first written."""
+
+    @property
+    def record(self) -> RoomRecord:
+        """What is stored of the room."""
+
+
+class RoomSnapshot(msgspec.Struct, frozen=True):
+    """A room with a record that may be stored next; see `RoomFacts`."""
+
+    name: str
+    record: RoomRecord
+
+
 class Room(LiveLog):
-    """A room with those who read it now. `name` is as it was first written; while it is `pinned` it
-    must not be given up although nobody reads it."""
+    """A room with its subscribers. `name` is as it was first written."""
 
-    __slots__ = ("changes", "changing", "name", "pinned", "record", "version")
+    __slots__ = ("name", "pending_joins", "stored", "updates", "updating")
 
-    def __init__(self, store: Store, document: Document, head: int) -> None:
-        super().__init__(store, room_log(document.key))
-        self.name = document.key
-        self.pinned = 0
-        self.changes: list[Any] = []
-        """what is to be stored next (`chatd.realm.room_updates`)"""
-        self.changing = False
+    def __init__(self, store: Store, stored: Stored[RoomRecord], head: int) -> None:
+        super().__init__(store, room_log(stored.key))
+        self.name = stored.key
+        self.stored = stored
         self.head = head
-        self.update(document.version, msgspec.msgpack.decode(document.body, type=RoomRecord))
+        self.pending_joins = 0
+        """accounts that are about to join; while there are any, the room must stay in memory"""
+        self.updates: list[Any] = []
+        """changes to be stored next (`chatd.realm.room_updates`)"""
+        self.updating = False
+        """whether changes are being stored"""
 
-    def update(self, version: int, record: RoomRecord) -> None:
-        """It has been changed."""
-        self.version = version
-        self.record = record
+    @property
+    def record(self) -> RoomRecord:
+        """The room's record, as far as this daemon knows."""
+        return self.stored.record
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the room stays when its last member leaves."""
+        return self.log == LOBBY
 
     @property
     def consumed(self) -> int:
         """See `LiveLog`."""
-        return self.head - _VOLATILE_HISTORY
+        return self.head - _EPHEMERAL_HISTORY

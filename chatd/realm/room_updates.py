@@ -1,29 +1,25 @@
-"""Changing a room: what is to be different is stored by compare-and-set, and together with what
-others want.
+"""Room updates: concurrent changes are coalesced into one compare-and-set write.
 
-A whole class may come to the lobby at once. One after another, each would find that somebody else
-was quicker, and try again; so those who come while a change is being stored are stored together
-next.
+Many accounts may join a room at the same moment. If each stored its change by itself, each would
+find that another was quicker, and try again. So changes that arrive while one is being stored are
+stored together next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from chatd.core.errors import Busy, Conflict, Refused, UnknownRoom
-from chatd.realm.room import ROOM, Room, RoomRecord
+from chatd.core.errors import Busy, Refused, UnknownRoom
+from chatd.realm.documents import Documents
+from chatd.realm.room import Room, RoomFacts, RoomRecord, RoomSnapshot
 from chatd.stores import Store
 
-_ATTEMPTS = 16
 
-
-class _Change:
+class _Update:
     __slots__ = ("change", "check", "done", "refusal")
 
     def __init__(
-        self, check: Callable[[], object], change: Callable[[RoomRecord], RoomRecord]
+        self, check: Callable[[RoomFacts], object], change: Callable[[RoomRecord], RoomRecord]
     ) -> None:
         self.check = check
         self.change = change
@@ -31,73 +27,57 @@ class _Change:
         self.done = False
 
 
-async def change(
+async def update_room(
     store: Store,
     room: Room,
-    check: Callable[[], object],
+    check: Callable[[RoomFacts], object],
     change: Callable[[RoomRecord], RoomRecord],
 ) -> None:
-    """Store another charter, made by `change` from the one there is then, if `check` does not
-    refuse it. Raises what that does, `UnknownRoom`, `Busy`, `StoreUnavailable`."""
-    wanted = _Change(check, change)
-    room.changes.append(wanted)
-    if not room.changing:
-        room.changing = True
+    """Store what `change` makes of a room's record.
+
+    `check` is given the room as the changes before this one leave it, and raises to refuse this
+    one. Raises what it does, `UnknownRoom`, `Busy`, `StoreUnavailable`.
+    """
+    update = _Update(check, change)
+    room.updates.append(update)
+    if not room.updating:
+        room.updating = True
         try:
-            while room.changes:
-                changes, room.changes = room.changes, []
-                await _store(store, room, changes)
+            while room.updates:
+                updates, room.updates = room.updates, []
+                await _store_together(store, room, updates)
         finally:
-            room.changing = False
-    while not wanted.done:
-        # It takes its turn behind what is being written.
+            room.updating = False
+    while not update.done:
+        # A read is answered after the writes before it, so this waits for the next of them.
         await store.head(room.log)
-    if wanted.refusal is not None:
-        raise wanted.refusal
+    if update.refusal is not None:
+        raise update.refusal
 
 
-async def _store(store: Store, room: Room, changes: Sequence[_Change]) -> None:
-    refusal: Refused | None = Busy()
-    try:
-        for _ in range(_ATTEMPTS):
-            record = _changed(room, changes)
-            if record is room.record:
-                refusal = None
-                return
+async def _store_together(store: Store, room: Room, updates: Sequence[_Update]) -> None:
+    def updated(record: RoomRecord | None) -> RoomRecord:
+        if record is None:
+            raise UnknownRoom()
+        for update in updates:
+            update.refusal = None
             try:
-                body = msgspec.msgpack.encode(record)
-                room.update(await store.update(ROOM, room.log, room.version, body), record)
-                refusal = None
-                return
-            except Conflict:
-                document = await store.get(ROOM, room.log)
-                if document is None:
-                    raise UnknownRoom() from None
-                if document.version > room.version:
-                    room.update(
-                        document.version, msgspec.msgpack.decode(document.body, type=RoomRecord)
-                    )
-    except Refused as refused:
-        refusal = refused
-    finally:
-        for wanted in changes:
-            wanted.refusal = wanted.refusal or refusal
-            wanted.done = True
-
-
-def _changed(room: Room, changes: Sequence[_Change]) -> RoomRecord:
-    """The charter after these changes, one after another; those that are refused change nothing."""
-    before = room.record
-    try:
-        for each in changes:
-            each.refusal = None
-            try:
-                # What it asks is asked of the room as those before it have left it.
-                each.check()
-            except Refused as refused:
-                each.refusal = refused
+                update.check(RoomSnapshot(room.name, record))
+            except Refused as refusal:
+                update.refusal = refusal
             else:
-                room.record = each.change(room.record)
-        return room.record
+                record = update.change(record)
+        return record
+
+    failure: Refused | None = Busy()
+    try:
+        stored = await Documents(store).change_from(RoomRecord, room.log, room.stored, updated)
+        if stored is not None and stored.version > room.stored.version:
+            room.stored = stored
+        failure = None
+    except Refused as refusal:
+        failure = refusal
     finally:
-        room.record = before
+        for update in updates:
+            update.refusal = update.refusal or failure
+            update.done = True

@@ -1,20 +1,18 @@
-"""Who is in which room: making rooms, joining, leaving, inviting, and all that changes one.
+"""Rooms: creating, joining, leaving, inviting, kicking, roles, topic and access.
 
-The room's document decides who is a member; the account's own note of its places
-(`chatd.realm.mailbox.ReadState`) says where it goes on reading, and is written first, so that it
-never lacks a room.
+The room's document decides who is a member. The account's own record of its position in the room
+(`chatd.realm.mailbox.RoomPosition`) says where it goes on reading. It is stored before the
+membership, so that no member lacks a position.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from chatd.core.entries import ACCESS, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
+from chatd.core.entries import ACCESS, INVITE, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
 from chatd.core.errors import (
-    Conflict,
     Exists,
     LimitReached,
     RoomTaken,
@@ -25,6 +23,7 @@ from chatd.core.errors import (
 from chatd.core.names import LOBBY, check_room_name, room_log
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
+from chatd.realm.documents import Stored
 from chatd.realm.mailbox import Mailbox, RoomPosition
 from chatd.realm.permissions import (
     check_invite,
@@ -34,200 +33,224 @@ from chatd.realm.permissions import (
     check_role,
     check_seen,
     check_topic,
-    is_eternal,
     may_see,
 )
-from chatd.realm.room import MEMBER, MODERATOR, OWNER, ROOM, Room, RoomRecord
-from chatd.realm.room_updates import change
+from chatd.realm.room import MEMBER, MODERATOR, OWNER, Room, RoomFacts, RoomRecord
+from chatd.realm.room_updates import update_room
 from chatd.realm.tasks import gather
-from chatd.stores import Document
 
-_ATTEMPTS = 16
 _CACHED = 10_000
+"""rooms kept in memory although no session follows them"""
 
 
 class Rooms:
-    """All rooms. Every method that changes one has been stored when it returns."""
+    """All rooms. What a method changes has been stored when it returns."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._store = context.store
+        self._documents = context.documents
         self._limits = context.limits
         self._rooms: dict[str, Room] = {}
 
     async def start(self) -> None:
-        """See to it that there is a lobby."""
+        """Create the lobby unless there is one."""
         try:
-            await self._store.create(
-                ROOM, LOBBY, msgspec.msgpack.encode(RoomRecord(self._context.now(), ""))
-            )
+            await self._documents.create(LOBBY, RoomRecord(self._context.now(), ""))
         except Exists:
             return
 
+    # Loading
+
     async def load(self, names: Iterable[str]) -> list[Room | None]:
-        """The rooms of these names, None where there is none."""
+        """Return the rooms of these names, None where there is none."""
         logs = [room_log(name) for name in names]
         missing = [log for log in dict.fromkeys(logs) if log not in self._rooms]
         if missing:
-            questions = [
-                answer
-                for log in missing
-                for answer in (self._store.get(ROOM, log), self._store.head(log))
-            ]
-            answers = await gather(*questions)
-            for document, head in zip(answers[::2], answers[1::2], strict=True):
-                if document is not None:
-                    self._keep(document, head)
+            answers = await gather(
+                *(
+                    answer
+                    for log in missing
+                    for answer in (self._documents.get(RoomRecord, log), self._store.head(log))
+                )
+            )
+            for stored, head in zip(answers[::2], answers[1::2], strict=True):
+                if stored is not None:
+                    self._add(stored, head)
         return [self._rooms.get(log) for log in logs]
 
-    def _keep(self, document: Document, head: int) -> None:
-        log = room_log(document.key)
-        # Whoever else asked may have been quicker.
+    def _add(self, stored: Stored[RoomRecord], head: int) -> None:
+        log = room_log(stored.key)
+        # Another caller may have loaded it meanwhile.
         if log not in self._rooms:
             if len(self._rooms) >= _CACHED:
                 for other in list(self._rooms.values()):
-                    if not other.subscriptions and not other.pinned:
-                        self._forget(other.log)
-            self._rooms[log] = room = Room(self._store, document, head)
+                    if not other.subscriptions and not other.pending_joins:
+                        self._evict(other.log)
+            self._rooms[log] = room = Room(self._store, stored, head)
             self._context.add_live_log(room)
 
-    def _forget(self, log: str) -> None:
+    def _evict(self, log: str) -> None:
         self._rooms.pop(log, None)
         self._context.remove_live_log(log)
 
     def loaded(self, log: str) -> Room | None:
-        """A room that is known already: that of anyone's reading is."""
+        """Return a room if it is in memory; it is if a session follows it."""
         return self._rooms.get(log)
 
     async def room(self, name: str) -> Room:
-        """The room of that name. Raises `UnknownRoom`."""
+        """Return the room of that name. Raises `UnknownRoom`."""
         (room,) = await self.load((name,))
         if room is None:
             raise UnknownRoom()
         return room
 
-    # In and out
+    async def _update(
+        self,
+        room: Room,
+        check: Callable[[RoomFacts], object],
+        change: Callable[[RoomRecord], RoomRecord],
+    ) -> None:
+        await update_room(self._store, room, check, change)
+
+    # Members
 
     async def create(self, session: AckSession, name: str, topic: str, private: bool) -> Room:
-        """Make a room, with its maker as the owner. Raises `IllegalRoom`, `RoomTaken`,
-        `TopicTooLong`, `LimitReached`."""
+        """Create a room whose owner is the account of `session`.
+
+        Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`, `LimitReached`.
+        """
         check_room_name(name)
-        self._check_topic(topic)
-        mailbox = session.mailbox
-        self._check_places(mailbox)
+        self._check_topic_length(topic)
+        self._check_room_count(session.mailbox)
+        if await self._documents.get(RoomRecord, name) is not None:
+            raise RoomTaken()
         key = session.name.lower()
         record = RoomRecord(self._context.now(), key, topic, private, {key: session.name})
-        log = room_log(name)
-        if await self._store.get(ROOM, name) is not None:
-            raise RoomTaken()
-        former = mailbox.read_state.places.get(log)
-        mailbox.read_state.places[log] = RoomPosition(record.created, Cursor(), 0)
+        position = RoomPosition(record.created, Cursor(), 0)
         try:
-            await mailbox.kept()
-            await self._store.create(ROOM, name, msgspec.msgpack.encode(record))
-        except BaseException as error:
-            if former is None:
-                mailbox.read_state.places.pop(log, None)
-            else:
-                mailbox.read_state.places[log] = former
-            mailbox.keep_soon()
-            if isinstance(error, Exists):
-                raise RoomTaken() from None
-            raise
+            await self._become_member(
+                session, room_log(name), position, lambda: self._documents.create(name, record)
+            )
+        except Exists:
+            raise RoomTaken() from None
         room = await self.room(name)
-        self._enter(room, session)
+        self._subscribe(room, session)
         self._context.note(room.log, session.name, JOIN, "")
         return room
 
     async def join(self, session: AckSession, name: str) -> Room:
-        """Become a member, or find out that one is. Raises `UnknownRoom`, `LimitReached`."""
+        """Make the account of `session` a member of a room, unless it is one.
+
+        Raises `UnknownRoom`, `LimitReached`.
+        """
         room = await self.room(name)
         check_join(room, session.name)
-        mailbox = session.mailbox
-        if session.name.lower() in room.record.members and room.log in mailbox.read_state.places:
+        positions = session.mailbox.read_state.positions
+        if session.name.lower() in room.record.members and room.log in positions:
             return room
-        self._check_places(mailbox)
-        if len(room.record.members) >= self._limits.members:
-            raise LimitReached(
-                f"{room.name} has {self._limits.members} members, the most there can be"
-            )
-        place = RoomPosition(room.record.created, Cursor(room.head), room.head)
-        mailbox.read_state.places[room.log] = place
-        room.pinned += 1
+        self._check_room_count(session.mailbox)
+        self._check_member_count(room)
+        position = RoomPosition(room.record.created, Cursor(room.head), room.head)
+        room.pending_joins += 1
         try:
-            await mailbox.kept()
-            await change(
-                self._store,
-                room,
-                partial(check_join, room, session.name),
-                lambda record: record.with_member(session.name),
+            await self._become_member(
+                session,
+                room.log,
+                position,
+                lambda: self._update(
+                    room,
+                    lambda facts: check_join(facts, session.name),
+                    lambda record: record.with_member(session.name),
+                ),
             )
-        except BaseException:
-            mailbox.read_state.places.pop(room.log, None)
-            mailbox.keep_soon()
-            raise
         finally:
-            room.pinned -= 1
-        # A login in between may have thought that this place was of a former membership.
-        mailbox.read_state.places.setdefault(room.log, place)
-        mailbox.keep_soon()
-        self._enter(room, session)
+            room.pending_joins -= 1
+        self._subscribe(room, session)
         self._context.note(room.log, session.name, JOIN, "")
         return room
 
-    def _enter(self, room: Room, session: AckSession) -> None:
-        for each in self._context.following(session.name):
-            each.enter(room)
-            if each is not session:
-                each.peer.joined(room.log)
+    async def _become_member(
+        self,
+        session: AckSession,
+        log: str,
+        position: RoomPosition,
+        store_membership: Callable[[], Awaitable[object]],
+    ) -> None:
+        """Store the account's position in a room and then its membership; neither if one fails."""
+        mailbox = session.mailbox
+        former = mailbox.read_state.positions.get(log)
+        mailbox.read_state.positions[log] = position
+        try:
+            await mailbox.kept()
+            await store_membership()
+        except BaseException:
+            if former is None:
+                mailbox.read_state.positions.pop(log, None)
+            else:
+                mailbox.read_state.positions[log] = former
+            mailbox.keep_soon()
+            raise
+        # A login meanwhile may have removed it, as the position of a former membership.
+        mailbox.read_state.positions.setdefault(log, position)
+        mailbox.keep_soon()
+
+    def _subscribe(self, room: Room, session: AckSession) -> None:
+        """Have all sessions of an account, which has joined with `session`, follow a room."""
+        for other in self._context.following(session.name):
+            other.enter(room)
+            if other is not session:
+                other.peer.joined(room.log)
 
     async def leave(self, name: str, room_name: str) -> None:
-        """Be no member any more. Raises `UnknownRoom`, `NotAMember`."""
+        """Leave a room. Raises `UnknownRoom`, `NotAMember`."""
         room = await self.room(room_name)
-        check = partial(check_role, room, name, MEMBER)
-        check()
-        await self._remove(room, name, check, LEAVE, name, "", "left")
+
+        def check(facts: RoomFacts) -> None:
+            check_role(facts, name, MEMBER)
+
+        check(room)
+        await self._remove_member(room, name, check, "left", LEAVE, name, "")
 
     async def kick(self, name: str, room_name: str, other: str) -> None:
-        """Put a member out, or take an invitation back. Raises `UnknownRoom`, `NotAMember`,
-        `NotAllowed`, `UnknownMember`."""
-        room = await self.room(room_name)
-        check_kick(room, name, other)
-        key = other.lower()
-        shown = room.record.members.get(key)
-        if shown is None:
-            await change(
-                self._store,
-                room,
-                partial(check_kick, room, name, other),
-                lambda record: record.without(other),
-            )
-        else:
-            await self._remove(
-                room, other, partial(check_kick, room, name, other), KICK, name, shown, "kicked"
-            )
+        """Remove a member from a room, or withdraw an invitation.
 
-    async def _remove(
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
+        """
+        room = await self.room(room_name)
+
+        def check(facts: RoomFacts) -> None:
+            check_kick(facts, name, other)
+
+        check(room)
+        member = room.record.members.get(other.lower())
+        if member is None:
+            await self._update(room, check, lambda record: record.without(other))
+        else:
+            await self._remove_member(room, other, check, "kicked", KICK, name, member)
+
+    async def _remove_member(
         self,
         room: Room,
         name: str,
-        check: Callable[[], object],
+        check: Callable[[RoomFacts], object],
+        reason: str,
         kind: str,
         sender: str,
         body: str,
-        reason: str,
     ) -> None:
-        last = not is_eternal(room) and list(room.record.members) == [name.lower()]
-        if last:
+        """Remove a member, notify its sessions of the `reason`, and append an entry."""
+        if not room.permanent and list(room.record.members) == [name.lower()]:
             await self._delete(room, reason)
             return
-        await change(self._store, room, check, lambda record: record.without(name))
-        self._put_out(room, name, reason)
+        await self._update(room, check, lambda record: record.without(name))
+        self._unsubscribe(room, name, reason)
         self._context.note(room.log, sender, kind, body)
 
-    def _put_out(self, room: Room, name: str, reason: str) -> None:
+    def _unsubscribe(self, room: Room, name: str, reason: str) -> None:
+        """Have all sessions of an account, which is no longer a member, stop following a room."""
         for session in self._context.following(name):
-            session.mailbox.read_state.places.pop(room.log, None)
+            session.mailbox.read_state.positions.pop(room.log, None)
             session.mailbox.keep_soon()
             session.quit(room.log)
             session.peer.left(room.name, reason)
@@ -243,130 +266,132 @@ class Rooms:
         await self._delete(await self.room(room_name), "deleted")
 
     async def _delete(self, room: Room, reason: str) -> None:
-        members = list(room.record.members)
-        for _ in range(_ATTEMPTS):
-            try:
-                await gather(
-                    self._store.delete(ROOM, room.log, room.version), self._store.drop(room.log)
-                )
-                break
-            except Conflict:
-                document = await self._store.get(ROOM, room.log)
-                if document is None:
-                    break
-                room.update(
-                    document.version, msgspec.msgpack.decode(document.body, type=RoomRecord)
-                )
-        self._forget(room.log)
-        for member in members:
-            self._put_out(room, member, reason)
-        if is_eternal(room):
+        # The key of the room's document is the log's name, so the store deletes it with the log.
+        await self._store.drop(room.log)
+        self._evict(room.log)
+        for member in list(room.record.members):
+            self._unsubscribe(room, member, reason)
+        if room.permanent:
             await self.start()
 
-    def _check_places(self, mailbox: Mailbox) -> None:
-        if len(mailbox.read_state.places) >= self._limits.rooms:
+    def _check_room_count(self, mailbox: Mailbox) -> None:
+        if len(mailbox.read_state.positions) >= self._limits.rooms:
             raise LimitReached(f"an account can be in {self._limits.rooms} rooms at most")
 
-    # What changes a room
+    def _check_member_count(self, room: Room) -> None:
+        if len(room.record.members) >= self._limits.members:
+            raise LimitReached(
+                f"{room.name} has {self._limits.members} members, the most there can be"
+            )
 
-    def _check_topic(self, topic: str) -> None:
+    # The room's record
+
+    def _check_topic_length(self, topic: str) -> None:
         if len(topic) > self._limits.topic:
             raise TopicTooLong(
                 f"topic too long: {len(topic)} characters, the limit is {self._limits.topic}"
             )
 
     async def set_topic(self, name: str, room_name: str, topic: str) -> None:
-        """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `TopicTooLong`."""
+        """Set the topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `TopicTooLong`."""
         room = await self.room(room_name)
         check_topic(room, name)
-        self._check_topic(topic)
-        await change(
-            self._store,
+        self._check_topic_length(topic)
+        await self._update(
             room,
-            partial(check_topic, room, name),
+            lambda facts: check_topic(facts, name),
             lambda record: msgspec.structs.replace(record, topic=topic),
         )
         self._context.note(room.log, name, TOPIC, topic)
 
     async def set_private(self, name: str, room_name: str, private: bool) -> None:
-        """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+        """Make a room private or public. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
         room = await self.room(room_name)
-        check_owner(room, name)
-        await change(
-            self._store,
+        await self._update(
             room,
-            partial(check_owner, room, name),
+            lambda facts: check_owner(facts, name),
             lambda record: msgspec.structs.replace(record, private=private),
         )
         self._context.note(room.log, name, ACCESS, "private" if private else "public")
 
-    async def invite(self, name: str, room_name: str, other: str) -> str | None:
-        """Let somebody join. Gives their name if they are to be told, None if they are a member
-        already.
+    async def invite(self, session: AckSession, room_name: str, name: str) -> None:
+        """Invite an account to a room and notify it, unless it is a member.
 
-        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `LimitReached`."""
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `Blocked`,
+        `LimitReached`.
+        """
+        log = await self._context.accounts.check_reachable(name, session.name)
         room = await self.room(room_name)
-        check_invite(room, name)
-        other = await self._context.accounts.display_name(other)
-        key = other.lower()
+        check_invite(room, session.name)
+        name = await self._context.accounts.display_name(name)
+        key = name.lower()
         if key in room.record.members:
-            return None
+            return
         if len(room.record.invited) >= self._limits.members:
             raise LimitReached(f"{room.name} has {self._limits.members} invitations open")
         if key not in room.record.invited:
-            await change(
-                self._store,
+            await self._update(
                 room,
-                partial(check_invite, room, name),
-                lambda record: msgspec.structs.replace(
-                    record, invited={**record.invited, key: other}
-                ),
+                lambda facts: check_invite(facts, session.name),
+                lambda record: record.with_invitation(name),
             )
-        return other
+        self._context.note(log, session.name, INVITE, room.name)
 
-    async def set_role(self, name: str, room_name: str, other: str, role: str) -> None:
-        """Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`, `UnknownRole`."""
+    async def set_role(self, name: str, room_name: str, member: str, role: str) -> None:
+        """Set the role of a member.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`, `UnknownRole`.
+        """
         if role not in (OWNER, MODERATOR, MEMBER):
             raise UnknownRole(f"a role is {OWNER}, {MODERATOR} or {MEMBER}, not {role!r}")
         room = await self.room(room_name)
-        check_owner(room, name, other)
-        if room.record.owner == other.lower():
+        check_owner(room, name, member)
+        if room.record.owner == member.lower():
             if role != OWNER:
                 raise UnknownRole("an owner makes another member the owner first")
             return
-
-        await change(
-            self._store,
+        await self._update(
             room,
-            partial(check_owner, room, name, other),
-            lambda record: record.with_role(other, role),
+            lambda facts: check_owner(facts, name, member),
+            lambda record: record.with_role(member, role),
         )
-        self._context.note(room.log, name, ROLE, f"{room.record.members[other.lower()]} {role}")
+        self._context.note(room.log, name, ROLE, f"{room.record.members[member.lower()]} {role}")
 
-    # Looking
+    # Finding
 
     async def find(
         self, name: str | None, pattern: str, after: str, limit: int
     ) -> tuple[list[Room], bool, str]:
-        """Rooms whose names match a glob, in alphabetical order, that `name` may see (None: all of
-        them); whether there may be more, and the name to go on from."""
-        names = await self._store.page(ROOM, pattern, after, limit)
-        rooms = [room for room in await self.load(names) if room is not None]
-        shown = [room for room in rooms if name is None or may_see(room, name)]
-        return shown, len(names) == limit, names[-1] if names else after
+        """Return the rooms whose names match a glob and are greater than `after`.
+
+        They are in alphabetical order, and those that the account `name` may see, all of them for
+        None. Also returns whether there may be more, and the name to continue after. Raises
+        `PatternTooLong`.
+        """
+        self._context.accounts.check_pattern(pattern)
+        names = await self._documents.page(RoomRecord, pattern, after, limit)
+        rooms = [
+            room
+            for room in await self.load(names)
+            if room is not None and (name is None or may_see(room, name))
+        ]
+        return rooms, len(names) == limit, names[-1] if names else after
 
     async def members(
         self, name: str, room_name: str, after: str, limit: int
     ) -> tuple[list[tuple[str, str]], bool]:
-        """(name, role) of the members, and to moderators of those invited, in alphabetical order;
-        and whether there are more. Raises `UnknownRoom`, `NotAMember`."""
+        """Return (name, role) of the members, and for moderators also of the invited accounts.
+
+        They are in alphabetical order; also returns whether there are more. Raises `UnknownRoom`,
+        `NotAMember`.
+        """
         room = await self.room(room_name)
         check_seen(room, name)
         record = room.record
         if record.private:
             check_role(room, name, MEMBER)
-        everyone = dict(record.members)
+        names = dict(record.members)
         if record.role(name) in (OWNER, MODERATOR):
-            everyone.update(record.invited)
-        keys = sorted(key for key in everyone if key > after.lower())
-        return [(everyone[key], record.role(key)) for key in keys[:limit]], len(keys) > limit
+            names.update(record.invited)
+        keys = sorted(key for key in names if key > after.lower())
+        return [(names[key], record.role(key)) for key in keys[:limit]], len(keys) > limit

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.live_log import MIN_RETAINED
-from chatd.realm.mailbox import CLAIM, CURSOR, RETRY_SECONDS, Claim, Mailbox
+from chatd.realm.mailbox import RETRY_SECONDS, Claim, Mailbox
 from tests.doubles.realm import HeldStore, RealmHarness, Runner
 from tests.doubles.stores import FailingDocumentStore
 
@@ -41,8 +41,8 @@ class Keeping(SynchronousTestCase):
 
     def stored(self) -> tuple[Cursor | None, Claim | None]:
         """What the store has of it."""
-        cursor = self.successResultOf(HeldStore.get(self.store, CURSOR, "@ann"))
-        claim = self.successResultOf(HeldStore.get(self.store, CLAIM, "@ann"))
+        cursor = self.successResultOf(HeldStore.get(self.store, Cursor.document_kind, "@ann"))
+        claim = self.successResultOf(HeldStore.get(self.store, Claim.document_kind, "@ann"))
         return (
             msgspec.msgpack.decode(cursor.body, type=Cursor) if cursor else None,
             msgspec.msgpack.decode(claim.body, type=Claim) if claim else None,
@@ -148,8 +148,10 @@ class Keeping(SynchronousTestCase):
     def test_changed_by_somebody_else(self) -> None:
         """A document that was changed behind our back is read again and then written."""
         self.keep(Cursor(1), Claim(1, "boot"))
-        HeldStore.update(self.store, CURSOR, "@ann", 1, msgspec.msgpack.encode(Cursor(9)))
-        HeldStore.delete(self.store, CLAIM, "@ann", 1)
+        HeldStore.update(
+            self.store, Cursor.document_kind, "@ann", 1, msgspec.msgpack.encode(Cursor(9))
+        )
+        HeldStore.delete(self.store, Claim.document_kind, "@ann", 1)
         self.keep(Cursor(2), Claim(2, "boot"))
         self.runner.clock.advance(RETRY_SECONDS)
         self.assertEqual(self.stored(), (Cursor(2), Claim(2, "boot")))
@@ -231,9 +233,11 @@ class Restarting(SynchronousTestCase):
 
     def test_restarts_leave_no_claims(self) -> None:
         """After a restart nobody is logged in, and the store says so."""
-        self.assertEqual(self.successResultOf(self.harness.store.list(CLAIM)), ["@bob", "@ann"])
+        self.assertEqual(
+            self.successResultOf(self.harness.store.list(Claim.document_kind)), ["@bob", "@ann"]
+        )
         self.restart()
-        self.assertEqual(self.successResultOf(self.harness.store.list(CLAIM)), [])
+        self.assertEqual(self.successResultOf(self.harness.store.list(Claim.document_kind)), [])
         self.assertFalse(self.harness.realm.online("ann"))
 
     def test_killed_again_and_again(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.entries import Cursor
 from chatd.core.errors import (
     AlreadyLoggedIn,
     IllegalName,
@@ -17,9 +18,9 @@ from chatd.core.errors import (
     StoreUnavailable,
     TextTooLong,
 )
-from chatd.realm.accounts import ACCOUNT, Account
+from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession as Session
-from chatd.realm.mailbox import CLAIM, CURSOR
+from chatd.realm.mailbox import Claim
 from chatd.stores import Append
 from chatd.stores.batches import Batch
 from tests.doubles.realm import OPEN, HeldStore, Reader, RealmHarness, Said
@@ -290,7 +291,7 @@ class Deleting(RealmCase):
         one."""
         self.harness.run(self.realm.delete(self.session))
         self.assertTrue(self.session.ended)
-        for kind in (CURSOR, CLAIM):
+        for kind in (Cursor.document_kind, Claim.document_kind):
             self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
         self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
         self.harness.register("ANN")
@@ -364,7 +365,9 @@ class Deleting(RealmCase):
         forgiven(self)
         self.harness.send("bob", "ann", "after")
         self.assertEqual(self.subscription.texts, ["read", "after"])
-        self.assertEqual(self.successResultOf(self.store.list(ACCOUNT)), ["Ann", "bob"])
+        self.assertEqual(
+            self.successResultOf(self.store.list(Account.document_kind)), ["Ann", "bob"]
+        )
         self.harness.logout("Ann")
         subscription = self.harness.login("Ann")
         self.harness.fetch("Ann")

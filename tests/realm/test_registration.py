@@ -11,7 +11,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatd.core.errors import Busy, InviteInvalid
-from chatd.realm import registration as invites
+from chatd.realm.documents import Documents
+from chatd.realm.registration import InviteToken, hashed, listing, make, redeem, restore, revoke
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
@@ -22,62 +23,62 @@ else:
     _Case = object
 
 
-class _Invites(_Case):
-    """Subclasses make `store` in `setUp`."""
+class _InviteTokens(_Case):
+    """The tests of invite tokens; subclasses make `documents` in `setUp`."""
 
-    store: Any
+    documents: Documents
 
-    async def refused(self, token: str, now: int = 0) -> None:
-        """A token is not taken."""
+    async def assert_refused(self, token: str, now: int = 0) -> None:
+        """A token is refused."""
         with self.assertRaises(InviteInvalid):
-            await invites.redeem(self.store, token, now)
+            await redeem(self.documents, token, now)
 
-    async def test_a_token_is_good_for_its_uses(self) -> None:
-        """So often and no more."""
-        token = await invites.make(self.store, 0, uses=2)
-        await invites.redeem(self.store, token, 1)
-        await invites.redeem(self.store, token, 2)
-        await self.refused(token)
+    async def test_token_is_valid_for_its_uses(self) -> None:
+        """A token for two accounts is refused for a third."""
+        token = await make(self.documents, 0, uses=2)
+        await redeem(self.documents, token, 1)
+        await redeem(self.documents, token, 2)
+        await self.assert_refused(token)
 
-    async def test_a_token_expires(self) -> None:
-        """To the millisecond; without a time, never."""
-        token = await invites.make(self.store, 0, expires=1000)
-        await self.refused(token, 1000)
-        await invites.redeem(self.store, token, 999)
-        await invites.redeem(self.store, await invites.make(self.store, 0), 2**50)
+    async def test_token_expires(self) -> None:
+        """A token is refused from its time of expiry on; without one it is valid for ever."""
+        token = await make(self.documents, 0, expires=1000)
+        await self.assert_refused(token, 1000)
+        await redeem(self.documents, token, 999)
+        await redeem(self.documents, await make(self.documents, 0), 2**50)
 
-    async def test_other_tokens_are_worth_nothing(self) -> None:
-        """Neither an invented one, nor none, nor the key under which one is stored."""
-        await invites.make(self.store, 0)
-        ((key, _),) = await invites.listing(self.store)
+    async def test_unknown_token_is_refused(self) -> None:
+        """Invented tokens, an empty one, and the key under which a token is stored."""
+        await make(self.documents, 0)
+        ((key, _),) = await listing(self.documents)
         for token in ("", "-", "a" * 26, key, "\0", "é" * 100):
-            await self.refused(token)
+            await self.assert_refused(token)
 
-    async def test_a_token_may_be_copied_carelessly(self) -> None:
-        """Its groups and the size of its letters do not matter."""
-        token = await invites.make(self.store, 0, uses=3)
+    async def test_case_and_grouping_do_not_matter(self) -> None:
+        """A token may be copied with other groups, other letter case, and blanks around it."""
+        token = await make(self.documents, 0, uses=3)
         self.assertRegex(token, r"\A[a-z2-7]{7}(-[a-z2-7]{5,7}){3}\Z")
         for copied in (token.replace("-", ""), token.upper(), f" {token.replace('-', ' ')}\n"):
-            await invites.redeem(self.store, copied, 0)
+            await redeem(self.documents, copied, 0)
 
     async def test_tokens_differ(self) -> None:
-        """No two are the same."""
-        tokens = {await invites.make(self.store, 0) for _ in range(50)}
+        """No two tokens are the same."""
+        tokens = {await make(self.documents, 0) for _ in range(50)}
         self.assertEqual(len(tokens), 50)
 
-    async def test_the_token_is_not_kept(self) -> None:
-        """Nothing in the store tells what it is; what the operator noted is kept."""
-        token = await invites.make(self.store, 5, uses=3, expires=9, note="for Ann")
-        ((key, invite),) = await invites.listing(self.store)
-        self.assertEqual(key, invites.hashed(token))
+    async def test_only_the_hash_is_stored(self) -> None:
+        """Neither the key nor the record contains the token; the operator's note is stored."""
+        token = await make(self.documents, 5, uses=3, expires=9, note="for Ann")
+        ((key, invite),) = await listing(self.documents)
+        self.assertEqual(key, hashed(token))
         self.assertNotIn(token.replace("-", ""), key)
-        self.assertEqual(invite, invites.InviteToken(5, 9, 3, "for Ann"))
+        self.assertEqual(invite, InviteToken(5, 9, 3, "for Ann"))
 
-    async def test_many_at_once(self) -> None:
-        """However many come at the same moment, the uses are counted right."""
-        token = await invites.make(self.store, 0, uses=3)
+    async def test_concurrent_uses_are_counted(self) -> None:
+        """Of eight concurrent registrations, a token for three accounts lets three succeed."""
+        token = await make(self.documents, 0, uses=3)
         outcomes = await DeferredList(
-            [Deferred.fromCoroutine(invites.redeem(self.store, token, 0)) for _ in range(8)],
+            [Deferred.fromCoroutine(redeem(self.documents, token, 0)) for _ in range(8)],
             consumeErrors=True,
         )
         self.assertEqual(sum(1 for succeeded, _ in outcomes if succeeded), 3)
@@ -85,71 +86,76 @@ class _Invites(_Case):
             if not succeeded:
                 assert isinstance(outcome, Failure)
                 outcome.trap(InviteInvalid)
-        ((_, invite),) = await invites.listing(self.store)
+        ((_, invite),) = await listing(self.documents)
         self.assertEqual(invite.uses, 0)
 
-    async def test_restoring(self) -> None:
-        """What was redeemed in vain can be redeemed again, but not once it has been revoked."""
-        token = await invites.make(self.store, 0)
-        await invites.redeem(self.store, token, 0)
-        await invites.restore(self.store, token)
-        await invites.redeem(self.store, token, 0)
-        await invites.revoke(self.store, token)
-        await invites.restore(self.store, token)
-        await self.refused(token)
+    async def test_restored_use_can_be_redeemed_again(self) -> None:
+        """A use that was given back is valid again, but not after the token was revoked."""
+        token = await make(self.documents, 0)
+        await redeem(self.documents, token, 0)
+        await restore(self.documents, token)
+        await redeem(self.documents, token, 0)
+        await revoke(self.documents, token)
+        await restore(self.documents, token)
+        await self.assert_refused(token)
 
-    async def test_revoking(self) -> None:
-        """By the token or the beginning of the key; the others stay."""
-        tokens = [await invites.make(self.store, 0) for _ in range(3)]
-        keys = [invites.hashed(token) for token in tokens]
-        self.assertEqual(await invites.revoke(self.store, tokens[0].upper()), keys[0])
-        self.assertEqual(await invites.revoke(self.store, keys[1][:20].upper()), keys[1])
-        await self.refused(tokens[0])
-        await self.refused(tokens[1])
-        self.assertEqual([key for key, _ in await invites.listing(self.store)], keys[2:])
+    async def test_revoked_token_is_refused(self) -> None:
+        """A token can be revoked by itself or by the beginning of its key; others stay valid."""
+        tokens = [await make(self.documents, 0) for _ in range(3)]
+        keys = [hashed(token) for token in tokens]
+        self.assertEqual(await revoke(self.documents, tokens[0].upper()), keys[0])
+        self.assertEqual(await revoke(self.documents, keys[1][:20].upper()), keys[1])
+        await self.assert_refused(tokens[0])
+        await self.assert_refused(tokens[1])
+        self.assertEqual([key for key, _ in await listing(self.documents)], keys[2:])
         for unknown in (tokens[0], keys[1], "", "zz", "*"):
             with self.assertRaises(InviteInvalid):
-                await invites.revoke(self.store, unknown)
+                await revoke(self.documents, unknown)
 
-    async def test_a_beginning_that_says_too_little(self) -> None:
-        """Of several that begin alike none is revoked."""
+    async def test_ambiguous_beginning_revokes_nothing(self) -> None:
+        """If several keys begin alike, none of their tokens is revoked."""
         for _ in range(17):
-            await invites.make(self.store, 0)
-        keys = [key for key, _ in await invites.listing(self.store)]
+            await make(self.documents, 0)
+        keys = [key for key, _ in await listing(self.documents)]
         (twice, *_) = [key[0] for key in keys if sum(other[0] == key[0] for other in keys) > 1]
         with self.assertRaises(InviteInvalid) as refusal:
-            await invites.revoke(self.store, twice)
+            await revoke(self.documents, twice)
         self.assertIn("give more of it", str(refusal.exception))
-        self.assertEqual(len(await invites.listing(self.store)), 17)
+        self.assertEqual(len(await listing(self.documents)), 17)
 
 
-class InMemory(_Invites, TestCase):
-    """Gone when the daemon stops."""
+class InMemory(_InviteTokens, TestCase):
+    """With the store in memory."""
 
     def setUp(self) -> None:
         self.store = MemoryStore()
+        self.documents = Documents(self.store)
 
-    async def test_a_token_that_never_rests(self) -> None:
-        """Where somebody else is always quicker, it is said so in the end, and nothing is taken."""
-        token = await invites.make(self.store, 0, uses=1000)
-        get = self.store.get
+    async def test_token_that_always_changes_is_busy(self) -> None:
+        """If other writers always change the token first, it is refused as busy and not used."""
+        token = await make(self.documents, 0, uses=1000)
+        get: Any = self.store.get
 
-        async def meddled(kind: str, key: str) -> Any:
+        async def get_and_change(kind: str, key: str) -> Any:
             document = await get(kind, key)
             await self.store.update(kind, key, document.version, document.body)
             return document
 
-        self.patch(self.store, "get", meddled)
+        self.patch(self.store, "get", get_and_change)
         with self.assertRaises(Busy):
-            await invites.redeem(self.store, token, 0)
+            await redeem(self.documents, token, 0)
+        self.patch(self.store, "get", get)
+        ((_, invite),) = await listing(self.documents)
+        self.assertEqual(invite.uses, 1000)
 
 
-class InFile(_Invites, TestCase):
-    """In SQLite."""
+class InFile(_InviteTokens, TestCase):
+    """With SQLite."""
 
     def setUp(self) -> None:
         self.store = SQLiteStore(reactor, os.path.join(folder(self), "chatd.db"))
         self.store.start()
+        self.documents = Documents(self.store)
 
     def tearDown(self) -> Any:
         return self.store.stop()

@@ -13,10 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.limits import Retention
-from chatd.realm.accounts import ACCOUNT, Account
-from chatd.realm.mailbox import CURSOR
+from chatd.realm.accounts import Account
 from chatd.realm.retention import AT_ONCE, INTERVAL_SECONDS, PAUSE_SECONDS, Trimming
-from chatd.realm.room import ROOM, RoomRecord
+from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
@@ -48,14 +47,18 @@ class _Trimmed(_Case):
     async def account(self, name: str, times: Sequence[int], cursor: Cursor | None = None) -> None:
         """An account with mail of these times, read as far as `cursor` says; all of it without
         one."""
-        await self.store.create(ACCOUNT, name, msgspec.msgpack.encode(Account(0)))
+        await self.store.create(Account.document_kind, name, msgspec.msgpack.encode(Account(0)))
         read = Cursor(len(times)) if cursor is None else cursor
-        await self.store.create(CURSOR, "@" + name.lower(), msgspec.msgpack.encode(read))
+        await self.store.create(
+            Cursor.document_kind, "@" + name.lower(), msgspec.msgpack.encode(read)
+        )
         await self.said("@" + name.lower(), times)
 
     async def room(self, name: str, times: Sequence[int]) -> None:
         """A room in which something was said at these times."""
-        await self.store.create(ROOM, name, msgspec.msgpack.encode(RoomRecord(0, "")))
+        await self.store.create(
+            RoomRecord.document_kind, name, msgspec.msgpack.encode(RoomRecord(0, ""))
+        )
         await self.said(name.lower(), times)
 
     async def said(self, log: str, times: Sequence[int]) -> None:
@@ -128,7 +131,7 @@ class _Trimmed(_Case):
         nothing."""
         await self.account("Ann", [1] * 9, Cursor(3, ((5, 9),)))
         await self.account("Bob", [1] * 9, Cursor(0, ((2, 9),)))
-        await self.store.create(ACCOUNT, "Cid", msgspec.msgpack.encode(Account(0)))
+        await self.store.create(Account.document_kind, "Cid", msgspec.msgpack.encode(Account(0)))
         await self.said("@cid", [1] * 9)
         for options in ({"age": 1}, {"count": 1}, {"age": 1, "count": 1}):
             await self.trim(**options)
@@ -219,7 +222,7 @@ class InTheBackground(SynchronousTestCase):
     def test_rounds(self) -> None:
         """The first at once, the next after ten minutes, also when a round has failed."""
         store, runner = FailingPageStore(), Runner()
-        store.create(ROOM, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
+        store.create(RoomRecord.document_kind, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
         self.say(store, 3)
         self.trimming(store, runner)
         self.assertEqual(self.seqs(store), [3])
@@ -238,7 +241,11 @@ class InTheBackground(SynchronousTestCase):
         """Nobody waits for all of it: after some logs there is a pause."""
         store, runner = MemoryStore(), Runner()
         for number in range(AT_ONCE + 1):
-            store.create(ROOM, f"#r{number:03}", msgspec.msgpack.encode(RoomRecord(0, "")))
+            store.create(
+                RoomRecord.document_kind,
+                f"#r{number:03}",
+                msgspec.msgpack.encode(RoomRecord(0, "")),
+            )
         last = f"#r{AT_ONCE:03}"
         self.say(store, 2, last)
         self.trimming(store, runner)

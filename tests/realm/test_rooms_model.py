@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.entries import Cursor
 from chatd.core.errors import NotAMember, Refused, UnknownRoom
 from chatd.realm.ack_session import AckSession
-from chatd.realm.mailbox import CURSOR, READING, SOON_SECONDS, ReadState
+from chatd.realm.mailbox import SOON_SECONDS, ReadState
 from chatd.realm.tasks import gather
 from tests.doubles.realm import Follower, RealmHarness
 
@@ -213,13 +213,13 @@ class Play:
         mailbox_log = "@" + name.lower()
         cursor, read_state = self.harness.run(
             gather(
-                self.harness.store.get(CURSOR, mailbox_log),
-                self.harness.store.get(READING, mailbox_log),
+                self.harness.store.get(Cursor.document_kind, mailbox_log),
+                self.harness.store.get(ReadState.document_kind, mailbox_log),
             )
         )
         if log == mailbox_log:
             return Cursor() if cursor is None else msgspec.msgpack.decode(cursor.body, type=Cursor)
-        places = msgspec.msgpack.decode(read_state.body, type=ReadState).places
+        places = msgspec.msgpack.decode(read_state.body, type=ReadState).positions
         return places[log].cursor
 
     def compare_stored(self) -> None:

@@ -302,14 +302,14 @@ class V1Protocol(Connection):
     def log_state(self, session: AckSession, log: str) -> c.LogState:
         """A log that the session follows, as the client is told."""
         read_state = session.mailbox.read_state
-        place = read_state.places.get(log)
+        position = read_state.positions.get(log)
         head = session.subscriptions[log].live_log.head
-        if place is None:
+        if position is None:
             found = session.mailbox.known
             return c.LogState(log, session.created, head, min(found.upto, head), read_state.read)
         room = self.realm.rooms.loaded(log)
         info = None if room is None else room_info(room, session.name)
-        return c.LogState(log, place.since, head, place.cursor.upto, place.read, info)
+        return c.LogState(log, position.since, head, position.cursor.upto, position.read, info)
 
     @property
     def about(self) -> str:

@@ -294,7 +294,7 @@ async def _set_private(peer: V1Protocol, message: c.SetPrivate) -> c.Message:
 
 @_carries_out(c.Invite)
 async def _invite(peer: V1Protocol, message: c.Invite) -> c.Message:
-    await peer.realm.invite(_session(peer), message.room, message.name)
+    await peer.realm.rooms.invite(_session(peer), message.room, message.name)
     return c.Done(message.ref)
 
 
@@ -314,7 +314,7 @@ async def _set_role(peer: V1Protocol, message: c.SetRole) -> c.Message:
 async def _find_rooms(peer: V1Protocol, message: c.FindRooms) -> c.Message:
     name = _session(peer).name
     limit = max(1, min(message.limit, _ROOMS_A_PAGE))
-    rooms, more, last = await peer.realm.find_rooms(name, message.pattern, message.after, limit)
+    rooms, more, last = await peer.realm.rooms.find(name, message.pattern, message.after, limit)
     peer.charge(len(rooms) / 10)
     return c.Rooms(message.ref, [room_info(room, name) for room in rooms], more, last)
 

@@ -43,7 +43,9 @@ class Accounts(SynchronousTestCase):
         name."""
         self.server.realm.policy = Policy("invite", open_accounts=False)
         tokens: list[str] = []
-        Deferred.fromCoroutine(invites.make(self.server.store, 0, 1)).addCallback(tokens.append)
+        Deferred.fromCoroutine(invites.make(self.server.realm.documents, 0, 1)).addCallback(
+            tokens.append
+        )
         stranger = self.server.connect()
         self.assertEqual(stranger.refused(c.Register(0, "bob", "pw")), "invite-required")
         self.assertEqual(stranger.refused(c.Register(0, "bob", "pw", "nonsense")), "invite-invalid")
