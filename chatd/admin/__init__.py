@@ -1,2 +1,7 @@
-"""The operator's commands: ``python -m chatd.admin``, on a running daemon, through its admin
-socket."""
+"""The operators' command line, ``python -m chatd.admin``: commands to a running daemon.
+
+Imports `chatd.core`, `chatd.codecs` and `chatd.config`, and no reactor: a command starts quickly
+and blocks on the daemon's admin socket. `command_line` finds the socket and the command, `commands`
+has a class for each command, `connection` asks the daemon, `output` shows the answer as text or as
+JSON. To add a command: see `chatd.admin.commands`.
+"""

@@ -1,5 +1,4 @@
-"""The admin socket from the operator's side. Blocking, since there is nothing else to do
-meanwhile."""
+"""The operator's side of the admin socket. It blocks: a command does one thing at a time."""
 
 from __future__ import annotations
 
@@ -22,76 +21,88 @@ from chatd.codecs.admin import (
 from chatd.core.errors import ChatdError
 
 _CONNECT_SECONDS = 10.0
-_READ = 1 << 16
+_READ_SIZE = 1 << 16
 
 
 class NoDaemon(Exception):
-    """There is no daemon; the text says where it was looked for."""
+    """No daemon answers; the text says at which path."""
 
 
 class RequestRefused(Exception):
-    """The daemon has refused a request; the text is its sentence."""
+    """A request was refused; the text is the reason."""
+
+
+def connect(path: str) -> Daemon:
+    """Connect to the daemon whose admin socket is at `path`.
+
+    Raises `NoDaemon`, and `RequestRefused` if this user may not open the socket.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(_CONNECT_SECONDS)
+        connection.connect(path)
+    except PermissionError:
+        connection.close()
+        raise RequestRefused(
+            f"only the user that runs the daemon, or root, may open {path}"
+        ) from None
+    except OSError as error:
+        connection.close()
+        reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
+        raise NoDaemon(
+            f"no daemon listens at {path} ({reason}); is it running? "
+            "If its socket is elsewhere, give --admin PATH"
+        ) from None
+    # Requests have no time limit: a backup may take long.
+    connection.settimeout(None)
+    return Daemon(connection, path)
 
 
 class Daemon:
-    """A running daemon, by its admin socket."""
+    """A running daemon: requests and answers over a connected admin socket."""
 
-    def __init__(self, path: str) -> None:
-        """Connect. Raises `NoDaemon`; `RequestRefused` if the socket is not this user's."""
+    def __init__(self, connection: socket.socket, path: str) -> None:
+        """`path` names the socket in errors."""
+        self._connection = connection
         self._path = path
-        self._data = bytearray()
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(_CONNECT_SECONDS)
-        try:
-            self._socket.connect(path)
-        except PermissionError:
-            self._socket.close()
-            raise RequestRefused(
-                f"only the user that runs the daemon, or root, may open {path}"
-            ) from None
-        except OSError as error:
-            self._socket.close()
-            reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
-            raise NoDaemon(
-                f"no daemon listens at {path} ({reason}); is it running? --admin PATH says where else"
-            ) from None
-        # From here on it takes as long as it takes: a backup may be long.
-        self._socket.settimeout(None)
+        self._received = bytearray()
 
     def close(self) -> None:
         """Disconnect."""
-        self._socket.close()
+        self._connection.close()
 
     def ask(self, request: Request) -> dict[str, Any]:
-        """The answer to a request. Raises `RequestRefused`, `NoDaemon` if the connection is
+        """The answer to a request. Raises `RequestRefused`, and `NoDaemon` if the connection is
         lost."""
         try:
-            self._socket.sendall(encode(request))
-            while b"\n" not in self._data:
-                data = self._socket.recv(_READ)
+            self._connection.sendall(encode(request))
+            while b"\n" not in self._received:
+                data = self._connection.recv(_READ_SIZE)
                 if not data:
                     raise NoDaemon(
                         f"the daemon at {self._path} closed the connection without an answer"
                     )
-                self._data += data
+                self._received += data
         except OSError as error:
             raise NoDaemon(
                 f"the connection to the daemon at {self._path} failed: {error}"
             ) from None
-        line, _, rest = bytes(self._data).partition(b"\n")
-        self._data = bytearray(rest)
+        line, _, rest = bytes(self._received).partition(b"\n")
+        self._received = bytearray(rest)
         try:
             answer = decode_answer(line)
         except ChatdError as error:
-            raise RequestRefused(f"what listens at {self._path} is no chatd: {error}") from None
+            raise RequestRefused(
+                f"the program that listens at {self._path} is not chatd: {error}"
+            ) from None
         if not answer.pop("ok", False):
-            raise RequestRefused(str(answer.get("sentence", "the daemon refused it")))
+            raise RequestRefused(str(answer.get("sentence", "the daemon refused the request")))
         return answer
 
     def items(
         self, request: ListAccounts | ListSessions | ListRooms | ListReports
     ) -> Iterator[dict[str, Any]]:
-        """All items of a listing, page by page. Raises as `ask`."""
+        """All items of a listing, page by page. Raises what `ask` raises."""
         more = True
         while more:
             answer = self.ask(request)

@@ -1,4 +1,4 @@
-"""What operators are shown: tables and sentences for people, JSON lines for programs."""
+"""The output of commands: tables and sentences, or JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Item: TypeAlias = dict[str, Any]
 
 
 class Output:
-    """Standard output, and the error output for what is only said to people."""
+    """Standard output for results, standard error for notes. With `json`, results are JSON objects,
+    one per line, and notes are left out."""
 
     def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.json = json
@@ -21,15 +22,15 @@ class Output:
         self._err = sys.stderr if err is None else err
 
     def answer(self, answer: dict[str, Any], *lines: str) -> None:
-        """The outcome of a command: `lines`, and to programs the answer."""
+        """Show the result of a command: `lines`, or the answer as JSON."""
         if self.json:
             self._print_json(answer)
             return
         for line in lines:
             self._print(printable(line))
 
-    def aside(self, sentence: str) -> None:
-        """What a person wants to know besides, and a program does not."""
+    def note(self, sentence: str) -> None:
+        """Show a remark that is not part of the result."""
         if not self.json:
             self._print(printable(sentence), self._err)
 
@@ -39,7 +40,7 @@ class Output:
         headings: Sequence[str],
         row: Callable[[Item], Sequence[object]],
     ) -> None:
-        """A row for each item under the headings; to programs the items."""
+        """Show a row for each item, under headings if there is any, or the items as JSON."""
         if self.json:
             for item in items:
                 self._print_json(item)
@@ -51,7 +52,7 @@ class Output:
             self._print("  ".join(padded).rstrip())
 
     def paragraphs(self, items: Iterable[Item], paragraph: Callable[[Item], Sequence[str]]) -> None:
-        """Some lines for each item, the first of them a heading; to programs the items."""
+        """Show lines for each item, indented but for the first, or the items as JSON."""
         for item in items:
             if self.json:
                 self._print_json(item)
@@ -69,12 +70,12 @@ class Output:
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal: what is not printable is shown as an escape."""
+    """The text with each unprintable character as an escape sequence, safe for a terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def moment(milliseconds: int | None) -> str:
-    """A time in milliseconds since 1970 as people of this place write it; ``-`` for none."""
+    """A time in milliseconds since 1970 (UTC), as local time to the minute; ``-`` for none."""
     if not milliseconds:
         return "-"
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))

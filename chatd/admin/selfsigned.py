@@ -1,4 +1,4 @@
-"""A certificate to try TLS out with: signed by itself, good for a year."""
+"""A self-signed TLS certificate for testing, valid for a year."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LOCAL = ("localhost", "127.0.0.1", "::1")
-_DAYS = 365
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+_VALID_DAYS = 365
 
 
 def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
-    """Write `chatd.pem` and `chatd.key`, for this machine and these hosts; gives both paths and the
-    SHA-256 of the certificate, in hexadecimal digits. Raises `OSError`, also if one of them
-    exists."""
+    """Write `chatd.pem` and `chatd.key` for localhost and these hosts (names or addresses).
+
+    Returns both paths and the SHA-256 of the certificate in hexadecimal digits. Raises `OSError` if
+    a file cannot be written or exists, `ValueError` if a host is not a valid name.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ["localhost"])[0][:64])])
     now = datetime.now(UTC)
@@ -31,10 +33,10 @@ def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=_DAYS))
+        .not_valid_after(now + timedelta(days=_VALID_DAYS))
         .add_extension(
             x509.SubjectAlternativeName(
-                [_general(host) for host in dict.fromkeys((*hosts, *_LOCAL))]
+                [_general_name(host) for host in dict.fromkeys((*hosts, *_LOCAL_HOSTS))]
             ),
             False,
         )
@@ -47,17 +49,17 @@ def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
         )
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    paths = Path(folder, "chatd.pem"), Path(folder, "chatd.key")
-    for path in paths:
+    private_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    certificate_path, key_path = Path(folder, "chatd.pem"), Path(folder, "chatd.key")
+    for path in (certificate_path, key_path):
         if path.exists():
             raise FileExistsError(f"{path} exists already")
-    _write(paths[1], private, 0o600)
-    _write(paths[0], certificate.public_bytes(Encoding.PEM), 0o644)
-    return *paths, certificate.fingerprint(hashes.SHA256()).hex()
+    _write(key_path, private_key, 0o600)
+    _write(certificate_path, certificate.public_bytes(Encoding.PEM), 0o644)
+    return certificate_path, key_path, certificate.fingerprint(hashes.SHA256()).hex()
 
 
-def _general(host: str) -> x509.GeneralName:
+def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:

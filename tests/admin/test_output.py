@@ -37,7 +37,7 @@ class Outputs(SynchronousTestCase):
         output.table(items, ("NAME",), lambda item: self.fail("nobody looks"))
         output.paragraphs(items, lambda item: self.fail("nobody looks"))
         output.answer({"done": True}, "done")
-        output.aside("by the way")
+        output.note("by the way")
         lines = [json.loads(line) for line in self.out.getvalue().splitlines()]
         self.assertEqual(lines, [*items, *items, {"done": True}])
         self.assertEqual(self.err.getvalue(), "")
@@ -58,7 +58,7 @@ class Outputs(SynchronousTestCase):
         output.table([{}], ("TOPIC",), lambda item: (bad,))
         output.paragraphs([{}], lambda item: (bad, bad))
         output.answer({}, bad)
-        output.aside(bad)
+        output.note(bad)
         self.assertEqual(self.out.getvalue().split(), ["TOPIC", *[shown] * 4])
         self.assertEqual(self.err.getvalue(), shown + "\n")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pexpect
 
-from chatd.admin.__main__ import NO_DAEMON, REFUSED, WRONG_USAGE
+from chatd.admin.command_line import NO_DAEMON, REFUSED, WRONG_USAGE
 from chatd.codecs import v1_messages
 from chatd.codecs.classic import CREATE, LOGIN
 from chatd.codecs.v1 import client_decoder, encode
@@ -77,7 +77,7 @@ class Commands(_Administered):
     def test_looking(self) -> None:
         """Who there is, who is there, what there is."""
         lines = self.done("users").splitlines()
-        self.assertEqual(lines[0].split(), ["NAME", "LOGIN", "MADE", "SEEN", "SESSIONS"])
+        self.assertEqual(lines[0].split(), ["NAME", "LOGIN", "CREATED", "LAST", "SEEN", "SESSIONS"])
         self.assertEqual(
             [line.split()[:2] for line in lines[1:]], [["Ann", "password"], ["bob", "open"]]
         )
@@ -178,7 +178,7 @@ class Commands(_Administered):
                 encoding="utf-8",
             )
             self.addCleanup(child.close, True)
-            child.expect_exact("Delete the account bob with its inbox? (yes/no) ")
+            child.expect_exact("Delete the account bob and its mailbox? (yes/no) ")
             child.sendline(answer)
             child.expect(pexpect.EOF)
             child.close()
@@ -190,7 +190,7 @@ class Commands(_Administered):
         made = self.command("invite", "--uses", "2", "--note", "for the choir")
         token = made.stdout.strip()
         self.assertEqual((made.returncode, made.stdout), (0, token + "\n"))
-        self.assertIn("Good for 2 accounts, until ", made.stderr)
+        self.assertIn("Valid for 2 accounts until ", made.stderr)
         (invite,) = self.json("invites")
         self.assertEqual((invite["uses"], invite["note"]), (2, "for the choir"))
         self.assertEqual(invite["expires"] - invite["created"], 7 * 86_400_000)

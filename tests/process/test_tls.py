@@ -252,7 +252,7 @@ class Inside(Secured):
             env=environment(),
             timeout=START_PATIENCE,
         )
-        self.assertEqual(said.stdout, "ann cannot log in by certificate any more\n")
+        self.assertEqual(said.stdout, "ann can no longer log in by certificate\n")
         self.assertEqual(self.request(old, c.LogIn(1, "ann")).code, "password-required")
 
 

@@ -1,0 +1,44 @@
+"""The commands of ``python -m chatd.admin``, a class for each, by subject.
+
+To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
+`COMMANDS`, its request in `chatd.codecs.admin`, its method in `chatd.realm.operations`, and its
+line in ``docs/operations.md``.
+"""
+
+from __future__ import annotations
+
+from chatd.admin.commands.accounts import (
+    DeleteAccount,
+    EndSessions,
+    ListAccounts,
+    ListSessions,
+    SetCertificates,
+    SetPassword,
+)
+from chatd.admin.commands.certificates import MakeCertificate
+from chatd.admin.commands.command import Command
+from chatd.admin.commands.invite_tokens import (
+    CreateInviteToken,
+    ListInviteTokens,
+    RevokeInviteToken,
+)
+from chatd.admin.commands.rooms import DeleteRoom, ListReports, ListRooms
+from chatd.admin.commands.store import Backup, ShowStatistics
+
+COMMANDS: tuple[type[Command], ...] = (
+    ListAccounts,
+    ListSessions,
+    EndSessions,
+    SetPassword,
+    SetCertificates,
+    DeleteAccount,
+    ListRooms,
+    DeleteRoom,
+    ListReports,
+    CreateInviteToken,
+    ListInviteTokens,
+    RevokeInviteToken,
+    ShowStatistics,
+    Backup,
+    MakeCertificate,
+)

@@ -1,0 +1,94 @@
+"""Commands about invite tokens: create, list, revoke."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.python import usage
+
+from chatd.admin.commands.command import DaemonCommand
+from chatd.admin.connection import Daemon
+from chatd.admin.output import Item, Output, moment
+from chatd.codecs import admin as c
+from chatd.config.option_types import seconds
+
+_NEVER = "never"
+_SHOWN = 12
+"""characters of a token's hash that are shown; enough to name the token by"""
+
+
+class CreateInviteToken(DaemonCommand):
+    """``invite``: create a token and show it, this once."""
+
+    name = "invite"
+    longdesc = "Create an invite token, with which accounts can be created."
+    synopsis = "[--uses N] [--expires TIME] [--note TEXT] [--json]"
+    optParameters = [
+        ["uses", None, "1", "Number of accounts that can be created with it."],
+        [
+            "expires",
+            None,
+            "7d",
+            f"How long it is valid: a number and a unit (s m h d w), or {_NEVER}.",
+        ],
+        ["note", None, None, "A note for operators."],
+    ]
+
+    def postOptions(self) -> None:
+        """Check the number and the time."""
+        self["uses"] = self.number("uses")
+        try:
+            self["seconds"] = None if self["expires"] == _NEVER else seconds(self["expires"])
+        except ValueError as error:
+            raise usage.UsageError(f"--expires: {error}, or {_NEVER}") from None
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        request = c.CreateInviteToken(self["uses"], self["seconds"], self["note"] or "")
+        answer = daemon.ask(request)
+        output.answer(answer, answer["token"])
+        accounts = "one account" if self["uses"] == 1 else f"{self['uses']} accounts"
+        expires = answer["expires"]
+        end = "and does not expire" if expires is None else f"until {moment(expires)}"
+        output.note(
+            f"Valid for {accounts} {end}. The token is not shown again. It is given together with "
+            "the name and the password of a new account. "
+            f"To revoke it: python -m chatd.admin revoke {answer['key'][:_SHOWN]}"
+        )
+
+
+class ListInviteTokens(DaemonCommand):
+    """``invites``: a table of tokens, by their hashes."""
+
+    name = "invites"
+    longdesc = "List invite tokens by the beginnings of their hashes."
+    synopsis = "[--json]"
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+
+        def row(token: Item) -> Sequence[object]:
+            return (
+                token["key"][:_SHOWN],
+                moment(token["created"]),
+                _NEVER if token["expires"] is None else moment(token["expires"]),
+                token["uses"],
+                token["note"],
+            )
+
+        tokens = daemon.ask(c.ListInviteTokens())["items"]
+        output.table(tokens, ("HASH", "CREATED", "EXPIRES", "USES LEFT", "NOTE"), row)
+
+
+class RevokeInviteToken(DaemonCommand):
+    """``revoke``: delete a token."""
+
+    name = "revoke"
+    longdesc = "Revoke an invite token, given as the token or the beginning of its hash."
+    synopsis = "TOKEN|HASH [--json]"
+    arguments = {"token": None}
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.RevokeInviteToken(self["token"]))
+        output.answer(answer, f"Revoked: {answer['key'][:_SHOWN]}")

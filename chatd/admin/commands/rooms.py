@@ -1,0 +1,78 @@
+"""Commands about rooms and the reports of users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatd.admin.commands.command import DaemonCommand
+from chatd.admin.connection import Daemon
+from chatd.admin.output import Item, Output, moment
+from chatd.codecs import admin as c
+
+
+class ListRooms(DaemonCommand):
+    """``rooms``: a table of rooms."""
+
+    name = "rooms"
+    longdesc = "List rooms, including private ones."
+    synopsis = "[PATTERN] [--json]"
+    arguments = {"pattern": "*"}
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+
+        def row(room: Item) -> Sequence[object]:
+            return (
+                room["room"],
+                "private" if room["private"] else "public",
+                moment(room["created"]),
+                room["owner"] or "-",
+                room["members"],
+                room["topic"],
+            )
+
+        rooms = daemon.items(c.ListRooms(self["pattern"], limit=1000))
+        output.table(rooms, ("ROOM", "ACCESS", "CREATED", "OWNER", "MEMBERS", "TOPIC"), row)
+
+
+class DeleteRoom(DaemonCommand):
+    """``delete-room``: delete a room."""
+
+    name = "delete-room"
+    longdesc = "Delete a room and its history. The # of its name may be left out."
+    synopsis = "ROOM [--yes] [--json]"
+    arguments = {"room": None}
+    optFlags = [["yes", "y", "Do not ask for confirmation."]]
+
+    def postOptions(self) -> None:
+        """Complete the name: shells take a # for a comment."""
+        self["room"] = "#" + self["room"].removeprefix("#")
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        self.confirm(f"Delete the room {self['room']} and its history?")
+        answer = daemon.ask(c.DeleteRoom(self["room"]))
+        output.answer(answer, f"Deleted: {answer['room']}")
+
+
+class ListReports(DaemonCommand):
+    """``reports``: the reports of users, as paragraphs."""
+
+    name = "reports"
+    longdesc = "Show the reports of users, oldest first."
+    synopsis = "[--after SEQ] [--json]"
+    optParameters = [["after", None, "0", "Show only reports with a greater number than SEQ."]]
+
+    def postOptions(self) -> None:
+        """Check the number."""
+        self["after"] = self.number("after")
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+
+        def paragraph(report: Item) -> Sequence[str]:
+            heading = f"{report['seq']}  {moment(report['time'])}  {report['sender']} reports"
+            return heading, *report["body"].split("\n")
+
+        reports = daemon.items(c.ListReports(self["after"], limit=1000))
+        output.paragraphs(reports, paragraph)

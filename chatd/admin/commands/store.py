@@ -1,0 +1,46 @@
+"""Commands about the daemon and its store as a whole: statistics and backup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatd.admin.commands.command import DaemonCommand
+from chatd.admin.connection import Daemon
+from chatd.admin.output import Output, moment
+from chatd.codecs import admin as c
+
+
+class ShowStatistics(DaemonCommand):
+    """``stats``: version, start and counts."""
+
+    name = "stats"
+    longdesc = "Show the version, the start time and statistics of the daemon."
+    synopsis = "[--json]"
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.GetStatistics())
+        values = {
+            "version": answer["version"],
+            "started": moment(answer["started"]),
+            "accounts": answer["accounts"],
+            "rooms": answer["rooms"],
+            **answer["counts"],
+        }
+        width = max(map(len, values))
+        output.answer(answer, *(f"{name.ljust(width)}  {value}" for name, value in values.items()))
+
+
+class Backup(DaemonCommand):
+    """``backup``: write a copy of the store."""
+
+    name = "backup"
+    longdesc = "Write a consistent copy of the store to a new file while the daemon runs."
+    synopsis = "PATH [--json]"
+    arguments = {"path": None}
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        # The daemon runs in another directory.
+        answer = daemon.ask(c.Backup(str(Path(self["path"]).absolute())))
+        output.answer(answer, f"Written: {answer['path']}")
