@@ -106,8 +106,10 @@ def on_loopback(host: str) -> bool:
         return False
 
 
-PORTS = ("any", "classic", "wire", "chat", "ops", "grpc")
-"""what a port can be for; any: all that the main port knows"""
+LISTEN_NAMES = ("any", "classic", "v1", "chat10", "ops", "grpc")
+"""the protocols that a port can have (`chatd.protocols.doors`); any: all of the main port"""
+LEGACY_PORTS = {"classic": 9000, "ops": 2023, "grpc": 50051}
+"""the ports on which the protocols' own servers used to listen"""
 _GRPC_KINDS = ("tcp", "ssl", "unix")
 
 
@@ -149,18 +151,17 @@ class Listen:
 
 
 LEGACY = tuple(
-    Listen(name, f"tcp:{number}:interface=127.0.0.1")
-    for name, number in (("classic", 9000), ("ops", 2023), ("grpc", 50051))
+    Listen(name, f"tcp:{number}:interface=127.0.0.1") for name, number in LEGACY_PORTS.items()
 )
-"""where the servers of old listened"""
+"""what ``--legacy-ports`` adds"""
 
 
 def listen(value: str) -> Listen:
     """A port besides the main one."""
     name, equals, endpoint = value.partition("=")
-    if not equals or name not in PORTS:
+    if not equals or name not in LISTEN_NAMES:
         raise ValueError(
-            f"that is NAME=ENDPOINT with NAME one of {', '.join(PORTS)}, not {value!r}"
+            f"that is NAME=ENDPOINT with NAME one of {', '.join(LISTEN_NAMES)}, not {value!r}"
         )
     found = Listen(name, endpoint)
     kind, *arguments = found.parts

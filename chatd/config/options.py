@@ -176,7 +176,7 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         super().__init__()  # type: ignore[no-untyped-call]
 
     def opt_listen(self, endpoint: str) -> None:
-        """Open one more port: any, classic, wire, chat, ops or grpc = an endpoint, e.g.
+        """Open one more port: any, classic, v1, chat10, ops or grpc = an endpoint, e.g.
         ops=tcp:2023."""
         self._listen.append(endpoint)
 

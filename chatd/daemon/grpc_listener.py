@@ -1,18 +1,19 @@
-"""A port for gRPC, which listens by itself: on asyncio, in the reactor's loop."""
+"""A port for gRPC, which has its own server: on asyncio, in the reactor's event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from chatd.config.option_types import Listen
 from chatd.core.errors import CertificateUnusable
-from chatd.protocols.doors import TITLES
+from chatd.protocols.doors import GRPC
+from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 
 def use_asyncio() -> None:
-    """Have Twisted run on asyncio, with uvloop under it if that is installed. Ends the process with
-    a sentence if another reactor has been chosen."""
+    """Install the asyncio reactor, with uvloop as its event loop if that is installed.
+
+    Raises SystemExit with a sentence if another reactor is installed already.
+    """
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor, install
 
     if "twisted.internet.reactor" in sys.modules:
@@ -29,8 +32,8 @@ def use_asyncio() -> None:
 
         if not isinstance(reactor, AsyncioSelectorReactor):
             raise SystemExit(
-                f"chatd: gRPC takes the asyncio reactor, not the {type(reactor).__name__}: "
-                "leave out --reactor, or say --reactor=asyncio"
+                f"chatd: gRPC requires the asyncio reactor, not the {type(reactor).__name__}: "
+                "leave out --reactor, or use --reactor=asyncio"
             )
         return
     try:
@@ -43,60 +46,68 @@ def use_asyncio() -> None:
 
 
 class GrpcListener(Service):
-    """One port. It is taken by `bind`, and lets nobody in before `accept`."""
+    """One gRPC port. Calls made before `accept` wait."""
 
-    title = TITLES["grpc"]
+    title = GRPC.title
 
     def __init__(
-        self, listen: Listen, factory: Any, certificate: Certificate | None = None
+        self, listen: Listen, factory: ConnectionFactory, certificate: Certificate | None = None
     ) -> None:
-        """An ``ssl:`` endpoint without a certificate of its own has `certificate`. Ends the process
-        with a sentence if there is none."""
-        self.certificate: Certificate | None = None
-        if listen.parts[0] == "ssl":
-            given = dict(part.split("=", 1) for part in listen.parts[2:] if "=" in part)
-            if "certKey" in given:
-                path = os.path.abspath(given["certKey"])
-                key = os.path.abspath(given.get("privateKey", given["certKey"]))
-                try:
-                    certificate = Certificate(path, key)
-                except CertificateUnusable as unusable:
-                    raise SystemExit(f"chatd: {unusable}") from None
-            if certificate is None:
-                raise SystemExit(
-                    f"chatd: grpc={listen.endpoint} takes a certificate: --tls-cert, or certKey=FILE"
-                )
-            self.certificate = certificate
+        """An ``ssl:`` endpoint that names no certificate uses `certificate`.
+
+        Raises SystemExit with a sentence if such an endpoint has no usable certificate.
+        """
+        self.certificate = _certificate(listen, certificate) if listen.parts[0] == "ssl" else None
         self.local = listen.local
         self.address = listen.endpoint
         self._listen = listen
         self._factory = factory
         self._server: GrpcServer | None = None
 
-    def bind(self) -> None:
-        """Take the port, while asyncio runs. Raises `RuntimeError` if it cannot be had."""
-        # Not sooner: a process that becomes a daemon must not have begun with gRPC.
+    def privilegedStartService(self) -> None:
+        """Bind the port. Raises SystemExit with a sentence if that fails."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        # Not imported before: gRPC must not be loaded when twistd forks to become a daemon, and a
+        # daemon without a gRPC port starts faster and is smaller without it.
         from chatd.protocols.grpc.server import GrpcServer
 
-        kind, where, *_ = self._listen.parts
+        kind, place, *_ = self._listen.parts
         interface = self._listen.interface or "[::]"
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
-        address = f"unix:{where}" if kind == "unix" else f"{host}:{where}"
+        address = f"unix:{place}" if kind == "unix" else f"{host}:{place}"
         server = GrpcServer(self._factory)
-        port = server.bind(address, self.certificate)
+        try:
+            port = server.bind(address, self.certificate)
+        except RuntimeError:
+            raise SystemExit(f"chatd: cannot listen on {address} for gRPC") from None
         self._server = server
-        self.address = where if kind == "unix" else f"{host}:{port}"
+        self.address = place if kind == "unix" else f"{host}:{port}"
 
     def accept(self) -> None:
-        """Let them in."""
+        """Accept calls."""
         if self._server is not None:
             self._starting = asyncio.ensure_future(self._server.start())
 
     def finish(self, grace: float) -> Deferred[None]:
-        """Let nobody in any more; fires when all are out, at the latest after so many seconds."""
+        """Accept no more calls; fires when all calls have ended, at most `grace` seconds later."""
         server, self._server = self._server, None
         if server is None:
-            done: Deferred[None] = Deferred()
-            done.callback(None)
-            return done
+            return succeed(None)
         return Deferred.fromFuture(asyncio.ensure_future(server.stop(grace)))
+
+
+def _certificate(listen: Listen, default: Certificate | None) -> Certificate:
+    """The certificate that an ``ssl:`` endpoint names, or the default."""
+    options = dict(part.split("=", 1) for part in listen.parts[2:] if "=" in part)
+    if "certKey" in options:
+        path = os.path.abspath(options["certKey"])
+        key = os.path.abspath(options.get("privateKey", options["certKey"]))
+        try:
+            return Certificate(path, key)
+        except CertificateUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+    if default is None:
+        raise SystemExit(
+            f"chatd: grpc={listen.endpoint} requires a certificate: --tls-cert, or certKey=FILE"
+        )
+    return default

@@ -1,7 +1,8 @@
-"""The ports of the daemon that run on Twisted endpoints."""
+"""The ports of the daemon that run on Twisted endpoints, and the admin socket."""
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.application.service import Service
@@ -9,87 +10,131 @@ from twisted.internet import tcp, unix
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatd.config.option_types import Listen
-from chatd.protocols.doors import TITLES
+from chatd.core.errors import SocketUnusable
+from chatd.protocols.admin import AdminFactory
+from chatd.protocols.doors import shown_title
+from chatd.server.owner_socket import OwnerPort
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 
 _BACKLOG = 1024
-"""connections that may wait to be accepted"""
+"""connections that may wait in the kernel to be accepted"""
 
 
 class Listener(Service):
-    """A port: an endpoint of Twisted's. Connections that come before `accept` wait in the
-    kernel."""
-
-    logger = Logger(namespace="chatd")
+    """A port on a Twisted endpoint. Connections made before `accept` wait in the kernel."""
 
     def __init__(self, reactor: Any, listen: Listen, factory: Factory) -> None:
-        """Ends the process with a sentence if there is no such endpoint."""
+        """Raises SystemExit with a sentence if the endpoint is invalid."""
         self.port: Any = None
-        self.title = TITLES.get(listen.name, "all of these")
+        self.title = shown_title(listen.name)
         self.local = listen.local
         endpoint = listen.endpoint
         if endpoint.startswith(("tcp:", "ssl:")) and ":backlog=" not in endpoint:
             endpoint += f":backlog={_BACKLOG}"
         try:
             self._endpoint = serverFromString(reactor, endpoint)
-        except Exception as error:  # Whatever an endpoint's parser makes of a mistake.
+        except Exception as error:  # The parsers of endpoints raise anything.
             raise SystemExit(
-                f"chatd: {listen.name}={listen.endpoint} is no endpoint: {error}"
+                f"chatd: {listen.name}={listen.endpoint} is not a valid endpoint: {error}"
             ) from None
         self._description = endpoint
         self._factory = factory
         self._accepting = False
 
     def privilegedStartService(self) -> None:
-        """Bind the port; failing that, end the process with a sentence."""
+        """Bind the port. Raises SystemExit with a sentence if that fails."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         failures: list[Any] = []
         self._endpoint.listen(self._factory).addCallbacks(self._bound, failures.append)
         if failures:
             failures[0].trap(CannotListenError)
-            raise SystemExit(f"chatd: {why_not_listening(failures[0].value)}")
+            raise SystemExit(f"chatd: {cannot_listen_sentence(failures[0].value)}")
 
     def _bound(self, port: Any) -> None:
         self.port = port
         if isinstance(port, tcp.Port) and not isinstance(port, unix.Port):
             port.transport = TrackedServer
             if isinstance(port.factory, TLSMemoryBIOFactory):
-                # An endpoint with TLS of its own.
+                # The endpoint has TLS of its own.
                 port.factory.protocol = TLSTransport
         if not self._accepting:
             port.stopReading()
 
     def accept(self) -> None:
-        """Let them in."""
+        """Accept connections."""
         self._accepting = True
         if self.port is not None:
             self.port.startReading()
 
     @property
     def address(self) -> str:
-        """Where it listens, for people."""
-        found: Any = self.port.getHost() if self.port is not None else None
-        host = getattr(found, "host", None)
+        """Host and port, or the path of the socket, for people."""
+        host_port: Any = self.port.getHost() if self.port is not None else None
+        host = getattr(host_port, "host", None)
         if host is None:
-            name = getattr(found, "name", None)
-            return name.decode() if isinstance(name, bytes) else str(name or self._description)
-        return f"[{host}]:{found.port}" if ":" in host else f"{host}:{found.port}"
+            path = getattr(host_port, "name", None)
+            return path.decode() if isinstance(path, bytes) else str(path or self._description)
+        return f"[{host}]:{host_port.port}" if ":" in host else f"{host}:{host_port.port}"
 
     def stopService(self) -> Any:
-        """Let nobody in any more."""
+        """Accept no more connections."""
         super().stopService()  # type: ignore[no-untyped-call]
         return self.port.stopListening() if self.port is not None else None
 
 
-def why_not_listening(error: CannotListenError) -> str:
-    """In words."""
+class AdminListener(Service):
+    """The admin socket. It is made once the store is open; operators wait until `accept`."""
+
+    def __init__(self, reactor: Any, path: str, factory: AdminFactory) -> None:
+        self.path = path
+        self.factory = factory
+        self._port: Any = OwnerPort(path, factory, reactor)
+
+    def startService(self) -> None:
+        """Make the socket. Raises SystemExit with a sentence if that fails."""
+        super().startService()  # type: ignore[no-untyped-call]
+        try:
+            self._port.startListening()
+        except SocketUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
+        self._port.stopReading()
+
+    def accept(self) -> None:
+        """Accept connections."""
+        self._port.startReading()
+
+    def stopService(self) -> Any:
+        """Accept no more connections, and remove the socket."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return self._port.stopListening()
+
+
+def check_port(host: str, port: int) -> None:
+    """Bind a port and release it again. Raises SystemExit with a sentence if that fails.
+
+    Called while there is still a terminal to complain to: a daemon in the background has none.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+            trial.listen(1)
+    except (OSError, UnicodeError) as error:
+        problem = CannotListenError(host, port, error)
+        raise SystemExit(f"chatd: {cannot_listen_sentence(problem)}") from None
+
+
+def cannot_listen_sentence(error: CannotListenError) -> str:
+    """Say which address cannot be listened on, and why."""
     reason = (getattr(error.socketError, "strerror", None) or str(error.socketError)).lower()
-    where = (
+    address = (
         error.port.decode() if isinstance(error.port, bytes) else f"{error.interface}:{error.port}"
     )
-    return f"cannot listen on {where}: {reason}"
+    return f"cannot listen on {address}: {reason}"

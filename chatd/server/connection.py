@@ -26,6 +26,8 @@ from chatd.server.tcp_transport import tune
 from chatd.server.tls import fingerprint_of
 from chatd.server.write_tracker import WriteTracker
 
+logger = Logger(namespace="chatd")
+
 M = TypeVar("M", covariant=True)
 
 
@@ -80,7 +82,6 @@ class Connection(Protocol):
     `unanswered` counts messages whose answer comes with a commit of the store.
     """
 
-    logger = Logger(namespace="chatd")
     transport: Any
 
     session: Session | None = None
@@ -250,7 +251,7 @@ class Connection(Protocol):
 
     def _failed(self, failure: Failure) -> None:
         """Handle a programming error: abort this connection, and no other."""
-        self.logger.failure("Client {peer} failed", failure, peer=self.peer)
+        logger.failure("Client {peer} failed", failure, peer=self.peer)
         self.transport.abortConnection()
 
     def _update_read_pause(self) -> None:
@@ -414,9 +415,7 @@ class Connection(Protocol):
             burst = rate * self.factory.limits.burst_seconds
             session.mailbox.allowance = TokenBucket(rate, burst, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
-        self.logger.info(
-            "Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name
-        )
+        logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
 
     def log_out(self) -> None:
         """End the session, if there is one."""
@@ -429,9 +428,7 @@ class Connection(Protocol):
         """Log that the session has ended."""
         if not self.disconnected:
             self.factory.unauthenticated.touch(self)
-        self.logger.info(
-            "Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name
-        )
+        logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
 
     def log_refusal(self, reason: str) -> None:
         """Log a refusal; of each connection only the first few are logged."""
@@ -443,7 +440,7 @@ class Connection(Protocol):
                 else ""
             )
             account = self.session.name if self.session is not None else ""
-            self.logger.info(
+            logger.info(
                 "Client {peer} refused: {reason}  [ {account} ]{last}",
                 peer=self.peer,
                 reason=reason,

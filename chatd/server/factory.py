@@ -10,7 +10,6 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 
 from chatd.auth.credentials import AccountChecker
 from chatd.auth.passwords import Passwords
@@ -26,7 +25,6 @@ AnyConnection = Connection | Sniffer | Rejection
 class ConnectionFactory(Factory):
     """Makes connections with `protocol`, counts them and holds their deadlines."""
 
-    logger = Logger(namespace="chatd")
     noisy = False
     protocol: Callable[[ConnectionFactory], AnyConnection]
 

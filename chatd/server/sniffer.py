@@ -14,6 +14,8 @@ from zope.interface import implementer
 
 from chatd.server.connection import Connection
 
+logger = Logger(namespace="chatd")
+
 PAUSE = 0.1
 """seconds of silence after which the bytes received so far may be a complete first message"""
 _LONGEST_SIGNATURE = 64
@@ -47,7 +49,6 @@ def first_byte(value: int) -> Callable[[bytes], bool]:
 class _BeforeProtocol(Protocol):
     """A connection whose protocol is not known, as `ConnectionFactory` counts it."""
 
-    logger = Logger(namespace="chatd")
     transport: Any
 
     def __init__(self, factory: Any) -> None:
@@ -69,7 +70,7 @@ class _BeforeProtocol(Protocol):
     def log_refusal(self, reason: str) -> None:
         """Log that this connection was refused."""
         peer = self.transport.getPeer()
-        self.logger.info(
+        logger.info(
             "Client ({host}, {port}) refused: {reason}",
             host=getattr(peer, "host", "local"),
             port=getattr(peer, "port", ""),

@@ -17,6 +17,8 @@ from zope.interface import implementer
 
 from chatd.core.errors import CertificateUnusable
 
+logger = Logger(namespace="chatd")
+
 # Mozilla's "intermediate" list for TLS 1.2 (https://wiki.mozilla.org/Security/Server_Side_TLS),
 # version 5.7. Those of TLS 1.3 are all good.
 _CIPHERS = (
@@ -30,8 +32,6 @@ _MARKS = 64
 class Certificate:
     """A certificate with its chain and its key, from two PEM files, which may be one. New
     connections get what was read last."""
-
-    logger = Logger(namespace="chatd")
 
     def __init__(self, certificate: str, key: str) -> None:
         """Raises `CertificateUnusable`."""
@@ -69,7 +69,7 @@ class Certificate:
                 raise CertificateUnusable(f"there is no TLS {what} (PEM) in {path}") from None
         pem = Path(self.key).read_bytes(), Path(self.certificate).read_bytes()
         if load_certificate(FILETYPE_PEM, pem[1]).has_expired():
-            self.logger.warn("The TLS certificate {path} has expired", path=self.certificate)
+            logger.warn("The TLS certificate {path} has expired", path=self.certificate)
         return context, pem
 
     def reload(self) -> None:
@@ -77,13 +77,9 @@ class Certificate:
         try:
             self._context, self.pem = self._read()
         except CertificateUnusable as unusable:
-            self.logger.error(
-                "The TLS certificate stays as it was: {sentence}", sentence=str(unusable)
-            )
+            logger.error("The TLS certificate stays as it was: {sentence}", sentence=str(unusable))
         else:
-            self.logger.info(
-                "The TLS certificate {path} has been read again", path=self.certificate
-            )
+            logger.info("The TLS certificate {path} has been read again", path=self.certificate)
 
     def serverConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """See IOpenSSLServerConnectionCreator."""

@@ -58,8 +58,8 @@ CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "listen": (
         ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
         (
-            "chat=unix:/run/chat  any=tcp6:1",
-            (Listen("chat", "unix:/run/chat"), Listen("any", "tcp6:1")),
+            "chat10=unix:/run/chat  any=tcp6:1",
+            (Listen("chat10", "unix:/run/chat"), Listen("any", "tcp6:1")),
         ),
         ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
     ),
@@ -210,7 +210,10 @@ class Sources(OptionsCase):
 
     def test_several_ports(self) -> None:
         """Each --listen is one more; in a file there is an array; the old ports come after them."""
-        asked = (Listen("ops", "tcp:1:interface=0.0.0.0"), Listen("chat", r"tcp:2:interface=\:\:1"))
+        asked = (
+            Listen("ops", "tcp:1:interface=0.0.0.0"),
+            Listen("chat10", r"tcp:2:interface=\:\:1"),
+        )
         options = self.parsed(
             "--listen",
             "ops=tcp:1:interface=0.0.0.0",
@@ -218,13 +221,13 @@ class Sources(OptionsCase):
             "-H",
             "::1",
             "--listen",
-            "chat=tcp:2",
+            "chat10=tcp:2",
         )
         self.assertEqual(options["listen"], asked + LEGACY)
         self.assertEqual(
             [port.local for port in options["listen"]], [False, True, True, True, True]
         )
-        path = self.file("listen = ['ops=tcp:1', 'chat=tcp:2']\nlegacy-ports = true")
+        path = self.file("listen = ['ops=tcp:1', 'chat10=tcp:2']\nlegacy-ports = true")
         self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
 
     def test_a_port_that_others_can_reach(self) -> None:

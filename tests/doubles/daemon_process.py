@@ -96,7 +96,7 @@ class Daemon:
     def other(self, title: str) -> str:
         """Where it listens for this protocol, on a port of its own."""
         while line := self._lines.get(timeout=START_PATIENCE):
-            found = re.search(rf"Listening as well: {re.escape(title)} on (\S+)", line)
+            found = re.search(rf"Also listening: {re.escape(title)} on (\S+)", line)
             if found:
                 return found[1]
         raise AssertionError(f"no port for {title}:\n{self.told}")

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from chatd.protocols.doors import PORT_PROTOCOLS
+from chatd.protocols.doors import connection_maker, main_port
 from tests.doubles.classic_clients import MemoryTransport
 from tests.doubles.v1_clients import MainPortServer
 
@@ -28,7 +28,7 @@ class TextClient:
             write(data)
 
         self.transport.write = noted
-        self.transport.protocol = PORT_PROTOCOLS[port](server.factory)
+        self.transport.protocol = connection_maker(port, main_port())(server.factory)
         self.transport.protocol.makeConnection(self.transport)
 
     def send(self, *chunks: str | bytes) -> None:

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from chatd.auth.credentials import portal
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import client_decoder, encode
-from chatd.protocols.doors import MainPort
+from chatd.protocols.doors import main_port
 from chatd.server.factory import ConnectionFactory
 from tests.doubles.classic_clients import ClassicServer, MemoryTransport
 
@@ -110,7 +110,7 @@ class MainPortServer(ClassicServer):
         super().__init__(**limits)
         passwords: Any = self.passwords
         self.factory = ConnectionFactory(
-            MainPort(),
+            main_port(),
             self.realm,
             portal(self.realm, passwords, self.clock),
             passwords,

@@ -502,17 +502,17 @@ class Registration(_Administered):
         for options, words in (
             (
                 (),
-                "this machine only (--host 0.0.0.0 for others). Anyone may create an account, and use any",
+                "this machine only (--host 0.0.0.0 for others). Anyone can create an account, and anyone can use",
             ),
             (
                 ("--registration", "closed", "--forbid-open-accounts"),
-                "Nobody may create an account\n",
+                "Nobody can create an account\n",
             ),
             (
                 ("--registration", "invite"),
-                "takes an invite token (python -m chatd.admin invite), and use",
+                "-m chatd.admin invite), and anyone can use",
             ),
-            (("--registration", "invite", "--admin", "none"), "--admin PATH is needed to make one"),
+            (("--registration", "invite", "--admin", "none"), "making one requires --admin PATH"),
         ):
             running = self.start(*options)
             running.stop()

@@ -218,7 +218,7 @@ class Starting(Start):
             )
             self.assertNotEqual(ended.returncode, 0)
             self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
-            self.assertIn("gRPC takes the asyncio reactor", ended.stderr)
+            self.assertIn("gRPC requires the asyncio reactor", ended.stderr)
 
     def test_the_right_reactor(self) -> None:
         """May be chosen by the operator as well."""
@@ -233,7 +233,7 @@ class Starting(Start):
         daemon = self.daemon_with("-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
         self.assertEqual(daemon.stop(), 0)
         self.assertNotIn("AsyncioSelectorReactor", daemon.told)
-        self.assertNotIn("Listening as well", daemon.told)
+        self.assertNotIn("Also listening", daemon.told)
 
     def test_a_busy_port(self) -> None:
         """Is told, and ends it."""

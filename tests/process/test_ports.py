@@ -20,7 +20,7 @@ class Ports(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.folder = folder(self)
-        names = ("any", "classic", "wire", "chat", "ops")
+        names = ("any", "classic", "v1", "chat10", "ops")
         more = [word for name in names for word in ("--listen", f"{name}=tcp:0")]
         self.unix = f"{self.folder}/chat.sock"
         self.daemon = Daemon(
@@ -28,7 +28,7 @@ class Ports(SynchronousTestCase):
             f"sqlite:{self.folder}/chatd.db",
             more=(*more, "--listen", f"any=unix:{self.unix}"),
         )
-        titles = ("all of these", "classic", "version 1", "CHAT/1.0", "ops")
+        titles = ("all protocols", "classic", "version 1", "CHAT/1.0", "ops")
         self.ports = {
             name: int(self.daemon.other(title).rpartition(":")[2])
             for name, title in zip(names, titles, strict=True)
@@ -62,11 +62,11 @@ class Ports(SynchronousTestCase):
             connection = self.connect(port)
             connection.sendall(classic.encode(classic.LIST, "x"))
             self.exactly(connection, classic.encode_names([]))
-        for port in ("main", "any", "wire"):
+        for port in ("main", "any", "v1"):
             connection = self.connect(port)
             connection.sendall(v1.encode(c.Ping(1)))
             self.exactly(connection, v1.encode(c.Pong(1)))
-        for number, port in enumerate(("main", "any", "chat")):
+        for number, port in enumerate(("main", "any", "chat10")):
             connection = self.connect(port)
             connection.sendall(f"REGISTER luca{number} CHAT/1.0\n".encode())
             self.exactly(connection, b"200 Registration successful\n")
@@ -86,7 +86,7 @@ class Ports(SynchronousTestCase):
         """Gets a sentence, and the end; so does half a start when nothing more comes."""
         connection = self.connect()
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        sentence = b"chatd does not know a protocol that begins so; it speaks classic, version 1, CHAT/1.0, ops\n"
+        sentence = b"Unknown protocol. This port speaks version 1, classic, CHAT/1.0, ops.\n"
         self.exactly(connection, sentence)
         self.ends(connection)
         connection = self.connect()
@@ -143,7 +143,7 @@ class Ports(SynchronousTestCase):
     def test_the_old_client_of_lines(self) -> None:
         """Reads byte by byte, decodes each as ASCII, looks at the first word; leaves by DISCONNECT,
         and the server must say it, too, before it closes."""
-        people = [self.connect("chat"), self.connect()]
+        people = [self.connect("chat10"), self.connect()]
         for number, connection in enumerate(people):
             connection.sendall(f"REGISTER user{number} CHAT/1.0\n".encode())
             self.assertEqual(self.line(connection).split()[0], "200")
@@ -167,10 +167,10 @@ class Ports(SynchronousTestCase):
 
     def test_the_old_client_without_framing(self) -> None:
         """Reads up to 2048 bytes at once, and compares all of it."""
-        lines = self.connect("chat")
+        lines = self.connect("chat10")
         lines.sendall(b"REGISTER other CHAT/1.0\n")
         self.line(lines)
-        bare = self.connect("chat")
+        bare = self.connect("chat10")
         bare.sendall(b"REGISTER user10 CHAT/1.0")
         self.assertEqual(bare.recv(2048), b"200 Registration successful")
         for number in range(20):
@@ -194,11 +194,11 @@ class Ports(SynchronousTestCase):
 
     def test_harm(self) -> None:
         """Resets, floods and silence of some, in every protocol, cost the others nothing."""
-        good = self.connect("chat")
+        good = self.connect("chat10")
         good.sendall(b"REGISTER good CHAT/1.0\n")
         self.line(good)
         begins = (
-            ("chat", b"REGISTER bad%d CHAT/1.0\n"),
+            ("chat10", b"REGISTER bad%d CHAT/1.0\n"),
             ("ops", b"1|worse%d"),
             ("main", b"REGISTER x%d"),
         )
@@ -257,7 +257,7 @@ class Starting(Start):
             self.refused(
                 *memory, "--listen", f"ops=tcp:{port}", words=f"cannot listen on 127.0.0.1:{port}"
             )
-        self.refused(*memory, "--listen", "ops=nothing:1", words="is no endpoint")
+        self.refused(*memory, "--listen", "ops=nothing:1", words="is not a valid endpoint")
         missing = Path(self.folder, "none", "socket")
         self.refused(*memory, "--listen", f"ops=unix:{missing}", words="there is no folder")
 
@@ -269,4 +269,4 @@ class Starting(Start):
         address = daemon.other("ops")
         self.assertEqual(daemon.stop(), 0)
         self.assertIn(f"anyone who can reach {address}", daemon.told)
-        self.assertIn("takes an invite token", daemon.told)
+        self.assertIn("requires an invite token", daemon.told)

@@ -64,7 +64,7 @@ class Stop(SynchronousTestCase):
         self.assertLess(time.monotonic() - began, AT_MOST)
         self.assertEqual(status, 0, self.daemon.told)
         self.assertNotIn("Traceback", self.daemon.told)
-        self.assertIn("everything that was acknowledged is kept", self.daemon.told)
+        self.assertIn("every acknowledged message is stored", self.daemon.told)
 
     def test_idle(self) -> None:
         """Whoever is connected sees the end of the stream, however long the connection was idle."""

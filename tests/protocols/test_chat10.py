@@ -49,10 +49,10 @@ class Registering(Chat):
     def test_success(self) -> None:
         """On both ports, by both framings; an account is made, or used."""
         self.lines("luca")
-        self.lines("ROBERT", "chat")
+        self.lines("ROBERT", "chat10")
         self.bare("user10")
-        self.bare("bo", "chat").lose()
-        self.bare("bo", "chat")
+        self.bare("bo", "chat10").lose()
+        self.bare("bo", "chat10")
         self.assertEqual(
             [name for name in ("luca", "ROBERT", "user10", "bo") if self.server.realm.online(name)],
             ["luca", "ROBERT", "user10", "bo"],
@@ -89,7 +89,7 @@ class Registering(Chat):
         """On its own port whatever comes is a registration, or none."""
         for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):
             self.assertEqual(
-                TextClient(self.server, "chat").ask(text), "400 Invalid registration\n"
+                TextClient(self.server, "chat10").ask(text), "400 Invalid registration\n"
             )
 
     def test_taken(self) -> None:

@@ -15,7 +15,15 @@ from twisted.internet.task import LoopingCall
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
-from chatd.protocols.grpc.service import IDLE, SERVICE, STATUS, Caller, ChatService, in_twisted
+from chatd.protocols.grpc.service import (
+    IDLE,
+    SERVICE,
+    STATUS,
+    Caller,
+    ChatService,
+    in_twisted,
+    logger,
+)
 from chatd.server.tls import Certificate
 
 T = TypeVar("T")
@@ -157,7 +165,7 @@ async def _refusing(
     try:
         return await then()
     except Refused as refused:
-        ChatService.logger.info(
+        logger.info(
             "Client {peer} refused: {reason}  [  ]", peer=caller.address, reason=refused.code
         )
         status = STATUS.get(type(refused), grpc.StatusCode.PERMISSION_DENIED)

@@ -51,6 +51,8 @@ from chatd.protocols.grpc.account import GrpcAccount
 from chatd.realm.accounts import Account
 from chatd.server.rate_limit import TokenBucket
 
+logger = Logger(namespace="chatd")
+
 T = TypeVar("T")
 
 IDLE = 600.0
@@ -118,8 +120,6 @@ class Caller:
 class ChatService:
     """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` of all other
     connections."""
-
-    logger = Logger(namespace="chatd")
 
     def __init__(self, factory: Any) -> None:
         self._realm = factory.realm
@@ -291,7 +291,7 @@ class ChatService:
             if person.session is None or person.session.ended:
                 person.name = name
                 person.log_in(session)
-                self.logger.info(
+                logger.info(
                     "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
                 )
             else:

@@ -31,7 +31,7 @@ class Flow(SynchronousTestCase):
         new.raw(encode(c.Ping(1)))
         self.assertEqual(new.take(), [c.Pong(1)])
         odd.raw(b"GET / HTTP/1.1\r\n")
-        self.assertIn(b"does not know a protocol that begins so", odd.transport.out)
+        self.assertIn(b"Unknown protocol.", odd.transport.out)
         self.assertTrue(odd.transport.half_closed)
         self.assertEqual(len(server.factory.connections), 3)
 

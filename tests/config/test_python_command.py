@@ -1,0 +1,53 @@
+"""Which command runs this Python."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.config.python_command import python_command
+from tests.doubles.folders import folder
+
+
+class PythonCommand(SynchronousTestCase):
+    """With several search paths and current folders."""
+
+    def setUp(self) -> None:
+        """Two environments whose executables are links to one file, as is usual."""
+        self.folder = os.path.realpath(folder(self))
+        for environment in ("one", "another one"):
+            bin_folder = os.path.join(self.folder, environment, "bin")
+            os.makedirs(bin_folder)
+            for name in ("python", "python3"):
+                os.symlink(os.path.realpath(sys.executable), os.path.join(bin_folder, name))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+
+    def command(self, executable: str, search_path: str) -> str:
+        """The command for an executable, with a folder on the search path."""
+        self.patch(sys, "executable", os.path.join(self.folder, executable))
+        self.patch(os, "environ", {"PATH": os.path.join(self.folder, search_path)})
+        return python_command()
+
+    def test_python_where_the_search_path_leads_to_it(self) -> None:
+        """The name of the executable may differ."""
+        self.assertEqual(self.command("one/bin/python", "one/bin"), "python")
+        self.assertEqual(self.command("one/bin/python3", "one/bin"), "python")
+
+    def test_a_relative_path_below_the_current_folder(self) -> None:
+        """Another environment on the search path does not count, though its Python is the same."""
+        self.assertEqual(self.command("one/bin/python", "another one/bin"), "one/bin/python")
+        self.assertEqual(self.command("one/bin/python", "none"), "one/bin/python")
+
+    def test_paths_are_quoted(self) -> None:
+        """The command can be typed as it is."""
+        command = self.command("another one/bin/python", "one/bin")
+        self.assertEqual(command, "'another one/bin/python'")
+
+    def test_an_absolute_path_elsewhere(self) -> None:
+        """Nothing is relative to a folder above."""
+        os.chdir(os.path.join(self.folder, "another one"))
+        command = self.command("one/bin/python", "none")
+        self.assertEqual(command, os.path.join(self.folder, "one/bin/python"))

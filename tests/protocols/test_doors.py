@@ -1,0 +1,97 @@
+"""The table of doors, and what the options know of it."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import classic, ops, v1
+from chatd.codecs import v1_messages as c
+from chatd.config.option_types import LEGACY_PORTS, LISTEN_NAMES
+from chatd.protocols.chat10 import Chat10Protocol
+from chatd.protocols.classic import ClassicProtocol
+from chatd.protocols.doors import (
+    ANY,
+    DOORS,
+    GRPC,
+    connection_maker,
+    main_port,
+    shown_title,
+    shown_titles,
+)
+from chatd.protocols.ops import OpsProtocol
+from chatd.protocols.v1.protocol import V1Protocol
+from chatd.server.sniffer import Rejection
+from tests.doubles.text_clients import TextClient
+from tests.doubles.v1_clients import MainPortServer
+
+FIRST_BYTES = {
+    "v1": v1.encode(c.Ping(1)),
+    "classic": classic.encode(classic.LIST, "x"),
+    "chat10": b"REGISTER luca CHAT/1.0\n",
+    "ops": b"2|x",
+}
+PROTOCOLS = {
+    "v1": V1Protocol,
+    "classic": ClassicProtocol,
+    "chat10": Chat10Protocol,
+    "ops": OpsProtocol,
+}
+
+
+class Table(SynchronousTestCase):
+    """Names, titles and ports."""
+
+    def test_options_and_table_have_the_same_names_and_ports(self) -> None:
+        """`chatd.config` cannot import protocols, so it has a list of its own."""
+        doors = (*DOORS, GRPC)
+        self.assertEqual(set(LISTEN_NAMES), {ANY, *(door.name for door in doors)})
+        ports = {door.name: door.legacy_port for door in doors if door.legacy_port is not None}
+        self.assertEqual(ports, LEGACY_PORTS)
+
+    def test_every_name_has_a_title(self) -> None:
+        """The banner names each protocol for people who do not know it."""
+        self.assertEqual(
+            [shown_title(name) for name in LISTEN_NAMES],
+            ["all protocols", "classic", "version 1", "CHAT/1.0", "ops", "gRPC"],
+        )
+        self.assertEqual(
+            shown_titles(),
+            "version 1 (chatd's own client), classic (binary), CHAT/1.0 (text), "
+            "ops (text with op codes)",
+        )
+
+
+class Connections(SynchronousTestCase):
+    """Which protocol a connection gets."""
+
+    def test_the_main_port_recognises_every_protocol(self) -> None:
+        """The first bytes lead to the protocol of their door."""
+        for door in DOORS:
+            client = TextClient(MainPortServer())
+            client.send(FIRST_BYTES[door.name])
+            self.assertIs(type(client.transport.protocol), PROTOCOLS[door.name])
+
+    def test_a_port_of_one_protocol_has_no_other(self) -> None:
+        """Nothing is sniffed there."""
+        server = MainPortServer()
+        for door in DOORS:
+            made = connection_maker(door.name, main_port())(server.factory)
+            self.assertIs(type(made), PROTOCOLS[door.name])
+
+    def test_ops_greets_at_once_on_its_own_port_only(self) -> None:
+        """On the main port the greeting comes with the first reply."""
+        self.assertEqual(TextClient(MainPortServer(), "ops").got(), ops.GREETING)
+        self.assertEqual(TextClient(MainPortServer()).got(), "")
+
+    def test_without_tls_each_protocol_gets_its_own_refusal(self) -> None:
+        """On a port that requires TLS the reply is in the framing that the client understands."""
+        for door in DOORS:
+            server = MainPortServer()
+            server.factory.protocol = main_port(tls_only=True)
+            client = TextClient(server)
+            client.transport.protocol = server.factory.buildProtocol(None)
+            client.transport.protocol.makeConnection(client.transport)
+            client.send(FIRST_BYTES[door.name])
+            self.assertIsInstance(client.transport.protocol, Rejection)
+            self.assertEqual(client.transport.out, door.tls_only_reply)
+            self.assertIn(b"This port speaks TLS only.", client.transport.out)
