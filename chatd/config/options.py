@@ -221,7 +221,7 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
             if name not in sources:
                 self[name] = value
         if self["tls-cert"] is None and (self["tls-only"] or self["tls-key"] is not None):
-            raise usage.UsageError("TLS takes a certificate: --tls-cert")
+            raise usage.UsageError("TLS requires a certificate: --tls-cert")
 
     def _said(self) -> dict[str, tuple[str, str]]:
         """For each option that the command line or the environment has: where its value comes from,

@@ -252,7 +252,7 @@ class Sources(OptionsCase):
         self.assertEqual((options["tls-key"], options["tls-only"]), ("a", True))
         self.assertEqual(self.parsed("--tls-cert", "a", "--tls-key", "b")["tls-key"], "b")
         for line in (("--tls-only",), ("--tls-key", "b")):
-            self.assertEqual(self.mistake(*line), "TLS takes a certificate: --tls-cert")
+            self.assertEqual(self.mistake(*line), "TLS requires a certificate: --tls-cert")
 
     def test_letters(self) -> None:
         """There are short forms of those that are typed most."""

@@ -106,7 +106,7 @@ class Inside(Secured):
         ops = self.connect()
         self.ask(ops, b"1|wayne", b"wayne123\n")
         self.assertEqual(self.ask(ops, b"4|wayne123", b"\n"), b"No new messages\n")
-        self.assertIn(b"does not know", self.ask(self.connect(), b"GET / HTTP/1.1\r\n", b"\n"))
+        self.assertIn(b"Unknown protocol", self.ask(self.connect(), b"GET / HTTP/1.1\r\n", b"\n"))
 
     def test_byte_by_byte(self) -> None:
         """Handshake and all."""
@@ -399,8 +399,8 @@ class Starting(Start):
                 ("--tls-cert", str(certificate), "--tls-key", str(wrong)),
                 "does not belong to the certificate",
             ),
-            (("--tls-only",), "TLS takes a certificate"),
-            (("--listen", "grpc=ssl:0"), "takes a certificate"),
+            (("--tls-only",), "TLS requires a certificate"),
+            (("--listen", "grpc=ssl:0"), "requires a certificate"),
         ):
             self.refused(*memory, *words, words=sentence)
 
