@@ -1,0 +1,141 @@
+"""`connect`: addresses, the first login, registering."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd.client import Client, ConnectionClosed, Refused, Security, connect
+from chatd.client.library.client import CONNECT_TIMEOUT
+from chatd.client.library.connect import parse_address
+from chatd.codecs import v1_messages as c
+from tests.doubles.v1_server import ScriptedServer
+
+
+class SilentEndpoint:
+    """An endpoint whose connection attempts never end."""
+
+    def connect(self, factory: object) -> Deferred[Any]:
+        """See IStreamClientEndpoint."""
+        return Deferred()
+
+
+class GarbageServer(ScriptedServer):
+    """A server of another protocol."""
+
+    def message_received(self, message: Any) -> None:
+        """Answer with bytes that are no frame of version 1."""
+        self.connection.dataReceived(b"\x00\x06" + bytes(40))
+
+
+class AddressTests(SynchronousTestCase):
+    """Addresses."""
+
+    def test_valid_addresses(self) -> None:
+        """The scheme chooses TLS; the port may be left out."""
+        self.assertEqual(parse_address("chat://example.org"), (False, "example.org", 65432))
+        self.assertEqual(parse_address("chats://[::1]:7"), (True, "::1", 7))
+
+    def test_invalid_addresses_are_rejected(self) -> None:
+        """Another scheme, no host, a path, or a port that is no number."""
+        for address in (
+            "example.org",
+            "http://example.org",
+            "chat://",
+            "chat://a/b",
+            "chat://a?b",
+            "chat://a:x",
+        ):
+            self.assertRaises(ValueError, parse_address, address)
+
+    def test_security_requires_a_tls_address(self) -> None:
+        """`security` with chat:// would be ignored silently."""
+        failed = Deferred.fromCoroutine(
+            connect("chat://test", "ann", reactor=Clock(), security=Security())
+        )
+        self.assertIn("chats://", str(self.failureResultOf(failed, ValueError).value))
+
+
+class ConnectTests(SynchronousTestCase):
+    """The first login."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.server = ScriptedServer()
+
+    def connect(self, *arguments: Any, server: Any = None, **options: Any) -> Deferred[Client]:
+        """Connect as ann, by default to `self.server`."""
+        options["endpoint"] = server or self.server
+        coroutine = connect("chat://test", "ann", *arguments, reactor=self.clock, **options)
+        return Deferred.fromCoroutine(coroutine)
+
+    def test_login_with_password(self) -> None:
+        """Password and positions are sent as given."""
+        position = c.Position("@ann", 1, 0)
+        client = self.successResultOf(self.connect("pw", positions=[position]))
+        self.assertTrue(client.connected)
+        [login] = self.server.logins
+        self.assertEqual((login.name, login.password), ("ann", "pw"))
+        self.assertEqual(login.positions, [position])
+
+    def test_hello_names_program_and_features(self) -> None:
+        """By default the library, its version and all features."""
+        self.successResultOf(self.connect())
+        self.successResultOf(self.connect(program="bot", version="7", features=["typing"]))
+        self.assertEqual(
+            [(hello.client, hello.version, hello.features) for hello in self.server.greetings],
+            [
+                ("chatd.client", chatd.__version__, ["presence", "receipts", "typing"]),
+                ("bot", "7", ["typing"]),
+            ],
+        )
+
+    def test_account_is_registered_only_if_wanted(self) -> None:
+        """If the account does not exist, or the server does not tell whether it does."""
+        for code in ("unknown-account", "wrong-password"):
+            self.server.login_refusals = [(code, "no")]
+            failed = self.connect()
+            self.assertEqual(self.failureResultOf(failed, Refused).value.code, code)
+            self.server.login_refusals = [(code, "no")]
+            self.successResultOf(self.connect("pw", register=True, invite="token"))
+            [register] = self.server.asked
+            self.assertEqual(
+                (register.name, register.password, register.invite), ("ann", "pw", "token")
+            )
+            self.server.asked.clear()
+
+    def test_login_refusal_is_raised_if_the_name_is_taken(self) -> None:
+        """The account exists, so the password was wrong; another refusal is raised as it is."""
+        for code, expected in (("name-taken", "wrong-password"), ("invite-required",) * 2):
+            server = ScriptedServer()
+            server.login_refusals = [("wrong-password", "no")]
+            server.register_refusal = (code, "no")
+            failed = self.connect(server=server, register=True)
+            self.assertEqual(self.failureResultOf(failed, Refused).value.code, expected)
+            self.assertTrue(server.transport.lost)
+
+    def test_other_protocol_is_reported(self) -> None:
+        """A server that does not speak version 1 is named as that, and the connection closed."""
+        server = GarbageServer()
+        failed = self.connect(server=server)
+        self.assertIn("version 1", str(self.failureResultOf(failed, ConnectionClosed).value))
+        self.assertTrue(server.transport.lost)
+
+    def test_refused_connection_is_raised(self) -> None:
+        """The first attempt is not repeated."""
+        self.server.down = True
+        self.failureResultOf(self.connect(), ConnectionRefusedError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_connecting_has_a_time_limit(self) -> None:
+        """An address that does not answer is given up after `CONNECT_TIMEOUT` seconds."""
+        connecting = self.connect(server=SilentEndpoint())
+        self.clock.advance(CONNECT_TIMEOUT - 1)
+        self.assertNoResult(connecting)
+        self.clock.advance(1)
+        self.failureResultOf(connecting, TimeoutError)
