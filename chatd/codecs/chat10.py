@@ -1,9 +1,8 @@
-"""The bytes of CHAT/1.0, in its two framings: lines, and none at all. Specification:
-docs/protocols/chat10.md.
+"""CHAT/1.0: bytes to messages and back, in its two framings: lines, and no framing at all.
 
-Which one a client speaks shows in its first message: with a line break behind it, or with nothing
-for a while, which only the owner of a clock can tell (`Decoder.pause`). It holds for the
-connection.
+The first message of a client shows its framing: it has a line break at its end, or nothing follows
+it for a while, which the caller has to notice (`Decoder.pause`). The framing then holds for the
+connection. Specification: docs/protocols/chat10.md.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import msgspec
 
 VERSION = "CHAT/1.0"
 LONGEST = 65_536
-"""bytes that a message may have; a line that goes on is cut here"""
+"""the greatest size of a message in bytes; a longer line is split"""
 
 _START = b"REGISTER "
-# The old client reads so many bytes at once, and dies of a character that is cut in two.
-_AT_ONCE = 2_048
+# The original client reads so many bytes at once, and crashes on a character that is cut in two.
+_CLIENT_READ = 2_048
 
 REGISTERED = "200 Registration successful"
 INVALID = "400 Invalid registration"
@@ -27,31 +26,30 @@ GOODBYE = f"DISCONNECT {VERSION}"
 
 
 class Register(msgspec.Struct, frozen=True):
-    """Be this account, in the lobby."""
+    """Log in to an account and join the lobby; the account is created if it does not exist."""
 
     name: str
 
 
-class Say(msgspec.Struct, frozen=True):
-    """A text for everyone there."""
+class Text(msgspec.Struct, frozen=True):
+    """A text to all accounts in the lobby."""
 
     text: str
 
 
 class Disconnect(msgspec.Struct, frozen=True):
-    """Leave."""
+    """End the session."""
 
 
 class Invalid(msgspec.Struct, frozen=True):
-    """A first message that registers nobody."""
+    """A first message that is not a registration."""
 
 
-Command: TypeAlias = Register | Say | Disconnect | Invalid
+Command: TypeAlias = Register | Text | Disconnect | Invalid
 
 
 class Decoder:
-    """Cuts a stream into messages. `lines` is whether they end in line breaks; None: nobody knows
-    yet."""
+    """Splits a stream into messages; `lines` is whether they are lines, None if unknown yet."""
 
     def __init__(self) -> None:
         self.lines: bool | None = None
@@ -61,7 +59,7 @@ class Decoder:
 
     @property
     def unfinished(self) -> bool:
-        """Whether a message has begun and not ended, as far as one can tell."""
+        """Whether a message has begun and not ended, as far as the framing shows it."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> list[Command]:
@@ -76,15 +74,17 @@ class Decoder:
         if not self.lines:
             ready, self._ready = self._ready, []
             return ready + ([self._message(data)] if data else [])
-        *whole, self._rest = (self._rest + data).split(b"\n")
+        *complete, self._rest = (self._rest + data).split(b"\n")
         while len(self._rest) > LONGEST:
-            whole.append(self._rest[:LONGEST])
+            complete.append(self._rest[:LONGEST])
             self._rest = self._rest[LONGEST:]
-        return [self._message(line) for line in whole]
+        return [self._message(line) for line in complete]
 
     def pause(self) -> None:
-        """Nothing has come for a moment: if the first message had no line break until now, it has
-        none. It is among what `feed` gives next."""
+        """End the first message if it has no line break: nothing has arrived for a while.
+
+        The next `feed` returns it.
+        """
         if self.lines is None and self._rest:
             self.lines = False
             self._ready = [self._message(self._rest)]
@@ -100,11 +100,11 @@ class Decoder:
             return Invalid()
         if text.split(maxsplit=1)[:1] == ["DISCONNECT"]:
             return Disconnect()
-        return Say(_said(text))
+        return Text(_without_prefix(text))
 
 
-def _said(text: str) -> str:
-    """What is behind `@WORD:`, or all of it: who sends it is known better."""
+def _without_prefix(text: str) -> str:
+    """The text after `@WORD:`, or all of it; the prefix is ignored, as the session has the name."""
     word, colon, rest = text.partition(":")
     if not colon or not word.startswith("@") or len(word.split()) != 1:
         rest = text
@@ -112,34 +112,37 @@ def _said(text: str) -> str:
 
 
 def opens(data: bytes) -> bool | None:
-    """Whether a connection that begins so speaks CHAT/1.0; None: it may."""
+    """Whether a connection that begins with `data` speaks CHAT/1.0; None if more is needed."""
     if data.startswith(_START):
         return True
     return None if _START.startswith(data) else False
 
 
 def encode(text: str, lines: bool) -> bytes:
-    """A message of the server's, in this framing. Where a line ends it there is no character but
-    ASCII: the old client dies of others."""
+    """A message from the server, in a framing.
+
+    With lines, characters that are not ASCII become ``?``: the original client crashes on them.
+    """
     return text.encode("ascii", "replace") + b"\n" if lines else text.encode("utf-8", "replace")
 
 
-def encode_said(sender: str, text: str, lines: bool) -> list[bytes]:
-    """What somebody has said: a message for each line of it, none of which passes for somebody
-    else's."""
-    found = []
+def encode_text(sender: str, text: str, lines: bool) -> list[bytes]:
+    """The messages for a text, one for each line: each has the sender's name as its prefix."""
+    messages = []
     for line in text.splitlines():
         shown = "".join(
             char if char.isprintable() else "?" if char != "\t" else " " for char in line
         )
         if shown.strip():
-            found += [encode(f"@{sender}: {part}", lines) for part in _parts(sender, shown, lines)]
-    return found
+            messages += [
+                encode(f"@{sender}: {part}", lines) for part in _parts(sender, shown, lines)
+            ]
+    return messages
 
 
 def _parts(sender: str, line: str, lines: bool) -> list[str]:
-    """A line, in as many parts as the client must have to read each at once."""
-    room = _AT_ONCE - len(sender) - len("@: ")
+    """A line in parts, each of which the original client reads at once."""
+    room = _CLIENT_READ - len(sender) - len("@: ")
     if lines or len(line) * 4 <= room:
         return [line]
     parts = []

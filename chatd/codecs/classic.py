@@ -1,12 +1,12 @@
-"""The classic protocol's bytes, both directions: no transport, no clock, no state but the
-unfinished frame.
+"""The classic protocol: frames to messages and back, both directions. No transport, no clock.
 
 Frame: version 1 byte, always 0 | command 1 byte | length 40 bytes, big-endian | data, `length`
 bytes. Data is ASCII strings joined by ``|||``, split from the left.
 
-A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (answer it,
-go on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will
-be. Specification: docs/protocols/classic.md.
+A `Decoder` turns bytes into messages. An error within one frame becomes `Malformed`, which is
+answered, and the next frame is decoded. An error of framing becomes `Broken`, the last message of
+the stream.
+Specification: docs/protocols/classic.md.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ _NAMES = ("CREATE", "LIST", "SEND", "DELIVER", "DELETE", "LOGIN", "RESPONSE", "L
 
 
 class Create(msgspec.Struct, frozen=True, gc=False):
-    """Make an account and log this connection in as it; with a password, it is not open."""
+    """Create an account and log in to it; without a password, the account is open."""
 
     name: str
     password: str | None = None
 
 
 class Login(msgspec.Struct, frozen=True, gc=False):
-    """Log this connection in."""
+    """Log in to an account."""
 
     name: str
     password: str | None = None
 
 
 class List(msgspec.Struct, frozen=True, gc=False):
-    """Ask for the names of all accounts, or of those that match a file-name pattern."""
+    """List the names of all accounts, or of those that match a file-name pattern."""
 
     pattern: str = ""
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
-    """A message, either way; `frame` is all of it as it came, header included."""
+    """A message, in either direction; `frame` is the complete frame, header included."""
 
     sender: str
     recipient: str
@@ -61,15 +61,15 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Deliver(msgspec.Struct, frozen=True, gc=False):
-    """Ask for the waiting mail."""
+    """Get the waiting mail."""
 
 
 class Delete(msgspec.Struct, frozen=True, gc=False):
-    """Delete the account logged in."""
+    """Delete the account of the session."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """The answer to CREATE and LOGIN, and to anything that went wrong; empty: it went well."""
+    """The answer to CREATE and LOGIN, and to any request that failed; empty on success."""
 
     error: str = ""
 
@@ -81,13 +81,13 @@ class ListResponse(msgspec.Struct, frozen=True, gc=False):
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that means nothing; the next one may. `reason` says what is wrong with it."""
+    """A frame that cannot be decoded; the stream continues. `reason` is the answer to it."""
 
     reason: str
 
 
 class Broken(msgspec.Struct, frozen=True, gc=False):
-    """From here on the stream means nothing. `reason` says why."""
+    """An error of framing: nothing after it can be decoded. `reason` says why."""
 
     reason: str
 
@@ -97,13 +97,13 @@ Reply: TypeAlias = Send | Response | ListResponse | Malformed | Broken
 
 
 class Decoder:
-    """Cuts a stream of bytes into frames and these into messages.
+    """Splits a stream of bytes into frames, and decodes them.
 
-    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before
-    a single byte is kept for the frame, so an unfinished frame holds at most `limit` + 42 bytes.
+    `limit` is the greatest length, in bytes, of the data of a frame. The length is checked
+    before any data is buffered, so an unfinished frame takes at most `limit` + 42 bytes.
     """
 
-    __slots__ = ("_broken", "_have", "_limit", "_need", "_parts", "_translate")
+    __slots__ = ("_broken", "_limit", "_need", "_parts", "_size", "_translate")
 
     def __init__(
         self, translate: Callable[[int, bytes, bytes], Command | Reply], limit: int
@@ -111,14 +111,14 @@ class Decoder:
         self._translate = translate
         self._limit = limit
         self._parts: list[bytes] = []
-        self._have = 0
+        self._size = 0
         self._need = HEADER_SIZE
         self._broken = False
 
     @property
     def unfinished(self) -> bool:
         """Whether a frame has begun and not ended."""
-        return self._have > 0
+        return self._size > 0
 
     def feed(self, data: bytes) -> list[Command | Reply]:
         """The messages that `data` completes, in order."""
@@ -126,8 +126,8 @@ class Decoder:
             return []
         if self._parts:
             self._parts.append(data)
-            self._have += len(data)
-            if self._have < self._need:
+            self._size += len(data)
+            if self._size < self._need:
                 return []
             data = b"".join(self._parts)
             self._parts = []
@@ -147,7 +147,7 @@ class Decoder:
                 break
             start = at + HEADER_SIZE
             if command == SEND:
-                # The hot path, without a call for each message.
+                # The hot path: no function call for each message.
                 try:
                     sender, recipient, text = data[start:end].decode("ascii").split("|||")
                 except ValueError:
@@ -161,17 +161,16 @@ class Decoder:
             reason = self._why_broken(data, at)
             if reason:
                 self._broken = True
-                self._have = 0
+                self._size = 0
                 messages.append(Broken(reason))
                 return messages
             self._parts = [data[at:]]
-        self._have = size - at
+        self._size = size - at
         self._need = need
         return messages
 
     def _why_broken(self, data: bytes, at: int) -> str:
-        """What is wrong with the header that begins at `at`, as far as it is there; empty:
-        nothing."""
+        """The error in the header at `at`, as far as it has arrived; empty if there is none."""
         if data[at] != VERSION:
             return f"unknown version {data[at]}: a classic frame begins with version {VERSION}"
         header = data[at : at + HEADER_SIZE]
@@ -184,12 +183,12 @@ class Decoder:
 
 
 def server_decoder(limit: int) -> Decoder:
-    """A decoder for what clients send to a server (`Command`)."""
+    """A decoder of the messages that clients send to a server (`Command`)."""
     return Decoder(_command, limit)
 
 
 def client_decoder(limit: int) -> Decoder:
-    """A decoder for what a server sends to clients (`Reply`)."""
+    """A decoder of the messages that a server sends to clients (`Reply`)."""
     return Decoder(_reply, limit)
 
 
@@ -213,7 +212,7 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
                 f"SEND takes sender, recipient and text, got {len(fields)} of the three"
             )
         if len(fields) > 3:
-            # To pass it on whole would kill the old client that receives it.
+            # The original client of the recipient would crash if the frame were passed on.
             return Malformed("illegal character sequence ||| in text")
         return Send(fields[0], fields[1], fields[2], frame)
     if command in (DELIVER, DELETE):
@@ -246,14 +245,16 @@ def _name(command: int) -> str:
 
 
 def encode(command: int, *fields: str) -> bytes:
-    """One frame. Characters that are not ASCII become ``?``: the old programs die of them."""
+    """A frame.
+
+    Characters that are not ASCII become ``?``, because the original clients stop reading at them.
+    """
     data = SEPARATOR.join(fields).encode("ascii", "replace")
     return _HEADER.pack(VERSION, command, _NO_HIGH_BYTES, len(data)) + data
 
 
 def encode_send(sender: str, recipient: str, text: str) -> bytes:
-    """A SEND of exactly three fields whatever the text: a run of three or more bars is broken by
-    blanks."""
+    """A SEND of exactly three fields: runs of three or more bars are broken up by blanks."""
     if SEPARATOR in text:
         text = _TWO_OF_THREE_BARS.sub("|| ", text)
     return encode(SEND, sender, recipient, text)

@@ -1,8 +1,7 @@
-"""The bytes of the ops protocol: op codes and fields joined by bars, without any framing.
+"""The ops protocol: bytes to commands and replies; op codes and fields joined by bars, no framing.
 
-What one read of the socket gives is one command, and what one write takes is one reply. A chunk
-that ends in a line break may be several commands, a line each.
-Specification: docs/protocols/ops.md.
+The data of one read of the socket is one command, and one write is one reply. Data that ends in a
+line break may be several commands, one for each line. Specification: docs/protocols/ops.md.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import ClassVar, TypeAlias
 import msgspec
 
 SUFFIX = "123"
-"""what an ID has behind the name"""
+"""the end of an ID, after the name"""
 
 GREETING = (
-    "To get started on this chat room, please create or login your account first and type command as "
-    "instructed in the documentation \n"
+    "To get started on this chat room, please create or login your account first"
+    " and type command as instructed in the documentation \n"
 )
 INVALID = "Please give a valid input as instructed in the documentation"
 NO_MESSAGES = "No new messages\n"
@@ -32,25 +31,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Login(msgspec.Struct, frozen=True):
-    """Op 0: log this connection in."""
+    """Op 0: log in to an account."""
 
     id: str
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Op 1: make an account and log this connection in as it."""
+    """Op 1: create an account and log in to it."""
 
     name: str
 
 
 class List(msgspec.Struct, frozen=True):
-    """Op 2: all names, or those that match a pattern."""
+    """Op 2: list all names, or those that match a pattern."""
 
     pattern: str = ""
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Op 3: a text for somebody."""
+    """Op 3: send a text to an account."""
 
     recipient: str
     text: str
@@ -60,7 +59,7 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """Op 4: the mailbox, which is empty afterwards."""
+    """Op 4: get the mailbox, which is empty afterwards."""
 
     id: str
 
@@ -72,19 +71,19 @@ class Delete(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """Anything else."""
+    """Any other command."""
 
 
 Command: TypeAlias = Login | Create | List | Send | Fetch | Delete | Malformed
 
 
 class Decoder:
-    """Makes commands of chunks. There is nothing to be unfinished: a chunk is all there is."""
+    """Decodes the data of each read; a command is never unfinished, because each read ends one."""
 
     unfinished = False
 
     def feed(self, data: bytes) -> list[Command]:
-        """The commands of one chunk, in order."""
+        """The commands of one read, in order."""
         text = data.decode("utf-8", "replace")
         if not text.endswith("\n"):
             return [_command(text)]
@@ -92,8 +91,10 @@ class Decoder:
 
 
 def opens(data: bytes) -> bool | None:
-    """Whether a connection that begins so speaks ops; None: a digit by itself, which may be all of
-    it."""
+    """Whether a connection that begins with `data` speaks ops; None if more is needed.
+
+    More is needed after a single digit, which may be the complete command.
+    """
     if data[0] not in b"012345":
         return False
     if len(data) == 1:
@@ -122,47 +123,51 @@ def _command(text: str) -> Command:
 
 
 def name_of(id: str) -> str:
-    """The name in an ID, nothing if it is none."""
+    """The name in an ID, empty if it is not an ID."""
     return id.removesuffix(SUFFIX) if id.endswith(SUFFIX) else ""
 
 
 def encode(reply: str) -> bytes:
-    """A reply. Characters that are not ASCII become ``?``: the old client goes deaf of them."""
+    """A reply.
+
+    Characters that are not ASCII become ``?``: the original client shows nothing after
+    receiving one.
+    """
     return reply.encode("ascii", "replace")
 
 
 def created(name: str) -> str:
-    """The account is there, and logged in."""
+    """The reply to Create: the account exists, and the session is logged in."""
     return f"Success New Account Creation! Your new Account ID: {name}{SUFFIX}\n"
 
 
 def taken(name: str) -> str:
-    """There is one of that name."""
+    """The reply to Create if the name is taken."""
     return f"Username {name} already exists. Please try a different username.\n"
 
 
 def logged_in(name: str) -> str:
-    """Messages come here now."""
+    """The reply to Login: messages are pushed from now on."""
     return f"user : {name} is now logged in\n"
 
 
 def unknown_id(id: str) -> str:
-    """Nobody has that ID."""
+    """The reply to Login if the ID is unknown."""
     advice = "please try a different name or create a new one"
     return f"user with ID : {id} is not recognized in the system, {advice}\n"
 
 
 def all_names(names: Iterable[str]) -> str:
-    """All accounts."""
+    """The reply to List without a pattern."""
     return f"Showing all accounts: {','.join(names)}\n"
 
 
 def matched(pattern: str, names: Iterable[str]) -> str:
-    """Those that match, if any."""
-    found = ",".join(names)
+    """The reply to List with a pattern."""
+    matching = ",".join(names)
     return (
-        f"Account matched: {found}\n"
-        if found
+        f"Account matched: {matching}\n"
+        if matching
         else f"Account matched to: {pattern} doesn't exist \n"
     )
 
@@ -173,27 +178,27 @@ def message(sender: str, text: str) -> str:
 
 
 def sent(sender: str, text: str, recipient: str) -> str:
-    """The recipient is on, and has it."""
+    """The reply to Send if the recipient is online: the message has been pushed."""
     return f"Sender {sender} sends a new message {_on_one_line(text)} to {recipient}\n"
 
 
-def kept(sender: str, recipient: str) -> str:
-    """The recipient will find it."""
+def left_in_mailbox(sender: str, recipient: str) -> str:
+    """The reply to Send if the recipient is offline: the message waits in the mailbox."""
     return f"message from {sender} has been delivered to {recipient}'s mailbox\n"
 
 
 def unknown_recipient(name: str) -> str:
-    """Nobody has that name."""
+    """The reply to Send if there is no such account."""
     return f"Receiver: {name} doesn't exist \n"
 
 
 def mail(id: str) -> str:
-    """What comes before the messages of a mailbox."""
+    """The heading of the reply to Fetch."""
     return f"undelivered message for user ID {id}: \n"
 
 
-def waited(sender: str, text: str) -> str:
-    """One of them."""
+def mail_item(sender: str, text: str) -> str:
+    """One message of the reply to Fetch."""
     return f"{sender} sends: {_on_one_line(text)}\n\n"
 
 

@@ -1,12 +1,12 @@
 """Wire protocol version 1: frames to messages of the catalogue and back. No transport, no clock.
 
 Frame: version 1 byte, always 1 | command 1 byte | length 4 bytes, big-endian | data, `length`
-bytes. Data is one MessagePack array (https://github.com/msgpack/msgpack/blob/master/spec.md), see
-`catalogue`.
+bytes. Data is one MessagePack array (https://github.com/msgpack/msgpack/blob/master/spec.md), the
+fields of a message of `chatd.codecs.v1_messages`.
 
-A `Decoder` turns bytes into messages. What is wrong with one frame becomes `Malformed` (refuse it,
-go on); what makes the rest of the stream meaningless becomes `Broken`, the last message there will
-be.
+A `Decoder` turns bytes into messages. An error within one frame becomes `Malformed`: the frame is
+refused, the next one is decoded. An error of framing becomes `Broken`, the last message of the
+stream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chatd.codecs.v1_messages import REPLIES, REQUESTS, Accepted, Message, Pushe
 VERSION = 1
 HEADER_SIZE = 6
 LONGEST_REPLY = 2 * 1024 * 1024
-"""bytes of data that a frame of the server's has at most"""
+"""bytes of data that a frame from the server has at most"""
 
 _PUSHED, _ACCEPTED = Pushed.command, Accepted.command
 _HEADER = Struct(">BBI")
@@ -32,9 +32,11 @@ _ANY_INT: msgspec.msgpack.Decoder[int] = msgspec.msgpack.Decoder(int)
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """A frame that means nothing; the next one may. `code` and `reason` are what to tell its
-    sender; `ref` is the request's if it could be read, else 0; `request` is the number of the
-    command."""
+    """A frame that cannot be decoded; the stream continues with the next one.
+
+    `code` and `reason` are those of the refusal to send. `ref` is that of the request, 0 if it
+    could not be read; `request` is the command number.
+    """
 
     ref: int
     request: int
@@ -43,7 +45,7 @@ class Malformed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Broken(msgspec.Struct, frozen=True, gc=False):
-    """From here on the stream means nothing. `reason` says why."""
+    """An error of framing: nothing after it can be decoded. `reason` says why."""
 
     reason: str
 
@@ -52,48 +54,48 @@ Received: TypeAlias = Message | Malformed | Broken
 
 
 class Decoder:
-    """Cuts a stream of bytes into frames and these into messages.
+    """Splits a stream of bytes into frames, and decodes them.
 
-    `limit` is the greatest length, in bytes, that a frame's data may declare. It is compared before
-    a single byte is kept for the frame, so an unfinished frame holds at most `limit` + 6 bytes. A
-    longer one, up to `skipped`, is passed over as it comes and refused; beyond that the stream is
-    broken.
+    `limit` is the greatest length, in bytes, of the data of a frame. The length is checked before
+    any data is buffered, so an unfinished frame takes at most `limit` + 6 bytes. The data of a
+    longer frame, up to `skipped` bytes, is discarded as it arrives, and the frame is refused; a
+    length above that breaks the stream.
     """
 
-    __slots__ = ("_broken", "_decoders", "_kept", "_limit", "_need", "_passing", "_skipped")
+    __slots__ = ("_broken", "_buffer", "_decoders", "_discarding", "_limit", "_need", "_skipped")
 
     def __init__(self, messages: Mapping[int, type[Message]], limit: int, skipped: int = 0) -> None:
         self._decoders = _decoders(messages)
         self._limit = limit
         self._skipped = max(skipped, limit)
-        # The beginning of an unfinished frame; no list of its pieces, as each would take 40 bytes
-        # more.
-        self._kept = bytearray()
-        # How many bytes there must be before looking at them again is worth while.
+        # The beginning of an unfinished frame, in one buffer: a list of pieces would take 40 more
+        # bytes for each.
+        self._buffer = bytearray()
+        # The number of bytes with which decoding can continue.
         self._need = HEADER_SIZE
-        # How many bytes of a frame that is too long are still to come.
-        self._passing = 0
+        # The number of bytes of a frame above `limit` that have not arrived yet.
+        self._discarding = 0
         self._broken = False
 
     @property
     def unfinished(self) -> bool:
         """Whether a frame has begun and not ended."""
-        return len(self._kept) > 0 or self._passing > 0
+        return len(self._buffer) > 0 or self._discarding > 0
 
     def feed(self, data: bytes) -> list[Received]:
         """The messages that `data` completes, in order."""
         if self._broken:
             return []
-        if self._passing:
-            passed = min(self._passing, len(data))
-            self._passing -= passed
-            data = data[passed:]
-        if self._kept:
-            self._kept += data
-            if len(self._kept) < self._need:
+        if self._discarding:
+            discarded = min(self._discarding, len(data))
+            self._discarding -= discarded
+            data = data[discarded:]
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._need:
                 return []
-            data = bytes(self._kept)
-            self._kept.clear()
+            data = bytes(self._buffer)
+            self._buffer.clear()
         size = len(data)
         limit = self._limit
         decoders = self._decoders
@@ -108,7 +110,7 @@ class Decoder:
                 if length > self._skipped:
                     break
                 messages.append(self._too_long(command, length))
-                self._passing = max(0, at + HEADER_SIZE + length - size)
+                self._discarding = max(0, at + HEADER_SIZE + length - size)
                 at = min(size, at + HEADER_SIZE + length)
                 continue
             end = at + HEADER_SIZE + length
@@ -127,7 +129,7 @@ class Decoder:
                 self._broken = True
                 messages.append(Broken(reason))
                 return messages
-            self._kept += data[at:]
+            self._buffer += data[at:]
         self._need = need
         return messages
 
@@ -140,10 +142,12 @@ class Decoder:
         )
 
     def _why_broken(self, data: bytes, at: int) -> str:
-        """What is wrong with the header that begins at `at`, as far as it is there; empty:
-        nothing."""
+        """The error in the header at `at`, as far as it has arrived; empty if there is none."""
         if data[at] != VERSION:
-            return f"unknown version {data[at]}: every frame of this connection begins with version {VERSION}"
+            return (
+                f"unknown version {data[at]}:"
+                f" every frame of this connection begins with version {VERSION}"
+            )
         header = data[at : at + HEADER_SIZE]
         if len(header) == HEADER_SIZE:
             length = int.from_bytes(header[2:])
@@ -152,58 +156,58 @@ class Decoder:
         return ""
 
 
-_known_decoders: dict[int, dict[int, msgspec.msgpack.Decoder[Message]]] = {}
+_decoder_cache: dict[int, dict[int, msgspec.msgpack.Decoder[Message]]] = {}
 
 
 def _decoders(messages: Mapping[int, type[Message]]) -> dict[int, msgspec.msgpack.Decoder[Message]]:
-    """A decoder of data for each command; made once, as connections come by the thousand."""
-    found = _known_decoders.get(id(messages))
-    if found is None:
-        found = {number: msgspec.msgpack.Decoder(kind) for number, kind in messages.items()}
-        _known_decoders[id(messages)] = found
-    return found
+    """A decoder of data for each command; cached, because thousands of connections share them."""
+    decoders = _decoder_cache.get(id(messages))
+    if decoders is None:
+        decoders = {number: msgspec.msgpack.Decoder(kind) for number, kind in messages.items()}
+        _decoder_cache[id(messages)] = decoders
+    return decoders
 
 
 def _malformed(
-    command: int, body: bytes, error: Exception, known: Mapping[int, object]
+    command: int, body: bytes, error: Exception, commands: Mapping[int, object]
 ) -> Malformed:
+    """The refusal of a frame whose data cannot be decoded, with its `ref` if that can be read."""
     ref = 0
     try:
         values = _ANY_ARRAY.decode(body)
         ref = max(0, _ANY_INT.decode(values[0])) if values else 0
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        pass  # Then it is nobody's.
+        pass  # The refusal has the ref 0.
     if ref >= 2**53:
         ref = 0
-    if command not in known:
+    if command not in commands:
         return Malformed(ref, command, "unknown-command", f"unknown command {command}")
     return Malformed(ref, command, "malformed", f"the data of command {command} is wrong: {error}")
 
 
 def server_decoder(limit: int) -> Decoder:
-    """A decoder for what clients send to a server."""
+    """A decoder of the messages that clients send to a server."""
     return Decoder(REQUESTS, limit, 256 * limit)
 
 
 def client_decoder(limit: int) -> Decoder:
-    """A decoder for what a server sends to clients."""
+    """A decoder of the messages that a server sends to clients."""
     return Decoder(REPLIES, limit)
 
 
 def encode(message: Message) -> bytes:
-    """One frame."""
+    """The frame of a message."""
     data = _ENCODER.encode(message)
     return _HEADER.pack(VERSION, message.command, len(data)) + data
 
 
 def encode_pushed(entries: Iterable[tuple[object, ...]]) -> bytes:
-    """The frames of `Pushed`, each from a tuple of its fields: no object for each on the hot
-    path."""
+    """Frames of `Pushed`, each from a tuple of its fields: the hot path creates no objects."""
     return _encode_all(_PUSHED, entries)
 
 
 def encode_accepted(answers: Iterable[tuple[object, ...]]) -> bytes:
-    """The frames of `Accepted`, likewise."""
+    """Frames of `Accepted`, each from a tuple of its fields."""
     return _encode_all(_ACCEPTED, answers)
 
 

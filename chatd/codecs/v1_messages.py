@@ -1,28 +1,27 @@
-"""The catalogue of wire protocol version 1: every message there is, its number, its fields and who
-sends it.
+"""The catalogue of version 1: every message, its command number, its fields, and who sends it.
 
-Each class below is one message. Its data on the wire is one MessagePack array of its fields, in the
-order in which they stand here; `command` is the number in the frame's header (`chatd.codecs.v1`).
-Fields with a default may be left out from the end, and whoever reads a message ignores fields it
-does not know after the last one it does: that is how the protocol grows.
+Each class below is one message. Its data in a frame is a MessagePack array of its fields in the
+order of the class; `command` is the number in the header of the frame (`chatd.codecs.v1`). Fields
+that have defaults may be omitted from the end. A receiver ignores further elements after the last
+field that it knows, so that later versions can add fields.
 
-What holds everywhere:
+These rules hold for all messages:
 
-- **Requests** come from the client and begin with `ref`, a number of the client's own choosing.
-  Their one answer carries the same `ref`: the answer named with the request, or a `Refusal`.
-  Requests are carried out in the order in which they came, and answered in that order, except that
-  `Accepted` may come after answers to later requests. With `ref` 0 a request that would only be
-  answered by `Done` is not answered when it succeeds.
-- **Events** come from the server when something happens; they have no `ref`.
-- A **log** is named as the store names it: ``@alice`` is Alice's inbox, in lower case, ``#room`` a
-  room.
+- **Requests** are sent by the client and begin with `ref`, a number that the client chooses. Each
+  has one answer, with the same `ref`: the one named with the request, or a `Refusal`. Requests are
+  carried out and answered in the order in which they were sent, except that an `Accepted` may
+  follow answers to later requests. A request with `ref` 0 that succeeds and would be answered by
+  `Done` gets no answer.
+- **Events** are sent by the server when something happens; they have no `ref`.
+- A **log** has the name that the store gives it: ``@alice``, in lower case, is the inbox of Alice,
+  ``#room`` a room.
 - A **seq** counts the entries of one log: 1, 2, 3, ... without gaps. An **id** is unique among all
-  logs of a server; it may be greater than 2**53. **Times** are milliseconds since 1970 (UTC).
-- A **name** is an account's, a **room** begins with ``#``. Both ignore case and are shown as first
-  written.
-- Limits of lengths are in `Welcome`.
+  logs of a server, and may be greater than 2**53. **Times** are milliseconds since 1970 (UTC).
+- A **name** is that of an account, a **room** begins with ``#``. Both ignore case, and are
+  displayed as they were first written.
+- `Welcome` has the limits on lengths.
 
-Specification, with the bytes of an example of each: docs/protocols/v1.md.
+Specification, with the bytes of an example of each message: docs/protocols/v1.md.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ Short = Annotated[str, Meta(max_length=512)]
 Count = Annotated[int, Meta(ge=0, le=1000)]
 
 FEATURES = frozenset({"receipts", "presence", "typing"})
-"""what a client may say in `Hello` that it wants to be told: `Receipt`, `Presence`, `Typing`"""
+"""what a client can choose in `Hello`, to get `Receipt`, `Presence` or `Typing` events"""
 
 
 class Message(msgspec.Struct, array_like=True, gc=False):
-    """What all messages are; `command` is the number in the frame's header."""
+    """The base class of all messages; `command` is the number in the header of the frame."""
 
     command: ClassVar[int]
 
@@ -55,9 +54,11 @@ class Message(msgspec.Struct, array_like=True, gc=False):
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """How far a client is in a log: it has acknowledged every entry up to `seq`. `since` is the
-    time when the log's account or room was made, as `LogState` told it: a later log of the same
-    name is another log."""
+    """The position of a client in a log: it has acknowledged every entry up to `seq`.
+
+    `since` is the time when the account or room of the log was created, from `LogState`. It
+    tells the log from a later one of the same name.
+    """
 
     log: Name
     since: Time
@@ -65,9 +66,13 @@ class Position(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A room: when it was made, its topic, whether one has to be invited, its owner (empty: none),
-    how many members it has, and what the asker is in it: ``owner``, ``moderator``, ``member`` or
-    empty."""
+    """A room, as the account that asked sees it.
+
+    `since` is the time when it was created; `private` is whether joining needs an invitation;
+    `owner` is empty if there is none; `members` is the number of members; `role` is the role of
+    the account in the room: ``owner``, ``moderator``, ``member``, or empty if it is not a
+    member.
+    """
 
     room: str
     since: int
@@ -79,10 +84,13 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class LogState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A log that the session follows. `head` is its last seq; `upto` is how far the account has
-    acknowledged it (entries after `upto` are about to be pushed, except those acknowledged ahead);
-    `read` is how far it has been marked as read. `room` tells about the room, and is nil for the
-    inbox."""
+    """The state of a log that the session follows.
+
+    `since` is the time when its account or room was created; `head` is its last seq. `upto` is
+    the seq up to which the account has acknowledged every entry: later entries are pushed,
+    except those acknowledged already. `read` is the seq up to which the account has marked it
+    as read. `room` describes the room, and is nil for the inbox.
+    """
 
     log: str
     since: int
@@ -105,17 +113,23 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A member of a room; `role` is ``owner``, ``moderator``, ``member``, or ``invited`` (no member
-    yet)."""
+    """A member of a room.
+
+    `role` is ``owner``, ``moderator``, ``member``, or ``invited`` (invited, but not a member
+    yet).
+    """
 
     name: str
     role: str
 
 
 class Person(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Who somebody is at the moment: `status` is ``on``, ``away``, ``off``, or ``unknown`` (no such
-    account, as far as the asker may know); `text` is what they said about being away; `seen` is
-    when they were last seen, 0 if that is not known or hidden."""
+    """The presence of an account.
+
+    `status` is ``on``, ``away``, ``off``, or ``unknown``: there is no such account, or the
+    account that asked may not see it. `text` is its away message. `seen` is the time when it
+    was last online, 0 if that is unknown or hidden.
+    """
 
     name: str
     status: str
@@ -124,8 +138,11 @@ class Person(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class ReceiptState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whether the entry `seq` has been delivered (acknowledged by one of the recipient's sessions),
-    and whether it has been marked as read."""
+    """The state of the entry `seq`, which this account sent.
+
+    `delivered` is whether one of the recipient's sessions has acknowledged it, `read` whether
+    the recipient has marked it as read.
+    """
 
     seq: int
     delivered: bool
@@ -133,9 +150,13 @@ class ReceiptState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Limits(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the server takes: bytes of UTF-8 in a text, characters in a topic and in a search
-    pattern, entries pushed at once from a log, requests a second (0: as many as one likes; whoever
-    sends more is read more slowly), bytes of data in a frame of the client's."""
+    """The limits of the server.
+
+    `text`: bytes of UTF-8 in a text. `topic`, `pattern`: characters in a topic and in a search
+    pattern. `page`: entries of a log that are pushed at once. `rate`: requests per second of a
+    connection, 0 if there is no limit; the server reads from a client over its rate more
+    slowly. `frame`: bytes of data in a frame from the client.
+    """
 
     text: int
     topic: int
@@ -149,9 +170,11 @@ class Limits(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Hello(Message):
-    """Who is there: the program and its version, and which of the features ``receipts``,
-    ``presence`` and ``typing`` it wants. Answer: `Welcome`. It may be left out, and then no feature
-    is on; sent again, it replaces what was said before."""
+    """Identify the client program and its version, and choose features.
+
+    `features` are those of ``receipts``, ``presence`` and ``typing`` whose events the client
+    wants. Without `Hello` there are none; another `Hello` replaces them. Answer: `Welcome`.
+    """
 
     command: ClassVar[int] = 1
     ref: Ref
@@ -161,18 +184,23 @@ class Hello(Message):
 
 
 class Ping(Message):
-    """Are you there? Either end may ask, at any time; the answer is `Pong` with the same `ref`. A
-    client that has sent nothing for `Welcome.idle` seconds is asked, and dropped if it says nothing
-    for as long again."""
+    """Check that the peer is alive; both ends may send it at any time.
+
+    The server sends it to a client that has been silent for `Welcome.idle` seconds, and closes
+    the connection if the client remains silent for as long again. Answer: `Pong` with the same
+    `ref`.
+    """
 
     command: ClassVar[int] = 2
     ref: Ref
 
 
 class Register(Message):
-    """Make an account; without a password it is open: its name is enough to log in. `invite` is a
-    token from the operator, where `Welcome.registration` is ``invite``. Does not log in. Answer:
-    `Done`."""
+    """Create an account. The session is not logged in by it.
+
+    An account without a password is *open*: its name is enough to log in. `invite` is a token
+    from the operator, needed if `Welcome.registration` is ``invite``. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 3
     ref: Ref
@@ -182,10 +210,13 @@ class Register(Message):
 
 
 class LogIn(Message):
-    """Be an account on this connection, besides other sessions that it may have. `positions` are
-    where this client stopped reading before: the entries after them are pushed. In a log without a
-    position, or with one that cannot be (another `since`, a seq after the last), it begins after
-    what the account has acknowledged. Answer: `LoggedIn`, and then `Pushed`, log by log."""
+    """Log in to an account, which may have other sessions.
+
+    `positions` are how far this client has come in each log: the entries after them are pushed.
+    A log without a position, or with an invalid one (another `since`, or a seq greater than the
+    last), is pushed from the first entry that the account has not acknowledged. Answer:
+    `LoggedIn`; then the entries follow as `Pushed`, log by log.
+    """
 
     command: ClassVar[int] = 4
     ref: Ref
@@ -195,15 +226,21 @@ class LogIn(Message):
 
 
 class LogOut(Message):
-    """Be nobody again. Answer: `Done`, when everything this session has acknowledged is stored."""
+    """End the session; the connection stays open.
+
+    Answer: `Done`, when everything that the session has acknowledged is stored.
+    """
 
     command: ClassVar[int] = 5
     ref: Ref
 
 
 class ChangePassword(Message):
-    """Give the account logged in another password; nil: none, it becomes open. `old` is needed if
-    it has one. Its other sessions are logged out. Answer: `Done`."""
+    """Set the password of the account, or remove it (`new` is nil: the account becomes open).
+
+    `old` is needed if the account has a password. All other sessions of the account end.
+    Answer: `Done`.
+    """
 
     command: ClassVar[int] = 6
     ref: Ref
@@ -212,10 +249,11 @@ class ChangePassword(Message):
 
 
 class SetCertificates(Message):
-    """Let whoever shows one of these certificates in the TLS handshake log in to the account
-    without its password, and nobody else by a certificate: SHA-256 fingerprints in hexadecimal
-    digits, at most 8, instead of those before. `password` is needed if the account has one. Answer:
-    `Done`."""
+    """Set the client certificates with which TLS connections can log in without the password.
+
+    `fingerprints` are at most 8 SHA-256 fingerprints in hexadecimal digits; they replace those
+    set before. `password` is needed if the account has one. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 9
     ref: Ref
@@ -224,9 +262,11 @@ class SetCertificates(Message):
 
 
 class DeleteAccount(Message):
-    """Delete the account logged in, with its inbox; it leaves its rooms. `password` is needed if it
-    has one. Answer: `Done`; then this connection is nobody, and the account's other sessions get a
-    `Goodbye`."""
+    """Delete the account with its inbox, and leave its rooms.
+
+    `password` is needed if the account has one. Answer: `Done`; then this session has ended,
+    and the other sessions of the account get `Goodbye`.
+    """
 
     command: ClassVar[int] = 7
     ref: Ref
@@ -234,8 +274,10 @@ class DeleteAccount(Message):
 
 
 class FindAccounts(Message):
-    """The names of accounts that match a glob (``*``, ``?``, ``[a-d]``, ``[!a]``; with regard to
-    case), in alphabetical order, from the first one after `after` on. Answer: `Names`."""
+    """List the names of accounts that match a glob, in alphabetical order, after `after`.
+
+    A glob has ``*``, ``?``, ``[a-d]`` and ``[!a]``, and is case-sensitive. Answer: `Names`.
+    """
 
     command: ClassVar[int] = 8
     ref: Ref
@@ -245,10 +287,12 @@ class FindAccounts(Message):
 
 
 class Send(Message):
-    """Say something to an account or, as a member, in a room. `key` is the sender's own name for
-    the message: for as long as the message exists, sending it again with the same key changes
-    nothing and gets the same answer, and another text with that key is refused (``key-reused``).
-    Answer: `Accepted`."""
+    """Send a text to an account or, as a member, to a room.
+
+    `key` is chosen by the sender and identifies the message for as long as it exists: sending
+    it again with the same key stores nothing and gets the same answer; another text with the
+    same key is refused (``key-reused``). Answer: `Accepted`.
+    """
 
     command: ClassVar[int] = 10
     ref: Ref
@@ -260,9 +304,11 @@ class Send(Message):
 
 
 class Ack(Message):
-    """The client has taken the entries of `log` from `first` to `last`, inclusive, and need not be
-    sent them again; `first` 0: all up to `last`. Answer: `Done`, when that is stored (with `ref` 0:
-    none)."""
+    """Acknowledge the entries `first` to `last` of `log`: they are not pushed again.
+
+    `first` 0 stands for all entries up to `last`. Answer: `Done`, when that is stored; none if
+    `ref` is 0.
+    """
 
     command: ClassVar[int] = 11
     ref: Ref
@@ -272,7 +318,7 @@ class Ack(Message):
 
 
 class MarkRead(Message):
-    """A person has seen the entries of `log` up to `seq`. Answer: `Done`."""
+    """Mark the entries of `log` up to `seq` as read by the user. Answer: `Done`."""
 
     command: ClassVar[int] = 12
     ref: Ref
@@ -281,9 +327,11 @@ class MarkRead(Message):
 
 
 class GetReceipts(Message):
-    """What became of messages that this account sent to the inbox `log`: at most 100 seqs, from
-    `Accepted`. Seqs of entries that it did not send, or that are gone, are left out. Answer:
-    `Receipts`."""
+    """Get the state of messages that this account sent to the inbox `log`.
+
+    `seqs` are at most 100, from `Accepted`. Seqs of entries that the account did not send, or
+    that no longer exist, are omitted in the answer. Answer: `Receipts`.
+    """
 
     command: ClassVar[int] = 13
     ref: Ref
@@ -292,8 +340,11 @@ class GetReceipts(Message):
 
 
 class Edit(Message):
-    """Replace the text of a message that this account sent: an entry of kind ``edit`` in the same
-    log refers to it. `key` as in `Send`. Answer: `Accepted`."""
+    """Replace the text of a message that this account sent.
+
+    An entry of kind ``edit`` in the same log refers to the message. `key` as in `Send`. Answer:
+    `Accepted`.
+    """
 
     command: ClassVar[int] = 14
     ref: Ref
@@ -304,8 +355,11 @@ class Edit(Message):
 
 
 class Retract(Message):
-    """Delete a message that this account sent (a moderator: any in the room): an entry of kind
-    ``delete`` in the same log refers to it. `key` as in `Send`. Answer: `Accepted`."""
+    """Delete a message that this account sent or, as a moderator, any message of the room.
+
+    An entry of kind ``delete`` in the same log refers to the message. `key` as in `Send`.
+    Answer: `Accepted`.
+    """
 
     command: ClassVar[int] = 15
     ref: Ref
@@ -315,10 +369,12 @@ class Retract(Message):
 
 
 class React(Message):
-    """React to a message with a word or an emoji of at most 32 characters; empty: take the reaction
-    back. An entry of kind ``reaction`` refers to it: in the room, or in the inbox of the message's
-    other end (its sender's, if it was sent to this account, else its recipient's). `key` as in
-    `Send`. Answer: `Accepted`."""
+    """Set a reaction to a message: a word or an emoji of at most 32 characters; empty: remove it.
+
+    An entry of kind ``reaction`` refers to the message. It is appended to the log of the room,
+    or to the inbox of the other account of a private message: its sender if this account
+    received it, otherwise its recipient. `key` as in `Send`. Answer: `Accepted`.
+    """
 
     command: ClassVar[int] = 16
     ref: Ref
@@ -329,9 +385,11 @@ class React(Message):
 
 
 class History(Message):
-    """Entries of one's own inbox, or of a room that one is in: those after seq `after`, oldest
-    first, or, with `before` above 0, the last ones before it, likewise oldest first. Answer:
-    `Page`."""
+    """Get entries of the own inbox, or of a room of which the account is a member.
+
+    They are the first ones after the seq `after` or, if `before` is greater than 0, the last
+    ones before it; in both cases oldest first. Answer: `Page`.
+    """
 
     command: ClassVar[int] = 17
     ref: Ref
@@ -342,8 +400,11 @@ class History(Message):
 
 
 class SayTyping(Message):
-    """Tell an account or a room that one is writing, or has stopped. Never stored, told to those
-    who want `Typing`. Answer: `Done`."""
+    """Notify an account or a room that the user is typing, or has stopped.
+
+    The notification is not stored; clients with the feature ``typing`` get `Typing`. Answer:
+    `Done`.
+    """
 
     command: ClassVar[int] = 18
     ref: Ref
@@ -352,8 +413,11 @@ class SayTyping(Message):
 
 
 class CreateRoom(Message):
-    """Make a room and be its owner; `private`: one has to be invited, and it is not listed to
-    others. Answer: `RoomState`."""
+    """Create a room, with this account as its owner.
+
+    A private room can be joined by invitation only, and only its members and invited accounts
+    find it. Answer: `RoomState`.
+    """
 
     command: ClassVar[int] = 20
     ref: Ref
@@ -363,9 +427,11 @@ class CreateRoom(Message):
 
 
 class Join(Message):
-    """Become a member. All sessions of the account follow the room from then on, from the entry
-    that tells of the joining on. A member who joins again only gets the answer. Answer:
-    `RoomState`."""
+    """Become a member of a room.
+
+    All sessions of the account follow the room from the entry of kind ``join`` on. If the
+    account is a member already, only the answer is sent. Answer: `RoomState`.
+    """
 
     command: ClassVar[int] = 21
     ref: Ref
@@ -373,8 +439,12 @@ class Join(Message):
 
 
 class Leave(Message):
-    """Be no member any more. An owner's place goes to the oldest of the moderators, else members; a
-    room that its last member leaves is deleted (``#lobby`` never is). Answer: `Done`."""
+    """Leave a room.
+
+    If the owner leaves, the longest-standing moderator becomes the owner, or the longest-standing
+    member if there is no moderator. A room without members is deleted, except ``#lobby``. Answer:
+    `Done`.
+    """
 
     command: ClassVar[int] = 22
     ref: Ref
@@ -382,7 +452,10 @@ class Leave(Message):
 
 
 class SetTopic(Message):
-    """Change the topic; for moderators and the owner, in ``#lobby`` for nobody. Answer: `Done`."""
+    """Change the topic of a room; for the owner and moderators, and for no account in ``#lobby``.
+
+    Answer: `Done`.
+    """
 
     command: ClassVar[int] = 23
     ref: Ref
@@ -391,7 +464,7 @@ class SetTopic(Message):
 
 
 class SetPrivate(Message):
-    """Make a room private or public; for its owner. Answer: `Done`."""
+    """Make a room private or public; for the owner. Answer: `Done`."""
 
     command: ClassVar[int] = 24
     ref: Ref
@@ -400,8 +473,10 @@ class SetPrivate(Message):
 
 
 class Invite(Message):
-    """Let somebody join: they get an entry of kind ``invite``. For moderators and the owner, in a
-    public room for all members. Answer: `Done`."""
+    """Invite an account to a room; for the owner and moderators, in a public room for all members.
+
+    The account gets an entry of kind ``invite`` in its inbox. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 25
     ref: Ref
@@ -410,8 +485,10 @@ class Invite(Message):
 
 
 class Kick(Message):
-    """Put a member, who must be less than oneself there, out of a room, or take an invitation back;
-    for moderators and the owner. Answer: `Done`."""
+    """Remove a member from a room, or withdraw an invitation; for the owner and moderators.
+
+    The member must have a lower role than this account. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 26
     ref: Ref
@@ -420,8 +497,11 @@ class Kick(Message):
 
 
 class SetRole(Message):
-    """Make a member ``moderator``, ``member`` or, giving the place away, ``owner``; for the owner.
-    Answer: `Done`."""
+    """Change the role of a member to ``moderator``, ``member`` or ``owner``; for the owner.
+
+    A room has one owner: an owner that makes another member the owner becomes a moderator. Answer:
+    `Done`.
+    """
 
     command: ClassVar[int] = 27
     ref: Ref
@@ -431,8 +511,11 @@ class SetRole(Message):
 
 
 class FindRooms(Message):
-    """Rooms whose names match a glob (as in `FindAccounts`): public ones, and those that one is in
-    or invited to. Answer: `Rooms`."""
+    """List rooms whose names match a glob (see `FindAccounts`), after `after`.
+
+    They are public rooms, and rooms of which the account is a member or to which it is invited.
+    Answer: `Rooms`.
+    """
 
     command: ClassVar[int] = 28
     ref: Ref
@@ -442,9 +525,11 @@ class FindRooms(Message):
 
 
 class FindMembers(Message):
-    """The members of a room (a private one's for its members only), and, for moderators and the
-    owner, who is invited; in alphabetical order, from the first after `after` on. Answer:
-    `Members`."""
+    """List the members of a room in alphabetical order, after `after`.
+
+    Only members can list those of a private room. The owner and moderators also get the invited
+    accounts. Answer: `Members`.
+    """
 
     command: ClassVar[int] = 29
     ref: Ref
@@ -454,8 +539,10 @@ class FindMembers(Message):
 
 
 class DeleteRoom(Message):
-    """Delete a room with its history; for its owner. Its members' sessions get `Left`. Answer:
-    `Done`."""
+    """Delete a room with its history; for the owner.
+
+    The sessions of its members get `Left`. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 30
     ref: Ref
@@ -463,9 +550,12 @@ class DeleteRoom(Message):
 
 
 class SetPresence(Message):
-    """Say that one is away (`text`: why), or back; `hidden`: look ``off`` to others, never last
-    seen. Whether one is hidden is kept, being away ends with the account's last session. Answer:
-    `Done`."""
+    """Set the presence of the account.
+
+    `away`: the user is away, for the reason `text`. `hidden`: other accounts see the status
+    ``off`` and no time of the last visit. `hidden` is stored with the account; `away` ends with
+    the last session of the account. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 32
     ref: Ref
@@ -475,8 +565,10 @@ class SetPresence(Message):
 
 
 class Who(Message):
-    """How some accounts, at most 100, are at the moment; `watch`: and every change from now on
-    (`Presence`), for this session, of at most 500 accounts. Answer: `People`."""
+    """Get the presence of at most 100 accounts; with `watch`, also be notified when it changes.
+
+    A session can watch at most 500 accounts; changes come as `Presence`. Answer: `People`.
+    """
 
     command: ClassVar[int] = 33
     ref: Ref
@@ -485,7 +577,7 @@ class Who(Message):
 
 
 class Unwatch(Message):
-    """No longer be told about some accounts. Answer: `Done`."""
+    """Stop watching accounts. Answer: `Done`."""
 
     command: ClassVar[int] = 34
     ref: Ref
@@ -493,9 +585,11 @@ class Unwatch(Message):
 
 
 class Block(Message):
-    """Take nothing in one's inbox from an account any more, or, with `blocked` false, again. What
-    they say in rooms is pushed as ever, or seqs would have gaps: hiding it is the client's. Answer:
-    `Done`."""
+    """Block private messages from an account or, if `blocked` is false, allow them again.
+
+    Messages of a blocked account in rooms are pushed nevertheless, because seqs have no gaps; a
+    client may hide them. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 36
     ref: Ref
@@ -504,15 +598,18 @@ class Block(Message):
 
 
 class GetBlocked(Message):
-    """Whom this account blocks. Answer: `Names`."""
+    """List the accounts that this account blocks. Answer: `Names`."""
 
     command: ClassVar[int] = 37
     ref: Ref
 
 
 class Report(Message):
-    """Tell the operators about an account, perhaps about an entry it wrote, which must be in a log
-    that one may read. Answer: `Done`."""
+    """Report an account to the operators, with a reason.
+
+    `log` and `seq` name an entry that the account wrote, in a log that the reporting account
+    may read; they are optional. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 38
     ref: Ref
@@ -526,15 +623,18 @@ class Report(Message):
 
 
 class Done(Message):
-    """It is done, and stored if there was anything to store."""
+    """The request was carried out, and what it changed is stored."""
 
     command: ClassVar[int] = 64
     ref: int
 
 
 class Refusal(Message):
-    """It was not done. `code` is from a fixed list, for programs; `sentence` is for people. `ref`
-    is 0 if the request's own could not be read; `request` is the number of its command."""
+    """The request was not carried out.
+
+    `code`, for programs, is one of the codes below; `sentence` is for users. `ref` is 0 if that
+    of the request could not be read; `request` is the command number of the request.
+    """
 
     command: ClassVar[int] = 65
     ref: int
@@ -544,9 +644,12 @@ class Refusal(Message):
 
 
 class Welcome(Message):
-    """The server: its program and version, what it takes, its registration policy (``open``,
-    ``invite``, ``closed``), whether open accounts may be used, its time, and the seconds after
-    which a silent client is asked whether it is there."""
+    """The server: its program and version, limits, and policies.
+
+    `registration` is ``open``, ``invite`` or ``closed``; `open_accounts` is whether accounts
+    without a password can be used; `time` is the time of the server; `idle` is the number of
+    seconds after which a silent client gets `Ping`.
+    """
 
     command: ClassVar[int] = 66
     ref: int
@@ -560,15 +663,18 @@ class Welcome(Message):
 
 
 class Pong(Message):
-    """I am here: the answer to `Ping`, from either end."""
+    """The answer to `Ping`, from either end."""
 
     command: ClassVar[int] = 67
     ref: Ref
 
 
 class LoggedIn(Message):
-    """Logged in, as `name` in its first spelling; `logs` are what the session follows, the inbox
-    first."""
+    """The session is logged in.
+
+    `name` is the name as it was registered; `logs` are the logs that the session follows, the
+    inbox first.
+    """
 
     command: ClassVar[int] = 68
     ref: int
@@ -577,7 +683,7 @@ class LoggedIn(Message):
 
 
 class Accepted(Message):
-    """The message is durable, as the entry `seq` of `log`."""
+    """The message is stored, as the entry `seq` of `log`."""
 
     command: ClassVar[int] = 69
     ref: int
@@ -588,7 +694,7 @@ class Accepted(Message):
 
 
 class Names(Message):
-    """Names of accounts; `more`: there are others after the last of them."""
+    """Names of accounts; `more` is whether there are others after the last one."""
 
     command: ClassVar[int] = 70
     ref: int
@@ -597,7 +703,7 @@ class Names(Message):
 
 
 class Rooms(Message):
-    """Rooms; `more`: there may be others after `last`, which is the name to ask on from."""
+    """Rooms; `more` is whether there may be others, and `last` the `after` of the next request."""
 
     command: ClassVar[int] = 71
     ref: int
@@ -607,7 +713,7 @@ class Rooms(Message):
 
 
 class RoomState(Message):
-    """A room that one is a member of now, with its log as in `LoggedIn`."""
+    """A room of which the account is now a member, with its log as in `LoggedIn`."""
 
     command: ClassVar[int] = 72
     ref: int
@@ -615,7 +721,7 @@ class RoomState(Message):
 
 
 class Members(Message):
-    """Members of a room; `more`: there are others after the last of them."""
+    """Members of a room; `more` is whether there are others after the last one."""
 
     command: ClassVar[int] = 73
     ref: int
@@ -624,8 +730,11 @@ class Members(Message):
 
 
 class Page(Message):
-    """Entries of a log, oldest first; `more`: there are others beyond, in the direction that was
-    asked for. A page ends early when its texts become long."""
+    """Entries of a log, oldest first.
+
+    `more` is whether there are others beyond, in the requested direction. A page with long
+    texts has fewer entries than requested.
+    """
 
     command: ClassVar[int] = 74
     ref: int
@@ -635,7 +744,7 @@ class Page(Message):
 
 
 class People(Message):
-    """How they are, in the order in which they were asked for."""
+    """The presence of accounts, in the order of the request."""
 
     command: ClassVar[int] = 75
     ref: int
@@ -643,7 +752,7 @@ class People(Message):
 
 
 class Receipts(Message):
-    """What became of one's messages in an inbox."""
+    """The state of messages that this account sent to an inbox."""
 
     command: ClassVar[int] = 76
     ref: int
@@ -655,15 +764,18 @@ class Receipts(Message):
 
 
 class Pushed(Message):
-    """An entry of a log that the session follows, in order of `seq` within its log. To be
-    acknowledged.
+    """An entry of a log that the session follows, in the order of `seq` within its log.
 
-    `kind` tells what `body` is: ``text``: what `sender` said; ``edit``: the new text of the entry
-    whose id is `about`; ``delete``: that entry is deleted; ``reaction``: a reaction to it, empty if
-    it is taken back; ``join``, ``leave``: `sender` joined or left the room; ``kick``: `sender` put
-    the account named in `body` out; ``topic``: the new topic; ``access``: ``private`` or
-    ``public``; ``role``: ``NAME ROLE``; ``invite``, in an inbox: `sender` invites to the room in
-    `body`. Kinds unknown to a client are to be acknowledged and otherwise ignored.
+    The client must acknowledge it (`Ack`). `kind` defines `body`:
+
+    ``text``: the text of `sender`. ``edit``: the new text of the entry whose id is `about`.
+    ``delete``: that entry is deleted; `body` is empty. ``reaction``: the reaction of `sender`
+    to that entry, empty if it is removed. ``join``, ``leave``: `sender` joined or left the
+    room. ``kick``: `sender` removed the account `body`. ``topic``: the new topic. ``access``:
+    ``private`` or ``public``. ``role``: the name of a member and its new role. ``invite``, in
+    an inbox: `sender` invites the account to the room `body`.
+
+    A client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """
 
     command: ClassVar[int] = 80
@@ -678,8 +790,10 @@ class Pushed(Message):
 
 
 class Sent(Message):
-    """Another session of the same account put this entry into somebody's inbox. Not to be
-    acknowledged, and not told to sessions that were not there."""
+    """Another session of the account sent this entry to the inbox `log` of another account.
+
+    It is not acknowledged. It is sent to the sessions that are logged in at that time only.
+    """
 
     command: ClassVar[int] = 81
     log: str
@@ -692,10 +806,13 @@ class Sent(Message):
 
 
 class Receipt(Message):
-    """With the feature ``receipts``. Of messages sent by this account to the inbox `log`: those
-    with the seqs `seqs` have been delivered or read (`what` is ``delivered`` or ``read``; what is
-    read has been delivered). Of a log of one's own: another session has marked it as read up to the
-    last of `seqs`."""
+    """Messages were delivered or read; with the feature ``receipts``.
+
+    If `log` is the inbox of another account: the messages with `seqs` that this account sent
+    there were delivered (`what` is ``delivered``) or read (``read``, which includes delivered).
+    If `log` is a log of this account: another session has marked it as read up to the last of
+    `seqs`.
+    """
 
     command: ClassVar[int] = 82
     log: str
@@ -704,15 +821,17 @@ class Receipt(Message):
 
 
 class Presence(Message):
-    """With the feature ``presence``: somebody watched has changed."""
+    """The presence of a watched account has changed; with the feature ``presence``."""
 
     command: ClassVar[int] = 83
     person: Person
 
 
 class Typing(Message):
-    """With the feature ``typing``: `name` is writing, or has stopped, in `log`: one's own inbox or
-    a room."""
+    """The user of the account `name` is typing, or has stopped; with the feature ``typing``.
+
+    `log` is the own inbox or a room.
+    """
 
     command: ClassVar[int] = 84
     log: str
@@ -721,15 +840,17 @@ class Typing(Message):
 
 
 class Joined(Message):
-    """Another session of the account joined or made this room; its entries follow."""
+    """Another session of the account joined or created this room; its entries follow."""
 
     command: ClassVar[int] = 85
     state: LogState
 
 
 class Left(Message):
-    """The account is no member any more, whoever's doing that was: `reason` is ``left``, ``kicked``
-    or ``deleted`` (the room)."""
+    """The account is no longer a member of the room.
+
+    `reason` is ``left``, ``kicked``, or ``deleted`` (the room was deleted).
+    """
 
     command: ClassVar[int] = 86
     room: str
@@ -750,9 +871,9 @@ MESSAGES: dict[int, type[Message]] = {kind.command: kind for kind in Message.__s
 REQUESTS: dict[int, type[Message]] = {
     number: kind for number, kind in MESSAGES.items() if number < 64 or kind is Pong
 }
-"""what a client may send"""
+"""the messages that a client may send, by number"""
 
 REPLIES: dict[int, type[Message]] = {
     number: kind for number, kind in MESSAGES.items() if number >= 64 or kind is Ping
 }
-"""what a server may send"""
+"""the messages that a server may send, by number"""

@@ -109,7 +109,7 @@ class Chat10Protocol(Unframed):
             return 0
         done = 0
         for message in messages:
-            if not isinstance(message, chat10.Say):
+            if not isinstance(message, chat10.Text):
                 break
             if message.text:
                 try:
@@ -136,7 +136,7 @@ class Chat10Protocol(Unframed):
                     self.requeue(message)
                 else:
                     self.close()
-            case chat10.Say() if self.session is not None:
+            case chat10.Text() if self.session is not None:
                 self.burst((message,))
             case _:
                 self._refuse(chat10.INVALID, "malformed")
@@ -202,12 +202,12 @@ class Chat10Protocol(Unframed):
             if log == LOBBY:
                 self._lobby = (self._lobby[0] or entry.seq, entry.seq)
                 if entry.kind == TEXT and entry.sender != session.name:
-                    for data in chat10.encode_said(entry.sender, entry.body, self._lines):
+                    for data in chat10.encode_text(entry.sender, entry.body, self._lines):
                         self._write(data)
                 continue
             self._mail.append(entry.seq)
             text = described(entry.kind, entry.body)
-            parts = chat10.encode_said(entry.sender, f"(private) {text}", self._lines)
+            parts = chat10.encode_text(entry.sender, f"(private) {text}", self._lines)
             for data in parts:
                 self.transport.write(data)
                 self._wrote_at = self.clock.seconds()

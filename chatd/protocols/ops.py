@@ -185,7 +185,8 @@ class OpsProtocol(Unframed):
             head = ops.mail(id)
             while entries := await mail.page():
                 texts = [
-                    ops.waited(entry.sender, described(entry.kind, entry.body)) for entry in entries
+                    ops.mail_item(entry.sender, described(entry.kind, entry.body))
+                    for entry in entries
                 ]
                 self._reply(head + "".join(texts))
                 head = ""
@@ -250,7 +251,7 @@ class OpsProtocol(Unframed):
             elif self.realm.online(message.recipient):
                 self._reply(ops.sent(self.spelling, message.text, message.recipient))
             else:
-                self._reply(ops.kept(self.spelling, message.recipient))
+                self._reply(ops.left_in_mailbox(self.spelling, message.recipient))
         self.answered(len(appends))
 
     @property

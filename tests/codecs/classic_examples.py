@@ -1,5 +1,4 @@
-"""The classic protocol by example: one table for the decoder, the encoder, every way to cut the
-bytes, and docs/protocols/classic.md."""
+"""Examples of the classic protocol, for the tests of the codec and docs/protocols/classic.md."""
 
 from __future__ import annotations
 
@@ -22,13 +21,13 @@ from chatd.codecs.classic import (
 
 
 def frame(command: int, data: bytes, version: int = 0, length: int | None = None) -> bytes:
-    """A frame put together by hand, so that the table does not depend on what it tests."""
+    """A frame, made without the codec under test."""
     size = len(data) if length is None else length
     return bytes([version, command]) + size.to_bytes(40) + data
 
 
 class Example(msgspec.Struct, frozen=True):
-    """`sender` is client or server."""
+    """A message and its frame; `sender` is client or server."""
 
     title: str
     sender: str
@@ -53,7 +52,7 @@ EXAMPLES = [
     Example(
         "LOGIN with a password", "client", frame(5, b"Alicia|||s3cret"), Login("Alicia", "s3cret")
     ),
-    Example("LIST everybody", "client", frame(1, b""), List("")),
+    Example("LIST all accounts", "client", frame(1, b""), List("")),
     Example("LIST by a pattern", "client", frame(1, b"[AB]*t?"), List("[AB]*t?")),
     Example("SEND", "client", _SEND, Send("Alicia", "Bobert", "Hello, Bobert!", _SEND)),
     Example("SEND an empty text", "client", _EMPTY, Send("Alicia", "Bobert", "", _EMPTY)),
@@ -62,9 +61,9 @@ EXAMPLES = [
     ),
     Example("DELIVER", "client", frame(3, b""), Deliver()),
     Example("DELETE", "client", frame(4, b""), Delete()),
-    Example("RESPONSE: it went well", "server", frame(6, b""), Response("")),
+    Example("RESPONSE: success", "server", frame(6, b""), Response("")),
     Example(
-        "RESPONSE: it did not",
+        "RESPONSE: an error",
         "server",
         frame(6, b"username already exists"),
         Response("username already exists"),
@@ -72,9 +71,9 @@ EXAMPLES = [
     Example(
         "LISTRESPONSE", "server", frame(7, b"Alicia|||Bobert"), ListResponse(("Alicia", "Bobert"))
     ),
-    Example("LISTRESPONSE: nobody", "server", frame(7, b""), ListResponse(())),
+    Example("LISTRESPONSE without names", "server", frame(7, b""), ListResponse(())),
     Example(
-        "SEND, as echo or delivery",
+        "SEND, as an echo or a delivery",
         "server",
         _SEND,
         Send("Alicia", "Bobert", "Hello, Bobert!", _SEND),
@@ -129,7 +128,7 @@ EXAMPLES = [
         Broken("frame too long: its length is 65793 bytes, the limit is 65792"),
     ),
     Example(
-        "the greatest length there is",
+        "the greatest possible length",
         "client",
         frame(0, b"", length=2**320 - 1),
         Broken("frame too long: its length is 2^319 or more bytes, the limit is 65792"),

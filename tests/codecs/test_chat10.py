@@ -1,4 +1,4 @@
-"""The bytes of CHAT/1.0."""
+"""The codec of CHAT/1.0: both framings, any input."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat10
-from chatd.codecs.chat10 import Decoder, Disconnect, Invalid, Register, Say, encode_said
+from chatd.codecs.chat10 import Decoder, Disconnect, Invalid, Register, Text, encode_text
 
 
 def lines(*texts: str) -> list[chat10.Command]:
-    """What lines mean after a registration."""
+    """The messages of these lines after a registration."""
     decoder = Decoder()
     decoder.feed(b"REGISTER luca CHAT/1.0\n")
     return decoder.feed("".join(text + "\n" for text in texts).encode())
 
 
-class Messages(SynchronousTestCase):
-    """From the client."""
+class Decoding(SynchronousTestCase):
+    """Messages from the client."""
 
-    def test_registering(self) -> None:
-        """Exactly three words, in either framing."""
+    def test_registration_in_either_framing(self) -> None:
+        """A registration has exactly three words."""
         for text, command in (
             ("REGISTER luca CHAT/1.0", Register("luca")),
             ("REGISTER  luca  CHAT/1.0 ", Register("luca")),
@@ -42,71 +42,72 @@ class Messages(SynchronousTestCase):
             decoder.pause()
             self.assertEqual((decoder.feed(b""), decoder.lines), ([command], False))
 
-    def test_nothing_is_no_message(self) -> None:
-        """Silence before the first byte tells nothing."""
+    def test_pause_before_the_first_byte_decides_nothing(self) -> None:
+        """The framing stays unknown."""
         decoder = Decoder()
         decoder.pause()
         self.assertEqual((decoder.feed(b""), decoder.lines), ([], None))
 
-    def test_what_is_said(self) -> None:
-        """The text behind the prefix, or all of it if there is none; nothing at its ends."""
+    def test_prefix_and_blanks_are_removed(self) -> None:
+        """The prefix of the sender is optional; blanks at both ends are removed."""
         for text, said in (
-            ("@luca: hello", Say("hello")),
-            ("@luca:hello", Say("hello")),
-            ("@luca:  hello  ", Say("hello")),
-            ("@other: I am not luca", Say("I am not luca")),
-            ("@luca: see http://x: y", Say("see http://x: y")),
-            ("@luca: REGISTER DISCONNECT CHAT/1.0", Say("REGISTER DISCONNECT CHAT/1.0")),
-            ("hello", Say("hello")),
-            ("a: b", Say("a: b")),
-            ("@a b: c", Say("@a b: c")),
-            ("@luca:", Say("")),
-            ("", Say("")),
+            ("@luca: hello", Text("hello")),
+            ("@luca:hello", Text("hello")),
+            ("@luca:  hello  ", Text("hello")),
+            ("@other: I am not luca", Text("I am not luca")),
+            ("@luca: see http://x: y", Text("see http://x: y")),
+            ("@luca: REGISTER DISCONNECT CHAT/1.0", Text("REGISTER DISCONNECT CHAT/1.0")),
+            ("hello", Text("hello")),
+            ("a: b", Text("a: b")),
+            ("@a b: c", Text("@a b: c")),
+            ("@luca:", Text("")),
+            ("", Text("")),
             ("DISCONNECT luca CHAT/1.0", Disconnect()),
             ("DISCONNECT", Disconnect()),
-            ("DISCONNECTED", Say("DISCONNECTED")),
+            ("DISCONNECTED", Text("DISCONNECTED")),
         ):
             self.assertEqual(lines(text), [said], text)
 
-    def test_without_lines(self) -> None:
-        """One read is one message, whatever is in it."""
+    def test_without_lines_one_read_is_one_message(self) -> None:
+        """Line breaks are part of the message."""
         decoder = Decoder()
         decoder.feed(b"REGISTER bo CHAT/1.0")
         decoder.pause()
-        self.assertEqual(decoder.feed(b"@bo: a\n@eve: b\n"), [Register("bo"), Say("a\n@eve: b")])
+        self.assertEqual(decoder.feed(b"@bo: a\n@eve: b\n"), [Register("bo"), Text("a\n@eve: b")])
         self.assertEqual(
-            decoder.feed(b"@bo: hi\nDISCONNECT bo CHAT/1.0"), [Say("hi\nDISCONNECT bo CHAT/1.0")]
+            decoder.feed(b"@bo: hi\nDISCONNECT bo CHAT/1.0"), [Text("hi\nDISCONNECT bo CHAT/1.0")]
         )
         self.assertEqual(decoder.feed(b"DISCONNECT bo CHAT/1.0"), [Disconnect()])
         self.assertFalse(decoder.unfinished)
 
-    def test_a_line_without_end(self) -> None:
-        """Is cut off."""
+    def test_endless_line_is_split(self) -> None:
+        """Each part is a message."""
         decoder = Decoder()
         decoder.feed(b"REGISTER luca CHAT/1.0\n")
-        found = decoder.feed(b"x" * (chat10.LONGEST + 10)) + decoder.feed(b"\n")
+        messages = decoder.feed(b"x" * (chat10.LONGEST + 10)) + decoder.feed(b"\n")
         self.assertEqual(
-            [len(each.text) for each in found if isinstance(each, Say)], [chat10.LONGEST, 10]
+            [len(message.text) for message in messages if isinstance(message, Text)],
+            [chat10.LONGEST, 10],
         )
 
     @settings(derandomize=True, deadline=None)
     @given(st.lists(st.text(max_size=20), max_size=8), st.lists(st.integers(0, 200), max_size=20))
-    def test_pieces(self, texts: list[str], cuts: list[int]) -> None:
-        """However the lines are cut on their way, they mean the same."""
+    def test_any_cut_of_lines_decodes_to_the_same(self, texts: list[str], cuts: list[int]) -> None:
+        """However the lines are cut on their way."""
         data = b"REGISTER luca CHAT/1.0\n" + "".join(text + "\n" for text in texts).encode()
-        whole = Decoder().feed(data)
+        uncut = Decoder().feed(data)
         decoder = Decoder()
         at = 0
-        found = []
+        messages = []
         for cut in (*sorted(cuts), len(data)):
-            found += decoder.feed(data[at:cut]) if cut > at else []
+            messages += decoder.feed(data[at:cut]) if cut > at else []
             at = max(at, cut)
-        self.assertEqual(found, whole)
+        self.assertEqual(messages, uncut)
 
     @settings(derandomize=True, deadline=None)
     @given(st.lists(st.tuples(st.binary(max_size=80), st.booleans()), max_size=6))
-    def test_anything(self, chunks: list[tuple[bytes, bool]]) -> None:
-        """Any bytes, with pauses anywhere, are messages."""
+    def test_any_bytes_decode_to_messages(self, chunks: list[tuple[bytes, bool]]) -> None:
+        """Any bytes, with pauses anywhere."""
         decoder = Decoder()
         for data, pause in chunks:
             if pause:
@@ -114,8 +115,8 @@ class Messages(SynchronousTestCase):
             for message in decoder.feed(data):
                 self.assertIsInstance(message, chat10.Command)
 
-    def test_how_it_opens(self) -> None:
-        """What the main port looks at."""
+    def test_opens(self) -> None:
+        """The first bytes of a connection decide whether it speaks CHAT/1.0."""
         for data, opens in (
             (b"R", None),
             (b"REGISTER", None),
@@ -127,30 +128,32 @@ class Messages(SynchronousTestCase):
             self.assertIs(chat10.opens(data), opens, data)
 
 
-class Shown(SynchronousTestCase):
-    """To the client."""
+class Encoding(SynchronousTestCase):
+    """Messages to the client."""
 
-    def test_lines(self) -> None:
-        """ASCII, a line break at the end of each, and none inside."""
-        self.assertEqual(encode_said("ann", "hi", True), [b"@ann: hi\n"])
-        self.assertEqual(encode_said("ann", "é €", True), [b"@ann: ? ?\n"])
+    def test_lines_are_ascii_with_one_line_break(self) -> None:
+        """A text of several lines is several messages."""
+        self.assertEqual(encode_text("ann", "hi", True), [b"@ann: hi\n"])
+        self.assertEqual(encode_text("ann", "é €", True), [b"@ann: ? ?\n"])
         self.assertEqual(
-            encode_said("ann", "a\r\n\n \n@eve: b", True), [b"@ann: a\n", b"@ann: @eve: b\n"]
+            encode_text("ann", "a\r\n\n \n@eve: b", True), [b"@ann: a\n", b"@ann: @eve: b\n"]
         )
-        self.assertEqual(encode_said("ann", "\x1b[2J\tx\x00", True), [b"@ann: ?[2J x?\n"])
-        self.assertEqual(encode_said("ann", "", True), [])
+        self.assertEqual(encode_text("ann", "\x1b[2J\tx\x00", True), [b"@ann: ?[2J x?\n"])
+        self.assertEqual(encode_text("ann", "", True), [])
 
-    def test_without_lines(self) -> None:
-        """UTF-8, and at most as much as the client reads at once."""
-        self.assertEqual(encode_said("ann", "é\nb", False), ["@ann: é".encode(), b"@ann: b"])
+    def test_without_lines_one_read_is_one_message(self) -> None:
+        """Line breaks are part of the message."""
+        self.assertEqual(encode_text("ann", "é\nb", False), ["@ann: é".encode(), b"@ann: b"])
 
     @settings(derandomize=True, deadline=None)
     @given(st.text(st.sampled_from("aé€\N{GRINNING FACE}\n\r\u2028"), max_size=3000), st.booleans())
-    def test_every_message_is_the_senders(self, text: str, framed: bool) -> None:
-        """And all of it is there, in order."""
-        found = encode_said("ann", text, framed)
+    def test_every_message_has_the_sender_and_all_text_is_sent(
+        self, text: str, framed: bool
+    ) -> None:
+        """The parts are in order."""
+        messages = encode_text("ann", text, framed)
         said = ""
-        for data in found:
+        for data in messages:
             self.assertTrue(data.startswith(b"@ann: "), data)
             self.assertEqual(data.count(b"\n"), framed)
             if not framed:

@@ -1,4 +1,4 @@
-"""The messages of the gRPC service: what is checked in is what chat.proto says."""
+"""The generated module of the gRPC service."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ ROOT = Path(chat_pb2.__file__).parents[2]
 
 
 class Generated(SynchronousTestCase):
-    """The module, beside the file it was made of."""
+    """The generated module, compared with chat.proto."""
 
-    def test_it_is_current(self) -> None:
+    def test_module_is_generated_from_the_proto_file(self) -> None:
         """Compiling chat.proto gives the same messages and methods."""
         compiled = os.path.join(folder(self), "chat.desc")
         subprocess.run(
@@ -30,15 +30,15 @@ class Generated(SynchronousTestCase):
             check=True,
             timeout=60,
         )
-        found = descriptor_pb2.FileDescriptorSet.FromString(Path(compiled).read_bytes())
+        files = descriptor_pb2.FileDescriptorSet.FromString(Path(compiled).read_bytes())
         ours = descriptor_pb2.FileDescriptorProto.FromString(chat_pb2.DESCRIPTOR.serialized_pb)
-        for message in found.file[0].message_type:
+        for message in files.file[0].message_type:
             for field in message.field:
                 field.ClearField("json_name")
-        self.assertEqual(list(found.file), [ours])
+        self.assertEqual(list(files.file), [ours])
 
-    def test_what_the_old_clients_know(self) -> None:
-        """No package; numbers and types of the fields; LogIn takes the request of LogOut."""
+    def test_original_clients_are_compatible(self) -> None:
+        """No package, the same numbers and types of fields; LogIn takes the request of LogOut."""
         calls = ("CreateAccount", "DeleteAccount", "LogIn", "LogOut")
         for name, fields in (
             ("ChatMessageRequest", ["thread_id", "message", "sender_id", "recipient_id"]),

@@ -1,4 +1,4 @@
-"""The classic codec: the table of examples, every way to cut bytes, and whatever else may come."""
+"""The codec of the classic protocol: the examples, limits, any input."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ field = st.text(
 
 
 def decoder(example: Example) -> Decoder:
-    """The decoder at the other end."""
+    """A decoder for the receiver of an example."""
     return server_decoder(LIMIT) if example.sender == "client" else client_decoder(LIMIT)
 
 
 def encoded(message: Command | Reply) -> bytes | None:
-    """The bytes of a message, if it can be sent."""
+    """The bytes of a message, None if it cannot be sent."""
     match message:
         case Create(name, password):
             return encode(CREATE, name) if password is None else encode(CREATE, name, password)
@@ -73,36 +73,36 @@ def encoded(message: Command | Reply) -> bytes | None:
 
 
 def feed(to: Decoder, parts: Sequence[bytes]) -> list[Command | Reply]:
-    """All that comes out."""
+    """All messages that these parts give."""
     return [message for part in parts for message in to.feed(part)]
 
 
 class Examples(SynchronousTestCase):
-    """Everything in the table."""
+    """All examples of the table."""
 
-    def test_decoded(self) -> None:
-        """Whole, with nothing left over unless the stream is broken."""
+    def test_frames_decode_to_their_messages(self) -> None:
+        """Nothing is left over, unless the stream is broken."""
         for example in EXAMPLES:
             at = decoder(example)
             self.assertEqual(at.feed(example.data), [example.message], example.title)
             self.assertFalse(at.unfinished, example.title)
 
-    def test_encoded(self) -> None:
-        """What can be sent has these bytes."""
+    def test_messages_encode_to_their_frames(self) -> None:
+        """Every message that can be sent."""
         for example in EXAMPLES:
             data = encoded(example.message)
             if data is not None:
                 self.assertEqual(data, example.data, example.title)
 
-    def test_a_byte_at_a_time(self) -> None:
-        """The message comes with the last byte it needs, not before and not twice."""
+    def test_byte_by_byte(self) -> None:
+        """The message is decoded with its last byte, once."""
         for example in EXAMPLES:
             at = decoder(example)
             single = [example.data[n : n + 1] for n in range(len(example.data))]
             self.assertEqual(feed(at, single), [example.message], example.title)
 
-    def test_every_cut(self) -> None:
-        """In two pieces, wherever the cut is; until the last piece the frame is unfinished."""
+    def test_every_cut_in_two(self) -> None:
+        """The frame is unfinished until the second piece arrives."""
         for example in EXAMPLES:
             for cut in range(1, len(example.data)):
                 at = decoder(example)
@@ -115,8 +115,8 @@ class Examples(SynchronousTestCase):
                     self.assertEqual((first, at.unfinished), ([], True), example.title)
                     self.assertEqual(at.feed(example.data[cut:]), [example.message], example.title)
 
-    def test_all_in_one_write(self) -> None:
-        """Many frames in one piece: each message, in order; malformed ones do not harm the next."""
+    def test_many_frames_in_one_piece(self) -> None:
+        """Messages are in order; malformed frames do not affect the next ones."""
         for sender in ("client", "server"):
             some = [e for e in EXAMPLES if e.sender == sender and not isinstance(e.message, Broken)]
             at = decoder(some[0])
@@ -125,8 +125,8 @@ class Examples(SynchronousTestCase):
             self.assertTrue(at.unfinished)
             self.assertEqual(at.feed(data[10:]), [example.message for example in some])
 
-    def test_nothing_after_broken(self) -> None:
-        """What follows a broken frame is not looked at."""
+    def test_nothing_is_decoded_after_broken(self) -> None:
+        """Further bytes give no messages."""
         for example in EXAMPLES:
             if isinstance(example.message, Broken):
                 at = decoder(example)
@@ -136,30 +136,29 @@ class Examples(SynchronousTestCase):
 
 
 class Limits(SynchronousTestCase):
-    """A length is judged before anything is kept for it."""
+    """Lengths are checked before any data is buffered."""
 
-    def test_the_greatest_length(self) -> None:
-        """As long as the limit is fine."""
+    def test_frame_of_the_greatest_length_is_accepted(self) -> None:
+        """Its length is the limit."""
         (message,) = server_decoder(100).feed(frame(LIST, b"x" * 100))
         self.assertEqual(message, List("x" * 100))
 
-    def test_judged_by_the_header(self) -> None:
-        """42 bytes are enough to refuse."""
+    def test_length_is_checked_with_the_header(self) -> None:
+        """42 bytes are enough to refuse a frame."""
         for length in (101, 2**32 - 1, 2**32, 2**64, 2**319):
             (message,) = server_decoder(100).feed(frame(LIST, b"", length=length))
             self.assertIsInstance(message, Broken)
             self.assertIn("the limit is 100", str(message))
 
-    def test_another_version_is_known_by_its_first_byte(self) -> None:
-        """Nobody waits for the rest of what begins like HTTP."""
+    def test_other_version_is_refused_by_its_first_byte(self) -> None:
+        """The rest of the header is not awaited."""
         (message,) = server_decoder(100).feed(b"G")
         self.assertEqual(
             message, Broken("unknown version 71: a classic frame begins with version 0")
         )
 
-    def test_what_is_kept(self) -> None:
-        """Of an unfinished frame at most the limit and the header are kept, in whatever pieces they
-        come."""
+    def test_buffer_is_bounded(self) -> None:
+        """An unfinished frame takes at most the limit and the header, in pieces of any size."""
         at = server_decoder(100)
         data = frame(LIST, b"x" * 100)
         for n in range(len(data) - 1):
@@ -182,8 +181,8 @@ _replies = st.one_of(
 )
 
 
-class Anything(SynchronousTestCase):
-    """Hypothesis: sequences, cuts, garbage."""
+class AnyInput(SynchronousTestCase):
+    """Any sequences, cuts and bytes (Hypothesis)."""
 
     @bounded
     @given(st.lists(_commands), st.lists(st.integers(0, 4000)), st.booleans())
@@ -196,7 +195,7 @@ class Anything(SynchronousTestCase):
     @bounded
     @given(st.lists(_replies), st.lists(st.integers(0, 4000)))
     def test_any_sequence_of_replies(self, messages: list[Reply], cuts: list[int]) -> None:
-        """The same in the other direction."""
+        """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, client_decoder(LIMIT))
 
     def _round_trip(
@@ -209,9 +208,8 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(st.lists(st.binary(max_size=200) | st.just(frame(SEND, b"a|||b|||c"))), st.booleans())
-    def test_garbage(self, parts: list[bytes], server: bool) -> None:
-        """Any bytes decode to messages, of which at most the last is Broken, and never to an
-        exception."""
+    def test_any_bytes_decode_to_messages(self, parts: list[bytes], server: bool) -> None:
+        """At most the last one is `Broken`; there is no exception."""
         at = server_decoder(1000) if server else client_decoder(1000)
         messages = feed(at, parts)
         self.assertFalse(any(isinstance(message, Broken) for message in messages[:-1]))
@@ -219,8 +217,8 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(st.text(max_size=60), field)
-    def test_any_text_goes_out_as_three_ascii_fields(self, text: str, name: str) -> None:
-        """Whatever somebody said elsewhere, the old client gets exactly three fields of ASCII."""
+    def test_any_text_is_sent_as_three_ascii_fields(self, text: str, name: str) -> None:
+        """Also texts that were sent by other protocols."""
         (message,) = client_decoder(LIMIT).feed(encode_send(name, "Bobert", text))
         assert isinstance(message, Send)
         self.assertEqual((message.sender, message.recipient), (name, "Bobert"))
@@ -229,7 +227,7 @@ class Anything(SynchronousTestCase):
             message.text.replace(" ", ""), text.encode("ascii", "replace").decode().replace(" ", "")
         )
 
-    def test_bars_are_broken_by_blanks(self) -> None:
+    def test_runs_of_bars_are_broken_up_by_blanks(self) -> None:
         """Three bars, and more."""
         for text, sent in (
             ("|||", "|| |"),
@@ -241,8 +239,8 @@ class Anything(SynchronousTestCase):
             assert isinstance(message, Send)
             self.assertEqual(message.text, sent)
 
-    def test_malformed_says_what_was_wrong(self) -> None:
-        """Each reason names what it is about."""
+    def test_reason_names_the_error(self) -> None:
+        """Each reason of `Malformed` names the field or byte."""
         for example in EXAMPLES:
             if isinstance(example.message, Malformed):
                 self.assertGreater(len(example.message.reason), 10)

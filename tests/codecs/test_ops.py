@@ -1,4 +1,4 @@
-"""The bytes of the ops protocol."""
+"""The codec of ops: commands and replies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatd.codecs import ops
 
 
 class Commands(SynchronousTestCase):
-    """From the client."""
+    """Commands from the client."""
 
-    def test_each(self) -> None:
-        """A chunk is a command; what is missing or too much makes it none."""
+    def test_one_read_is_one_command(self) -> None:
+        """Missing and extra fields make it malformed."""
         for text, command in (
             ("0|mason123", ops.Login("mason123")),
             ("1|mason", ops.Create("mason")),
@@ -37,8 +37,8 @@ class Commands(SynchronousTestCase):
         ):
             self.assertEqual(ops.Decoder().feed(text.encode()), [command], text)
 
-    def test_lines(self) -> None:
-        """A chunk that ends in a line break is a command a line."""
+    def test_lines_are_commands(self) -> None:
+        """Data that ends in a line break is one command for each line."""
         self.assertEqual(
             ops.Decoder().feed(b"1|a\n\n2\r\n3|a|x y\n"),
             [ops.Create("a"), ops.List(), ops.Send("a", "x y")],
@@ -48,15 +48,15 @@ class Commands(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None)
     @given(st.binary(max_size=300))
-    def test_anything(self, data: bytes) -> None:
-        """Any bytes are commands, none of them left over."""
+    def test_any_bytes_decode_to_commands(self, data: bytes) -> None:
+        """Nothing is left over."""
         decoder = ops.Decoder()
         for command in decoder.feed(data):
             self.assertIsInstance(command, ops.Command)
         self.assertFalse(decoder.unfinished)
 
-    def test_how_it_opens(self) -> None:
-        """What the main port looks at."""
+    def test_opens(self) -> None:
+        """The first bytes of a connection decide whether it speaks ops."""
         for data, opens in (
             (b"2", None),
             (b"1|", True),
@@ -71,8 +71,8 @@ class Commands(SynchronousTestCase):
         ):
             self.assertIs(ops.opens(data), opens, data)
 
-    def test_ids(self) -> None:
-        """A name and the suffix."""
+    def test_id_is_name_and_suffix(self) -> None:
+        """Other texts give an empty name."""
         for id, name in (
             ("mason123", "mason"),
             ("a123123", "a123"),
@@ -84,10 +84,10 @@ class Commands(SynchronousTestCase):
 
 
 class Replies(SynchronousTestCase):
-    """To the client, byte for byte."""
+    """Replies to the client, byte for byte."""
 
-    def test_each(self) -> None:
-        """As the old server has them."""
+    def test_replies_are_those_of_the_original_server(self) -> None:
+        """Every reply, with examples."""
         for reply, right in (
             (ops.created("mason"), "Success New Account Creation! Your new Account ID: mason123\n"),
             (ops.logged_in("mason"), "user : mason is now logged in\n"),
@@ -103,12 +103,12 @@ class Replies(SynchronousTestCase):
             (ops.message("mason", "hi"), "mason: hi"),
             (ops.sent("mason", "hi", "wayne"), "Sender mason sends a new message hi to wayne\n"),
             (
-                ops.kept("mason", "wayne"),
+                ops.left_in_mailbox("mason", "wayne"),
                 "message from mason has been delivered to wayne's mailbox\n",
             ),
             (ops.unknown_recipient("wayne"), "Receiver: wayne doesn't exist \n"),
             (ops.mail("mason123"), "undelivered message for user ID mason123: \n"),
-            (ops.waited("wayne", "hi"), "wayne sends: hi\n\n"),
+            (ops.mail_item("wayne", "hi"), "wayne sends: hi\n\n"),
             (ops.NO_MESSAGES, "No new messages\n"),
             (ops.UNKNOWN_MAILBOX, "User not Found "),
             (ops.DELETED, "Your account has been deleted\n"),
@@ -127,8 +127,8 @@ class Replies(SynchronousTestCase):
         ):
             self.assertEqual(reply, right)
 
-    def test_what_the_old_client_cannot_bear(self) -> None:
-        """ASCII only; a message stays on its line, and does nothing to a terminal."""
+    def test_replies_are_ascii_on_one_line(self) -> None:
+        """Control characters are replaced."""
         self.assertEqual(
             ops.encode(ops.message("ann", "é\r\nb\n\n\tc\x1b[2J\x7f")), b"ann: ? b  c?[2J?"
         )

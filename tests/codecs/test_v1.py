@@ -1,5 +1,4 @@
-"""The codec of version 1: the tables of examples, every way to cut bytes, and what must not be
-believed."""
+"""The codec of version 1: the catalogue, the examples, frames."""
 
 from __future__ import annotations
 
@@ -50,17 +49,17 @@ PING = encode(Ping(7))
 
 
 def decoder(message: Message) -> Decoder:
-    """The decoder at the other end."""
+    """A decoder for the receiver of a message."""
     return server_decoder(LIMIT) if message.command in REQUESTS else client_decoder(LIMIT)
 
 
 def feed(to: Decoder, parts: Sequence[bytes]) -> list[Received]:
-    """All that comes out."""
+    """All messages that these parts give."""
     return [message for part in parts for message in to.feed(part)]
 
 
-def nameless(messages: Sequence[Received]) -> list[Received]:
-    """The same without the sentences, which are for people."""
+def without_sentences(messages: Sequence[Received]) -> list[Received]:
+    """The messages without their sentences, which are for users."""
     return [
         msgspec.structs.replace(message, reason="")
         if isinstance(message, Malformed | Broken)
@@ -70,59 +69,59 @@ def nameless(messages: Sequence[Received]) -> list[Received]:
 
 
 class Catalogue(SynchronousTestCase):
-    """What holds for all messages."""
+    """Rules for all messages."""
 
-    def test_numbers(self) -> None:
-        """Each has its own; a byte is enough; requests, answers and events have each a range."""
+    def test_command_numbers_are_unique_and_in_ranges(self) -> None:
+        """Requests, answers and events have a range each; a byte is enough."""
         self.assertEqual(len(MESSAGES), len(Message.__subclasses__()))
         self.assertEqual(set(REQUESTS), {n for n in MESSAGES if n < 64} | {Pong.command})
         self.assertEqual(set(REPLIES), {n for n in MESSAGES if n >= 64} | {Ping.command})
         self.assertLess(max(MESSAGES), 256)
 
-    def test_refs(self) -> None:
-        """Requests and answers begin with it, events have none."""
+    def test_requests_and_answers_begin_with_ref(self) -> None:
+        """Events have none."""
         for number, kind in MESSAGES.items():
             fields = kind.__struct_fields__
             self.assertEqual("ref" in fields, number < 80, kind)
             self.assertEqual(fields[0] == "ref", number < 80, kind)
 
-    def test_features(self) -> None:
-        """Each is named like the event that it brings."""
+    def test_features_are_named_as_their_events(self) -> None:
+        """`receipts` brings `Receipt`, for example."""
         names = {kind.__name__.lower().rstrip("s") for kind in MESSAGES.values()}
         self.assertLessEqual({feature.rstrip("s") for feature in FEATURES}, names)
 
 
 class Examples(SynchronousTestCase):
-    """Everything in the tables."""
+    """All examples of the tables."""
 
-    def test_every_message(self) -> None:
-        """The table has each once, in order."""
+    def test_every_message_has_one_example(self) -> None:
+        """In the order of the command numbers."""
         self.assertEqual([type(example.message) for example in EXAMPLES], list(MESSAGES.values()))
 
-    def test_encoded(self) -> None:
-        """Every message has these bytes."""
+    def test_messages_encode_to_their_frames(self) -> None:
+        """Every message has the bytes of its example."""
         for example in EXAMPLES:
             self.assertEqual(encode(example.message), example.data, example)
 
-    def test_decoded(self) -> None:
-        """Whole, with nothing left over; other bytes may mean the same."""
+    def test_frames_decode_to_their_messages(self) -> None:
+        """Nothing is left over; other encodings give the same message."""
         for example in (*EXAMPLES, *SAME):
             at = decoder(example.message)
             self.assertEqual(at.feed(example.data), [example.message], example)
             self.assertFalse(at.unfinished, example)
 
-    def test_wrong(self) -> None:
-        """What means nothing is told, and harms only itself unless the stream is broken."""
+    def test_invalid_frames_are_refused(self) -> None:
+        """The next frame is decoded, unless the stream is broken."""
         for wrong in WRONG:
             at = server_decoder(LIMIT)
             got = at.feed(wrong.data + PING)
             self.assertGreater(len(getattr(got[0], "reason", "")), 10, wrong.title)
             rest = [] if isinstance(wrong.answer, Broken) else [Ping(7)]
-            self.assertEqual(nameless(got), [wrong.answer, *rest], wrong.title)
+            self.assertEqual(without_sentences(got), [wrong.answer, *rest], wrong.title)
             self.assertFalse(at.unfinished, wrong.title)
 
-    def test_a_byte_at_a_time(self) -> None:
-        """The message comes with the last byte, not before and not twice."""
+    def test_byte_by_byte(self) -> None:
+        """The message is decoded with its last byte, once."""
         for example in EXAMPLES:
             at = decoder(example.message)
             single = [example.data[n : n + 1] for n in range(len(example.data))]
@@ -131,8 +130,8 @@ class Examples(SynchronousTestCase):
             self.assertEqual(at.feed(single[-1]), [example.message], example)
             self.assertFalse(at.unfinished, example)
 
-    def test_every_cut(self) -> None:
-        """In two pieces, wherever the cut is; an empty piece changes nothing."""
+    def test_every_cut_in_two(self) -> None:
+        """An empty piece changes nothing."""
         for example in EXAMPLES:
             for cut in range(1, len(example.data)):
                 at = decoder(example.message)
@@ -140,8 +139,8 @@ class Examples(SynchronousTestCase):
                 self.assertTrue(at.unfinished, example)
                 self.assertEqual(at.feed(example.data[cut:]), [example.message], example)
 
-    def test_all_in_one_write(self) -> None:
-        """Many frames in one piece, and the beginning of another."""
+    def test_many_frames_in_one_piece(self) -> None:
+        """Followed by the beginning of another."""
         for side in (REQUESTS, REPLIES):
             some = [example for example in EXAMPLES if example.message.command in side]
             messages = [example.message for example in some]
@@ -152,8 +151,8 @@ class Examples(SynchronousTestCase):
             self.assertEqual(at.feed(data[7:]), messages)
             self.assertFalse(at.unfinished)
 
-    def test_the_other_end(self) -> None:
-        """What only a server sends means nothing from a client, and the other way round."""
+    def test_messages_of_the_other_direction_are_refused(self) -> None:
+        """Server messages from a client, and the other way round."""
         for example in EXAMPLES:
             command = example.message.command
             if command in (Ping.command, Pong.command):
@@ -165,10 +164,10 @@ class Examples(SynchronousTestCase):
 
 
 class Frames(SynchronousTestCase):
-    """Headers are believed only as far as they are true."""
+    """Headers, lengths and counts."""
 
-    def test_the_greatest_length(self) -> None:
-        """As long as the limit is fine."""
+    def test_frame_of_the_greatest_length_is_accepted(self) -> None:
+        """Its length is the limit."""
         text = "x" * 90
         data = encode(Send(1, "bob", text))
         self.assertEqual(server_decoder(len(data) - HEADER_SIZE).feed(data), [Send(1, "bob", text)])
@@ -178,9 +177,8 @@ class Frames(SynchronousTestCase):
             (message.ref, message.request, message.code), (0, Send.command, "frame-too-long")
         )
 
-    def test_the_longest_replies(self) -> None:
-        """Whatever a server may have to say fits into `LONGEST_REPLY`, names and topics as long as
-        can be."""
+    def test_longest_replies_fit_the_limit(self) -> None:
+        """The greatest answers, with names and topics of the greatest length."""
         limits = Limits()
         name, topic = "n" * 33, "🌱" * limits.topic
         room = RoomInfo(name, 2**53, topic, True, name, limits.members, "moderator")
@@ -201,8 +199,8 @@ class Frames(SynchronousTestCase):
         ):
             self.assertEqual(client_decoder(LONGEST_REPLY).feed(encode(reply)), [reply])
 
-    def test_too_long_is_passed_over(self) -> None:
-        """It is refused at its header, and the frame behind it is read, wherever it is cut."""
+    def test_too_long_frame_is_discarded(self) -> None:
+        """It is refused at its header, and the next frame is decoded, wherever it is cut."""
         for length in (101, 256 * 100):
             data = frame(Send.command, PING * (length // len(PING)) + b"x" * (length % len(PING)))
             for pieces in (
@@ -217,8 +215,8 @@ class Frames(SynchronousTestCase):
                 assert isinstance(refused, Malformed)
                 self.assertEqual((refused.code, ping), ("frame-too-long", Ping(7)))
 
-    def test_unfinished_while_passing_over(self) -> None:
-        """It counts as a frame that has begun, so that it has to end in time."""
+    def test_discarded_frame_counts_as_unfinished(self) -> None:
+        """So the deadline for unfinished frames applies."""
         at = server_decoder(100)
         self.assertEqual(len(at.feed(frame(10, b"", length=200))), 1)
         self.assertTrue(at.unfinished)
@@ -227,9 +225,8 @@ class Frames(SynchronousTestCase):
         self.assertEqual(at.feed(b"x"), [])
         self.assertFalse(at.unfinished)
 
-    def test_far_too_long(self) -> None:
-        """Six bytes are enough to know that this is not going to end, and nothing after them is
-        looked at."""
+    def test_length_above_the_skipped_maximum_breaks_the_stream(self) -> None:
+        """Six bytes are enough, and nothing after them is decoded."""
         for at, length in (
             (server_decoder(100), 25_601),
             (server_decoder(100), 2**32 - 1),
@@ -241,8 +238,8 @@ class Frames(SynchronousTestCase):
             self.assertEqual(at.feed(PING), [])
             self.assertFalse(at.unfinished)
 
-    def test_another_version_is_known_by_its_first_byte(self) -> None:
-        """At the beginning and later; what came before it is read, and nothing after it."""
+    def test_other_version_breaks_the_stream_at_its_first_byte(self) -> None:
+        """Also later in the stream: earlier frames are decoded, and nothing after it."""
         for version in (0, 2, 71, 255):
             at = server_decoder(100)
             ping, broken = at.feed(PING + bytes([version]))
@@ -251,9 +248,8 @@ class Frames(SynchronousTestCase):
             self.assertIsInstance(broken, Broken)
             self.assertEqual(at.feed(PING), [])
 
-    def test_what_is_kept(self) -> None:
-        """Of an unfinished frame little more than its own bytes, in however small pieces they
-        come."""
+    def test_buffer_is_bounded(self) -> None:
+        """An unfinished frame takes little more than its own bytes, in pieces of any size."""
         data = frame(Send.command, b"x" * LIMIT)[:-1]
         for size in (1, 2, 7, 1000):
             at = server_decoder(LIMIT)
@@ -261,13 +257,13 @@ class Frames(SynchronousTestCase):
             try:
                 for n in range(0, len(data), size):
                     at.feed(data[n : n + size])
-                kept, _ = tracemalloc.get_traced_memory()
+                allocated, _ = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
-            self.assertLess(kept, 1.5 * LIMIT, size)
+            self.assertLess(allocated, 1.5 * LIMIT, size)
 
-    def test_nothing_is_kept_while_passing_over(self) -> None:
-        """However long the frame says it is."""
+    def test_discarded_frame_is_not_buffered(self) -> None:
+        """Whatever its length is."""
         at = server_decoder(LIMIT)
         at.feed(frame(Send.command, b"", length=256 * LIMIT))
         piece = b"x" * LIMIT
@@ -275,13 +271,13 @@ class Frames(SynchronousTestCase):
         try:
             for _ in range(200):
                 at.feed(piece)
-            kept, _ = tracemalloc.get_traced_memory()
+            allocated, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-        self.assertLess(kept, 10_000)
+        self.assertLess(allocated, 10_000)
 
-    def test_counts_are_not_believed(self) -> None:
-        """An array or a text that says it is huge costs nothing."""
+    def test_huge_counts_cost_no_memory(self) -> None:
+        """An array or a text may claim any size."""
         for count in (2**16, 2**27, 2**32 - 1):
             many = count.to_bytes(4)
             for data in (
@@ -301,9 +297,8 @@ class Frames(SynchronousTestCase):
                 self.assertIsInstance(message, Malformed)
                 self.assertLess(most, 100_000, data)
 
-    def test_depth(self) -> None:
-        """Nesting without end is refused like anything else that is wrong, also where nobody would
-        look."""
+    def test_deep_nesting_is_refused(self) -> None:
+        """Also in fields that the decoder ignores."""
         for deep in (b"\x91" * 100_000, b"\x81\xa0" * 50_000):
             for data in (deep, b"\x91" + deep, b"\x92\x05" + deep):
                 for command in REQUESTS:
@@ -311,8 +306,8 @@ class Frames(SynchronousTestCase):
                     assert isinstance(message, Malformed)
                     self.assertEqual((message.request, message.code), (command, "malformed"))
 
-    def test_text_must_be_utf8(self) -> None:
-        """Wherever there is text; surrogates are none."""
+    def test_text_that_is_not_utf8_is_refused(self) -> None:
+        """In every field; surrogates are not valid."""
         for wrong in (b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf0\x9f\x8c", b"\xc0\x80"):
             text = bytes([0xA0 + len(wrong)]) + wrong
             for data in (b"\x93\x07" + text + b"\xa1x", b"\x93\x07\xa3bob" + text):

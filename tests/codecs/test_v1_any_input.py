@@ -1,4 +1,4 @@
-"""The codec of version 1 against whatever hypothesis can think of: messages, growth, garbage."""
+"""The codec of version 1: any messages and any bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ bounded = settings(derandomize=True, deadline=None, max_examples=300)
 
 
 def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
-    """Anything that a field of this type may hold."""
+    """Any value of a type of field."""
     match kind:
         case inspect.IntType(ge=ge, lt=lt, le=le):
             low = -(2**63) if ge is None else ge
@@ -51,20 +51,20 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
 
 
 def structs(cls: type[Any]) -> st.SearchStrategy[Any]:
-    """Any struct of this class."""
+    """Any struct of a class."""
     info = inspect.type_info(cls)
     assert isinstance(info, inspect.StructType)
     return st.builds(cls, *[values(field.type) for field in info.fields])
 
 
 def plain(message: msgspec.Struct) -> list[Any]:
-    """A message as the array that it is on the wire, of plain values."""
-    found: list[Any] = msgspec.to_builtins(message)
-    return found
+    """A message as an array of plain values, as it is on the wire."""
+    fields: list[Any] = msgspec.to_builtins(message)
+    return fields
 
 
 def optional(cls: type[Message]) -> int:
-    """How many fields have a default."""
+    """The number of fields with a default."""
     return len(cls.__struct_defaults__)
 
 
@@ -82,8 +82,8 @@ _anything: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-class Anything(SynchronousTestCase):
-    """Hypothesis: sequences, cuts, growth, garbage."""
+class AnyInput(SynchronousTestCase):
+    """Any sequences, cuts, fields and bytes (Hypothesis)."""
 
     @bounded
     @given(st.lists(_requests, max_size=8), st.lists(st.integers(0, 1000)))
@@ -94,7 +94,7 @@ class Anything(SynchronousTestCase):
     @bounded
     @given(st.lists(_replies, max_size=8), st.lists(st.integers(0, 1000)))
     def test_any_sequence_of_replies(self, messages: list[Message], cuts: list[int]) -> None:
-        """The same in the other direction."""
+        """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, client_decoder(LIMIT))
 
     def _round_trip(self, messages: list[Message], cuts: list[int], at: Decoder) -> None:
@@ -104,8 +104,8 @@ class Anything(SynchronousTestCase):
         self.assertEqual(feed(at, parts), messages)
         self.assertFalse(at.unfinished)
 
-    def test_every_message_by_itself(self) -> None:
-        """None is left to chance."""
+    def test_round_trip_of_every_message(self) -> None:
+        """Each type of message is tested, not only those that a sequence happens to have."""
         for kind in MESSAGES.values():
 
             @settings(derandomize=True, deadline=None, max_examples=20, database=None)
@@ -117,14 +117,18 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(_requests | _replies, st.integers(0, 20))
-    def test_fields_left_out(self, message: Message, count: int) -> None:
-        """From the end, as far as there are defaults, which they then have; one more is refused."""
+    def test_omitted_fields_have_their_defaults(self, message: Message, count: int) -> None:
+        """Omitting one more field is refused."""
         kind = type(message)
         count = min(count, optional(kind))
         fields = plain(message)
-        kept = len(fields) - count
-        defaults = plain(kind(*[getattr(message, name) for name in kind.__struct_fields__[:kept]]))
-        (got,) = decoder(message).feed(frame(kind.command, msgspec.msgpack.encode(fields[:kept])))
+        present = len(fields) - count
+        defaults = plain(
+            kind(*[getattr(message, name) for name in kind.__struct_fields__[:present]])
+        )
+        (got,) = decoder(message).feed(
+            frame(kind.command, msgspec.msgpack.encode(fields[:present]))
+        )
         self.assertEqual(type(got), kind)
         assert isinstance(got, Message)
         self.assertEqual(plain(got), defaults)
@@ -136,15 +140,17 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(_requests | _replies, st.lists(_anything, min_size=1, max_size=4))
-    def test_unknown_fields(self, message: Message, more: list[Any]) -> None:
-        """After the last that is known there may be anything."""
+    def test_unknown_fields_are_ignored(self, message: Message, more: list[Any]) -> None:
+        """Any values may follow the last known field."""
         data = frame(message.command, msgspec.msgpack.encode([*plain(message), *more]))
         self.assertEqual(decoder(message).feed(data + data), [message, message])
 
     @bounded
     @given(_requests, st.data())
-    def test_wrong_types(self, message: Message, data: st.DataObject) -> None:
-        """A field that holds a map, which none does, is refused with the request's own ref."""
+    def test_field_of_wrong_type_is_refused_with_the_ref(
+        self, message: Message, data: st.DataObject
+    ) -> None:
+        """A map, which no field takes."""
         fields = plain(message)
         at = data.draw(st.integers(0, len(fields) - 1))
         ref = fields[0] if at else 0
@@ -155,8 +161,8 @@ class Anything(SynchronousTestCase):
 
     @bounded
     @given(st.integers(0, 255).filter(lambda number: number not in REQUESTS), _anything)
-    def test_unknown_commands(self, command: int, value: Any) -> None:
-        """Refused, whatever their data are, and the next one is read."""
+    def test_unknown_command_is_refused(self, command: int, value: Any) -> None:
+        """Whatever its data is; the next frame is decoded."""
         data = frame(command, msgspec.msgpack.encode(value))
         got, ping = server_decoder(LIMIT).feed(data + PING)
         self.assertEqual(ping, Ping(7))
@@ -175,18 +181,17 @@ class Anything(SynchronousTestCase):
         ),
         st.booleans(),
     )
-    def test_garbage(self, parts: list[bytes], server: bool) -> None:
-        """Any bytes become messages, of which at most the last is Broken, and never an
-        exception."""
+    def test_any_bytes_decode_to_messages(self, parts: list[bytes], server: bool) -> None:
+        """At most the last one is `Broken`; there is no exception."""
         at = server_decoder(1000) if server else client_decoder(1000)
         messages = feed(at, parts)
         self.assertFalse(any(isinstance(message, Broken) for message in messages[:-1]))
-        self.assertLessEqual(len(at._kept), 1000 + HEADER_SIZE)
+        self.assertLessEqual(len(at._buffer), 1000 + HEADER_SIZE)
 
     @bounded
     @given(_requests | _replies, st.data())
-    def test_a_byte_changed(self, message: Message, data: st.DataObject) -> None:
-        """One byte of the data is another: some message or none, and the next one is read."""
+    def test_changed_byte_affects_one_frame(self, message: Message, data: st.DataObject) -> None:
+        """The frame gives a message or a refusal; the next frame is decoded."""
         bytes_ = bytearray(encode(message))
         bytes_[data.draw(st.integers(HEADER_SIZE, len(bytes_) - 1))] = data.draw(
             st.integers(0, 255)

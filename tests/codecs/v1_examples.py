@@ -1,7 +1,7 @@
-"""Version 1 by example: one table for the decoder, the encoder, every way to cut the bytes, the
-client in another language, and docs/protocols/v1.md.
+"""Examples of version 1, for the tests of the codec, examples/client.js and docs/protocols/v1.md.
 
-Bytes are written as the document shows them: hexadecimal, and text between quotes, for its UTF-8.
+Bytes are written as in the document: hexadecimal, and text between quotes, which stands for its
+UTF-8.
 """
 
 from __future__ import annotations
@@ -83,32 +83,31 @@ LIMIT = 131_072
 
 
 def raw(shown: str) -> bytes:
-    """The bytes of `shown`; put together by hand, so that the table does not depend on what it
-    tests."""
+    """The bytes that `shown` describes; made without the codec under test."""
     parts = re.findall(r"'([^']*)'|([0-9a-f]{2})", shown)
     return b"".join(bytes.fromhex(digits) or text.encode() for text, digits in parts)
 
 
 def frame(command: int, data: bytes, version: int = 1, length: int | None = None) -> bytes:
-    """A frame; `length` is what its header says of the data, if it is to lie."""
+    """A frame; `length` is a false length for its header."""
     size = len(data) if length is None else length
     return bytes([version, command]) + size.to_bytes(4) + data
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A message, and its data as shown."""
+    """A message, and its data in the notation of the document."""
 
     message: Message
     shown: str
 
     @property
     def data(self) -> bytes:
-        """Its frame."""
+        """The frame."""
         return frame(self.message.command, raw(self.shown))
 
 
 class Wrong(msgspec.Struct, frozen=True):
-    """A frame of a client that means nothing, and what the decoder makes of it."""
+    """An invalid frame from a client, and the result of decoding it."""
 
     title: str
     data: bytes
@@ -146,7 +145,8 @@ EXAMPLES = [
                 Position(log="#garden", since=_TIME, seq=38),
             ],
         ),
-        f"94 04 a6'Alicia' a6's3cret' 92 93 a7'@alicia' {_TIME_BYTES} 0a 93 a7'#garden' {_TIME_BYTES} 26",
+        f"94 04 a6'Alicia' a6's3cret' 92 93 a7'@alicia' {_TIME_BYTES} 0a "
+        f"93 a7'#garden' {_TIME_BYTES} 26",
     ),
     Example(LogOut(ref=5), "91 05"),
     Example(ChangePassword(ref=6, old="s3cret", new=None), "93 06 a6's3cret' c0"),
@@ -363,13 +363,14 @@ SAME = [
     ),
     Example(Ack(0, "@alicia", 11), "dd 00 00 00 03 cc 00 db 00 00 00 07'@alicia' ce 00 00 00 0b"),
 ]
-"""other bytes that mean the same: defaults left out from the end, fields that nobody knows after
-the last, longer forms than needed"""
+"""other encodings of messages: with omitted defaults, unknown fields, and longer forms"""
 
 WRONG = [
     Wrong("an unknown command", frame(63, raw("91 07")), _malformed(7, 63, "unknown-command")),
     Wrong(
-        "a command of the server's", frame(64, raw("91 07")), _malformed(7, 64, "unknown-command")
+        "a command that only servers send",
+        frame(64, raw("91 07")),
+        _malformed(7, 64, "unknown-command"),
     ),
     Wrong("a field is missing", frame(10, raw("92 07 a6'Bobert'")), _malformed(7, 10)),
     Wrong("a field of another type", frame(10, raw("93 07 a6'Bobert' 05")), _malformed(7, 10)),
@@ -377,11 +378,11 @@ WRONG = [
     Wrong("text that is not UTF-8", frame(10, raw("93 07 a6'Bobert' a2 c3 28")), _malformed(7, 10)),
     Wrong("a ref below 0", frame(2, raw("91 ff")), _malformed(0, 2)),
     Wrong("a ref of 2**53", frame(2, raw("91 cf 00 20 00 00 00 00 00 00")), _malformed(0, 2)),
-    Wrong("no array", frame(2, raw("07")), _malformed(0, 2)),
+    Wrong("data that is not an array", frame(2, raw("07")), _malformed(0, 2)),
     Wrong("no data", frame(2, b""), _malformed(0, 2)),
     Wrong("data that ends too early", frame(10, raw("93 07 a6'Bob'")), _malformed(0, 10)),
-    Wrong("something after the array", frame(2, raw("91 07 c0")), _malformed(0, 2)),
-    Wrong("another version, later on", frame(2, raw("91 07"), version=2), Broken("")),
-    Wrong("the greatest length there is", frame(2, b"", length=2**32 - 1), Broken("")),
+    Wrong("data after the array", frame(2, raw("91 07 c0")), _malformed(0, 2)),
+    Wrong("another version in a later frame", frame(2, raw("91 07"), version=2), Broken("")),
+    Wrong("the greatest possible length", frame(2, b"", length=2**32 - 1), Broken("")),
 ]
-"""what clients may get wrong; the sentences, which are for people, are left out"""
+"""invalid frames; the sentences of their refusals are omitted"""

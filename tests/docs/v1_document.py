@@ -1,5 +1,4 @@
-"""The parts of docs/protocols/v1.md about version 1 that come from the code: messages, refusals,
-examples."""
+"""The generated sections of docs/protocols/v1.md: types, messages, refusals and examples."""
 
 from __future__ import annotations
 
@@ -22,14 +21,14 @@ _WIDTH = 98
 
 
 def types() -> str:
-    """The names that fields' types have."""
+    """The table of the types of fields."""
     rows = ["| type | |", "|---|---|"]
     for name, alias in vars(v1_messages).items():
         if get_origin(alias) is Annotated:
             rows.append(f"| `{name}` | {_bounds(*get_args(alias))} |")
     rows += [
         "| `int` | any whole number |",
-        "| `float` | a number; a whole one may come as such |",
+        "| `float` | a number; a whole number may be encoded as an integer |",
         "| `str` | text, UTF-8 |",
         "| `bool` | true or false |",
         "| `[T]` | an array of `T`, of any length unless one is given |",
@@ -46,7 +45,7 @@ def _bounds(kind: type, meta: msgspec.Meta) -> str:
 
 
 def parts() -> str:
-    """The structs that are parts of messages."""
+    """The structures that are parts of messages."""
     kinds = [
         kind
         for kind in vars(v1_messages).values()
@@ -61,7 +60,7 @@ def parts() -> str:
 
 
 def messages(numbers: Iterable[int]) -> str:
-    """What there is to say about these messages, each with its example."""
+    """The description of these messages, each with its example."""
     example_of = {type(example.message): example for example in EXAMPLES}
     blocks = []
     for number in numbers:
@@ -111,8 +110,7 @@ def _filled(text: str) -> str:
 
 
 def shown(data: bytes, notation: str) -> list[str]:
-    """A frame as the document shows it: the header, then the data in the table's notation, in
-    words."""
+    """The words of a frame as the document shows it: the header, then the data in `notation`."""
     return [
         *data[:5].hex(" ").split(),
         f"{data[5]:02x} ",
@@ -131,11 +129,11 @@ def _indented(words: Iterable[str]) -> str:
 
 
 def variants() -> str:
-    """Other bytes that mean the same."""
+    """The table of other encodings of the same messages."""
     rows = ["| data | means |", "|---|---|"]
     rows += [
-        f"| `{each.shown}` | {type(each.message).__name__} `{_values(each.message)}` |"
-        for each in SAME
+        f"| `{example.shown}` | {type(example.message).__name__} `{_values(example.message)}` |"
+        for example in SAME
     ]
     return "\n".join(rows) + "\n"
 
@@ -145,22 +143,24 @@ def _values(message: Message) -> str:
 
 
 def wrong() -> str:
-    """What means nothing, and the code that it gets."""
+    """The table of invalid frames, with the codes of their refusals."""
     rows = ["| frame | bytes | `ref` | code |", "|---|---|---|---|"]
-    for each in WRONG:
-        data = each.data.hex(" ")
+    for example in WRONG:
+        data = example.data.hex(" ")
         short = data if len(data) < 60 else data[:50] + " ..."
-        if isinstance(each.answer, Broken):
+        if isinstance(example.answer, Broken):
             rows.append(
-                f"| {each.title} | `{short}` | 0 | `broken`, and the connection is closed |"
+                f"| {example.title} | `{short}` | 0 | `broken`, and the connection is closed |"
             )
         else:
-            rows.append(f"| {each.title} | `{short}` | {each.answer.ref} | `{each.answer.code}` |")
+            rows.append(
+                f"| {example.title} | `{short}` | {example.answer.ref} | `{example.answer.code}` |"
+            )
     return "\n".join(rows) + "\n"
 
 
 def refusals() -> str:
-    """Every code of `chatd.core.errors` with the sentence it has unless there is a better one."""
+    """The table of the codes of `chatd.core.errors`, with their general sentences."""
     rows = ["| code | sentence |", "|---|---|"]
     rows += [f"| `{code}` | {sentence} |" for code, sentence in sorted(_codes(Refused))]
     return "\n".join(rows) + "\n"
@@ -174,17 +174,17 @@ def _codes(parent: type[Refused]) -> Iterable[tuple[str, str]]:
 
 
 def requests() -> str:
-    """All that clients ask."""
+    """The messages that are requests."""
     return messages(number for number in MESSAGES if number < 64)
 
 
 def answers() -> str:
-    """All that answers them."""
+    """The messages that are answers."""
     return messages(number for number in MESSAGES if 64 <= number < 80)
 
 
 def events() -> str:
-    """All that servers tell."""
+    """The messages that are events."""
     return messages(number for number in MESSAGES if number >= 80)
 
 
@@ -198,4 +198,4 @@ GENERATED = {
     "wrong": wrong,
     "refusals": refusals,
 }
-"""what stands in the document between ``<!-- generated: NAME -->`` and ``<!-- end -->``"""
+"""the function that makes each generated section of the document"""

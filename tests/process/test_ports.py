@@ -112,11 +112,11 @@ class Ports(SynchronousTestCase):
         talk = (
             ops.created("wayne")
             + ops.all_names(["mason", "wayne"])
-            + ops.kept("wayne", "mason")
+            + ops.left_in_mailbox("wayne", "mason")
             + ops.DELETED
             + ops.matched("w.yne", [])
         )
-        end = ops.logged_in("mason") + ops.mail("mason123") + ops.waited("wayne", "hi")
+        end = ops.logged_in("mason") + ops.mail("mason123") + ops.mail_item("wayne", "hi")
         end += ops.unknown_recipient("wayne") + ops.DELETED
         for commands, replies in (
             (("1|mason", "2|m.son", "4|mason123"), hello),
