@@ -21,7 +21,7 @@ from chatd.core.errors import (
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, mailbox_log
 from chatd.realm.documents import Documents, Stored
-from chatd.realm.mailbox import Settings
+from chatd.realm.read_state import Settings
 from chatd.realm.tasks import Tasks, gather
 
 _CERTIFICATES = 8

@@ -19,7 +19,8 @@ from chatd.core.entries import TEXT, Cursor, Entry
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
 from chatd.core.limits import Limits
 from chatd.realm.live_log import LiveLog
-from chatd.realm.mailbox import Mailbox, RoomPosition
+from chatd.realm.mailbox import Mailbox
+from chatd.realm.read_state import RoomPosition
 from chatd.realm.session import Peer, Session
 from chatd.stores import Append
 
@@ -102,7 +103,7 @@ class AckSession(Session):
         self.wants_typing = False
         self._limits = limits
         self._catching_up = False
-        self._add(mailbox, mailbox.known)
+        self._add(mailbox, mailbox.acknowledged)
 
     def follow(self, live_log: LiveLog, position: RoomPosition) -> None:
         """Read a room, too; before `begin`."""
@@ -130,8 +131,8 @@ class AckSession(Session):
         mailbox = self.mailbox
         subscription = self.subscriptions[mailbox.log]
         subscription.stop()
-        subscription.sent = min(mailbox.known.upto, mailbox.head)
-        subscription.skip = mailbox.known if mailbox.known.ahead else None
+        subscription.sent = min(mailbox.acknowledged.upto, mailbox.head)
+        subscription.skip = mailbox.acknowledged if mailbox.acknowledged.ahead else None
 
     def enter(self, live_log: LiveLog) -> None:
         """Read a room from here on."""
@@ -230,7 +231,7 @@ class AckSession(Session):
             if len(acked.ahead) > self._limits.holes:
                 raise TooManyGaps()
             mailbox.acked = acked
-            mailbox.keep_soon()
+            mailbox.saved_state.save_soon()
             return mailbox.receipts_due(first, last) if mailbox.unconfirmed else {}
         position = mailbox.read_state.positions.get(log)
         if position is None:
@@ -239,14 +240,14 @@ class AckSession(Session):
         if len(cursor.ahead) > self._limits.holes:
             raise TooManyGaps()
         mailbox.read_state.positions[log] = RoomPosition(position.since, cursor, position.read)
-        mailbox.keep_soon()
+        mailbox.saved_state.save_soon()
         return {}
 
     def end(self) -> None:
         """See `Session`."""
         if not self.ended:
             self.vanish()
-            self.mailbox.keep_now()
+            self.mailbox.saved_state.save_now()
 
     def vanish(self) -> None:
         """See `Session`."""

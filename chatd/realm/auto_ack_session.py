@@ -5,7 +5,7 @@ A session is **live** while its peer takes everything at once: each batch of com
 pushed to it in one write. When the peer's connection cannot take more, the session falls
 **behind**: it is pushed nothing, costs no memory, and the log keeps what it misses. When the
 connection has drained it reads its log page by page until it has caught up, and is live again. What
-claims are for: `chatd.realm.mailbox`.
+claims are for: `chatd.realm.claims`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Protocol
 
 from chatd.core.entries import Cursor, Entry
 from chatd.core.limits import Limits
-from chatd.realm.mailbox import Claim, Mailbox
+from chatd.realm.claims import Claim
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import Peer, Session
 from chatd.stores import Append, Store
 
@@ -83,7 +84,7 @@ class AutoAckSession(Session):
         self._reading = False
         # What this session or those before it were handed; while it is live, also all of (_after,
         # _pushed].
-        self._cursor = mailbox.known
+        self._cursor = mailbox.acknowledged
         self._after = self._pushed = mailbox.head
         # Mail after this seq needs no asking for. A cursor must not get ever more gaps from
         # sessions that never fetch their mail: with too many of them, everything waits until it is
@@ -94,7 +95,7 @@ class AutoAckSession(Session):
         mailbox.session = self
         mailbox.subscribe(self)
         if self.live:
-            mailbox.keep(self._cursor, Claim(mailbox.head, boot))
+            mailbox.set_claim(self._cursor, Claim(mailbox.head, boot))
 
     @property
     def behind(self) -> bool:
@@ -127,7 +128,7 @@ class AutoAckSession(Session):
         self._cursor = self.handed
         self.live = False
         # A peer that reads slowly may never come to read what its kernel or ours still holds.
-        self.mailbox.keep(self._cursor.without(self.peer.not_arrived()), None)
+        self.mailbox.set_claim(self._cursor.without(self.peer.not_arrived()), None)
 
     def ask(self) -> bool:
         """Whether there is waiting mail; from now on `catch_up` brings it."""
@@ -171,7 +172,9 @@ class AutoAckSession(Session):
     def _go_live(self) -> None:
         self._after = self._pushed = self._automatic = self.mailbox.head
         self.live = True
-        self.mailbox.keep(self._cursor.without(self.peer.unsent()), Claim(self._after, self._boot))
+        self.mailbox.set_claim(
+            self._cursor.without(self.peer.unsent()), Claim(self._after, self._boot)
+        )
 
     def end(self, lost: Sequence[int] | None = None) -> None:
         """Log out. The entries with the seqs `lost` wait again; without it, whatever may not have
@@ -181,13 +184,15 @@ class AutoAckSession(Session):
         handed = self.handed
         self.ended = True
         self.live = False
-        self.mailbox.release(self)
+        self.mailbox.remove_session(self)
         self._went(self)
-        self.mailbox.keep(handed.without(self.peer.not_arrived() if lost is None else lost), None)
+        self.mailbox.set_claim(
+            handed.without(self.peer.not_arrived() if lost is None else lost), None
+        )
 
     def vanish(self) -> None:
         """See `Session`."""
         self.ended = True
         self.live = False
-        self.mailbox.release(self)
+        self.mailbox.remove_session(self)
         self._went(self)

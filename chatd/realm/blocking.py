@@ -11,7 +11,7 @@ from chatd.realm.session import Session
 
 
 class Blocking:
-    """Changes the list of accounts that an account blocks (`chatd.realm.mailbox.Settings`)."""
+    """Changes the list of accounts that an account blocks (`chatd.realm.read_state.Settings`)."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -30,4 +30,4 @@ class Blocking:
             others = (*others, key)
         mailbox.settings = msgspec.structs.replace(mailbox.settings, blocked=others)
         context.accounts.block(mailbox.log, others)
-        await mailbox.kept()
+        await mailbox.saved_state.saved()

@@ -125,7 +125,7 @@ class Delivery:
         held = _Held(appends, len(claimed))
         self._held.append(held)
         for mailbox in claimed:
-            mailbox.when_kept(partial(self._release, held))
+            mailbox.saved_state.on_saved(partial(self._release, held))
 
     def _release(self, held: _Held) -> None:
         held.unknown -= 1

@@ -8,13 +8,13 @@ has whenever it has changed meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
 from chatd.core.errors import Busy, Conflict, Exists
-from chatd.stores import Document, Store
+from chatd.stores import Store
 
 _ATTEMPTS = 16
 
@@ -27,7 +27,6 @@ class Record(Protocol):
 
 
 R = TypeVar("R", bound=Record)
-A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -43,27 +42,15 @@ class Stored(msgspec.Struct, Generic[R], frozen=True):
     body: bytes
 
 
-class _Answer(Generic[A, T]):
-    """The store's answer, converted when it is awaited. Unlike a coroutine, it need not be awaited
-    if the caller fails before."""
+class _Later(Generic[T]):
+    """The result of a coroutine function, which runs when this is awaited. Unlike a coroutine, it
+    need not be awaited if the caller fails before."""
 
-    def __init__(self, answer: Awaitable[A], convert: Callable[[A], T]) -> None:
-        self._answer = answer
-        self._convert = convert
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        return self._convert((yield from self._answer.__await__()))
-
-
-class _Known(Generic[T]):
-    """An answer for which the store need not be asked."""
-
-    def __init__(self, value: T) -> None:
-        self._value = value
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._run = run
 
     def __await__(self) -> Generator[Any, Any, T]:
-        yield from ()
-        return self._value
+        return self._run().__await__()
 
 
 class Documents:
@@ -79,14 +66,16 @@ class Documents:
 
     def get(self, record_type: type[R], key: str) -> Awaitable[Stored[R] | None]:
         """Return the record under `key`, None if there is none."""
+        document = self._store.get(record_type.document_kind, key)
 
-        def decoded(document: Document | None) -> Stored[R] | None:
-            if document is None:
+        async def decoded() -> Stored[R] | None:
+            answer = await document
+            if answer is None:
                 return None
-            record = msgspec.msgpack.decode(document.body, type=record_type)
-            return Stored(document.key, record, document.version, document.body)
+            record = msgspec.msgpack.decode(answer.body, type=record_type)
+            return Stored(answer.key, record, answer.version, answer.body)
 
-        return _Answer(self._store.get(record_type.document_kind, key), decoded)
+        return _Later(decoded)
 
     def page(
         self, record_type: type[R], pattern: str, after: str, limit: int
@@ -101,21 +90,32 @@ class Documents:
     def create(self, key: str, record: R) -> Awaitable[Stored[R]]:
         """Store a new record. Raises `Exists`."""
         body = msgspec.msgpack.encode(record)
-        return _Answer(
-            self._store.create(record.document_kind, key, body),
-            lambda version: Stored(key, record, version, body),
-        )
+        version = self._store.create(record.document_kind, key, body)
+        return self._written(key, record, body, version)
 
-    async def change(
+    def _written(
+        self, key: str, record: R, body: bytes, version: Awaitable[int]
+    ) -> Awaitable[Stored[R]]:
+        async def stored() -> Stored[R]:
+            return Stored(key, record, await version, body)
+
+        return _Later(stored)
+
+    def change(
         self, record_type: type[R], key: str, function: Callable[[R | None], R | None]
-    ) -> Stored[R] | None:
+    ) -> Awaitable[Stored[R] | None]:
         """Replace the record under `key` by what `function` makes of it; return what is stored now.
 
         The function is given the record, None if there is none, and returns the record to store,
         None to store none. It is called again if the document was changed meanwhile, and may raise
         to refuse the change. Raises what it does, and `Busy` if the document never stays the same.
         """
-        return await self.change_from(record_type, key, await self.get(record_type, key), function)
+        known = self.get(record_type, key)
+
+        async def changed() -> Stored[R] | None:
+            return await self.change_from(record_type, key, await known, function)
+
+        return _Later(changed)
 
     def change_from(
         self,
@@ -126,36 +126,42 @@ class Documents:
     ) -> Awaitable[Stored[R] | None]:
         """Do what `change` does, without reading the document first: `known` is what the caller
         knows of it, which is compared with what the store has."""
-        return self._changed(record_type, key, function, self._attempt(key, known, function))
+        first_attempt = self._attempt(key, known, function)
 
-    async def _changed(
-        self,
-        record_type: type[R],
-        key: str,
-        function: Callable[[R | None], R | None],
-        attempt: Awaitable[Stored[R] | None],
-    ) -> Stored[R] | None:
-        for remaining in reversed(range(_ATTEMPTS)):
-            try:
-                return await attempt
-            except (Conflict, Exists):
-                if remaining:
-                    attempt = self._attempt(key, await self.get(record_type, key), function)
-        raise Busy()
+        async def changed() -> Stored[R] | None:
+            attempt = first_attempt
+            for remaining in reversed(range(_ATTEMPTS)):
+                try:
+                    return await attempt
+                except (Conflict, Exists):
+                    if remaining:
+                        attempt = self._attempt(key, await self.get(record_type, key), function)
+            raise Busy()
+
+        return _Later(changed)
 
     def _attempt(
         self, key: str, known: Stored[R] | None, function: Callable[[R | None], R | None]
     ) -> Awaitable[Stored[R] | None]:
         record = function(None if known is None else known.record)
-        if known is None:
-            return _Known(None) if record is None else self.create(key, record)
-        if record is None:
-            deleted = self._store.delete(known.record.document_kind, key, known.version)
-            return _Answer(deleted, lambda _: None)
-        body = msgspec.msgpack.encode(record)
-        if body == known.body:
-            return _Known(known)
-        return _Answer(
-            self._store.update(record.document_kind, key, known.version, body),
-            lambda version: Stored(known.key, record, version, body),
-        )
+        if known is not None and record is not None:
+            body = msgspec.msgpack.encode(record)
+            if body == known.body:
+                return self._unchanged(known)
+            version = self._store.update(record.document_kind, key, known.version, body)
+            return self._written(known.key, record, body, version)
+        if known is not None:
+            return self._deleted(self._store.delete(known.record.document_kind, key, known.version))
+        return self._unchanged(None) if record is None else self.create(key, record)
+
+    def _unchanged(self, known: Stored[R] | None) -> Awaitable[Stored[R] | None]:
+        async def unchanged() -> Stored[R] | None:
+            return known
+
+        return _Later(unchanged)
+
+    def _deleted(self, deletion: Awaitable[None]) -> Awaitable[None]:
+        async def deleted() -> None:
+            await deletion
+
+        return _Later(deleted)

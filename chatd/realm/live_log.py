@@ -39,7 +39,7 @@ class Subscriber(Protocol):
 
 class LiveLog:
     """A log with its readers. `head` is the last seq known to be committed; `claimed` whether the
-    store may say that a session takes all there is (`chatd.realm.mailbox`)."""
+    store may say that a session takes all there is (`chatd.realm.claims`)."""
 
     __slots__ = ("claimed", "head", "log", "store", "subscriptions", "trim_at")
 

@@ -41,7 +41,7 @@ class MailFetch:
         return []
 
     def _next(self) -> tuple[int, int] | None:
-        for first, last in self._mailbox.known.waiting(self._mailbox.head):
+        for first, last in self._mailbox.acknowledged.waiting(self._mailbox.head):
             if last > self._after:
                 return max(first, self._after + 1), last
         return None
@@ -52,7 +52,7 @@ class MailFetch:
         mailbox = self._mailbox
         for entry in entries:
             mailbox.acked = mailbox.acked.acknowledge(entry.seq, entry.seq)
-        await mailbox.kept()
+        await mailbox.saved_state.saved()
 
     def close(self) -> None:
         """Done with it."""

@@ -21,8 +21,8 @@ from chatd.realm import registration
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.documents import Stored
-from chatd.realm.mailbox import ReadState
 from chatd.realm.permissions import check_open_accounts
+from chatd.realm.read_state import ReadState
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord

@@ -12,7 +12,7 @@ from chatd.core.names import is_room, mailbox_log, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.mailbox import ReadState, Settings
+from chatd.realm.read_state import ReadState, Settings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 
@@ -70,7 +70,7 @@ class Presence:
         was_hidden = mailbox.settings.hidden
         if was_hidden != hidden:
             mailbox.settings = msgspec.structs.replace(mailbox.settings, hidden=hidden)
-            await mailbox.kept()
+            await mailbox.saved_state.saved()
         # Watchers are not notified about a hidden account, not even that nothing has changed.
         if not (was_hidden and hidden):
             self._notify_watchers(session.name)

@@ -25,12 +25,13 @@ from chatd.realm.accounts import Account, Accounts
 from chatd.realm.ack_session import AckPeer, AckSession
 from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
 from chatd.realm.blocking import Blocking
+from chatd.realm.claims import Claim
 from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
 from chatd.realm.mail_fetch import MailFetch
-from chatd.realm.mailbox import Claim, Mailbox
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -108,7 +109,7 @@ class Realm:
         for log in await self.documents.list(Claim):
             mailbox = self._mailbox(log.removeprefix("@"))
             await mailbox.load()
-            mailbox.settle(self._boot)
+            mailbox.resolve_claim(self._boot)
         await self.rooms.start()
 
     # Accounts
@@ -186,16 +187,16 @@ class Realm:
                     await self.rooms.leave(name, log)
                 except (NotAMember, UnknownRoom):
                     mailbox.read_state.positions.pop(log, None)
-            mailbox.gone = True
+            mailbox.deleted = True
             try:
                 # Both are in the queue before either is awaited: one transaction.
                 await gather(self.accounts.delete(account), self.store.drop(mailbox.log))
             except BaseException:
                 # Sessions may have ended meanwhile; what they have read still has to be kept.
-                mailbox.gone = False
+                mailbox.deleted = False
                 self._mailboxes.setdefault(mailbox.log, mailbox)
                 self.delivery.live_logs.setdefault(mailbox.log, mailbox)
-                mailbox.when_kept(_nothing)
+                mailbox.saved_state.save_now()
                 raise
         finally:
             self.accounts.left(name)
@@ -203,7 +204,7 @@ class Realm:
             session.vanish()
             if session is not asker:
                 session.peer.session_ended("account-deleted", "The account has been deleted.")
-        self._settled(mailbox)
+        self._remove_mailbox(mailbox)
 
     async def end_sessions(
         self, name: str, code: str, sentence: str, but: Session | None = None
@@ -294,12 +295,17 @@ class Realm:
         was."""
         mailbox.reserved += 1
         (found,) = await mailbox.load(self.documents.get(Account, name))
-        if found is None or self.accounts.leaving(name) or mailbox.gone or found.record != account:
+        if (
+            found is None
+            or self.accounts.leaving(name)
+            or mailbox.deleted
+            or found.record != account
+        ):
             raise UnknownAccount()
 
     def _unreserve(self, mailbox: Mailbox) -> None:
         mailbox.reserved -= 1
-        mailbox.settle_down()
+        mailbox.release_if_idle()
 
     def _came(self, session: Session) -> None:
         if len(session.mailbox.subscriptions) == 1:
@@ -309,7 +315,7 @@ class Realm:
         if isinstance(session, AckSession):
             self.presence.unwatch_all(session)
         mailbox = session.mailbox
-        if not mailbox.subscriptions and not mailbox.gone:
+        if not mailbox.subscriptions and not mailbox.deleted:
             mailbox.read_state.seen = self.now()
             self.presence.account_disconnected(session)
 
@@ -337,11 +343,11 @@ class Realm:
         log = mailbox_log(name)
         mailbox = self._mailboxes.get(log)
         if mailbox is None:
-            mailbox = Mailbox(self.store, self._background, log, self._settled)
+            mailbox = Mailbox(self.store, self._background, log, self._remove_mailbox)
             self._mailboxes[log] = self.delivery.live_logs[log] = mailbox
         return mailbox
 
-    def _settled(self, mailbox: Mailbox) -> None:
+    def _remove_mailbox(self, mailbox: Mailbox) -> None:
         if self._mailboxes.get(mailbox.log) is mailbox:
             del self._mailboxes[mailbox.log]
             del self.delivery.live_logs[mailbox.log]
@@ -426,7 +432,3 @@ class Realm:
     def flush(self) -> None:
         """Say that a burst of `send` has ended."""
         self.store.flush()
-
-
-def _nothing() -> None:
-    """Nobody waits."""

@@ -9,8 +9,8 @@ from chatd.core.errors import UnknownEntry, UnknownLog
 from chatd.core.names import is_mailbox, mailbox_owner
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.mailbox import ReadState, RoomPosition
 from chatd.realm.permissions import is_author
+from chatd.realm.read_state import ReadState, RoomPosition
 from chatd.realm.tasks import gather
 
 DELIVERED, READ = "delivered", "read"
@@ -57,7 +57,7 @@ class Receipts:
             read_state.read = seq
         else:
             read_state.positions[log] = RoomPosition(position.since, position.cursor, seq)
-        mailbox.keep_soon()
+        mailbox.saved_state.save_soon()
         for other in self._context.following(session.name):
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, READ, [seq])
@@ -87,7 +87,7 @@ class Receipts:
         )
         mailbox = self._context.mailbox(mailbox_owner(log))
         if mailbox is not None and mailbox.loaded:
-            cursor, read_state = mailbox.known, mailbox.read_state
+            cursor, read_state = mailbox.acknowledged, mailbox.read_state
         else:
             cursor = Cursor() if stored_cursor is None else stored_cursor.record
             read_state = ReadState() if stored_read_state is None else stored_read_state.record

@@ -1,7 +1,7 @@
 """Rooms: creating, joining, leaving, inviting, kicking, roles, topic and access.
 
 The room's document decides who is a member. The account's own record of its position in the room
-(`chatd.realm.mailbox.RoomPosition`) says where it goes on reading. It is stored before the
+(`chatd.realm.read_state.RoomPosition`) says where it goes on reading. It is stored before the
 membership, so that no member lacks a position.
 """
 
@@ -24,7 +24,7 @@ from chatd.core.names import LOBBY, check_room_name, room_log
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
-from chatd.realm.mailbox import Mailbox, RoomPosition
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import (
     check_invite,
     check_join,
@@ -35,6 +35,7 @@ from chatd.realm.permissions import (
     check_topic,
     may_see,
 )
+from chatd.realm.read_state import RoomPosition
 from chatd.realm.room import MEMBER, MODERATOR, OWNER, Room, RoomFacts, RoomRecord
 from chatd.realm.room_updates import update_room
 from chatd.realm.tasks import gather
@@ -182,18 +183,18 @@ class Rooms:
         former = mailbox.read_state.positions.get(log)
         mailbox.read_state.positions[log] = position
         try:
-            await mailbox.kept()
+            await mailbox.saved_state.saved()
             await store_membership()
         except BaseException:
             if former is None:
                 mailbox.read_state.positions.pop(log, None)
             else:
                 mailbox.read_state.positions[log] = former
-            mailbox.keep_soon()
+            mailbox.saved_state.save_soon()
             raise
         # A login meanwhile may have removed it, as the position of a former membership.
         mailbox.read_state.positions.setdefault(log, position)
-        mailbox.keep_soon()
+        mailbox.saved_state.save_soon()
 
     def _subscribe(self, room: Room, session: AckSession) -> None:
         """Have all sessions of an account, which has joined with `session`, follow a room."""
@@ -251,7 +252,7 @@ class Rooms:
         """Have all sessions of an account, which is no longer a member, stop following a room."""
         for session in self._context.following(name):
             session.mailbox.read_state.positions.pop(room.log, None)
-            session.mailbox.keep_soon()
+            session.mailbox.saved_state.save_soon()
             session.quit(room.log)
             session.peer.left(room.name, reason)
 

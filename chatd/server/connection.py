@@ -177,7 +177,7 @@ class Connection(Protocol):
             now = self.clock.seconds()
             wait = self._token_bucket.consume(commands, now)
             if self.session is not None:
-                wait = max(wait, self.session.mailbox.allowance.consume(commands, now))
+                wait = max(wait, self.session.mailbox.token_bucket.consume(commands, now))
             if wait and not self.paused_for & PauseReason.RATE:
                 self.pause_for(PauseReason.RATE)
                 self.clock.callLater(wait, self.resume_after, PauseReason.RATE)
@@ -244,7 +244,7 @@ class Connection(Protocol):
         if await self._caught_up(session):
             # After the answer to a later command, a client relies on not getting this mail again.
             self.pause_for(PauseReason.SAVING)
-            session.mailbox.when_kept(self._resume_after_saving)
+            session.mailbox.saved_state.on_saved(self._resume_after_saving)
 
     def _resume_after_saving(self) -> None:
         self.resume_after(PauseReason.SAVING)
@@ -410,10 +410,10 @@ class Connection(Protocol):
         """Use `session` from now on."""
         self.session = session
         session.leaving = self._ending
-        if session.mailbox.allowance is None and self._token_bucket is not None:
+        if session.mailbox.token_bucket is None and self._token_bucket is not None:
             rate = self.factory.limits.rate * self.factory.limits.account_rate
             burst = rate * self.factory.limits.burst_seconds
-            session.mailbox.allowance = TokenBucket(rate, burst, self.clock.seconds())
+            session.mailbox.token_bucket = TokenBucket(rate, burst, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
         logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
 

@@ -20,12 +20,11 @@ from chatd.core.errors import (
 )
 from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession as Session
-from chatd.realm.mailbox import Claim
+from chatd.realm.claims import Claim
 from chatd.stores import Append
 from chatd.stores.batches import Batch
 from tests.doubles.realm import OPEN, HeldStore, Reader, RealmHarness, Said
-from tests.doubles.stores import FailingDocumentStore
-from tests.realm.test_mailbox import forgiven
+from tests.doubles.stores import FailingDocumentStore, flush_unavailable
 
 
 class RealmCase(SynchronousTestCase):
@@ -222,7 +221,7 @@ class LoggingIn(RealmCase):
         next."""
         self.store.readable = False
         self.failureResultOf(self.begin(self.realm.login("Ann", OPEN, Reader())), StoreUnavailable)
-        forgiven(self)
+        flush_unavailable(self)
         self.assertFalse(self.realm.online("ann"))
         self.store.readable = True
         self.harness.login("Ann")
@@ -362,7 +361,7 @@ class Deleting(RealmCase):
         self.patch(self.store, "drop", lambda log: self.store._call(self.store._fail))
         self.failureResultOf(self.begin(self.realm.delete(self.session)), StoreUnavailable)
         self.store.writable = True
-        forgiven(self)
+        flush_unavailable(self)
         self.harness.send("bob", "ann", "after")
         self.assertEqual(self.subscription.texts, ["read", "after"])
         self.assertEqual(

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.entries import Cursor
 from chatd.core.errors import NotAMember, Refused, UnknownRoom
 from chatd.realm.ack_session import AckSession
-from chatd.realm.mailbox import SOON_SECONDS, ReadState
+from chatd.realm.read_state import ReadState
+from chatd.realm.saved_state import SOON_SECONDS
 from chatd.realm.tasks import gather
 from tests.doubles.realm import Follower, RealmHarness
 

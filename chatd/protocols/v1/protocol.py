@@ -305,7 +305,7 @@ class V1Protocol(Connection):
         position = read_state.positions.get(log)
         head = session.subscriptions[log].live_log.head
         if position is None:
-            found = session.mailbox.known
+            found = session.mailbox.acknowledged
             return c.LogState(log, session.created, head, min(found.upto, head), read_state.read)
         room = self.realm.rooms.loaded(log)
         info = None if room is None else room_info(room, session.name)

@@ -116,7 +116,7 @@ async def _log_in(peer: V1Protocol, message: c.LogIn) -> None:
 async def _log_out(peer: V1Protocol, message: c.LogOut) -> c.Message:
     mailbox = _session(peer).mailbox
     peer.log_out()
-    await mailbox.kept()
+    await mailbox.saved_state.saved()
     return c.Done(message.ref)
 
 
@@ -169,7 +169,7 @@ async def _find_accounts(peer: V1Protocol, message: c.FindAccounts) -> c.Message
 async def _ack(peer: V1Protocol, message: c.Ack) -> c.Message:
     peer.acknowledge(message)
     if message.ref:
-        await _session(peer).mailbox.kept()
+        await _session(peer).mailbox.saved_state.saved()
     return c.Done(message.ref)
 
 
@@ -178,7 +178,7 @@ async def _mark_read(peer: V1Protocol, message: c.MarkRead) -> c.Message:
     session = _session(peer)
     await peer.realm.receipts.mark_read(session, message.log, message.seq)
     if message.ref:
-        await session.mailbox.kept()
+        await session.mailbox.saved_state.saved()
     return c.Done(message.ref)
 
 

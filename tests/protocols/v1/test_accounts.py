@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.realm import registration as invites
-from chatd.realm.mailbox import SOON_SECONDS
 from chatd.realm.permissions import Policy
+from chatd.realm.saved_state import SOON_SECONDS
 from tests.doubles.v1_clients import MainPortServer
 
 
