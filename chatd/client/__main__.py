@@ -15,8 +15,8 @@ from twisted.internet.stdio import StandardIO
 from twisted.python import usage
 from twisted.python.failure import Failure
 
+from chatd.client.classic.chat import ClassicChat
 from chatd.client.classic.connection import connect as connect_classic
-from chatd.client.classic.conversation import Conversation
 from chatd.client.cli.chat import Chat
 from chatd.client.cli.exit_status import FAILED, INTERRUPT, SUCCESS
 from chatd.client.cli.login import Arrival
@@ -38,7 +38,7 @@ WRONG_USAGE = 2
 
 
 class Dialogue(Protocol):
-    """What `Conversation` of the classic protocol and `Chat` are here."""
+    """What `ClassicChat` of the classic protocol and `Chat` are here."""
 
     def start(self) -> Deferred[int]:
         """Begin; fires with the exit status."""
@@ -109,10 +109,10 @@ class Process:
             self._reactor.stop()
 
 
-def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Conversation:
-    return Conversation(
+def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> ClassicChat:
+    return ClassicChat(
         screen,
-        lambda audience: connect_classic(reactor, *options.address, audience, options.security),
+        lambda handler: connect_classic(reactor, *options.address, handler, options.security),
         options.name,
         options.password,
     )

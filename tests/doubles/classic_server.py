@@ -1,5 +1,4 @@
-"""A daemon small enough to be obviously right, in memory and on the codec, for tests of the
-client."""
+"""A small daemon of the classic protocol in memory, for tests of the classic client."""
 
 from __future__ import annotations
 
@@ -12,12 +11,31 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.client.classic.connection import Audience, Connection
+from chatd.client.classic.connection import Connection, ConnectionHandler
 from chatd.codecs import classic
 
 
+class RecordingHandler:
+    """A handler that records what it is called with, in `calls`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, ...]] = []
+
+    def message_received(self, sender: str, text: str) -> None:
+        """Record a message."""
+        self.calls.append((sender, text))
+
+    def error_received(self, error: str) -> None:
+        """Record an error."""
+        self.calls.append(("error", error))
+
+    def connection_lost(self, reason: str) -> None:
+        """Record the end."""
+        self.calls.append(("lost", reason))
+
+
 class FakeTransport(StringTransport):
-    """The client's end: what is written goes to the daemon when it is pumped."""
+    """The transport of the client's connection; the daemon reads what is written in `pump`."""
 
     def __init__(self, daemon: FakeDaemon) -> None:
         super().__init__()
@@ -27,21 +45,21 @@ class FakeTransport(StringTransport):
         self.name = ""
 
     def write(self, data: bytes) -> None:
-        """Keep it in order."""
+        """Queue data for the daemon."""
         self.daemon.written.append((self, data))
 
     def loseWriteConnection(self) -> None:
-        """The daemon closes when it has read everything."""
+        """Let the daemon close the connection when it has read everything."""
         self.daemon.written.append((self, None))
 
     def abortConnection(self) -> None:
-        """As TCP does."""
+        """See ITCPTransport."""
         self.aborting = True
         self.loseConnection()
 
 
 class FakeDaemon:
-    """Accounts with or without passwords, mailboxes, and who is connected."""
+    """Accounts, their passwords (None: open) and mailboxes, and the connections logged in."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -49,17 +67,17 @@ class FakeDaemon:
         self.mail: dict[str, list[bytes]] = {}
         self.online: dict[str, FakeTransport] = {}
         self.written: deque[tuple[FakeTransport, bytes | None]] = deque()
-        self.seen: list[object] = []
+        self.received: list[object] = []
 
-    def connect(self, audience: Audience, clock: IReactorTime | None = None) -> Connection:
-        """A new connection."""
+    def connect(self, handler: ConnectionHandler, clock: IReactorTime | None = None) -> Connection:
+        """Return a new connection."""
         transport = FakeTransport(self)
-        transport.connection = Connection(audience, clock or self.clock)
+        transport.connection = Connection(handler, clock or self.clock)
         transport.connection.makeConnection(transport)
         return transport.connection
 
     def pump(self) -> None:
-        """Carry out what was written, until nothing is left to do."""
+        """Carry out all commands that the clients have written."""
         while self.written:
             transport, data = self.written.popleft()
             if data is None:
@@ -67,10 +85,10 @@ class FakeDaemon:
                 transport.connection.connectionLost(Failure(ConnectionDone()))
                 continue
             for command in transport.decoder.feed(data):
-                self.seen.append(command)
-                transport.connection.dataReceived(b"".join(self._obey(transport, command)))
+                self.received.append(command)
+                transport.connection.dataReceived(b"".join(self._carry_out(transport, command)))
 
-    def _obey(self, transport: FakeTransport, command: object) -> list[bytes]:
+    def _carry_out(self, transport: FakeTransport, command: object) -> list[bytes]:
         match command:
             case classic.Create(name, password):
                 error = "username already exists" if name in self.passwords else ""
@@ -80,7 +98,7 @@ class FakeDaemon:
                     self._logged_in(transport, name)
                 return [_response(error)]
             case classic.Login(name, password):
-                error = self._why_not(name, password)
+                error = self._login_error(name, password)
                 if not error:
                     self._logged_in(transport, name)
                 return [_response(error)]
@@ -111,7 +129,7 @@ class FakeDaemon:
                 return []
         return [_response("what?")]
 
-    def _why_not(self, name: str, password: str | None) -> str:
+    def _login_error(self, name: str, password: str | None) -> str:
         if name not in self.passwords:
             return "username does not exist"
         if name in self.online:

@@ -1,4 +1,4 @@
-"""An audience and a screen that remember what they were told."""
+"""`FakeScreen`: a screen in memory."""
 
 from __future__ import annotations
 
@@ -7,25 +7,6 @@ from twisted.internet.interfaces import IPushProducer
 
 from chatd.client.cli.output.style import StyledLine
 from chatd.client.cli.screen import Completion, Composer, EndOfInput
-
-
-class Listener:
-    """An audience."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, ...]] = []
-
-    def message(self, sender: str, text: str) -> None:
-        """Remember it."""
-        self.heard.append((sender, text))
-
-    def notice(self, error: str) -> None:
-        """Remember it."""
-        self.heard.append(("notice", error))
-
-    def disconnected(self, reason: str) -> None:
-        """Remember it."""
-        self.heard.append(("disconnected", reason))
 
 
 class FakeScreen:

@@ -1,5 +1,7 @@
-"""The commands a person or a script can type: one table for the menus, the help, parsing and
-completion."""
+"""The commands that a user or a script can type: one table for menus, help, parsing and completion.
+
+Some commands have a name in a menu, some a slash form, some both.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Command:
-    """One command. In a menu it is its name or its letter, anywhere else its slash form."""
+    """One command: it is typed by its name, its letter or its slash form."""
 
     name: str
-    """as the menu spells it; empty: the menu has it not"""
+    """the name in the menu, empty if it is in no menu"""
     letter: str
-    """the menu's short form, empty: none; the menu after logging in lists what has one"""
+    """the short form in the menu after logging in, empty if it is not in that menu"""
     slash: str
-    """as a slash command, empty: it is none"""
+    """the slash form, empty if it has none"""
     arguments: str
-    """what follows the slash command, as help shows it; in brackets: optional"""
+    """the arguments of the slash form, for the help; those in brackets are optional"""
     sentence: str
-    """what it does, for help"""
+    """what the command does, for the help"""
     before: bool = False
     """whether it can be used before logging in"""
     after: bool = True
@@ -28,7 +30,7 @@ class Command:
 
     @property
     def words(self) -> frozenset[str]:
-        """All that means this command when it is all that is typed."""
+        """The lines that are this command without arguments."""
         return frozenset({self.name, self.letter, self.slash, self.slash[1:]} - {""})
 
     @property
@@ -39,17 +41,17 @@ class Command:
 
 LOGIN = Command("login", "", "", "", "log in to an account", before=True, after=False)
 CREATE = Command(
-    "create_account", "", "", "", "make an account and log in to it", before=True, after=False
+    "create_account", "", "", "", "create an account and log in to it", before=True, after=False
 )
 HELP = Command("help", "h", "/help", "", "show this list", before=True)
-COMPOSE = Command("compose", "c", "", "", "write a message, step by step")
+COMPOSE = Command("compose", "c", "", "", "write a message step by step")
 MESSAGE = Command("", "", "/msg", "USER TEXT", "send TEXT to USER, online or not")
 LIST = Command("list users", "l", "/list", "[PATTERN]", "list accounts (* ? [a-d] match)")
-GET = Command("get messages", "g", "/get", "", "get what came while you were away")
-DELETE = Command("delete account", "d", "/delete", "", "delete your account, and leave")
-LOGOUT = Command("logout", "q", "/quit", "", "leave; your account stays")
-QUIT = Command("quit", "", "/quit", "", "leave", before=True, after=False)
-TATA = Command("tata", "", "/tata", "", "leave, too", before=True)
+GET = Command("get messages", "g", "/get", "", "get the messages received while offline")
+DELETE = Command("delete account", "d", "/delete", "", "delete your account and exit")
+LOGOUT = Command("logout", "q", "/quit", "", "log out and exit; the account is kept")
+QUIT = Command("quit", "", "/quit", "", "exit", before=True, after=False)
+TATA = Command("tata", "", "/tata", "", "exit", before=True)
 
 COMMANDS = (LOGIN, CREATE, HELP, COMPOSE, MESSAGE, LIST, GET, DELETE, LOGOUT, QUIT, TATA)
 
@@ -57,21 +59,21 @@ _BEFORE = (LOGIN, CREATE, QUIT)
 
 
 def usable(logged_in: bool) -> list[Command]:
-    """The commands that can be used now."""
+    """Return the commands that can be used before or after logging in."""
     return [command for command in COMMANDS if (command.after if logged_in else command.before)]
 
 
 def menu(logged_in: bool) -> str:
-    """The line that offers the commands."""
+    """Return the line that lists the commands of the menu."""
     if not logged_in:
         return "Commands: " + ", ".join(command.name for command in _BEFORE)
     return "Commands: " + ", ".join(
-        f"{each.name} ({each.letter})" for each in COMMANDS if each.letter
+        f"{command.name} ({command.letter})" for command in COMMANDS if command.letter
     )
 
 
 def help_lines(logged_in: bool) -> list[str]:
-    """One line for each command that can be used now."""
+    """Return one line of help for each usable command, in columns."""
     rows = [
         (
             command.name + (f" ({command.letter})" if command.letter else ""),
@@ -85,44 +87,45 @@ def help_lines(logged_in: bool) -> list[str]:
 
 
 def parse(line: str, logged_in: bool) -> tuple[Command | None, str]:
-    """The command that `line` is, and what follows a slash command; None: it is no command usable
-    now."""
-    typed = line.strip().lower()
+    """Return the command of a line, and the arguments after a slash command; None if the line is
+    no usable command."""
+    word = line.strip().lower()
     for command in usable(logged_in):
-        if typed in command.words:
+        if word in command.words:
             return command, ""
-    word, rest = split(line.lstrip())
+    slash, arguments = split(line.lstrip())
     for command in usable(logged_in):
-        if command.arguments and word.lower() == command.slash:
-            return command, rest
+        if command.arguments and slash.lower() == command.slash:
+            return command, arguments
     return None, ""
 
 
 def split(text: str) -> tuple[str, str]:
-    """The first word of `text`, and what follows the blank or line break after it, unchanged."""
+    """Return the first word of `text`, and the text after the blank or line break that follows it,
+    unchanged."""
     word = text.split(None, 1)[0] if text.strip() else ""
     return word, text[len(word) + 1 :]
 
 
 def complete(text: str, logged_in: bool, names: Iterable[str]) -> list[str]:
-    """All that `text`, typed as a command so far, can become: slash commands, words, and users for
+    """Return all completions of a line that begins with `text`: commands, and user names after
     /msg."""
-    word, rest = split(text)
+    word, arguments = split(text)
     if " " not in text:
         forms = {
             form for command in usable(logged_in) for form in (command.slash, command.name)
         } - {""}
-        found = (
+        matches = (
             form
             for form in forms
             if form.startswith(word.lower()) and (word or form.startswith("/"))
         )
-        return sorted(form + " " * (form in (MESSAGE.slash, LIST.slash)) for form in found)
-    if word.lower() == MESSAGE.slash and " " not in rest:
-        return [f"{word} {name} " for name in complete_name(rest, names)]
+        return sorted(form + " " * (form in (MESSAGE.slash, LIST.slash)) for form in matches)
+    if word.lower() == MESSAGE.slash and " " not in arguments:
+        return [f"{word} {name} " for name in complete_name(arguments, names)]
     return []
 
 
 def complete_name(text: str, names: Iterable[str]) -> list[str]:
-    """The names that begin with `text`, whatever their case."""
+    """Return the names that begin with `text`, ignoring case."""
     return sorted(name for name in names if name.lower().startswith(text.lower()))

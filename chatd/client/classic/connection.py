@@ -1,16 +1,15 @@
-"""The client's end of the classic protocol: commands in order, their replies, what is pushed in
-between.
+"""One connection of the classic protocol, client side: commands, their replies, pushed messages.
 
-    -> LOGIN alice                    <- RESPONSE, empty: it went well; else a sentence
-    -> SEND alice, bob, hi            <- the same SEND back: it is stored (or RESPONSE: it is not)
-                                      <- SEND bob, alice, hello        pushed, at any time
-    -> DELIVER, LIST "/"              <- SEND ...  as many as waited, perhaps none, then LISTRESPONSE
-    -> DELETE, LIST "/"               <- LISTRESPONSE
+    -> LOGIN alice            <- RESPONSE: empty on success, else a sentence
+    -> SEND alice, bob, hi    <- the same SEND: it is stored (or RESPONSE: it is refused)
+                              <- SEND bob, alice, hello: a pushed message, at any time
+    -> DELIVER, LIST "/"      <- SEND for each waiting message, perhaps none, then LISTRESPONSE
+    -> DELETE, LIST "/"       <- LISTRESPONSE
 
 There are no request numbers: replies come in the order of the commands. DELIVER and DELETE have no
-reply of their own when all is well, so a LIST follows them that matches no name and always has one:
-a fence. A message to oneself comes twice, as delivery and as acknowledgement, in one spelling; it
-is fenced too.
+reply of their own on success, so each is followed by a *fence*: a LIST that matches no name, and
+always has a reply. A message to oneself comes twice in the same form, as the pushed message and as
+the acknowledgement; it is fenced too.
 """
 
 from __future__ import annotations
@@ -25,20 +24,22 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.tls import Security, client_endpoint, tls_failure
 from chatd.codecs import classic
-from chatd.core.errors import Fatal, Refused
+from chatd.core.errors import Refused
 
-CONNECT_TIME = 10.0
-"""seconds that connecting may take, name look-up included"""
-REPLY_TIME = 60.0
-"""seconds that a server may stay silent while it owes a reply"""
-LEAVE_TIME = 5.0
-"""seconds that a server may stay silent after we have said that nothing more comes"""
+CONNECT_TIMEOUT = 10.0
+"""seconds that connecting may take, name resolution included"""
+REPLY_TIMEOUT = 60.0
+"""seconds without data from a server that owes a reply, after which the connection is aborted"""
+CLOSE_TIMEOUT = 5.0
+"""seconds without data from the server, after `Connection.close`, until the connection is
+aborted"""
 
-# Room for the names of a million accounts; a server that declares more is not believed.
+# Room for the names of a million accounts.
 _LONGEST_REPLY = 64 * 1024 * 1024
-# No name has a slash, so a LIST for this matches nothing.
+# No name contains a slash, so a LIST with this pattern matches nothing.
 _FENCE = "/"
 
 
@@ -48,282 +49,287 @@ class Unsendable(Refused):
     code = "unsendable"
 
 
-class Disconnected(Fatal):
-    """The connection to the server is gone."""
+class ConnectionHandler(Protocol):
+    """What a `Connection` calls."""
 
-    code = "disconnected"
+    def message_received(self, sender: str, text: str) -> None:
+        """Handle a message to the account that is logged in."""
 
+    def error_received(self, error: str) -> None:
+        """Handle an error of the server that is the reply to no command."""
 
-class Audience(Protocol):
-    """Who is told what no reply tells."""
-
-    def message(self, sender: str, text: str) -> None:
-        """A message came."""
-
-    def notice(self, error: str) -> None:
-        """The server complains about something that was not asked."""
-
-    def disconnected(self, reason: str) -> None:
-        """The connection is gone and nobody here wanted that; `reason` is empty if the server just
-        closed."""
+    def connection_lost(self, reason: str) -> None:
+        """Handle the end of a connection that was not closed or dropped here. `reason` is a
+        sentence, or empty if the server closed it without an error."""
 
 
 @dataclass
 class _Request:
-    """A command that waits for its reply."""
+    """A command whose reply is pending."""
 
     command: int
     frame: bytes = b""
     fenced: bool = False
     copies: int = 0
+    """how often the frame has come back"""
     delivered: int = 0
+    """messages received before the reply"""
     error: str | None = None
+    """the refusal of a fenced command, until the reply of the fence"""
     reply: Deferred[Any] = field(default_factory=Deferred)
 
 
 @implementer(IPushProducer)
 class Connection(protocol.Protocol):
-    """One connection to a daemon.
+    """A connection to a daemon. Messages, errors and the end of the connection go to `handler`.
 
-    Every command returns a Deferred. It fails with `Refused`, whose text is the server's sentence;
-    with `Unsendable` before anything is sent; or with `Disconnected`. As a producer (of what it
-    reads) it can be registered with the screen, so that a slow reader there slows down the server.
+    Every command returns a Deferred. It fails with `Refused`, which has the server's sentence, with
+    `Unsendable` before anything is sent, or with `ConnectionClosed`. A connection is also a
+    producer, of what it reads: a screen that is behind pauses it.
     """
 
     transport: Any = None
 
-    def __init__(self, audience: Audience, clock: IReactorTime) -> None:
-        self._audience = audience
+    def __init__(self, handler: ConnectionHandler, clock: IReactorTime) -> None:
+        self.name = ""
+        """the account that is logged in, as it was typed; empty: none"""
+        self._handler = handler
         self._clock = clock
         self._decoder = classic.client_decoder(_LONGEST_REPLY)
         self._requests: deque[_Request] = deque()
-        self._settled: list[Deferred[None]] = []
-        self._gone = False
-        self._left = False
+        self._reply_waiters: list[Deferred[None]] = []
+        self._lost = False
+        self._closing = False
         self._dropped = False
         self._closed: Deferred[None] = Deferred()
         self._paused = False
         self._deadline: IDelayedCall | None = None
-        self._reason = ""
-        self.name = ""
-        """the account logged in, as it was spelled then; empty: none"""
+        self._abort_reason = ""
 
     @property
     def outstanding(self) -> int:
-        """How many commands have no reply yet."""
+        """The number of commands without a reply."""
         return len(self._requests)
 
     def login(self, name: str, password: str | None = None) -> Deferred[None]:
-        """Log in; an account with a password wants it."""
-        return self._enter(classic.LOGIN, name, password)
+        """Log in to an account, with its password unless it is open."""
+        return self._authenticate(classic.LOGIN, name, password)
 
     def create(self, name: str, password: str | None = None) -> Deferred[None]:
-        """Make an account, open if it has no password, and log in to it."""
-        return self._enter(classic.CREATE, name, password)
+        """Create an account, open if `password` is None, and log in to it."""
+        return self._authenticate(classic.CREATE, name, password)
 
     def list(self, pattern: str) -> Deferred[tuple[str, ...]]:
-        """The names that match a file-name pattern, in order of creation."""
-        return self._ask(classic.LIST, pattern)
+        """Return the account names that match a file-name pattern, in order of creation."""
+        return self._request(classic.LIST, pattern)
 
     def send(self, recipient: str, text: str) -> Deferred[None]:
-        """Send a message; the Deferred fires when the server has stored it."""
+        """Send a message; fires when the server has stored it."""
         if classic.SEPARATOR in text:
             return fail(Unsendable("A message cannot contain |||. Nothing was sent."))
         if "|" in recipient:
-            return fail(Unsendable("A username has no |. Nothing was sent."))
-        return self._ask(classic.SEND, self.name, recipient, text, fenced=recipient == self.name)
+            return fail(Unsendable("A username cannot contain |. Nothing was sent."))
+        return self._request(
+            classic.SEND, self.name, recipient, text, fenced=recipient == self.name
+        )
 
     def deliver(self) -> Deferred[int]:
-        """Fetch the waiting messages, which go to the audience; how many came."""
-        return self._ask(classic.DELIVER, fenced=True)
+        """Fetch the waiting messages, which go to the handler; fires with their number."""
+        return self._request(classic.DELIVER, fenced=True)
 
     def delete(self) -> Deferred[None]:
-        """Delete the account logged in, with the messages that wait for it."""
-        return self._ask(classic.DELETE, fenced=True)
+        """Delete the account that is logged in, with the messages that wait for it."""
+        return self._request(classic.DELETE, fenced=True)
 
-    def settled(self) -> Deferred[None]:
-        """Fires when no reply is owed any more, be it because the connection is gone."""
+    def all_replied(self) -> Deferred[None]:
+        """Fire when no reply is pending any more, or the connection is lost."""
         if not self._requests:
             return succeed(None)
         waiter: Deferred[None] = Deferred()
-        self._settled.append(waiter)
+        self._reply_waiters.append(waiter)
         return waiter
 
-    def leave(self) -> Deferred[None]:
-        """Tell the server that nothing more comes, and take what is on its way; fires when all is
-        here.
+    def close(self) -> Deferred[None]:
+        """Close the sending side, and receive what is on its way; fires when the connection is
+        closed.
 
-        Without this, a message that crosses our leaving would be delivered and yet read by nobody.
+        Closing both sides at once would lose messages that the server has just delivered.
         """
-        self._left = True
-        if self._gone:
+        self._closing = True
+        if self._lost:
             return succeed(None)
-        self._await_reply()
+        self._restart_deadline()
         self.transport.loseWriteConnection()
         return self._closed
 
     def drop(self) -> None:
-        """Close the connection at once; what was written is still sent."""
-        self._left = self._dropped = True
-        if not self._gone:
+        """Close the connection without receiving anything more; what was written is still sent."""
+        self._closing = self._dropped = True
+        if not self._lost:
             self.transport.loseConnection()
 
-    def _enter(self, command: int, name: str, password: str | None) -> Deferred[None]:
+    def _authenticate(self, command: int, name: str, password: str | None) -> Deferred[None]:
         if "|" in name:
-            return fail(Unsendable("A username has no |. Use letters, digits and . _ -"))
+            return fail(Unsendable("A username cannot contain |. Use letters, digits and . _ -"))
         if not (password or "").isascii():
-            return fail(
-                Unsendable("The password has a character that is not ASCII; it cannot be sent.")
-            )
+            return fail(Unsendable("A password can only contain ASCII characters."))
 
-        def entered(_: object) -> None:
+        def logged_in(_: object) -> None:
             self.name = name
 
         fields = (name,) if password is None else (name, password)
-        return self._ask(command, *fields).addCallback(entered)
+        return self._request(command, *fields).addCallback(logged_in)
 
-    def _ask(self, command: int, *fields: str, fenced: bool = False) -> Deferred[Any]:
+    def _request(self, command: int, *fields: str, fenced: bool = False) -> Deferred[Any]:
         for text in fields:
             if not text.isascii():
-                odd = next(char for char in text if not char.isascii())
+                character = next(char for char in text if not char.isascii())
                 return fail(
                     Unsendable(
-                        f"Only ASCII characters can be sent, and {odd} is none. Nothing was sent."
+                        f"Only ASCII characters can be sent, not {character}. Nothing was sent."
                     )
                 )
-        if self._gone or self.transport is None:
-            return fail(Disconnected())
+        if self._lost or self.transport is None:
+            return fail(ConnectionClosed())
         frame = classic.encode(command, *fields)
         request = _Request(command, frame, fenced)
         self._requests.append(request)
         if len(self._requests) == 1:
-            self._await_reply()
+            self._restart_deadline()
         self.transport.write(frame + classic.encode(classic.LIST, _FENCE) if fenced else frame)
         return request.reply
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes from the server."""
+        """Handle bytes from the server."""
         for message in self._decoder.feed(data):
-            if self._dropped or self._reason:
+            if self._dropped or self._abort_reason:
                 return
-            self._received(message)
-        self._await_reply()
+            self._message_received(message)
+        self._restart_deadline()
 
-    def _await_reply(self) -> None:
-        """The server has this much time from now if it owes a reply, or its end of the
-        connection."""
+    def _restart_deadline(self) -> None:
+        """Give the server the whole time again, if it owes a reply or its end of the connection.
+
+        While this side reads nothing there is no deadline.
+        """
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
         self._deadline = None
-        if (self._requests or self._left) and not (self._paused or self._gone):
+        if (self._requests or self._closing) and not (self._paused or self._lost):
             self._deadline = self._clock.callLater(
-                LEAVE_TIME if self._left else REPLY_TIME, self._silent
+                CLOSE_TIMEOUT if self._closing else REPLY_TIMEOUT, self._deadline_passed
             )
 
-    def _silent(self) -> None:
-        self._abort(f"The server has not answered for {REPLY_TIME:.0f} seconds.")
+    def _deadline_passed(self) -> None:
+        self._abort(f"The server has not answered for {REPLY_TIMEOUT:.0f} seconds.")
 
-    def _received(self, message: object) -> None:
+    def _message_received(self, message: object) -> None:
         request = self._requests[0] if self._requests else None
         match message:
             case classic.Send(sender, _, text, frame):
                 if request and request.frame == frame:
                     request.copies += 1
                     if not request.fenced:
-                        self._answer(request, None)
+                        self._succeed(request, None)
                     if request.copies == 1:
                         return
                 elif request:
                     request.delivered += 1
-                self._audience.message(sender, text)
+                self._handler.message_received(sender, text)
             case classic.Response(error):
                 if request is None:
-                    self._audience.notice(error)
+                    self._handler.error_received(error)
                 elif request.fenced and request.error is None:
                     request.error = error
                 elif request.command in (classic.LOGIN, classic.CREATE) and not error:
-                    self._answer(request, None)
+                    self._succeed(request, None)
                 else:
                     self._refuse(request, error)
             case classic.ListResponse(names):
                 if request is None or not (request.fenced or request.command == classic.LIST):
-                    self._give_up("it sent a list that nobody asked for")
+                    self._protocol_error("it sent a list that was not requested")
                 elif not request.fenced:
-                    self._answer(request, names)
+                    self._succeed(request, names)
                 elif request.error is not None:
                     self._refuse(request, request.error)
                 elif request.command == classic.SEND and not request.copies:
                     self._refuse(request, "the message was not acknowledged")
                 else:
-                    self._answer(request, request.delivered)
+                    self._succeed(request, request.delivered)
             case classic.Malformed(reason) | classic.Broken(reason):
-                self._give_up(reason)
+                self._protocol_error(reason)
 
-    def _answer(self, request: _Request, result: object) -> None:
+    def _succeed(self, request: _Request, result: object) -> None:
         self._requests.popleft()
         request.reply.callback(result)
-        self._settle()
+        self._wake_waiters()
 
     def _refuse(self, request: _Request, error: str) -> None:
         self._requests.popleft()
         request.reply.errback(Refused(error or "the server gave no reason"))
-        self._settle()
+        self._wake_waiters()
 
-    def _settle(self) -> None:
+    def _wake_waiters(self) -> None:
         if not self._requests:
-            waiters, self._settled = self._settled, []
+            waiters, self._reply_waiters = self._reply_waiters, []
             for waiter in waiters:
                 waiter.callback(None)
 
-    def _give_up(self, reason: str) -> None:
-        self._abort(f"This is not a chatd server, or not the port it chats on: {reason}.")
+    def _protocol_error(self, reason: str) -> None:
+        self._abort(
+            f"This is not a chatd server, or not a port for the classic protocol: {reason}."
+        )
 
     def _abort(self, reason: str) -> None:
-        self._reason = reason
+        self._abort_reason = reason
         if self.transport is not None:
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
-        """The connection is gone: whatever is owed will not come."""
-        self._gone = True
-        self._await_reply()
-        if not self._left:
-            self._audience.disconnected(self._reason or tls_failure(reason))
+        """Notify the handler unless the connection was closed here, then fail the commands."""
+        self._lost = True
+        self._restart_deadline()
+        if not self._closing:
+            self._handler.connection_lost(self._abort_reason or tls_failure(reason))
         while self._requests:
-            self._requests.popleft().reply.errback(Disconnected())
-        self._settle()
+            self._requests.popleft().reply.errback(ConnectionClosed())
+        self._wake_waiters()
         if not self._closed.called:
             self._closed.callback(None)
 
     def pauseProducing(self) -> None:
-        """The screen is full: read nothing for a while, and do not blame the server for it."""
+        """Stop reading while the screen is behind."""
         self._paused = True
-        self._await_reply()
+        self._restart_deadline()
         if self.transport is not None:
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """The screen has room again."""
+        """Read again."""
         self._paused = False
-        if self.transport is not None and not self._gone:
+        if self.transport is not None and not self._lost:
             self.transport.resumeProducing()
-            self._await_reply()
+            self._restart_deadline()
 
     def stopProducing(self) -> None:
-        """The screen is gone."""
+        """Drop the connection: the screen is closed."""
         self.drop()
 
 
 def connect(
-    reactor: Any, host: str, port: int, audience: Audience, security: Security | None = None
+    reactor: Any,
+    host: str,
+    port: int,
+    handler: ConnectionHandler,
+    security: Security | None = None,
 ) -> Deferred[Connection]:
-    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`; with `security`,
-    by TLS.
+    """Connect to the daemon at `host` (a name, IPv4 or IPv6 address) and `port`, with TLS unless
+    `security` is None.
 
-    Fails with one of Twisted's connection errors. After `CONNECT_TIME` seconds that is
-    `ConnectingCancelledError`, or `defer.TimeoutError` if the name was still being looked up.
+    Fails with one of Twisted's connection errors. After `CONNECT_TIMEOUT` seconds that is
+    `ConnectingCancelledError`, or `defer.TimeoutError` during name resolution.
     """
-    factory = protocol.Factory.forProtocol(lambda: Connection(audience, reactor))
+    factory = protocol.Factory.forProtocol(lambda: Connection(handler, reactor))
     factory.noisy = False
-    attempt = client_endpoint(reactor, host, port, security, CONNECT_TIME).connect(factory)
-    return cast("Deferred[Connection]", attempt).addTimeout(CONNECT_TIME, reactor)
+    attempt = client_endpoint(reactor, host, port, security, CONNECT_TIMEOUT).connect(factory)
+    return cast("Deferred[Connection]", attempt).addTimeout(CONNECT_TIMEOUT, reactor)

@@ -1,4 +1,4 @@
-"""The real client at a pseudo-terminal, against the real daemon."""
+"""The client process at a pseudo-terminal, with a daemon process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from tests.doubles.client_process import PATIENCE, Person, Process
 from tests.doubles.program import Program
 
 MENU_BEFORE = "Commands: login, create_account, quit"
-MENU = "Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q)"
+MENU = (
+    "Commands: help (h), compose (c), list users (l), get messages (g), delete account (d),"
+    " logout (q)"
+)
 
 
-class ConversationTests(Process):
+class DialogueTests(Process):
     """Alicia and Bobert."""
 
     protocol = "classic"
@@ -25,8 +28,8 @@ class ConversationTests(Process):
         person.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
         person.sees(f"Sent to {recipient}: ", text)
 
-    def test_alicia_and_bobert(self) -> None:
-        """The whole of the old screen: online, offline and back."""
+    def test_dialogue_of_the_old_client(self) -> None:
+        """Every line of the old client's README: messages to online and to offline users."""
         alicia = Person(self, self.url)
         alicia.answers(MENU_BEFORE + "\r\n> ", "login", "Username: ", "Alicia")
         alicia.sees("username does not exist")
@@ -117,8 +120,8 @@ class ConversationTests(Process):
             ],
         )
 
-    def test_message_while_typing(self) -> None:
-        """What is being typed is neither garbled nor lost, though it wraps and the window
+    def test_message_received_while_typing(self) -> None:
+        """The line under edit is neither garbled nor lost, even if it wraps and the window
         changes."""
         alicia = Person(self, "Alicia", self.url)
         alicia.answers("Password", "")
@@ -126,8 +129,8 @@ class ConversationTests(Process):
         half = "/msg Alicia " + "la " * 40
         alicia.presses(half + "end\x1b[D\x1b[D\x1b[D")
         alicia.sees("end")
-        told = self.script("/msg Alicia knock knock\n", "Bobert", self.url)
-        self.assertEqual(told.returncode, 0)
+        done = self.script("/msg Alicia knock knock\n", "Bobert", self.url)
+        self.assertEqual(done.returncode, 0)
         alicia.sees("New message from Bobert: ", "knock knock", "> /msg Alicia")
         alicia.resize(50, 60)
         alicia.presses("the \r")
@@ -135,8 +138,8 @@ class ConversationTests(Process):
         alicia.presses("\x04")
         alicia.leaves()
 
-    def test_password(self) -> None:
-        """Chosen at the first run, asked for at the next, never seen."""
+    def test_password_is_never_shown(self) -> None:
+        """Neither when it is chosen nor when it is asked for."""
         alice = Person(self, "alice", self.url)
         alice.sees("CREATING NEW ID: alice")
         alice.answers(
@@ -151,8 +154,8 @@ class ConversationTests(Process):
         again.leaves()
         self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
 
-    def test_ctrl_c_at_every_prompt(self) -> None:
-        """And Ctrl-D: the client leaves, and says so."""
+    def test_ctrl_c_and_ctrl_d_at_every_prompt(self) -> None:
+        """The client exits, after a sentence in the case of Ctrl-C."""
         for answers in (
             ["> "],
             ["> ", "login", "Username: "],
@@ -199,14 +202,14 @@ class ConversationTests(Process):
                 person.leaves()
 
 
-class LeavingTests(Process):
-    """The terminal afterwards, whichever way the client ended."""
+class ExitTests(Process):
+    """The terminal after the client has exited."""
 
     protocol = "classic"
 
-    def test_terminal_as_before(self) -> None:
-        """Modes and blocking are restored; the exit status says what happened."""
-        for leave, status in (
+    def test_terminal_is_restored(self) -> None:
+        """Modes and blocking are as before, however the client ended; the exit status tells how."""
+        for ending, status in (
             (b"\x03", 0),
             (b"\x04", 0),
             (b"/quit\r", 0),
@@ -215,8 +218,8 @@ class LeavingTests(Process):
             (signal.SIGINT, 128 + signal.SIGINT),
             ("the daemon stops", 1),
         ):
-            if isinstance(leave, signal.Signals) and signal.getsignal(leave) == signal.SIG_IGN:
-                continue  # as under nohup: the client, too, ignores it then
+            if isinstance(ending, signal.Signals) and signal.getsignal(ending) == signal.SIG_IGN:
+                continue  # As under nohup: the client ignores the signal then.
             master, slave = os.openpty()
             before = termios.tcgetattr(slave)
             client = Program(
@@ -230,18 +233,18 @@ class LeavingTests(Process):
             terminal = pexpect.fdpexpect.fdspawn(master, timeout=PATIENCE)
             terminal.expect_exact(b"> ")
             self.assertNotEqual(termios.tcgetattr(slave), before)
-            if isinstance(leave, bytes):
-                os.write(master, leave)
-            elif isinstance(leave, signal.Signals):
-                client.send_signal(leave)
+            if isinstance(ending, bytes):
+                os.write(master, ending)
+            elif isinstance(ending, signal.Signals):
+                client.send_signal(ending)
             else:
                 os.write(master, b"half a line")
                 terminal.expect_exact(b"half a line")
                 self.assertEqual(self.daemon.stop(), 0)
                 terminal.expect_exact(b"Disconnected from server ... exiting!")
             terminal.expect_exact(b"\x1b[?2004l")
-            self.assertEqual(client.wait(PATIENCE), status, leave)
-            self.assertEqual(termios.tcgetattr(slave), before, leave)
-            self.assertTrue(os.get_blocking(slave), leave)
+            self.assertEqual(client.wait(PATIENCE), status, ending)
+            self.assertEqual(termios.tcgetattr(slave), before, ending)
+            self.assertTrue(os.get_blocking(slave), ending)
             os.close(slave)
             terminal.close()

@@ -1,4 +1,4 @@
-"""The table of commands: menus, help, parsing, completion."""
+"""The table of commands: menus, help, parsing. Completion is tested in `test_chat`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from chatd.client.classic import commands
 
 
 class CommandTests(SynchronousTestCase):
-    """What is printed from the table, and what is read with it."""
+    """Texts printed from the table, and lines parsed with it."""
 
-    def test_menus(self) -> None:
-        """The lines of the old screen, to the letter."""
+    def test_menus_are_those_of_the_old_client(self) -> None:
+        """Byte for byte."""
         self.assertEqual(commands.menu(False), "Commands: login, create_account, quit")
         self.assertEqual(
             commands.menu(True),
@@ -20,7 +20,7 @@ class CommandTests(SynchronousTestCase):
         )
 
     def test_help_lists_every_command_and_fits(self) -> None:
-        """Before and after logging in; 80 columns are enough."""
+        """Before and after logging in, in at most 80 columns."""
         for logged_in in (False, True):
             lines = commands.help_lines(logged_in)
             for command, line in zip(commands.usable(logged_in), lines, strict=True):
@@ -28,8 +28,8 @@ class CommandTests(SynchronousTestCase):
                 self.assertIn(command.usage, line)
                 self.assertLessEqual(len(line), 80)
 
-    def test_every_spelling(self) -> None:
-        """A command is known by each of its words, and no word means two things at once."""
+    def test_every_form_of_a_command_is_parsed(self) -> None:
+        """In any case, with blanks around it; no two usable commands have a form in common."""
         for logged_in in (False, True):
             words = [word for command in commands.usable(logged_in) for word in command.words]
             self.assertEqual(len(words), len(set(words)))
@@ -37,8 +37,8 @@ class CommandTests(SynchronousTestCase):
                 for word in command.words:
                     self.assertEqual(commands.parse(f" {word.upper()} ", logged_in), (command, ""))
 
-    def test_arguments(self) -> None:
-        """What follows a slash command is kept as it was typed."""
+    def test_arguments_are_unchanged(self) -> None:
+        """Blanks and line breaks after a slash command are kept; other lines are no commands."""
         self.assertEqual(
             commands.parse("/msg bob  hi \n there ", True), (commands.MESSAGE, "bob  hi \n there ")
         )

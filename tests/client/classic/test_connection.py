@@ -1,5 +1,4 @@
-"""The client's end of the classic protocol: replies in order, what is pushed, what cannot be
-sent."""
+"""One connection of the classic protocol: replies, pushed messages, errors, how it ends."""
 
 from __future__ import annotations
 
@@ -10,133 +9,130 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.classic.connection import (
-    CONNECT_TIME,
-    LEAVE_TIME,
-    REPLY_TIME,
+    CLOSE_TIMEOUT,
+    CONNECT_TIMEOUT,
+    REPLY_TIMEOUT,
     Connection,
-    Disconnected,
     Unsendable,
     connect,
 )
+from chatd.client.library.errors import ConnectionClosed
 from chatd.codecs import classic
 from chatd.core.errors import Refused
-from tests.doubles.classic_server import FakeDaemon
-from tests.doubles.screen import Listener
+from tests.doubles.classic_server import FakeDaemon, RecordingHandler
 
 
 class ConnectionTests(SynchronousTestCase):
-    """One or two clients of a daemon in memory."""
+    """Connections to a daemon in memory; Alice is logged in."""
 
     def setUp(self) -> None:
         self.daemon = FakeDaemon()
-        self.listener = Listener()
-        self.alice = self.enter("alice", self.listener)
+        self.handler = RecordingHandler()
+        self.alice = self.enter("alice", self.handler)
 
-    def enter(self, name: str, listener: Listener) -> Connection:
+    def enter(self, name: str, handler: RecordingHandler) -> Connection:
         """A connection logged in as a new account."""
-        connection = self.daemon.connect(listener)
+        connection = self.daemon.connect(handler)
         created = connection.create(name)
         self.daemon.pump()
         self.assertIsNone(self.successResultOf(created))
         return connection
 
-    def test_replies_come_in_order(self) -> None:
-        """Many commands under way at once each get their own reply, refusals included."""
-        self.enter("bob", Listener())
+    def test_replies_go_to_their_commands_in_order(self) -> None:
+        """Several commands are pending at once; one of them is refused."""
+        self.enter("bob", RecordingHandler())
         stored = self.alice.send("bob", "one")
         refused = self.alice.send("nobody", "two")
         names = self.alice.list("b*")
         again = self.alice.send("bob", "three")
         self.assertEqual(self.alice.outstanding, 4)
-        settled = self.alice.settled()
-        self.assertNoResult(settled)
+        all_replied = self.alice.all_replied()
+        self.assertNoResult(all_replied)
         self.daemon.pump()
         self.assertIsNone(self.successResultOf(stored))
         self.assertIn("nobody does not exist", str(self.failureResultOf(refused, Refused).value))
         self.assertEqual(self.successResultOf(names), ("bob",))
         self.assertIsNone(self.successResultOf(again))
-        self.assertIsNone(self.successResultOf(settled))
+        self.assertIsNone(self.successResultOf(all_replied))
 
-    def test_replies_cut_anywhere(self) -> None:
-        """The server's bytes may come one by one."""
+    def test_reply_in_single_bytes(self) -> None:
+        """The data of a reply may be divided anywhere."""
         listed = self.alice.list("*")
         for byte in classic.encode_names(["alice", "bob"]):
             self.assertNoResult(listed)
             self.alice.dataReceived(bytes([byte]))
         self.assertEqual(self.successResultOf(listed), ("alice", "bob"))
 
-    def test_pushed_between_command_and_reply(self) -> None:
-        """A message that comes while a reply is awaited is a message, and the reply is still
-        awaited."""
+    def test_message_pushed_before_a_reply(self) -> None:
+        """It goes to the handler, and the reply stays pending."""
         stored = self.alice.send("bob", "hi")
         self.alice.dataReceived(classic.encode_send("bob", "alice", "hi"))
         self.assertNoResult(stored)
         self.alice.dataReceived(classic.encode_send("alice", "bob", "hi"))
         self.assertIsNone(self.successResultOf(stored))
-        self.assertEqual(self.listener.heard, [("bob", "hi")])
+        self.assertEqual(self.handler.calls, [("bob", "hi")])
 
-    def test_to_oneself(self) -> None:
-        """Of the two copies one is a message and one the acknowledgement, and nothing is left
-        over."""
+    def test_message_to_oneself(self) -> None:
+        """One copy is the acknowledgement, the other one goes to the handler."""
         first, second = self.alice.send("alice", "note"), self.alice.send("alice", "note")
         self.daemon.pump()
         self.assertIsNotNone(self.successResultOf(first))
         self.assertIsNotNone(self.successResultOf(second))
-        self.assertEqual(self.listener.heard, [("alice", "note")] * 2)
+        self.assertEqual(self.handler.calls, [("alice", "note")] * 2)
         self.assertEqual(self.alice.outstanding, 0)
 
-    def test_to_oneself_delivered_later(self) -> None:
-        """A server that delivers to us later has acknowledged all the same."""
+    def test_message_to_oneself_that_is_not_pushed(self) -> None:
+        """With one copy the message is acknowledged: the server may push it later."""
         stored = self.alice.send("alice", "note")
         self.alice.dataReceived(
             classic.encode_send("alice", "alice", "note") + classic.encode_names([])
         )
         self.successResultOf(stored)
-        self.assertEqual(self.listener.heard, [])
+        self.assertEqual(self.handler.calls, [])
 
-    def test_to_oneself_refused(self) -> None:
-        """A refusal of a fenced command is that command's, and the fence's reply nobody's."""
+    def test_refused_message_to_oneself(self) -> None:
+        """The refusal belongs to the fenced command, and the fence's reply to no other one."""
         stored = self.alice.send("alice", "note")
         self.alice.dataReceived(classic.encode(classic.RESPONSE, "full") + classic.encode_names([]))
         self.assertEqual(str(self.failureResultOf(stored, Refused).value), "full")
         self.assertEqual(self.alice.outstanding, 0)
 
-    def test_deliver_counts(self) -> None:
-        """The waiting mail goes to the audience, its number to who asked; nothing waiting is 0."""
+    def test_deliver_returns_the_number_of_messages(self) -> None:
+        """The messages go to the handler; the number is 0 if none waits."""
         self.daemon.passwords["bob"] = None
         self.daemon.mail["bob"] = []
         self.alice.send("bob", "one")
         self.alice.send("bob", "two")
         self.daemon.pump()
-        listener = Listener()
-        bob = self.daemon.connect(listener)
+        handler = RecordingHandler()
+        bob = self.daemon.connect(handler)
         bob.login("bob")
         first, second = bob.deliver(), bob.deliver()
         self.daemon.pump()
         self.assertEqual(self.successResultOf(first), 2)
         self.assertEqual(self.successResultOf(second), 0)
-        self.assertEqual(listener.heard, [("alice", "one"), ("alice", "two")])
+        self.assertEqual(handler.calls, [("alice", "one"), ("alice", "two")])
 
-    def test_delete(self) -> None:
-        """DELETE has no reply of its own, and yet we know when it is done."""
+    def test_delete_succeeds_with_the_reply_of_its_fence(self) -> None:
+        """DELETE has no reply of its own on success."""
         deleted = self.alice.delete()
         self.assertNoResult(deleted)
         self.daemon.pump()
         self.successResultOf(deleted)
         self.assertNotIn("alice", self.daemon.passwords)
 
-    def test_password(self) -> None:
-        """It is the second field, and only there if there is one."""
-        connection = self.daemon.connect(Listener())
+    def test_password_is_the_second_field(self) -> None:
+        """It is left out for an open account."""
+        connection = self.daemon.connect(RecordingHandler())
         connection.create("carol", "a|||b")
         self.daemon.pump()
-        self.assertEqual(self.daemon.seen[-1], classic.Create("carol", "a|||b"))
+        self.assertEqual(self.daemon.received[-1], classic.Create("carol", "a|||b"))
         self.assertEqual(connection.name, "carol")
-        self.assertEqual(self.daemon.seen[0], classic.Create("alice", None))
+        self.assertEqual(self.daemon.received[0], classic.Create("alice", None))
 
-    def test_unsendable(self) -> None:
-        """What the protocol would cut or change is refused before a byte is sent."""
-        seen = len(self.daemon.seen)
+    def test_unsendable_text_is_refused(self) -> None:
+        """Separators and characters that are not ASCII, before any data is sent."""
+        seen = len(self.daemon.received)
         for refused in (
             self.alice.send("bob", "a|||b"),
             self.alice.send("bob|", "text"),
@@ -147,109 +143,108 @@ class ConnectionTests(SynchronousTestCase):
         ):
             self.failureResultOf(refused, Unsendable)
         self.daemon.pump()
-        self.assertEqual(len(self.daemon.seen), seen)
+        self.assertEqual(len(self.daemon.received), seen)
         self.assertEqual(self.alice.outstanding, 0)
 
-    def test_old_forbidden_characters(self) -> None:
-        """Quotes and braces are ordinary."""
+    def test_quotes_and_braces_are_sent(self) -> None:
+        """The old client refused them."""
         stored = self.alice.send("alice", '"{}"')
         self.daemon.pump()
         self.successResultOf(stored)
 
-    def test_unasked_error(self) -> None:
-        """An error that answers nothing goes to the audience."""
+    def test_error_without_command_goes_to_the_handler(self) -> None:
+        """It is the reply to no command."""
         self.alice.dataReceived(classic.encode(classic.RESPONSE, "going down"))
-        self.assertEqual(self.listener.heard, [("notice", "going down")])
+        self.assertEqual(self.handler.calls, [("error", "going down")])
 
-    def test_lost(self) -> None:
-        """All that is owed fails, and so does every later command; the audience is told once."""
-        owed, settled = self.alice.list("*"), self.alice.settled()
+    def test_lost_connection_fails_commands(self) -> None:
+        """Pending and later ones; the handler is notified once."""
+        pending, all_replied = self.alice.list("*"), self.alice.all_replied()
         self.alice.connectionLost(Failure(ConnectionDone()))
-        self.failureResultOf(owed, Disconnected)
-        self.successResultOf(settled)
-        self.failureResultOf(self.alice.list("*"), Disconnected)
-        self.assertEqual(self.listener.heard, [("disconnected", "")])
+        self.failureResultOf(pending, ConnectionClosed)
+        self.successResultOf(all_replied)
+        self.failureResultOf(self.alice.list("*"), ConnectionClosed)
+        self.assertEqual(self.handler.calls, [("lost", "")])
 
-    def test_left(self) -> None:
-        """What was on its way is still heard; who leaves is not told that the connection is
-        gone."""
-        left = self.alice.leave()
+    def test_close_receives_what_is_on_its_way(self) -> None:
+        """The handler gets the messages, but no notice of the end. A second call is allowed."""
+        closed = self.alice.close()
         self.alice.dataReceived(classic.encode_send("bob", "alice", "wait"))
-        self.assertNoResult(left)
+        self.assertNoResult(closed)
         self.daemon.pump()
-        self.successResultOf(left)
-        self.assertEqual(self.listener.heard, [("bob", "wait")])
+        self.successResultOf(closed)
+        self.assertEqual(self.handler.calls, [("bob", "wait")])
         self.assertEqual(self.daemon.clock.getDelayedCalls(), [])
-        self.successResultOf(self.alice.leave())
+        self.successResultOf(self.alice.close())
 
-    def test_left_without_an_answer(self) -> None:
-        """A server that does not close its end is not waited for long."""
-        self.alice.leave()
-        self.daemon.clock.advance(LEAVE_TIME)
+    def test_close_does_not_wait_long(self) -> None:
+        """A server that does not close its side has `CLOSE_TIMEOUT` seconds."""
+        self.alice.close()
+        self.daemon.clock.advance(CLOSE_TIMEOUT)
         self.assertTrue(self.alice.transport.disconnecting)
 
-    def test_dropped(self) -> None:
-        """Who is in a hurry hears nothing more."""
+    def test_drop_receives_nothing_more(self) -> None:
+        """The handler is not called any more."""
         self.alice.drop()
         self.alice.dataReceived(classic.encode_send("bob", "alice", "wait"))
         self.alice.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.listener.heard, [])
+        self.assertEqual(self.handler.calls, [])
 
-    def test_another_protocol(self) -> None:
-        """A server that speaks something else is named as that, and dropped."""
+    def test_other_protocol_ends_the_connection(self) -> None:
+        """The reason says that it is not a chatd server."""
         self.alice.dataReceived(b"HTTP/1.1 400 Bad Request\r\n")
         self.assertTrue(self.alice.transport.disconnecting)
         self.alice.connectionLost(Failure(ConnectionDone()))
-        [(_, reason)] = self.listener.heard
+        [(_, reason)] = self.handler.calls
         self.assertIn("This is not a chatd server", reason)
 
-    def test_list_that_nobody_asked_for(self) -> None:
-        """The order is lost, so the connection is of no use."""
+    def test_list_that_was_not_requested_ends_the_connection(self) -> None:
+        """Replies could not be attributed to commands any more."""
         self.alice.dataReceived(classic.encode_names(["x"]))
         self.assertTrue(self.alice.transport.disconnecting)
 
-    def test_silent_server(self) -> None:
-        """A server that owes a reply has a minute; one that owes nothing may be silent for ever."""
-        self.daemon.clock.advance(10 * REPLY_TIME)
-        owed = self.alice.list("*")
-        self.daemon.clock.advance(REPLY_TIME - 1)
+    def test_silent_server_is_given_up_if_it_owes_a_reply(self) -> None:
+        """After `REPLY_TIMEOUT` seconds; without a pending command there is no limit."""
+        self.daemon.clock.advance(10 * REPLY_TIMEOUT)
+        pending = self.alice.list("*")
+        self.daemon.clock.advance(REPLY_TIMEOUT - 1)
         self.assertFalse(self.alice.transport.disconnecting)
         self.daemon.clock.advance(1)
         self.assertTrue(self.alice.transport.disconnecting)
         self.alice.connectionLost(Failure(ConnectionDone()))
-        self.failureResultOf(owed, Disconnected)
+        self.failureResultOf(pending, ConnectionClosed)
         self.assertEqual(
-            self.listener.heard, [("disconnected", "The server has not answered for 60 seconds.")]
+            self.handler.calls, [("lost", "The server has not answered for 60 seconds.")]
         )
 
-    def test_full_screen_is_not_the_servers_fault(self) -> None:
-        """While we do not read, the server is given all the time there is."""
-        owed = self.alice.list("*")
+    def test_paused_connection_has_no_deadline(self) -> None:
+        """While nothing is read, the server's reply cannot arrive."""
+        pending = self.alice.list("*")
         self.alice.pauseProducing()
-        self.daemon.clock.advance(10 * REPLY_TIME)
+        self.daemon.clock.advance(10 * REPLY_TIMEOUT)
         self.assertFalse(self.alice.transport.disconnecting)
         self.alice.resumeProducing()
         self.daemon.pump()
-        self.assertEqual(self.successResultOf(owed), ("alice",))
+        self.assertEqual(self.successResultOf(pending), ("alice",))
         self.assertEqual(self.daemon.clock.getDelayedCalls(), [])
 
 
 class ConnectTests(SynchronousTestCase):
-    """Getting there."""
+    """`connect`."""
 
-    def test_time_limit(self) -> None:
-        """An address that does not answer is given up."""
+    def test_connecting_has_a_time_limit(self) -> None:
+        """An address that does not answer is given up after `CONNECT_TIMEOUT` seconds."""
         reactor = MemoryReactorClock()
-        attempt = connect(reactor, "192.0.2.1", 65432, Listener())
-        reactor.advance(CONNECT_TIME - 1)
+        attempt = connect(reactor, "192.0.2.1", 65432, RecordingHandler())
+        reactor.advance(CONNECT_TIMEOUT - 1)
         self.assertNoResult(attempt)
         reactor.advance(1)
         self.failureResultOf(attempt, defer.TimeoutError, ConnectingCancelledError)
 
-    def test_refused(self) -> None:
-        """A closed port is told as such."""
+    def test_refused_connection_fails(self) -> None:
+        """The failure is Twisted's for a closed port."""
         reactor = MemoryReactorClock()
-        attempt = connect(reactor, "127.0.0.1", 1, Listener())
+        attempt = connect(reactor, "127.0.0.1", 1, RecordingHandler())
         reactor.advance(0)
         [(host, port, factory, _, _)] = reactor.tcpClients
         self.assertEqual((host, port), ("127.0.0.1", 1))

@@ -1,4 +1,4 @@
-"""The real client in pipes, against the real daemon."""
+"""The client process with pipes and files, with a daemon process."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.doubles.program import Program
 
 
 class PipeTests(Process):
-    """Scripts."""
+    """Scripts for the client."""
 
     protocol = "classic"
 
-    def test_one_message(self) -> None:
-        """The one-liner of the documentation."""
+    def test_message_to_offline_user(self) -> None:
+        """It is stored, and fetched by a later script of the recipient."""
         self.assertEqual(self.script("", "bob", self.url).returncode, 0)
         done = self.executed("/msg bob hi\n", "alice", f"chat://localhost:{self.daemon.port}")
         self.assertEqual(
@@ -26,16 +26,16 @@ class PipeTests(Process):
         done = self.script("/get\n/list b*\n", "bob", self.url)
         self.assertEqual((done.stdout, done.returncode), ("alice: hi\nAccounts:\n\tbob\n", 0))
 
-    def test_refused(self) -> None:
-        """Refusals on the error output, all else goes on, the status says so."""
+    def test_errors_go_to_standard_error(self) -> None:
+        """The other lines are carried out, and the exit status is 1."""
         done = self.script("/msg nobody hi\n/msg alice a|||b\n/msg alice bye", "alice", self.url)
         self.assertEqual(done.stdout, "CREATING NEW ID: alice\nalice: bye\nSent to alice: bye\n")
         self.assertIn("Server error: specific recipient nobody does not exist", done.stderr)
         self.assertIn("A message cannot contain |||. Nothing was sent.\n", done.stderr)
         self.assertEqual(done.returncode, 1)
 
-    def test_old_screen(self) -> None:
-        """The menus, answered by lines."""
+    def test_menus_can_be_scripted(self) -> None:
+        """The answers are lines of the script."""
         done = self.script("create_account\nAlicia\nc\nAlicia\nhi\ny\nl\n\nq\n", self.url)
         self.assertEqual(
             done.stdout,
@@ -43,8 +43,8 @@ class PipeTests(Process):
         )
         self.assertEqual((done.stderr, done.returncode), ("", 0))
 
-    def test_password(self) -> None:
-        """From the environment or a file; without it, a sentence."""
+    def test_password_from_environment_or_file(self) -> None:
+        """Without one, the error says how to give it."""
         self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)
         done = self.script("", "alice", self.url)
         self.assertEqual(done.returncode, 1)
@@ -56,8 +56,8 @@ class PipeTests(Process):
         done = self.script("/list\n", "alice", self.url, "--password-file", "password")
         self.assertEqual((done.stdout, done.returncode), ("Accounts:\n\talice\n", 0))
 
-    def test_many(self) -> None:
-        """Thousands of lines, each acknowledged before the client ends, in order."""
+    def test_thousands_of_messages(self) -> None:
+        """All are acknowledged before the client exits, and delivered in order."""
         self.script("", "bob", self.url)
         done = self.script("".join(f"/msg bob {n}\n" for n in range(3000)), "alice", self.url)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -65,8 +65,8 @@ class PipeTests(Process):
         got = self.script("/get\n", "bob", self.url)
         self.assertEqual(got.stdout.splitlines(), [f"alice: {n}" for n in range(3000)])
 
-    def test_nobody_reads(self) -> None:
-        """As before `head -1`: it ends, without a traceback."""
+    def test_closed_output(self) -> None:
+        """As in a pipe to `head -1`: the client exits without a traceback."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
@@ -76,8 +76,8 @@ class PipeTests(Process):
         self.assertEqual(client.stderr.read(), "")
         self.assertEqual(client.wait(PATIENCE), 1)
 
-    def test_files(self) -> None:
-        """Input and output can be files, too."""
+    def test_input_and_output_are_files(self) -> None:
+        """They work like pipes."""
         script, output = Path(self.folder, "script"), Path(self.folder, "output")
         script.write_text("/list\n")
         with script.open() as stdin, output.open("w") as stdout:
@@ -94,8 +94,8 @@ class PipeTests(Process):
             (status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n")
         )
 
-    def test_server_stops(self) -> None:
-        """The sentence, and a status that says so, though the input goes on."""
+    def test_daemon_stops(self) -> None:
+        """The client exits with an error, although its input has not ended."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
@@ -106,8 +106,8 @@ class PipeTests(Process):
         self.assertEqual(client.stderr.read(), "Disconnected from server ... exiting!\n")
         self.assertEqual(client.wait(PATIENCE), 1)
 
-    def test_no_server(self) -> None:
-        """Nobody listens, or what was given is no server."""
+    def test_no_daemon(self) -> None:
+        """A closed port, and an argument that is no address of a server."""
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             done = self.script("", "alice", f"chat://127.0.0.1:{closed.getsockname()[1]}")
@@ -120,7 +120,7 @@ class PipeTests(Process):
         self.assertEqual(done.returncode, 2)
 
     def test_help_and_version(self) -> None:
-        """They print and leave, with status 0."""
+        """They are printed, and the exit status is 0."""
         done = self.script("", "--help")
         self.assertEqual(done.returncode, 0)
         self.assertIn("python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]]", done.stdout)
@@ -128,8 +128,8 @@ class PipeTests(Process):
         done = self.script("", "--version")
         self.assertEqual((done.returncode, done.stdout), (0, f"chatd {chatd.__version__}\n"))
 
-    def test_ipv6(self) -> None:
-        """An address in brackets."""
+    def test_ipv6_address(self) -> None:
+        """It is in brackets."""
         try:
             with socket.socket(socket.AF_INET6) as probe:
                 probe.bind(("::1", 0))

@@ -1,5 +1,7 @@
-"""The dialogue: the menus, the slash commands and the questions. It knows neither terminal nor
-pipe."""
+"""The dialogue of the classic client: menus, slash commands and questions.
+
+It knows the screen's interface only, which a terminal and a pipe implement.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +13,39 @@ from twisted.python.failure import Failure
 
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
-from chatd.client.classic.connection import Audience, Connection, Disconnected, Unsendable
+from chatd.client.classic.connection import Connection, ConnectionHandler, Unsendable
 from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.screen import EndOfInput, Screen
+from chatd.client.library.errors import ConnectionClosed
 from chatd.core.errors import Refused
 
 WINDOW = 64
-"""messages that a pipe may have under way before the next line is read"""
+"""messages without an acknowledgement, at which a script's next line is not read yet"""
 TRIES = 3
 """how often a password is asked for"""
 
+# Sentences of the server.
 _UNKNOWN = "username does not exist"
 _TAKEN = "username already exists"
 _PASSWORD_REQUIRED = "password required"
 _WRONG_PASSWORD = "wrong password"
 
-Entrance = Callable[[str, str | None], Deferred[None]]
+Authenticate = Callable[[str, str | None], Deferred[None]]
+"""`Connection.login` or `Connection.create`: takes a name and a password"""
 
 
-class Conversation:
-    """One person's, or one script's, dealings with the daemon, from connecting to leaving.
+class ClassicChat:
+    """The dialogue of a user or a script with a daemon, from connecting to the exit status.
 
-    `connect` gives the connection whose `Audience` this conversation is. With a `name` it logs in
-    as that at once, and makes the account if there is none; `password` is used if that account
-    wants one.
+    `connect` makes the connection, whose handler is this object. With a `name`, the dialogue begins
+    by logging in to that account, which is created if it does not exist; `password` is used if the
+    account has one.
     """
 
     def __init__(
         self,
         screen: Screen,
-        connect: Callable[[Audience], Deferred[Connection]],
+        connect: Callable[[ConnectionHandler], Deferred[Connection]],
         name: str | None = None,
         password: str | None = None,
     ) -> None:
@@ -49,35 +54,36 @@ class Conversation:
         self._name = name
         self._password = password
         self._connection: Connection
-        self._talk: Deferred[int]
+        self._dialogue: Deferred[int]
         self._names: set[str] = set()
-        self._leaving = False
-        self._lost: str | None = None
+        self._ending = False
+        self._lost_reason: str | None = None
         self._interrupted: tuple[int, str] | None = None
-        self._refused = False
+        self._error_shown = False
         self._unacknowledged = 0
-        self._deeds = {
+        self._handlers = {
             commands.LOGIN: self._login,
             commands.CREATE: self._create,
             commands.HELP: self._help,
             commands.COMPOSE: self._compose,
-            commands.LIST: self._ask_pattern,
+            commands.LIST: self._list_by_menu,
             commands.GET: self._get,
-            commands.DELETE: self._confirm_delete,
-            commands.LOGOUT: self._leave,
-            commands.QUIT: self._leave,
-            commands.TATA: self._leave,
+            commands.DELETE: self._delete_if_confirmed,
+            commands.LOGOUT: self._exit,
+            commands.QUIT: self._exit,
+            commands.TATA: self._exit,
         }
 
     def start(self) -> Deferred[int]:
-        """Talk until there is nothing more to say; fires with the exit status."""
-        self._talk = Deferred.fromCoroutine(self._hold())
-        return self._talk.addBoth(self._ended)
+        """Begin the dialogue; fires at its end with the exit status."""
+        self._dialogue = Deferred.fromCoroutine(self._run())
+        return self._dialogue.addBoth(self._ended)
 
     def interrupt(self, status: int, sentence: str) -> None:
-        """Leave now, whatever is being asked or awaited; `status` becomes the exit status."""
+        """End the dialogue at once with this exit status, and show `sentence` unless it is
+        empty."""
         self._interrupted = status, sentence
-        self._talk.cancel()
+        self._dialogue.cancel()
 
     def _ended(self, result: int | Failure) -> int | Failure:
         if self._interrupted is None:
@@ -87,25 +93,25 @@ class Conversation:
             self._screen.show_error(sentence)
         return status
 
-    # What the connection tells
+    # Called by the connection
 
-    def message(self, sender: str, text: str) -> None:
-        """A message came."""
+    def message_received(self, sender: str, text: str) -> None:
+        """Show a message."""
         self._names.add(sender)
         self._screen.show_message(sender, text)
 
-    def notice(self, error: str) -> None:
-        """The server complains about something that was not asked."""
-        self._refuse(f"Server error: {error}")
+    def error_received(self, error: str) -> None:
+        """Show an error of the server that is the reply to no command."""
+        self._show_error(f"Server error: {error}")
 
-    def disconnected(self, reason: str) -> None:
-        """The connection is gone."""
-        self._lost = reason
+    def connection_lost(self, reason: str) -> None:
+        """End the input, and with it the dialogue."""
+        self._lost_reason = reason
         self._screen.end_input()
 
     # The dialogue
 
-    async def _hold(self) -> int:
+    async def _run(self) -> int:
         try:
             self._connection = await self._connect(self)
         except (ConnectError, ConnectingCancelledError, OSError, TimeoutError):
@@ -116,103 +122,103 @@ class Conversation:
         try:
             try:
                 if self._name is not None:
-                    await self._arrive(self._name)
-                while not self._leaving:
-                    await self._listen()
+                    await self._log_in_at_start(self._name)
+                while not self._ending:
+                    await self._read_command()
             except EndOfInput:
                 pass
-            await self._connection.settled()
-            await self._connection.leave()
-        except Disconnected:
+            await self._connection.all_replied()
+            await self._connection.close()
+        except ConnectionClosed:
             pass
         finally:
             self._connection.drop()
-        if self._lost is not None:
-            if self._lost:
-                self._screen.show_error(self._lost)
+        if self._lost_reason is not None:
+            if self._lost_reason:
+                self._screen.show_error(self._lost_reason)
             if self._unacknowledged:
                 self._screen.show_error(
                     f"{_messages(self._unacknowledged)} not acknowledged: perhaps not sent."
                 )
             self._screen.show_error("Disconnected from server ... exiting!")
             return FAILED
-        return FAILED if self._refused and not self._screen.interactive else SUCCESS
+        return FAILED if self._error_shown and not self._screen.interactive else SUCCESS
 
-    async def _arrive(self, name: str) -> None:
-        """Log in as the name that was given at the start."""
+    async def _log_in_at_start(self, name: str) -> None:
+        """Log in to the account given on the command line; create it if it does not exist."""
         connection = self._connection
         try:
             try:
-                await self._enter(connection.login, name)
-            except Refused as refusal:
-                if str(refusal) != _UNKNOWN:
+                await self._authenticate(connection.login, name)
+            except Refused as refused:
+                if str(refused) != _UNKNOWN:
                     raise
                 self._screen.show(f"CREATING NEW ID: {name}")
                 password = self._password
                 if password is None and self._screen.interactive:
                     password = await self._choose_password()
                 if password is None:
-                    await self._enter(connection.create, name)
+                    await self._authenticate(connection.create, name)
                 else:
                     await connection.create(name, password)
-        except Refused as refusal:
-            self._refuse(_taken(str(refusal)))
-            self._leaving = not self._screen.interactive
+        except Refused as refused:
+            self._show_error(_login_error(refused))
+            self._ending = not self._screen.interactive
         else:
             self._screen.note(f"Logged in as: {name}")
             self._screen.note(commands.menu(True))
 
-    async def _enter(self, entrance: Entrance, name: str) -> None:
-        """Log in or create; with a password only if the account wants one."""
+    async def _authenticate(self, authenticate: Authenticate, name: str) -> None:
+        """Log in to or create an account, with a password only if the server requires one."""
         try:
-            return await entrance(name, None)
-        except Refused as refusal:
-            if not str(refusal).startswith(_PASSWORD_REQUIRED):
+            return await authenticate(name, None)
+        except Refused as refused:
+            if not str(refused).startswith(_PASSWORD_REQUIRED):
                 raise
         password = self._password
         if self._screen.interactive:
-            self._password = None  # a person who is refused with it wants to type another one
+            self._password = None  # It is tried once: the next account may have another one.
         if password is not None:
-            return await entrance(name, password)
+            return await authenticate(name, password)
         if not self._screen.interactive:
             raise Refused(
                 f"password required: put the password of {name} into the environment variable"
                 " CHATD_PASSWORD, or name a file that holds it with --password-file"
             )
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             password = await self._screen.ask("Password: ", hidden=True)
             try:
-                return await entrance(name, password)
-            except Refused as refusal:
-                if not (left and str(refusal).startswith(_WRONG_PASSWORD)):
+                return await authenticate(name, password)
+            except Refused as refused:
+                if not (tries_left and str(refused).startswith(_WRONG_PASSWORD)):
                     raise
-                self._refuse(str(refusal))
+                self._show_error(str(refused))
 
     async def _choose_password(self) -> str | None:
-        """A password for a new account, typed twice; None: it will be open."""
+        """Ask for the password of a new account twice; return None for an open account."""
         while True:
             password = await self._screen.ask("Password (empty: anyone can log in): ", hidden=True)
             if not password:
                 return None
             if await self._screen.ask("Password again: ", hidden=True) == password:
                 return password
-            self._screen.note("These were two different passwords. Try again.")
+            self._screen.note("The passwords do not match. Try again.")
 
-    async def _listen(self) -> None:
-        """One command, and what it leads to."""
+    async def _read_command(self) -> None:
+        """Read one line and carry out its command."""
         logged_in = bool(self._connection.name)
         if not logged_in:
             self._screen.note(commands.menu(False))
         line = await self._screen.ask("> ", complete=self._complete)
         if not line.strip():
             return
-        command, rest = commands.parse(line, logged_in)
+        command, arguments = commands.parse(line, logged_in)
         if command is None:
             self._invalid(line, logged_in)
         elif command is commands.MESSAGE:
-            await self._message(*commands.split(rest))
+            await self._message(*commands.split(arguments))
         elif command is commands.LIST and line.lstrip().startswith("/"):
-            await self._list(rest)
+            await self._list(arguments)
         elif (
             command is commands.DELETE
             and line.lstrip().startswith("/")
@@ -220,40 +226,42 @@ class Conversation:
         ):
             await self._delete()
         else:
-            await self._obey(command)
+            await self._carry_out(command)
 
-    async def _obey(self, command: Command) -> None:
+    async def _carry_out(self, command: Command) -> None:
         try:
-            await self._deeds[command]()
-        except Refused as refusal:
-            self._refuse(_server_error(refusal))
+            await self._handlers[command]()
+        except Refused as refused:
+            self._show_error(_server_error(refused))
 
     def _invalid(self, line: str, logged_in: bool) -> None:
-        self._refuse(
+        self._show_error(
             "(invalid command)" if self._screen.interactive else f"(invalid command) {line}"
         )
         if commands.parse(line, not logged_in)[0]:
             name = self._connection.name
             self._screen.note(
-                f"You are logged in as {name} already."
+                f"You are already logged in as {name}."
                 if name
-                else "That needs an account: log in first."
+                else "This command requires an account: log in first."
             )
         elif logged_in:
             self._screen.note("Type /msg USER TEXT to send a message, help to see all commands.")
 
+    # Commands
+
     async def _login(self) -> None:
-        await self._sign_in(self._connection.login)
+        await self._log_in_by_menu(self._connection.login)
 
     async def _create(self) -> None:
-        await self._sign_in(self._connection.create)
+        await self._log_in_by_menu(self._connection.create)
 
-    async def _sign_in(self, entrance: Entrance) -> None:
+    async def _log_in_by_menu(self, authenticate: Authenticate) -> None:
         name = (await self._screen.ask("Username: ")).strip()
         try:
-            await self._enter(entrance, name)
-        except Refused as refusal:
-            self._refuse(_taken(str(refusal)))
+            await self._authenticate(authenticate, name)
+        except Refused as refused:
+            self._show_error(_login_error(refused))
         else:
             self._screen.show(f"Logged in as: {name}")
             self._screen.note(commands.menu(True))
@@ -265,7 +273,7 @@ class Conversation:
     async def _compose(self) -> None:
         recipient = (await self._screen.ask("Recipient: ", complete=self._complete_name)).strip()
         text = await self._screen.ask("Message: ")
-        if await self._agreed("Send? (y/n): "):
+        if await self._confirmed("Send? (y/n): "):
             await self._send(recipient, text)
         else:
             self._screen.note("Not sent.")
@@ -274,34 +282,34 @@ class Conversation:
         if recipient and text:
             await self._send(recipient, text)
         else:
-            self._refuse(f"Nothing was sent. Type it like this: {commands.MESSAGE.usage}")
+            self._show_error(f"Usage: {commands.MESSAGE.usage}")
 
     async def _send(self, recipient: str, text: str) -> None:
-        """Send without waiting for the acknowledgement, unless too many are under way."""
+        """Send a message without waiting for its acknowledgement, unless `WINDOW` are missing."""
 
         def stored(_: object) -> None:
             self._names.add(recipient)
             self._screen.show_sent(recipient, text)
 
         def failed(failure: Failure) -> None:
-            if failure.check(Disconnected):
+            if failure.check(ConnectionClosed):
                 self._unacknowledged += 1
             else:
                 failure.trap(Refused)
-                self._refuse(_server_error(failure.value))
+                self._show_error(_server_error(failure.value))
 
         self._connection.send(recipient, text).addCallbacks(stored, failed)
         if self._connection.outstanding >= WINDOW:
-            await self._connection.settled()
+            await self._connection.all_replied()
 
-    async def _ask_pattern(self) -> None:
+    async def _list_by_menu(self) -> None:
         await self._list(await self._screen.ask("Search pattern (optional): "))
 
     async def _list(self, pattern: str) -> None:
         try:
             names = await self._connection.list(pattern.strip() or "*")
-        except Refused as refusal:
-            self._refuse(_server_error(refusal))
+        except Refused as refused:
+            self._show_error(_server_error(refused))
             return
         self._names.update(names)
         self._screen.show("Accounts:")
@@ -312,8 +320,8 @@ class Conversation:
         if not await self._connection.deliver():
             self._screen.note("No new messages.")
 
-    async def _confirm_delete(self) -> None:
-        if await self._agreed("Confirm account deletion? (y/n): "):
+    async def _delete_if_confirmed(self) -> None:
+        if await self._confirmed("Confirm account deletion? (y/n): "):
             await self._delete()
         else:
             self._screen.note("Not deleted.")
@@ -321,16 +329,18 @@ class Conversation:
     async def _delete(self) -> None:
         await self._connection.delete()
         self._screen.show(f"Account deleted: {self._connection.name}")
-        self._leaving = True
+        self._ending = True
 
-    async def _leave(self) -> None:
-        self._leaving = True
+    async def _exit(self) -> None:
+        self._ending = True
 
-    async def _agreed(self, question: str) -> bool:
+    # The screen
+
+    async def _confirmed(self, question: str) -> bool:
         return (await self._screen.ask(question)).strip().lower() in ("y", "yes")
 
-    def _refuse(self, sentence: str) -> None:
-        self._refused = True
+    def _show_error(self, sentence: str) -> None:
+        self._error_shown = True
         self._screen.show_error(sentence)
 
     def _complete(self, text: str) -> list[str]:
@@ -340,12 +350,12 @@ class Conversation:
         return commands.complete_name(text, self._names)
 
 
-def _taken(refusal: str) -> str:
-    return "Username is taken." if refusal == _TAKEN else refusal
+def _login_error(refused: Refused) -> str:
+    return "Username is taken." if str(refused) == _TAKEN else str(refused)
 
 
-def _server_error(refusal: BaseException | None) -> str:
-    return str(refusal) if isinstance(refusal, Unsendable) else f"Server error: {refusal}"
+def _server_error(refused: BaseException | None) -> str:
+    return str(refused) if isinstance(refused, Unsendable) else f"Server error: {refused}"
 
 
 def _messages(count: int) -> str:

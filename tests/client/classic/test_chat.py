@@ -1,4 +1,4 @@
-"""The dialogue, on a screen that only remembers, with a daemon in memory."""
+"""The dialogue, on a screen in memory with a daemon in memory."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from twisted.internet.error import ConnectingCancelledError, ConnectionDone, Con
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.classic.connection import Audience, Connection
-from chatd.client.classic.conversation import WINDOW, Conversation
+from chatd.client.classic.chat import WINDOW, ClassicChat
+from chatd.client.classic.connection import Connection, ConnectionHandler
 from chatd.client.cli.exit_status import INTERRUPT
 from chatd.codecs import classic
-from tests.doubles.classic_server import FakeDaemon
-from tests.doubles.screen import FakeScreen, Listener
+from tests.doubles.classic_server import FakeDaemon, RecordingHandler
+from tests.doubles.screen import FakeScreen
 
 MENU_BEFORE = "(Commands: login, create_account, quit)"
-MENU = "(Commands: help (h), compose (c), list users (l), get messages (g), delete account (d), logout (q))"
+MENU = (
+    "(Commands: help (h), compose (c), list users (l), get messages (g), delete account (d),"
+    " logout (q))"
+)
 
 
-class Talk(SynchronousTestCase):
-    """What the cases share: one person at a screen, and what can be done there."""
+class ChatCase(SynchronousTestCase):
+    """A user or a script, and a daemon."""
 
     interactive = True
 
@@ -28,46 +31,46 @@ class Talk(SynchronousTestCase):
         self.daemon = FakeDaemon()
 
     def begin(self, name: str | None = None, password: str | None = None) -> None:
-        """Start a conversation."""
+        """Start the client."""
         self.screen = FakeScreen(self.interactive)
 
-        def connected(audience: Audience) -> Deferred[Connection]:
-            self.connection = self.daemon.connect(audience)
+        def connected(handler: ConnectionHandler) -> Deferred[Connection]:
+            self.connection = self.daemon.connect(handler)
             return succeed(self.connection)
 
-        self.conversation = Conversation(self.screen, connected, name, password)
-        self.ended = self.conversation.start()
+        self.chat = ClassicChat(self.screen, connected, name, password)
+        self.ended = self.chat.start()
         self.daemon.pump()
 
     def type(self, *lines: str) -> list[str]:
-        """Type lines; what was shown since the last time."""
+        """Type lines, and return the lines shown since the last call."""
         for line in lines:
             self.screen.type(line)
             self.daemon.pump()
         return self.shown()
 
     def shown(self) -> list[str]:
-        """What was shown since the last time."""
+        """Return the lines shown since the last call."""
         lines, self.screen.lines = self.screen.lines, []
         return lines
 
     def account(self, name: str, password: str | None = None) -> Connection:
-        """Someone else, online."""
-        connection = self.daemon.connect(Listener())
+        """Create another account, which is logged in."""
+        connection = self.daemon.connect(RecordingHandler())
         connection.create(name, password)
         self.daemon.pump()
         return connection
 
     def lose(self) -> None:
-        """The server goes away."""
+        """End the connection, as a daemon that stops."""
         self.connection.connectionLost(Failure(ConnectionDone()))
 
 
-class MenuTests(Talk):
+class MenuTests(ChatCase):
     """The menus at a terminal."""
 
-    def test_create_and_log_in(self) -> None:
-        """The old screen, line by line."""
+    def test_create_account_and_log_in(self) -> None:
+        """The lines are those of the old client."""
         self.begin()
         self.assertEqual(self.shown(), [MENU_BEFORE])
         self.assertEqual(self.screen.prompt, "> ")
@@ -78,15 +81,15 @@ class MenuTests(Talk):
         self.assertEqual(self.type("q"), [])
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_taken(self) -> None:
-        """Names are unique."""
+    def test_name_that_is_taken_is_refused(self) -> None:
+        """So is a second login to an account."""
         self.account("Alicia")
         self.begin()
         self.assertIn("! Username is taken.", self.type("create_account", "Alicia"))
         self.assertIn("! user is already logged in", self.type("login", "Alicia"))
 
-    def test_compose(self) -> None:
-        """Recipient, text, and a last chance to think better of it."""
+    def test_compose_asks_before_it_sends(self) -> None:
+        """For the recipient, the text, and a confirmation."""
         bob = self.account("Bobert")
         self.begin("Alicia")
         self.type("")
@@ -102,8 +105,8 @@ class MenuTests(Talk):
         self.assertEqual(self.type("c", "nobody", "hi", "y")[0][:16], "! Server error: ")
         self.assertEqual(bob.outstanding, 0)
 
-    def test_list(self) -> None:
-        """With a pattern, or all; by word, by letter and by slash command."""
+    def test_list_by_menu_and_by_slash_command(self) -> None:
+        """By name, by letter and by slash command; with a pattern, or all accounts."""
         self.account("Bobert")
         self.begin("Alicia")
         self.type("")
@@ -115,8 +118,8 @@ class MenuTests(Talk):
         self.assertEqual(self.type("/list"), both)
         self.assertEqual(self.type("/list A*"), ["Accounts:", "\tAlicia"])
 
-    def test_get(self) -> None:
-        """What came while away, or that nothing did."""
+    def test_get_shows_waiting_messages(self) -> None:
+        """Or a note that there are none."""
         self.account("Bobert").send("Bobert", "x")
         self.begin("Alicia")
         self.type("")
@@ -125,8 +128,8 @@ class MenuTests(Talk):
         self.daemon.mail["Alicia"] = [classic.encode_send("Bobert", "Alicia", "hi")]
         self.assertEqual(self.type("get messages"), ["Bobert> hi"])
 
-    def test_delete(self) -> None:
-        """Asked twice; then the client ends."""
+    def test_delete_asks_and_exits(self) -> None:
+        """Unless it is confirmed, the account is kept."""
         self.begin("Alicia")
         self.type("")
         self.shown()
@@ -137,35 +140,37 @@ class MenuTests(Talk):
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.daemon.passwords, {})
 
-    def test_other_lines(self) -> None:
-        """What is no command gets a hint, what is nothing gets nothing."""
+    def test_invalid_lines_get_a_hint(self) -> None:
+        """Text, missing arguments and commands of the other menu; empty lines are ignored."""
         self.begin("Alicia")
         self.type("")
         self.shown()
         hint = "(Type /msg USER TEXT to send a message, help to see all commands.)"
         self.assertEqual(self.type("hello there"), ["! (invalid command)", hint])
         self.assertEqual(self.type("   "), [])
+        self.assertEqual(self.type("/msg Bobert"), ["! Usage: /msg USER TEXT"])
         self.assertEqual(
-            self.type("/msg Bobert"), ["! Nothing was sent. Type it like this: /msg USER TEXT"]
-        )
-        self.assertEqual(
-            self.type("login"), ["! (invalid command)", "(You are logged in as Alicia already.)"]
+            self.type("login"), ["! (invalid command)", "(You are already logged in as Alicia.)"]
         )
 
-    def test_not_logged_in(self) -> None:
-        """Commands that need an account say so; the help shows what there is."""
+    def test_commands_that_require_an_account(self) -> None:
+        """Before logging in they get a hint; the help lists those that can be used."""
         self.begin()
         self.shown()
         self.assertEqual(
             self.type("/msg a b"),
-            ["! (invalid command)", "(That needs an account: log in first.)", MENU_BEFORE],
+            [
+                "! (invalid command)",
+                "(This command requires an account: log in first.)",
+                MENU_BEFORE,
+            ],
         )
         self.assertIn("create_account", "\n".join(self.type("/help")))
         self.type("quit")
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_every_way_to_leave(self) -> None:
-        """By word, by letter, by slash command, and the older word."""
+    def test_every_form_of_the_command_to_exit(self) -> None:
+        """By name, by letter, by slash command."""
         for word in ("q", "logout", "/quit", "quit", "tata", "/tata"):
             self.daemon = FakeDaemon()
             self.begin("Alicia")
@@ -173,7 +178,7 @@ class MenuTests(Talk):
             self.assertEqual(self.successResultOf(self.ended), 0, word)
 
     def test_completion(self) -> None:
-        """Tab knows the commands, and the names that were seen."""
+        """Of commands, and of the names that were shown."""
         self.account("Bobert")
         self.begin("Alicia")
         self.type("", "/list")
@@ -186,29 +191,29 @@ class MenuTests(Talk):
         self.assertEqual(complete("nothing"), [])
 
 
-class ArrivalTests(Talk):
-    """A name given at the start."""
+class LoginAtStartTests(ChatCase):
+    """A name given on the command line."""
 
-    def test_new_name(self) -> None:
-        """It gets an account, open if no password is chosen."""
+    def test_new_name_is_registered(self) -> None:
+        """The account is open if no password is chosen."""
         self.begin("alice")
         self.assertEqual(self.shown(), ["CREATING NEW ID: alice"])
         self.assertTrue(self.screen.hidden)
         self.assertEqual(self.type(""), ["(Logged in as: alice)", MENU])
         self.assertEqual(self.daemon.passwords, {"alice": None})
 
-    def test_new_name_with_password(self) -> None:
-        """Typed twice, the same."""
+    def test_new_password_is_asked_for_twice(self) -> None:
+        """Until both are the same."""
         self.begin("alice")
         self.assertEqual(
-            self.type("secret", "secrte")[-1], "(These were two different passwords. Try again.)"
+            self.type("secret", "secrte")[-1], "(The passwords do not match. Try again.)"
         )
         self.type("secret", "secret")
         self.assertEqual(self.daemon.passwords, {"alice": "secret"})
         self.assertFalse(self.screen.hidden)
 
-    def test_password_wanted(self) -> None:
-        """It is asked for, hidden, a few times; then there is the menu."""
+    def test_password_is_asked_for_up_to_three_times(self) -> None:
+        """The typed characters are hidden; after that the menu is shown."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice")
@@ -222,27 +227,27 @@ class ArrivalTests(Talk):
         self.assertEqual(self.type("a", "b", "c"), ["! wrong password"] * 3 + [MENU_BEFORE])
 
     def test_password_given_is_tried_once(self) -> None:
-        """After that the person is asked: it may be another account's."""
+        """After that the user is asked: the next login may be to another account."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice", "stale")
         self.assertEqual(self.shown(), ["! wrong password", MENU_BEFORE])
         self.assertEqual(self.type("login", "alice", "secret"), ["Logged in as: alice", MENU])
 
-    def test_already_logged_in(self) -> None:
-        """The server says why not, and there is the menu."""
+    def test_account_that_is_already_logged_in(self) -> None:
+        """The server's error and the menu are shown."""
         self.account("alice")
         self.begin("alice")
         self.assertEqual(self.shown(), ["! user is already logged in", MENU_BEFORE])
 
 
-class ScriptTests(Talk):
-    """Without a person."""
+class ScriptTests(ChatCase):
+    """Lines of a script."""
 
     interactive = False
 
-    def test_messages(self) -> None:
-        """Each gets its line; the end of the input waits for all of them."""
+    def test_end_of_input_waits_for_acknowledgements(self) -> None:
+        """Each acknowledged message is shown."""
         self.account("bob")
         self.begin("alice")
         self.assertEqual(self.shown(), ["CREATING NEW ID: alice", "(Logged in as: alice)", MENU])
@@ -254,8 +259,8 @@ class ScriptTests(Talk):
         self.assertEqual(self.shown(), [">bob one", ">bob  two "])
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_refused(self) -> None:
-        """Something refused shows in the exit status."""
+    def test_exit_status_tells_of_errors(self) -> None:
+        """A refused message, an unsendable one, an invalid line."""
         for line in (
             "/msg nobody hi",
             "/msg alice a|||b",
@@ -272,8 +277,8 @@ class ScriptTests(Talk):
             self.daemon.pump()
             self.assertEqual(self.successResultOf(self.ended), 1, line)
 
-    def test_window(self) -> None:
-        """A script is not read faster than the server answers."""
+    def test_input_is_paused_while_many_messages_are_unacknowledged(self) -> None:
+        """At `WINDOW` of them the next line is not read."""
         self.account("bob")
         self.begin("alice")
         for number in range(WINDOW):
@@ -283,23 +288,23 @@ class ScriptTests(Talk):
         self.daemon.pump()
         self.assertEqual(self.screen.prompt, "> ")
 
-    def test_delete_without_question(self) -> None:
-        """A slash command is complete in itself."""
+    def test_delete_by_slash_command_does_not_ask(self) -> None:
+        """A script has nothing to answer."""
         self.begin("alice")
         self.type("/delete")
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.daemon.passwords, {})
 
-    def test_old_screen(self) -> None:
-        """The menus can be scripted as well."""
+    def test_menus_can_be_scripted(self) -> None:
+        """The answers are lines of the script."""
         self.begin()
         lines = self.type("create_account", "alice", "c", "alice", "hi", "y", "d", "y")
         self.assertIn("Logged in as: alice", lines)
         self.assertIn(">alice hi", lines)
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_password(self) -> None:
-        """Used if the account wants one; without one, the script learns where to put it."""
+    def test_password_of_a_script(self) -> None:
+        """It is used if the account has one; if none was given, the error says how to give it."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice")
@@ -312,25 +317,25 @@ class ScriptTests(Talk):
         self.assertEqual(self.shown(), ["! wrong password"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
-    def test_new_account_with_password(self) -> None:
-        """The given password becomes the new account's."""
+    def test_password_of_a_new_account(self) -> None:
+        """It is the one that was given."""
         self.begin("alice", "secret")
         self.assertEqual(self.daemon.passwords, {"alice": "secret"})
 
 
-class EndTests(Talk):
-    """Connections that fail, servers that go, people who interrupt."""
+class EndTests(ChatCase):
+    """Refused and lost connections, and interrupts."""
 
     def test_refused_connection(self) -> None:
-        """The sentence, and the exit status."""
+        """The error is shown, and the exit status is 1."""
         page = FakeScreen(True)
         refused: Deferred[Connection] = fail(ConnectionRefusedError())
-        ended = Conversation(page, lambda _: refused).start()
+        ended = ClassicChat(page, lambda _: refused).start()
         self.assertEqual(page.lines, ["! Error:  That host or port is not accepting connections."])
         self.assertEqual(self.successResultOf(ended), 1)
 
-    def test_server_goes(self) -> None:
-        """In the middle of a question."""
+    def test_connection_lost_during_a_question(self) -> None:
+        """The question ends."""
         self.begin("alice")
         self.type("", "c")
         self.shown()
@@ -338,8 +343,8 @@ class EndTests(Talk):
         self.assertEqual(self.shown(), ["! Disconnected from server ... exiting!"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
-    def test_server_goes_with_messages_under_way(self) -> None:
-        """The person learns that nobody knows what became of them."""
+    def test_connection_lost_with_unacknowledged_messages(self) -> None:
+        """Their number is shown: they may be stored or not."""
         self.begin("alice")
         self.screen.type("")
         self.daemon.pump()
@@ -355,25 +360,25 @@ class EndTests(Talk):
             ],
         )
 
-    def test_server_goes_while_answering(self) -> None:
-        """Nothing is left waiting."""
+    def test_connection_lost_during_a_command(self) -> None:
+        """The dialogue ends although a reply is pending."""
         self.begin("alice")
         self.screen.type("")
         self.lose()
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_interrupt(self) -> None:
-        """While asked, while waiting for a reply, and while connecting."""
+        """During a question, while a reply is pending, and while connecting."""
         self.begin("alice")
         self.shown()
-        self.conversation.interrupt(0, INTERRUPT)
+        self.chat.interrupt(0, INTERRUPT)
         self.assertEqual(self.shown(), ["! Interrupt received, shutting down ..."])
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertTrue(self.connection.transport.disconnecting)
 
         self.begin("bob")
         self.screen.type("")
-        self.conversation.interrupt(130, "")
+        self.chat.interrupt(130, "")
         self.assertEqual(self.successResultOf(self.ended), 130)
 
         page = FakeScreen(True)
@@ -382,21 +387,21 @@ class EndTests(Talk):
                 ConnectingCancelledError(IPv4Address("TCP", "192.0.2.1", 1))
             )
         )
-        conversation = Conversation(page, lambda _: connecting)
-        ended = conversation.start()
-        conversation.interrupt(0, INTERRUPT)
+        chat = ClassicChat(page, lambda _: connecting)
+        ended = chat.start()
+        chat.interrupt(0, INTERRUPT)
         self.assertEqual(page.lines, ["! Interrupt received, shutting down ..."])
         self.assertEqual(self.successResultOf(ended), 0)
 
-    def test_unasked_error(self) -> None:
-        """What the server says by itself is shown."""
+    def test_error_without_command_is_shown(self) -> None:
+        """Marked as the server's."""
         self.begin("alice")
         self.type("")
         self.shown()
         self.connection.dataReceived(classic.encode(classic.RESPONSE, "too slow"))
         self.assertEqual(self.shown(), ["! Server error: too slow"])
 
-    def test_full_screen_slows_the_server(self) -> None:
-        """The connection is what the screen pauses."""
+    def test_screen_pauses_the_connection(self) -> None:
+        """A screen that is behind slows the server down."""
         self.begin("alice")
         self.assertIs(self.screen.source, self.connection)
