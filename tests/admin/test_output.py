@@ -1,4 +1,4 @@
-"""What operators are shown."""
+"""The output of commands: tables, paragraphs, JSON, and text that is safe for a terminal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from chatd.admin.output import Output, moment, printable
 
 
 class Outputs(SynchronousTestCase):
-    """To people and to programs."""
+    """As text and as JSON."""
 
     def output(self, json: bool) -> Output:
-        """One whose texts are kept."""
+        """An output that writes to `out` and `err`."""
         self.out, self.err = io.StringIO(), io.StringIO()
         return Output(json, self.out, self.err)
 
-    def test_a_table(self) -> None:
-        """Columns as wide as what is in them; without rows nothing, not even headings."""
+    def test_columns_are_as_wide_as_their_widest_cell(self) -> None:
+        """A table without rows has no headings either."""
         items = [{"name": "Ann", "count": 1}, {"name": "Bartholomew", "count": 22}]
         self.output(False).table(
             items, ("NAME", "COUNT"), lambda item: (item["name"], item["count"])
@@ -30,27 +30,27 @@ class Outputs(SynchronousTestCase):
         self.output(False).table([], ("NAME",), lambda item: ())
         self.assertEqual(self.out.getvalue(), "")
 
-    def test_json(self) -> None:
-        """An object a line, whatever people are shown; what is only for people is left out."""
+    def test_json_is_one_object_per_line(self) -> None:
+        """Notes are left out."""
         items = [{"name": "Ann"}, {"name": "b\nc"}]
         output = self.output(True)
-        output.table(items, ("NAME",), lambda item: self.fail("nobody looks"))
-        output.paragraphs(items, lambda item: self.fail("nobody looks"))
+        output.table(items, ("NAME",), lambda item: self.fail("a row was made"))
+        output.paragraphs(items, lambda item: self.fail("a paragraph was made"))
         output.answer({"done": True}, "done")
         output.note("by the way")
         lines = [json.loads(line) for line in self.out.getvalue().splitlines()]
         self.assertEqual(lines, [*items, *items, {"done": True}])
         self.assertEqual(self.err.getvalue(), "")
 
-    def test_paragraphs(self) -> None:
-        """The first line is a heading; none of the others can pass for one."""
+    def test_lines_below_a_heading_are_indented(self) -> None:
+        """None of them can pass for a heading."""
         self.output(False).paragraphs(
             [{"body": "1\n2"}], lambda item: ("heading", *item["body"].split("\n"))
         )
         self.assertEqual(self.out.getvalue(), "heading\n    1\n    2\n")
 
-    def test_what_others_wrote(self) -> None:
-        """Does nothing to the terminal, wherever it is shown."""
+    def test_text_of_users_cannot_control_the_terminal(self) -> None:
+        """Wherever it is shown."""
         bad = "a\x1b[2Jb\r\x07\u202e\x9b\ud800é"
         shown = "a\\x1b[2Jb\\r\\x07\\u202e\\x9b\\ud800é"
         self.assertEqual(printable(bad), shown)
@@ -62,7 +62,7 @@ class Outputs(SynchronousTestCase):
         self.assertEqual(self.out.getvalue().split(), ["TOPIC", *[shown] * 4])
         self.assertEqual(self.err.getvalue(), shown + "\n")
 
-    def test_moments(self) -> None:
-        """To the minute; none is a dash."""
+    def test_times_are_shown_to_the_minute(self) -> None:
+        """No time is a dash."""
         self.assertRegex(moment(1_700_000_000_000), r"\A2023-11-1[45] \d\d:\d\d\Z")
         self.assertEqual((moment(0), moment(None)), ("-", "-"))

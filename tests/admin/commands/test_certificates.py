@@ -1,0 +1,49 @@
+"""The command that makes a certificate."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.admin.command_line import REFUSED
+from tests.doubles.admin import run_command
+from tests.doubles.folders import folder
+
+
+class MakeCertificate(SynchronousTestCase):
+    """``make-cert``."""
+
+    def test_files_and_advice(self) -> None:
+        """Both files are in the current directory; nothing is replaced."""
+        place = folder(self)
+        words = ["make-cert", "--host", "chat.example.org", "--host", "192.0.2.1"]
+        completed = run_command(*words, cwd=place)
+        self.assertEqual((completed.status, completed.stderr), (0, ""))
+        self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", completed.stdout)
+        self.assertIn("chats://localhost --tls-ca chatd.pem", completed.stdout)
+        self.assertEqual(sorted(os.listdir(place)), ["chatd.key", "chatd.pem"])
+        self.assertEqual(stat.S_IMODE(os.stat(f"{place}/chatd.key").st_mode), 0o600)
+        completed = run_command(*words, cwd=place)
+        self.assertEqual((completed.status, completed.stdout), (REFUSED, ""))
+        self.assertIn("exists already", completed.stderr)
+
+    def test_another_folder_and_json(self) -> None:
+        """The paths are as given."""
+        place = folder(self)
+        os.mkdir(f"{place}/tls")
+        completed = run_command("make-cert", "--out", "tls", "--json", cwd=place)
+        answer = json.loads(completed.stdout)
+        self.assertEqual((answer["certificate"], answer["key"]), ("tls/chatd.pem", "tls/chatd.key"))
+        self.assertEqual(len(answer["pin"]), 64)
+
+    def test_failures(self) -> None:
+        """A folder that does not exist, a host that is no name."""
+        place = folder(self)
+        for words in (["--out", "none"], ["--host", "chät"]):
+            completed = run_command("make-cert", *words, cwd=place)
+            self.assertEqual((completed.status, completed.stdout), (REFUSED, ""))
+            self.assertTrue(completed.stderr.startswith("chatd.admin: no certificate was made: "))
+        self.assertEqual(os.listdir(place), [])

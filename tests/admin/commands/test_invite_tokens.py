@@ -1,0 +1,61 @@
+"""The commands about invite tokens."""
+
+from __future__ import annotations
+
+import re
+
+from chatd.admin.command_line import REFUSED, WRONG_USAGE
+from tests.doubles.admin import CommandCase
+
+DAY = 86_400_000
+"""milliseconds"""
+
+
+class InviteTokens(CommandCase):
+    """``invite``, ``invites`` and ``revoke``."""
+
+    def test_the_token_is_alone_on_standard_output(self) -> None:
+        """What it is good for is on standard error."""
+        completed = self.command("invite", "--uses", "2", "--note", "for the choir")
+        self.assertRegex(completed.stdout, r"\A[a-z2-7]{7}(-[a-z2-7]+)+\n\Z")
+        self.assertIn("Valid for 2 accounts until ", completed.stderr)
+        (token,) = self.json("invites")
+        self.assertIn(f"revoke {token['key'][:12]}\n", completed.stderr)
+        self.assertEqual((token["uses"], token["note"]), (2, "for the choir"))
+        self.assertEqual(token["expires"] - token["created"], 7 * DAY)
+
+    def test_how_long_it_is_valid(self) -> None:
+        """A time with a unit, or never."""
+        for words, expires, sentence in (
+            (["--expires", "30d"], 30 * DAY, "Valid for one account until "),
+            (["--expires", "never"], None, "Valid for one account and does not expire. "),
+        ):
+            self.assertIn(sentence, self.command("invite", *words).stderr)
+            self.assertEqual(self.json("invite", *words)[0]["expires"], expires)
+
+    def test_invites(self) -> None:
+        """A row for each token, without its text."""
+        token = self.command("invite", "--expires", "never", "--note", "for the choir").stdout
+        heading, row = (re.split(r"\s\s+", line) for line in self.output("invites").splitlines())
+        self.assertEqual(heading, ["HASH", "CREATED", "EXPIRES", "USES LEFT", "NOTE"])
+        (stored,) = self.json("invites")
+        self.assertEqual(row, [stored["key"][:12], "-", "never", "1", "for the choir"])
+        self.assertNotIn(token.strip(), self.output("invites"))
+
+    def test_revoke(self) -> None:
+        """By the token or by the beginning of its hash, once."""
+        token = self.command("invite").stdout.strip()
+        (made,) = self.json("invite")
+        key = made["key"]
+        self.output("revoke", token)
+        self.assertIn("no invite", self.failed(REFUSED, "revoke", token))
+        self.assertEqual(self.output("revoke", key[:12]), f"Revoked: {key[:12]}\n")
+        self.assertEqual(self.output("invites"), "")
+
+    def test_wrong_options_create_nothing(self) -> None:
+        """What is well-formed but out of bounds is refused by the daemon."""
+        for words in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
+            self.failed(WRONG_USAGE, "invite", *words)
+        self.failed(REFUSED, "invite", "--uses", "0")
+        self.failed(REFUSED, "invite", "--note", "x" * 501)
+        self.assertEqual(self.json("invites"), [])

@@ -1,0 +1,62 @@
+"""The commands about rooms and reports."""
+
+from __future__ import annotations
+
+import re
+
+from chatd.admin.command_line import REFUSED, WRONG_USAGE
+from tests.doubles.admin import CommandCase
+
+
+class Rooms(CommandCase):
+    """``rooms`` and ``delete-room``."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        session, _ = self.harness.follow("Ann", {})
+        self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses\x07", True))
+
+    def test_rooms(self) -> None:
+        """Private ones as well; topics cannot control the terminal."""
+        heading, *rows = self.output("rooms").splitlines()
+        self.assertEqual(
+            heading.split(), ["ROOM", "ACCESS", "CREATED", "OWNER", "MEMBERS", "TOPIC"]
+        )
+        self.assertEqual(
+            [re.split(r"\s\s+", row) for row in rows],
+            [
+                ["#Garden", "private", "-", "Ann", "1", "roses\\x07"],
+                ["#lobby", "public", "-", "-", "0"],
+            ],
+        )
+        (room,) = self.json("rooms", "#l*")
+        self.assertEqual((room["room"], room["owner"]), ("#lobby", ""))
+
+    def test_delete_room(self) -> None:
+        """The # may be left out."""
+        self.assertIn("--yes", self.failed(WRONG_USAGE, "delete-room", "garden"))
+        completed = self.command("delete-room", "garden", typed="no\n", terminal=True)
+        self.assertEqual(completed.stdout, "Delete the room #garden and its history? (yes/no) ")
+        self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
+        self.assertEqual(self.output("delete-room", "#lobby", "-y"), "Deleted: #lobby\n")
+        self.assertIn("no room", self.failed(REFUSED, "delete-room", "#garden", "--yes"))
+
+
+class Reports(CommandCase):
+    """``reports``."""
+
+    def test_reports(self) -> None:
+        """A heading and indented lines for each, from a number on."""
+        self.assertEqual(self.output("reports"), "")
+        for body in ("bob: rude\x1b[2J\nagain", "bob: ruder"):
+            self.harness.realm.note("@server", "Ann", "report", body)
+        self.harness.realm.flush()
+        self.harness.settle()
+        self.assertEqual(
+            self.output("reports"),
+            "1  -  Ann reports\n    bob: rude\\x1b[2J\n    again\n"
+            "2  -  Ann reports\n    bob: ruder\n",
+        )
+        (report,) = self.json("reports", "--after", "1")
+        self.assertEqual((report["seq"], report["body"]), (2, "bob: ruder"))
+        self.assertEqual(self.output("reports", "--after=2"), "")

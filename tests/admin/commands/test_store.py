@@ -1,0 +1,41 @@
+"""The commands about the daemon and its store."""
+
+from __future__ import annotations
+
+import os
+
+from chatd import __version__
+from chatd.admin.command_line import REFUSED
+from chatd.realm.operations import Operations
+from tests.doubles.admin import CommandCase
+
+
+class Store(CommandCase):
+    """``stats`` and ``backup``."""
+
+    def test_stats(self) -> None:
+        """A line for each value, in columns."""
+        self.harness.login("Ann")
+        lines = self.output("stats").splitlines()
+        self.assertEqual(lines[0].split(), ["version", __version__])
+        self.assertIn("accounts                     2", lines)
+        self.assertIn("accounts online              1", lines)
+        (stats,) = self.json("stats")
+        self.assertEqual((stats["rooms"], stats["counts"]["sessions"]), (1, 1))
+
+    def test_a_backup_path_is_of_this_directory(self) -> None:
+        """The daemon gets an absolute path."""
+        paths: list[str] = []
+
+        async def backup(operations: Operations, path: str) -> None:
+            paths.append(path)
+
+        self.patch(Operations, "backup", backup)
+        path = os.path.join(os.getcwd(), "copy.db")
+        self.assertEqual(self.output("backup", "copy.db"), f"Written: {path}\n")
+        self.assertEqual(self.json("backup", "/copy.db"), [{"path": "/copy.db"}])
+        self.assertEqual(paths, [path, "/copy.db"])
+
+    def test_a_store_in_memory_has_no_backup(self) -> None:
+        """The daemon refuses it."""
+        self.assertIn("in memory", self.failed(REFUSED, "backup", "copy.db"))
