@@ -1,4 +1,8 @@
-"""Operators at work: a real daemon, and the real `python -m chatd.admin`."""
+"""Operators, a daemon as a process, and clients that notice what operators do.
+
+Most commands run in this process (`tests.doubles.admin.run_command`) over the daemon's socket.
+`tests.admin` has what needs no daemon process.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pexpect
@@ -21,52 +24,44 @@ from chatd.admin.command_line import NO_DAEMON, REFUSED, WRONG_USAGE
 from chatd.codecs import v1_messages
 from chatd.codecs.classic import CREATE, LOGIN
 from chatd.codecs.v1 import client_decoder, encode
+from tests.doubles.admin import Completed, run_command
 from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon, SocketClient
-from tests.doubles.program import Program, environment, run
+from tests.doubles.program import Program, environment
 from tests.doubles.startup import Start
 
 
-class _Administered(Start):
+class Administered(Start):
     """A daemon in the folder, and commands given there."""
 
-    def start(self, *options: str, **extra: str) -> Daemon:
+    def start(self, *options: str) -> Daemon:
         """A daemon with the default store."""
-        return self.daemon("--port", "0", *options, extra=extra)
+        return self.daemon("--port", "0", *options)
 
-    def command(
-        self, *words: str, typed: str = "", **extra: str
-    ) -> subprocess.CompletedProcess[str]:
-        """`python -m chatd.admin WORDS`, to its end."""
-        return run(
-            ["chatd.admin", *words],
-            cwd=self.folder,
-            env=environment(extra),
-            input=typed,
-            timeout=START_PATIENCE,
-        )
+    def command(self, *words: str, typed: str = "", **environment: str) -> Completed:
+        """A command, to its end."""
+        return run_command(*words, cwd=self.folder, environment=environment, typed=typed)
 
-    def done(self, *words: str, typed: str = "") -> str:
-        """What a command shows that is carried out."""
-        ended = self.command(*words, typed=typed)
-        self.assertEqual(ended.returncode, 0, ended.stderr)
-        return ended.stdout
+    def output(self, *words: str, typed: str = "") -> str:
+        """What a command that is carried out shows."""
+        completed = self.command(*words, typed=typed)
+        self.assertEqual(completed.status, 0, completed.stderr)
+        return completed.stdout
 
     def json(self, *words: str) -> list[Any]:
-        """The same as objects."""
-        return [json.loads(line) for line in self.done(*words, "--json").splitlines()]
+        """The objects that a command shows with --json."""
+        return [json.loads(line) for line in self.output(*words, "--json").splitlines()]
 
     def failed(self, status: int, *words: str, typed: str = "") -> str:
-        """What is said on standard error about a command that is not carried out, which is one
-        line."""
-        ended = self.command(*words, typed=typed)
-        self.assertEqual((ended.returncode, ended.stdout), (status, ""), ended.stderr)
-        self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
-        self.assertTrue(ended.stderr.startswith("chatd.admin: "), ended.stderr)
-        return ended.stderr
+        """The one line on standard error of a command that is not carried out."""
+        completed = self.command(*words, typed=typed)
+        self.assertEqual((completed.status, completed.stdout), (status, ""), completed.stderr)
+        self.assertEqual(len(completed.stderr.splitlines()), 1, completed.stderr)
+        self.assertTrue(completed.stderr.startswith("chatd.admin: "), completed.stderr)
+        return completed.stderr
 
 
-class Commands(_Administered):
-    """Each of them, on accounts that are in use."""
+class Commands(Administered):
+    """Commands on accounts that are in use: Ann with a password, bob without."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -74,9 +69,9 @@ class Commands(_Administered):
         self.ann = SocketClient(self, self.running).create("Ann", "secret")
         self.bob = SocketClient(self, self.running).create("bob")
 
-    def test_looking(self) -> None:
-        """Who there is, who is there, what there is."""
-        lines = self.done("users").splitlines()
+    def test_listings(self) -> None:
+        """Accounts, sessions with the address of the client, rooms, reports and statistics."""
+        lines = self.output("users").splitlines()
         self.assertEqual(lines[0].split(), ["NAME", "LOGIN", "CREATED", "LAST", "SEEN", "SESSIONS"])
         self.assertEqual(
             [line.split()[:2] for line in lines[1:]], [["Ann", "password"], ["bob", "open"]]
@@ -87,16 +82,16 @@ class Commands(_Administered):
         host, port = self.bob.socket.getsockname()
         self.assertIn(f"{port}", sessions[1]["about"])
         self.assertIn(host, sessions[1]["about"])
-        self.assertIn(sessions[0]["about"], self.done("sessions", "ann"))
+        self.assertIn(sessions[0]["about"], self.output("sessions", "ann"))
         self.assertEqual([room["room"] for room in self.json("rooms")], ["#lobby"])
-        self.assertIn("#lobby  public", self.done("rooms", "#l*"))
-        self.assertEqual(self.done("reports"), "")
+        self.assertIn("#lobby  public", self.output("rooms", "#l*"))
+        self.assertEqual(self.output("reports"), "")
         (stats,) = self.json("stats")
         self.assertEqual((stats["accounts"], stats["counts"]["sessions"]), (2, 2))
-        self.assertIn("accounts", self.done("stats"))
+        self.assertIn("accounts", self.output("stats"))
 
-    def test_kicking(self) -> None:
-        """The connection is closed; the account may log in again."""
+    def test_ending_sessions_closes_the_connection(self) -> None:
+        """The account can log in again."""
         self.assertEqual(
             self.json("end-sessions", "ANN", "that", "is", "enough"), [{"sessions": 1}]
         )
@@ -104,10 +99,10 @@ class Commands(_Administered):
         SocketClient(self, self.running).login("Ann", "secret")
         self.assertIn("no account", self.failed(REFUSED, "end-sessions", "nobody"))
 
-    def test_passwords(self) -> None:
-        """By standard input, by a file, or none; the old one is worth nothing then."""
+    def test_a_new_password_replaces_the_old_one(self) -> None:
+        """From standard input or a file; --open removes it."""
         self.assertIn(
-            "Ann has a new password", self.done("reset-password", "ann", typed="second\nrest\n")
+            "Ann has a new password", self.output("reset-password", "ann", typed="second\nrest\n")
         )
         self.ann.rest()
         self.assertIn(
@@ -115,9 +110,9 @@ class Commands(_Administered):
         )
         SocketClient(self, self.running).login("Ann", "second").close()
         (self.folder / "password").write_text("third\n")
-        self.done("reset-password", "ann", "--password-file", "password")
+        self.output("reset-password", "ann", "--password-file", "password")
         SocketClient(self, self.running).login("Ann", "third").close()
-        self.done("reset-password", "ann", "--open")
+        self.output("reset-password", "ann", "--open")
         SocketClient(self, self.running).login("Ann").close()
         for words, typed in (
             (["--password-file", "missing"], ""),
@@ -132,8 +127,8 @@ class Commands(_Administered):
         SocketClient(self, self.running).login("Ann")
         self.assertNotIn("third", self.running.told)
 
-    def test_passwords_at_a_terminal(self) -> None:
-        """Asked for twice, and shown not at all."""
+    def test_a_password_at_a_terminal_is_asked_for_twice_without_echo(self) -> None:
+        """The one command here that runs as `python -m chatd.admin`."""
         for second, status in (("other", REFUSED), ("fourth", 0)):
             child = pexpect.spawn(
                 sys.executable,
@@ -156,65 +151,48 @@ class Commands(_Administered):
             self.assertEqual(child.exitstatus, status)
         SocketClient(self, self.running).login("Ann", "fourth")
 
-    def test_deleting(self) -> None:
-        """Only when it is meant; what is deleted can be made anew."""
+    def test_deleting_closes_the_connection(self) -> None:
+        """The name is free again."""
         self.assertIn("--yes", self.failed(WRONG_USAGE, "delete", "ann", typed="yes\n"))
         self.assertEqual(self.json("delete", "ann", "--yes"), [{"name": "Ann"}])
         self.ann.rest()
         SocketClient(self, self.running).create("ann")
         self.assertIn("no account", self.failed(REFUSED, "delete", "--yes", "nobody"))
-        self.assertEqual(self.done("delete-room", "lobby", "-y"), "Deleted: #lobby\n")
+        self.assertEqual(self.output("delete-room", "lobby", "-y"), "Deleted: #lobby\n")
         self.assertIn("no room", self.failed(REFUSED, "delete-room", "#garden", "--yes"))
 
-    def test_deleting_at_a_terminal(self) -> None:
-        """Whoever is there is asked."""
-        for answer, status in (("no", REFUSED), ("yes", 0)):
-            child = pexpect.spawn(
-                sys.executable,
-                ["-m", "chatd.admin", "delete", "bob"],
-                cwd=str(self.folder),
-                env=environment(),
-                timeout=START_PATIENCE,
-                encoding="utf-8",
-            )
-            self.addCleanup(child.close, True)
-            child.expect_exact("Delete the account bob and its mailbox? (yes/no) ")
-            child.sendline(answer)
-            child.expect(pexpect.EOF)
-            child.close()
-            self.assertEqual(child.exitstatus, status)
-        self.assertEqual([user["name"] for user in self.json("users")], ["Ann"])
-
-    def test_invites(self) -> None:
-        """The token is shown once, alone on standard output; it can be taken back."""
-        made = self.command("invite", "--uses", "2", "--note", "for the choir")
-        token = made.stdout.strip()
-        self.assertEqual((made.returncode, made.stdout), (0, token + "\n"))
-        self.assertIn("Valid for 2 accounts until ", made.stderr)
+    def test_invite_tokens_are_stored_and_revoked(self) -> None:
+        """A token is shown once, alone on standard output, and never in the daemon's log."""
+        completed = self.command("invite", "--uses", "2", "--note", "for the choir")
+        token = completed.stdout.strip()
+        self.assertEqual((completed.status, completed.stdout), (0, token + "\n"))
+        self.assertIn("Valid for 2 accounts until ", completed.stderr)
         (invite,) = self.json("invites")
         self.assertEqual((invite["uses"], invite["note"]), (2, "for the choir"))
         self.assertEqual(invite["expires"] - invite["created"], 7 * 86_400_000)
-        shown = self.done("invites")
+        shown = self.output("invites")
         self.assertIn("for the choir", shown)
         self.assertNotIn(token, shown)
-        self.done("revoke", token)
+        self.output("revoke", token)
         self.assertIn("no invite", self.failed(REFUSED, "revoke", token))
-        (made_for_ever,) = self.json("invite", "--expires", "never")
-        self.assertIsNone(made_for_ever["expires"])
-        self.done("revoke", made_for_ever["key"][:12])
-        self.assertEqual(self.done("invites"), "")
+        (unlimited,) = self.json("invite", "--expires", "never")
+        self.assertIsNone(unlimited["expires"])
+        self.output("revoke", unlimited["key"][:12])
+        self.assertEqual(self.output("invites"), "")
         for wrong in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
             self.failed(WRONG_USAGE, "invite", *wrong)
         self.failed(REFUSED, "invite", "--uses", "0")
         self.assertNotIn(token, self.running.told)
 
-    def test_backup_while_clients_talk(self) -> None:
-        """A copy of one moment, that a daemon can be started on; everything said before is in
-        it."""
-        said = [self.bob.say("bob", "Ann", f"{number}") for number in range(50)]
+    def test_backup_while_clients_send(self) -> None:
+        """A daemon can be started on the copy; it has everything that was accepted before. The
+        command runs as a process, to overlap with the clients."""
+        for number in range(50):
+            self.bob.say("bob", "Ann", f"{number}")
         self.assertEqual(len(self.ann.take(50)), 50)
         self.ann.close()
-        said += [self.bob.say("bob", "Ann", "waiting") for _ in range(20)]
+        for _ in range(20):
+            self.bob.say("bob", "Ann", "waiting")
         backup = Program(["chatd.admin", "backup", "copy.db"], cwd=self.folder, env=environment())
         with backup:
             while backup.poll() is None:
@@ -234,25 +212,24 @@ class Commands(_Administered):
         self.assertEqual(restored.stop(), 0)
 
 
-class Sockets(_Administered):
-    """Where it is, who can open it, and when it is there."""
+class Sockets(Administered):
+    """Where the admin socket is, who can open it, and when it exists."""
 
-    def test_private(self) -> None:
-        """Only its owner's, from the start, and gone at the end."""
+    def test_only_its_owner_can_open_it(self) -> None:
+        """It is removed when the daemon stops."""
         running = self.start()
         path = self.folder / "chatd.db.admin"
-        kind = path.stat().st_mode
-        self.assertTrue(stat.S_ISSOCK(kind))
-        self.assertEqual(stat.S_IMODE(kind), 0o600)
+        mode = path.stat().st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
         self.assertEqual(running.stop(), 0)
         self.assertIn(f"python -m chatd.admin --admin {path}", running.told)
         self.assertEqual(sorted(self.contents()), ["chatd.db"])
 
-    def test_others(self) -> None:
-        """Another user cannot even connect; and if the file's permissions are undone, is turned
-        away."""
+    def test_another_user_is_refused(self) -> None:
+        """By the file's permissions, and by the daemon if they are changed."""
         if os.geteuid() != 0:
-            # Only root can be somebody else; `tests.protocols.test_admin` asks the same without.
+            # Only root can become another user. `tests.protocols.test_admin` needs no other user.
             return
         self.start()
         path = self.folder / "chatd.db.admin"
@@ -269,8 +246,8 @@ class Sockets(_Administered):
         self.assertNotIn("version", ended.stdout)
         self.assertEqual(len(self.json("stats")), 1)
 
-    def test_after_a_kill(self) -> None:
-        """What a killed daemon leaves behind is replaced."""
+    def test_the_socket_of_a_killed_daemon_is_replaced(self) -> None:
+        """Until then nothing listens there."""
         self.start().kill()
         self.assertTrue((self.folder / "chatd.db.admin").is_socket())
         self.assertIn("connection refused", self.failed(NO_DAEMON, "stats"))
@@ -279,8 +256,8 @@ class Sockets(_Administered):
         self.assertEqual(running.stop(), 0)
         self.assertIn("no such file", self.failed(NO_DAEMON, "stats"))
 
-    def test_two_daemons(self) -> None:
-        """A live daemon's socket is not replaced, and the second one says why it does not start."""
+    def test_the_socket_of_a_live_daemon_is_not_replaced(self) -> None:
+        """The second daemon does not start, and gives the reason."""
         self.start("--admin", "socket")
         self.refused(
             "--port=0",
@@ -290,8 +267,8 @@ class Sockets(_Administered):
         )
         self.assertEqual(len(self.json("--admin", "socket", "stats")), 1)
 
-    def test_where_there_can_be_none(self) -> None:
-        """One sentence, and nothing is begun."""
+    def test_an_unusable_path_is_refused_at_start(self) -> None:
+        """With one sentence, before anything is written."""
         (self.folder / "file").write_text("mine")
         for path, words in (
             ("x" * 120, "too long"),
@@ -301,8 +278,8 @@ class Sockets(_Administered):
         ):
             self.refused("--port=0", f"--admin={path}", words=words)
 
-    def test_without(self) -> None:
-        """With --admin none, and for a store in memory, there is none."""
+    def test_a_daemon_without_an_admin_socket(self) -> None:
+        """With --admin none, and by default with a store in memory."""
         for options in (["--admin", "none"], ["--store", "memory"]):
             running = self.start(*options)
             self.assertNotIn("Administer:", running.told)
@@ -310,27 +287,27 @@ class Sockets(_Administered):
             self.assertEqual(running.stop(), 0)
         self.assertIn("no admin socket", self.failed(WRONG_USAGE, "--admin", "none", "stats"))
 
-    def test_in_memory(self) -> None:
-        """It can be given one; there is nothing to back up then."""
+    def test_a_store_in_memory_can_have_an_admin_socket(self) -> None:
+        """It has no backup."""
         self.start("--store", "memory", "--admin", "socket")
         self.assertEqual(len(self.json("--admin", "socket", "stats")), 1)
         self.assertIn("in memory", self.failed(REFUSED, "--admin", "socket", "backup", "copy.db"))
 
-    def test_found_as_the_daemon_finds_it(self) -> None:
+    def test_it_is_found_as_the_daemon_finds_it(self) -> None:
         """By the environment and the configuration file."""
         (self.folder / "chatd.toml").write_text("store = 'sqlite:mine.db'\n")
         self.start("--config", "chatd.toml")
         self.assertEqual(len(self.json("--config", "chatd.toml", "stats")), 1)
-        for extra in (
+        for variables in (
             {"CHATD_CONFIG": "chatd.toml"},
             {"CHATD_STORE": "sqlite:mine.db"},
             {"CHATD_ADMIN": "mine.db.admin"},
         ):
-            self.assertEqual(self.command("stats", **extra).returncode, 0)
-        self.assertEqual(self.command("stats", CHATD_ADMIN="other").returncode, NO_DAEMON)
+            self.assertEqual(self.command("stats", **variables).status, 0)
+        self.assertEqual(self.command("stats", CHATD_ADMIN="other").status, NO_DAEMON)
 
-    def test_stopping_with_operators(self) -> None:
-        """An operator who stays does not hold it up."""
+    def test_a_connected_operator_does_not_delay_the_stop(self) -> None:
+        """The connection is closed."""
         running = self.start()
         with socket.socket(socket.AF_UNIX) as operator:
             operator.settimeout(PATIENCE)
@@ -341,104 +318,37 @@ class Sockets(_Administered):
             self.assertEqual(operator.recv(1), b"")
         self.assertNotIn("Traceback", running.told)
 
-    def test_what_is_no_daemon(self) -> None:
-        """Something else that listens, and something that hangs up, are told apart."""
-        path = str(self.folder / "other")
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path)
-            listening.listen()
-            listening.settimeout(START_PATIENCE)
-            for said, status in ((b"220 hello\n", REFUSED), (b"", NO_DAEMON)):
-                ended = Program(
-                    ["chatd.admin", "--admin", path, "stats"], cwd=self.folder, env=environment()
-                )
-                with ended:
-                    connection, _ = listening.accept()
-                    with connection:
-                        connection.recv(1000)
-                        connection.sendall(said)
-                    self.assertEqual(ended.wait(START_PATIENCE), status)
-
-
-class Usage(_Administered):
-    """The command line alone."""
-
-    def test_help(self) -> None:
-        """Of the program and of each command, without a daemon."""
-        text = self.done("--help")
-        for name in (
-            *(
-                "users",
-                "sessions",
-                "end-sessions",
-                "reset-password",
-                "delete",
-                "rooms",
-                "delete-room",
-            ),
-            *("reports", "invite", "invites", "revoke", "stats", "backup"),
-        ):
-            self.assertIn(f" {name} ", text)
-            self.assertIn("--json", self.done(name, "--help"))
-        self.assertRegex(self.done("--version"), r"\Achatd \d")
-
-    def test_mistakes(self) -> None:
-        """One line, and status 2."""
-        for words in (
-            [],
-            ["fly"],
-            ["end-sessions"],
-            ["end-sessions", ""],
-            ["users", "a", "b"],
-            ["stats", "--fast"],
-            ["--admin"],
-            ["--config", "missing", "stats"],
-            ["backup"],
-            ["revoke", ""],
-        ):
-            self.failed(WRONG_USAGE, *words)
-
-    def test_no_daemon(self) -> None:
-        """The path at which it was looked for is told."""
-        self.assertIn("chatd.db.admin", self.failed(NO_DAEMON, "users"))
-        self.assertIn(
-            str(Path("/nowhere/socket")),
-            self.failed(NO_DAEMON, "--admin", "/nowhere/socket", "users"),
-        )
-        self.failed(NO_DAEMON, "--admin", "x" * 200, "users")
-
 
 class Peer:
-    """A client of version 1 that asks one thing after another."""
+    """A client of version 1 that sends one request after another."""
 
-    def __init__(self, case: _Administered, daemon: Daemon) -> None:
+    def __init__(self, case: Administered, daemon: Daemon) -> None:
         self._socket = socket.create_connection(("127.0.0.1", daemon.port), PATIENCE)
         case.addCleanup(self._socket.close)
         self._decoder = client_decoder(1 << 20)
-        self._come: list[Any] = []
+        self._received: list[Any] = []
 
     def next(self) -> Any:
-        """The next message that comes."""
-        while not self._come:
+        """The next message."""
+        while not self._received:
             data = self._socket.recv(1 << 16)
             assert data, "the daemon closed the connection"
-            self._come += self._decoder.feed(data)
-        return self._come.pop(0)
+            self._received += self._decoder.feed(data)
+        return self._received.pop(0)
 
     def ask(self, request: v1_messages.Message) -> Any:
-        """The answer to a request, as nothing else comes meanwhile."""
+        """The next message after a request, which is the answer unless something is pushed."""
         self._socket.sendall(encode(request))
         return self.next()
 
 
-class Users(_Administered):
-    """What users notice of it, who speak version 1."""
+class Users(Administered):
+    """What clients of version 1 notice of operators."""
 
-    def test_by_invitation(self) -> None:
-        """A token makes as many accounts as it is good for, whoever presents it; a revoked one,
-        none."""
+    def test_registration_with_invite_tokens(self) -> None:
+        """A token has a number of uses, for any connection; a revoked token has none."""
         running = self.start("--registration", "invite")
-        token = self.done("invite", "--uses", "2").strip()
+        token = self.output("invite", "--uses", "2").strip()
         peer = Peer(self, running)
 
         def register(name: str, invite: str | None) -> str:
@@ -452,34 +362,34 @@ class Users(_Administered):
         self.assertEqual(register("ann", token), "name-taken")
         self.assertEqual(register("bob", token.upper()), "done")
         self.assertEqual(register("cid", token), "invite-invalid")
-        token = self.done("invite").strip()
-        self.done("revoke", token)
+        token = self.output("invite").strip()
+        self.output("revoke", token)
         self.assertEqual(register("cid", token), "invite-invalid")
         self.assertIn("invite", SocketClient(self, running).error(CREATE, "dan", "secret"))
         self.assertEqual([user["name"] for user in self.json("users")], ["ann", "bob"])
 
-    def test_being_told(self) -> None:
-        """Who is kicked, or deleted, is told why; what users report can be read."""
+    def test_clients_learn_why_their_session_ended(self) -> None:
+        """Operators see what users report."""
         running = self.start()
         peer = Peer(self, running)
         for name in ("ann", "bob"):
             peer.ask(v1_messages.Register(1, name))
         self.assertIsInstance(peer.ask(v1_messages.LogIn(1, "ann")), v1_messages.LoggedIn)
         peer.ask(v1_messages.Report(1, "bob", "rude\x1b[2J"))
-        shown = self.done("reports")
+        shown = self.output("reports")
         self.assertIn("ann reports\n    bob: rude\\x1b[2J\n", shown)
         (report,) = self.json("reports")
-        self.assertEqual(self.done("reports", "--after", str(report["seq"])), "")
-        self.done("end-sessions", "ann", "Enough of it.")
-        said = peer.next()
-        self.assertEqual((said.code, said.sentence), ("kicked", "Enough of it."))
+        self.assertEqual(self.output("reports", "--after", str(report["seq"])), "")
+        self.output("end-sessions", "ann", "Enough of it.")
+        goodbye = peer.next()
+        self.assertEqual((goodbye.code, goodbye.sentence), ("kicked", "Enough of it."))
         peer = Peer(self, running)
         peer.ask(v1_messages.LogIn(1, "bob"))
-        self.done("delete", "bob", "--yes")
+        self.output("delete", "bob", "--yes")
         self.assertEqual(peer.next().code, "account-deleted")
 
-    def test_rooms(self) -> None:
-        """An operator sees private ones, and deletes any."""
+    def test_operators_list_and_delete_private_rooms(self) -> None:
+        """Without being a member."""
         running = self.start()
         peer = Peer(self, running)
         peer.ask(v1_messages.Register(1, "ann"))
@@ -489,20 +399,21 @@ class Users(_Administered):
         )
         (room,) = self.json("rooms", "#G*")
         self.assertEqual((room["owner"], room["members"], room["private"]), ("ann", 1, True))
-        self.assertIn("roses\\x07", self.done("rooms"))
-        self.assertEqual(self.done("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
+        self.assertIn("roses\\x07", self.output("rooms"))
+        self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
         self.assertEqual([room["room"] for room in self.json("rooms")], ["#lobby"])
 
 
-class Registration(_Administered):
-    """What the daemon says about who may make accounts."""
+class Policies(Administered):
+    """What operators decide when they start the daemon."""
 
-    def test_told_at_start(self) -> None:
-        """As it is."""
+    def test_who_may_register_is_logged_at_start(self) -> None:
+        """Together with who can reach the daemon."""
         for options, words in (
             (
                 (),
-                "this machine only (--host 0.0.0.0 for others). Anyone can create an account, and anyone can use",
+                "this machine only (--host 0.0.0.0 for others). "
+                "Anyone can create an account, and anyone can use",
             ),
             (
                 ("--registration", "closed", "--forbid-open-accounts"),
@@ -518,9 +429,8 @@ class Registration(_Administered):
             running.stop()
             self.assertIn(words, running.told)
 
-    def test_retention(self) -> None:
-        """What has been read, and is too much, is trimmed when the daemon starts; what waits is
-        not."""
+    def test_retention_trims_what_was_read(self) -> None:
+        """When the daemon starts; unread mail is kept."""
         running = self.start()
         ann, bob = (
             SocketClient(self, running).create("Ann"),
