@@ -51,8 +51,8 @@ class CreateInviteToken(DaemonCommand):
         expires = answer["expires"]
         end = "and does not expire" if expires is None else f"until {moment(expires)}"
         output.note(
-            f"Valid for {accounts} {end}. The token is not shown again. It is given together with "
-            "the name and the password of a new account. "
+            f"Valid for {accounts} {end}. The token is not shown again; give it to the people who "
+            "will create the accounts. "
             f"To revoke it: python -m chatd.admin revoke {answer['key'][:_SHOWN]}"
         )
 
