@@ -1,4 +1,4 @@
-"""``python -m chatd.client``: the parts put together, and the process around them."""
+"""``python -m chatd.client``: assemble the client, run it, and handle signals."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from twisted.python.failure import Failure
 from chatd.client.classic.chat import ClassicChat
 from chatd.client.classic.connection import connect as connect_classic
 from chatd.client.cli.chat import Chat
-from chatd.client.cli.exit_status import FAILED, INTERRUPT, SUCCESS
-from chatd.client.cli.login import Arrival
-from chatd.client.cli.message_cache import Seen
+from chatd.client.cli.exit_status import FAILED, INTERRUPT, SUCCESS, WRONG_USAGE
+from chatd.client.cli.login import Login
+from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.options import INVALID_SERVER, Options
-from chatd.client.cli.output import style as styling
 from chatd.client.cli.output.jsonlines import JsonLines
 from chatd.client.cli.output.output import Output
-from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.output.plain import PlainOutput
+from chatd.client.cli.output.style import colours_wanted
 from chatd.client.cli.pipe import PipeScreen
 from chatd.client.cli.terminal import stdio
 from chatd.client.cli.terminal.screen import PASTE_OFF, Terminal, TerminalScreen
@@ -33,40 +33,37 @@ from chatd.client.library.client import Client
 from chatd.client.library.connect import connect as connect_version_1
 from chatd.codecs.v1_messages import FEATURES
 
-WRONG_USAGE = 2
-"""the exit status for a command line that means nothing"""
-
 
 class Dialogue(Protocol):
-    """What `ClassicChat` of the classic protocol and `Chat` are here."""
+    """The interface of `Chat`, and of `ClassicChat` for the classic protocol."""
 
     def start(self) -> Deferred[int]:
-        """Begin; fires with the exit status."""
+        """Start; fires with the exit status at the end."""
 
     def interrupt(self, status: int, sentence: str) -> None:
-        """Leave now."""
+        """End now; print `sentence` and exit with `status`."""
 
 
 class Process:
-    """The dialogue on the screen that fits, for as long as the process lives."""
+    """Runs a dialogue on a screen until the process ends."""
 
     def __init__(self, reactor: Any, options: Options, terminal: bool) -> None:
         self.status = FAILED
         """the exit status"""
         self.traceback = ""
-        """what a programmer wants to know if the client failed, which it should not"""
+        """the traceback if the dialogue failed because of a bug, else empty"""
         self._reactor = reactor
-        self._leaving = False
+        self._ending = False
         self._screen: TerminalScreen | PipeScreen
         if terminal:
-            colours = styling.colours_wanted(os.environ)
+            colours = colours_wanted(os.environ)
             screen = self._screen = TerminalScreen(
                 stdio.size, lambda: self.interrupt(SUCCESS), colours
             )
             StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
         else:
-            complain = None if stdio.errors_go_to_output() else stdio.write_error
-            self._screen = PipeScreen(complain, lambda: self.interrupt(FAILED, ""))
+            write_error = None if stdio.errors_go_to_output() else stdio.write_error
+            self._screen = PipeScreen(write_error, lambda: self.interrupt(FAILED, ""))
             StandardIO(self._screen, reactor=reactor)
         self._dialogue: Dialogue = (
             _classic(reactor, options, self._screen)
@@ -75,33 +72,35 @@ class Process:
         )
 
     def start(self) -> None:
-        """Begin the dialogue; at its end the reactor stops."""
+        """Start the dialogue; the reactor stops when it ends."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._heed(number, self.interrupt, 128 + number)
+                self._on_signal(number, self.interrupt, 128 + number)
         if isinstance(self._screen, TerminalScreen):
-            self._heed(signal.SIGWINCH, self._screen.resized)
-        self._dialogue.start().addCallbacks(self._left, self._broken).addCallback(self._close)
+            self._on_signal(signal.SIGWINCH, self._screen.resized)
+        self._dialogue.start().addCallbacks(self._ended, self._failed).addCallback(self._close)
 
     def interrupt(self, status: int, sentence: str = INTERRUPT) -> None:
-        """Leave with this exit status; when called again, without waiting for anything."""
-        if self._leaving:
+        """End with this exit status; the second call ends without waiting for anything."""
+        if self._ending:
             self._stop()
         else:
-            self._leaving = True
+            self._ending = True
             self._dialogue.interrupt(status, sentence)
 
-    def _heed(self, number: signal.Signals, call: Callable[..., None], *arguments: object) -> None:
+    def _on_signal(
+        self, number: signal.Signals, call: Callable[..., None], *arguments: object
+    ) -> None:
         signal.signal(number, lambda *_: self._reactor.callFromThread(call, *arguments))
 
-    def _left(self, status: int) -> None:
+    def _ended(self, status: int) -> None:
         self.status = status
 
-    def _broken(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure) -> None:
         self.traceback = failure.getTraceback()
 
     def _close(self, _: None) -> Deferred[None]:
-        self._leaving = True
+        self._ending = True
         return self._screen.close().addCallback(lambda _: self._stop())
 
     def _stop(self) -> None:
@@ -119,20 +118,22 @@ def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen
 
 
 def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen) -> Chat:
-    seen = Seen()
+    cache = MessageCache()
     output: Output = JsonLines(screen)
-    # A script is told what it asked for, whenever it comes; receipts and typing come when they
-    # like.
+    # A script gets only the events it has asked for: receipts and typing come at any time.
     features = frozenset({"presence"})
     if options.json or screen.interactive:
         features = FEATURES
     if not options.json:
-        output = Showing(screen, seen, reactor, times=options.times or screen.interactive)
+        times = options.times or screen.interactive
+        output = PlainOutput(screen, cache, reactor, times=times)
     host, port = options.address
     scheme = "chat" if options.security is None else "chats"
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
-    async def enter(name: str, password: str | None, register: bool, invite: str | None) -> Client:
+    async def connect(
+        name: str, password: str | None, register: bool, invite: str | None
+    ) -> Client:
         return await connect_version_1(
             address,
             name,
@@ -144,28 +145,28 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
             reactor=reactor,
         )
 
-    arrival = Arrival(screen, output, enter, options.name, options.password, options.invite)
-    return Chat(screen, output, seen, arrival, reactor, address)
+    login = Login(screen, output, connect, options.name, options.password, options.invite)
+    return Chat(screen, output, cache, login, reactor, address)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the client; the exit status."""
+    """Run the client and return its exit status."""
     options = Options()  # type: ignore[no-untyped-call]
     try:
         options.parseOptions(arguments)
     except usage.UsageError as error:
         print(error, file=sys.stderr)
         if str(error) != INVALID_SERVER:
-            print("python -m chatd.client --help shows how it is used.", file=sys.stderr)
+            print("For help: python -m chatd.client --help", file=sys.stderr)
         return WRONG_USAGE
     from twisted.internet import reactor
 
-    running: Any = reactor
+    the_reactor: Any = reactor
     terminal = stdio.at_terminal() and not options.json
     with stdio.restored_blocking(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
-        process = Process(running, options, terminal)
-        running.callWhenRunning(process.start)
-        running.run()
+        process = Process(the_reactor, options, terminal)
+        the_reactor.callWhenRunning(process.start)
+        the_reactor.run()
     if process.traceback:
         print(process.traceback, file=sys.stderr)
     return process.status

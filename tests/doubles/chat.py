@@ -1,5 +1,4 @@
-"""One person, script or program at a screen that only remembers, with a client that has no
-server."""
+"""`ChatTestCase`: a chat on a `FakeScreen`, with a `FakeClient` instead of a server."""
 
 from __future__ import annotations
 
@@ -11,17 +10,20 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.cli.chat import Chat
-from chatd.client.cli.login import Arrival
-from chatd.client.cli.message_cache import Seen
+from chatd.client.cli.login import Login
+from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.jsonlines import JsonLines
 from chatd.client.cli.output.output import Output
-from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.output.plain import PlainOutput
 from tests.doubles.client import SINCE, FakeClient
 from tests.doubles.screen import FakeScreen
 
 
-class Talk(SynchronousTestCase):
-    """What the cases share."""
+class ChatTestCase(SynchronousTestCase):
+    """A chat of the account alice; `begin` starts it.
+
+    `interactive`: a person at a terminal, else a script. `json`: a program that reads JSON lines.
+    """
 
     interactive = True
     json = False
@@ -32,38 +34,40 @@ class Talk(SynchronousTestCase):
         self.clock.advance(SINCE / 1000)
 
     def begin(self, password: str | None = None) -> None:
-        """Log in, and look away from what was shown and asked for that."""
+        """Log in; the lines printed so far become `greeting`, the requests are dropped."""
         self.screen = FakeScreen(self.interactive)
-        seen = Seen()
+        cache = MessageCache()
         output: Output = JsonLines(self.screen)
         if not self.json:
-            output = Showing(self.screen, seen, self.clock, times=False, zone=UTC)
+            output = PlainOutput(self.screen, cache, self.clock, times=False, zone=UTC)
 
-        async def enter(name: str, password: str | None, register: bool, invite: str | None) -> Any:
+        async def connect(
+            name: str, password: str | None, register: bool, invite: str | None
+        ) -> Any:
             return self.client
 
-        arrival = Arrival(self.screen, output, enter, "alice", password)
-        self.chat = Chat(self.screen, output, seen, arrival, self.clock, "chat://localhost:65432")
+        login = Login(self.screen, output, connect, "alice", password)
+        self.chat = Chat(self.screen, output, cache, login, self.clock, "chat://localhost:65432")
         self.ended: Deferred[int] = self.chat.start()
-        self.greeting = self.shown()
-        self.asked()
+        self.greeting = self.printed()
+        self.requests()
 
     def type(self, *lines: str) -> list[str]:
-        """Type lines; what was shown since the last time."""
+        """Type lines; returns the lines printed since the last call."""
         for line in lines:
             self.screen.type(line)
-        return self.shown()
+        return self.printed()
 
-    def shown(self) -> list[str]:
-        """What was shown since the last time."""
+    def printed(self) -> list[str]:
+        """The lines printed since the last call."""
         lines, self.screen.lines = self.screen.lines, []
         return lines
 
-    def asked(self) -> list[Any]:
-        """What was asked of the server since the last time, with `ref` 0, without keys."""
-        asked, self.client.asked = self.client.asked, []
-        for message in asked:
+    def requests(self) -> list[Any]:
+        """The requests sent since the last call, with `ref` 0 and without keys."""
+        requests, self.client.asked = self.client.asked, []
+        for message in requests:
             message.ref = 0
             if hasattr(message, "key"):
                 message.key = None
-        return asked
+        return requests

@@ -10,7 +10,7 @@ from chatd.client.cli.screen import Completion, Composer, EndOfInput
 
 
 class FakeScreen:
-    """A screen: what was shown, marked with where it went, and the question that is being asked."""
+    """A screen that records its lines; a mark at the beginning shows how each was printed."""
 
     def __init__(self, interactive: bool) -> None:
         self.interactive = interactive
@@ -21,64 +21,64 @@ class FakeScreen:
         self.composer: Composer | None = None
         self.source: IPushProducer | None = None
         self._reply: Deferred[str] | None = None
-        self._ended = False
+        self._input_ended = False
 
     def ask(
         self, prompt: str, *, hidden: bool = False, complete: Completion | None = None
     ) -> Deferred[str]:
-        """Remember the question."""
-        if self._ended:
+        """Record the prompt; `type` answers it."""
+        if self._input_ended:
             return fail(EndOfInput())
         self.prompt, self.hidden, self.complete = prompt, hidden, complete
         self._reply = Deferred()
         return self._reply
 
     def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
-        """Remember the question."""
+        """Record the prompt and the composer; `type` answers."""
         self.composer = composer
         return self.ask(prompt, complete=composer.complete)
 
     def set_prompt(self, prompt: str) -> None:
-        """Remember it."""
+        """Record the prompt."""
         self.prompt = prompt
 
-    def show_styled(self, line: StyledLine) -> None:
-        """Remember it."""
-        self.lines.append("".join(span.text for span in line))
-
     def type(self, line: str) -> None:
-        """Answer the question."""
+        """Answer the prompt."""
         reply, self._reply, self.prompt = self._reply, None, ""
-        assert reply is not None, "nothing is being asked"
+        assert reply is not None, "there is no prompt"
         reply.callback(line)
 
+    def show_styled(self, line: StyledLine) -> None:
+        """Record the line without styles."""
+        self.lines.append("".join(span.text for span in line))
+
     def note(self, line: str) -> None:
-        """Remember it."""
+        """Record the line in brackets."""
         self.lines.append(f"({line})")
 
     def show(self, line: str) -> None:
-        """Remember it."""
+        """Record the line."""
         self.lines.append(line)
 
     def show_error(self, sentence: str) -> None:
-        """Remember it."""
+        """Record the sentence after an exclamation mark."""
         self.lines.append(f"! {sentence}")
 
     def show_message(self, sender: str, text: str) -> None:
-        """Remember it."""
+        """Record the message after its sender."""
         self.lines.append(f"{sender}> {text}")
 
     def show_sent(self, recipient: str, text: str) -> None:
-        """Remember it."""
+        """Record the message after its recipient."""
         self.lines.append(f">{recipient} {text}")
 
     def end_input(self) -> None:
-        """No more lines."""
-        self._ended = True
+        """End the input: this and every later `ask` fails."""
+        self._input_ended = True
         reply, self._reply = self._reply, None
         if reply is not None:
             reply.errback(EndOfInput())
 
     def throttle(self, source: IPushProducer) -> None:
-        """Remember it."""
+        """Record the source."""
         self.source = source

@@ -1,4 +1,4 @@
-"""As much of a terminal as the client uses: what stands on it, and where the cursor is."""
+"""`TerminalEmulator`: the content and the cursor of a terminal, as far as the client uses one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ _TOKEN = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])|([\x00-\x1f\x7f])|(.)", re.S)
 
 
 class TerminalEmulator:
-    """A screen that wraps at its right margin as terminals do: only when the next character
-    comes."""
+    """A terminal that wraps at its right margin when the next character comes, as terminals do."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
@@ -22,7 +21,7 @@ class TerminalEmulator:
         self._top = 0
 
     def feed(self, text: str) -> None:
-        """What a program writes."""
+        """Process the output of a program; raises `AssertionError` for an unknown sequence."""
         for match in _TOKEN.finditer(text):
             parameter, final, control, char = match.groups()
             if final:
@@ -39,7 +38,7 @@ class TerminalEmulator:
                 self._put(char)
 
     def lines(self) -> list[str]:
-        """All rows, those scrolled out included, without blanks at their ends."""
+        """All rows, including those scrolled out, without spaces at their ends."""
         return ["".join(row).rstrip() for row in self.rows]
 
     def _put(self, text: str) -> None:

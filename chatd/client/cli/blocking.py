@@ -1,5 +1,5 @@
-"""Whom we block. A server keeps what they send us away; what they say in rooms is for the client to
-hide."""
+"""Blocked accounts: the server keeps out their private messages, the client hides their room
+messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from chatd.codecs import v1_messages as c
 
-# What they did there is not hidden: who is in a room is everybody's business.
-_SAID = frozenset({"text", "edit", "delete", "reaction"})
+# Entries about membership and the room itself are shown, whoever caused them.
+_HIDDEN_KINDS = frozenset({"text", "edit", "delete", "reaction"})
 
 
 class Blocking:
-    """The names of those whom we block."""
+    """The names of the accounts that this account blocks."""
 
     def __init__(self) -> None:
         self._names: set[str] = set()
@@ -20,14 +20,14 @@ class Blocking:
     def __contains__(self, name: str) -> bool:
         return name.lower() in self._names
 
-    def learned(self, names: Iterable[str]) -> None:
-        """The server has said who they are."""
+    def set_names(self, names: Iterable[str]) -> None:
+        """Replace all names by those that the server has listed."""
         self._names = set(map(str.lower, names))
 
-    def changed(self, request: c.Block) -> None:
-        """This was done."""
+    def apply(self, request: c.Block) -> None:
+        """Add or remove the name of a request that the server has carried out."""
         (self._names.add if request.blocked else self._names.discard)(request.name.lower())
 
     def hides(self, entry: c.Pushed) -> bool:
-        """Whether nobody here wants to see this."""
-        return entry.log.startswith("#") and entry.kind in _SAID and entry.sender in self
+        """Whether an entry is not shown because a blocked account wrote it in a room."""
+        return entry.log.startswith("#") and entry.kind in _HIDDEN_KINDS and entry.sender in self

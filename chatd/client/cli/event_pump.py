@@ -1,4 +1,4 @@
-"""Listening to the server: events one at a time, no faster than they can be shown."""
+"""The event pump: takes events from the library one at a time, no faster than they are printed."""
 
 from __future__ import annotations
 
@@ -11,72 +11,77 @@ from zope.interface import implementer
 from chatd.client.library.client import Client
 from chatd.client.library.events import Event
 
-DRAIN_TIME = 5.0
-"""seconds without an entry, after which no more are waited for"""
+DRAIN_TIMEOUT = 5.0
+"""seconds without an event after which `EventPump.drained` waits no longer"""
 
 
 @implementer(IPushProducer)
-class Hearing:
-    """Hands the events of a client to `tell`. As a producer it can be paused by the screen; then
-    the library stops reading from the server after a while."""
+class EventPump:
+    """Passes the events of a client to `handle`.
 
-    def __init__(self, client: Client, tell: Callable[[Event], None], clock: IReactorTime) -> None:
+    It is a producer that the screen can pause; while it is paused, the library's queue fills and
+    the library stops receiving entries.
+    """
+
+    def __init__(
+        self, client: Client, handle: Callable[[Event], None], clock: IReactorTime
+    ) -> None:
         self._client = client
-        self._tell = tell
+        self._handle = handle
         self._clock = clock
         self._paused = False
         self._stopped = False
         self._resumed: Deferred[None] | None = None
-        self._moved: Deferred[None] | None = None
-        self._expected: dict[str, int] = {}
+        self._handled: Deferred[None] | None = None
+        self._expected_seqs: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Until we have left. Raises `Refused` and `Fatal` when the server has nothing more to
-        say."""
+        """Pass on events until the client is closed. Raises `Refused` and `Fatal` if the client
+        will not connect again."""
         async for event in self._client.events():
             while self._paused or self._stopped:
                 self._resumed = Deferred()
                 await self._resumed
-            self._tell(event)
-            moved, self._moved = self._moved, None
-            if moved is not None:
-                # Asking for the next event, just now, will say that this one has been handled.
-                self._clock.callLater(0, moved.callback, None)
+            self._handle(event)
+            handled, self._handled = self._handled, None
+            if handled is not None:
+                # In the next iteration of the loop the library marks this event as handled.
+                self._clock.callLater(0, handled.callback, None)
 
     def expect(self, log: str, seq: int) -> None:
-        """This entry of a log that is followed is known to come."""
-        self._expected[log] = max(seq, self._expected.get(log, 0))
+        """Let `drained` wait for this entry, which is known to exist in a followed log."""
+        self._expected_seqs[log] = max(seq, self._expected_seqs.get(log, 0))
 
     async def drained(self) -> None:
-        """Done when every entry that waits for us has been told, or none has come for a while."""
-        while self._behind():
-            self._moved = Deferred()
+        """Wait until all known entries are handled, or none arrives for `DRAIN_TIMEOUT` seconds."""
+        while self._is_behind():
+            self._handled = Deferred()
             try:
-                await self._moved.addTimeout(DRAIN_TIME, self._clock)
+                await self._handled.addTimeout(DRAIN_TIMEOUT, self._clock)
             except TimeoutError:
                 if not self._paused:
                     return
 
-    def _behind(self) -> bool:
+    def _is_behind(self) -> bool:
         return any(
-            log.handled < max(log.head, self._expected.get(name, 0))
+            log.handled < max(log.head, self._expected_seqs.get(name, 0))
             for name, log in self._client.logs.items()
         )
 
     def stop(self) -> None:
-        """Tell no more at all: what comes now has not been told, so it is not acknowledged."""
+        """Pass on no more events. Entries that arrive now are not acknowledged."""
         self._stopped = True
 
     def pauseProducing(self) -> None:
-        """Tell no more for now."""
+        """Stop for now: the screen is behind."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Go on."""
+        """Continue after `pauseProducing`."""
         self._paused = False
         resumed, self._resumed = self._resumed, None
         if resumed is not None:
             resumed.callback(None)
 
     def stopProducing(self) -> None:
-        """The screen is gone; whoever owns both will leave."""
+        """Do nothing: when the screen is closed, its owner ends the client."""

@@ -1,5 +1,4 @@
-"""Logging in, and making the account if there is none: whatever has to be asked of a person for
-that."""
+"""The login: connect, ask for what is missing, and create the account if there is none."""
 
 from __future__ import annotations
 
@@ -13,22 +12,23 @@ from chatd.client.cli.screen import Screen
 from chatd.client.library.client import Client
 from chatd.core.errors import Fatal, Refused
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 """how often a password is asked for"""
 
 Connect = Callable[[str, str | None, bool, str | None], Awaitable[Client]]
-"""Log in as (name, password); if `register`, to an account made for it, with (invite)."""
+"""Connects and logs in with (name, password, register, invite token); `register`: the account is
+created."""
 
 
-class NotThere(Fatal):
-    """There is no server to talk to."""
+class NoServer(Fatal):
+    """No server of this protocol can be reached."""
 
     code = "not-there"
 
 
-class Arrival:
-    """The way in. What was given at the start is tried first; a person is asked for what is
-    missing."""
+class Login:
+    """Logs in with the name, password and invite token that the command line gave; a person is
+    asked for what is missing."""
 
     def __init__(
         self,
@@ -45,68 +45,70 @@ class Arrival:
         self._name = name
         self._invite = invite
         self.password = password
-        """the one that the account has, once logged in"""
+        """after the login: the password of the account, None if it is open"""
 
-    async def enter(self) -> Client:
-        """Logged in. Raises `Refused` for good reasons, `NotThere`, `EndOfInput`."""
+    async def run(self) -> Client:
+        """Return a client that is logged in. Raises `Refused`, `NoServer` and `EndOfInput`."""
         name = self._name
         while not name:
             name = (await self._screen.ask("Username: ")).strip()
         try:
             return await self._log_in(name)
         except (ConnectError, ConnectingCancelledError, OSError, TimeoutError):
-            raise NotThere("Error:  That host or port is not accepting connections.") from None
+            raise NoServer("Error:  That host or port is not accepting connections.") from None
         except Refused:
             raise
         except Fatal as error:
             if getattr(error, "explained", False):
-                raise NotThere(str(error)) from None
-            raise NotThere(
-                f"{error} If it is a chatd from before version 1, use --protocol classic."
+                raise NoServer(str(error)) from None
+            raise NoServer(
+                f"{error} If the server is older than protocol version 1, use --protocol classic."
             ) from None
 
     async def _log_in(self, name: str) -> Client:
-        """Without a password first: only so does a server tell whether there is such an account."""
+        """Log in; try without a password first, which tells whether the account exists."""
         try:
             return await self._connect(name, None, False, None)
-        except Refused as refused:
-            if refused.code == "unknown-account":
+        except Refused as refusal:
+            if refusal.code == "unknown-account":
                 return await self._register(name)
-            if refused.code != "password-required":
+            if refusal.code != "password-required":
                 raise
         if self.password is None and not self._screen.interactive:
             raise Refused(
-                f"password required: put the password of {name} into the environment variable"
-                " CHATD_PASSWORD, or name a file that holds it with --password-file"
+                f"password required: set the environment variable CHATD_PASSWORD to the password"
+                f" of {name}, or name a file that holds it with --password-file"
             )
-        left = TRIES
+        attempts_left = MAX_ATTEMPTS
         while True:
             if self.password is None:
                 self.password = await self._screen.ask("Password: ", hidden=True)
-                left -= 1
+                attempts_left -= 1
             try:
                 return await self._connect(name, self.password, False, None)
-            except Refused as refused:
-                if refused.code != "wrong-password" or not (left and self._screen.interactive):
+            except Refused as refusal:
+                may_retry = attempts_left and self._screen.interactive
+                if refusal.code != "wrong-password" or not may_retry:
                     raise
-                self._output.refuse(refused.code, str(refused))
+                self._output.error(refusal.code, str(refusal))
                 self.password = None
 
     async def _register(self, name: str) -> Client:
-        self._output.note(f"There is no account {name} yet: it will be made.")
+        """Create the account and log in."""
+        self._output.note(f"There is no account {name} yet; it will be created.")
         if self.password is None and self._screen.interactive:
             self.password = await self._choose_password()
         while True:
             try:
                 client = await self._connect(name, self.password, True, self._invite)
-            except Refused as refused:
+            except Refused as refusal:
                 if not self._screen.interactive:
                     raise
-                if refused.code in ("invite-required", "invite-invalid"):
-                    self._output.refuse(refused.code, str(refused))
+                if refusal.code in ("invite-required", "invite-invalid"):
+                    self._output.error(refusal.code, str(refusal))
                     self._invite = (await self._screen.ask("Invite token: ")).strip()
-                elif refused.code == "password-needed":
-                    self._output.refuse(refused.code, str(refused))
+                elif refusal.code == "password-needed":
+                    self._output.error(refusal.code, str(refusal))
                     self.password = await self._choose_password()
                 else:
                     raise
@@ -115,16 +117,16 @@ class Arrival:
                 return client
 
     async def _choose_password(self) -> str | None:
-        """A password for a new account, typed twice; None: it will be open."""
+        """Ask for the password of a new account; None: the account will be open."""
         return await choose_password(self._screen, "Password (empty: anyone can log in): ")
 
 
 async def choose_password(screen: Screen, prompt: str) -> str | None:
-    """A new password, which a person types twice; None: none."""
+    """Ask for a new password; a person types it twice. None: no password."""
     while True:
         password = await screen.ask(prompt, hidden=True)
         if not password:
             return None
         if not screen.interactive or await screen.ask("Password again: ", hidden=True) == password:
             return password
-        screen.note("These were two different passwords. Try again.")
+        screen.note("The passwords do not match. Try again.")

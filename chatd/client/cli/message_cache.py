@@ -1,8 +1,7 @@
-"""What a client has seen: who is there to be written to, and what was said, by conversation and by
-id.
+"""Messages and names that this client has shown: the messages by conversation and by id.
 
-A conversation is named as a log is: ``#room``, or ``@bob`` for what Bob and we said to each other,
-which stands in two logs, his inbox and ours.
+A conversation has a name like a log: ``#room``, or ``@bob`` for the private messages between this
+account and Bob, which are in two logs, Bob's mailbox and one's own.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from dataclasses import dataclass
 
 from chatd.codecs import v1_messages as c
 
-_REMEMBERED = 500
+_MAX_MESSAGES = 500
+"""messages kept of each conversation"""
 
 
 @dataclass
-class Said:
-    """A text, as it is now; the fields are those of `catalogue.Pushed`."""
+class CachedMessage:
+    """A message with its latest text; the other fields are those of `v1_messages.Pushed`."""
 
     log: str
     seq: int
@@ -25,87 +25,89 @@ class Said:
     time: int
     sender: str
     text: str
-    edit: int = 0
-    """the seq of the latest edit, 0: none"""
+    edit_seq: int = 0
+    """the seq of the latest edit; 0: none"""
     deleted: bool = False
 
     @property
-    def now(self) -> str:
-        """What is left of it."""
-        return "(deleted)" if self.deleted else self.text + " (edited)" * bool(self.edit)
+    def current_text(self) -> str:
+        """The text to show: edited or deleted messages are marked."""
+        return "(deleted)" if self.deleted else self.text + " (edited)" * bool(self.edit_seq)
 
 
-class Seen:
-    """The latest texts of each conversation, and all names."""
+class MessageCache:
+    """The latest messages of each conversation, and the names of accounts and rooms."""
 
     def __init__(self) -> None:
-        self.name = ""
-        """our own name"""
+        self.account = ""
+        """the name of the account that is logged in"""
         self._names: dict[str, str] = {}
-        self._said: dict[str, list[Said]] = {}
-        self._by_id: dict[int, Said] = {}
+        self._conversations: dict[str, list[CachedMessage]] = {}
+        self._by_id: dict[int, CachedMessage] = {}
 
     @property
-    def inbox(self) -> str:
-        """The log of what others send us."""
-        return conversation(self.name)
+    def mailbox(self) -> str:
+        """The name of the account's own mailbox."""
+        return conversation_of(self.account)
 
     @property
     def names(self) -> list[str]:
-        """Everybody and every room, as they are written."""
+        """All known accounts and rooms, as they were first written."""
         return list(self._names.values())
 
-    def met(self, *names: str) -> None:
-        """These exist."""
+    def add_names(self, *names: str) -> None:
+        """Add accounts and rooms that exist."""
         for name in names:
             self._names[name.lower()] = name
 
-    def knows(self, name: str) -> bool:
-        """Whether it was met."""
+    def has_name(self, name: str) -> bool:
+        """Whether this account or room is known to exist."""
         return name.lower() in self._names
 
-    def written(self, name: str) -> str:
-        """A name, or that of a log, as whoever made it wrote it."""
+    def display_name(self, name: str) -> str:
+        """An account, a room or the owner of a mailbox, as it was first written."""
         plain = name.removeprefix("@")
         return self._names.get(plain.lower(), plain)
 
-    def entry(self, entry: c.Pushed) -> None:
-        """Remember what this entry says, or does to another one."""
+    def add(self, entry: c.Pushed) -> None:
+        """Add a message, or apply an edit or a deletion to the message it refers to."""
         if entry.sender:
-            self.met(entry.sender)
-        about = self._by_id.get(entry.about)
+            self.add_names(entry.sender)
+        message = self._by_id.get(entry.about)
         if entry.kind == "text":
-            self._remember(entry)
-        elif entry.kind == "edit" and about is not None and entry.seq > about.edit:
-            about.text, about.edit = entry.body, entry.seq
-        elif entry.kind == "delete" and about is not None:
-            about.deleted = True
+            self._add_message(entry)
+        elif entry.kind == "edit" and message is not None and entry.seq > message.edit_seq:
+            message.text, message.edit_seq = entry.body, entry.seq
+        elif entry.kind == "delete" and message is not None:
+            message.deleted = True
 
-    def _remember(self, entry: c.Pushed) -> None:
+    def _add_message(self, entry: c.Pushed) -> None:
         if entry.id in self._by_id:
             return
-        place = entry.log if entry.log != self.inbox else conversation(entry.sender)
-        said = self._said.setdefault(place, [])
-        new = Said(entry.log, entry.seq, entry.id, entry.time, entry.sender, entry.body)
-        insort(said, new, key=lambda each: (each.time, each.id))
-        self._by_id[entry.id] = new
-        if len(said) > _REMEMBERED:
-            del self._by_id[said.pop(0).id]
+        name = entry.log if entry.log != self.mailbox else conversation_of(entry.sender)
+        conversation = self._conversations.setdefault(name, [])
+        message = CachedMessage(
+            entry.log, entry.seq, entry.id, entry.time, entry.sender, entry.body
+        )
+        insort(conversation, message, key=lambda each: (each.time, each.id))
+        self._by_id[entry.id] = message
+        if len(conversation) > _MAX_MESSAGES:
+            del self._by_id[conversation.pop(0).id]
 
-    def by_id(self, number: int) -> Said | None:
-        """The text whose entry has this id, if it was seen."""
-        return self._by_id.get(number)
+    def get(self, id: int) -> CachedMessage | None:
+        """The message whose entry has this id, or None."""
+        return self._by_id.get(id)
 
-    def said(self, place: str, *, by: str | None = None) -> list[Said]:
-        """What was said in a conversation, by anybody or one of them, oldest first; not what is
-        deleted."""
+    def messages(self, conversation: str, *, sender: str | None = None) -> list[CachedMessage]:
+        """The messages of a conversation, of one sender or of all, oldest first, except deleted
+        ones."""
         return [
-            each
-            for each in self._said.get(place, ())
-            if not each.deleted and (by is None or each.sender.lower() == by.lower())
+            message
+            for message in self._conversations.get(conversation, ())
+            if not message.deleted and (sender is None or message.sender.lower() == sender.lower())
         ]
 
 
-def conversation(target: str) -> str:
-    """The conversation with an account, or in a room."""
+def conversation_of(target: str) -> str:
+    """The name of the conversation with an account, or in a room."""
     return target.lower() if target.startswith("#") else "@" + target.lower()

@@ -1,4 +1,4 @@
-"""Messages under way: sent, and not yet known to be durable."""
+"""The outbox: requests with a key that are sent but not yet answered."""
 
 from __future__ import annotations
 
@@ -8,64 +8,68 @@ from typing import TypeAlias
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from chatd.client.cli.message_cache import Said
+from chatd.client.cli.message_cache import CachedMessage
 from chatd.client.library.client import Client
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Fatal, Refused
 
 WINDOW = 64
-"""messages that may be under way before the next line is read"""
+"""requests that may be outstanding before the next line is read"""
 
-Keyed: TypeAlias = c.Send | c.Edit | c.Retract | c.React
-"""the requests that are sent as often as it takes"""
+KeyedRequest: TypeAlias = c.Send | c.Edit | c.Retract | c.React
+"""the requests that the library sends again after a reconnection until they are answered"""
 
 
 class Outbox:
-    """Posts messages. Of each, either `accepted` is called, with the text that it is about and the
-    number that a program gave it, or `refused`; or, when there will be no connection any more, it
-    is `lost`."""
+    """Sends keyed requests without waiting for each answer.
+
+    For each request either `accepted` is called, with the message that it refers to and the number
+    that a program gave it, or `refused`; if the client will not connect again, it counts as `lost`.
+    """
 
     def __init__(
         self,
-        accepted: Callable[[Keyed, c.Accepted, Said | None, int], None],
-        refused: Callable[[Refused, Keyed, int], None],
+        accepted: Callable[[KeyedRequest, c.Accepted, CachedMessage | None, int], None],
+        refused: Callable[[Refused, KeyedRequest, int], None],
     ) -> None:
         self.outstanding = 0
         self.lost = 0
         self._accepted = accepted
         self._refused = refused
-        self._room: list[Deferred[None]] = []
-        self._settled: list[Deferred[None]] = []
+        self._waiting_for_space: list[Deferred[None]] = []
+        self._waiting_for_empty: list[Deferred[None]] = []
 
-    def post(self, client: Client, message: Keyed, about: Said | None, ref: int) -> None:
-        """Send it, without waiting for what becomes of it."""
-        if message.key is None:
-            message.key = client.new_key()
+    def post(
+        self, client: Client, request: KeyedRequest, about: CachedMessage | None, ref: int
+    ) -> None:
+        """Send a request; a key is added if it has none."""
+        if request.key is None:
+            request.key = client.new_key()
 
         def accepted(answer: c.Accepted) -> None:
-            self._done()
-            self._accepted(message, answer, about, ref)
+            self.outstanding -= 1
+            self._accepted(request, answer, about, ref)
             self._wake()
 
         def failed(failure: Failure) -> None:
-            self._done()
+            self.outstanding -= 1
             if isinstance(failure.value, Refused):
-                self._refused(failure.value, message, ref)
+                self._refused(failure.value, request, ref)
             else:
                 failure.trap(Fatal)
                 self.lost += 1
             self._wake()
 
         self.outstanding += 1
-        client.post(message).addCallbacks(accepted, failed)
+        client.post(request).addCallbacks(accepted, failed)
 
-    def room(self) -> Deferred[None]:
-        """Fires when another message may be sent."""
-        return self._wait(self._room, WINDOW)
+    def has_space(self) -> Deferred[None]:
+        """Fires when fewer than `WINDOW` requests are outstanding."""
+        return self._wait(self._waiting_for_space, WINDOW)
 
-    def settled(self) -> Deferred[None]:
-        """Fires when none is under way."""
-        return self._wait(self._settled, 1)
+    def is_empty(self) -> Deferred[None]:
+        """Fires when no request is outstanding."""
+        return self._wait(self._waiting_for_empty, 1)
 
     def _wait(self, waiting: list[Deferred[None]], bound: int) -> Deferred[None]:
         waiter: Deferred[None] = Deferred()
@@ -75,14 +79,11 @@ class Outbox:
             waiting.append(waiter)
         return waiter
 
-    def _done(self) -> None:
-        self.outstanding -= 1
-
     def _wake(self) -> None:
-        waiting: list[Deferred[None]] = []
+        ready: list[Deferred[None]] = []
         if self.outstanding < WINDOW:
-            waiting, self._room = self._room, []
+            ready, self._waiting_for_space = self._waiting_for_space, []
         if not self.outstanding:
-            waiting, self._settled = waiting + self._settled, []
-        for waiter in waiting:
+            ready, self._waiting_for_empty = ready + self._waiting_for_empty, []
+        for waiter in ready:
             waiter.callback(None)

@@ -37,13 +37,13 @@ class TerminalTests(Process):
         bob.sees("hello all")
         self.types(bob, "/to al\t", "psst")
         alice.sees("psst")
-        bob.sees("(alice has read)")
+        bob.sees("(read by alice)")
         self.types(alice, "/to bob", "/react \U0001f44d")
         bob.sees('reacted \U0001f44d to your "psst"')
         self.types(alice, "yes?", "/edit what?")
         bob.sees('edited "yes?": what?')
         bob.presses("wai")
-        alice.sees("bob (writing)> ")
+        alice.sees("bob (typing)> ")
         bob.presses("t\r")
         alice.sees("wait")
         self.types(alice, "/create #garden Seeds", "/invite bob")
@@ -51,7 +51,7 @@ class TerminalTests(Process):
         self.types(bob, "/join #garden")
         alice.sees("bob", " joined #garden")
         self.types(alice, "/kick bob")
-        bob.sees("you were put out of #garden", "#lobby> ")
+        bob.sees("you were kicked from #garden", "#lobby> ")
         self.types(alice, "/destroy #garden", "y")
         alice.sees("#garden was deleted", "#lobby> ")
         self.types(bob, "/quit")
@@ -67,7 +67,7 @@ class TerminalTests(Process):
             "00:00 -> bob: yes?",
             '00:00 * alice edited "yes?": what?',
             "00:00 bob: wait",
-            "00:00 * alice put bob out of #garden",
+            "00:00 * alice kicked bob from #garden",
             "#garden> /kick bob",
             "Interrupt received, shutting down ...",
         ):
@@ -84,7 +84,7 @@ class TerminalTests(Process):
         again.sees("#lobby> ")
         self.types(again, "/passwd")
         again.answers(
-            "until now: ", "hunter2", "log in): ", "hunter4", "Password again: ", "hunter4"
+            "Current password: ", "hunter2", "log in): ", "hunter4", "Password again: ", "hunter4"
         )
         again.sees("The password is changed", "#lobby> ")
         self.types(again, "/unregister")
@@ -138,10 +138,10 @@ class TerminalTests(Process):
         self.daemon.kill()
         alice.sees("the connection is lost")
         self.types(alice, "/msg bob still there?", "/who")
-        alice.sees("this is sent when it is back", "The connection to the server is closed.")
+        alice.sees("will be sent after reconnecting", "The connection to the server is closed.")
         self.start_daemon(port=port, store="sqlite:chatd.db")
-        alice.sees("connected again", "still there?")
-        bob.sees("connected again", "still there?")
+        alice.sees("reconnected", "still there?")
+        bob.sees("reconnected", "still there?")
         for person in (alice, bob):
             self.types(person, "/quit")
             person.leaves()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chatd.client.cli.chat import LEAVE_TIME, PATIENCE
+from chatd.client.cli.chat import PERSON_TIMEOUT, SCRIPT_TIMEOUT
 from chatd.client.cli.commands import table as slash
-from chatd.client.cli.event_pump import DRAIN_TIME
+from chatd.client.cli.event_pump import DRAIN_TIMEOUT
 from chatd.client.cli.outbox import WINDOW
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.client.library.events import Connected, Disconnected
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import Talk
+from tests.doubles.chat import ChatTestCase
 from tests.doubles.client import SINCE, pushed, state
 
 
-class BeginningTests(Talk):
+class BeginningTests(ChatTestCase):
     """Logged in, and in the lobby."""
 
     def test_in_the_lobby(self) -> None:
@@ -24,7 +24,7 @@ class BeginningTests(Talk):
         self.begin()
         self.assertEqual(
             self.greeting,
-            ["(Logged in as alice. /help shows all commands.)", "(You are talking in #lobby.)"],
+            ["(Logged in as alice. /help lists the commands.)", "(Now talking in #lobby.)"],
         )
         self.assertEqual(self.screen.prompt, "#lobby> ")
 
@@ -43,12 +43,13 @@ class BeginningTests(Talk):
         self.begin()
         self.assertEqual(self.greeting[-1], "! Too much to do.")
         self.assertEqual(
-            self.type("hello"), ["! You are talking to nobody: /join #ROOM or /to NAME first."]
+            self.type("hello"),
+            ["! No room or account is selected: use /join #ROOM or /to NAME first."],
         )
         self.assertEqual(self.type("/msg bob hi"), ["-> bob: hi"])
 
 
-class CommandTests(Talk):
+class CommandTests(ChatTestCase):
     """What each command asks of the server."""
 
     def setUp(self) -> None:
@@ -69,8 +70,8 @@ class CommandTests(Talk):
             pushed("#lobby", "bob", "three", seq=3),
         )
         self.clock.advance(1)
-        self.asked()
-        self.shown()
+        self.requests()
+        self.printed()
 
     def test_every_command(self) -> None:
         """The requests are those of the catalogue; a second line answers a question."""
@@ -141,9 +142,9 @@ class CommandTests(Talk):
         for line, requests in cases:
             if line == "/report bob rude":
                 self.type("/to #lobby")
-                self.asked()
+                self.requests()
             shown = self.type(*line.split("\n"))
-            self.assertEqual(self.asked(), requests, line)
+            self.assertEqual(self.requests(), requests, line)
             self.assertFalse(any(each.startswith("!") for each in shown), (line, shown))
         self.assertEqual(self.successResultOf(self.ended), 0)
 
@@ -176,24 +177,24 @@ class CommandTests(Talk):
             "/quit now",
         ):
             usage = slash.parse(line)[0].usage
-            self.assertEqual(self.type(line), [f"! Type it like this: {usage}"], line)
-        self.assertEqual(self.asked(), [])
+            self.assertEqual(self.type(line), [f"! Usage: {usage}"], line)
+        self.assertEqual(self.requests(), [])
 
     def test_too_long(self) -> None:
         """It would be refused, or worse, not be understood at all."""
         self.assertIn("too long", self.type("\u00e9" * 32769)[0])
-        self.assertEqual(self.asked(), [])
+        self.assertEqual(self.requests(), [])
         self.type("\u00e9" * 32768)
-        self.assertEqual(len(self.asked()), 1)
+        self.assertEqual(len(self.requests()), 1)
 
     def test_unknown_command(self) -> None:
         """Is not said to anybody; two slashes are."""
         self.assertEqual(
             self.type("/jion #x"), ["! There is no command /jion. Did you mean /join?"]
         )
-        self.assertEqual(self.asked(), [])
+        self.assertEqual(self.requests(), [])
         self.type("//jion")
-        self.assertEqual(self.asked(), [c.Send(0, "#lobby", "/jion")])
+        self.assertEqual(self.requests(), [c.Send(0, "#lobby", "/jion")])
 
     def test_refused(self) -> None:
         """The server's sentence; an unknown room can be made."""
@@ -202,32 +203,35 @@ class CommandTests(Talk):
         )
         self.assertEqual(
             self.type("/join #x"),
-            ["! There is no room #x, or one has to be invited. /create #x makes it."],
+            ["! There is no room #x, or it is private. /create #x creates a room."],
         )
         self.client.answers[c.Kick] = RefusedByServer("not-allowed", "That takes another role.")
         self.assertEqual(self.type("/kick bob"), ["! That takes another role."])
         self.client.answers[c.Who] = c.People(0, [c.Person("nobody", "unknown")])
         self.assertEqual(self.type("/to nobody"), ["! There is no account nobody."])
         self.assertEqual(
-            self.type("/to #garden"), ["! You are not in #garden: /join #garden first."]
+            self.type("/to #garden"),
+            ["! You are not a member of #garden: use /join #garden first."],
         )
 
     def test_nothing_to_change(self) -> None:
         """Not there, not seen."""
-        sentence = "! This client has not seen such a message here. /history shows more."
+        sentence = (
+            "! No such message has been shown in this conversation. /history shows earlier ones."
+        )
         self.assertEqual(self.type("/edit 2 x", "/react 9 x", "/delete carl"), [sentence] * 3)
 
     def test_hidden_stays(self) -> None:
         """Going away does not end hiding."""
         self.client.answers[c.Who] = c.People(0, [c.Person("alice", "off")])
         self.type("/away")
-        self.assertEqual(self.asked()[-1], c.SetPresence(0, True, "", True))
+        self.assertEqual(self.requests()[-1], c.SetPresence(0, True, "", True))
 
     def test_lists(self) -> None:
         """Page by page, to the end."""
         self.client.answers[c.FindAccounts] = [c.Names(0, ["a", "b"], True), c.Names(0, ["c"])]
         self.assertEqual(self.type("/list"), ["a", "b", "c"])
-        self.assertEqual(self.asked(), [c.FindAccounts(0, "*"), c.FindAccounts(0, "*", "b")])
+        self.assertEqual(self.requests(), [c.FindAccounts(0, "*"), c.FindAccounts(0, "*", "b")])
         room = c.RoomInfo("#Garden", SINCE, "Seeds", True, "bob", 1, "owner")
         self.client.answers[c.FindRooms] = [c.Rooms(0, [room], True, "#garden"), c.Rooms(0, [])]
         self.assertEqual(self.type("/rooms"), ["#Garden (1 member, private, owner) Seeds"])
@@ -244,14 +248,14 @@ class CommandTests(Talk):
             [
                 "account: alice (away: lunch)",
                 "server: chatd 1.2 at chat://localhost:65432",
-                "connection: answers after 0 ms",
+                "connection: connected, round trip 0 ms",
                 "rooms: #lobby",
                 "talking to: #lobby",
             ],
         )
 
 
-class TalkingTests(Talk):
+class TalkingTests(ChatTestCase):
     """Messages there and back."""
 
     def setUp(self) -> None:
@@ -263,21 +267,22 @@ class TalkingTests(Talk):
         self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
         self.type("hello", "/to bob", "hi")
         self.assertEqual(
-            self.asked(), [c.Send(0, "#lobby", "hello"), c.Who(0, ["bob"]), c.Send(0, "Bob", "hi")]
+            self.requests(),
+            [c.Send(0, "#lobby", "hello"), c.Who(0, ["bob"]), c.Send(0, "Bob", "hi")],
         )
 
     def test_to_somebody(self) -> None:
         """A message to a person is shown when it is durable; in a room it is pushed, and shown
         then."""
         self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
-        self.assertEqual(self.type("/to bob"), ["(You are talking to Bob.)"])
+        self.assertEqual(self.type("/to bob"), ["(Now talking to Bob.)"])
         self.assertEqual(self.screen.prompt, "Bob> ")
         self.assertEqual(self.type(" hi"), ["-> Bob:  hi"])
         self.assertEqual(self.type("/msg #lobby hi"), [])
         self.client.tell(pushed("#lobby", "alice", "hi"))
-        self.assertEqual(self.shown(), ["#lobby <alice> hi"])
+        self.assertEqual(self.printed(), ["#lobby <alice> hi"])
         self.assertEqual(self.type("/edit ho"), ['* alice edited "hi": ho'])
-        self.assertEqual(self.asked()[-1], c.Edit(0, "@bob", 1, "ho"))
+        self.assertEqual(self.requests()[-1], c.Edit(0, "@bob", 1, "ho"))
 
     def test_entries(self) -> None:
         """Of all sorts, in words; about what was seen, with its text."""
@@ -305,49 +310,49 @@ class TalkingTests(Talk):
             ),
             (
                 pushed("#lobby", "bob", "", "reaction", seq=4, about=20),
-                '* bob took a reaction to carl\'s "hi you" in #lobby back',
+                '* bob removed a reaction to carl\'s "hi you" in #lobby',
             ),
             (
                 pushed("#lobby", "bob", "Frost", "topic", seq=5),
                 "* bob set the topic of #lobby: Frost",
             ),
-            (pushed("#lobby", "bob", "", "topic", seq=6), "* bob removed #lobby's topic"),
+            (pushed("#lobby", "bob", "", "topic", seq=6), "* bob removed the topic of #lobby"),
             (pushed("#lobby", "bob", "private", "access", seq=7), "* bob made #lobby private"),
             (
                 pushed("#lobby", "bob", "carl moderator", "role", seq=8),
-                "* bob made carl moderator of #lobby",
+                "* bob changed the role of carl in #lobby to moderator",
             ),
-            (pushed("#lobby", "bob", "carl", "kick", seq=9), "* bob put carl out of #lobby"),
+            (pushed("#lobby", "bob", "carl", "kick", seq=9), "* bob kicked carl from #lobby"),
             (pushed("#lobby", "bob", "", "leave", seq=10), "* bob left #lobby"),
         ):
             self.client.tell(entry)
-            self.assertEqual(self.shown(), [line] if line else [], entry)
+            self.assertEqual(self.printed(), [line] if line else [], entry)
 
     def test_other_sessions(self) -> None:
         """What we said elsewhere is shown, and can be changed here."""
         self.client.tell(c.Sent("@bob", 7, 70, SINCE, "text", "from my phone"))
-        self.assertEqual(self.shown(), ["-> bob: from my phone"])
+        self.assertEqual(self.printed(), ["-> bob: from my phone"])
         self.client.answers[c.Who] = c.People(0, [c.Person("bob", "on")])
         self.type("/to bob", "/edit from my desk")
-        self.assertEqual(self.asked()[-1], c.Edit(0, "@bob", 7, "from my desk"))
+        self.assertEqual(self.requests()[-1], c.Edit(0, "@bob", 7, "from my desk"))
         self.client.tell(pushed("#lobby", "alice", "me too"))
-        self.assertEqual(self.shown()[-1], "#lobby <alice> me too")
+        self.assertEqual(self.printed()[-1], "#lobby <alice> me too")
 
     def test_blocked(self) -> None:
         """What they say in rooms is hidden, what they do is not."""
         self.client.answers[c.GetBlocked] = c.Names(0, ["Carl"])
         self.client.tell(Connected())
-        self.shown()
+        self.printed()
         self.client.tell(
             pushed("#lobby", "carl", "spam"), pushed("#lobby", "carl", "", "leave", seq=2)
         )
-        self.assertEqual(self.shown(), ["* carl left #lobby"])
+        self.assertEqual(self.printed(), ["* carl left #lobby"])
         self.type("/unblock carl")
         self.client.tell(pushed("#lobby", "carl", "sorry", seq=3))
-        self.assertEqual(self.shown()[-1], "#lobby <carl> sorry")
+        self.assertEqual(self.printed()[-1], "#lobby <carl> sorry")
         self.type("/block carl")
         self.client.tell(pushed("#lobby", "carl", "spam", seq=4), c.Typing("#lobby", "carl", True))
-        self.assertEqual(self.shown()[1:], [])
+        self.assertEqual(self.printed()[1:], [])
         self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_events(self) -> None:
@@ -357,15 +362,18 @@ class TalkingTests(Talk):
             (c.Presence(c.Person("bob", "off", "", SINCE)), None),
             (c.Joined(state("#garden")), []),
             (
-                Disconnected("It is gone.", 1.0),
-                ["* the connection is lost (It is gone); trying to get it back"],
+                Disconnected("Timed out.", 1.0),
+                ["* the connection is lost (Timed out); reconnecting"],
             ),
             (Disconnected("", 2.0), []),
-            (Connected(), ["* connected again"]),
-            (c.Goodbye("stopping", "The server stops."), ["* the server says: The server stops."]),
+            (Connected(), ["* reconnected"]),
+            (
+                c.Goodbye("stopping", "The server stops."),
+                ["* message from the server: The server stops."],
+            ),
         ):
             self.client.tell(event)
-            shown = self.shown()
+            shown = self.printed()
             if lines is not None:
                 self.assertEqual(shown, lines)
 
@@ -376,7 +384,7 @@ class TalkingTests(Talk):
         self.assertEqual(self.screen.prompt, "#Garden> ")
         self.client.tell(c.Left("#Garden", "kicked"))
         self.assertEqual(
-            self.shown()[-2:], ["* you were put out of #Garden", "(You are talking in #lobby.)"]
+            self.printed()[-2:], ["* you were kicked from #Garden", "(Now talking in #lobby.)"]
         )
         self.assertEqual(self.screen.prompt, "#lobby> ")
         self.client.logs.pop("#lobby")
@@ -390,9 +398,9 @@ class TalkingTests(Talk):
             c.Receipt("@bob", "delivered", [1, 2]), c.Receipt("@bob", "delivered", [3])
         )
         self.client.tell(c.Receipt("@bob", "read", [1]), c.Receipt("@alice", "read", [5]))
-        self.assertEqual(self.shown(), [])
+        self.assertEqual(self.printed(), [])
         self.clock.advance(3)
-        self.assertEqual(self.shown(), ["(bob has read)", "(delivered to bob)"])
+        self.assertEqual(self.printed(), ["(read by bob)", "(delivered to bob)"])
 
     def test_read(self) -> None:
         """What was shown to a person is marked as read, a moment later."""
@@ -400,9 +408,9 @@ class TalkingTests(Talk):
             pushed("@alice", "bob", "one", seq=1), pushed("@alice", "bob", "two", seq=2)
         )
         self.client.tell(pushed("#lobby", "bob", "x", seq=1))
-        self.assertEqual(self.asked(), [])
+        self.assertEqual(self.requests(), [])
         self.clock.advance(1)
-        self.assertEqual(self.asked(), [c.MarkRead(0, "@alice", 2), c.MarkRead(0, "#lobby", 1)])
+        self.assertEqual(self.requests(), [c.MarkRead(0, "@alice", 2), c.MarkRead(0, "#lobby", 1)])
 
     def test_typing(self) -> None:
         """Others see that we write, and we see that they do."""
@@ -410,11 +418,11 @@ class TalkingTests(Talk):
         assert composer is not None
         composer.text_changed("h")
         composer.text_changed("he")
-        self.assertEqual(self.asked(), [c.SayTyping(0, "#lobby", True)])
+        self.assertEqual(self.requests(), [c.SayTyping(0, "#lobby", True)])
         composer.text_changed("/he")
-        self.assertEqual(self.asked(), [c.SayTyping(0, "#lobby", False)])
+        self.assertEqual(self.requests(), [c.SayTyping(0, "#lobby", False)])
         self.client.tell(c.Typing("#lobby", "bob", True), c.Typing("@alice", "carl", True))
-        self.assertEqual(self.screen.prompt, "#lobby (bob writing)> ")
+        self.assertEqual(self.screen.prompt, "#lobby (bob typing)> ")
         self.client.tell(pushed("#lobby", "bob", "hi"))
         self.assertEqual(self.screen.prompt, "#lobby> ")
 
@@ -435,7 +443,7 @@ class TalkingTests(Talk):
         self.assertEqual(composer.complete("/to #l"), ["/to #lobby "])
 
 
-class HistoryTests(Talk):
+class HistoryTests(ChatTestCase):
     """/history, and again /history."""
 
     def setUp(self) -> None:
@@ -465,17 +473,17 @@ class HistoryTests(Talk):
         self.assertEqual(
             self.type("/history 2"),
             [
-                "(--- earlier ---)",
+                "(--- earlier messages ---)",
                 "#lobby <bob> B (edited)",
-                "(--- /history again goes further back ---)",
+                "(--- repeat /history for older messages ---)",
             ],
         )
         self.assertEqual(self.type("/history 2")[1], "#lobby <bob> (deleted)")
         self.assertEqual(
-            self.type("/history 2")[1:], ["* bob joined #lobby", "(--- that is all ---)"]
+            self.type("/history 2")[1:], ["* bob joined #lobby", "(--- no older messages ---)"]
         )
         self.assertEqual(
-            self.asked(),
+            self.requests(),
             [
                 c.History(0, "#lobby", 0, 6, 2),
                 c.History(0, "#lobby", 0, 4, 2),
@@ -485,12 +493,12 @@ class HistoryTests(Talk):
         self.type("hi")
         self.client.answers[c.History] = c.Page(0, "#lobby", [])
         self.type("/history")
-        self.assertEqual(self.asked()[-1], c.History(0, "#lobby", 0, 6, 20))
+        self.assertEqual(self.requests()[-1], c.History(0, "#lobby", 0, 6, 20))
 
     def test_person(self) -> None:
         """What they sent us, from among all that was sent to us, and what we sent them."""
         self.client.tell(c.Sent("@bob", 9, 99, SINCE + 2500, "text", "and you?"))
-        self.shown()
+        self.printed()
         page = [self.item(1, "bob", "hi"), self.item(2, "carl", "x"), self.item(3, "bob", "fine")]
         self.client.answers[c.History] = c.Page(0, "@alice", page)
         self.assertEqual(
@@ -504,19 +512,19 @@ class HistoryTests(Talk):
         """Then there is nothing to read."""
         self.assertEqual(
             self.type("/history #garden"),
-            ["! You are not in #garden, so its history is not yours to read."],
+            ["! You are not a member of #garden, so you cannot read its history."],
         )
 
     def test_blocked(self) -> None:
         """Is left out here, too."""
         self.type("/block carl")
-        self.shown()
+        self.printed()
         page = [self.item(1, "carl", "spam"), self.item(2, "bob", "hi")]
         self.client.answers[c.History] = c.Page(0, "#lobby", page)
         self.assertEqual(self.type("/history")[1:-1], ["#lobby <bob> hi"])
 
 
-class LosingTests(Talk):
+class LosingTests(ChatTestCase):
     """The connection comes and goes."""
 
     def setUp(self) -> None:
@@ -531,22 +539,24 @@ class LosingTests(Talk):
         self.assertEqual(
             self.type("/msg bob hi"),
             [
-                "* the connection is lost; trying to get it back",
-                "(There is no connection now; this is sent when it is back.)",
+                "* the connection is lost; reconnecting",
+                "(Not connected: the message will be sent after reconnecting.)",
             ],
         )
         self.assertEqual(self.type("/who"), ["! The connection to the server is closed."])
         self.client.connected = True
         self.client.tell(Connected())
         self.client.accept()
-        self.assertEqual(self.shown(), ["* connected again", "-> bob: hi"])
+        self.assertEqual(self.printed(), ["* reconnected", "-> bob: hi"])
 
     def test_leaving_meanwhile(self) -> None:
         """Whoever does not wait is told what was not sent."""
         self.client.connected = False
         shown = self.type("/msg bob hi", "/quit")
         self.assertEqual(self.successResultOf(self.ended), 1)
-        self.assertEqual(shown[1:], ["! 1 message was not acknowledged: perhaps not sent."])
+        self.assertEqual(
+            shown[1:], ["! 1 message was not acknowledged and may not have been sent."]
+        )
 
     def test_leaving(self) -> None:
         """What is under way is waited for, for a while."""
@@ -554,12 +564,12 @@ class LosingTests(Talk):
         self.assertNoResult(self.ended)
         self.client.accept()
         self.assertEqual(self.successResultOf(self.ended), 0)
-        self.assertEqual(self.shown(), ["-> bob: hi"])
+        self.assertEqual(self.printed(), ["-> bob: hi"])
 
     def test_leaving_a_silent_server(self) -> None:
         """But not for long."""
         self.type("/msg bob hi", "/quit")
-        self.clock.advance(LEAVE_TIME)
+        self.clock.advance(PERSON_TIMEOUT)
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_interrupt_while_leaving(self) -> None:
@@ -572,7 +582,7 @@ class LosingTests(Talk):
     def test_not_let_in_again(self) -> None:
         """The sentence, and the end."""
         self.client.tell(RefusedByServer("wrong-password", "wrong password"))
-        self.assertEqual(self.shown(), ["! wrong password"])
+        self.assertEqual(self.printed(), ["! wrong password"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_interrupt(self) -> None:
@@ -581,7 +591,7 @@ class LosingTests(Talk):
         self.chat.interrupt(130, "Interrupted.")
         self.assertEqual(self.successResultOf(self.ended), 130)
         self.assertTrue(self.client.closed)
-        self.assertEqual(self.shown()[-1], "! Interrupted.")
+        self.assertEqual(self.printed()[-1], "! Interrupted.")
 
     def test_interrupt_while_waiting(self) -> None:
         """Whatever is being waited for."""
@@ -590,7 +600,7 @@ class LosingTests(Talk):
         self.assertEqual(self.successResultOf(self.ended), 0)
 
 
-class ScriptTests(Talk):
+class ScriptTests(ChatTestCase):
     """In a pipe."""
 
     interactive = False
@@ -610,9 +620,9 @@ class ScriptTests(Talk):
         self.client.tell(pushed("@alice", "bob", "two", seq=2))
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
-        self.assertEqual(self.shown(), ["-> bob: hi", "bob: one", "bob: two"])
+        self.assertEqual(self.printed(), ["-> bob: hi", "bob: one", "bob: two"])
         self.clock.advance(10)
-        self.assertEqual([each for each in self.asked() if isinstance(each, c.MarkRead)], [])
+        self.assertEqual([each for each in self.requests() if isinstance(each, c.MarkRead)], [])
 
     def test_nothing_more_comes(self) -> None:
         """What is too old to be kept never comes."""
@@ -620,7 +630,7 @@ class ScriptTests(Talk):
         self.begin()
         self.screen.end_input()
         self.assertNoResult(self.ended)
-        self.clock.advance(DRAIN_TIME)
+        self.clock.advance(DRAIN_TIMEOUT)
         self.assertEqual(self.successResultOf(self.ended), 0)
 
     def test_slow_reader(self) -> None:
@@ -632,12 +642,12 @@ class ScriptTests(Talk):
         source.pauseProducing()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
         self.screen.end_input()
-        self.clock.advance(DRAIN_TIME)
+        self.clock.advance(DRAIN_TIMEOUT)
         self.assertNoResult(self.ended)
         source.resumeProducing()
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
-        self.assertEqual(self.shown(), ["bob: one"])
+        self.assertEqual(self.printed(), ["bob: one"])
 
     def test_server_silent(self) -> None:
         """For a minute."""
@@ -645,7 +655,7 @@ class ScriptTests(Talk):
         self.begin()
         self.type("/msg bob hi")
         self.screen.end_input()
-        self.clock.advance(PATIENCE)
+        self.clock.advance(SCRIPT_TIMEOUT)
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_window(self) -> None:
@@ -664,9 +674,9 @@ class ScriptTests(Talk):
         self.client.slow = True
         self.begin()
         self.type("/msg bob x", "/blocked")
-        self.assertEqual(len(self.asked()), 1)
+        self.assertEqual(len(self.requests()), 1)
         self.client.accept()
-        self.assertEqual(self.asked(), [c.GetBlocked(0)])
+        self.assertEqual(self.requests(), [c.GetBlocked(0)])
 
     def test_status_of_refusals(self) -> None:
         """All else goes on; the exit status tells."""
@@ -676,7 +686,7 @@ class ScriptTests(Talk):
         self.client.accept(RefusedByServer("unknown-account", "There is no account of that name."))
         self.client.accept()
         self.screen.end_input()
-        self.assertEqual(self.shown(), ["! There is no account of that name.", "-> bob: hi"])
+        self.assertEqual(self.printed(), ["! There is no account of that name.", "-> bob: hi"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_unasked(self) -> None:
@@ -684,7 +694,7 @@ class ScriptTests(Talk):
         self.begin(password="old")
         self.type("/destroy #garden", "/passwd", "new", "/unregister")
         self.assertEqual(
-            self.asked(),
+            self.requests(),
             [
                 c.DeleteRoom(0, "#garden"),
                 c.ChangePassword(0, "old", "new"),
@@ -694,7 +704,7 @@ class ScriptTests(Talk):
         self.assertEqual(self.successResultOf(self.ended), 0)
 
 
-class ProgramTests(Talk):
+class ProgramTests(ChatTestCase):
     """With --json."""
 
     interactive = False
@@ -749,7 +759,8 @@ class ProgramTests(Talk):
             [{**refusal, "request": "leave", "ref": 8}],
         )
         self.assertEqual(
-            self.asked(), [c.Send(0, "bob", "hi"), c.SetTopic(0, "#lobby", "x"), c.Leave(0, "#x")]
+            self.requests(),
+            [c.Send(0, "bob", "hi"), c.SetTopic(0, "#lobby", "x"), c.Leave(0, "#x")],
         )
         self.assertEqual(self.told('{"nonsense": {}}')[0]["code"], "malformed")
         self.told('{"log_out": {}}')
@@ -759,7 +770,7 @@ class ProgramTests(Talk):
         """However it was asked for."""
         self.told('{"block": {"name": "Carl"}}')
         self.client.tell(pushed("#lobby", "carl", "spam"))
-        self.assertEqual(self.shown(), [])
+        self.assertEqual(self.printed(), [])
 
     def test_lines(self) -> None:
         """Plain lines and commands work as well."""
@@ -800,7 +811,7 @@ class ProgramTests(Talk):
             (c.Left("#lobby", "left"), {"type": "left", "room": "#lobby", "reason": "left"}),
         ):
             self.client.tell(event)
-            self.assertEqual(list(map(json.loads, self.shown())), [told])
+            self.assertEqual(list(map(json.loads, self.printed())), [told])
 
     def test_history(self) -> None:
         """As it is stored."""
@@ -814,5 +825,5 @@ class ProgramTests(Talk):
     def test_lost(self) -> None:
         """An error is a refusal, too."""
         self.client.tell(ConnectionClosed())
-        self.assertEqual(json.loads(self.shown()[-1])["code"], "disconnected")
+        self.assertEqual(json.loads(self.printed()[-1])["code"], "disconnected")
         self.assertEqual(self.successResultOf(self.ended), 1)

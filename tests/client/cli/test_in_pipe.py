@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.doubles.client_process import PATIENCE, Process
 
-USAGE = "Type it like this: /msg NAME|#ROOM TEXT\n"
+USAGE = "Usage: /msg NAME|#ROOM TEXT\n"
 
 
 class PipeTests(Process):
@@ -39,7 +39,7 @@ class PipeTests(Process):
             "#lobby <alice> hello",
             "#garden <alice> hi",
             "#garden: Seeds",
-            "alice (owner) on",
+            "alice (owner) online",
             '* alice edited "hi" in #garden: ho',
             "* you left #garden",
         ):

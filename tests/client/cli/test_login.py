@@ -9,9 +9,9 @@ from twisted.internet.error import ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.cli.login import Arrival, NotThere
-from chatd.client.cli.message_cache import Seen
-from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.login import Login, NoServer
+from chatd.client.cli.message_cache import MessageCache
+from chatd.client.cli.output.plain import PlainOutput
 from chatd.client.cli.screen import EndOfInput
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.core.errors import Refused
@@ -23,7 +23,7 @@ REQUIRED = RefusedByServer("password-required", "password required")
 WRONG = RefusedByServer("wrong-password", "wrong password")
 
 
-class ArrivalTests(SynchronousTestCase):
+class LoginTests(SynchronousTestCase):
     """What is tried, and what is asked."""
 
     def arrive(
@@ -41,10 +41,13 @@ class ArrivalTests(SynchronousTestCase):
                 raise outcome
             return FakeClient("Alice")
 
-        self.arrival = Arrival(
-            self.screen, Showing(self.screen, Seen(), Clock(), times=False), connect, *given
+        self.login = Login(
+            self.screen,
+            PlainOutput(self.screen, MessageCache(), Clock(), times=False),
+            connect,
+            *given,
         )
-        return Deferred.fromCoroutine(self.arrival.enter())
+        return Deferred.fromCoroutine(self.login.run())
 
     def answer(self, *pairs: str) -> None:
         """For each question, in turn, what is typed."""
@@ -75,7 +78,7 @@ class ArrivalTests(SynchronousTestCase):
         self.answer("Password: ", "right")
         self.successResultOf(arriving)
         self.assertEqual([password for _, password, _, _ in self.tries], [None, "given", "right"])
-        self.assertEqual(self.arrival.password, "right")
+        self.assertEqual(self.login.password, "right")
 
     def test_password_of_a_script(self) -> None:
         """It cannot be asked."""
@@ -128,15 +131,15 @@ class ArrivalTests(SynchronousTestCase):
 
     def test_no_server(self) -> None:
         """Nobody listens, or it does not speak version 1."""
-        failure = self.failureResultOf(self.arrive([ConnectionRefusedError()], "alice"), NotThere)
+        failure = self.failureResultOf(self.arrive([ConnectionRefusedError()], "alice"), NoServer)
         self.assertEqual(
             str(failure.value), "Error:  That host or port is not accepting connections."
         )
         failure = self.failureResultOf(
-            self.arrive([ConnectionClosed("This is no chatd.")], "alice"), NotThere
+            self.arrive([ConnectionClosed("This is no chatd.")], "alice"), NoServer
         )
         self.assertIn(
-            "This is no chatd. If it is a chatd from before version 1", str(failure.value)
+            "This is no chatd. If the server is older than protocol version 1", str(failure.value)
         )
         self.assertIn("--protocol classic", str(failure.value))
 

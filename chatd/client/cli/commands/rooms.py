@@ -1,161 +1,168 @@
-"""Rooms: who is in them, what they are called, who may do what there."""
+"""Rooms: join, leave, create and delete them, their topic, access, members and roles."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from chatd.client.cli.commands import Misused, Usage, is_room, only, room_of, split
+from chatd.client.cli.commands.arguments import (
+    UsageProblem,
+    WrongArguments,
+    is_room,
+    room_or_target,
+    single_word,
+    split_word,
+)
+from chatd.client.cli.commands.context import CommandContext
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
 
-if TYPE_CHECKING:
-    from chatd.client.cli.chat import Chat
-
-_MANY = 1_000
+_MAX_LISTED = 1_000
+_MAX_NAMES = 100
+"""names in one request"""
 _ROLES = frozenset({"member", "moderator", "owner"})
 
 
-async def join(chat: Chat, rest: str) -> None:
-    """Become a member, and turn to the room."""
-    room = _room(only(rest))
+async def join(context: CommandContext, arguments: str) -> None:
+    """Join a room, and send messages to it from now on."""
+    room = _room(single_word(arguments))
     try:
-        await _enter(chat, c.Join(0, room))
-    except Refused as refused:
-        if refused.code != "unknown-room":
+        await _enter(context, c.Join(0, room))
+    except Refused as refusal:
+        if refusal.code != "unknown-room":
             raise
         raise Refused(
-            f"There is no room {room}, or one has to be invited. /create {room} makes it."
+            f"There is no room {room}, or it is private. /create {room} creates a room."
         ) from None
 
 
-async def create(chat: Chat, rest: str) -> None:
-    """Make a room, and turn to it."""
-    words = rest.split()
-    private = "--private" in words[:2]
+async def create(context: CommandContext, arguments: str) -> None:
+    """Create a room, and send messages to it from now on."""
+    private = "--private" in arguments.split()[:2]
     if private:
-        rest = rest.replace("--private", "", 1).lstrip()
-    room, topic = split(rest)
-    await _enter(chat, c.CreateRoom(0, _room(room), topic.strip(), private))
+        arguments = arguments.replace("--private", "", 1).lstrip()
+    room, topic = split_word(arguments)
+    await _enter(context, c.CreateRoom(0, _room(room), topic.strip(), private))
 
 
 def _room(word: str) -> str:
+    """A room's name, whose ``#`` may be missing."""
     if not word:
-        raise Usage()
+        raise WrongArguments()
     return word if is_room(word) else f"#{word}"
 
 
-async def _enter(chat: Chat, request: c.Join | c.CreateRoom) -> None:
-    answer = await chat.enter(request)
-    chat.output.answer(request, answer)
+async def _enter(context: CommandContext, request: c.Join | c.CreateRoom) -> None:
+    answer = await context.enter_room(request)
+    context.output.answer(request, answer)
     info = answer.state.room
     if info is not None:
-        chat.seen.met(info.room)
-        chat.turn_to(info.room)
+        context.cache.add_names(info.room)
+        context.set_target(info.room)
         if info.topic:
-            chat.output.note(f"The topic is: {info.topic}")
+            context.output.note(f"The topic is: {info.topic}")
 
 
-async def leave(chat: Chat, rest: str) -> None:
-    """Be no member any more; that we are told of like others are."""
-    await chat.ask(c.Leave(0, room_of(chat, rest)))
+async def leave(context: CommandContext, arguments: str) -> None:
+    """Leave a room; the event `Left`, which follows, is printed."""
+    await context.request_and_show(c.Leave(0, room_or_target(arguments, context.target)))
 
 
-async def rooms(chat: Chat, rest: str) -> None:
-    """Those that we may see."""
-    pattern = only(rest) if rest.strip() else "*"
-    after, found = "", 0
+async def list_rooms(context: CommandContext, arguments: str) -> None:
+    """List the visible rooms whose names match a pattern."""
+    pattern = single_word(arguments) if arguments.strip() else "*"
+    if not pattern.startswith(("#", "*", "?", "[")):
+        pattern = f"#{pattern}"
+    after, count = "", 0
     while True:
-        answer: c.Rooms = await chat.ask(c.FindRooms(0, _matching(pattern), after))
-        chat.seen.met(*(info.room for info in answer.rooms))
-        after, found = answer.last, found + len(answer.rooms)
-        if not answer.more or not after or found >= _MANY:
+        answer: c.Rooms = await context.request_and_show(c.FindRooms(0, pattern, after))
+        context.cache.add_names(*(info.room for info in answer.rooms))
+        after, count = answer.last, count + len(answer.rooms)
+        if not answer.more or not after or count >= _MAX_LISTED:
             break
-    if not found:
-        chat.output.note("There is no such room.")
+    if not count:
+        context.output.note("No room matches.")
 
 
-def _matching(pattern: str) -> str:
-    """Rooms begin with #, whether that is typed or not."""
-    return pattern if pattern.startswith(("#", "*", "?", "[")) else f"#{pattern}"
-
-
-async def topic(chat: Chat, rest: str) -> None:
-    """Show the topic, change it, or, with -, remove it."""
-    room = room_of(chat, "")
-    text = rest.strip()
+async def topic(context: CommandContext, arguments: str) -> None:
+    """Show the topic, set it, or remove it with ``-``."""
+    room = room_or_target("", context.target)
+    text = arguments.strip()
     if text:
-        await chat.ask(c.SetTopic(0, room, "" if text == "-" else text))
+        await context.request_and_show(c.SetTopic(0, room, "" if text == "-" else text))
         return
-    info = chat.client.rooms.get(room.lower())
+    info = context.client.rooms.get(room.lower())
     if info is None:
-        raise Refused(f"You are not in {room}.")
-    chat.output.line(f"{info.room}: {info.topic or '(no topic)'}")
+        raise Refused(f"You are not a member of {room}.")
+    context.output.line(f"{info.room}: {info.topic or '(no topic)'}")
 
 
-async def private(chat: Chat, rest: str) -> None:
-    """Who comes has to be invited."""
-    await chat.ask(c.SetPrivate(0, room_of(chat, rest), True))
+async def private(context: CommandContext, arguments: str) -> None:
+    """Make a room private: joining it takes an invitation."""
+    room = room_or_target(arguments, context.target)
+    await context.request_and_show(c.SetPrivate(0, room, True))
 
 
-async def public(chat: Chat, rest: str) -> None:
-    """Everyone may come."""
-    await chat.ask(c.SetPrivate(0, room_of(chat, rest), False))
+async def public(context: CommandContext, arguments: str) -> None:
+    """Make a room public: every account can join it."""
+    room = room_or_target(arguments, context.target)
+    await context.request_and_show(c.SetPrivate(0, room, False))
 
 
-async def invite(chat: Chat, rest: str) -> None:
-    """Let somebody come."""
-    name, room = split(rest)
+async def invite(context: CommandContext, arguments: str) -> None:
+    """Invite an account to a room."""
+    name, room = _name_and_room(context, arguments)
+    await context.request_and_show(c.Invite(0, room, name), f"{name} has been invited to {room}.")
+
+
+async def kick(context: CommandContext, arguments: str) -> None:
+    """Kick a member from a room, or withdraw an invitation."""
+    name, room = _name_and_room(context, arguments)
+    await context.request_and_show(c.Kick(0, room, name))
+
+
+def _name_and_room(context: CommandContext, arguments: str) -> tuple[str, str]:
+    name, room = split_word(arguments)
     if not name or is_room(name):
-        raise Usage()
-    room = room_of(chat, room)
-    await chat.ask(c.Invite(0, room, name), f"{name} has been invited to {room}.")
+        raise WrongArguments()
+    return name, room_or_target(room, context.target)
 
 
-async def kick(chat: Chat, rest: str) -> None:
-    """Put somebody out."""
-    name, room = split(rest)
-    if not name or is_room(name):
-        raise Usage()
-    await chat.ask(c.Kick(0, room_of(chat, room), name))
+async def role(context: CommandContext, arguments: str) -> None:
+    """Set the role of a member of the current room."""
+    name, role = split_word(arguments)
+    role = role.strip().lower()
+    if not name or role not in _ROLES:
+        raise WrongArguments()
+    room = room_or_target("", context.target)
+    await context.request_and_show(c.SetRole(0, room, name, role))
 
 
-async def role(chat: Chat, rest: str) -> None:
-    """Make somebody more, or less."""
-    name, which = split(rest)
-    which = which.strip().lower()
-    if not name or which not in _ROLES:
-        raise Usage()
-    await chat.ask(c.SetRole(0, room_of(chat, ""), name, which))
-
-
-async def destroy(chat: Chat, rest: str) -> None:
-    """Delete a room with all that was said there."""
-    if not rest.strip():
-        raise Usage()
-    room = room_of(chat, rest)
-    if await chat.agreed(f"Delete {room} with all that was said there? (y/n): "):
-        await chat.ask(c.DeleteRoom(0, room))
+async def destroy(context: CommandContext, arguments: str) -> None:
+    """Delete a room with all its messages."""
+    room = single_word(arguments)
+    if not is_room(room):
+        raise WrongArguments()
+    if await context.confirm(f"Delete {room} and all its messages? (y/n): "):
+        await context.request_and_show(c.DeleteRoom(0, room))
     else:
-        chat.output.note("Not deleted.")
+        context.output.note("Not deleted.")
 
 
-async def who(chat: Chat, rest: str) -> None:
-    """Who is in a room, or how some people are."""
-    names = rest.split() or [chat.target]
+async def who(context: CommandContext, arguments: str) -> None:
+    """List the members of a room with their presence, or show the presence of accounts."""
+    names = arguments.split() or [context.target]
     if not names[0]:
-        raise Misused("You are in no room now: name one, or somebody.")
+        raise UsageProblem("No room is selected: name a room or accounts.")
     if not is_room(names[0]):
-        await chat.ask(c.Who(0, names[:100]))
+        await context.request_and_show(c.Who(0, names[:_MAX_NAMES]))
         return
-    room = only(" ".join(names))
+    room = single_word(" ".join(names))
     after = ""
-    for _ in range(_MANY // 100):
-        answer: c.Members = await chat.request(c.FindMembers(0, room, after))
-        members = [each.name for each in answer.members]
-        people: c.People = await chat.request(c.Who(0, members[:100]))
-        chat.seen.met(*members)
-        chat.output.members(
-            room, answer.members, {each.name.lower(): each for each in people.people}
+    for _ in range(_MAX_LISTED // 100):
+        answer: c.Members = await context.request(c.FindMembers(0, room, after))
+        members = [member.name for member in answer.members]
+        people: c.People = await context.request(c.Who(0, members[:_MAX_NAMES]))
+        context.cache.add_names(*members)
+        context.output.members(
+            room, answer.members, {person.name.lower(): person for person in people.people}
         )
         if not answer.more or not members:
             break

@@ -1,4 +1,4 @@
-"""The table of slash commands. Parsing, help and completion are made from it."""
+"""The table of slash commands, from which parsing, help and completion are derived."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
-from chatd.client.cli.commands import Deed, Misused, Usage, account, people, rooms, split
-from chatd.client.cli.commands import messages as talking
+from chatd.client.cli.commands import (
+    accounts,
+    blocking,
+    edits,
+    history,
+    presence,
+    receipts,
+    reports,
+    rooms,
+    sending,
+    session,
+)
+from chatd.client.cli.commands.arguments import UsageProblem, WrongArguments, split_word
+from chatd.client.cli.commands.context import CommandContext, Handler
 
-if TYPE_CHECKING:
-    from chatd.client.cli.chat import Chat
-
-_WORDS = re.compile(r"[@a-z-]{2,}")
+_LITERAL = re.compile(r"[@a-z-]{2,}")
 
 
 @dataclass(frozen=True)
@@ -22,18 +30,18 @@ class Command:
     """One command."""
 
     name: str
-    """without its slash"""
+    """its name without the slash"""
     arguments: str
-    """what follows it; in brackets: optional. NAME, #ROOM, COMMAND and words in lower case are
-    completed"""
-    sentence: str
-    """what it does"""
-    deed: Deed
-    """who carries it out"""
+    """its arguments as the help shows them: brackets mean optional; NAME, #ROOM, COMMAND and words
+    in lower case are completed"""
+    summary: str
+    """what it does, in the imperative"""
+    handler: Handler
+    """carries it out"""
     aliases: tuple[str, ...] = ()
     """other names"""
     waits: bool = True
-    """whether messages that are under way are to be answered before it begins"""
+    """whether it waits until the messages before it are answered"""
 
     @property
     def usage(self) -> str:
@@ -41,159 +49,190 @@ class Command:
         return f"/{self.name} {self.arguments}".strip()
 
     @property
-    def sentences(self) -> str:
-        """What it does, and its other names."""
-        return self.sentence + (
-            f" (also {', '.join('/' + each for each in self.aliases)})" if self.aliases else ""
-        )
+    def description(self) -> str:
+        """The summary, with the other names."""
+        aliases = ", ".join(f"/{alias}" for alias in self.aliases)
+        return f"{self.summary} (also {aliases})" if aliases else self.summary
 
 
-async def _help(chat: Chat, rest: str) -> None:
-    """Explain one command, or all."""
-    if rest.strip():
-        command = find(rest.strip().removeprefix("/"))
-        chat.output.line(f"{command.usage}: {command.sentences}")
+async def _help(context: CommandContext, arguments: str) -> None:
+    """Explain one command, or list all."""
+    if arguments.strip():
+        command = find(arguments.strip().removeprefix("/"))
+        context.output.line(f"{command.usage}: {command.description}")
         return
     for line in help_lines():
-        chat.output.line(line)
+        context.output.line(line)
 
 
 COMMANDS = (
-    Command("help", "[COMMAND]", "show this list, or explain a command", _help, ("h",)),
-    Command("to", "NAME|#ROOM", "talk to NAME, or in #ROOM, from now on", talking.to, ("query",)),
+    Command("help", "[COMMAND]", "list the commands, or explain one", _help, ("h",)),
+    Command("to", "NAME|#ROOM", "send what you type to NAME or #ROOM", sending.to, ("query",)),
     Command(
         "msg",
         "NAME|#ROOM TEXT",
-        "send TEXT, and go on talking where you are",
-        talking.msg,
+        "send one message to NAME or #ROOM",
+        sending.msg,
         ("m", "w"),
-        False,
+        waits=False,
     ),
-    Command("edit", "[N] TEXT", "replace your last message here, or the N-th last", talking.edit),
-    Command("delete", "[NAME] [N]", "delete your last message here, or NAME's", talking.delete),
+    Command("edit", "[N] TEXT", "edit your last message, or the Nth from the end", edits.edit),
+    Command("delete", "[NAME] [N]", "delete your last message, or that of NAME", edits.delete),
     Command(
-        "react", "[N] EMOJI", "react to the last message here, or the N-th last", talking.react
+        "react", "[N] EMOJI", "react to the last message, or the Nth from the end", edits.react
     ),
-    Command("unreact", "[N]", "take your reaction to it back", talking.unreact),
+    Command("unreact", "[N]", "remove your reaction", edits.unreact),
     Command(
         "history",
         "[N] [NAME|#ROOM|@me]",
-        "what was said here before; again: before that",
-        talking.history,
+        "show earlier messages; repeat it for older ones",
+        history.history,
     ),
     Command(
-        "receipts", "", "which of your messages have been delivered and read", talking.receipts
+        "receipts", "", "show which of your messages were delivered and read", receipts.receipts
     ),
-    Command("join", "#ROOM", "become a member of a room", rooms.join, ("j",)),
-    Command("leave", "[#ROOM]", "be no member any more", rooms.leave, ("part",)),
-    Command("create", "#ROOM [--private] [TOPIC]", "make a room and be its owner", rooms.create),
-    Command("rooms", "[PATTERN]", "list rooms (* ? [a-d] match)", rooms.rooms),
-    Command("who", "[#ROOM|NAME ...]", "who is in the room, or how NAME is", rooms.who, ("names",)),
-    Command("topic", "[TEXT]", "show the topic, change it, or remove it (-)", rooms.topic),
-    Command("private", "[#ROOM]", "who wants to join has to be invited", rooms.private),
-    Command("public", "[#ROOM]", "everyone may join", rooms.public),
-    Command("invite", "NAME [#ROOM]", "let NAME join", rooms.invite),
-    Command("kick", "NAME [#ROOM]", "put NAME out of the room", rooms.kick),
-    Command("role", "NAME member|moderator|owner", "say what NAME is here", rooms.role),
-    Command("destroy", "#ROOM", "delete a room with all that was said there", rooms.destroy),
-    Command("list", "[PATTERN]", "list accounts (* ? [a-d] match)", people.accounts),
-    Command("seen", "NAME", "how NAME is, or was here last", people.seen, ("whois",)),
-    Command("watch", "NAME ...", "be told when they come and go", people.watch),
-    Command("unwatch", "NAME ...", "no longer", people.unwatch),
-    Command("away", "[TEXT]", "say that you are away, and why", people.away),
-    Command("back", "", "say that you are back", people.back),
-    Command("hide", "", "look as if you were not here", people.hide),
-    Command("show", "", "be seen again", people.show),
-    Command("block", "NAME", "take nothing from NAME any more", people.block),
-    Command("unblock", "NAME", "take it again", people.unblock),
-    Command("blocked", "", "list whom you block", people.blocked),
-    Command("report", "NAME REASON", "tell the operators about NAME", people.report),
-    Command("passwd", "", "change your password", account.passwd),
-    Command("certificate", "SHA256 ...|none", "log in by TLS certificates", account.certificate),
-    Command("unregister", "", "delete your account, and leave", account.unregister),
-    Command("status", "", "where you are, and how the connection is", account.status),
-    Command("quit", "", "leave; your account stays", account.leave, ("q", "logout", "exit"), False),
+    Command("join", "#ROOM", "join a room", rooms.join, ("j",)),
+    Command("leave", "[#ROOM]", "leave a room", rooms.leave, ("part",)),
+    Command("create", "#ROOM [--private] [TOPIC]", "create a room that you own", rooms.create),
+    Command("rooms", "[PATTERN]", "list rooms; PATTERN may contain * ? [a-d]", rooms.list_rooms),
+    Command(
+        "who",
+        "[#ROOM|NAME ...]",
+        "list the members of a room, or show if NAME is online",
+        rooms.who,
+        ("names",),
+    ),
+    Command("topic", "[TEXT]", "show the topic of the room, set it, or remove it (-)", rooms.topic),
+    Command("private", "[#ROOM]", "let only invited accounts join a room", rooms.private),
+    Command("public", "[#ROOM]", "let every account join a room", rooms.public),
+    Command("invite", "NAME [#ROOM]", "invite NAME to a room", rooms.invite),
+    Command("kick", "NAME [#ROOM]", "remove NAME from a room", rooms.kick),
+    Command("role", "NAME member|moderator|owner", "set the role of NAME in the room", rooms.role),
+    Command("destroy", "#ROOM", "delete a room and all its messages", rooms.destroy),
+    Command(
+        "list", "[PATTERN]", "list accounts; PATTERN may contain * ? [a-d]", accounts.list_accounts
+    ),
+    Command(
+        "seen", "NAME", "show if NAME is online, or when NAME last was", presence.seen, ("whois",)
+    ),
+    Command("watch", "NAME ...", "be notified when the presence of NAME changes", presence.watch),
+    Command("unwatch", "NAME ...", "stop watching NAME", presence.unwatch),
+    Command("away", "[TEXT]", "show others that you are away, and why", presence.away),
+    Command("back", "", "show others that you are back", presence.back),
+    Command("hide", "", "appear offline to others", presence.hide),
+    Command("show", "", "stop appearing offline", presence.show),
+    Command("block", "NAME", "stop receiving messages from NAME", blocking.block),
+    Command("unblock", "NAME", "receive messages from NAME again", blocking.unblock),
+    Command("blocked", "", "list the accounts you block", blocking.blocked),
+    Command("report", "NAME REASON", "report NAME to the operators", reports.report),
+    Command("passwd", "", "change your password", accounts.passwd),
+    Command(
+        "certificate",
+        "SHA256 ...|none",
+        "set the TLS certificates that can log in",
+        accounts.certificate,
+    ),
+    Command("unregister", "", "delete your account and quit", accounts.unregister),
+    Command("status", "", "show your account, connection and rooms", session.status),
+    Command(
+        "quit",
+        "",
+        "quit; your account is kept",
+        session.quit_client,
+        ("q", "logout", "exit"),
+        waits=False,
+    ),
 )
 
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
 
 
 def find(name: str) -> Command:
-    """The command of this name, without slash. Raises `Misused`, which names the nearest."""
+    """The command with this name or alias. Raises `UsageProblem`, which suggests a similar one."""
     command = _BY_NAME.get(name.lower())
     if command is None:
-        near = get_close_matches(name.lower(), _BY_NAME, n=1)
-        hint = f"Did you mean /{near[0]}?" if near else "/help shows all commands."
-        raise Misused(f"There is no command /{name}. {hint}")
+        similar = get_close_matches(name.lower(), _BY_NAME, n=1)
+        hint = f"Did you mean /{similar[0]}?" if similar else "/help lists the commands."
+        raise UsageProblem(f"There is no command /{name}. {hint}")
     return command
 
 
 def parse(line: str) -> tuple[Command, str]:
-    """The command that `line`, which begins with a slash, is, and what follows. Raises
-    `Misused`."""
-    word, rest = split(line)
-    return find(word.removeprefix("/")), rest
+    """The command and the arguments of a line that begins with a slash. Raises `UsageProblem`."""
+    word, arguments = split_word(line)
+    return find(word.removeprefix("/")), arguments
 
 
-async def carry_out(chat: Chat, command: Command, rest: str) -> None:
-    """Do it. Raises `Misused` with a sentence, `Refused`, `Fatal`."""
+async def run(context: CommandContext, command: Command, arguments: str) -> None:
+    """Carry out a command. Raises `UsageProblem`, `Refused` and `Fatal`."""
     try:
-        await command.deed(chat, rest)
-    except Usage:
-        raise Misused(f"Type it like this: {command.usage}") from None
+        await command.handler(context, arguments)
+    except WrongArguments:
+        raise UsageProblem(f"Usage: {command.usage}") from None
 
 
 def help_lines() -> list[str]:
-    """One line for each command."""
+    """The help: one line for each command, and one about messages."""
     width = max(len(command.usage) for command in COMMANDS)
-    lines = [f"  {command.usage:<{width}}  {command.sentence}" for command in COMMANDS]
+    lines = [f"  {command.usage:<{width}}  {command.summary}" for command in COMMANDS]
     return [
         *lines,
-        "  Anything else is said where you are; // begins a line that begins with a slash.",
+        "  Other lines are sent as messages; begin with // to send a line that begins with /.",
     ]
 
 
 def complete(text: str, names: Iterable[str]) -> list[str]:
-    """All that `text` can become by completing its last word; `names` are accounts and rooms."""
+    """All texts that `text` can become by completing its last word.
+
+    `names` are the accounts and rooms to choose from.
+    """
     word = re.split(r"\s", text)[-1]
     before = text[: len(text) - len(word)]
     if text.startswith("/") and not before:
-        found = [f"/{name}" for name in _BY_NAME]
-        found = [name for name in found if name.startswith(word.lower())]
-        # Short forms are for who knows them.
-        found = [
-            name for name in found if name[1:] in {command.name for command in COMMANDS}
-        ] or found
+        candidates = _command_names(word)
     elif text.startswith("/"):
-        found = _arguments(before, names)
+        candidates = _argument_candidates(before, names)
     else:
-        found = list(names)
+        candidates = list(names)
     end = ": " if not before and not word.startswith(("/", "#")) else " "
-    matching = (
-        each for each in found if each.lower().startswith(word.lower()) and (word or before)
+    return sorted(
+        before + candidate + end
+        for candidate in candidates
+        if candidate.lower().startswith(word.lower()) and (word or before)
     )
-    return sorted(before + each + end for each in matching)
 
 
-def _arguments(before: str, names: Iterable[str]) -> list[str]:
-    """What can stand after `before`, by the command's own row of the table."""
-    word, *given = before.split()
+def _command_names(word: str) -> list[str]:
+    """The commands that `word` begins; aliases only if there is no other."""
+    matching = [name for name in _BY_NAME if f"/{name}".startswith(word.lower())]
+    proper = [name for name in matching if _BY_NAME[name].name == name]
+    return [f"/{name}" for name in proper or matching]
+
+
+def _argument_candidates(before: str, names: Iterable[str]) -> list[str]:
+    """The words that can follow `before`, according to the command's row in the table."""
+    word, *arguments = before.split()
     command = _BY_NAME.get(word[1:].lower())
     if command is None:
         return []
-    given = [each for each in given if not ("[N]" in command.arguments and each.isdecimal())]
-    places = [each for each in command.arguments.split() if each not in ("[N]", "...", "...]")]
-    if places and ("..." in command.arguments or "TEXT" in places[-1]):
-        given = given[: len(places) - 1]
-    found: list[str] = []
-    for place in places[len(given) :]:
-        if "NAME" in place or "TEXT" in place:
-            found += [each for each in names if not each.startswith("#")]
-        if "#ROOM" in place:
-            found += [each for each in names if each.startswith("#")]
-        if "COMMAND" in place:
-            found += [each.name for each in COMMANDS]
-        found += _WORDS.findall(place)
-        if not place.startswith("["):
+    if "[N]" in command.arguments:
+        arguments = [argument for argument in arguments if not argument.isdecimal()]
+    placeholders = [
+        placeholder
+        for placeholder in command.arguments.split()
+        if placeholder not in ("[N]", "...", "...]")
+    ]
+    if placeholders and ("..." in command.arguments or "TEXT" in placeholders[-1]):
+        arguments = arguments[: len(placeholders) - 1]
+    candidates: list[str] = []
+    for placeholder in placeholders[len(arguments) :]:
+        if "NAME" in placeholder or "TEXT" in placeholder:
+            candidates += [name for name in names if not name.startswith("#")]
+        if "#ROOM" in placeholder:
+            candidates += [name for name in names if name.startswith("#")]
+        if "COMMAND" in placeholder:
+            candidates += [command.name for command in COMMANDS]
+        candidates += _LITERAL.findall(placeholder)
+        if not placeholder.startswith("["):
             break
-    return found
+    return candidates

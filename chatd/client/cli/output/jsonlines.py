@@ -1,10 +1,9 @@
-"""The output for programs: one JSON object a line. And their input: requests of the catalogue as
-JSON.
+"""JSON lines: requests of version 1 as the input of programs, one JSON object a line as output.
 
-    {"send": {"recipient": "bob", "text": "hi", "ref": 7}}          <- a program writes
-    {"type": "accepted", "request": "send", "ref": 7, "log": "@bob", "seq": 3, ...}     it reads
+    {"send": {"recipient": "bob", "text": "hi", "ref": 7}}                              input
+    {"type": "accepted", "request": "send", "ref": 7, "log": "@bob", "seq": 3, ...}     output
 
-All of it is described in docs/client.md.
+The format is described in docs/client.md.
 """
 
 from __future__ import annotations
@@ -25,60 +24,63 @@ _UPPER = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def snake_case(kind: type) -> str:
-    """``FindRooms`` as ``find_rooms``."""
+    """The name of a message in JSON: ``find_rooms`` for `FindRooms`."""
     return _UPPER.sub("_", kind.__name__).lower()
 
 
-_OWN = (c.Hello, c.Register, c.LogIn, c.Ack, c.Pong)
+_MADE_BY_CLIENT = (c.Hello, c.Register, c.LogIn, c.Ack, c.Pong)
 REQUESTS: dict[str, type[c.Message]] = {
-    snake_case(kind): kind for kind in c.REQUESTS.values() if kind not in _OWN
+    snake_case(kind): kind for kind in c.REQUESTS.values() if kind not in _MADE_BY_CLIENT
 }
-"""what a program can ask for, by name; the rest is the client's own business"""
+"""the requests that a program can make, by name; the client makes the others itself"""
 
 
-class Unreadable(Refused):
-    """This is no request: {"NAME": {"FIELD": VALUE, ...}}, with the names of the catalogue."""
+class InvalidRequest(Refused):
+    """The line is not a request: write {"NAME": {"FIELD": VALUE, ...}}, with the names in
+    docs/protocols/v1.md."""
 
     code = "malformed"
 
 
 def read(line: str) -> tuple[c.Message, int]:
-    """The request that a line of JSON is, and the `ref` given in it, 0: none. Raises
-    `Unreadable`."""
+    """Decode a request from a line of JSON; also returns its `ref`, or 0. Raises
+    `InvalidRequest`."""
     try:
-        given = msgspec.json.decode(line, type=dict[str, dict[str, msgspec.Raw]])
+        document = msgspec.json.decode(line, type=dict[str, dict[str, msgspec.Raw]])
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        raise Unreadable() from None
-    if len(given) != 1:
-        raise Unreadable()
-    ((name, values),) = given.items()
+        raise InvalidRequest() from None
+    if len(document) != 1:
+        raise InvalidRequest()
+    ((name, values),) = document.items()
     kind = REQUESTS.get(name)
     if kind is None:
-        raise Unreadable(f"There is no request {name!r}. There are: {', '.join(sorted(REQUESTS))}.")
+        raise InvalidRequest(
+            f"There is no request {name!r}. The requests are: {', '.join(sorted(REQUESTS))}."
+        )
     fields = {field.name: field for field in msgspec.structs.fields(kind)}
     unknown = ", ".join(repr(field) for field in values if field not in fields)
     if unknown:
-        raise Unreadable(f"{name} has no field {unknown}; its fields are: {', '.join(fields)}.")
+        raise InvalidRequest(f"{name} has no field {unknown}; its fields are: {', '.join(fields)}.")
     missing = ", ".join(
         field.name
         for field in fields.values()
         if field.required and field.name not in {*values, "ref"}
     )
     if missing:
-        raise Unreadable(f"{name} needs: {missing}.")
+        raise InvalidRequest(f"{name} requires: {missing}.")
     try:
-        found = {
+        arguments = {
             field: msgspec.json.decode(value, type=fields[field].type)
             for field, value in values.items()
         }
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Unreadable(f"{name}: {error}") from None
-    ref = found.setdefault("ref", 0)
-    return kind(**found), ref
+        raise InvalidRequest(f"{name}: {error}") from None
+    ref = arguments.setdefault("ref", 0)
+    return kind(**arguments), ref
 
 
 def write(message: Mapping[str, Any]) -> str:
-    """A line of JSON; characters that are not for printing are escaped."""
+    """Encode an object as a line of JSON; characters that are not printable are escaped."""
     text = json.dumps(message, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_escaped, text))
 
@@ -93,76 +95,78 @@ def _escaped(char: str) -> str:
     )
 
 
-def told(value: Any) -> Any:
-    """A message, or a part of one, with the names of its fields."""
+def plain_value(value: Any) -> Any:
+    """A message, or a part of one, as dicts and lists; the keys are the names of its fields."""
     if isinstance(value, msgspec.Struct):
-        return {field: told(getattr(value, field)) for field in value.__struct_fields__}
+        return {field: plain_value(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, list | tuple):
-        return [told(each) for each in value]
+        return [plain_value(item) for item in value]
     return value
 
 
 class JsonLines:
-    """All there is to tell, by way of `show`, which writes a line."""
+    """The output for programs: prints each event, answer and error as a line of JSON."""
 
-    programmatic = True
+    accepts_requests = True
 
     def __init__(self, screen: Screen) -> None:
         self._write: Callable[[str], None] = screen.show
 
-    def _tell(self, type: str, message: Any = None, ref: int = 0, **more: Any) -> None:
-        fields = told(message) if message is not None else {}
+    def _print(self, type: str, message: Any = None, ref: int = 0, **more: Any) -> None:
+        fields = plain_value(message) if message is not None else {}
         fields.pop("ref", None)
         self._write(write({"type": type, **more, **({"ref": ref} if ref else {}), **fields}))
 
-    def entered(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
-        """Logged in."""
-        self._tell("welcome", welcome)
-        self._tell("logged_in", name=name, logs=list(logs))
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
+        """Print ``welcome`` and ``logged_in``."""
+        self._print("welcome", welcome)
+        self._print("logged_in", name=name, logs=list(logs))
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
-        """An entry came."""
-        self._tell(snake_case(type(entry)), entry)
+        """Print ``pushed`` or ``sent``."""
+        self._print(snake_case(type(entry)), entry)
 
     def event(self, event: Event) -> None:
-        """Anything else happened."""
-        self._tell(snake_case(type(event)), event)
+        """Print the event by its name."""
+        self._print(snake_case(type(event)), event)
 
     def accepted(
         self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
     ) -> None:
-        """A message of ours is durable."""
+        """Print ``accepted``."""
         self.answer(request, answer, ref=ref)
 
     def answer(
         self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
     ) -> None:
-        """A request was answered."""
-        self._tell(snake_case(type(answer)), answer, ref, request=snake_case(type(request)))
+        """Print the answer by its name, with the name of the request."""
+        self._print(snake_case(type(answer)), answer, ref, request=snake_case(type(request)))
 
     def history(self, entries: Sequence[c.Pushed], more: bool) -> None:
-        """What was said earlier."""
-        self._tell("history", entries=told(entries), more=more)
+        """Print ``history``."""
+        self._print("history", entries=plain_value(entries), more=more)
 
     def members(
         self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
     ) -> None:
-        """Who is in a room."""
-        known = [people[each.name.lower()] for each in members if each.name.lower() in people]
-        self._tell("members", room=room, members=told(members), people=told(known))
+        """Print ``members``, with the presence of those for whom it is known."""
+        names = [member.name.lower() for member in members]
+        present = [people[name] for name in names if name in people]
+        self._print("members", room=room, members=plain_value(members), people=plain_value(present))
 
-    def states(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
-        """What became of messages."""
-        self._tell("receipts", states=[{**told(state), "text": text} for state, text in texts])
+    def receipts(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
+        """Print ``receipts``."""
+        states = [{**plain_value(state), "text": text} for state, text in texts]
+        self._print("receipts", states=states)
 
     def line(self, text: str) -> None:
-        """What was asked for."""
-        self._tell("line", text=text)
+        """Print ``line``."""
+        self._print("line", text=text)
 
     def note(self, sentence: str) -> None:
-        """Programs need no hints."""
+        """Do nothing: hints are for people."""
 
-    def refuse(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
-        """What went wrong."""
+    def error(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
+        """Print ``refusal``."""
         more = {"request": snake_case(type(request))} if request is not None else {}
-        self._tell("refusal", None, ref, **more, code=code, sentence=sentence)
+        self._print("refusal", None, ref, **more, code=code, sentence=sentence)

@@ -1,5 +1,4 @@
-"""What the dialogue tells: in words to people (`chatd.client.cli.output.plain`), as JSON to
-programs (`jsonlines`)."""
+"""The interface of the output, which `plain` and `jsonlines` implement."""
 
 from __future__ import annotations
 
@@ -11,49 +10,49 @@ from chatd.codecs import v1_messages as c
 
 
 class Output(Protocol):
-    """Texts are as they came from the network. `ref` is the number that a program gave its request,
-    if any; else 0."""
+    """Prints what happens. Texts may be passed as they came from the network.
 
-    programmatic: bool
-    """whether requests may be given as JSON"""
+    `ref` is the number that a program gave its request; 0: none.
+    """
 
-    def entered(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
-        """Logged in, for the first time."""
+    accepts_requests: bool
+    """whether a line of the input may be a request as JSON"""
+
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
+        """The client has logged in for the first time."""
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
-        """An entry came; it has not been remembered yet."""
+        """An entry arrived; it is not yet in the message cache."""
 
     def event(self, event: Event) -> None:
-        """Anything else happened."""
+        """An event other than an entry happened."""
 
     def accepted(
         self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
     ) -> None:
-        """A message of ours is durable, as `entry`, which is there if nobody is going to push
-        it."""
+        """A message is stored. `entry` is given if the server will not push it to this client."""
 
     def answer(
         self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
     ) -> None:
-        """A request was answered; `sentence` says to people what that means, if there is need
-        to."""
+        """A request was answered; `sentence` explains the result to people, if it needs that."""
 
     def history(self, entries: Sequence[c.Pushed], more: bool) -> None:
-        """Entries of a log or a conversation, oldest first; `more`: there are earlier ones."""
+        """Print entries of a log or a conversation, oldest first; `more`: there are older ones."""
 
     def members(
         self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
     ) -> None:
-        """Who is in a room, and how some of them are, by their names in lower case."""
+        """Print the members of a room; `people` is the presence of some, by name in lower case."""
 
-    def states(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
-        """What became of these messages."""
+    def receipts(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
+        """Print which messages have been delivered and read, with their texts."""
 
     def line(self, text: str) -> None:
-        """What was asked for and comes from this program."""
+        """Print a line that answers a command and is composed by the client."""
 
     def note(self, sentence: str) -> None:
-        """What only a person wants to know."""
+        """Print a hint for people."""
 
-    def refuse(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
-        """What went wrong, perhaps with a request of the catalogue."""
+    def error(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
+        """Print an error; `request` is the request that was refused, if there is one."""

@@ -1,5 +1,4 @@
-"""The output for people, and for scripts that read plain lines: everything in words, on a
-screen."""
+"""The output for people, and for scripts that read plain lines: sentences on a screen."""
 
 from __future__ import annotations
 
@@ -10,103 +9,107 @@ from typing import Any
 import msgspec
 from twisted.internet.interfaces import IReactorTime
 
-from chatd.client.cli.message_cache import Said, Seen
-from chatd.client.cli.outbox import Keyed
+from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output import wording
 from chatd.client.cli.output.style import DIM, Span, StyledLine
+from chatd.client.cli.own_entries import sent_elsewhere
+from chatd.client.cli.receipts import ReceiptSummary
 from chatd.client.cli.screen import Screen
-from chatd.client.cli.typing_and_receipts import Receipts
 from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
 
 
-class Showing:
-    """What the server tells, on `screen`. `times`: each line begins with the time of day, and a
-    line tells when the day changes; `clock` tells the time, in seconds since 1970, `zone` is for
-    tests."""
+class PlainOutput:
+    """Prints sentences on `screen`.
 
-    programmatic = False
+    `times`: each line begins with the time of day, and a separate line is printed when the date
+    changes. `clock` gives the time in seconds since 1970; `zone` is the time zone, None: local.
+    """
+
+    accepts_requests = False
 
     def __init__(
         self,
         screen: Screen,
-        seen: Seen,
+        cache: MessageCache,
         clock: IReactorTime,
         *,
         times: bool,
         zone: tzinfo | None = None,
     ) -> None:
         self._screen = screen
-        self._seen = seen
+        self._cache = cache
         self._clock = clock
         self._times = times
         self._zone = zone
-        self._day = wording.date(int(clock.seconds() * 1000), zone)
-        self._receipts = Receipts(self._received, clock)
-        self._lost = False
+        self._date = wording.date(int(clock.seconds() * 1000), zone)
+        self._receipts = ReceiptSummary(self._show_receipts, clock)
+        self._connection_lost = False
 
-    def entered(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
-        """Logged in."""
-        self._screen.note(f"Logged in as {name}. /help shows all commands.")
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
+        """Print the name of the account."""
+        self._screen.note(f"Logged in as {name}. /help lists the commands.")
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
-        """An entry came."""
-        self._entry(sent(entry, self._seen.name) if isinstance(entry, c.Sent) else entry)
+        """Print an entry."""
+        if isinstance(entry, c.Sent):
+            entry = sent_elsewhere(entry, self._cache.account)
+        self._show_entry(entry)
 
     def event(self, event: Event) -> None:
-        """Anything else happened."""
+        """Print an event; of several failed attempts to reconnect, only the first."""
         if isinstance(event, c.Receipt):
-            self._receipt(event)
+            self._add_receipt(event)
             return
-        again = isinstance(event, Disconnected) and self._lost
+        repeated = isinstance(event, Disconnected) and self._connection_lost
         if isinstance(event, Connected | Disconnected):
-            self._lost = isinstance(event, Disconnected)
-        line = wording.event(event, self._seen)
-        if line is not None and not again:
-            self.put(line)
+            self._connection_lost = isinstance(event, Disconnected)
+        line = wording.event(event, self._cache)
+        if line is not None and not repeated:
+            self.show(line)
 
-    def _receipt(self, receipt: c.Receipt) -> None:
-        """Of texts of ours only: edits and reactions are delivered, too."""
-        if receipt.log.startswith("@") and receipt.log != self._seen.inbox:
-            texts = {said.seq for said in self._seen.said(receipt.log)}
-            seqs = [seq for seq in receipt.seqs if receipt.what == "read" or seq in texts]
-            self._receipts.came(receipt.log, receipt.what, seqs)
+    def _add_receipt(self, receipt: c.Receipt) -> None:
+        """Collect receipts of messages; the delivery of edits and reactions is not shown."""
+        if receipt.log.startswith("@") and receipt.log != self._cache.mailbox:
+            messages = {message.seq for message in self._cache.messages(receipt.log)}
+            seqs = [seq for seq in receipt.seqs if receipt.what == "read" or seq in messages]
+            self._receipts.add(receipt.log, receipt.what, seqs)
 
-    def _received(self, log: str, what: str, count: int) -> None:
-        self.put(wording.receipt(log, what, count, self._seen))
+    def _show_receipts(self, log: str, status: str, count: int) -> None:
+        self.show(wording.receipt(log, status, count, self._cache))
 
-    def put(self, line: StyledLine, time: int | None = None) -> None:
-        """Show a line about something that happened at `time` (milliseconds since 1970; None:
-        now)."""
+    def show(self, line: StyledLine, time: int | None = None) -> None:
+        """Print a line about an event at `time` (milliseconds since 1970; None: now)."""
         if self._times:
             time = int(self._clock.seconds() * 1000) if time is None else time
             date = wording.date(time, self._zone)
-            if date != self._day:
-                self._day = date
-                self._screen.show_styled((Span(f"--- {wording.day(time, self._zone)} ---", DIM),))
-            line = (Span(wording.clock_time(time, self._zone) + " ", DIM), *line)
+            if date != self._date:
+                self._date = date
+                heading = f"--- {wording.long_date(time, self._zone)} ---"
+                self._screen.show_styled((Span(heading, DIM),))
+            line = (Span(wording.time_of_day(time, self._zone) + " ", DIM), *line)
         self._screen.show_styled(line)
 
-    def _entry(self, entry: c.Pushed) -> None:
-        line = wording.entry(entry, self._seen)
+    def _show_entry(self, entry: c.Pushed) -> None:
+        line = wording.entry(entry, self._cache)
         if line is not None:
-            self.put(line, entry.time)
+            self.show(line, entry.time)
 
     def accepted(
         self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
     ) -> None:
-        """A message of ours is durable."""
+        """Print the entry of a private message; entries of rooms are printed when pushed."""
         if entry is not None:
-            self._entry(entry)
+            self._show_entry(entry)
 
     def answer(
         self, request: c.Message, answer: c.Message, sentence: str = "", ref: int = 0
     ) -> None:
-        """A request was answered."""
+        """Print the items of an answer that is a list, and the sentence."""
         match answer:
             case c.Names(names=names):
-                for each in names:
-                    self._screen.show_styled((Span(each),))
+                for name in names:
+                    self._screen.show_styled((Span(name),))
             case c.Rooms(rooms=rooms):
                 for info in rooms:
                     self._screen.show_styled(wording.room(info))
@@ -117,63 +120,41 @@ class Showing:
             self._screen.note(sentence)
 
     def history(self, entries: Sequence[c.Pushed], more: bool) -> None:
-        """What was said earlier."""
-        self._screen.note("--- earlier ---")
+        """Print messages with their latest text; edits and deletions are applied, not printed."""
+        self._screen.note("--- earlier messages ---")
         for entry in entries:
-            self._seen.entry(entry)
+            self._cache.add(entry)
         for entry in entries:
-            said = self._seen.by_id(entry.about or entry.id)
-            if said is None or entry.kind == "reaction":
-                self._entry(entry)
+            message = self._cache.get(entry.about or entry.id)
+            if message is None or entry.kind == "reaction":
+                self._show_entry(entry)
             elif entry.kind == "text":
-                self._entry(msgspec.structs.replace(entry, body=said.now))
+                self._show_entry(msgspec.structs.replace(entry, body=message.current_text))
         self._screen.note(
-            "--- /history again goes further back ---" if more else "--- that is all ---"
+            "--- repeat /history for older messages ---" if more else "--- no older messages ---"
         )
 
     def members(
         self, room: str, members: Sequence[c.Member], people: Mapping[str, c.Person]
     ) -> None:
-        """Who is in a room."""
-        for each in members:
-            self._screen.show_styled(wording.member(each, people.get(each.name.lower())))
+        """Print one line for each member."""
+        for member in members:
+            person = people.get(member.name.lower())
+            self._screen.show_styled(wording.member(member, person))
 
-    def states(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
-        """What became of messages."""
+    def receipts(self, texts: Sequence[tuple[c.ReceiptState, str]]) -> None:
+        """Print one line for each message."""
         for state, text in texts:
-            self._screen.show_styled((Span(wording.state(state, text)),))
+            self._screen.show_styled((Span(wording.receipt_state(state, text)),))
 
     def line(self, text: str) -> None:
-        """What was asked for."""
+        """Print a line."""
         self._screen.show(text)
 
     def note(self, sentence: str) -> None:
-        """What only a person wants to know."""
+        """Print a hint."""
         self._screen.note(sentence)
 
-    def refuse(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
-        """What went wrong."""
+    def error(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
+        """Print the sentence of an error."""
         self._screen.show_error(sentence)
-
-
-def sent(entry: c.Sent, name: str) -> c.Pushed:
-    """What another session of ours, whose account is `name`, has put into somebody's inbox."""
-    return c.Pushed(
-        entry.log, entry.seq, entry.id, entry.time, name, entry.kind, entry.body, entry.about
-    )
-
-
-def stored(message: Keyed, answer: c.Accepted, about: Said | None, name: str) -> c.Pushed:
-    """What stands in somebody's inbox now that `message`, which is about a text perhaps, was
-    accepted."""
-    match message:
-        case c.Send():
-            kind, body = "text", message.text
-        case c.Edit():
-            kind, body = "edit", message.text
-        case c.Retract():
-            kind, body = "delete", ""
-        case c.React():
-            kind, body = "reaction", message.reaction
-    number = about.id if about is not None else 0
-    return c.Pushed(answer.log, answer.seq, answer.id, answer.time, name, kind, body, number)

@@ -1,155 +1,160 @@
-"""Entries, events and answers in words: each a line, made of parts that may have colours."""
+"""Sentences for entries, events and answers; each is a line whose parts may have colours."""
 
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
-from chatd.client.cli.message_cache import Seen
+from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_span
 from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
 
-_EXCERPT = 40
+_MAX_EXCERPT = 40
 
 
-def entry(entry: c.Pushed, seen: Seen) -> StyledLine | None:
-    """An entry of a log, before it is remembered; None: of a kind that is not known here."""
-    room = seen.written(entry.log) if entry.log.startswith("#") else ""
-    within = f" in {room}" if room else ""
+def entry(entry: c.Pushed, cache: MessageCache) -> StyledLine | None:
+    """An entry that is not yet in the cache; None if its kind is unknown and it is not shown."""
+    room = cache.display_name(entry.log) if entry.log.startswith("#") else ""
+    in_room = f" in {room}" if room else ""
     body = entry.body
     match entry.kind:
         case "text":
-            return _text(entry, room, seen)
+            return _message(entry, room, cache)
         case "join":
             return notice(entry.sender, f" joined {room}")
         case "leave":
             return notice(entry.sender, f" left {room}")
         case "kick":
-            return notice(entry.sender, f" put {body} out of {room}")
+            return notice(entry.sender, f" kicked {body} from {room}")
+        case "topic" if body:
+            return notice(entry.sender, f" set the topic of {room}: {body}")
         case "topic":
-            return notice(
-                entry.sender,
-                f" set the topic of {room}: {body}" if body else f" removed {room}'s topic",
-            )
+            return notice(entry.sender, f" removed the topic of {room}")
         case "access":
             return notice(entry.sender, f" made {room} {body}")
         case "role":
-            who, _, role = body.partition(" ")
-            return notice(entry.sender, f" made {who} {role} of {room}")
+            name, _, role = body.partition(" ")
+            return notice(entry.sender, f" changed the role of {name} in {room} to {role}")
         case "invite":
             return notice(entry.sender, f" invites you to {body}: /join {body}")
         case "edit":
-            return notice(entry.sender, f" edited {_about(entry, seen)}{within}: {body}")
+            return notice(entry.sender, f" edited {_reference(entry, cache)}{in_room}: {body}")
         case "delete":
-            return notice(entry.sender, f" deleted {_about(entry, seen)}{within}")
+            return notice(entry.sender, f" deleted {_reference(entry, cache)}{in_room}")
         case "reaction" if body:
-            return notice(entry.sender, f" reacted {body} to {_about(entry, seen)}{within}")
+            return notice(entry.sender, f" reacted {body} to {_reference(entry, cache)}{in_room}")
         case "reaction":
-            return notice(entry.sender, f" took a reaction to {_about(entry, seen)}{within} back")
+            message = _reference(entry, cache)
+            return notice(entry.sender, f" removed a reaction to {message}{in_room}")
     return None
 
 
-def _text(entry: c.Pushed, room: str, seen: Seen) -> StyledLine:
-    own = entry.sender.lower() == seen.name.lower()
+def _message(entry: c.Pushed, room: str, cache: MessageCache) -> StyledLine:
+    own = entry.sender.lower() == cache.account.lower()
     if room:
         style = DIM if own else PLAIN
-        who = Span(entry.sender, DIM) if own else name_span(entry.sender)
-        return Span(room, DIM), Span(" <", style), who, Span("> ", style), Span(entry.body, style)
-    if own and entry.log != seen.inbox:
-        return Span(f"-> {seen.written(entry.log)}: ", DIM), Span(entry.body, DIM)
+        sender = Span(entry.sender, DIM) if own else name_span(entry.sender)
+        return (
+            Span(room, DIM),
+            Span(" <", style),
+            sender,
+            Span("> ", style),
+            Span(entry.body, style),
+        )
+    if own and entry.log != cache.mailbox:
+        return Span(f"-> {cache.display_name(entry.log)}: ", DIM), Span(entry.body, DIM)
     return name_span(entry.sender), Span(": "), Span(entry.body)
 
 
-def _about(entry: c.Pushed, seen: Seen) -> str:
-    """The message that an entry is about."""
-    said = seen.by_id(entry.about)
-    if said is None:
+def _reference(entry: c.Pushed, cache: MessageCache) -> str:
+    """The message that an entry refers to, quoted with its sender."""
+    message = cache.get(entry.about)
+    if message is None:
         return "an earlier message"
-    if said.sender.lower() == entry.sender.lower():
-        return quoted(said.text)
-    whose = "your" if said.sender.lower() == seen.name.lower() else f"{said.sender}'s"
-    return f"{whose} {quoted(said.text)}"
+    if message.sender.lower() == entry.sender.lower():
+        return quoted(message.text)
+    own = message.sender.lower() == cache.account.lower()
+    owner = "your" if own else f"{message.sender}'s"
+    return f"{owner} {quoted(message.text)}"
 
 
 def quoted(text: str) -> str:
-    """The begin of a text, in quotation marks."""
+    """The beginning of a text, in one line and in quotation marks."""
     line = " ".join(text.split())
-    return f'"{line}"' if len(line) <= _EXCERPT else f'"{line[: _EXCERPT - 3]}..."'
+    return f'"{line}"' if len(line) <= _MAX_EXCERPT else f'"{line[: _MAX_EXCERPT - 3]}..."'
 
 
-def notice(who: str, rest: str) -> StyledLine:
-    """Somebody did something."""
-    return Span("* ", DIM), name_span(who), Span(rest, DIM)
+def notice(account: str, action: str) -> StyledLine:
+    """An action of an account."""
+    return Span("* ", DIM), name_span(account), Span(action, DIM)
 
 
-def remark(sentence: str) -> StyledLine:
-    """Something happened."""
+def status_line(sentence: str) -> StyledLine:
+    """An event that no account caused."""
     return (Span(f"* {sentence}", DIM),)
 
 
-def event(event: Event, seen: Seen) -> StyledLine | None:
-    """What else happened; None: nothing that a person has to know."""
+def event(event: Event, cache: MessageCache) -> StyledLine | None:
+    """An event other than an entry; None if it is not shown."""
     match event:
         case c.Left(room, reason):
-            how = {
+            sentences = {
                 "left": "you left {}",
-                "kicked": "you were put out of {}",
+                "kicked": "you were kicked from {}",
                 "deleted": "{} was deleted",
             }
-            return remark(how.get(reason, "you are no longer in {}").format(seen.written(room)))
+            sentence = sentences.get(reason, "you are no longer in {}")
+            return status_line(sentence.format(cache.display_name(room)))
         case c.Goodbye(sentence=sentence):
-            return remark(f"the server says: {sentence}")
-        case c.Presence(who):
-            return (Span("* ", DIM), *person(who))
+            return status_line(f"message from the server: {sentence}")
+        case c.Presence(account):
+            return (Span("* ", DIM), *person(account))
         case Disconnected(reason, _):
-            return remark(f"the connection is lost{_because(reason)}; trying to get it back")
+            details = f" ({reason.rstrip('.')})" if reason else ""
+            return status_line(f"the connection is lost{details}; reconnecting")
         case Connected():
-            return remark("connected again")
+            return status_line("reconnected")
     return None
 
 
-def _because(reason: str) -> str:
-    return f" ({reason.rstrip('.')})" if reason else ""
-
-
-def receipt(log: str, what: str, count: int, seen: Seen) -> StyledLine:
-    """What became of our messages."""
-    several = f" {count} messages" if count > 1 else ""
-    who = seen.written(log)
-    return (
-        Span(
-            f"({who} has read{several})" if what == "read" else f"(delivered{several} to {who})",
-            DIM,
-        ),
-    )
+def receipt(log: str, status: str, count: int, cache: MessageCache) -> StyledLine:
+    """Messages to one account that were ``delivered`` or ``read``."""
+    messages = f"{count} messages " if count > 1 else ""
+    verb = "read by" if status == "read" else "delivered to"
+    return (Span(f"({messages}{verb} {cache.display_name(log)})", DIM),)
 
 
 # Answers
 
 
-def person(who: c.Person) -> StyledLine:
-    """How somebody is."""
-    match who.status:
+def person(person: c.Person) -> StyledLine:
+    """The presence of an account."""
+    match person.status:
         case "unknown":
-            return (Span(f"there is no account {who.name}"),)
-        case "away" if who.text:
-            return name_span(who.name), Span(f" is away: {who.text}")
-        case "off" if who.seen:
-            return name_span(who.name), Span(
-                f" is off, last seen {date(who.seen)} {clock_time(who.seen)}"
-            )
-    return name_span(who.name), Span(f" is {who.status}")
+            return (Span(f"there is no account {person.name}"),)
+        case "away" if person.text:
+            return name_span(person.name), Span(f" is away: {person.text}")
+        case "off" if person.seen:
+            seen = f"{date(person.seen)} {time_of_day(person.seen)}"
+            return name_span(person.name), Span(f" is offline, last seen {seen}")
+    return name_span(person.name), Span(f" is {_presence(person.status)}")
 
 
-def member(who: c.Member, status: c.Person | None) -> StyledLine:
-    """Somebody in a room."""
-    role = "" if who.role == "member" else f" ({who.role})"
-    how = "" if status is None or status.status in ("off", "unknown") else f" {status.status}"
-    return name_span(who.name), Span(role), Span(how, DIM)
+def _presence(status: str) -> str:
+    return {"on": "online", "off": "offline"}.get(status, status)
+
+
+def member(member: c.Member, presence: c.Person | None) -> StyledLine:
+    """A member of a room, with role and presence; offline members have no mark."""
+    role = "" if member.role == "member" else f" ({member.role})"
+    status = ""
+    if presence is not None and presence.status not in ("off", "unknown"):
+        status = f" {_presence(presence.status)}"
+    return name_span(member.name), Span(role), Span(status, DIM)
 
 
 def room(info: c.RoomInfo) -> StyledLine:
-    """A room, as a list shows it."""
+    """A room in a list of rooms."""
     members = "1 member" if info.members == 1 else f"{info.members} members"
     facts = [members, *(["private"] if info.private else []), *([info.role] if info.role else [])]
     return (
@@ -159,36 +164,36 @@ def room(info: c.RoomInfo) -> StyledLine:
     )
 
 
-def state(state: c.ReceiptState, text: str) -> str:
-    """What became of one message."""
-    what = "read" if state.read else "delivered" if state.delivered else "waiting"
-    return f"{what}: {quoted(text)}"
+def receipt_state(state: c.ReceiptState, text: str) -> str:
+    """Whether one message was delivered and read."""
+    status = "read" if state.read else "delivered" if state.delivered else "waiting"
+    return f"{status}: {quoted(text)}"
 
 
 # Times
 
 
 def _moment(time: int, zone: tzinfo | None) -> datetime | None:
-    """None: no year that a calendar has."""
+    """The date and time, or None if the year is out of range."""
     try:
         return datetime.fromtimestamp(time / 1000, zone)
     except (OverflowError, ValueError, OSError):
         return None
 
 
-def clock_time(time: int, zone: tzinfo | None = None) -> str:
-    """Hours and minutes, local unless another zone is given."""
+def time_of_day(time: int, zone: tzinfo | None = None) -> str:
+    """Hours and minutes of `time` (milliseconds since 1970); `zone` None: local time."""
     moment = _moment(time, zone)
     return f"{moment:%H:%M}" if moment else "--:--"
 
 
 def date(time: int, zone: tzinfo | None = None) -> str:
-    """The day."""
+    """The date of `time` (milliseconds since 1970) in ISO 8601; `zone` None: local time."""
     moment = _moment(time, zone)
     return f"{moment:%Y-%m-%d}" if moment else "----------"
 
 
-def day(time: int, zone: tzinfo | None = None) -> str:
-    """The day, with its name."""
+def long_date(time: int, zone: tzinfo | None = None) -> str:
+    """The date of `time` (milliseconds since 1970) with weekday; `zone` None: local time."""
     moment = _moment(time, zone)
-    return f"{moment:%A}, {moment.day} {moment:%B %Y}" if moment else "another time"
+    return f"{moment:%A}, {moment.day} {moment:%B %Y}" if moment else "unknown date"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.cli.commands import Misused
 from chatd.client.cli.commands import table as slash
+from chatd.client.cli.commands.arguments import UsageProblem
 from chatd.client.cli.output.jsonlines import REQUESTS
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "client.md"
@@ -23,7 +23,7 @@ def generated(text: str) -> str:
     rows = ["| command | |", "|---|---|"]
     for each in slash.COMMANDS:
         usage = each.usage.replace("|", "\\|")
-        rows.append(f"| `{usage}` | {each.sentences} |")
+        rows.append(f"| `{usage}` | {each.description} |")
     before, rest = text.split(BEGIN)
     return before + BEGIN + "\n" + "\n".join(rows) + "\n\n" + END + rest.split(END, 1)[1]
 
@@ -36,7 +36,7 @@ class TableTests(SynchronousTestCase):
         lines = slash.help_lines()
         for command, line in zip(slash.COMMANDS, lines, strict=False):
             self.assertIn(command.usage, line)
-            self.assertIn(command.sentence, line)
+            self.assertIn(command.summary, line)
         self.assertEqual(len(lines), len(slash.COMMANDS) + 1)
         self.assertLessEqual(max(map(len, lines)), 90)
 
@@ -70,10 +70,10 @@ class ParsingTests(SynchronousTestCase):
         for line, hint in (
             ("/jion #x", "/join?"),
             ("/histroy", "/history?"),
-            ("/12345", "/help shows"),
+            ("/12345", "/help lists"),
         ):
-            self.assertIn(hint, str(self.assertRaises(Misused, slash.parse, line)))
-        self.assertIn("/help shows", str(self.assertRaises(Misused, slash.parse, "/")))
+            self.assertIn(hint, str(self.assertRaises(UsageProblem, slash.parse, line)))
+        self.assertIn("/help lists", str(self.assertRaises(UsageProblem, slash.parse, "/")))
 
 
 class CompletionTests(SynchronousTestCase):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.cli.output import jsonlines
-from chatd.client.cli.output.jsonlines import Unreadable
+from chatd.client.cli.output.jsonlines import InvalidRequest
 from chatd.client.cli.terminal.sanitize import one_line
 from chatd.codecs import v1_messages as c
 
@@ -43,18 +43,18 @@ class ReadingTests(SynchronousTestCase):
     def test_unreadable(self) -> None:
         """Each with a sentence."""
         for line, part in (
-            ("{", "This is no request"),
-            ("{}", "This is no request"),
-            ('{"ping": {}, "who": {}}', "This is no request"),
-            ('{"ping": 1}', "This is no request"),
+            ("{", "The line is not a request"),
+            ("{}", "The line is not a request"),
+            ('{"ping": {}, "who": {}}', "The line is not a request"),
+            ('{"ping": 1}', "The line is not a request"),
             ('{"log_in": {"name": "x"}}', "There is no request 'log_in'"),
-            ('{"send": {"recipient": "b"}}', "send needs: text."),
+            ('{"send": {"recipient": "b"}}', "send requires: text."),
             ('{"send": {"recipient": "b", "text": 1}}', "Expected `str`"),
             ('{"send": {"recipient": "b", "text": "", "to": 1}}', "has no field 'to'"),
             ('{"history": {"log": "x", "limit": 5000}}', "<= 1000"),
-            ("[" * 100_000, "This is no request"),
+            ("[" * 100_000, "The line is not a request"),
         ):
-            self.assertIn(part, str(self.assertRaises(Unreadable, jsonlines.read, line)))
+            self.assertIn(part, str(self.assertRaises(InvalidRequest, jsonlines.read, line)))
 
 
 class WritingTests(SynchronousTestCase):

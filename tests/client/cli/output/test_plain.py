@@ -1,4 +1,4 @@
-"""Times, days, colours, and the memory of what was seen."""
+"""Times, days, colours, and the memory of what was cache."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import UTC, timedelta, timezone
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.cli.message_cache import Seen, conversation
+from chatd.client.cli.message_cache import MessageCache, conversation_of
 from chatd.client.cli.output import style as styling
 from chatd.client.cli.output import wording
-from chatd.client.cli.output.plain import Showing
+from chatd.client.cli.output.plain import PlainOutput
 from chatd.client.cli.output.style import DIM, Span
 from chatd.codecs import v1_messages as c
 from tests.doubles.client import SINCE, pushed
@@ -26,9 +26,9 @@ class TimeTests(SynchronousTestCase):
         self.screen = FakeScreen(True)
         self.clock = Clock()
         self.clock.advance(SINCE / 1000)
-        self.seen = Seen()
-        self.seen.name = "alice"
-        self.showing = Showing(self.screen, self.seen, self.clock, times=True, zone=UTC)
+        self.cache = MessageCache()
+        self.cache.account = "alice"
+        self.output = PlainOutput(self.screen, self.cache, self.clock, times=True, zone=UTC)
 
     def at(self, time: int) -> c.Pushed:
         """An entry of this time."""
@@ -38,7 +38,7 @@ class TimeTests(SynchronousTestCase):
         """Of the entry, not of its coming; a line tells when the day changes."""
         minutes = 60_000
         for time in (SINCE + 5 * minutes, SINCE - minutes, SINCE + 6 * minutes, SINCE + DAY):
-            self.showing.entry(self.at(time))
+            self.output.entry(self.at(time))
         self.assertEqual(
             self.screen.lines,
             [
@@ -55,18 +55,18 @@ class TimeTests(SynchronousTestCase):
     def test_now(self) -> None:
         """Events without a time happen now."""
         self.clock.advance(3600)
-        self.showing.event(c.Presence(c.Person("bob", "on")))
-        self.assertEqual(self.screen.lines, ["01:00 * bob is on"])
+        self.output.event(c.Presence(c.Person("bob", "on")))
+        self.assertEqual(self.screen.lines, ["01:00 * bob is online"])
 
     def test_no_time(self) -> None:
         """A server may say anything."""
-        self.showing.entry(self.at(2**52))
+        self.output.entry(self.at(2**52))
         self.assertEqual(self.screen.lines[-1], "--:-- #lobby <bob> hi")
 
     def test_zone(self) -> None:
         """Times are those of the place where one is."""
         self.assertEqual(
-            wording.clock_time(SINCE, timezone(timedelta(hours=5, minutes=30))), "05:30"
+            wording.time_of_day(SINCE, timezone(timedelta(hours=5, minutes=30))), "05:30"
         )
 
 
@@ -81,10 +81,10 @@ class WordingTests(SynchronousTestCase):
     def test_people(self) -> None:
         """How they are."""
         for person, text in (
-            (c.Person("bob", "on"), "bob is on"),
+            (c.Person("bob", "on"), "bob is online"),
             (c.Person("bob", "away"), "bob is away"),
             (c.Person("bob", "away", "lunch"), "bob is away: lunch"),
-            (c.Person("bob", "off"), "bob is off"),
+            (c.Person("bob", "off"), "bob is offline"),
             (c.Person("bob", "unknown"), "there is no account bob"),
         ):
             self.assertEqual(self.text(wording.person(person)), text)
@@ -100,25 +100,25 @@ class WordingTests(SynchronousTestCase):
 
     def test_receipts(self) -> None:
         """Small."""
-        seen = Seen()
+        cache = MessageCache()
         self.assertEqual(
-            self.text(wording.receipt("@bob", "delivered", 1, seen)), "(delivered to bob)"
+            self.text(wording.receipt("@bob", "delivered", 1, cache)), "(delivered to bob)"
         )
         self.assertEqual(
-            self.text(wording.receipt("@bob", "read", 3, seen)), "(bob has read 3 messages)"
+            self.text(wording.receipt("@bob", "read", 3, cache)), "(3 messages read by bob)"
         )
         state = c.ReceiptState(1, True, False)
-        self.assertEqual(wording.state(state, "hi"), 'delivered: "hi"')
+        self.assertEqual(wording.receipt_state(state, "hi"), 'delivered: "hi"')
 
     def test_styles(self) -> None:
         """Our own texts and notices are dim; a name always has the same colour, whatever its
         case."""
-        seen = Seen()
-        seen.name = "alice"
-        own = wording.entry(pushed("#lobby", "alice", "hi"), seen)
+        cache = MessageCache()
+        cache.account = "alice"
+        own = wording.entry(pushed("#lobby", "alice", "hi"), cache)
         assert own is not None
         self.assertEqual({span.style for span in own}, {DIM})
-        other = wording.entry(pushed("#lobby", "bob", "hi"), seen)
+        other = wording.entry(pushed("#lobby", "bob", "hi"), cache)
         assert other is not None
         self.assertIn(styling.name_span("bob"), other)
         self.assertEqual(styling.name_span("BOB").style, styling.name_span("bob").style)
@@ -137,40 +137,42 @@ class WordingTests(SynchronousTestCase):
             self.assertEqual(styling.colours_wanted(environment), wanted)
 
 
-class SeenTests(SynchronousTestCase):
+class MessageCacheTests(SynchronousTestCase):
     """Conversations."""
 
     def setUp(self) -> None:
-        self.seen = Seen()
-        self.seen.name = "alice"
+        self.cache = MessageCache()
+        self.cache.account = "alice"
 
     def test_conversation(self) -> None:
         """What they said and what we said, in order of time, each once."""
         theirs = pushed("@alice", "Bob", "one", seq=1, id=11)
         ours = pushed("@bob", "alice", "two", seq=2, id=12)
         for entry in (ours, theirs, theirs, pushed("@alice", "carl", "x", seq=3, id=13)):
-            self.seen.entry(entry)
-        place = conversation("BOB")
-        self.assertEqual([said.text for said in self.seen.said(place)], ["one", "two"])
-        self.assertEqual([said.text for said in self.seen.said(place, by="Alice")], ["two"])
-        self.assertEqual(self.seen.written("@bob"), "Bob")
-        self.assertEqual(self.seen.written("@nobody"), "nobody")
+            self.cache.add(entry)
+        place = conversation_of("BOB")
+        self.assertEqual([said.text for said in self.cache.messages(place)], ["one", "two"])
+        self.assertEqual(
+            [said.text for said in self.cache.messages(place, sender="Alice")], ["two"]
+        )
+        self.assertEqual(self.cache.display_name("@bob"), "Bob")
+        self.assertEqual(self.cache.display_name("@nobody"), "nobody")
 
     def test_changed(self) -> None:
-        """The latest edit counts, whenever it is seen; what is deleted is gone."""
-        self.seen.entry(pushed("#lobby", "bob", "a", seq=1, id=11))
+        """The latest edit counts, whenever it is cache; what is deleted is gone."""
+        self.cache.add(pushed("#lobby", "bob", "a", seq=1, id=11))
         for seq, text in ((3, "c"), (2, "b")):
-            self.seen.entry(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))
-        (said,) = self.seen.said("#lobby")
-        self.assertEqual((said.text, said.now), ("c", "c (edited)"))
-        self.seen.entry(pushed("#lobby", "bob", "", "delete", seq=4, about=11))
-        self.assertEqual(self.seen.said("#lobby"), [])
-        self.assertEqual(said.now, "(deleted)")
+            self.cache.add(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))
+        (said,) = self.cache.messages("#lobby")
+        self.assertEqual((said.text, said.current_text), ("c", "c (edited)"))
+        self.cache.add(pushed("#lobby", "bob", "", "delete", seq=4, about=11))
+        self.assertEqual(self.cache.messages("#lobby"), [])
+        self.assertEqual(said.current_text, "(deleted)")
 
     def test_bound(self) -> None:
         """Only the latest are remembered."""
         for seq in range(1, 1001):
-            self.seen.entry(pushed("#lobby", "bob", str(seq), seq=seq))
-        said = self.seen.said("#lobby")
+            self.cache.add(pushed("#lobby", "bob", str(seq), seq=seq))
+        said = self.cache.messages("#lobby")
         self.assertEqual((len(said), said[0].text), (500, "501"))
-        self.assertIsNone(self.seen.by_id(1))
+        self.assertIsNone(self.cache.get(1))
