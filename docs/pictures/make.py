@@ -131,7 +131,7 @@ def converse(alicia: Terminal, bobert: Terminal) -> None:
     alicia.wait_for("Bobert>")
     alicia.enter("Keep some for me")
     bobert.wait_for("Keep some")
-    alicia.wait_for("has read")
+    alicia.wait_for("read by")
     bobert.enter("/react ♥")
     alicia.wait_for("reacted")
     alicia.type("On my w")
