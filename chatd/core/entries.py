@@ -1,4 +1,4 @@
-"""The values everything else is about: the entry of a log, and a reader's cursor in one."""
+"""Entries of logs, and cursors: what a consumer of a log has acknowledged."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import ClassVar
 import msgspec
 
 TEXT = "text"
-"""the kind of an entry that a person or a bot said"""
+"""the kind of a message from an account"""
 EDIT, DELETION, REACTION = "edit", "delete", "reaction"
-"""kinds that say something about the entry whose id is `Entry.about`"""
+"""kinds that refer to the entry whose id is `Entry.about`"""
 JOIN, LEAVE, KICK, TOPIC, ACCESS, ROLE = "join", "leave", "kick", "topic", "access", "role"
-"""kinds that tell what has happened in a room"""
+"""kinds of events in a room"""
 INVITE = "invite"
-"""the kind of an entry in an inbox that invites to a room"""
+"""the kind of an entry in a mailbox that invites to a room"""
 REPORT = "report"
-"""the kind of an entry for the operators"""
+"""the kind of a report to the operators"""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One thing said, as its log keeps it: immutable.
+    """One entry of a log. Immutable.
 
-    `seq` counts from 1 without gaps within the log; `id` is unique across the logs of a store and
-    grows with time; `time` is milliseconds since 1970 (UTC); `sender` is an account's name; `about`
-    is the id of the entry that this one refers to, 0 for none.
+    `seq` counts the entries of the log from 1, without gaps; `id` is unique among the logs of a
+    store and increases with time; `time` is milliseconds since 1970 (UTC); `sender` is the name of
+    an account; `about` is the id of the entry that this one refers to, 0 if none.
     """
 
     seq: int
@@ -38,10 +38,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far a reader is in a log: all up to `upto`, and some ranges acknowledged ahead of it.
+    """What has been acknowledged in a log: every seq up to `upto`, and ranges ahead of it.
 
-    The idea is TCP's selective acknowledgement (RFC 2018): `ahead` holds ranges (first, last), both
-    inclusive, in order, never touching each other or `upto`.
+    As in TCP's selective acknowledgement (RFC 2018), `ahead` has ranges (first, last), both
+    inclusive, in order; no range is adjacent to another or to `upto`.
     """
 
     document_kind: ClassVar[str] = "cursor"
@@ -51,19 +51,19 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     ahead: tuple[tuple[int, int], ...] = ()
 
     def acknowledge(self, first: int, last: int) -> Cursor:
-        """This cursor with the seqs `first` to `last`, inclusive, acknowledged as well."""
+        """This cursor with the seqs `first` to `last`, inclusive, acknowledged, too."""
         if not self.ahead and first <= self.upto + 1:
             return Cursor(last) if last > self.upto else self
         return _joined(self.upto, [*self.ahead, (first, last)])
 
     def union(self, other: Cursor) -> Cursor:
-        """What this cursor or the other has acknowledged."""
+        """The cursor with every seq that this one or the other has acknowledged."""
         if other.upto <= self.upto and not other.ahead:
             return self
         return _joined(self.upto, [(1, other.upto), *self.ahead, *other.ahead])
 
     def without(self, seqs: Iterable[int]) -> Cursor:
-        """This cursor with `seqs` waiting again: what was handed over has come back unread."""
+        """This cursor with `seqs` not acknowledged: they were handed over, but not delivered."""
         ranges = [(1, self.upto), *self.ahead]
         for seq in sorted(seqs):
             ranges = [
@@ -90,7 +90,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _joined(upto: int, ranges: Iterable[tuple[int, int]]) -> Cursor:
-    """The cursor with all up to `upto` and all of `ranges` acknowledged."""
+    """The cursor with every seq up to `upto` and in `ranges` acknowledged."""
     ahead: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if last < first:
@@ -105,7 +105,7 @@ def _joined(upto: int, ranges: Iterable[tuple[int, int]]) -> Cursor:
 
 
 def described(kind: str, body: str) -> str:
-    """An entry as one text, for protocols that have nothing but texts."""
+    """The text that stands for an entry in protocols that have only texts."""
     match kind:
         case "text":
             return body

@@ -1,7 +1,8 @@
-"""Every way chatd says no, each a class with a stable code and a sentence for whoever reads it.
+"""Errors: each refusal is a class with a stable code, for programs, and a sentence, for users.
 
-`Refused` answers one request and the session goes on; `Fatal` ends the process or the connection it
-is about. A docstring is the sentence a person reads when the raiser gave none of its own.
+`Refused` answers one request, and the session continues; `Fatal` ends the process or the connection
+that it concerns. The docstring of a class is the sentence that a user reads, unless the code that
+raises the error gives a more specific one.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ class Refused(ChatdError):
 
 
 class Fatal(ChatdError):
-    """chatd cannot go on."""
+    """chatd cannot continue."""
 
     code = "fatal"
 
 
 class IllegalName(Refused):
-    """A name has 1 to 32 letters, digits, dots, underscores or hyphens."""
+    """A name consists of 1 to 32 letters, digits, dots, underscores or hyphens."""
 
     code = "illegal-name"
 
@@ -43,7 +44,7 @@ class NameTaken(Refused):
 
 
 class UnknownAccount(Refused):
-    """There is no account of that name."""
+    """There is no account with that name."""
 
     code = "unknown-account"
 
@@ -61,7 +62,7 @@ class NotLoggedIn(Refused):
 
 
 class NotTheSender(Refused):
-    """A message can be sent in one's own name only."""
+    """You can only send messages in your own name."""
 
     code = "not-the-sender"
 
@@ -85,45 +86,44 @@ class PasswordTooLong(Refused):
 
 
 class OpenAccountsForbidden(Refused):
-    """Accounts without a password are not allowed here: choose one, or ask the operator to set
-    one."""
+    """Accounts without a password are not allowed here; choose a password, or ask the operator to
+    set one."""
 
     code = "password-needed"
 
 
 class RegistrationClosed(Refused):
-    """New accounts cannot be made here; ask the operator of this server for one."""
+    """New accounts cannot be registered here; ask the operator of this server for one."""
 
     code = "registration-closed"
 
 
 class InviteRequired(Refused):
-    """A new account takes an invite token here; ask the operator of this server for one."""
+    """A new account requires an invite token; ask the operator of this server for one."""
 
     code = "invite-required"
 
 
 class InviteInvalid(Refused):
-    """This invite token is unknown, used up or expired; ask the operator of this server for
-    another."""
+    """This invite token is unknown, used or expired; ask the operator for another."""
 
     code = "invite-invalid"
 
 
 class TextTooLong(Refused):
-    """The text is longer than this daemon takes."""
+    """The text is longer than this server accepts."""
 
     code = "text-too-long"
 
 
 class TopicTooLong(Refused):
-    """The topic is longer than this daemon takes."""
+    """The topic is longer than this server accepts."""
 
     code = "topic-too-long"
 
 
 class PatternTooLong(Refused):
-    """The search pattern is longer than this daemon takes."""
+    """The search pattern is longer than this server accepts."""
 
     code = "pattern-too-long"
 
@@ -135,25 +135,25 @@ class CertificateUnusable(Fatal):
 
 
 class FingerprintInvalid(Refused):
-    """The fingerprint of a certificate is its SHA-256: 64 hexadecimal digits."""
+    """A certificate fingerprint is its SHA-256 digest: 64 hexadecimal digits."""
 
     code = "fingerprint-invalid"
 
 
 class PatternInvalid(Refused):
-    """The search pattern is not one that this protocol knows."""
+    """This protocol does not support that search pattern."""
 
     code = "pattern-invalid"
 
 
 class UnknownLog(Refused):
-    """There is no such log, or it is not yours to read."""
+    """There is no such log, or you cannot read it."""
 
     code = "unknown-log"
 
 
 class UnknownEntry(Refused):
-    """There is no such entry, or it is not yours to read."""
+    """There is no such entry, or you cannot read it."""
 
     code = "unknown-entry"
 
@@ -165,49 +165,49 @@ class NothingToAcknowledge(Refused):
 
 
 class TooManyGaps(Refused):
-    """Too many gaps in what has been acknowledged; acknowledge the older entries first."""
+    """Your acknowledgements have too many gaps; acknowledge the older entries first."""
 
     code = "too-many-gaps"
 
 
 class NotTheAuthor(Refused):
-    """Only messages of one's own can be changed."""
+    """You can only edit or delete your own messages."""
 
     code = "not-the-author"
 
 
 class Blocked(Refused):
-    """The recipient takes no messages from you."""
+    """The recipient does not accept messages from you."""
 
     code = "blocked"
 
 
 class IllegalRoom(Refused):
-    """A room's name is a # and then 1 to 32 letters, digits, dots, underscores or hyphens."""
+    """A room name consists of # and 1 to 32 letters, digits, dots, underscores or hyphens."""
 
     code = "illegal-room"
 
 
 class RoomTaken(Refused):
-    """There is a room of that name already."""
+    """There is already a room with that name."""
 
     code = "room-taken"
 
 
 class UnknownRoom(Refused):
-    """There is no room of that name, or one has to be invited to it."""
+    """There is no room with that name, or you need an invitation to it."""
 
     code = "unknown-room"
 
 
 class NotAMember(Refused):
-    """That takes a member of the room; join it first."""
+    """Only members of the room can do that; join it first."""
 
     code = "not-a-member"
 
 
 class NotAllowed(Refused):
-    """That takes another role in the room."""
+    """That requires a higher role in the room."""
 
     code = "not-allowed"
 
@@ -225,25 +225,25 @@ class UnknownRole(Refused):
 
 
 class LimitReached(Refused):
-    """There are as many of these as this daemon allows."""
+    """This server does not allow any more of these."""
 
     code = "limit-reached"
 
 
 class BadRequest(Refused):
-    """This is no request."""
+    """This is not a valid request."""
 
     code = "bad-request"
 
 
 class Busy(Refused):
-    """The daemon has too much of this to do at the moment; try again later."""
+    """The server is too busy for this request; try again later."""
 
     code = "busy"
 
 
 class StoreUnavailable(Refused):
-    """The store fails at the moment, so nothing was done; try again later."""
+    """The store is not available, so nothing was done; try again later."""
 
     code = "store-unavailable"
 
@@ -255,19 +255,19 @@ class BackupFailed(Refused):
 
 
 class Exists(Refused):
-    """A document of that kind and key exists already."""
+    """A document of that kind and key already exists."""
 
     code = "exists"
 
 
 class Conflict(Refused):
-    """The document was changed by someone else since it was read, or is gone."""
+    """The document was changed or deleted since it was read."""
 
     code = "conflict"
 
 
 class KeyReused(Refused):
-    """This sender has used this key for another text."""
+    """You have already used this key for another message."""
 
     code = "key-reused"
 

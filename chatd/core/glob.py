@@ -1,10 +1,8 @@
-"""Patterns for names: the shell's `*`, `?` and `[...]`, matched in time that no pattern can blow
-up.
+"""Globs: the shell's `*`, `?` and `[...]`, matched in bounded time.
 
-A pattern is cut at its stars into pieces; each piece is sought once, from the left, and never again
-(between two stars the leftmost place is always good enough), so a name of n characters costs at
-most n times the length of the pattern, however many stars there are. No regular expression is
-involved.
+A pattern is split at its stars into pieces. Each piece is searched once, from the left: between two
+stars the leftmost match always suffices, so there is no backtracking. A name of n characters costs
+at most n times the length of the pattern, however many stars it has. No regular expression is used.
 """
 
 from __future__ import annotations
@@ -16,11 +14,11 @@ _Piece = str | tuple[_Test, ...]
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A function that tells whether a whole name matches `pattern`, with regard to case.
+    """A function that returns whether a complete name matches `pattern`, case-sensitively.
 
-    `*` is any run of characters, `?` any one, `[abc]` `[a-d]` `[!a]` one of (not of) them; an
-    unclosed `[` and all else stand for themselves, as in Python's fnmatch (library reference,
-    "fnmatch").
+    `*` matches any run of characters, `?` any character, `[abc]` and `[a-d]` any character of a
+    set, and `[!a]` any other. An unclosed `[` and all other characters match themselves, as in the
+    module fnmatch of Python.
     """
     pieces = [_piece(piece) for piece in _split(pattern)]
     if len(pieces) == 1:
@@ -40,17 +38,17 @@ def matcher(pattern: str) -> Callable[[str], bool]:
             return False
         at = len(start)
         for piece in middle:
-            found = _find(piece, name, at, stop)
-            if found < 0:
+            place = _find(piece, name, at, stop)
+            if place < 0:
                 return False
-            at = found + len(piece)
+            at = place + len(piece)
         return at <= stop
 
     return matches
 
 
 def _split(pattern: str) -> list[list[str]]:
-    """`pattern` cut at its stars; each part a list of single characters, `?` and `[...]` sets."""
+    """The pieces of `pattern` between its stars, as lists of characters, `?` and `[...]` sets."""
     parts: list[list[str]] = [[]]
     at = 0
     while at < len(pattern):
@@ -72,13 +70,14 @@ def _split(pattern: str) -> list[list[str]]:
 
 
 def _piece(items: list[str]) -> _Piece:
-    """A plain string where there are only plain characters, else one test for each place."""
+    """A string if there are only plain characters, otherwise a test for each character."""
     if all(len(item) == 1 and item != "?" for item in items):
         return "".join(items)
     return tuple(_test(item) for item in items)
 
 
 def _test(item: str) -> _Test:
+    """The test of one character: for `?`, a plain character, or a `[...]` set."""
     if item == "?":
         return lambda char: True
     if len(item) == 1:
@@ -104,12 +103,14 @@ def _test(item: str) -> _Test:
 
 
 def _fits(piece: _Piece, name: str, at: int) -> bool:
+    """Whether a piece matches `name` at this index."""
     if isinstance(piece, str):
         return name.startswith(piece, at)
     return all(test(char) for test, char in zip(piece, name[at : at + len(piece)], strict=True))
 
 
 def _find(piece: _Piece, name: str, at: int, stop: int) -> int:
+    """The first index from `at` on where a piece matches and ends before `stop`; -1 if none."""
     if isinstance(piece, str):
         return name.find(piece, at, stop)
     return next(

@@ -1,4 +1,4 @@
-"""Sizes, counts and times that bound what any one peer can cost, in one record."""
+"""The limits of a daemon: sizes, counts and times that bound what one client can cost."""
 
 from __future__ import annotations
 
@@ -6,56 +6,59 @@ import msgspec
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of one daemon. Sizes are bytes, times are seconds, counts are plain numbers."""
+    """The limits of one daemon. Sizes are in bytes unless stated otherwise, times in seconds."""
 
     text: int = 65_536
-    """longest text of a message"""
+    """the greatest size of a text"""
     topic: int = 256
-    """longest topic of a room, in characters"""
+    """the greatest length of a topic, in characters"""
     pattern: int = 256
-    """longest pattern of a listing, in characters"""
+    """the greatest length of a search pattern, in characters"""
     password: int = 1_024
-    """longest password, in characters"""
+    """the greatest length of a password, in characters"""
     rate: float | None = 1_000.0
-    """commands a second that a connection may send on average; None: as fast as it can"""
+    """the average commands per second of a connection; None: no limit"""
     burst_seconds: float = 10.0
-    """how many seconds' worth of commands may come at once before a connection is slowed"""
+    """the seconds of that rate which a connection may use at once before it is slowed down"""
     account_rate: float = 2.0
-    """commands that all connections of an account may send together, as a multiple of `rate`"""
+    """the rate of all connections of an account together, as a multiple of `rate`"""
     idle_time: float = 60.0
-    """how long a client may be silent before it is asked whether it is there, and then to answer"""
+    """how long a client may be silent before it is asked whether it is alive, and how long it then
+    has to answer"""
     unauthenticated: int = 2_000
-    """connections that have not logged in; over it the one that has been idle longest goes"""
+    """connections that have not logged in; over it, the one that has been idle longest is closed"""
     login_time: float = 300.0
-    """how long a connection may stay without logging in"""
+    """how long a connection may exist without logging in"""
     frame_time: float = 30.0
-    """how long an unfinished frame may stay unfinished"""
+    """how long a frame may be incomplete"""
     flush_time: float = 30.0
-    """how long a connection being closed may take to read what it is owed"""
+    """how long a client may take to read the last output before its connection is aborted"""
     backlog: int = 8 * 1024 * 1024
-    """bytes of text waiting for the store; over it senders are paused until it is half of that"""
+    """text waiting for the store; over it, senders are paused until it is half of that"""
     page: int = 256
-    """entries read from a log at once"""
+    """entries that are read from a log at once"""
     rooms: int = 200
-    """rooms that an account may be a member of"""
+    """rooms of which an account can be a member"""
     members: int = 10_000
-    """members that a room may have, and as many may be invited"""
+    """members of a room; also open invitations to it"""
     blocked: int = 1_000
-    """accounts that an account may block"""
+    """accounts that an account can block"""
     watched: int = 500
-    """accounts whose presence a session may watch"""
+    """accounts whose presence a session can watch"""
     holes: int = 64
-    """gaps a cursor may have; a reader who has more is pushed nothing until it has fetched its
-    mail"""
+    """gaps in a cursor; over it, acknowledgements are refused, and a client that cannot acknowledge
+    gets no further entries until it has fetched its mail"""
     hashes: int = 64
-    """password hashes that may wait their turn"""
+    """passwords that may wait to be hashed"""
     accounts_cached: int = 200_000
-    """account names kept in memory"""
+    """account names that are cached"""
 
 
 class Retention(msgspec.Struct, frozen=True):
-    """What is kept of a log: entries not older than `age` seconds, and the latest `count`; None:
-    all."""
+    """The entries of a log that are kept: the latest `count`, none older than `age` seconds.
+
+    None stands for no limit.
+    """
 
     age: int | None = None
     count: int | None = None

@@ -1,7 +1,7 @@
-"""Names: the rules for account and room names, and the names of the logs that belong to them.
+"""Names: the rules for account and room names, and the names of their logs.
 
-The only module that knows that the log of an account begins with ``@`` and that of a room with
-``#``.
+No other module of the daemon knows that the log of an account begins with ``@`` and that of a room
+with ``#``.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import re
 from chatd.core.errors import IllegalName, IllegalRoom
 
 LOBBY = "#lobby"
-"""the room that always exists and that everyone may join"""
+"""the room that always exists and that every account can join"""
 
-# Letters and digits of ASCII only: every protocol must be able to spell every name. One character
-# class without alternatives, so matching is linear; `Server` speaks for the daemon itself.
+# ASCII only: every protocol must be able to represent every name. One character class without
+# alternatives is matched in linear time.
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
 _RESERVED = frozenset({"server"})
+"""names of the daemon itself, in lower case"""
 
 
 def check_word(word: str) -> bool:
-    """Whether this has the letters and the length that a name may have."""
+    """Whether a word has the characters and the length of a name."""
     return _NAME.fullmatch(word) is not None
 
 
 def check_name(name: str) -> None:
-    """Accept the name of an account, or raise `IllegalName` saying which rule it breaks."""
+    """Raise `IllegalName`, with the rule that is broken, unless this can be an account's name."""
     if not name:
         raise IllegalName("Empty string is not a valid username.")
     if len(name) > 32:
@@ -40,23 +41,28 @@ def check_name(name: str) -> None:
 
 
 def mailbox_log(name: str) -> str:
-    """The name of the log that is this account's inbox; the same for every spelling of the name."""
+    """The name of the log that is the mailbox of an account, for any spelling of its name."""
     return "@" + name.lower()
 
 
 def room_log(name: str) -> str:
-    """The name of the log that is this room's; the same for every spelling of the name."""
+    """The name of the log of a room, for any spelling of its name."""
     return name.lower()
 
 
 def check_room_name(name: str) -> None:
-    """Accept the name of a room, or raise `IllegalRoom`."""
+    """Raise `IllegalRoom` unless this can be the name of a room."""
     if not name.startswith("#") or not check_word(name[1:]):
         raise IllegalRoom()
 
 
+def complete_room_name(word: str) -> str:
+    """The name of a room that may be given without its ``#``."""
+    return word if is_room(word) else f"#{word}"
+
+
 def is_room(name: str) -> bool:
-    """Whether a name given as a recipient, or the name of a log, is that of a room."""
+    """Whether a recipient is a room, or a log that of a room."""
     return name.startswith("#")
 
 
@@ -66,5 +72,5 @@ def is_mailbox(log: str) -> bool:
 
 
 def mailbox_owner(log: str) -> str:
-    """The key (the name in lower case) of the account whose mailbox `log` is."""
+    """The name, in lower case, of the account whose mailbox a log is."""
     return log.removeprefix("@")

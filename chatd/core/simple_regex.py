@@ -1,11 +1,10 @@
-r"""Patterns for names as the ops and gRPC clients write them: a part of regular expressions that is
-harmless.
+r"""Simple regular expressions, as ops and gRPC clients send them, matched in bounded time.
 
-Characters, `.`, `[...]`, `[^...]` and `\x`, each perhaps with `*`, `+` or `?`, or their lazy forms,
-which match the same whole names. A name is matched in one pass, with the set of places in the
-pattern where a match may be (K. Thompson, "Regular Expression Search Algorithm", CACM 1968): at
-most the pattern's length for each character of the name, whatever the pattern. No regular
-expression is ever compiled from it.
+The subset has characters, `.`, `[...]`, `[^...]` and `\x`, each optionally followed by `*`, `+` or
+`?`, or by their lazy forms, which match the same complete names. A name is matched in one pass that
+tracks the set of states of the pattern (K. Thompson, "Regular Expression Search Algorithm", CACM
+1968): each character of the name costs at most the length of the pattern. No regular expression
+from a client is ever compiled.
 """
 
 from __future__ import annotations
@@ -20,10 +19,12 @@ _SPECIAL = "(){|^$*+?"
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """A function that tells whether a whole name matches, with regard to case. Raises
-    `PatternInvalid`."""
+    """A function that returns whether a complete name matches `pattern`, case-sensitively.
+
+    Raises `PatternInvalid` if the pattern has anything else than the subset.
+    """
     tests: list[_Test] = []
-    # Places whose character may be missing, and places where it may come again: a bit for each.
+    # Bit sets of states: those whose character is optional, and those whose character may repeat.
     optional = repeated = 0
     at = 0
     while at < len(pattern):
@@ -37,37 +38,37 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         tests.append(test)
     end = 1 << len(tests)
 
-    def reach(places: int) -> int:
-        """With these places, those behind them that nothing has to match for."""
-        passed = places & optional
-        while passed:
-            passed = (passed << 1) & ~places
-            places |= passed
-            passed &= optional
-        return places
+    def reach(states: int) -> int:
+        """These states, and those that are reached from them without a character."""
+        skipped = states & optional
+        while skipped:
+            skipped = (skipped << 1) & ~states
+            states |= skipped
+            skipped &= optional
+        return states
 
     start = reach(1)
 
     def matches(name: str) -> bool:
-        places = start
+        states = start
         for char in name:
-            found = 0
-            rest = places & ~end
+            reached = 0
+            rest = states & ~end
             while rest:
                 bit = rest & -rest
                 rest ^= bit
                 if tests[bit.bit_length() - 1](char):
-                    found |= bit << 1 | bit & repeated
-            if not found:
+                    reached |= bit << 1 | bit & repeated
+            if not reached:
                 return False
-            places = reach(found)
-        return bool(places & end)
+            states = reach(reached)
+        return bool(states & end)
 
     return matches
 
 
 def _character(pattern: str, at: int) -> tuple[_Test, int]:
-    """What the character of a name at this place has to be, and where the pattern goes on."""
+    """The test of the character at this index of the pattern, and the index after it."""
     char = pattern[at]
     if char == ".":
         return _any, at + 1
@@ -88,6 +89,7 @@ def _any(char: str) -> bool:
 
 
 def _escaped(pattern: str, at: int) -> tuple[str, int]:
+    """The character after a backslash at this index, and the index after it."""
     char = pattern[at + 1 : at + 2]
     if not char or char.isalnum():
         raise PatternInvalid(f"pattern not understood: \\{char} stands for no character")
@@ -95,7 +97,7 @@ def _escaped(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _set(pattern: str, at: int) -> tuple[_Test, int]:
-    """A set of characters, from behind its bracket."""
+    """The test of a set that begins before this index, and the index after the set."""
     negated = pattern[at : at + 1] == "^"
     at += negated
     ranges: list[tuple[str, str]] = []
@@ -123,4 +125,5 @@ def _set(pattern: str, at: int) -> tuple[_Test, int]:
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:
+    """The member of a set at this index, and the index after it."""
     return _escaped(pattern, at) if pattern[at] == "\\" else (pattern[at], at + 1)

@@ -210,9 +210,12 @@ EXAMPLES = [
     Example(Done(ref=5), "91 05"),
     Example(
         Refusal(
-            ref=9, code="unknown-account", sentence="There is no account of that name.", request=10
+            ref=9,
+            code="unknown-account",
+            sentence="There is no account with that name.",
+            request=10,
         ),
-        "94 09 af'unknown-account' d9 21'There is no account of that name.' 0a",
+        "94 09 af'unknown-account' d9 23'There is no account with that name.' 0a",
     ),
     Example(
         Welcome(
@@ -345,9 +348,9 @@ EXAMPLES = [
     Example(
         Goodbye(
             code="busy",
-            sentence="The daemon has too much of this to do at the moment; try again later.",
+            sentence="The server is too busy for this request; try again later.",
         ),
-        "92 a4'busy' d9 45'The daemon has too much of this to do at the moment; try again later.'",
+        "92 a4'busy' d9 39'The server is too busy for this request; try again later.'",
     ),
 ]
 """every message once, in the order of their numbers"""

@@ -1,4 +1,4 @@
-"""A cursor, whatever is done to it, says what a plain set of numbers would say."""
+"""Entries, and cursors compared with plain sets of seqs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.entries import Cursor, Entry
 
 HIGHEST = 24
-"""no seq in these tests is higher"""
+"""the greatest seq in these tests"""
 
 seqs = st.integers(1, HIGHEST)
 ranges = st.tuples(seqs, seqs)
@@ -19,8 +19,8 @@ steps = st.lists(st.one_of(ranges, st.frozensets(seqs, max_size=6)), max_size=12
 Step = tuple[int, int] | frozenset[int]
 
 
-def played(script: list[Step]) -> tuple[Cursor, set[int]]:
-    """The cursor and the set after a script: pairs are acknowledged, sets are taken back."""
+def play(script: list[Step]) -> tuple[Cursor, set[int]]:
+    """The cursor and the set after acknowledging ranges, and taking back sets of seqs."""
     cursor, model = Cursor(), set[int]()
     for step in script:
         if isinstance(step, tuple):
@@ -33,20 +33,20 @@ def played(script: list[Step]) -> tuple[Cursor, set[int]]:
 
 
 class Cursors(SynchronousTestCase):
-    """Against a set of ints."""
+    """Cursors, compared with sets of seqs."""
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps)
-    def test_has_what_was_acknowledged(self, script: list[Step]) -> None:
-        """A reader has exactly the entries that were acknowledged and did not come back."""
-        cursor, model = played(script)
+    def test_cursor_has_exactly_the_acknowledged_seqs(self, script: list[Step]) -> None:
+        """Seqs that were taken back are not acknowledged."""
+        cursor, model = play(script)
         self.assertEqual({seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}, model)
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps)
-    def test_is_as_short_as_can_be(self, script: list[Step]) -> None:
-        """Ranges are in order and never touch, so that equal cursors are stored as equal bytes."""
-        cursor, model = played(script)
+    def test_cursor_is_in_its_shortest_form(self, script: list[Step]) -> None:
+        """Ranges are in order and not adjacent, so equal cursors have equal encodings."""
+        cursor, model = play(script)
         last = cursor.upto
         for range_ in cursor.ahead:
             self.assertGreater(range_[0], last + 1)
@@ -59,10 +59,9 @@ class Cursors(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps, st.integers(0, HIGHEST + 2))
-    def test_waiting_is_the_rest(self, script: list[Step], head: int) -> None:
-        """What waits is what is in the log and was not acknowledged, oldest first, in whole
-        ranges."""
-        cursor, model = played(script)
+    def test_waiting_is_what_is_not_acknowledged(self, script: list[Step], head: int) -> None:
+        """Up to the head, oldest first, in maximal ranges."""
+        cursor, model = play(script)
         waiting = list(cursor.waiting(head))
         listed = [seq for first, last in waiting for seq in range(first, last + 1)]
         self.assertEqual(listed, [seq for seq in range(1, head + 1) if seq not in model])
@@ -71,9 +70,9 @@ class Cursors(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=200)
     @given(steps, ranges)
-    def test_is_a_value(self, script: list[Step], more: tuple[int, int]) -> None:
-        """A cursor that somebody holds never changes under them."""
-        cursor, _ = played(script)
+    def test_cursor_is_immutable(self, script: list[Step], more: tuple[int, int]) -> None:
+        """Acknowledging returns another cursor."""
+        cursor, _ = play(script)
         before = (cursor.upto, cursor.ahead)
         cursor.acknowledge(*more)
         cursor.without(more)
@@ -82,10 +81,9 @@ class Cursors(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(steps, steps)
-    def test_a_union_has_what_either_has(self, script: list[Step], other: list[Step]) -> None:
-        """Two cursors become one, as two sets do, in its shortest form and whichever comes
-        first."""
-        (cursor, model), (more, more_model) = played(script), played(other)
+    def test_union_has_the_seqs_of_both(self, script: list[Step], other: list[Step]) -> None:
+        """In its shortest form, in either order."""
+        (cursor, model), (more, more_model) = play(script), play(other)
         joined = cursor.union(more)
         self.assertEqual(
             {seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}, model | more_model
@@ -96,51 +94,49 @@ class Cursors(SynchronousTestCase):
         self.assertEqual(joined, rebuilt)
         self.assertEqual(more.union(cursor), joined)
         self.assertEqual(joined.union(cursor), joined)
-        self.assertEqual((cursor, more), (played(script)[0], played(other)[0]))
+        self.assertEqual((cursor, more), (play(script)[0], play(other)[0]))
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(
         st.integers(0, HIGHEST),
         st.lists(st.tuples(st.integers(0, HIGHEST), st.integers(0, HIGHEST))),
     )
-    def test_acknowledging_is_a_union_of_ranges(
-        self, upto: int, ranges: list[tuple[int, int]]
-    ) -> None:
-        """Whether a range is old, next, apart, overlapping or none: the seqs it names are added."""
+    def test_acknowledge_adds_any_range(self, upto: int, ranges: list[tuple[int, int]]) -> None:
+        """Old, adjacent, separate, overlapping, or empty."""
         cursor, model = Cursor(upto), set(range(1, upto + 1))
         for first, last in ranges:
             cursor = cursor.acknowledge(first, last)
             model |= set(range(max(first, 1), last + 1))
             self.assertEqual({seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}, model)
 
-    def test_a_range_that_ends_before_it_begins_is_nothing(self) -> None:
-        """Acknowledging "from 4 to 3", as an empty page would, acknowledges nothing."""
+    def test_empty_range_acknowledges_nothing(self) -> None:
+        """ "From 4 to 3", as for an empty page."""
         self.assertEqual(Cursor(2).acknowledge(4, 3), Cursor(2))
 
-    def test_a_gap_that_closes(self) -> None:
-        """Reading the old mail after the new leaves a cursor without gaps."""
+    def test_filled_gap_joins_the_ranges(self) -> None:
+        """Reading older mail after newer mail leaves no gap."""
         cursor = Cursor(3).acknowledge(6, 9)
         self.assertEqual(cursor, Cursor(3, ((6, 9),)))
         self.assertEqual(list(cursor.waiting(9)), [(4, 5)])
         self.assertEqual(cursor.acknowledge(4, 5), Cursor(9))
 
-    def test_what_never_was_acknowledged_cannot_come_back(self) -> None:
-        """Taking back an entry that was not read, or is far ahead, changes nothing."""
+    def test_taking_back_an_unacknowledged_seq_changes_nothing(self) -> None:
+        """Whether it is in a gap or far ahead."""
         cursor = Cursor(3, ((6, 9),))
         self.assertEqual(cursor.without([4, 5, 10, 10**18]), cursor)
 
-    def test_a_long_log_costs_nothing(self) -> None:
-        """A cursor over ever so many entries is two numbers."""
+    def test_cursor_of_a_long_log_is_two_numbers(self) -> None:
+        """Its size does not depend on the number of entries."""
         cursor = Cursor().acknowledge(1, 10**15)
         self.assertEqual(cursor, Cursor(10**15))
         self.assertEqual(list(cursor.waiting(10**15 + 1)), [(10**15 + 1, 10**15 + 1)])
 
 
 class Entries(SynchronousTestCase):
-    """What was said stays as it was said."""
+    """Entries."""
 
-    def test_immutable(self) -> None:
-        """Nothing in the daemon can change an entry by mistake."""
+    def test_entry_is_immutable(self) -> None:
+        """Setting a field raises an error."""
         entry = Entry(1, 2, 3, "ann", "text", "hello")
         for field in Entry.__struct_fields__:
             with self.assertRaises(AttributeError):

@@ -1,4 +1,4 @@
-"""Patterns mean what they mean in a shell, and no pattern costs more than it should."""
+"""Globs: their meaning, and the bound on their cost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from chatd.core.glob import matcher
 
 TRICKY = "ab[]!-*?."
 MOST = 2_000_000
-"""steps after which a pattern is given up"""
+"""the number of steps after which a test fails"""
 
 
 def steps(pattern: str, name: str) -> tuple[bool, int]:
-    """Whether the name matches, and how many functions were entered (or generators resumed) to
-    tell."""
+    """Whether the name matches, and the number of functions entered and generators resumed."""
     entered = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
@@ -32,14 +31,14 @@ def steps(pattern: str, name: str) -> tuple[bool, int]:
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        found = matches(name)
+        result = matches(name)
     finally:
         sys.setprofile(before)
-    return found, entered
+    return result, entered
 
 
 class Meaning(SynchronousTestCase):
-    """Against Python's own fnmatch."""
+    """Globs, compared with fnmatch."""
 
     @settings(derandomize=True, deadline=None, max_examples=3000)
     @given(st.text(TRICKY, max_size=9), st.text(TRICKY, max_size=7))
@@ -51,8 +50,8 @@ class Meaning(SynchronousTestCase):
     @example("[a-]", "-")
     @example("[--0]", ".")
     @example("*[", "ab[")
-    def test_as_fnmatch(self, pattern: str, name: str) -> None:
-        """Whatever somebody types, it finds what fnmatch would find."""
+    def test_any_pattern_matches_as_fnmatch(self, pattern: str, name: str) -> None:
+        """With the characters that are special in a pattern."""
         self.assertEqual(matcher(pattern)(name), fnmatchcase(name, pattern))
 
     @settings(derandomize=True, deadline=None, max_examples=1000)
@@ -62,27 +61,27 @@ class Meaning(SynchronousTestCase):
         ),
         st.text("ab", max_size=12),
     )
-    def test_as_fnmatch_when_much_could_match(self, parts: list[str], name: str) -> None:
-        """Many stars over few letters: the leftmost place is always good enough."""
+    def test_many_stars_match_as_fnmatch(self, parts: list[str], name: str) -> None:
+        """Many stars and few letters: the leftmost match suffices."""
         pattern = "".join(parts)
         self.assertEqual(matcher(pattern)(name), fnmatchcase(name, pattern))
 
-    def test_case_counts(self) -> None:
-        """A pattern is about the name as it was first written."""
+    def test_match_is_case_sensitive(self) -> None:
+        """A pattern matches the name as it was first written."""
         self.assertFalse(matcher("ann*")("Annabel"))
         self.assertTrue(matcher("[Aa]nn*")("Annabel"))
 
-    def test_all_of_unicode(self) -> None:
-        """A question mark stands for one character, not for one byte."""
+    def test_question_mark_matches_one_character(self) -> None:
+        """One character, not one byte."""
         self.assertTrue(matcher("?*[é-ü]")("日本ö"))
         self.assertFalse(matcher("??")("日"))
 
 
 class Work(SynchronousTestCase):
-    """Patterns made to blow up."""
+    """The cost of patterns that make backtracking matchers slow."""
 
-    def test_many_stars(self) -> None:
-        """A pattern of nothing but stars and a letter is as cheap to match as to read."""
+    def test_cost_of_many_stars(self) -> None:
+        """At most proportional to the length of the pattern."""
         for pattern in (
             "*" * 254 + "b*",
             "*a" * 126 + "*b*",
@@ -91,12 +90,12 @@ class Work(SynchronousTestCase):
             "*a" * 127 + "*b",
             "*" * 256,
         ):
-            found, entered = steps(pattern, "a" * 10_000)
-            self.assertEqual(found, pattern == "*" * 256)
+            matched, entered = steps(pattern, "a" * 10_000)
+            self.assertEqual(matched, pattern == "*" * 256)
             self.assertLess(entered, 4 * len(pattern), pattern)
 
-    def test_many_stars_between_sets(self) -> None:
-        """With sets between the stars it is at most the name's length times the pattern's."""
+    def test_cost_of_many_stars_between_sets(self) -> None:
+        """At most the length of the name times that of the pattern."""
         name = "a" * 1000
         for pattern in (
             "*[ab]" * 50 + "*[bc]",
@@ -104,12 +103,12 @@ class Work(SynchronousTestCase):
             "*[ab][ab][ab][bc]" * 14 + "*",
             "*?" * 127 + "b*",
         ):
-            found, entered = steps(pattern, name)
-            self.assertFalse(found, pattern)
+            matched, entered = steps(pattern, name)
+            self.assertFalse(matched, pattern)
             self.assertLess(entered, 4 * len(name) * len(pattern), pattern)
 
-    def test_twice_the_name_twice_the_work(self) -> None:
-        """The cost grows with the name, not with its square."""
+    def test_cost_grows_linearly_with_the_name(self) -> None:
+        """A name twice as long takes twice as many steps."""
         pattern = "*[ab][ab][bc]" * 10 + "*"
         _, once = steps(pattern, "a" * 1000)
         _, twice = steps(pattern, "a" * 2000)

@@ -1,4 +1,4 @@
-"""The safe part of regular expressions, against Python's own."""
+"""Simple regular expressions, compared with the module re of Python."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _names = st.text("abcA1._-x", max_size=8)
 
 
 class Patterns(SynchronousTestCase):
-    """Which names match."""
+    """Which names match, at which cost."""
 
     @settings(derandomize=True, deadline=None, max_examples=2000)
     @given(_patterns, _names)
-    def test_as_regular_expressions_do(self, pattern: str, name: str) -> None:
-        """Every pattern of this kind matches the same whole names."""
+    def test_any_pattern_of_the_subset_matches_as_re(self, pattern: str, name: str) -> None:
+        """The same complete names match."""
         self.assertEqual(matcher(pattern)(name), re.fullmatch(pattern, name) is not None)
 
-    def test_those_of_old(self) -> None:
-        """What the tests of the old programs ask for."""
+    def test_patterns_of_the_original_programs(self) -> None:
+        """The patterns in the tests of the original programs."""
         names = ("mason", "wayne")
-        for pattern, found in (
+        for pattern, matching in (
             ("m.son", ["mason"]),
             ("w.yne", ["wayne"]),
             (".+?", ["mason", "wayne"]),
@@ -49,10 +49,10 @@ class Patterns(SynchronousTestCase):
             ("[^m].*", ["wayne"]),
             ("Mason", []),
         ):
-            self.assertEqual([name for name in names if matcher(pattern)(name)], found, pattern)
+            self.assertEqual([name for name in names if matcher(pattern)(name)], matching, pattern)
 
-    def test_what_is_not_understood(self) -> None:
-        """Is refused, and said."""
+    def test_pattern_outside_the_subset_is_refused(self) -> None:
+        """The sentence names the character."""
         for pattern in (
             *(
                 "(a+)+$",
@@ -76,15 +76,15 @@ class Patterns(SynchronousTestCase):
 
     @settings(derandomize=True, deadline=None, max_examples=1000)
     @given(st.text(r"ab.*+?[]^-\()", max_size=12), _names)
-    def test_anything(self, pattern: str, name: str) -> None:
-        """Any text is a pattern, and then one that Python knows too, or refused."""
+    def test_any_text_matches_as_re_or_is_refused(self, pattern: str, name: str) -> None:
+        """A pattern that is accepted is valid for Python, too."""
         try:
             matches = matcher(pattern)
         except PatternInvalid:
             return
         self.assertEqual(matches(name), re.fullmatch(pattern, name) is not None)
 
-    def test_nothing_blows_up(self) -> None:
-        """The longest name and the worst pattern take as many steps as both have characters."""
+    def test_cost_is_bounded_by_the_lengths(self) -> None:
+        """The longest name and the worst patterns."""
         for pattern in (".*" * 128, "a?" * 128, ".*a" * 85, "[a-z]*?" * 36, "a*" * 127 + "b"):
             matcher(pattern)("a" * 32)

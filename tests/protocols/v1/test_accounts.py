@@ -60,7 +60,7 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(self.server.connect().refused(c.Register(0, "bob")), "registration-closed")
         classic = self.server.connect()
         classic.raw(encode(CREATE, "bob"))
-        self.assertIn(b"New accounts cannot be made here", classic.transport.out)
+        self.assertIn(b"New accounts cannot be registered here", classic.transport.out)
 
     def test_logging_in(self) -> None:
         """An unknown name and a wrong password look the same; without a password one has to know

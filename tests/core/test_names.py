@@ -1,0 +1,111 @@
+"""Names of accounts and rooms, and of their logs."""
+
+from __future__ import annotations
+
+import string
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.errors import IllegalName, IllegalRoom
+from chatd.core.names import (
+    check_name,
+    check_room_name,
+    complete_room_name,
+    is_mailbox,
+    is_room,
+    mailbox_log,
+    mailbox_owner,
+    room_log,
+)
+
+LEGAL = string.ascii_letters + string.digits + "._-"
+ILLEGAL = st.characters().filter(lambda char: char not in LEGAL)
+
+
+class Names(SynchronousTestCase):
+    """Names of accounts."""
+
+    def refusal(self, name: str) -> str:
+        """The sentence with which a name is refused."""
+        return str(self.assertRaises(IllegalName, check_name, name))
+
+    @settings(derandomize=True, deadline=None, max_examples=200)
+    @given(st.text(LEGAL, min_size=1, max_size=32).filter(lambda name: name.lower() != "server"))
+    def test_name_of_legal_characters_is_accepted(self, name: str) -> None:
+        """1 to 32 letters, digits, dots, underscores and hyphens, in any order."""
+        check_name(name)
+
+    @settings(derandomize=True, deadline=None, max_examples=300)
+    @given(st.text(LEGAL, max_size=15), ILLEGAL, st.text(max_size=15))
+    def test_refusal_names_the_illegal_character(self, before: str, wrong: str, after: str) -> None:
+        """The first one, if there are several."""
+        self.assertEqual(
+            self.refusal(before + wrong + after),
+            f"Illegal username character: {wrong!r} (letters, digits and . _ - are legal)",
+        )
+
+    def test_letters_and_digits_of_other_scripts_are_refused(self) -> None:
+        """No name looks like another one."""
+        for name in (
+            "\u0430nn",
+            "ann\n",
+            "ann\0",
+            "\u0663",
+            "\u017f",
+            "@ann",
+            "#ann",
+            "a|||b",
+            "a*",
+        ):
+            self.refusal(name)
+
+    def test_empty_name_is_refused(self) -> None:
+        """With a sentence of its own."""
+        self.assertEqual(self.refusal(""), "Empty string is not a valid username.")
+
+    def test_name_has_at_most_32_characters(self) -> None:
+        """The sentence has the length of the name."""
+        check_name("x" * 32)
+        self.assertEqual(self.refusal("x" * 33), "username has 33 characters, the limit is 32")
+
+    def test_name_of_the_daemon_is_reserved(self) -> None:
+        """In any spelling."""
+        for name in ("server", "Server", "SERVER"):
+            self.assertEqual(self.refusal(name), f"the username {name} is reserved")
+        check_name("servers")
+
+
+class Rooms(SynchronousTestCase):
+    """Names of rooms."""
+
+    def test_room_name_is_a_word_after_a_hash(self) -> None:
+        """Names of accounts and longer names are refused."""
+        check_room_name("#Garden")
+        for name in ("", "#", "Garden", "##a", "#a b", "#" + "n" * 33):
+            self.assertRaises(IllegalRoom, check_room_name, name)
+
+    def test_hash_can_be_omitted(self) -> None:
+        """`complete_room_name` adds it."""
+        self.assertEqual(complete_room_name("Garden"), "#Garden")
+        self.assertEqual(complete_room_name("#Garden"), "#Garden")
+
+
+class Logs(SynchronousTestCase):
+    """Names of logs."""
+
+    def test_log_is_the_same_for_any_spelling(self) -> None:
+        """Names of logs are in lower case."""
+        self.assertEqual({mailbox_log("ANN"), mailbox_log("Ann"), mailbox_log("ann")}, {"@ann"})
+        self.assertEqual({room_log("#Garden"), room_log("#gARDEN")}, {"#garden"})
+
+    def test_log_shows_whether_it_is_a_room_or_a_mailbox(self) -> None:
+        """A recipient is a room or an account in the same way."""
+        for log, room in ((mailbox_log("Ann"), False), (room_log("#Garden"), True)):
+            self.assertEqual((is_room(log), is_mailbox(log)), (room, not room))
+        self.assertEqual((is_room("Ann"), is_room("#Garden")), (False, True))
+
+    def test_owner_of_a_mailbox(self) -> None:
+        """The name in lower case."""
+        self.assertEqual(mailbox_owner(mailbox_log("Ann")), "ann")
