@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """accounts that an account can block"""
     watched: int = 500
     """accounts whose presence a session can watch"""
-    holes: int = 64
+    gaps: int = 64
     """gaps in a cursor; over it, acknowledgements are refused, and a client that cannot acknowledge
     gets no further entries until it has fetched its mail"""
     hashes: int = 64

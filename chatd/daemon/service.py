@@ -25,6 +25,7 @@ from chatd.config.options import Options
 from chatd.config.python_command import python_command
 from chatd.core.errors import CertificateUnusable, Refused, SocketUnusable, StoreUnusable
 from chatd.core.limits import Limits, Retention
+from chatd.core.names import mailbox_owner
 from chatd.daemon.banner import Banner
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import AdminListener, Listener, check_port
@@ -200,7 +201,7 @@ class Daemon(MultiService):
 
     def _read(self, log: str) -> int | None:
         """The seq up to which the sessions of a mailbox have read it; None if there are none."""
-        mailbox = self._realm.mailbox(log.removeprefix("@"))
+        mailbox = self._realm.mailbox(mailbox_owner(log))
         return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 
     def _log_banner(self, accounts: int) -> None:

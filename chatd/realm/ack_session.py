@@ -228,7 +228,7 @@ class AckSession(Session):
         if log == mailbox.log:
             first = first or 1 + min(mailbox.acked.upto, last)
             acked = mailbox.acked.acknowledge(first, last)
-            if len(acked.ahead) > self._limits.holes:
+            if len(acked.ahead) > self._limits.gaps:
                 raise TooManyGaps()
             mailbox.acked = acked
             mailbox.saved_state.save_soon()
@@ -237,7 +237,7 @@ class AckSession(Session):
         if position is None:
             raise UnknownLog()
         cursor = position.cursor.acknowledge(first or 1, last)
-        if len(cursor.ahead) > self._limits.holes:
+        if len(cursor.ahead) > self._limits.gaps:
             raise TooManyGaps()
         mailbox.read_state.positions[log] = RoomPosition(position.since, cursor, position.read)
         mailbox.saved_state.save_soon()

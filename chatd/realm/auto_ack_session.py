@@ -89,7 +89,7 @@ class AutoAckSession(Session):
         # Mail after this seq needs no asking for. A cursor must not get ever more gaps from
         # sessions that never fetch their mail: with too many of them, everything waits until it is
         # asked for.
-        crowded = len(self._cursor.ahead) >= limits.holes
+        crowded = len(self._cursor.ahead) >= limits.gaps
         self._automatic = sys.maxsize if crowded else mailbox.head
         self.live = not crowded
         mailbox.session = self

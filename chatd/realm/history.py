@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.core.entries import Entry
 from chatd.core.errors import UnknownEntry, UnknownLog
+from chatd.core.names import is_room
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
 from chatd.realm.permissions import is_author
@@ -24,7 +25,7 @@ class History:
 
         Raises `UnknownEntry`.
         """
-        if seq < 1 or (log.startswith("#") and log not in session.subscriptions):
+        if seq < 1 or (is_room(log) and log not in session.subscriptions):
             raise UnknownEntry()
         entries = await self._store.read(log, seq - 1, 1)
         if not entries or entries[0].seq != seq:

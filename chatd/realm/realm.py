@@ -20,7 +20,7 @@ from chatd.core.errors import (
     UnknownRoom,
 )
 from chatd.core.limits import Limits
-from chatd.core.names import check_name, mailbox_log
+from chatd.core.names import check_name, is_room, mailbox_log, mailbox_owner
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.ack_session import AckPeer, AckSession
 from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
@@ -107,7 +107,7 @@ class Realm:
     async def start(self) -> None:
         """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
         for log in await self.documents.list(Claim):
-            mailbox = self._mailbox(log.removeprefix("@"))
+            mailbox = self._mailbox(mailbox_owner(log))
             await mailbox.load()
             mailbox.resolve_claim(self._boot)
         await self.rooms.start()
@@ -404,7 +404,7 @@ class Realm:
 
     def _address(self, session: Session, recipient: str) -> str | None:
         """The log of a recipient, None if it is not known whether there is one."""
-        if recipient.startswith("#") and isinstance(session, AckSession):
+        if is_room(recipient) and isinstance(session, AckSession):
             log = recipient.lower()
             if log not in session.subscriptions:
                 raise NotAMember()

@@ -13,7 +13,7 @@ from contextlib import suppress
 from chatd.core.entries import Cursor, Entry
 from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
-from chatd.core.names import mailbox_log, room_log
+from chatd.core.names import is_mailbox, mailbox_log, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Documents, Stored
 from chatd.realm.room import RoomRecord
@@ -110,7 +110,7 @@ class Trimming:
         still, cursor = await gather(self._store.read(log, 0, 1), self._documents.get(Cursor, log))
         if not still or still[0].id != oldest.id:
             return
-        if log.startswith("@"):
+        if is_mailbox(log):
             upto = min(upto, self._read(log, cursor))
         if upto >= oldest.seq:
             await self._store.trim(log, upto)

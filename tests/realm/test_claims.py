@@ -102,7 +102,7 @@ class Restarts(SynchronousTestCase):
     def test_cursor_with_too_many_gaps_stops_live_delivery(self) -> None:
         """An account that never fetches its waiting mail gets new mail live in a few sessions, and
         then none until it fetches."""
-        self.harness = RealmHarness(holes=2)
+        self.harness = RealmHarness(gaps=2)
         self.harness.register("ann", "bob")
         self.harness.login("bob")
         for number in range(3):

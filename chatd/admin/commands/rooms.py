@@ -8,6 +8,7 @@ from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
 from chatd.admin.output import Item, Output, moment
 from chatd.codecs import admin as c
+from chatd.core.names import complete_room_name
 
 
 class ListRooms(DaemonCommand):
@@ -46,7 +47,7 @@ class DeleteRoom(DaemonCommand):
 
     def postOptions(self) -> None:
         """Complete the name: shells take a # for a comment."""
-        self["room"] = "#" + self["room"].removeprefix("#")
+        self["room"] = complete_room_name(self["room"])
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""

@@ -45,7 +45,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.core.names import check_name
+from chatd.core.names import check_name, is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.realm.accounts import Account
@@ -219,7 +219,7 @@ class ChatService:
         except Refused as refused:
             person.forget(letter.number)
             notice = str(refused)
-            if letter.recipient.startswith("#") or isinstance(refused, UnknownAccount):
+            if is_room(letter.recipient) or isinstance(refused, UnknownAccount):
                 notice = "Recipient is not found!"
         else:
             self._realm.flush()
