@@ -304,12 +304,12 @@ class Clients(Secured):
         for words, sentence in (
             (
                 ("chat://localhost", "--tls-pin", self.pin),
-                "goes with a URL that begins with chats://",
+                "requires a URL that begins with chats://",
             ),
             (("chats://localhost", "--tls-pin", "x"), "64 hexadecimal digits"),
             (("chats://localhost", "--tls-ca", "none"), "cannot be read"),
             (("chats://localhost", "--tls-ca", str(self.key)), "contains no PEM certificates"),
-            (("chats://localhost", "--tls-key", str(self.key)), "goes with --tls-cert"),
+            (("chats://localhost", "--tls-key", str(self.key)), "requires --tls-cert"),
             (
                 ("chats://localhost", "--tls-cert", str(self.certificate)),
                 "are not a certificate and its private key",

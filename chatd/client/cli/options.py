@@ -1,5 +1,4 @@
-"""The command line: who, where, and how the password comes in. Parsing only; nothing is opened but
-FILE."""
+"""The command line of the client. Parsing opens no file but that of ``--password-file``."""
 
 from __future__ import annotations
 
@@ -16,64 +15,66 @@ import chatd
 from chatd.client.library.tls import Security, validate
 
 HOST, PORT = "127.0.0.1", 65432
-"""where the daemon is unless told otherwise"""
+"""the default address of the daemon"""
 
 VERSION_1, CLASSIC = "1", "classic"
-"""the protocols there are"""
+"""the values of ``--protocol``"""
 
 INVALID_SERVER = "Error:  Invalid server.  Enter a URL of the form:  chat://host:port"
 
 _SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]] [options]\n"
 _PAGE = f"""\
-Chat by way of a chatd daemon, at a terminal or in a pipe.
+Chat with other users of a chatd server, at a terminal or in a pipe.
 
-  python -m chatd.client          asks who you are
-  python -m chatd.client alice    log in as alice; a new name gets an account
+  python -m chatd.client          ask for a name and log in
+  python -m chatd.client alice    log in as alice, or create this account
   python -m chatd.client alice chat://chat.example.org:{PORT}
-  python -m chatd.client alice chats://chat.example.org          by TLS
+  python -m chatd.client alice chats://chat.example.org          with TLS
   printf '/msg bob hi\\n' | python -m chatd.client alice
 
-What you type is said in the room #lobby, or where /join and /to have brought
-you. /help shows all commands. Tab completes commands, names and rooms, the
-arrows bring back earlier lines, Ctrl-C or Ctrl-D leave.
+What you type is sent to the room #lobby, or to the room or account that you
+choose with /join and /to. /help lists the commands. Tab completes commands,
+names and rooms, the arrow keys bring back earlier lines, Ctrl-C and Ctrl-D
+quit.
 
-In a pipe, each line is a text or a command, or the answer to a question. What
-happens goes to the output, a line for each thing, without times and colours.
-What was refused goes to the error output. At the end of its input the client
-waits for the answers it is owed, shows what waits, then leaves.
+In a pipe, each line of the input is a message, a command, or the answer to a
+question. Each event is printed as one line, without times and colours. Errors
+go to the error output. At the end of the input, the client waits for
+outstanding answers, prints the messages that have waited for you, and ends.
 
 Options:
-  --host HOST           the daemon's host name or address [{HOST}]
-  --port PORT           its port [{PORT}]
-  --password-file FILE  the first line of FILE is the password, if USERNAME
-                        wants one; else the environment variable CHATD_PASSWORD
-                        is. Without either, a person is asked
-  --invite TOKEN        the operator's token for a new account, where that is
-                        by invitation
-  --tls-ca FILE         with chats://, the issuers to trust (PEM), instead of
-                        those of this machine
-  --tls-pin SHA256      with chats://, the fingerprint of the one certificate
-                        that is trusted
-  --tls-cert FILE       with chats://, the certificate to show (PEM), which logs
-                        in to an account that knows it
-  --tls-key FILE        its key, unless it is in the same file
-  --times               lines begin with the time in a pipe, too
-  --json                for programs: a JSON object a line, both ways
-  --protocol PROTOCOL   1, or classic: the old menus, for old servers [1]
-  -h, --help            show this page
+  --host HOST           the server's host name or address [{HOST}]
+  --port PORT           the server's port [{PORT}]
+  --password-file FILE  take the password from the first line of FILE. Without
+                        this option it is taken from the environment variable
+                        CHATD_PASSWORD or, at a terminal, asked for
+  --invite TOKEN        the invite token from the operator, if creating an
+                        account requires one
+  --tls-ca FILE         with chats://, trust the issuers in FILE (PEM) instead
+                        of those that this machine trusts
+  --tls-pin SHA256      with chats://, trust only the certificate with this
+                        fingerprint
+  --tls-cert FILE       with chats://, send this certificate (PEM); it logs in
+                        to an account that has its fingerprint
+  --tls-key FILE        the key of that certificate, if it is not in the same
+                        file
+  --times               print times in a pipe, too
+  --json                for programs: read and write one JSON object a line
+  --protocol PROTOCOL   1, or classic for old servers, with the old menus [1]
+  -h, --help            show this help
   --version             show the version
 
-Colours are for terminals only, and for nobody when the environment variable
+Colours are used at a terminal only, and not if the environment variable
 NO_COLOR is set. More: docs/client.md.
 
-Exit status: 0 all went well; 1 the connection failed or was lost, or, in a
-pipe, something was refused; 2 the command line is wrong; 128 and its number
-when a signal ended the client, as 130 for Ctrl-C in a pipe.
+Exit status: 0 if everything succeeded; 1 if the connection failed or was lost
+or, in a pipe, a request was refused; 2 if the command line is invalid; 128 + N
+if signal N ended the client, such as 130 for Ctrl-C in a pipe.
 """
 
 
 class Options(usage.Options):
-    """What was asked for: `name`, `address` and `password`, once `parseOptions` has returned."""
+    """The options; the attributes below are set by `parseOptions`."""
 
     optParameters = [
         ["host", None, None, ""],
@@ -89,32 +90,32 @@ class Options(usage.Options):
     optFlags = [["times", None, ""], ["json", None, ""]]
 
     name: str | None = None
-    """who to log in as; None: ask"""
+    """the account to log in to; None: ask for it"""
     password: str | None = None
-    """the password that was given; None: none was"""
+    """the password; None: none was given"""
     invite: str | None = None
-    """the token for a new account; None: none"""
+    """the invite token; None: none was given"""
     classic = False
-    """whether to speak the classic protocol"""
+    """whether to use the classic protocol"""
     json = False
-    """whether a program reads and writes"""
+    """whether input and output are JSON lines"""
     times = False
-    """whether each line has the time even in a pipe"""
+    """whether each line begins with the time in a pipe, too"""
     address: tuple[str, int] = (HOST, PORT)
-    """host and port of the daemon"""
+    """host and port of the server"""
     security: Security | None = None
-    """how TLS is to be; None: there is none"""
+    """the TLS settings; None: no TLS"""
 
     def getUsage(self, width: int | None = None) -> str:
-        """The rest of the page that --help shows."""
+        """Return the help page except its first line."""
         return _PAGE
 
     def getSynopsis(self) -> str:
-        """The first line of the page."""
+        """Return the first line of the help page."""
         return _SYNOPSIS
 
     def opt_h(self) -> None:
-        """Show the page."""
+        """Show the help page."""
         self.opt_help()  # type: ignore[no-untyped-call]
 
     def opt_version(self) -> None:
@@ -123,31 +124,34 @@ class Options(usage.Options):
         sys.exit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Parse; unlike the parent's, options may also follow USERNAME and the URL."""
-        given = sys.argv[1:] if options is None else options
+        """Parse the command line; options may also follow USERNAME and the URL.
+
+        Raises `usage.UsageError`.
+        """
+        words = sys.argv[1:] if options is None else options
         try:
-            found, rest = getopt.gnu_getopt(given, self.shortOpt, self.longOpt)
+            pairs, arguments = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
         except getopt.error as error:
             raise usage.UsageError(f"{error}.") from None
         takes_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
         first = [
-            f"{option}={value}" if option in takes_value else option for option, value in found
+            f"{option}={value}" if option in takes_value else option for option, value in pairs
         ]
-        super().parseOptions([*first, "--", *rest])  # type: ignore[no-untyped-call]
+        super().parseOptions([*first, "--", *arguments])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *args: str) -> None:
-        """USERNAME, then the URL; either may be missing."""
+        """Take USERNAME, then the URL; either may be missing."""
         rest = list(args)
         if rest and "://" not in rest[0]:
             self.name = rest.pop(0)
         self._url = rest.pop(0) if rest else None
         if rest:
             raise usage.UsageError(
-                f"{rest[0]!r} is too much: give a USERNAME and a URL, or one of them."
+                f"Unexpected argument {rest[0]!r}: only a USERNAME and a URL can be given."
             )
 
     def postOptions(self) -> None:
-        """Put together what was given apart."""
+        """Check the options and set the attributes."""
         tls, host, port = _parse_url(self._url) if self._url is not None else (False, None, None)
         if host and self["host"] is not None:
             raise usage.UsageError("The host is given twice: use the URL or --host.")
@@ -159,22 +163,22 @@ class Options(usage.Options):
         self.security = self._security() if tls else None
         for name in ("ca", "pin", "cert", "key"):
             if not tls and self[f"tls-{name}"] is not None:
-                raise usage.UsageError(f"--tls-{name} goes with a URL that begins with chats://.")
+                raise usage.UsageError(f"--tls-{name} requires a URL that begins with chats://.")
         self.password = os.environ.get("CHATD_PASSWORD") or None
         if self["password-file"] is not None:
             self.password = _first_line(self["password-file"])
         if self["protocol"] not in (VERSION_1, CLASSIC):
-            raise usage.UsageError(f"--protocol takes 1 or classic, not {self['protocol']!r}.")
+            raise usage.UsageError(f"--protocol must be 1 or classic, not {self['protocol']!r}.")
         self.classic = self["protocol"] == CLASSIC
         self.invite = self["invite"]
         self.json, self.times = bool(self["json"]), bool(self["times"])
         for name in ("invite", "json", "times"):
             if self.classic and self[name]:
-                raise usage.UsageError(f"--{name} is not for the classic protocol.")
+                raise usage.UsageError(f"--{name} cannot be used with the classic protocol.")
 
     def _security(self) -> Security:
         if self["tls-key"] is not None and self["tls-cert"] is None:
-            raise usage.UsageError("--tls-key goes with --tls-cert.")
+            raise usage.UsageError("--tls-key requires --tls-cert.")
         for name in ("ca", "cert", "key"):
             path = self[f"tls-{name}"]
             if path is not None and not os.access(path, os.R_OK):
@@ -188,8 +192,10 @@ class Options(usage.Options):
 
 
 def _parse_url(url: str) -> tuple[bool, str, int | None]:
-    """Of a chat:// or chats:// URL whether it is by TLS, host and port; `usage.UsageError` says
-    what a URL looks like."""
+    """Split a chat:// or chats:// URL: whether it uses TLS, its host, and its port if it has one.
+
+    Raises `usage.UsageError`.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -212,7 +218,7 @@ def _parse_url(url: str) -> tuple[bool, str, int | None]:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
-        raise usage.UsageError(f"--port takes a number from 1 to 65535, not {text!r}.")
+        raise usage.UsageError(f"--port must be a number from 1 to 65535, not {text!r}.")
     return int(text)
 
 
