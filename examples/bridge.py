@@ -1,10 +1,9 @@
-"""A bridge between two rooms, perhaps of two servers: what is said in one is said in the other as
-well.
+"""A bridge between two rooms, on one or two servers: each message in one is sent to the other.
 
 Usage: python examples/bridge.py NAME chat://HOST[:PORT] ROOM chat://HOST[:PORT] ROOM
 
-The account NAME is made on both servers if there is none. Whatever happens to the servers, the
-bridge or the network, nothing is lost, nothing doubled, and nothing goes round in circles.
+The bridge logs in as NAME on both servers; the accounts are registered if they do not exist. If a
+server, the bridge or the network fails, no message is lost or sent twice.
 """
 
 from __future__ import annotations
@@ -18,48 +17,51 @@ from twisted.internet.task import react
 from chatd.client import Client, Pushed, Refused, connect
 
 
-async def carry(source: Client, target: Client, room: str, other_room: str) -> None:
-    """Everything that is said in one room, to the other."""
+async def forward(source: Client, target: Client, room: str, other_room: str) -> None:
+    """Send every message in `room` of `source` to `other_room` of `target`."""
     async for event in source.events():
         if not isinstance(event, Pushed) or event.kind != "text" or event.log != room.lower():
             continue
-        # What the bridge itself has said came from the other side.
+        # The bridge's own messages came from the other room.
         if event.sender != source.name:
-            # The entry is acknowledged when the loop goes on, so after this has been accepted.
-            # Should the bridge die in between, it will carry the entry again, with the same key:
-            # once in all.
+            # The entry is acknowledged when the loop continues, that is after the message has been
+            # accepted. If the bridge is killed in between, it gets the entry again and sends the
+            # message with the same key, so that the server stores it once.
             try:
                 await target.send(
                     other_room, f"<{event.sender}> {event.body}", key=f"bridged {event.id}"
                 )
             except Refused as refused:
-                print(f"not carried to {other_room}: {refused}", file=sys.stderr, flush=True)
+                print(f"not forwarded to {other_room}: {refused}", file=sys.stderr, flush=True)
 
 
 async def bridge(
     reactor: Any, name: str, address: str, room: str, other_address: str, other_room: str
 ) -> None:
-    """Carry both ways."""
-    here = await connect(address, name, register=True, program="bridge", reactor=reactor)
-    there = await connect(other_address, name, register=True, program="bridge", reactor=reactor)
-    await here.join(room)
-    await there.join(other_room)
-    print(f"{room} and {other_room} are one", flush=True)
+    """Log in to both servers, join the rooms, and forward in both directions."""
+    client = await connect(address, name, register=True, program="bridge", reactor=reactor)
+    other = await connect(other_address, name, register=True, program="bridge", reactor=reactor)
+    await client.join(room)
+    await other.join(other_room)
+    print(f"{room} and {other_room} are connected", flush=True)
     await gatherResults(
         [
-            Deferred.fromCoroutine(carry(here, there, room, other_room)),
-            Deferred.fromCoroutine(carry(there, here, other_room, room)),
+            Deferred.fromCoroutine(forward(client, other, room, other_room)),
+            Deferred.fromCoroutine(forward(other, client, other_room, room)),
         ]
     )
 
 
 def main(reactor: Any, *arguments: str) -> Deferred[None]:
-    """The bridge, run by `react`."""
+    """Run the bridge; called by `react`."""
     name, address, room, other_address, other_room = arguments
     return Deferred.fromCoroutine(bridge(reactor, name, address, room, other_address, other_room))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 6:
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+    elif len(sys.argv) != 6:
         sys.exit(__doc__)
-    react(main, sys.argv[1:])
+    else:
+        react(main, sys.argv[1:])

@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 "use strict";
 /*
- * A chat client in one file, without packages: version 1 of the protocol in ../docs/protocols/v1.md.
- *
- *     node client.js HOST PORT NAME [PASSWORD]
- *
- * It makes the account if there is none, joins #lobby, prints what comes as "SENDER: TEXT" or
- * "#room SENDER: TEXT", and says what it reads from standard input: "@bob hi" or "#room hi". At the end
- * of input it leaves, as soon as everything has been accepted. However often the connection is lost: what
- * is said arrives once, and what comes is printed once.
+ * A chat client in one file, without packages, for version 1 of the protocol, as described in
+ * docs/protocols/v1.md. A message that it reads is stored once, and an entry that it receives is
+ * printed once, however often the connection is lost.
  */
+const USAGE = `Usage: node client.js HOST PORT NAME [PASSWORD]
+
+Logs in as NAME and joins #lobby; the account is registered if it does not exist. Prints messages
+as "SENDER: TEXT" or "#room SENDER: TEXT". Sends the lines of standard input: "@bob hi" to an
+account, "#room hi" to a room. At the end of input it waits until all messages are accepted, and
+exits.`;
+
 const { randomUUID } = require("node:crypto");
 const { EventEmitter, once } = require("node:events");
 const net = require("node:net");
@@ -22,13 +24,14 @@ const [HELLO, PING, REGISTER, LOG_IN, LOG_OUT, SEND, ACK, JOIN] = [1, 2, 3, 4, 5
 const [REFUSAL, PONG, LOGGED_IN, ROOM_STATE] = [65, 67, 68, 72];
 const [PUSHED, JOINED, LEFT, GOODBYE] = [80, 85, 86, 87];
 
-const UNDER_WAY = 64; // messages that may wait to be accepted before more input is read
-const SILENCE = 60_000; // ms without a word, after which the server is asked whether it is there
+const MAX_PENDING = 64; // messages that may wait to be accepted before more input is read
+const IDLE_TIME = 60_000; // ms without data from the server, after which it is sent a PING
 const [FIRST_DELAY, LONGEST_DELAY] = [500, 30_000]; // ms before connecting again
 
-// MessagePack, as much of it as the protocol uses.
+// The part of MessagePack that the protocol uses.
 
-/** A length or a number: in one byte with `small` if it is below `limit`, else in the shortest of `forms`. */
+/** Encode a length or a number: in one byte with `small` if below `limit`, else in the first of
+ * `forms` (first byte, size) that is long enough. */
 function encodeNumber(number, small, limit, forms) {
   if (number < limit) return Buffer.of(small + Number(number));
   const [first, size] = forms.find(([, size]) => BigInt(number) < 1n << BigInt(8 * size));
@@ -43,7 +46,8 @@ function encode(value) {
   if (typeof value === "boolean") return Buffer.of(value ? 0xc3 : 0xc2);
   if (typeof value === "string") {
     const text = Buffer.from(value, "utf8");
-    return Buffer.concat([encodeNumber(text.length, 0xa0, 32, [[0xd9, 1], [0xda, 2], [0xdb, 4]]), text]);
+    const head = encodeNumber(text.length, 0xa0, 32, [[0xd9, 1], [0xda, 2], [0xdb, 4]]);
+    return Buffer.concat([head, text]);
   }
   if (Array.isArray(value)) {
     const head = encodeNumber(value.length, 0x90, 16, [[0xdc, 2], [0xdd, 4]]);
@@ -52,12 +56,12 @@ function encode(value) {
   return encodeNumber(value, 0, 128, [[0xcc, 1], [0xcd, 2], [0xce, 4], [0xcf, 8]]);
 }
 
-/** The value that `bytes` are. Whole numbers that a double cannot hold become BigInts. */
+/** Decode one value. Integers that a double cannot hold become BigInts. */
 function decode(bytes) {
   let at = 0;
   const skip = (size) => {
     at += size;
-    if (at > bytes.length) throw new Error("the data end too early");
+    if (at > bytes.length) throw new Error("unexpected end of data");
     return at - size;
   };
   const unsigned = (size) => bytes.readUIntBE(skip(size), size);
@@ -93,7 +97,7 @@ function decode(bytes) {
   return value();
 }
 
-/** The server's no; if it is not `final`, then another try may succeed. */
+/** A refusal by the server. Unless it is `final`, another try may succeed. */
 class Refused extends Error {
   constructor(code, sentence) {
     super(sentence);
@@ -102,24 +106,26 @@ class Refused extends Error {
   }
 }
 
-/** An account's client; emits "settled" when a message has been accepted, or refused for good. */
+/** The client of an account. Emits "answered" when a message is accepted, or refused for good. */
 class Client extends EventEmitter {
   constructor(host, port, name, password) {
     super();
     Object.assign(this, { host, port, name, password, loggedIn: false, delay: FIRST_DELAY });
-    this.unaccepted = new Map(); // what was said, by key: [recipient, text], oldest first
-    this.positions = new Map(); // by log: { since, seq: received, printed, acknowledged }
-    this.leaving = new Promise((resolve) => (this.leave = resolve));
+    this.unaccepted = new Map(); // messages by key: [recipient, text], oldest first
+    // By log: { since, seq, printed, acknowledged }; seq is that of the last entry received.
+    this.positions = new Map();
+    this.stopping = new Promise((resolve) => (this.stop = resolve));
   }
 
-  say(recipient, text) {
+  /** Send a message, now or over the next connection. */
+  post(recipient, text) {
     const key = randomUUID();
     this.unaccepted.set(key, [recipient, text]);
     if (this.loggedIn) this.transmit(key);
   }
 
-  /** Be there, whatever happens to the connection, until `leave` is called. */
-  async stay() {
+  /** Stay connected until `stop` is called. Throws the refusal if it is final. */
+  async run() {
     for (;;) {
       try {
         return await this.session();
@@ -133,23 +139,24 @@ class Client extends EventEmitter {
     }
   }
 
+  /** One connection, from connecting to logging out. Throws the reason if it is lost. */
   async session() {
     this.connect();
     await this.request(HELLO, "client.js", "1.0");
     if (!this.registered) await this.request(REGISTER, this.name, this.password).catch((error) => {
-      if (!error.final) throw error; // Else there is an account of that name, or logging in will fail.
+      if (!error.final) throw error; // Otherwise the account exists, or the login will fail.
     });
     this.registered = true;
     const positions = [...this.positions].map(([log, { since, seq }]) => [log, since, seq]);
     await this.request(LOG_IN, this.name, this.password, positions);
     this.delay = FIRST_DELAY;
     this.loggedIn = true;
-    this.acknowledge(); // The server may have been killed before it had stored the last ones.
+    this.acknowledge(); // The server may have lost the last acknowledgements.
     const joined = this.request(JOIN, "#lobby");
-    for (const key of this.unaccepted.keys()) this.transmit(key); // Carried out after joining.
+    for (const key of this.unaccepted.keys()) this.transmit(key); // Carried out after JOIN.
     await joined;
-    await Promise.race([this.leaving, this.lost]);
-    this.deaf = true; // What comes from here on waits for the next time.
+    await Promise.race([this.stopping, this.lost]);
+    this.discarding = true; // Entries received from here on are for the next login.
     await new Promise((resolve) => process.stdout.write("", resolve));
     this.acknowledge();
     await this.request(LOG_OUT);
@@ -158,29 +165,30 @@ class Client extends EventEmitter {
 
   connect() {
     const socket = (this.socket = net.connect({ host: this.host, port: this.port, noDelay: true }));
-    this.waiting = new Map(); // by ref: how to settle the promise of the answer
-    Object.assign(this, { input: Buffer.alloc(0), ref: 0, deaf: false, goodbye: null });
-    let asked = false;
+    this.pending = new Map(); // by ref: { resolve, reject } of the promise of the answer
+    Object.assign(this, { input: Buffer.alloc(0), ref: 0, discarding: false, goodbye: null });
+    let pingSent = false;
     let reason = new Error("the connection was closed");
     socket.on("data", (data) => {
-      asked = false;
-      try { this.take(data); } catch (error) { socket.destroy(error); }
+      pingSent = false;
+      try { this.feed(data); } catch (error) { socket.destroy(error); }
     });
-    socket.setTimeout(SILENCE, () => {
-      if (asked) return socket.destroy(new Error("the server is silent"));
-      asked = true;
+    socket.setTimeout(IDLE_TIME, () => {
+      if (pingSent) return socket.destroy(new Error("the server does not answer"));
+      pingSent = true;
       this.send(PING, 0);
     });
     socket.on("error", (error) => (reason = error));
     this.lost = new Promise((resolve) => socket.on("close", resolve)).then(() => {
       this.loggedIn = false;
       reason = this.goodbye ?? reason;
-      for (const { reject } of this.waiting.values()) reject(reason);
+      for (const { reject } of this.pending.values()) reject(reason);
       throw reason;
     });
-    this.lost.catch(() => {}); // Whoever waits for an answer at the moment is told, too.
+    this.lost.catch(() => {}); // The pending requests are rejected in any case.
   }
 
+  /** Write one frame. */
   send(command, ...fields) {
     const data = encode(fields);
     const header = Buffer.of(VERSION, command, 0, 0, 0, 0);
@@ -188,32 +196,37 @@ class Client extends EventEmitter {
     this.socket.write(Buffer.concat([header, data]));
   }
 
-  /** The fields of the answer; throws `Refused`, or why the connection was lost. */
+  /** Send a request; resolves to the fields of the answer. Rejects with `Refused`, or with the
+   * reason for which the connection was lost. */
   request(command, ...fields) {
     if (this.socket.destroyed) return this.lost;
     this.send(command, ++this.ref, ...fields);
-    return new Promise((resolve, reject) => this.waiting.set(this.ref, { resolve, reject }));
+    return new Promise((resolve, reject) => this.pending.set(this.ref, { resolve, reject }));
   }
 
+  /** Send a message over this connection. */
   async transmit(key) {
     const [recipient, text] = this.unaccepted.get(key);
     try {
       await this.request(SEND, recipient, text, key);
     } catch (error) {
-      if (!(error instanceof Refused)) return; // The connection is lost; the next one tries again.
-      if (!error.final) return void this.socket.destroy(error); // Likewise, a little later, and in order.
+      if (!(error instanceof Refused)) return; // Connection lost: sent again over the next one.
+      // After reconnecting, all unaccepted messages are sent again, in order.
+      if (!error.final) return void this.socket.destroy(error);
       console.error(`not sent to ${recipient}: ${error.message}`);
     }
     this.unaccepted.delete(key);
-    this.emit("settled");
+    this.emit("answered");
   }
 
-  /** Cut what comes into frames. */
-  take(data) {
+  /** Divide the data received into frames. */
+  feed(data) {
     this.input = Buffer.concat([this.input, data]);
     while (this.input.length >= HEADER_SIZE) {
       const end = HEADER_SIZE + this.input.readUInt32BE(2);
-      if (this.input[0] !== VERSION || end > HEADER_SIZE + LONGEST_FRAME) throw new Error("no chat server");
+      if (this.input[0] !== VERSION || end > HEADER_SIZE + LONGEST_FRAME) {
+        throw new Error("this is not a chatd server");
+      }
       if (this.input.length < end) return;
       const [command, fields] = [this.input[1], decode(this.input.subarray(HEADER_SIZE, end))];
       this.input = this.input.subarray(end);
@@ -222,51 +235,54 @@ class Client extends EventEmitter {
   }
 
   receive(command, fields) {
-    // What begins to be followed has to be noted at once: its entries may be in the same read, and come
-    // before whoever waits for the answer goes on.
+    // A log is followed here, not by the code that awaits the answer: its entries may be in the
+    // same read and are received before that code continues.
     if (command === LOGGED_IN) this.resume(fields[2]);
     else if (command === ROOM_STATE) this.follow(fields[1]);
     else if (command === JOINED) this.follow(fields[0]);
     else if (command === LEFT) this.positions.delete(fields[0].toLowerCase());
-    else if (command === PUSHED) this.takeEntry(...fields);
+    else if (command === PUSHED) this.receiveEntry(...fields);
     else if (command === PING) this.send(PONG, fields[0]);
     else if (command === GOODBYE) this.goodbye = new Refused(...fields);
-    if (command < 64 || command >= 80) return; // Only the others are answers.
+    if (command < 64 || command >= 80) return; // Not an answer.
     const [ref, code, sentence] = fields;
-    const answer = this.waiting.get(ref);
-    this.waiting.delete(ref);
-    if (command !== REFUSAL) answer?.resolve(fields);
-    else if (answer) answer.reject(new Refused(code, sentence));
+    const request = this.pending.get(ref);
+    this.pending.delete(ref);
+    if (command !== REFUSAL) request?.resolve(fields);
+    else if (request) request.reject(new Refused(code, sentence));
     else console.error(`refused: ${sentence}`);
   }
 
-  /** After logging in: positions are worth something only in logs that are still there. */
+  /** After a login: drop the positions in logs that are not followed any more. */
   resume(states) {
     const logs = new Set(states.map(([log]) => log));
     for (const log of this.positions.keys()) if (!logs.has(log)) this.positions.delete(log);
     for (const state of states) this.follow(state);
   }
 
-  /** Begin where the account is in a log, or go on, if it is the log that we know. */
+  /** Keep the position in a log if it is still the same log, else begin after the account's
+   * acknowledged entries. */
   follow([log, since, head, upto]) {
-    const known = this.positions.get(log);
-    if (known?.since === since && known.seq <= head) known.acknowledged = upto;
+    const position = this.positions.get(log);
+    if (position?.since === since && position.seq <= head) position.acknowledged = upto;
     else this.positions.set(log, { since, seq: upto, printed: upto, acknowledged: upto });
   }
 
-  takeEntry(log, seq, id, time, sender, kind, body) {
+  receiveEntry(log, seq, id, time, sender, kind, body) {
     const position = this.positions.get(log);
-    if (this.deaf || !position || seq <= position.seq) return; // Above the position, or it has come before.
+    if (this.discarding || !position) return;
+    if (seq <= position.seq) return; // Received before.
     position.seq = seq;
     const room = log.startsWith("#") ? `${log} ` : "";
-    const shown = kind === "text" ? `${room}${sender}: ${body.replace(/\p{Cc}/gu, " ")}\n` : "";
-    process.stdout.write(shown, () => {
+    const line = kind === "text" ? `${room}${sender}: ${body.replace(/\p{Cc}/gu, " ")}\n` : "";
+    process.stdout.write(line, () => {
       position.printed = seq;
-      this.acknowledging ??= setImmediate(() => this.acknowledge()); // One for all of this read.
+      // One ACK for all entries of a read.
+      this.acknowledging ??= setImmediate(() => this.acknowledge());
     });
   }
 
-  /** Acknowledge all that has been printed, as far as the server does not know it. */
+  /** Acknowledge the entries that are printed and not acknowledged yet. */
   acknowledge() {
     this.acknowledging = null;
     for (const [log, position] of this.positions) {
@@ -277,22 +293,28 @@ class Client extends EventEmitter {
   }
 }
 
+/** Send the lines of standard input. */
 async function read(client) {
-  for await (const line of readline.createInterface({ input: process.stdin, crlfDelay: Infinity })) {
+  const lines = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
+  for await (const line of lines) {
     const [, recipient, text] = /^(?:@|(?=#))(\S+) (.*)$/su.exec(line) ?? [];
-    if (recipient) client.say(recipient, text);
-    else if (line) console.error("say @NAME TEXT or #ROOM TEXT");
-    while (client.unaccepted.size >= UNDER_WAY) await once(client, "settled");
+    if (recipient) client.post(recipient, text);
+    else if (line) console.error("Type @NAME TEXT or #ROOM TEXT.");
+    while (client.unaccepted.size >= MAX_PENDING) await once(client, "answered");
   }
-  while (client.unaccepted.size > 0) await once(client, "settled");
-  client.leave();
+  while (client.unaccepted.size > 0) await once(client, "answered");
+  client.stop();
 }
 
 module.exports = { decode, encode };
 
 if (require.main === module) {
   const [host, port, name, password = null] = process.argv.slice(2);
+  if (host === "--help" || name === undefined) {
+    console[host === "--help" ? "log" : "error"](USAGE);
+    process.exit(host === "--help" ? 0 : 1);
+  }
   const client = new Client(host, Number(port), name, password);
   read(client);
-  client.stay().catch((error) => { console.error(error.message); process.exit(1); });
+  client.run().catch((error) => { console.error(error.message); process.exit(1); });
 }

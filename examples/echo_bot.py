@@ -1,6 +1,10 @@
-"""A bot that answers: to what is said to it, and in rooms to what is said to it by name.
+"""A bot that answers each message with the same text.
 
-Usage: python examples/echo_bot.py NAME [chat://HOST[:PORT]] [ROOM ...]
+Usage: python examples/echo_bot.py NAME [chat://HOST[:PORT] [ROOM ...]]
+
+The bot logs in as NAME; the account is registered if it does not exist. The default server is
+chat://127.0.0.1:65432. It answers every private message and, in each ROOM, the messages that begin
+with "NAME:".
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from chatd.client import Pushed, connect
 
 
 async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) -> None:
-    """Answer until the end of time."""
+    """Answer messages for as long as the server lets the bot in."""
     bot = await connect(address, name, register=True, program="echo bot", reactor=reactor)
     for room in rooms:
         await bot.join(room)
@@ -24,7 +28,8 @@ async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) ->
     async for event in bot.events():
         if not isinstance(event, Pushed) or event.kind != "text" or event.sender == bot.name:
             continue
-        # With a key made from what is answered, nobody is answered twice, whatever dies in between.
+        # The key is made from the message that is answered: if the bot is killed before it
+        # acknowledges that message, it answers again, and the server ignores the second answer.
         key = f"answer to {event.id}"
         if event.log.startswith("@"):
             await bot.send(event.sender, event.body, key=key)
@@ -36,11 +41,14 @@ async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) ->
 def main(
     reactor: Any, name: str, address: str = "chat://127.0.0.1:65432", *rooms: str
 ) -> Deferred[None]:
-    """The bot, run by `react`."""
+    """Run the bot; called by `react`."""
     return Deferred.fromCoroutine(answer(reactor, name, address, rooms))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if sys.argv[1:] == ["--help"]:
+        print(__doc__)
+    elif len(sys.argv) < 2:
         sys.exit(__doc__)
-    react(main, sys.argv[1:])
+    else:
+        react(main, sys.argv[1:])

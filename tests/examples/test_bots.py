@@ -1,9 +1,11 @@
-"""The bots among the examples, as processes, and the examples in docs/library.md."""
+"""The Python examples as processes, and the examples in docs/library.md and README.md."""
 
 from __future__ import annotations
 
 import queue
 import re
+import subprocess
+import sys
 import threading
 from subprocess import STDOUT
 from typing import Any
@@ -15,11 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from chatd.client import Client, Pushed, connect
 from tests.doubles.daemon_process import PATIENCE, Daemon
 from tests.doubles.folders import folder
+from tests.doubles.node import node
 from tests.doubles.program import CHECKOUT, Program, environment
 
 
 class Bot:
-    """An example that has said its first line."""
+    """An example as a process; `first` is the first line of its output."""
 
     def __init__(self, case: TestCase, name: str, *arguments: str) -> None:
         self.process = Program(
@@ -41,7 +44,7 @@ class Bot:
         self._lines.put("")
 
     def kill(self) -> None:
-        """As by `kill -9`."""
+        """Kill the process, as by `kill -9`."""
         self.process.kill()
         self.process.wait(PATIENCE)
         self._reading.join(PATIENCE)
@@ -49,18 +52,18 @@ class Bot:
         self.process.stdout.close()
 
 
-class Bots(TestCase):
-    """Real bots, real daemons."""
+class BotTests(TestCase):
+    """Example processes with daemon processes."""
 
     timeout = 60
 
     def daemon(self) -> tuple[Daemon, str]:
-        """A daemon and its store."""
+        """Start a daemon; return it and its store."""
         store = f"sqlite:{folder(self)}/chatd.db"
         return Daemon(self, store), store
 
-    async def come(self, daemon: Daemon, name: str, room: str = "") -> Client:
-        """A client, perhaps in a room."""
+    async def connect(self, daemon: Daemon, name: str, room: str = "") -> Client:
+        """Return a client that is a member of `room`, unless that is empty."""
         client = await connect(
             f"chat://127.0.0.1:{daemon.port}", name, register=True, reactor=reactor
         )
@@ -70,29 +73,29 @@ class Bots(TestCase):
         return client
 
     async def texts(self, client: Client, count: int) -> list[tuple[str, str]]:
-        """(sender, text) of the next messages of others."""
-        found: list[tuple[str, str]] = []
+        """Wait for messages of other accounts; return (sender, text) of each."""
+        messages: list[tuple[str, str]] = []
         async for event in client.events():
             if isinstance(event, Pushed) and event.kind == "text" and event.sender != client.name:
-                found.append((event.sender, event.body))
-                if len(found) == count:
+                messages.append((event.sender, event.body))
+                if len(messages) == count:
                     break
-        return found
+        return messages
 
-    async def test_echo(self) -> None:
-        """It answers what is said to it, in a room only when it is meant."""
+    async def test_echo_bot_answers(self) -> None:
+        """Private messages, and messages in a room that begin with its name."""
         daemon, _ = self.daemon()
         bot = Bot(self, "echo_bot.py", "echo", f"chat://127.0.0.1:{daemon.port}", "#lobby")
         self.assertEqual(bot.first, "echo is listening")
-        ann = await self.come(daemon, "ann", "#lobby")
+        ann = await self.connect(daemon, "ann", "#lobby")
         await ann.send("#lobby", "not for you")
         await ann.send("#lobby", "echo: hello")
         self.assertEqual(await self.texts(ann, 1), [("echo", "ann: hello")])
         await ann.send("echo", "hi 🌱")
         self.assertEqual(await self.texts(ann, 1), [("echo", "hi 🌱")])
 
-    async def test_bridge(self) -> None:
-        """Two rooms are one; a daemon is killed, then the bridge: nothing is lost or doubled."""
+    async def test_bridge_survives_kills(self) -> None:
+        """A daemon is killed, then the bridge: no message is lost or sent twice."""
         here, _ = self.daemon()
         there, store = self.daemon()
         ends = [
@@ -102,8 +105,11 @@ class Bots(TestCase):
             "#lobby",
         ]
         bridge = Bot(self, "bridge.py", "bridge", *ends)
-        self.assertEqual(bridge.first, "#lobby and #lobby are one")
-        ann, bob = await self.come(here, "ann", "#lobby"), await self.come(there, "bob", "#lobby")
+        self.assertEqual(bridge.first, "#lobby and #lobby are connected")
+        ann, bob = (
+            await self.connect(here, "ann", "#lobby"),
+            await self.connect(there, "bob", "#lobby"),
+        )
         await ann.send("#lobby", "1")
         self.assertEqual(await self.texts(bob, 1), [("bridge", "<ann> 1")])
         await bob.send("#lobby", "2")
@@ -126,11 +132,38 @@ class Bots(TestCase):
         self.assertEqual(await self.texts(bob, 1), [("bridge", "<ann> end")])
 
 
-class Document(SynchronousTestCase):
-    """docs/library.md."""
+class UsageTests(SynchronousTestCase):
+    """The usage texts."""
 
-    def test_examples(self) -> None:
-        """They compile, and what they import is there."""
+    def run_example(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run an example to its end."""
+        command = [str(CHECKOUT / "examples" / name), *arguments]
+        command.insert(0, node() if name.endswith(".js") else sys.executable)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment(), timeout=PATIENCE
+        )
+
+    def test_help_prints_the_usage(self) -> None:
+        """To standard output, with the exit status 0."""
+        for name in ("echo_bot.py", "bridge.py", "client.js"):
+            done = self.run_example(name, "--help")
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            self.assertIn("Usage: ", done.stdout)
+            self.assertIn(name, done.stdout)
+
+    def test_missing_arguments_print_the_usage(self) -> None:
+        """To standard error, with the exit status 1."""
+        for name in ("echo_bot.py", "bridge.py", "client.js"):
+            done = self.run_example(name)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), name)
+            self.assertIn("Usage: ", done.stderr)
+
+
+class DocumentTests(SynchronousTestCase):
+    """docs/library.md and README.md."""
+
+    def test_examples_compile(self) -> None:
+        """The names that they import exist."""
         text = (CHECKOUT / "docs/library.md").read_text()
         examples = re.findall(r"```python\n(.*?)```", text, re.S)
         self.assertEqual(len(examples), 3)
@@ -142,14 +175,11 @@ class Document(SynchronousTestCase):
         self.assertEqual(len(readme), 1)
         compile(readme[0], "README.md", "exec")
 
-    def test_every_request_is_named(self) -> None:
-        """The list of methods is complete."""
-        text = (CHECKOUT / "docs/library.md").read_text()
-        listed = set(
-            re.findall(
-                r"`([a-z_]+)`", text[text.index("## Requests") : text.index("The first four")]
-            )
-        )
+    def test_every_request_is_documented(self) -> None:
+        """docs/library.md lists the method of every request."""
+        text = " ".join((CHECKOUT / "docs/library.md").read_text().split())
+        section = text[text.index("## Requests") : text.index("The first four")]
+        listed = set(re.findall(r"`([a-z_]+)`", section))
         from chatd.client.library.requests import Requests
 
         methods = {name for name in vars(Requests) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""examples/client.js, written from docs/protocols/v1.md alone, against a scripted server."""
+"""examples/client.js with a scripted server. It was written from docs/protocols/v1.md alone."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from chatd.codecs.v1_messages import (
     Send,
 )
 from tests.codecs.v1_examples import frame
-from tests.examples.node import PATIENCE, Program
-from tests.examples.server import ID, SINCE, Peer, entry, inbox, room
+from tests.doubles.node import PATIENCE, JsClient
+from tests.doubles.v1_socket_server import ID, SINCE, SocketServer, entry, inbox, room
 
 
-class Scripted(SynchronousTestCase):
-    """Each test is both ends of a conversation."""
+class ScriptedServerTests(SynchronousTestCase):
+    """The test is the server."""
 
     def setUp(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -43,63 +43,65 @@ class Scripted(SynchronousTestCase):
         self.listener.settimeout(PATIENCE)
         self.port: int = self.listener.getsockname()[1]
 
-    def start(self, *states: LogState) -> tuple[Program, Peer]:
-        """A client that has just come in."""
-        program = Program(self, self.port, "Ann", "s3cret")
-        peer = self.peer()
-        peer.register()
-        peer.log_in(*states)
-        peer.join()
-        return program, peer
+    def start(self, *states: LogState) -> tuple[JsClient, SocketServer]:
+        """Start a client, and answer until it has joined the lobby."""
+        client = JsClient(self, self.port, "Ann", "s3cret")
+        server = self.accept()
+        server.answer_register()
+        server.answer_login(*states)
+        server.answer_join()
+        return client, server
 
-    def peer(self) -> Peer:
-        """The other end of its next connection."""
-        return Peer(self, self.listener)
+    def accept(self) -> SocketServer:
+        """Accept the next connection of the client."""
+        return SocketServer(self, self.listener)
 
-    def test_coming_and_leaving(self) -> None:
-        """With a password; it leaves at the end of input, when it may."""
-        program = Program(self, self.port, "Ann", "s3cret")
-        peer = self.peer()
-        peer.greet()
-        register = peer.take(Register)
+    def test_log_in_send_and_log_out(self) -> None:
+        """With a password. At the end of input it logs out when all messages are accepted."""
+        client = JsClient(self, self.port, "Ann", "s3cret")
+        server = self.accept()
+        server.answer_hello()
+        register = server.receive(Register)
         self.assertEqual((register.name, register.password), ("Ann", "s3cret"))
-        peer.tell(Done(register.ref))
-        log_in = peer.log_in()
+        server.send(Done(register.ref))
+        log_in = server.answer_login()
         self.assertEqual((log_in.name, log_in.password, log_in.positions), ("Ann", "s3cret", []))
-        peer.join()
-        program.types("@bob hi")
-        program.ends_input()
-        peer.accept()
-        peer.part()
-        self.assertEqual(program.ends(), 0)
+        server.answer_join()
+        client.type("@bob hi")
+        client.end_input()
+        server.accept()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 0)
 
-    def test_an_account_that_exists(self) -> None:
-        """A name that is taken is its own, without a password perhaps."""
-        program = Program(self, self.port, "ann")
-        peer = self.peer()
-        peer.greet()
-        register = peer.take(Register)
+    def test_account_that_exists(self) -> None:
+        """If the name is taken it logs in; without a password it sends none."""
+        client = JsClient(self, self.port, "ann")
+        server = self.accept()
+        server.answer_hello()
+        register = server.receive(Register)
         self.assertIsNone(register.password)
-        peer.tell(Refusal(register.ref, "name-taken", "Taken.", Register.command))
-        self.assertIsNone(peer.log_in().password)
-        peer.join()
-        program.ends_input()
-        peer.part()
-        self.assertEqual(program.ends(), 0)
+        server.send(Refusal(register.ref, "name-taken", "Taken.", Register.command))
+        self.assertIsNone(server.answer_login().password)
+        server.answer_join()
+        client.end_input()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 0)
 
-    def test_who_may_not_come_in(self) -> None:
-        """It says why, and gives up."""
-        program = Program(self, self.port, "Ann", "wrong")
-        peer = self.peer()
-        peer.register()
-        peer.tell(Refusal(peer.take(LogIn).ref, "wrong-password", "wrong password", LogIn.command))
-        self.assertEqual(program.ends(), 1)
-        self.assertEqual(program.complains(), "wrong password")
+    def test_refused_login_ends_the_client(self) -> None:
+        """The server's sentence is printed."""
+        client = JsClient(self, self.port, "Ann", "wrong")
+        server = self.accept()
+        server.answer_register()
+        server.send(
+            Refusal(server.receive(LogIn).ref, "wrong-password", "wrong password", LogIn.command)
+        )
+        self.assertEqual(client.exit_status(), 1)
+        self.assertEqual(client.next_error(), "wrong password")
 
-    def test_what_it_says(self) -> None:
-        """Each message with a key of its own, to accounts and rooms."""
-        program, peer = self.start()
-        program.types(
+    def test_lines_are_sent_as_messages(self) -> None:
+        """To accounts and rooms, each with its own key; other lines are refused."""
+        client, server = self.start()
+        client.type(
             "@bob Grüße, 🌱\t|||'\"\\",
             "#Garden  two  blanks ",
             "",
@@ -107,7 +109,7 @@ class Scripted(SynchronousTestCase):
             "@x ",
             "#lobby \u202e",
         )
-        sent = [peer.accept(seq) for seq in range(4)]
+        sent = [server.accept(seq) for seq in range(4)]
         self.assertEqual(
             [(message.recipient, message.text) for message in sent],
             [
@@ -118,190 +120,188 @@ class Scripted(SynchronousTestCase):
             ],
         )
         self.assertEqual(len({message.key for message in sent} | {None}), 5)
-        self.assertEqual(program.complains(), "say @NAME TEXT or #ROOM TEXT")
+        self.assertEqual(client.next_error(), "Type @NAME TEXT or #ROOM TEXT.")
 
-    def test_what_it_prints(self) -> None:
-        """Mail and rooms, each entry acknowledged; other kinds are, too, but not printed."""
-        program, peer = self.start(inbox(3, 1))
-        peer.tell(
+    def test_entries_are_printed_and_acknowledged(self) -> None:
+        """Control characters are replaced; entries of other kinds than text are not printed."""
+        client, server = self.start(inbox(3, 1))
+        server.send(
             entry("@ann", 2, "Grüße 🌱 \x1b[31m\nx\u0085"), entry("@ann", 3, "#garden", "invite")
         )
-        self.assertEqual(program.prints(), "Bob: Grüße 🌱  [31m x ")
-        peer.acknowledged("@ann", 3)
-        peer.tell(
+        self.assertEqual(client.next_line(), "Bob: Grüße 🌱  [31m x ")
+        server.receive_acks("@ann", 3)
+        server.send(
             entry("#lobby", 8, "", "join"), entry("#lobby", 9, "1"), entry("#lobby", 10, "", "new")
         )
-        self.assertEqual(program.prints(), "#lobby Bob: 1")
-        peer.acknowledged("#lobby", 10)
+        self.assertEqual(client.next_line(), "#lobby Bob: 1")
+        server.receive_acks("#lobby", 10)
 
-    def test_mail_with_the_login(self) -> None:
-        """What comes in the same write as the answer to the login is not missed."""
-        program = Program(self, self.port, "Ann")
-        peer = self.peer()
-        peer.register()
-        peer.log_in(inbox(2, 0), then=(entry("@ann", 1, "1"), entry("@ann", 2, "2")))
-        self.assertEqual([program.prints(), program.prints()], ["Bob: 1", "Bob: 2"])
-        # Either may come first.
-        kinds = {type(peer.take(Message)) for _ in range(2)}
+    def test_entries_in_the_same_write_as_the_login(self) -> None:
+        """They are printed and acknowledged."""
+        client = JsClient(self, self.port, "Ann")
+        server = self.accept()
+        server.answer_register()
+        server.answer_login(inbox(2, 0), then=(entry("@ann", 1, "1"), entry("@ann", 2, "2")))
+        self.assertEqual([client.next_line(), client.next_line()], ["Bob: 1", "Bob: 2"])
+        # In either order.
+        kinds = {type(server.receive(Message)) for _ in range(2)}
         self.assertEqual(kinds, {Join, Ack})
 
-    def test_in_pieces(self) -> None:
-        """However the bytes come."""
-        program, peer = self.start(inbox(0))
+    def test_frames_in_pieces(self) -> None:
+        """Data may be divided anywhere."""
+        client, server = self.start(inbox(0))
         data = encode(entry("@ann", 1, "🌱" * 300)) + encode(entry("@ann", 2, "x" * 70_000))
         for at in range(0, 1400, 3):
-            peer.socket.sendall(data[at : at + 3])
-        peer.socket.sendall(data[1401:])
-        self.assertEqual(program.prints(), "Bob: " + "🌱" * 300)
-        self.assertEqual(program.prints(), "Bob: " + "x" * 70_000)
-        peer.acknowledged("@ann", 2)
+            server.socket.sendall(data[at : at + 3])
+        server.socket.sendall(data[1401:])
+        self.assertEqual(client.next_line(), "Bob: " + "🌱" * 300)
+        self.assertEqual(client.next_line(), "Bob: " + "x" * 70_000)
+        server.receive_acks("@ann", 2)
 
-    def test_what_it_does_not_know(self) -> None:
-        """New messages, and new fields after the last, are passed over."""
-        program, peer = self.start(inbox(0))
+    def test_unknown_messages_and_fields_are_ignored(self) -> None:
+        """A later version of the protocol may add them."""
+        client, server = self.start(inbox(0))
         pushed = [*msgspec.to_builtins(entry("@ann", 1, "hi")), "new", [None, -1, 1.5]]
-        peer.socket.sendall(frame(200, b"\x91\xc0") + frame(79, b"\x91\x01") + frame(90, b"\x90"))
-        peer.socket.sendall(frame(Pushed.command, msgspec.msgpack.encode(pushed)))
-        self.assertEqual(program.prints(), "Bob: hi")
-        peer.acknowledged("@ann", 1)
+        server.socket.sendall(frame(200, b"\x91\xc0") + frame(79, b"\x91\x01") + frame(90, b"\x90"))
+        server.socket.sendall(frame(Pushed.command, msgspec.msgpack.encode(pushed)))
+        self.assertEqual(client.next_line(), "Bob: hi")
+        server.receive_acks("@ann", 1)
 
-    def test_ping(self) -> None:
-        """It answers."""
-        _, peer = self.start()
-        peer.tell(Ping(0), Ping(7))
-        self.assertEqual([peer.take(Pong), peer.take(Pong)], [Pong(0), Pong(7)])
+    def test_ping_is_answered(self) -> None:
+        """With the same `ref`."""
+        _, server = self.start()
+        server.send(Ping(0), Ping(7))
+        self.assertEqual([server.receive(Pong), server.receive(Pong)], [Pong(0), Pong(7)])
 
-    def test_refused(self) -> None:
-        """It says so and goes on; nothing is sent again."""
-        program, peer = self.start()
-        program.types("@bob 1", "@bob 2")
-        first = peer.take(Send)
-        peer.tell(Refusal(first.ref, "unknown-account", "No such account.", Send.command))
-        peer.accept()
-        self.assertEqual(program.complains(), "not sent to bob: No such account.")
-        program.ends_input()
-        peer.part()
-        self.assertEqual(program.ends(), 0)
+    def test_refused_message_is_reported(self) -> None:
+        """It is not sent again; the client continues."""
+        client, server = self.start()
+        client.type("@bob 1", "@bob 2")
+        first = server.receive(Send)
+        server.send(Refusal(first.ref, "unknown-account", "No such account.", Send.command))
+        server.accept()
+        self.assertEqual(client.next_error(), "not sent to bob: No such account.")
+        client.end_input()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 0)
 
-    def test_refused_for_now(self) -> None:
-        """It tries again a little later, with what came after it, in order and with the same
-        keys."""
-        program, peer = self.start()
-        program.types("@bob 1", "@bob 2")
-        first, second = peer.take(Send), peer.take(Send)
-        peer.tell(Refusal(first.ref, "busy", "Later.", Send.command))
-        again = self.peer()
-        again.greet()
-        again.log_in()
-        again.join()
+    def test_temporarily_refused_message_is_sent_again(self) -> None:
+        """Over another connection, with the messages after it, in order and with the same keys."""
+        client, server = self.start()
+        client.type("@bob 1", "@bob 2")
+        first, second = server.receive(Send), server.receive(Send)
+        server.send(Refusal(first.ref, "busy", "Later.", Send.command))
+        again = self.accept()
+        again.answer_hello()
+        again.answer_login()
+        again.answer_join()
         sent = [again.accept(), again.accept()]
         self.assertEqual([message.key for message in sent], [first.key, second.key])
         self.assertEqual([message.text for message in sent], ["1", "2"])
 
-    def test_connection_lost(self) -> None:
-        """It goes on where it was: its positions, its messages, what it had acknowledged."""
-        program, peer = self.start(inbox(4, 1))
-        peer.tell(entry("@ann", 2, "2"), entry("@ann", 3, "3"))
-        self.assertEqual([program.prints(), program.prints()], ["Bob: 2", "Bob: 3"])
-        peer.acknowledged("@ann", 3)
-        program.types("@bob a", "@bob b", "@bob c")
-        peer.accept()
-        lost = [peer.take(Send), peer.take(Send)]
-        peer.socket.close()
-        program.types("@bob d")
+    def test_lost_connection_is_resumed(self) -> None:
+        """With the positions, the unaccepted messages and the acknowledgements."""
+        client, server = self.start(inbox(4, 1))
+        server.send(entry("@ann", 2, "2"), entry("@ann", 3, "3"))
+        self.assertEqual([client.next_line(), client.next_line()], ["Bob: 2", "Bob: 3"])
+        server.receive_acks("@ann", 3)
+        client.type("@bob a", "@bob b", "@bob c")
+        server.accept()
+        lost = [server.receive(Send), server.receive(Send)]
+        server.socket.close()
+        client.type("@bob d")
 
-        again = self.peer()
-        again.greet()
-        request = again.log_in(inbox(4, 1), room("#lobby", 7, 7))
+        again = self.accept()
+        again.answer_hello()
+        request = again.answer_login(inbox(4, 1), room("#lobby", 7, 7))
         self.assertEqual(
             request.positions, [Position("@ann", SINCE, 3), Position("#lobby", SINCE, 7)]
         )
-        again.acknowledged("@ann", 3)
-        again.join()
+        again.receive_acks("@ann", 3)
+        again.answer_join()
         sent = [again.accept(2), again.accept(3), again.accept(4)]
         self.assertEqual([message.text for message in sent], ["b", "c", "d"])
         self.assertEqual([message.key for message in sent[:2]], [message.key for message in lost])
-        # A server may send more than it has to.
-        again.tell(entry("@ann", 2, "2"), entry("@ann", 3, "3"), entry("@ann", 4, "4"))
-        self.assertEqual(program.prints(), "Bob: 4")
-        again.acknowledged("@ann", 4)
-        self.assertIn("; connecting again", program.complains())
+        # A server may push entries that were received before.
+        again.send(entry("@ann", 2, "2"), entry("@ann", 3, "3"), entry("@ann", 4, "4"))
+        self.assertEqual(client.next_line(), "Bob: 4")
+        again.receive_acks("@ann", 4)
+        self.assertIn("; connecting again", client.next_error())
 
-    def test_another_log_of_the_same_name(self) -> None:
-        """A position is worth nothing in a log that was made anew or set back, nor in one that it
-        left."""
-        program, peer = self.start(inbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
-        peer.socket.close()
-        again = self.peer()
-        again.greet()
-        request = again.log_in(inbox(2, 1, SINCE + 1), room("#a", 4, 3))
+    def test_position_in_another_log_of_the_same_name_is_dropped(self) -> None:
+        """The log was created again or restored from a backup, or its room was left."""
+        client, server = self.start(inbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
+        server.socket.close()
+        again = self.accept()
+        again.answer_hello()
+        request = again.answer_login(inbox(2, 1, SINCE + 1), room("#a", 4, 3))
         self.assertEqual(len(request.positions), 4)
-        again.join()
-        again.tell(entry("@ann", 2, "new"), entry("#b", 6, "not mine"), entry("#a", 4, "back"))
-        self.assertEqual([program.prints(), program.prints()], ["Bob: new", "#a Bob: back"])
-        again.acknowledged("@ann", 2)
-        again.acknowledged("#a", 4)
+        again.answer_join()
+        again.send(entry("@ann", 2, "new"), entry("#b", 6, "not mine"), entry("#a", 4, "back"))
+        self.assertEqual([client.next_line(), client.next_line()], ["Bob: new", "#a Bob: back"])
+        again.receive_acks("@ann", 2)
+        again.receive_acks("#a", 4)
 
-    def test_rooms_joined_elsewhere(self) -> None:
-        """Another session of the account joins and leaves."""
-        program, peer = self.start()
-        peer.tell(Joined(room("#garden", 3, 3)), entry("#garden", 4, "hi"))
-        self.assertEqual(program.prints(), "#garden Bob: hi")
-        peer.acknowledged("#garden", 4)
-        peer.tell(Left("#Garden", "left"), entry("#garden", 5, "no more"), entry("@ann", 1, "hi"))
-        self.assertEqual(program.prints(), "Bob: hi")
-        peer.acknowledged("@ann", 1)
+    def test_room_joined_by_another_session_is_followed(self) -> None:
+        """Until that session leaves it."""
+        client, server = self.start()
+        server.send(Joined(room("#garden", 3, 3)), entry("#garden", 4, "hi"))
+        self.assertEqual(client.next_line(), "#garden Bob: hi")
+        server.receive_acks("#garden", 4)
+        server.send(Left("#Garden", "left"), entry("#garden", 5, "no more"), entry("@ann", 1, "hi"))
+        self.assertEqual(client.next_line(), "Bob: hi")
+        server.receive_acks("@ann", 1)
 
-    def test_goodbye(self) -> None:
-        """It comes again when the server was only stopping, and not when it was put out."""
-        program, peer = self.start()
-        peer.tell(Goodbye("stopping", "Stopping."))
-        peer.socket.close()
-        self.assertEqual(program.complains(), "Stopping.; connecting again")
-        again = self.peer()
-        again.greet()
-        again.log_in()
-        again.join()
-        again.tell(Goodbye("password-changed", "Log in again."))
+    def test_goodbye_tells_whether_to_reconnect(self) -> None:
+        """The client reconnects if the server is stopping; otherwise it exits."""
+        client, server = self.start()
+        server.send(Goodbye("stopping", "Stopping."))
+        server.socket.close()
+        self.assertEqual(client.next_error(), "Stopping.; connecting again")
+        again = self.accept()
+        again.answer_hello()
+        again.answer_login()
+        again.answer_join()
+        again.send(Goodbye("password-changed", "Log in again."))
         again.socket.close()
-        self.assertEqual(program.ends(), 1)
-        self.assertEqual(program.complains(), "Log in again.")
+        self.assertEqual(client.exit_status(), 1)
+        self.assertEqual(client.next_error(), "Log in again.")
 
-    def test_a_server_of_another_sort(self) -> None:
-        """It hangs up on what is no frame, or has too long a one, and on what is no data."""
-        program = Program(self, self.port, "Ann")
+    def test_other_protocol_ends_the_connection(self) -> None:
+        """Data that is no frame, a frame that is too long, and a frame with invalid data."""
+        client = JsClient(self, self.port, "Ann")
         for wrong in (
             b"HTTP/1.1 400 Bad Request\r\n",
             frame(80, b"", length=2**31),
             frame(80, b"\xc1"),
         ):
-            peer = self.peer()
-            peer.take(Hello)
-            peer.socket.sendall(wrong)
-            self.assertEqual(peer.socket.recv(1), b"")
-            self.assertIn("; connecting again", program.complains())
+            server = self.accept()
+            server.receive(Hello)
+            server.socket.sendall(wrong)
+            self.assertEqual(server.socket.recv(1), b"")
+            self.assertIn("; connecting again", client.next_error())
 
-    def test_how_much_it_reads(self) -> None:
-        """No more than 64 messages wait to be accepted, however much there is to say."""
-        program, peer = self.start()
-        program.types(*(f"@bob {number}" for number in range(200)))
-        sent = [peer.take(Send) for _ in range(64)]
-        peer.tell(Ping(1))
-        peer.take(Pong)
+    def test_input_is_paused_while_many_messages_are_pending(self) -> None:
+        """At most 64 messages wait to be accepted."""
+        client, server = self.start()
+        client.type(*(f"@bob {number}" for number in range(200)))
+        sent = [server.receive(Send) for _ in range(64)]
+        server.send(Ping(1))
+        server.receive(Pong)
         for message in sent:
-            peer.tell(Accepted(message.ref, "@bob", message.ref, ID, SINCE))
+            server.send(Accepted(message.ref, "@bob", message.ref, ID, SINCE))
         for number in range(64, 200):
-            self.assertEqual(peer.accept(number).text, str(number))
+            self.assertEqual(server.accept(number).text, str(number))
 
-    def test_nothing_is_lost_by_leaving(self) -> None:
-        """What comes while it leaves is neither printed nor acknowledged."""
-        program, peer = self.start()
-        peer.tell(entry("@ann", 1, "1"))
-        self.assertEqual(program.prints(), "Bob: 1")
-        peer.acknowledged("@ann", 1)
-        program.ends_input()
-        request = peer.take(LogOut)
-        peer.tell(entry("@ann", 2, "2"), Done(request.ref))
-        self.assertEqual(peer.socket.recv(1), b"")
-        peer.socket.close()
-        self.assertEqual((program.ends(), program.printed), (0, ["Bob: 1"]))
+    def test_entry_received_while_logging_out_is_not_acknowledged(self) -> None:
+        """It is not printed either: it is pushed after the next login."""
+        client, server = self.start()
+        server.send(entry("@ann", 1, "1"))
+        self.assertEqual(client.next_line(), "Bob: 1")
+        server.receive_acks("@ann", 1)
+        client.end_input()
+        request = server.receive(LogOut)
+        server.send(entry("@ann", 2, "2"), Done(request.ref))
+        self.assertEqual(server.socket.recv(1), b"")
+        server.socket.close()
+        self.assertEqual((client.exit_status(), client.printed), (0, ["Bob: 1"]))

@@ -1,4 +1,4 @@
-"""The MessagePack of examples/client.js, against the table of docs/protocols/v1.md."""
+"""The MessagePack codec of examples/client.js, with the examples of docs/protocols/v1.md."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.v1_messages import REQUESTS
 from tests.codecs.v1_examples import EXAMPLES, SAME
-from tests.examples.node import evaluate
+from tests.doubles.node import evaluate
 
 
-class MessagePack(SynchronousTestCase):
-    """The client's own reader and writer, as a module."""
+class MessagePackTests(SynchronousTestCase):
+    """`encode` and `decode` of the client, used as a module."""
 
-    def test_read(self) -> None:
-        """All examples, numbers above 2^53 without loss; and every form that a value can have."""
+    def test_decode_examples(self) -> None:
+        """All examples, in every form that a value can have; integers above 2^53 without loss."""
         data = [example.data[6:] for example in (*EXAMPLES, *SAME) if b"\xc4" not in example.data]
-        values = [msgspec.msgpack.decode(each) for each in data]
+        values = [msgspec.msgpack.decode(value) for value in data]
         script = """
             const big = (key, value) => typeof value === "bigint" ? `big ${value}` : value;
             const read = (hex) => client.decode(Buffer.from(hex, "hex"));
             return argument.map((hex) => JSON.parse(JSON.stringify(read(hex), big)));
         """
         self.assertEqual(
-            evaluate(script, [each.hex() for each in data]), [_big(value) for value in values]
+            evaluate(script, [value.hex() for value in data]), [_big(value) for value in values]
         )
 
-    def test_written(self) -> None:
-        """What a client sends has the bytes of the examples."""
+    def test_encode_requests(self) -> None:
+        """The data has the bytes of the examples."""
         requests = [example for example in EXAMPLES if example.message.command in REQUESTS]
         script = "return argument.map((fields) => client.encode(fields).toString('hex'));"
         self.assertEqual(
@@ -35,12 +35,14 @@ class MessagePack(SynchronousTestCase):
             [example.data[6:].hex() for example in requests],
         )
 
-    def test_lengths(self) -> None:
-        """Around every border between forms: numbers, texts, arrays."""
+    def test_boundaries_between_forms(self) -> None:
+        """Of numbers, texts and arrays."""
         numbers = [
-            border + step for border in (0, 2**7, 2**8, 2**16, 2**32, 2**53 - 2) for step in (0, 1)
+            boundary + step
+            for boundary in (0, 2**7, 2**8, 2**16, 2**32, 2**53 - 2)
+            for step in (0, 1)
         ]
-        numbers += [border - 1 for border in (2**7, 2**8, 2**16, 2**32)]
+        numbers += [boundary - 1 for boundary in (2**7, 2**8, 2**16, 2**32)]
         sizes = [0, 1, 15, 16, 31, 32, 255, 256, 65_535, 65_536]
         values = [
             *numbers,
@@ -60,8 +62,8 @@ class MessagePack(SynchronousTestCase):
             evaluate(script, values), [msgspec.msgpack.encode(value).hex() for value in values]
         )
 
-    def test_negative_and_floating(self) -> None:
-        """Which a client only reads."""
+    def test_decode_negative_and_floating_point_numbers(self) -> None:
+        """A client only decodes them."""
         values = [
             -1,
             -32,
@@ -86,7 +88,7 @@ class MessagePack(SynchronousTestCase):
 
 def _big(value: object) -> object:
     if isinstance(value, list):
-        return [_big(each) for each in value]
+        return [_big(item) for item in value]
     if isinstance(value, int) and abs(value) >= 2**53:
         return f"big {value}"
     return value

