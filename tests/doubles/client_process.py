@@ -106,6 +106,10 @@ class Person:
         for text in texts:
             self.child.expect_exact(text)
 
+    def sees_joined(self, name: str, room: str) -> None:
+        """Wait until an account joined a room; colours stand between the two names."""
+        self.child.expect(rf"{name}\S* joined {room}")
+
     def answers(self, *pairs: str) -> None:
         """For each prompt, in turn, what is typed there."""
         for prompt, answer in zip(pairs[::2], pairs[1::2], strict=True):

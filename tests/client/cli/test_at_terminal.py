@@ -17,6 +17,7 @@ class TerminalTests(Process):
         person.answers("(empty: anyone can log in): ", password)
         if password:
             person.answers("Password again: ", password)
+        person.sees_joined(name, "#lobby")
         person.sees("#lobby> ")
         return person
 
@@ -32,7 +33,7 @@ class TerminalTests(Process):
     def test_conversation(self) -> None:
         """In the lobby, in private and in a room, with edits and reactions, seen as they happen."""
         alice, bob = self.person("alice"), self.person("bob", "secret")
-        alice.sees(" joined #lobby")
+        alice.sees_joined("bob", "#lobby")
         self.types(alice, "hello all")
         bob.sees("hello all")
         self.types(bob, "/to al\t", "psst")
@@ -49,7 +50,7 @@ class TerminalTests(Process):
         self.types(alice, "/create #garden Seeds", "/invite bob")
         bob.sees("invites you to #garden")
         self.types(bob, "/join #garden")
-        alice.sees("bob", " joined #garden")
+        alice.sees_joined("bob", "#garden")
         self.types(alice, "/kick bob")
         bob.sees("you were kicked from #garden", "#lobby> ")
         self.types(alice, "/destroy #garden", "y")
@@ -134,7 +135,7 @@ class TerminalTests(Process):
         self.daemon.kill()
         self.start_daemon(port=port, store="sqlite:chatd.db")
         alice, bob = self.person("alice"), self.person("bob")
-        alice.sees(" joined #lobby")
+        alice.sees_joined("bob", "#lobby")
         self.daemon.kill()
         alice.sees("the connection is lost")
         self.types(alice, "/msg bob still there?", "/who")
