@@ -184,6 +184,8 @@ class OpsProtocol(Unframed):
                 return
             head = ops.mail(id)
             while entries := await mail.page():
+                if self.disconnected:
+                    break
                 texts = [
                     ops.mail_item(entry.sender, described(entry.kind, entry.body))
                     for entry in entries
@@ -199,11 +201,8 @@ class OpsProtocol(Unframed):
     async def _arrived(self) -> bool:
         """Whether all that was written has reached the other end, as far as can be known, in a
         moment."""
-        transport = self.transport
-        if not hasattr(transport, "arrived"):
-            return not self.disconnected
         until = self.clock.seconds() + _ARRIVAL_TIME
-        while transport.arrived() < self.writes.written:
+        while self.tracked_transport.bytes_arrived() < self.writes.written:
             if self.disconnected or self.clock.seconds() >= until:
                 return False
             await deferLater(self.clock, _ARRIVAL_POLL)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from typing import Protocol as TypingProtocol
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -24,6 +25,7 @@ from chatd.realm.session import Session
 from chatd.server.rate_limit import TokenBucket
 from chatd.server.tcp_transport import tune
 from chatd.server.tls import fingerprint_of
+from chatd.server.tracked_transport import tracked
 from chatd.server.write_tracker import WriteTracker
 
 logger = Logger(namespace="chatd")
@@ -125,7 +127,8 @@ class Connection(Protocol):
 
     def connectionMade(self) -> None:
         """Register with the factory, as unauthenticated until the peer logs in."""
-        self.writes = WriteTracker(self.transport)
+        self.tracked_transport = tracked(self.transport)
+        self.writes = WriteTracker(self.tracked_transport)
         self.transport.registerProducer(self, True)
         tune(self.transport)
         limits = self.factory.limits
@@ -295,7 +298,7 @@ class Connection(Protocol):
 
     def hung_up(self) -> bool:
         """See `chatd.realm.session.Peer`."""
-        return bool(getattr(self.transport, "hung_up", bool)())
+        return self.tracked_transport.hung_up()
 
     # Closing
 
@@ -363,10 +366,7 @@ class Connection(Protocol):
         else:
             self._closed = True
             self.transport.unregisterProducer()
-            if (
-                self.paused_for & PauseReason.CLOSING
-                and getattr(self.transport, "input_waits", bool)()
-            ):
+            if self.paused_for & PauseReason.CLOSING and self.tracked_transport.input_waits():
                 self._discarding_input = True
             if self._discarding_input:
                 # Closing with unread input would reset the connection: the last reply would be lost.
@@ -394,7 +394,7 @@ class Connection(Protocol):
     @property
     def address(self) -> str:
         """The peer's address without the port; `local` for a unix socket."""
-        return str(getattr(self.transport.getPeer(), "host", "local"))
+        return host_and_port(self.transport.getPeer())[0]
 
     @property
     def certificate(self) -> str | None:
@@ -404,7 +404,8 @@ class Connection(Protocol):
     @property
     def peer(self) -> str:
         """Address and port as the log shows them."""
-        return f"({self.address}, {getattr(self.transport.getPeer(), 'port', '')})"
+        host, port = host_and_port(self.transport.getPeer())
+        return f"({host}, {port})"
 
     def logged_in(self, session: Session) -> None:
         """Use `session` from now on."""
@@ -447,3 +448,10 @@ class Connection(Protocol):
                 account=account,
                 last=last,
             )
+
+
+def host_and_port(address: Any) -> tuple[str, str]:
+    """Return the host and the port of a peer's address; ``local`` and empty for a unix socket."""
+    if isinstance(address, IPv4Address | IPv6Address):
+        return address.host, str(address.port)
+    return "local", ""

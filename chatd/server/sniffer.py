@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.server.connection import Connection
+from chatd.server.connection import Connection, host_and_port
 
 logger = Logger(namespace="chatd")
 
@@ -69,11 +69,11 @@ class _BeforeProtocol(Protocol):
 
     def log_refusal(self, reason: str) -> None:
         """Log that this connection was refused."""
-        peer = self.transport.getPeer()
+        host, port = host_and_port(self.transport.getPeer())
         logger.info(
             "Client ({host}, {port}) refused: {reason}",
-            host=getattr(peer, "host", "local"),
-            port=getattr(peer, "port", ""),
+            host=host,
+            port=port,
             reason=reason,
         )
 

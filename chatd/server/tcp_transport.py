@@ -1,9 +1,8 @@
-"""The TCP transport of our servers: it sends at once what can be sent at once, and knows what
-arrived.
+"""The TCP transport of the daemon: sends at once what can be sent, and knows what has arrived.
 
-Twisted queues every write and asks the reactor for a write event: two calls of epoll_ctl and a turn
-of the loop for each message. Here a write goes to the socket directly when nothing is queued before
-it; what the kernel does not take is queued as ever.
+Twisted queues every write and waits for the reactor to report that the socket is writable: two
+calls of epoll_ctl and a turn of the event loop for each message. Here a write goes to the socket
+directly if nothing is queued before it; what the kernel does not take is queued by Twisted.
 """
 
 from __future__ import annotations
@@ -17,36 +16,27 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.interfaces import ITCPTransport
 
-_LINUX = sys.platform.startswith("linux")
-# Linux, tcp(7): bytes in the receive queue; in the send queue, not acknowledged by the peer; not
-# even sent.
+_LINUX = sys.platform == "linux"
+# Requests of Linux's ioctl (tcp(7)): bytes in the receive queue; bytes in the send queue that the
+# peer has not acknowledged; bytes in the send queue that have not even been sent.
 _SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
 _TCP_ESTABLISHED = 1
-# A peer that is gone without a word is found out; and a socket is writable when all of it is on its
-# way.
-_TCP_OPTIONS = (
-    ("TCP_KEEPIDLE", 30),
-    ("TCP_KEEPINTVL", 10),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 60_000),
-    ("TCP_NOTSENT_LOWAT", 1),
-)
 
 
 class TrackedServer(tcp.Server):
-    """A server-side connection."""
+    """A server-side TCP connection. It is a `chatd.server.tracked_transport.TrackedTransport`."""
 
-    watched = True
-    """whether a write that only the kernel of this machine has taken counts as one that is not
-    out"""
-    _taken = 0
-    _arrived: int | None = None
+    _watches_window = True
+    _taken_by_kernel = 0
+    _arrived_at_end: int | None = None
 
     def write(self, data: bytes) -> None:
-        """Send, or queue what cannot be sent now; a streaming producer is paused while anything is
-        queued."""
+        """Send `data`, or queue what cannot be sent now.
+
+        A streaming producer is paused while anything is queued.
+        """
         if (
             self.TLS
             or self.dataBuffer
@@ -59,16 +49,14 @@ class TrackedServer(tcp.Server):
         try:
             sent = self.socket.send(data)
         except OSError:
-            # Full, or broken: queued, and the reactor will run into it and report it in its own
-            # time.
+            # Full, or broken: the data is queued, and the reactor meets and reports the same error.
             sent = 0
-        self._taken += sent
+        self._taken_by_kernel += sent
         full = sent < len(data)
         if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
-        elif self.watched and self._ask(_SIOCOUTQNSD):
-            # The peer's window is closed: what only the kernel of this machine has may never get
-            # out.
+        elif self._watches_window and self._ioctl(_SIOCOUTQNSD):
+            # The peer's receive window is closed: it may never take what waits in this kernel.
             full = True
             self.startWriting()  # type: ignore[no-untyped-call]
         if full:
@@ -78,40 +66,42 @@ class TrackedServer(tcp.Server):
                 producer.pauseProducing()
 
     def writeSomeData(self, data: Any) -> Any:
-        """As inherited; counts."""
+        """Write queued data to the socket, and count what the kernel takes."""
         sent = super().writeSomeData(data)
         if isinstance(sent, int):
-            self._taken += sent
+            self._taken_by_kernel += sent
         return sent
 
-    def arrived(self) -> int:
-        """How many of the bytes written have reached the peer's kernel, as far as can be known."""
-        if self._arrived is not None:
-            return self._arrived
-        return max(0, self._taken - self._ask(_SIOCOUTQ))
+    def bytes_written(self) -> int:
+        """See `TrackedTransport`."""
+        return self._taken_by_kernel + len(self.dataBuffer) - self.offset + self._tempDataLen
 
-    @property
-    def handed(self) -> int:
-        """How many bytes have been written, wherever they are."""
-        return self._taken + len(self.dataBuffer) - self.offset + self._tempDataLen
+    def bytes_sent(self) -> int:
+        """See `TrackedTransport`."""
+        return self._taken_by_kernel - self._ioctl(_SIOCOUTQNSD)
 
-    @property
-    def taken(self) -> int:
-        """How many of the bytes written are on their way to the peer, or there."""
-        return self._taken - self._ask(_SIOCOUTQNSD)
+    def bytes_arrived(self) -> int:
+        """See `TrackedTransport`."""
+        if self._arrived_at_end is not None:
+            return self._arrived_at_end
+        return max(0, self._taken_by_kernel - self._ioctl(_SIOCOUTQ))
 
     def input_waits(self) -> bool:
-        """Whether something has come that was not read; closing now would break off the
-        connection."""
-        return self._ask(_SIOCINQ) > 0
+        """See `TrackedTransport`."""
+        return self._ioctl(_SIOCINQ) > 0
 
     def hung_up(self) -> bool:
-        """Whether the peer has closed, although we may not have read as far as that."""
+        """See `TrackedTransport`."""
         if not _LINUX or not self.connected:
             return not self.connected
         return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
 
-    def _ask(self, request: int) -> int:
+    def watch_window(self, watch: bool) -> None:
+        """See `TrackedTransport`."""
+        self._watches_window = watch
+
+    def _ioctl(self, request: int) -> int:
+        """Bytes in a queue of the kernel; 0 if the system does not tell."""
         if not _LINUX or not self.connected:
             return 0
         try:
@@ -120,21 +110,29 @@ class TrackedServer(tcp.Server):
             return 0
 
     def connectionLost(self, reason: Any) -> None:
-        """As inherited; after it the socket can no longer be asked, so ask it first."""
-        if hasattr(self, "socket"):
-            self._arrived = self.arrived()
+        """Record what has arrived, which a closed socket no longer tells, and close."""
+        self._arrived_at_end = self.bytes_arrived()
         super().connectionLost(reason)
 
 
 def tune(transport: Any) -> None:
-    """Set a connection's socket up as a server wants it, if it has one."""
+    """Set the options of a TCP connection's socket as a server needs them."""
     if not ITCPTransport.providedBy(transport):
         return
     handle: socket.socket = transport.getHandle()  # type: ignore[attr-defined]
-    # A unix socket's transport says that it is one as well.
-    if handle.family in (socket.AF_INET, socket.AF_INET6):
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        for option, value in _TCP_OPTIONS:
-            if hasattr(socket, option):
-                handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    # Transports of unix sockets provide ITCPTransport as well.
+    if handle.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    if sys.platform == "linux":
+        for option, value in (
+            # A peer that disappears is noticed within a minute.
+            (socket.TCP_KEEPIDLE, 30),
+            (socket.TCP_KEEPINTVL, 10),
+            (socket.TCP_KEEPCNT, 3),
+            (socket.TCP_USER_TIMEOUT, 60_000),
+            # The socket is writable only when everything in it has been sent.
+            (socket.TCP_NOTSENT_LOWAT, 1),
+        ):
+            handle.setsockopt(socket.IPPROTO_TCP, option, value)

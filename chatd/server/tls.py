@@ -1,5 +1,4 @@
-"""TLS inside a connection that has begun with it: the certificate, and the transport that others
-write to."""
+"""TLS inside a connection: the certificate, and the transport of the protocol inside."""
 
 from __future__ import annotations
 
@@ -16,11 +15,12 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from chatd.core.errors import CertificateUnusable
+from chatd.server.tracked_transport import tracked
 
 logger = Logger(namespace="chatd")
 
 # Mozilla's "intermediate" list for TLS 1.2 (https://wiki.mozilla.org/Security/Server_Side_TLS),
-# version 5.7. Those of TLS 1.3 are all good.
+# version 5.7. All ciphers of TLS 1.3 are acceptable.
 _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
@@ -30,26 +30,27 @@ _MARKS = 64
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificate:
-    """A certificate with its chain and its key, from two PEM files, which may be one. New
-    connections get what was read last."""
+    """A certificate with its chain and its key, from two PEM files, which may be the same file.
+
+    New connections use the files as they were read last.
+    """
 
     def __init__(self, certificate: str, key: str) -> None:
-        """Raises `CertificateUnusable`."""
+        """Read the files. Raises `CertificateUnusable`."""
         self.certificate = certificate
         self.key = key
         self._context, self.pem = self._read()
 
     def _read(self) -> tuple[SSL.Context, tuple[bytes, bytes]]:
-        """With it the key and the certificate as they stand in the files."""
+        """Return an OpenSSL context, and the contents of the files of key and certificate."""
         context = SSL.Context(SSL.TLS_SERVER_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_cipher_list(_CIPHERS)
-        # A client may show a certificate of its own, of whichever issuer: what counts is its
-        # fingerprint.
+        # A client may show a certificate of any issuer: only its fingerprint counts.
         context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
-        for path, what, use in (
+        for path, kind, use in (
             (self.certificate, "certificate", context.use_certificate_chain_file),
             (self.key, "key", context.use_privatekey_file),
         ):
@@ -59,25 +60,26 @@ class Certificate:
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
                 raise CertificateUnusable(
-                    f"the TLS {what} {path} cannot be read: {reason}"
+                    f"the TLS {kind} {path} cannot be read: {reason}"
                 ) from None
             except SSL.Error as error:
                 if "key values mismatch" in str(error):
                     raise CertificateUnusable(
-                        f"the TLS key {self.key} does not belong to the certificate {self.certificate}"
+                        f"the TLS key {self.key} does not belong to the certificate "
+                        f"{self.certificate}"
                     ) from None
-                raise CertificateUnusable(f"there is no TLS {what} (PEM) in {path}") from None
+                raise CertificateUnusable(f"there is no TLS {kind} (PEM) in {path}") from None
         pem = Path(self.key).read_bytes(), Path(self.certificate).read_bytes()
         if load_certificate(FILETYPE_PEM, pem[1]).has_expired():
             logger.warn("The TLS certificate {path} has expired", path=self.certificate)
         return context, pem
 
     def reload(self) -> None:
-        """Read the files again. If they will not do, what was read before stays."""
+        """Read the files again. If the new files are invalid, the old certificate is kept."""
         try:
             self._context, self.pem = self._read()
         except CertificateUnusable as unusable:
-            logger.error("The TLS certificate stays as it was: {sentence}", sentence=str(unusable))
+            logger.error("The old TLS certificate is kept: {sentence}", sentence=str(unusable))
         else:
             logger.info("The TLS certificate {path} has been read again", path=self.certificate)
 
@@ -87,16 +89,18 @@ class Certificate:
 
 
 class TLSTransport(TLSMemoryBIOProtocol):
-    """A connection under TLS, as the transport of the protocol inside it. It knows as well as
-    `TrackedServer` what has arrived, in terms of what was written to it."""
+    """A connection under TLS, as the transport of the protocol inside it.
+
+    It is a `chatd.server.tracked_transport.TrackedTransport`: it counts bytes of plain text.
+    """
 
     transport: Any
-    _watched = True
+    _watches_window = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
         self._written = self._known_arrived = 0
-        # How many bytes had been written to it, and how many that made on the wire.
+        # (bytes of plain text written, bytes that the transport below had then been given)
         self._marks: deque[tuple[int, int]] = deque()
 
     @property
@@ -108,66 +112,65 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def protocol(self, protocol: Any) -> None:
         self.wrappedProtocol = protocol
 
-    @property
-    def watched(self) -> bool:
-        """See `TrackedServer`."""
-        return self._watched
-
-    @watched.setter
-    def watched(self, watched: bool) -> None:
-        self._watched = watched
-        self.transport.watched = watched
-        self._marks.clear()
+    def makeConnection(self, transport: Any) -> None:
+        """Begin TLS on a connection."""
+        self._below = tracked(transport)
+        super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def write(self, data: bytes) -> None:
-        """As inherited; counts."""
+        """Encrypt and send, or queue during the handshake, and note how much that makes below."""
         super().write(data)  # type: ignore[no-untyped-call]
         self._written += len(data)
-        # What waits for the handshake is not on its way.
-        if self._watched and self.connected and not self._appSendBuffer and self._counts:
+        # Data that waits for the handshake has not been given to the transport below.
+        if self._watches_window and self.connected and not self._appSendBuffer:
             if len(self._marks) >= _MARKS:
-                self.arrived()
-            self._marks.append((self._written, self.transport.handed))
+                self.bytes_arrived()
+            self._marks.append((self._written, self._below.bytes_written()))
 
-    @property
-    def _counts(self) -> bool:
-        return hasattr(self.transport, "handed")
+    def bytes_written(self) -> int:
+        """See `TrackedTransport`."""
+        return self._written
 
-    def arrived(self) -> int:
-        """See `TrackedServer`; other transports are taken at their word."""
-        if not self._counts:
-            return self._written
-        arrived = self.transport.arrived()
+    def bytes_sent(self) -> int:
+        """See `TrackedTransport`."""
+        sent = self._below.bytes_sent()
+        return max(
+            (plain for plain, below in self._marks if below <= sent), default=self._known_arrived
+        )
+
+    def bytes_arrived(self) -> int:
+        """See `TrackedTransport`."""
+        arrived = self._below.bytes_arrived()
         while self._marks and self._marks[0][1] <= arrived:
             self._known_arrived = self._marks.popleft()[0]
         return self._known_arrived
 
-    @property
-    def taken(self) -> int:
-        """See `TrackedServer`."""
-        if not self._counts:
-            return self._written
-        taken = self.transport.taken
-        return max(
-            (plain for plain, wire in self._marks if wire <= taken), default=self._known_arrived
-        )
-
     def input_waits(self) -> bool:
-        """See `TrackedServer`. The end of TLS is told in the same stream: nothing is taken away
-        with it."""
+        """See `TrackedTransport`; no, because the end of TLS is sent in the stream itself, so that
+        a reset that follows it takes nothing away."""
         return False
 
+    def hung_up(self) -> bool:
+        """See `TrackedTransport`."""
+        return self._below.hung_up()
+
+    def watch_window(self, watch: bool) -> None:
+        """See `TrackedTransport`."""
+        self._watches_window = watch
+        self._below.watch_window(watch)
+        self._marks.clear()
+
     def loseWriteConnection(self) -> None:
-        """Say that this was all, and wait for the other end to say so."""
+        """Send the end of TLS, and wait for that of the peer."""
         self.loseConnection()  # type: ignore[no-untyped-call]
 
     def getHandle(self) -> Any:
-        """The socket, as of every other transport."""
+        """Return the socket of the connection below."""
         return self.transport.getHandle()
 
 
 class TLSFactory(TLSMemoryBIOFactory):
-    """Makes the transport for a connection, with a protocol of another factory's inside."""
+    """Makes `TLSTransport`s, each with a protocol made by the factory `inside`."""
 
     protocol = TLSTransport
     noisy = False
@@ -177,9 +180,13 @@ class TLSFactory(TLSMemoryBIOFactory):
 
 
 def fingerprint_of(transport: Any) -> str | None:
-    """The SHA-256 of the certificate that the other end has shown, in hexadecimal digits; None:
-    none."""
+    """Return the SHA-256 of the peer's certificate in hexadecimal digits, None if there is none."""
     if not isinstance(transport, TLSTransport):
         return None
-    found: Any = transport.getPeerCertificate() if transport.connected else None  # type: ignore[no-untyped-call]
-    return None if found is None else found.digest("sha256").decode().replace(":", "").lower()
+    if not transport.connected:
+        return None
+    certificate: Any = transport.getPeerCertificate()  # type: ignore[no-untyped-call]
+    if certificate is None:
+        return None
+    digest: bytes = certificate.digest("sha256")
+    return digest.decode().replace(":", "").lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from chatd.server.tracked_transport import TrackedTransport
 
 _PRUNE_AT = 8
 
@@ -10,13 +10,13 @@ _PRUNE_AT = 8
 class WriteTracker:
     """Records where in the output stream each entry ends, until it has arrived.
 
-    With a transport that cannot tell what has arrived, everything written counts as arrived.
+    With an `UntrackedTransport` everything written counts as arrived.
     """
 
     __slots__ = ("_transport", "_writes", "written")
 
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport if hasattr(transport, "arrived") else None
+    def __init__(self, transport: TrackedTransport) -> None:
+        self._transport = transport
         self.written = 0
         """bytes written in all"""
         # (where the write begins in the stream, the seq of its first entry, the size of each entry)
@@ -28,11 +28,10 @@ class WriteTracker:
 
     def record_entries(self, first: int, sizes: list[int], size: int) -> None:
         """Record a write of `size` bytes: entries with successive seqs from `first`, of `sizes`."""
-        if self._transport is not None:
-            self._writes.append((self.written, first, sizes))
-            self.written += size
-            if len(self._writes) > _PRUNE_AT:
-                self._prune(self._transport.arrived())
+        self._writes.append((self.written, first, sizes))
+        self.written += size
+        if len(self._writes) > _PRUNE_AT:
+            self._prune(self._transport.bytes_arrived())
 
     def reset(self) -> None:
         """Drop all records: what was written so far belongs to a session that has ended."""
@@ -40,15 +39,13 @@ class WriteTracker:
 
     def unsent(self) -> list[int]:
         """Return the seqs of entries that have not been sent to the peer."""
-        if not self._writes or self._transport is None:
-            return []
-        return self._ending_after(self._transport.taken)
+        return self._ending_after(self._transport.bytes_sent()) if self._writes else []
 
     def not_arrived(self) -> list[int]:
         """Return the seqs of entries that have not reached the peer's kernel."""
-        if not self._writes or self._transport is None:
+        if not self._writes:
             return []
-        arrived = self._transport.arrived()
+        arrived = self._transport.bytes_arrived()
         self._prune(arrived)
         return self._ending_after(arrived)
 

@@ -23,21 +23,25 @@ from tests.doubles.realm import HeldStore, Runner
 
 
 class MemoryTransport(StringTransport):
-    """A transport that counts as `TrackedServer` does. `room` is how many bytes the kernel still
-    takes; what it does not take stays here until `drain`. `on_the_way` bytes of what it took have
-    not arrived."""
+    """A `TrackedTransport` without a network.
+
+    `room` is how many bytes the kernel still takes, None: any number; what it does not take waits
+    in `buffer` until `drain`. `on_the_way` bytes of what it took have not arrived. `waiting_input`
+    is whether there is input that the server has not read.
+    """
 
     def __init__(self, port: int) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.7", port))
         self.room: int | None = None
-        self.taken = 0
+        self.waiting_input = False
+        self._sent = 0
         self.on_the_way = 0
         self.buffer = b""
         self.out = b""
         self.half_closed = False
 
     def write(self, data: bytes) -> None:
-        """See `TrackedServer`."""
+        """See `ITransport`."""
         if self.disconnected:
             return
         self.buffer += data
@@ -50,7 +54,7 @@ class MemoryTransport(StringTransport):
         if self.room is not None:
             self.room -= count
         self.out += self.buffer[:count]
-        self.taken += count
+        self._sent += count
         self.buffer = self.buffer[count:]
 
     def drain(self) -> None:
@@ -60,9 +64,28 @@ class MemoryTransport(StringTransport):
         if self.producer is not None:
             self.producer.resumeProducing()
 
-    def arrived(self) -> int:
-        """See `TrackedServer`."""
-        return self.taken - self.on_the_way
+    def bytes_written(self) -> int:
+        """See `TrackedTransport`."""
+        return self._sent + len(self.buffer)
+
+    def bytes_sent(self) -> int:
+        """See `TrackedTransport`."""
+        return self._sent
+
+    def bytes_arrived(self) -> int:
+        """See `TrackedTransport`."""
+        return self._sent - self.on_the_way
+
+    def input_waits(self) -> bool:
+        """See `TrackedTransport`."""
+        return self.waiting_input
+
+    def hung_up(self) -> bool:
+        """See `TrackedTransport`."""
+        return False
+
+    def watch_window(self, watch: bool) -> None:
+        """See `TrackedTransport`."""
 
     def loseWriteConnection(self) -> None:
         """See ITCPTransport."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -203,16 +204,21 @@ class Inside(Secured):
         os.replace(key, self.key)
         os.replace(certificate, self.certificate)
         os.kill(self.daemon.pid, signal.SIGHUP)
-        while "has been read again" not in self.daemon.told:
-            self.ask(first, b"2", b"\n")
+        self.wait_for_log(first, "has been read again")
         second = self.connect()
         self.assertNotEqual(second.getpeercert(True), before)
         self.assertEqual(self.ask(first, b"4|mason123", b"\n"), b"No new messages\n")
         self.key.write_text("rubbish")
         os.kill(self.daemon.pid, signal.SIGHUP)
-        while "stays as it was" not in self.daemon.told:
-            self.ask(first, b"2", b"\n")
+        self.wait_for_log(first, "The old TLS certificate is kept")
         self.assertEqual(self.connect().getpeercert(True), second.getpeercert(True))
+
+    def wait_for_log(self, connection: socket.socket, words: str) -> None:
+        """Ask for the accounts until the log has these words."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in self.daemon.told:
+            self.assertLess(time.monotonic(), deadline, f"not logged: {words}")
+            self.ask(connection, b"2", b"\n")
 
     def test_a_certificate_that_logs_in(self) -> None:
         """To the account that knows it, whatever its password; to no other, and no other

@@ -71,7 +71,7 @@ class Prompt(TestCase):
         speaker, other = await self.connect()
         speaker.transport.write(b"hello")
         self.assertEqual(other.recv(100), b"hello")
-        self.assertEqual((speaker.transport.taken, speaker.told), (5, []))
+        self.assertEqual((speaker.transport.bytes_sent(), speaker.told), (5, []))
         self.assertFalse(speaker.transport.hung_up())
         speaker.transport.abortConnection()
         await speaker.lost
@@ -87,14 +87,14 @@ class Prompt(TestCase):
             speaker.transport.write(said[at : at + size])
             at += size
         self.assertEqual(set(speaker.told), {"pause"})
-        self.assertLess(speaker.transport.taken, len(said))
-        self.assertLess(speaker.transport.arrived(), len(said))
+        self.assertLess(speaker.transport.bytes_sent(), len(said))
+        self.assertLess(speaker.transport.bytes_arrived(), len(said))
         speaker.transport.unregisterProducer()
         speaker.transport.loseConnection()
         got = await deferToThread(self._read_all, other)
         self.assertEqual(got == said, True)
         await speaker.lost
-        self.assertEqual(speaker.transport.taken, len(said))
+        self.assertEqual(speaker.transport.bytes_sent(), len(said))
 
     async def test_resumed(self) -> None:
         """When the reader has caught up, the producer hears of it, and writes go out at once
@@ -121,7 +121,7 @@ class Prompt(TestCase):
         other.close()
         speaker.transport.write(b"more")
         await speaker.lost
-        self.assertLess(speaker.transport.arrived(), 20_000_000)
+        self.assertLess(speaker.transport.bytes_arrived(), 20_000_000)
         self.assertTrue(speaker.transport.hung_up())
 
     async def test_hung_up(self) -> None:

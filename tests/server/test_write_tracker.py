@@ -6,18 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.server.tracked_transport import UntrackedTransport
 from chatd.server.write_tracker import WriteTracker
 
 
-class _CountingTransport:
+class _CountingTransport(UntrackedTransport):
     """A transport that reports the byte counts that the test sets."""
 
-    taken = 0
-    arrived_bytes = 0
+    sent = 0
+    arrived = 0
 
-    def arrived(self) -> int:
-        """See `TrackedServer`."""
-        return self.arrived_bytes
+    def bytes_sent(self) -> int:
+        """See `TrackedTransport`."""
+        return self.sent
+
+    def bytes_arrived(self) -> int:
+        """See `TrackedTransport`."""
+        return self.arrived
 
 
 class Arrival(SynchronousTestCase):
@@ -30,7 +35,7 @@ class Arrival(SynchronousTestCase):
         st.integers(0, 200),
     )
     def test_an_entry_counts_with_its_last_byte(
-        self, writes: list[list[int]], taken: int, arrived: int
+        self, writes: list[list[int]], sent: int, arrived: int
     ) -> None:
         """An entry is unsent, or has not arrived, as long as its last byte has not."""
         transport = _CountingTransport()
@@ -46,17 +51,17 @@ class Arrival(SynchronousTestCase):
             else:
                 tracker.record(3)
                 end += 3
-        arrived = min(taken, arrived)
-        transport.taken, transport.arrived_bytes = taken, arrived
-        self.assertEqual(tracker.unsent(), [seq for seq, end in enumerate(ends, 1) if end > taken])
+        arrived = min(sent, arrived)
+        transport.sent, transport.arrived = sent, arrived
+        self.assertEqual(tracker.unsent(), [seq for seq, end in enumerate(ends, 1) if end > sent])
         self.assertEqual(
             tracker.not_arrived(), [seq for seq, end in enumerate(ends, 1) if end > arrived]
         )
         tracker.reset()
         self.assertEqual(tracker.not_arrived(), [])
 
-    def test_without_byte_counts_everything_written_has_arrived(self) -> None:
-        """Of a transport that reports nothing, no entry is outstanding."""
-        tracker = WriteTracker(object())
+    def test_on_an_untracked_transport_everything_has_arrived(self) -> None:
+        """A transport that knows nothing counts as prompt."""
+        tracker = WriteTracker(UntrackedTransport())
         tracker.record_entries(1, [5], 5)
         self.assertEqual((tracker.unsent(), tracker.not_arrived()), ([], []))

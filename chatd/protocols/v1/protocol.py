@@ -67,8 +67,8 @@ class V1Protocol(Connection):
     def connectionMade(self) -> None:
         """As inherited. What has arrived is known by acknowledgements, so no write has to be
         watched."""
-        self.transport.watched = False
         super().connectionMade()
+        self.tracked_transport.watch_window(False)
 
     # From the client
 
