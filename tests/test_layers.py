@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "stores": {"core"},
     "realm": {"core", "stores"},
     "auth": {"core", "realm"},
-    "server": {"core", "realm", "auth"},
+    "server": {"core", "stores", "realm", "auth"},
     "protocols": {"core", "codecs", "stores", "realm", "auth", "server"},
     "config": {"core"},
     "daemon": {"core", "stores", "realm", "auth", "server", "protocols", "config"},
@@ -33,7 +33,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 """the packages of chatd that each package may import, besides itself and the version"""
 
-CONTRACT_ONLY = ("realm", "protocols")
+CONTRACT_ONLY = ("realm", "server", "protocols")
 """packages that may use the contract of the stores (`chatd.stores`), and no back end"""
 
 _SCRIPT = """

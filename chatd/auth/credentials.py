@@ -22,10 +22,11 @@ from chatd.auth.passwords import Passwords
 from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import UnknownAccount, WrongPassword
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckPeer, AckSession
-from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
+from chatd.realm.ack_session import AckSession
+from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.permissions import check_open, check_open_accounts
 from chatd.realm.realm import Realm
+from chatd.realm.session import Peer
 
 
 class INameOnly(ICredentials):
@@ -145,21 +146,21 @@ class CredRealm:
         """(the interface, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
         name, account = avatarId
         if IAutoAckSession in interfaces:
-            return Deferred.fromCoroutine(self._claiming(name, account, mind))
+            return Deferred.fromCoroutine(self._auto_ack_session(name, account, mind))
         if IAckSession in interfaces:
-            return Deferred.fromCoroutine(self._following(name, account, mind))
+            return Deferred.fromCoroutine(self._ack_session(name, account, mind))
         raise NotImplementedError("only sessions are provided")
 
-    async def _claiming(
-        self, name: str, account: Account, peer: AutoAckPeer
+    async def _auto_ack_session(
+        self, name: str, account: Account, peer: Peer
     ) -> tuple[Any, AutoAckSession, Callable[[], None]]:
-        session = await self._realm.login(name, account, peer)
+        session = await self._realm.sessions.open_auto_ack_session(name, account, peer)
         return IAutoAckSession, session, session.end
 
-    async def _following(
-        self, name: str, account: Account, peer: AckPeer
+    async def _ack_session(
+        self, name: str, account: Account, peer: Peer
     ) -> tuple[Any, AckSession, Callable[[], None]]:
-        session = await self._realm.follow(name, account, peer)
+        session = await self._realm.sessions.open_ack_session(name, account, peer)
         return IAckSession, session, session.end
 
 

@@ -104,6 +104,19 @@ def _joined(upto: int, ranges: Iterable[tuple[int, int]]) -> Cursor:
     return Cursor(upto, tuple(ahead))
 
 
+def ranges(seqs: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """The ranges (first, last), both inclusive, that these seqs make up, in order."""
+    first = last = 0
+    for seq in sorted(seqs):
+        if seq > last + 1 or not first:
+            if first:
+                yield first, last
+            first = seq
+        last = seq
+    if first:
+        yield first, last
+
+
 def described(kind: str, body: str) -> str:
     """The text that stands for an entry in protocols that have only texts."""
     match kind:

@@ -123,6 +123,7 @@ class Daemon(MultiService):
             store,
             tasks,
             limits,
+            self._passwords.hash,
             boot=_boot(),
             now=lambda: int(reactor.seconds() * 1000),
             policy=Policy(options["registration"], options["allow-open-accounts"]),
@@ -159,7 +160,7 @@ class Daemon(MultiService):
             listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.admin: AdminListener | None = None
         if options["admin"] is not None:
-            operations = Operations(self._realm, self._passwords.hash)
+            operations = Operations(self._realm)
             self.admin = AdminListener(reactor, options["admin"], AdminFactory(operations))
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
@@ -201,7 +202,7 @@ class Daemon(MultiService):
 
     def _read(self, log: str) -> int | None:
         """The seq up to which the sessions of a mailbox have read it; None if there are none."""
-        mailbox = self._realm.mailbox(mailbox_owner(log))
+        mailbox = self._realm.sessions.mailbox(mailbox_owner(log))
         return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 
     def _log_banner(self, accounts: int) -> None:

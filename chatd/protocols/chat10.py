@@ -4,7 +4,7 @@
       REGISTER luca CHAT/1.0          ->
                                       <-        200 Registration successful
       @luca: hello                    ->                                 to everyone else in the lobby
-                                      <-        @ann: hi                  whenever somebody says something
+                                      <-        @ann: hi                  whenever somebody batch something
       DISCONNECT luca CHAT/1.0        ->
                                       <-        DISCONNECT CHAT/1.0       and closes
 
@@ -16,17 +16,19 @@ here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import takewhile
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
 from chatd.auth.credentials import IAckSession, NameOnly
 from chatd.codecs import chat10
-from chatd.core.entries import TEXT, Entry, described
+from chatd.core.entries import TEXT, Entry, described, ranges
 from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
-from chatd.core.names import LOBBY, check_name
-from chatd.realm.accounts import Account
+from chatd.core.names import LOBBY
 from chatd.realm.ack_session import AckSession
+from chatd.realm.live_log import Run
 from chatd.server.connection import PauseReason
 from chatd.server.sniffer import PAUSE
 from chatd.server.unframed import Unframed
@@ -103,36 +105,32 @@ class Chat10Protocol(Unframed):
         super().readConnectionLost()
 
     def burst(self, messages: Sequence[chat10.Command]) -> int:
-        """Texts, until something else comes."""
+        """Send texts, until another message."""
         session = self.session
         if session is None:
             return 0
-        done = 0
-        for message in messages:
-            if not isinstance(message, chat10.Text):
-                break
-            if message.text:
-                try:
-                    if not self.realm.send(
-                        session, (OutgoingText(message.text),), self.realm.now()
-                    ):
-                        break
-                except Refused as refused:
-                    # The protocol has no way to say so.
-                    self.log_refusal(refused.code)
-                else:
-                    self.unanswered += 1
-            done += 1
+        batch = list(takewhile(lambda message: isinstance(message, chat10.Text), messages))
+        texts = [
+            OutgoingText(text.text) for text in batch if isinstance(text, chat10.Text) and text.text
+        ]
+        while texts:
+            appends, refusal = self.realm.send(session, texts)
+            taken = len(appends)
+            self.pending += texts[:taken]
+            if refusal is not None:
+                # The protocol has no reply for it.
+                self.log_refusal(refusal.code)
+            texts = texts[taken + 1 :]
         self.realm.flush()
-        return done
+        return len(batch)
 
     async def perform(self, message: chat10.Command) -> None:
-        """One message, when all before it are done."""
+        """Carry out one message, when all before it have been carried out."""
         match message:
             case chat10.Register(name):
                 await self._register(name)
             case chat10.Disconnect():
-                if self.unanswered:
+                if self.pending:
                     self.requeue(message)
                 else:
                     self.close()
@@ -143,12 +141,10 @@ class Chat10Protocol(Unframed):
 
     async def _register(self, name: str) -> None:
         try:
-            check_name(name)
-            if self.realm.online(name):
+            if self.realm.sessions.online(name):
                 raise AlreadyLoggedIn()
-            if await self.realm.accounts.account(name) is None:
-                self.realm.check_register(True)
-                await self.realm.register(name, Account(self.realm.now()))
+            with suppress(NameTaken):
+                await self.realm.register(name)
             _, session, _ = await self.factory.portal.login(
                 NameOnly(name, self.address, self.certificate), self, IAckSession
             )
@@ -158,7 +154,7 @@ class Chat10Protocol(Unframed):
             self.logged_in(session)
             if LOBBY not in session.subscriptions:
                 await self.realm.rooms.join(session, LOBBY)
-        except (AlreadyLoggedIn, NameTaken, PasswordRequired) as refused:
+        except (AlreadyLoggedIn, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code)
         except Refused as refused:
             self._refuse(chat10.INVALID, refused.code)
@@ -170,7 +166,7 @@ class Chat10Protocol(Unframed):
         self._write(chat10.encode(chat10.REGISTERED, self._lines))
         for log in list(session.subscriptions):
             if log not in (session.mailbox.log, LOBBY):
-                session.quit(log)
+                session.unsubscribe(log)
         session.begin({LOBBY: session.subscriptions[LOBBY].live_log.head})
         if not self._lines:
             # A message in the same segment would hide the reply.
@@ -185,14 +181,10 @@ class Chat10Protocol(Unframed):
         """See `chatd.realm.session.Peer`."""
         return super().writable and not self.paused_for & PauseReason.FIRST_REPLY
 
-    def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `chatd.realm.session.Peer`."""
         for run in runs:
-            self._show(run[0].log, run)
-
-    def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-        self._show(log, entries)
+            self._show(run.log, run)
 
     def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
         session = self.session
@@ -226,8 +218,8 @@ class Chat10Protocol(Unframed):
         unread = set(self.writes.not_arrived())
         arrived = [seq for seq in self._mail if seq not in unread]
         self._mail = [seq for seq in self._mail if seq in unread]
-        for seq in arrived:
-            self._acknowledge(session, session.mailbox.log, seq, seq)
+        for first, last in ranges(arrived):
+            self._acknowledge(session, session.mailbox.log, first, last)
         if not unread and self._lobby[1]:
             self._acknowledge(session, LOBBY, *self._lobby)
             self._lobby = (0, 0)
@@ -236,40 +228,20 @@ class Chat10Protocol(Unframed):
             self._confirming = self.clock.callLater(self._wait, self._confirm)
 
     def _acknowledge(self, session: AckSession, log: str, first: int, last: int) -> None:
-        try:
-            due = session.acknowledge(log, first, last)
-        except Refused:
-            return  # Then it comes again elsewhere.
-        if due:
-            self.realm.receipts.notify_delivered(log, due)
+        # Entries that are refused are shown again by another session.
+        with suppress(Refused):
+            session.acknowledge(log, first, last)
 
-    def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. The protocol has no answers."""
+    def write_answers(self, messages: Sequence[OutgoingText], appends: Sequence[Append]) -> None:
+        """See `Connection`. The protocol has no answers."""
         for append in appends:
             if append.refusal is not None:
                 self.log_refusal(append.refusal.code)
-        self.answered(len(appends))
-
-    def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`. Nothing of this and what follows can be said
-        here."""
-
-    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-
-    def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+        """See `chatd.realm.session.Peer`."""
         if self.session is not None and log != LOBBY:
-            self.session.quit(log)
-
-    def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+            self.session.unsubscribe(log)
 
     @property
     def about(self) -> str:
@@ -288,7 +260,7 @@ class Chat10Protocol(Unframed):
         self.close_after_error()
 
     def flooded(self) -> None:
-        """See `Unframed`: there is nothing to say it with."""
+        """See `Unframed`: there is nothing to text it with."""
 
     def frame_timed_out(self) -> None:
         """See `Connection`."""

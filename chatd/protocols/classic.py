@@ -40,7 +40,7 @@ from chatd.codecs.classic import (
     encode_send,
     server_decoder,
 )
-from chatd.core.entries import Entry, described
+from chatd.core.entries import TEXT, described
 from chatd.core.errors import (
     AlreadyLoggedIn,
     IllegalName,
@@ -49,9 +49,8 @@ from chatd.core.errors import (
     Refused,
     UnknownAccount,
 )
-from chatd.core.names import check_name
-from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
 from chatd.server.connection import Connection
 from chatd.stores import Append
@@ -69,7 +68,6 @@ class ClassicProtocol(Connection):
 
     session: AutoAckSession | None
     spelling = ""
-    takes_over = False
 
     def __init__(self, factory: Any) -> None:
         super().__init__(factory, server_decoder(factory.limits.text + _HEADROOM))
@@ -77,7 +75,8 @@ class ClassicProtocol(Connection):
     # From the client
 
     def burst(self, messages: Sequence[Command]) -> int:
-        """The hot path: SENDs to accounts known to exist, until something else comes."""
+        """The hot path: SENDs whose recipients need no look-up, until another command or a
+        refusal."""
         session = self.session
         if session is None:
             return 0
@@ -85,18 +84,17 @@ class ClassicProtocol(Connection):
             if message.__class__ is not Send:
                 messages = list(takewhile(_is_send, messages))
                 break
-        try:
-            done: int = self.realm.send(session, messages, int(self.clock.seconds() * 1000))
-        except Refused:
-            return 0  # `perform` meets the same message and says why.
-        if done:
-            self.unanswered += done
+        # A refusal is not sent from here: `perform` sends it after the answers that are pending.
+        appends, _ = self.realm.send(session, messages)
+        count = len(appends)
+        if count:
+            self.pending += messages[:count]
             self.realm.flush()
-        return done
+        return count
 
     async def perform(self, message: Command) -> None:
-        """One command, when all before it are done."""
-        if self.unanswered and not isinstance(message, Send):
+        """Carry out one command, when all before it have been carried out."""
+        if self.pending and not isinstance(message, Send):
             self.requeue(message)
             return
         try:
@@ -131,14 +129,9 @@ class ClassicProtocol(Connection):
             session = check_logged_in(
                 self.session, f"attempting to send a message before logging in, {shown}"
             )
-            now = int(self.clock.seconds() * 1000)
-            sent = self.realm.send(session, (message,), now)
-            if not sent and await self.realm.accounts.account(message.recipient) is not None:
-                sent = self.realm.send(session, (message,), now)
-            if not sent:
-                raise UnknownAccount()
+            await self.realm.deliver(session, message)
         except Refused as refused:
-            if self.unanswered:
+            if self.pending:
                 # The echoes of earlier messages come before this refusal.
                 self.requeue(message)
             elif isinstance(refused, NotTheSender):
@@ -154,23 +147,16 @@ class ClassicProtocol(Connection):
             else:
                 raise
         else:
-            self.unanswered += sent
+            self.pending.append(message)
             self.realm.flush()
 
     async def _create(self, message: Create) -> None:
-        password = _password(message)
-        # Hashing is dear, so a taken name is found out before it.
-        if await self.realm.accounts.account(message.name) is not None:
-            raise NameTaken("username already exists")
-        check_name(message.name)
-        self.realm.check_register(not password)
-        hashed = await self.factory.passwords.hash(password) if password else None
-        account = Account(int(self.clock.seconds() * 1000), hashed)
         try:
-            await self.realm.register(message.name, account)
+            account = await self.realm.register(message.name, _password(message))
         except NameTaken:
             raise NameTaken("username already exists") from None
-        self._become(await self.realm.login(message.name, account, self), message.name)
+        session = await self.realm.sessions.open_auto_ack_session(message.name, account, self)
+        self._change_session(session, message.name)
 
     async def _login(self, message: Login) -> None:
         password = _password(message)
@@ -186,16 +172,10 @@ class ClassicProtocol(Connection):
             raise UnknownAccount("username does not exist") from None
         except AlreadyLoggedIn:
             raise AlreadyLoggedIn("user is already logged in") from None
-        self._become(session, message.name)
+        self._change_session(session, message.name)
 
-    def _become(self, session: AutoAckSession, spelling: str) -> None:
-        """Whoever this connection was before is offline now; what it was sent it goes on to
-        read."""
-        former = self.session
-        if former is not None:
-            former.end(self.unsent())
-            self.log_session_end(former)
-        self.writes.reset()
+    def _change_session(self, session: AutoAckSession, spelling: str) -> None:
+        self.end_former_session()
         self.spelling = spelling
         self._write(_SUCCESS)
         self.logged_in(session)
@@ -211,48 +191,36 @@ class ClassicProtocol(Connection):
         session = check_logged_in(
             self.session, "attempting to deliver undelivered messages before logging in"
         )
-        self.realm.fetch(session)
+        session.fetch_mail()
 
     # To the client
 
-    def push(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. A frame that is just as this client would have it goes on
-        as it came."""
-        spelling = self.spelling
-        frames = [
-            message.frame
-            if (message := append.message).__class__ is Send
-            and message.recipient == spelling
-            and message.sender == append.sender
-            else encode_send(append.sender, spelling, described(append.kind, append.body))
-            for append in appends
-        ]
-        self._write_entries(appends[0].seq, frames)
-
-    def replay(self, entries: Sequence[Entry]) -> None:
+    def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.session.Peer`."""
-        spelling = self.spelling
-        self._write_entries(
-            entries[0].seq,
-            [
-                encode_send(entry.sender, spelling, described(entry.kind, entry.body))
-                for entry in entries
-            ],
-        )
+        recipient = self.spelling
+        for run in runs:
+            frames = [
+                encode_send(
+                    entry.sender,
+                    recipient,
+                    entry.body if entry.kind == TEXT else described(entry.kind, entry.body),
+                )
+                for entry in run
+            ]
+            self._write_entries(run[0].seq, frames)
 
-    def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. The echo of a SEND says that it is durable."""
+    def write_answers(self, messages: Sequence[Send], appends: Sequence[Append]) -> None:
+        """See `Connection`. The echo of a SEND says that it is durable."""
         self._write(
             b"".join(
                 [
-                    append.message.frame
+                    message.frame
                     if append.refusal is None
                     else encode(RESPONSE, str(append.refusal))
-                    for append in appends
+                    for message, append in zip(messages, appends, strict=True)
                 ]
             )
         )
-        self.answered(len(appends))
 
     @property
     def about(self) -> str:
@@ -287,4 +255,4 @@ def _is_send(message: Command) -> bool:
 def _password(message: Create | Login) -> str | None:
     if SEPARATOR in message.name + (message.password or ""):
         raise IllegalName("illegal character sequence ||| in username")
-    return message.password
+    return message.password or None

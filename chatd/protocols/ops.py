@@ -25,14 +25,14 @@ from twisted.internet.task import deferLater
 
 from chatd.auth.credentials import IAutoAckSession, NameOnly
 from chatd.codecs import ops
-from chatd.core.entries import Entry, described
-from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
-from chatd.core.names import check_name
+from chatd.core.entries import described
+from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused
 from chatd.core.simple_regex import matcher
 from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.live_log import Run
 from chatd.realm.mail_fetch import MailFetch
-from chatd.realm.permissions import check_logged_in, check_open_accounts
+from chatd.realm.permissions import check_open_accounts
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
 
@@ -69,12 +69,12 @@ class OpsProtocol(Unframed):
         self._reply("too many commands wait for their turn\n")
 
     def burst(self, messages: Sequence[ops.Command]) -> int:
-        """Everything is one by one here."""
+        """None: every command has to wait for something."""
         return 0
 
     async def perform(self, message: ops.Command) -> None:
-        """One command, when all before it are done."""
-        if self.unanswered:
+        """Carry out one command, when all before it have been carried out."""
+        if self.pending:
             self.requeue(message)
             return
         try:
@@ -99,18 +99,13 @@ class OpsProtocol(Unframed):
             self._reply(f"{refused}\n")
 
     async def _create(self, name: str) -> None:
-        if await self.realm.accounts.account(name) is not None:
-            self._reply(ops.taken(name))
-            return
-        check_name(name)
-        self.realm.check_register(True)
-        account = Account(int(self.clock.seconds() * 1000))
         try:
-            await self.realm.register(name, account)
+            account = await self.realm.register(name)
         except NameTaken:
             self._reply(ops.taken(name))
             return
-        self._become(await self.realm.login(name, account, self), name)
+        session = await self.realm.sessions.open_auto_ack_session(name, account, self)
+        self._change_session(session, name)
         self._reply(ops.created(name))
 
     async def _login(self, id: str) -> None:
@@ -120,17 +115,11 @@ class OpsProtocol(Unframed):
             return
         credentials = NameOnly(name, self.address)
         _, session, _ = await self.factory.portal.login(credentials, self, IAutoAckSession)
-        self._become(session, name)
+        self._change_session(session, name)
         self._reply(ops.logged_in(name))
 
-    def _become(self, session: AutoAckSession, spelling: str) -> None:
-        """Whoever this connection was before is offline now; what it was sent it goes on to
-        read."""
-        former = self.session
-        if former is not None:
-            former.end(self.unsent())
-            self.log_session_end(former)
-        self.writes.reset()
+    def _change_session(self, session: AutoAckSession, spelling: str) -> None:
+        self.end_former_session()
         self.spelling = spelling
         self.logged_in(session)
 
@@ -165,11 +154,8 @@ class OpsProtocol(Unframed):
         elif self.session is None:
             self._reply(ops.INVALID)
         else:
-            session = check_logged_in(self.session)
-            sent = self.realm.send(session, (message,), int(self.clock.seconds() * 1000))
-            if not sent:
-                raise UnknownAccount(ops.unknown_recipient(message.recipient).rstrip("\n"))
-            self.unanswered += sent
+            await self.realm.deliver(self.session, message)
+            self.pending.append(message)
             self.realm.flush()
 
     async def _fetch(self, id: str) -> None:
@@ -177,7 +163,7 @@ class OpsProtocol(Unframed):
         if found is None:
             self._reply(ops.UNKNOWN_MAILBOX)
             return
-        mail: MailFetch = await self.realm.mail(*found)
+        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*found)
         try:
             if not mail.waits:
                 self._reply(ops.NO_MESSAGES)
@@ -213,7 +199,7 @@ class OpsProtocol(Unframed):
         if found is None:
             self._reply(ops.UNKNOWN_ACCOUNT)
             return
-        mail: MailFetch = await self.realm.mail(*found)
+        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*found)
         waits = mail.waits
         mail.close()
         if waits:
@@ -231,27 +217,24 @@ class OpsProtocol(Unframed):
 
     # To the client
 
-    def push(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. A write each: that is all that keeps them apart."""
-        for append in appends:
-            self._write_entry(append.seq, append.sender, described(append.kind, append.body))
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `chatd.realm.session.Peer`. Each entry is a write of its own, since nothing else
+        separates it from the next."""
+        for run in runs:
+            for entry in run:
+                data = ops.encode(ops.message(entry.sender, described(entry.kind, entry.body)))
+                self.writes.record_entries(entry.seq, [len(data)], len(data))
+                self.transport.write(data)
 
-    def replay(self, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.session.Peer`."""
-        for entry in entries:
-            self._write_entry(entry.seq, entry.sender, described(entry.kind, entry.body))
-
-    def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`."""
-        for append in appends:
-            message = append.message
+    def write_answers(self, messages: Sequence[ops.Send], appends: Sequence[Append]) -> None:
+        """See `Connection`."""
+        for message, append in zip(messages, appends, strict=True):
             if append.refusal is not None:
                 self._reply(f"{append.refusal}\n")
-            elif self.realm.online(message.recipient):
+            elif self.realm.sessions.online(message.recipient):
                 self._reply(ops.sent(self.spelling, message.text, message.recipient))
             else:
                 self._reply(ops.left_in_mailbox(self.spelling, message.recipient))
-        self.answered(len(appends))
 
     @property
     def about(self) -> str:
@@ -259,8 +242,8 @@ class OpsProtocol(Unframed):
         return f"ops, from {self.peer}"
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`. Who has logged in elsewhere is nobody here, and may be
-        again."""
+        """See `chatd.realm.session.Peer`. After a log-in elsewhere, this connection stays open and
+        may log in again."""
         if code != "logged-in-elsewhere":
             super().session_ended(code, sentence)
             return
@@ -273,9 +256,4 @@ class OpsProtocol(Unframed):
         data = ops.encode(self._greeting + text)
         self._greeting = ""
         self.writes.record(len(data))
-        self.transport.write(data)
-
-    def _write_entry(self, seq: int, sender: str, text: str) -> None:
-        data = ops.encode(ops.message(sender, text))
-        self.writes.record_entries(seq, [len(data)], len(data))
         self.transport.write(data)

@@ -1,62 +1,31 @@
-"""A session that follows: its peer is pushed what its logs get, acknowledges it, and resumes after
-that.
+"""A session of a peer that acknowledges entries, and resumes after the last one it has.
 
-It reads several logs, its inbox and rooms, each on its own. A log is **live** while the peer takes
-everything that is appended to it at once. When the connection cannot take more, all of them fall
-**behind**: they cost no memory, and are read page by page, one after another, when the connection
-has drained.
+The session subscribes to several logs, the mailbox and rooms, each with a position of its own. A
+log is **live** while the peer takes everything that is appended to it at once. When the connection
+cannot take more, all logs fall **behind**: they cost no memory, and are read page by page, one
+after another, when the connection has drained.
 
-What has been acknowledged is the account's (`chatd.realm.mailbox`); where to begin is each
-session's own.
+The cursor (what has been acknowledged) belongs to the account (`chatd.realm.mailbox`); the position
+to resume from belongs to each session.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
-from chatd.core.entries import TEXT, Cursor, Entry
+from chatd.core.entries import TEXT, Cursor
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
 from chatd.core.limits import Limits
-from chatd.realm.live_log import LiveLog
+from chatd.realm.live_log import LiveLog, run_of
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.read_state import RoomPosition
 from chatd.realm.session import Peer, Session
 from chatd.stores import Append
 
 
-class AckPeer(Peer, Protocol):
-    """What a protocol with acknowledgements is to its session."""
-
-    def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """Send what was committed just now: runs of one log each, with seqs that follow each
-        other."""
-
-    def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """Send entries from a log."""
-
-    def echo(self, appends: Sequence[Append]) -> None:
-        """Tell what another session of the account put into somebody's inbox."""
-
-    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """Tell that entries have been ``delivered`` or ``read``."""
-
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """Tell that somebody is writing, or has stopped."""
-
-    def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """Tell that somebody who is watched has changed."""
-
-    def joined(self, log: str) -> None:
-        """Another session of the account has made it a member of a room."""
-
-    def left(self, room: str, reason: str) -> None:
-        """The account is no member of a room any more."""
-
-
 class Subscription:
-    """One log of a session. While it is `live` the session has been sent all there is; else up to
-    `sent`, and needs none of `skip`."""
+    """One log of a session. While it is `live`, the session has been sent every entry; otherwise
+    those up to `sent`, and it needs none of those in `skip`."""
 
     __slots__ = ("live", "live_log", "sent", "session", "skip")
 
@@ -69,11 +38,11 @@ class Subscription:
 
     @property
     def position(self) -> int:
-        """See `chatd.realm.live_log.ReadState`."""
+        """See `chatd.realm.live_log.Subscriber`."""
         return self.live_log.head if self.live else self.sent
 
     def stop(self) -> None:
-        """Be handed nothing more until it has been caught up with."""
+        """Push nothing more until the session has caught up."""
         if self.live:
             self.sent = self.live_log.head
             self.live = False
@@ -83,33 +52,40 @@ class AckSession(Session):
     """A peer logged in as the account `name`, besides others perhaps. Nothing is pushed before
     `begin`."""
 
-    __slots__ = ("_catching_up", "_limits", "created", "peer", "subscriptions", "wants_typing")
+    __slots__ = (
+        "_catching_up",
+        "_limits",
+        "_notify_delivered",
+        "created",
+        "subscriptions",
+        "wants_typing",
+    )
 
     def __init__(
         self,
         name: str,
         created: int,
         mailbox: Mailbox,
-        peer: AckPeer,
+        peer: Peer,
         limits: Limits,
         since: int,
-        went: Callable[[Session], None],
+        on_end: Callable[[Session], None],
+        notify_delivered: Callable[[str, Mapping[str, Sequence[int]]], None],
     ) -> None:
-        super().__init__(name, mailbox, since, went)
+        """`notify_delivered(log, seqs by sender)` is called when senders have to be notified that
+        their entries are delivered."""
+        super().__init__(name, mailbox, peer, since, on_end)
         self.created = created
-        """when the account was made, in milliseconds since 1970 (UTC)"""
-        self.peer: AckPeer = peer
+        """when the account was created, in milliseconds since 1970 (UTC)"""
         self.subscriptions: dict[str, Subscription] = {}
         self.wants_typing = False
         self._limits = limits
+        self._notify_delivered = notify_delivered
         self._catching_up = False
-        self._add(mailbox, mailbox.acknowledged)
+        self.add(mailbox, mailbox.acknowledged)
 
-    def follow(self, live_log: LiveLog, position: RoomPosition) -> None:
-        """Read a room, too; before `begin`."""
-        self._add(live_log, position.cursor)
-
-    def _add(self, live_log: LiveLog, cursor: Cursor) -> None:
+    def add(self, live_log: LiveLog, cursor: Cursor) -> None:
+        """Subscribe to a log, before `begin`, from what has been acknowledged of it."""
         subscription = self.subscriptions[live_log.log] = Subscription(
             self, live_log, min(cursor.upto, live_log.head)
         )
@@ -118,7 +94,7 @@ class AckSession(Session):
         live_log.subscribe(subscription)
 
     def begin(self, positions: Mapping[str, int]) -> None:
-        """Push from now on. Where the peer says how far it was in a log, it goes on there."""
+        """Push from now on; in a log for which the client has given a position, from there."""
         for log, subscription in self.subscriptions.items():
             position = positions.get(log)
             if position is not None and position <= subscription.live_log.head:
@@ -127,15 +103,15 @@ class AckSession(Session):
             subscription.live = subscription.sent >= subscription.live_log.head
 
     def rewind(self) -> None:
-        """Go back, in the inbox, to what has not been acknowledged: it did not reach the peer."""
+        """Show the entries of the mailbox again that have not been acknowledged."""
         mailbox = self.mailbox
         subscription = self.subscriptions[mailbox.log]
         subscription.stop()
         subscription.sent = min(mailbox.acknowledged.upto, mailbox.head)
         subscription.skip = mailbox.acknowledged if mailbox.acknowledged.ahead else None
 
-    def enter(self, live_log: LiveLog) -> None:
-        """Read a room from here on."""
+    def subscribe(self, live_log: LiveLog) -> None:
+        """Subscribe to a room, from its next entry on."""
         if live_log.log not in self.subscriptions:
             subscription = self.subscriptions[live_log.log] = Subscription(
                 self, live_log, live_log.head
@@ -143,8 +119,8 @@ class AckSession(Session):
             live_log.subscribe(subscription)
             subscription.live = self.peer.writable
 
-    def quit(self, log: str) -> None:
-        """Read a room no more."""
+    def unsubscribe(self, log: str) -> None:
+        """Show nothing of a log any more."""
         subscription = self.subscriptions.pop(log, None)
         if subscription is not None:
             subscription.live_log.unsubscribe(subscription)
@@ -156,13 +132,6 @@ class AckSession(Session):
         return not self.ended and any(
             not subscription.live for subscription in self.subscriptions.values()
         )
-
-    def push(self) -> bool:
-        """See `Session`."""
-        outbox = self.outbox
-        self.outbox = []
-        self.peer.push(outbox)
-        return self.peer.writable
 
     def fall_behind(self) -> None:
         """See `Session`."""
@@ -176,19 +145,19 @@ class AckSession(Session):
         self._catching_up = True
         try:
             for subscription in list(self.subscriptions.values()):
-                while not subscription.live and self._goes_on(subscription):
-                    await self._read_on(subscription)
+                while not subscription.live and self._can_read(subscription):
+                    await self._show_page(subscription)
         finally:
             self._catching_up = False
 
-    def _goes_on(self, subscription: Subscription) -> bool:
+    def _can_read(self, subscription: Subscription) -> bool:
         return (
             not self.ended
             and self.peer.writable
             and self.subscriptions.get(subscription.live_log.log) is subscription
         )
 
-    async def _read_on(self, subscription: Subscription) -> None:
+    async def _show_page(self, subscription: Subscription) -> None:
         live_log = subscription.live_log
         if subscription.skip is not None:
             while subscription.skip.has(subscription.sent + 1):
@@ -198,9 +167,9 @@ class AckSession(Session):
             subscription.skip = None
             return
         entries = await live_log.store.read(live_log.log, subscription.sent, self._limits.page)
-        if subscription.live or not self._goes_on(subscription):
+        if subscription.live or not self._can_read(subscription):
             return
-        # What is no longer in the log cannot be sent.
+        # Entries that are not in the log any more are passed over.
         subscription.sent = entries[-1].seq if entries else live_log.head
         skip = subscription.skip
         if skip is not None:
@@ -210,11 +179,11 @@ class AckSession(Session):
                 self.mailbox.expect_receipts(
                     (entry.seq, entry.sender) for entry in entries if entry.kind == TEXT
                 )
-            self.peer.replay(live_log.log, entries)
+            self.peer.show((run_of(live_log.log, entries),))
 
-    def acknowledge(self, log: str, first: int, last: int) -> dict[str, list[int]]:
-        """Entries need not be sent to this account again; `first` 0: all up to `last`. Gives who
-        should hear that they are delivered, and which.
+    def acknowledge(self, log: str, first: int, last: int) -> None:
+        """The client has the entries from `first` (0: from the oldest) to `last`; their senders
+        are notified.
 
         Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
         """
@@ -232,7 +201,9 @@ class AckSession(Session):
                 raise TooManyGaps()
             mailbox.acked = acked
             mailbox.saved_state.save_soon()
-            return mailbox.receipts_due(first, last) if mailbox.unconfirmed else {}
+            if mailbox.unconfirmed:
+                self._notify_delivered(log, mailbox.receipts_due(first, last))
+            return
         position = mailbox.read_state.positions.get(log)
         if position is None:
             raise UnknownLog()
@@ -241,9 +212,8 @@ class AckSession(Session):
             raise TooManyGaps()
         mailbox.read_state.positions[log] = RoomPosition(position.since, cursor, position.read)
         mailbox.saved_state.save_soon()
-        return {}
 
-    def end(self) -> None:
+    def end(self, lost: Sequence[int] | None = None) -> None:
         """See `Session`."""
         if not self.ended:
             self.vanish()
@@ -253,11 +223,11 @@ class AckSession(Session):
         """See `Session`."""
         self.ended = True
         for log in list(self.subscriptions):
-            self.quit(log)
-        self._went(self)
+            self.unsubscribe(log)
+        self._on_end(self)
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `Session`. What it reads itself is pushed to it."""
+        """See `Session`. Entries of subscribed logs are pushed anyway."""
         appends = [
             append
             for append in appends

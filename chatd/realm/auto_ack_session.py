@@ -1,54 +1,28 @@
-"""A session that claims: what is committed goes to its protocol as fast as that takes it, and is
-read then.
+"""A session of a peer that cannot acknowledge: what it has been handed counts as read.
 
-A session is **live** while its peer takes everything at once: each batch of committed entries is
-pushed to it in one write. When the peer's connection cannot take more, the session falls
-**behind**: it is pushed nothing, costs no memory, and the log keeps what it misses. When the
-connection has drained it reads its log page by page until it has caught up, and is live again. What
-claims are for: `chatd.realm.claims`.
+The session is **live** while its peer takes everything at once: each batch of committed entries is
+pushed in one write. When the connection cannot take more, the session falls **behind**: nothing is
+pushed, it costs no memory, and the log holds what it misses. When the connection has drained, the
+session reads its log page by page until it has caught up, and is live again. The claims that a
+session makes in the store are explained in `chatd.realm.claims`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
-from chatd.core.entries import Cursor, Entry
+from chatd.core.entries import Cursor
 from chatd.core.limits import Limits
 from chatd.realm.claims import Claim
+from chatd.realm.live_log import run_of
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import Peer, Session
-from chatd.stores import Append, Store
-
-
-class AutoAckPeer(Peer, Protocol):
-    """What a protocol without acknowledgements is to its session."""
-
-    @property
-    def takes_over(self) -> bool:
-        """Whether logging in here ends a session elsewhere that would be in the way."""
-
-    def push(self, appends: Sequence[Append]) -> None:
-        """Send entries that were committed just now."""
-
-    def replay(self, entries: Sequence[Entry]) -> None:
-        """Send entries from the log."""
-
-    def unsent(self) -> list[int]:
-        """The seqs of entries that were pushed or replayed and have not left this process."""
-
-    def not_arrived(self) -> list[int]:
-        """The seqs of entries that were pushed or replayed and may not have reached the other
-        end."""
-
-    def hung_up(self) -> bool:
-        """Whether the other end has closed the connection, perhaps unnoticed yet."""
+from chatd.stores import Store
 
 
 class AutoAckSession(Session):
-    """A peer logged in as the account `name`, reading `mailbox`; there is at most one of them for
-    each."""
+    """A session whose peer cannot acknowledge; each account has at most one of this kind."""
 
     __slots__ = (
         "_after",
@@ -60,7 +34,6 @@ class AutoAckSession(Session):
         "_reading",
         "_store",
         "live",
-        "peer",
         "session",
     )
 
@@ -68,27 +41,25 @@ class AutoAckSession(Session):
         self,
         name: str,
         mailbox: Mailbox,
-        peer: AutoAckPeer,
+        peer: Peer,
         store: Store,
         limits: Limits,
         boot: str,
         since: int,
-        went: Callable[[Session], None],
+        on_end: Callable[[Session], None],
     ) -> None:
-        super().__init__(name, mailbox, since, went)
-        self.peer: AutoAckPeer = peer
+        super().__init__(name, mailbox, peer, since, on_end)
         self.session = self
         self._store = store
         self._limits = limits
         self._boot = boot
         self._reading = False
-        # What this session or those before it were handed; while it is live, also all of (_after,
-        # _pushed].
+        # What was handed to this session or earlier ones; while it is live, also all entries after
+        # _after up to _pushed.
         self._cursor = mailbox.acknowledged
         self._after = self._pushed = mailbox.head
-        # Mail after this seq needs no asking for. A cursor must not get ever more gaps from
-        # sessions that never fetch their mail: with too many of them, everything waits until it is
-        # asked for.
+        # Mail after this seq is pushed without being fetched. A cursor must not get ever more gaps
+        # from sessions that never fetch their mail: with too many gaps, all mail waits for a fetch.
         crowded = len(self._cursor.ahead) >= limits.gaps
         self._automatic = sys.maxsize if crowded else mailbox.head
         self.live = not crowded
@@ -104,44 +75,40 @@ class AutoAckSession(Session):
 
     @property
     def handed(self) -> Cursor:
-        """What has been handed to the peer by now."""
+        """The entries that have been handed to the peer."""
         return (
             self._cursor.acknowledge(self._after + 1, self._pushed) if self.live else self._cursor
         )
 
     @property
     def position(self) -> int:
-        """See `chatd.realm.live_log.Reading`."""
+        """See `chatd.realm.live_log.Subscriber`."""
         return self.handed.without(self.peer.not_arrived()).upto
 
     def push(self) -> bool:
         """See `Session`."""
-        outbox = self.outbox
+        runs = self.outbox
         self.outbox = []
-        for run in outbox:
-            self._pushed = run[-1].seq
-            self.peer.push(run)
+        self._pushed = runs[-1][-1].seq
+        self.peer.show(runs)
         return self.peer.writable
 
     def fall_behind(self) -> None:
-        """Stop pushing."""
+        """See `Session`."""
         self._cursor = self.handed
         self.live = False
-        # A peer that reads slowly may never come to read what its kernel or ours still holds.
+        # A slow peer may never read what is still in a kernel's buffer.
         self.mailbox.set_claim(self._cursor.without(self.peer.not_arrived()), None)
 
-    def ask(self) -> bool:
-        """Whether there is waiting mail; from now on `catch_up` brings it."""
-        if self._next(0) is None:
-            return False
-        self._automatic = 0
-        return True
+    def fetch_mail(self) -> None:
+        """Have `catch_up` show the waiting mail, before anything that is committed meanwhile."""
+        if self._next(0) is not None:
+            self._automatic = 0
+            if self.live:
+                self.fall_behind()
 
     async def catch_up(self) -> None:
-        """Read on in the log until there is nothing more to send, or the peer takes no more.
-
-        May raise `StoreUnavailable`; what has not been sent by then still waits.
-        """
+        """See `Session`."""
         if not self.behind or self._reading:
             return
         self._reading = True
@@ -154,11 +121,11 @@ class AutoAckSession(Session):
                 first, last = part
                 limit = min(self._limits.page, last - first + 1)
                 entries = await self._store.read(self.mailbox.log, first - 1, limit)
-                # What is no longer in the log cannot be waited for.
+                # An entry that is not in the log any more must not be waited for.
                 entries = [entry for entry in entries if entry.seq <= last]
                 self._cursor = self._cursor.acknowledge(first, entries[-1].seq if entries else last)
                 if entries and not self.ended:
-                    self.peer.replay(entries)
+                    self.peer.show((run_of(self.mailbox.log, entries),))
         finally:
             self._reading = False
 
@@ -177,15 +144,15 @@ class AutoAckSession(Session):
         )
 
     def end(self, lost: Sequence[int] | None = None) -> None:
-        """Log out. The entries with the seqs `lost` wait again; without it, whatever may not have
-        reached the other end. Ending twice is ending once."""
+        """See `Session`. The entries with the seqs `lost` wait again; None: those that may not have
+        reached the client."""
         if self.ended:
             return
         handed = self.handed
         self.ended = True
         self.live = False
         self.mailbox.remove_session(self)
-        self._went(self)
+        self._on_end(self)
         self.mailbox.set_claim(
             handed.without(self.peer.not_arrived() if lost is None else lost), None
         )
@@ -195,4 +162,4 @@ class AutoAckSession(Session):
         self.ended = True
         self.live = False
         self.mailbox.remove_session(self)
-        self._went(self)
+        self._on_end(self)

@@ -13,12 +13,13 @@ from chatd.stores import Append, Store
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Accounts
-    from chatd.realm.ack_session import AckSession
     from chatd.realm.documents import Documents
     from chatd.realm.history import History
-    from chatd.realm.mailbox import Mailbox
+    from chatd.realm.presence import Presence
+    from chatd.realm.receipts import Receipts
     from chatd.realm.room import Room
     from chatd.realm.rooms import Rooms
+    from chatd.realm.sessions import Sessions
 
 
 class Context(Protocol):
@@ -30,6 +31,9 @@ class Context(Protocol):
     accounts: Accounts
     rooms: Rooms
     history: History
+    presence: Presence
+    receipts: Receipts
+    sessions: Sessions
 
     def now(self) -> int:
         """The time in milliseconds since 1970 (UTC)."""
@@ -42,13 +46,6 @@ class Context(Protocol):
 
     def note(self, log: str, sender: str, kind: str, body: str) -> None:
         """Append an entry whose sender is not answered. The caller calls `Realm.flush`."""
-
-    def mailbox(self, name: str) -> Mailbox | None:
-        """The mailbox of an account, if this daemon holds it, which it does while the account has
-        sessions."""
-
-    def following(self, name: str) -> list[AckSession]:
-        """The sessions of an account that follow logs."""
 
     def add_live_log(self, room: Room) -> None:
         """Push what is appended to a room to its subscribers, and keep its head up to date."""

@@ -1,9 +1,9 @@
-"""From what was committed to those who read it, and then to those who sent it."""
+"""Delivery: committed entries to subscribed sessions, then answers to their senders."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,36 +16,41 @@ from chatd.stores import Append, Origin, Store
 
 
 class Delivery:
-    """What the store commits comes here (`committed`): readers first, then senders.
+    """Takes what the store has committed (`committed`): pushes it to sessions, then answers
+    senders.
 
-    `delivered` is told of entries that a session which cannot acknowledge has been handed, whose
-    senders want to know.
+    `notify_delivered` is called with a log and, by sender, the seqs of entries that were handed to
+    a session which cannot acknowledge, and whose senders want receipts.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, delivered: Callable[[str, dict[str, list[int]]], None]
+        self,
+        store: Store,
+        limits: Limits,
+        notify_delivered: Callable[[str, Mapping[str, Sequence[int]]], None],
     ) -> None:
         self.live_logs: dict[str, LiveLog] = {}
-        """the logs that somebody here reads, or may soon, by their names"""
+        """the logs with local subscribers, or soon to have some, by name"""
         self._store = store
         self._limits = limits
-        self._delivered = delivered
-        self._held: deque[_Held] = deque()
+        self._notify_delivered = notify_delivered
+        self._held: deque[_HeldAnswers] = deque()
         self._waiting: list[Callable[[], None]] = []
-        self._confirming: list[tuple[Mailbox, int]] = []
+        self._handed_over: list[tuple[Mailbox, int]] = []
         store.committed = self.committed
 
     @property
     def congested(self) -> bool:
-        """Whether so much waits for the store that senders should pause."""
+        """Whether the store's backlog is over its bound, so that senders should pause."""
         return self._store.backlog > self._limits.backlog
 
     def when_clear(self, function: Callable[[], None]) -> None:
-        """Call it, once, when the store has caught up."""
+        """Call a function, once, when the backlog is below half of its bound."""
         self._waiting.append(function)
 
     def committed(self, appends: Sequence[Append]) -> None:
-        """Called by the store with what became durable: readers first, then those who sent it."""
+        """Called by the store with a batch that became durable: push it, then answer its
+        senders."""
         reached: list[Session] = []
         claimed: list[Mailbox] = []
         runs = self._runs(appends)
@@ -69,8 +74,8 @@ class Delivery:
             for live_log, _ in runs:
                 if live_log.head >= live_log.trim_at:
                     live_log.trim_consumed()
-        if self._confirming:
-            self._confirm()
+        if self._handed_over:
+            self._notify_handed_over()
         if claimed or self._held:
             self._hold(appends, claimed)
         else:
@@ -80,14 +85,14 @@ class Delivery:
             for function in waiting:
                 function()
 
-    def _runs(self, appends: Sequence[Append]) -> list[tuple[LiveLog, list[Append]]]:
-        """What is new in the logs that somebody here reads."""
+    def _runs(self, appends: Sequence[Append]) -> list[tuple[LiveLog, Run]]:
+        """The new entries of logs with subscribers, a run for each stretch of one log."""
         live_logs = self.live_logs
-        runs: list[tuple[LiveLog, list[Append]]] = []
-        run: list[Append] | None = None
+        runs: list[tuple[LiveLog, Run]] = []
+        run: Run | None = None
         log = live_log = None
         for append in appends:
-            # Bursts are to one log more often than not.
+            # Consecutive appends are to one log more often than not.
             if append.log is not log:
                 log = append.log
                 live_log = live_logs.get(log)
@@ -96,8 +101,9 @@ class Delivery:
                 continue
             live_log.head = append.seq
             if run is None:
-                # What only one reads need not be encoded for several.
-                run = [append] if len(live_log.subscriptions) < 2 else Run((append,))
+                run = Run((append,))
+                run.log = append.log
+                run.encodings = {} if len(live_log.subscriptions) > 1 else None
                 runs.append((live_log, run))
             else:
                 run.append(append)
@@ -109,42 +115,41 @@ class Delivery:
                 mailbox = live_log
                 mailbox.expect_receipts(((append.seq, append.sender),))
                 if mailbox.session is not None and mailbox.session.live:
-                    self._confirming.append((mailbox, append.seq))
+                    self._handed_over.append((mailbox, append.seq))
         return runs
 
-    def _confirm(self) -> None:
-        """What a session that cannot acknowledge has been handed is delivered."""
-        confirming, self._confirming = self._confirming, []
-        for mailbox, seq in confirming:
-            self._delivered(mailbox.log, mailbox.receipts_due(seq, seq))
+    def _notify_handed_over(self) -> None:
+        """Entries handed to a session that cannot acknowledge count as delivered."""
+        handed_over, self._handed_over = self._handed_over, []
+        for mailbox, seq in handed_over:
+            self._notify_delivered(mailbox.log, mailbox.receipts_due(seq, seq))
 
     def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Entries that were not handed over are not safe while the store has it that a session
-        takes them; until it knows better, no sender may hear of them, nor of anything that came
-        later."""
-        held = _Held(appends, len(claimed))
+        """Answer a batch only when the store has no claim any more on these mailboxes: while it
+        has, a restart would count their entries as read. Later batches wait behind it."""
+        held = _HeldAnswers(appends, len(claimed))
         self._held.append(held)
         for mailbox in claimed:
             mailbox.saved_state.on_saved(partial(self._release, held))
 
-    def _release(self, held: _Held) -> None:
-        held.unknown -= 1
-        while self._held and not self._held[0].unknown:
+    def _release(self, held: _HeldAnswers) -> None:
+        held.claims -= 1
+        while self._held and not self._held[0].claims:
             _answer(self._held.popleft().appends)
 
 
-class _Held:
-    """Appends whose senders wait until `unknown` more claims are known to be gone."""
+class _HeldAnswers:
+    """Appends whose senders are answered when `claims` more claims have been removed."""
 
-    __slots__ = ("appends", "unknown")
+    __slots__ = ("appends", "claims")
 
-    def __init__(self, appends: Sequence[Append], unknown: int) -> None:
+    def __init__(self, appends: Sequence[Append], claims: int) -> None:
         self.appends = appends
-        self.unknown = unknown
+        self.claims = claims
 
 
 def _answer(appends: Sequence[Append]) -> None:
-    """Tell each sender what became of what it sent, all at once."""
+    """Answer each origin, once for all its appends."""
     origins: list[Origin] = []
     origin = None
     for append in appends:
@@ -159,7 +164,7 @@ def _answer(appends: Sequence[Append]) -> None:
 
 
 class NullOrigin:
-    """The origin of entries of which nobody waits to hear."""
+    """The origin of entries that the server appends by itself: nothing waits for their outcome."""
 
     wants_receipts = False
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chatd.core.entries import DELETION, EDIT, REACTION
 from chatd.core.names import is_mailbox, mailbox_owner
 from chatd.realm.ack_session import AckSession
@@ -16,14 +14,14 @@ class Edits:
     """Changes to messages. The session is answered when its change is durable.
 
     In every method `log` and `seq` name the message to change, `key` is the sender's own key for
-    resending the change, and `message` is handed back with the answer (`Append.message`).
+    resending the change.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def edit(
-        self, session: AckSession, log: str, seq: int, text: str, key: str | None, message: Any
+        self, session: AckSession, log: str, seq: int, text: str, key: str | None
     ) -> None:
         """Replace the text of a message.
 
@@ -33,18 +31,16 @@ class Edits:
         entry = await self._context.history.entry(session, log, seq)
         check_author(session, entry)
         await self._check_reachable(session, log)
-        self._append(session, log, EDIT, text, entry.id, key, message)
+        self._append(session, log, EDIT, text, entry.id, key)
 
-    async def delete(
-        self, session: AckSession, log: str, seq: int, key: str | None, message: Any
-    ) -> None:
+    async def delete(self, session: AckSession, log: str, seq: int, key: str | None) -> None:
         """Delete a message. Raises `UnknownEntry`, `NotTheAuthor`."""
         entry = await self._context.history.entry(session, log, seq)
         check_retract(session, entry, self._context.rooms.loaded(log))
-        self._append(session, log, DELETION, "", entry.id, key, message)
+        self._append(session, log, DELETION, "", entry.id, key)
 
     async def react(
-        self, session: AckSession, log: str, seq: int, reaction: str, key: str | None, message: Any
+        self, session: AckSession, log: str, seq: int, reaction: str, key: str | None
     ) -> None:
         """React to a message; an empty `reaction` withdraws the former one.
 
@@ -55,7 +51,7 @@ class Edits:
             log = await self._context.accounts.check_reachable(entry.sender, session.name)
         else:
             await self._check_reachable(session, log)
-        self._append(session, log, REACTION, reaction, entry.id, key, message)
+        self._append(session, log, REACTION, reaction, entry.id, key)
 
     async def _check_reachable(self, session: AckSession, log: str) -> None:
         if is_mailbox(log) and log != session.mailbox.log:
@@ -69,7 +65,6 @@ class Edits:
         body: str,
         about: int,
         key: str | None,
-        message: Any,
     ) -> None:
         context = self._context
         context.append(
@@ -80,7 +75,6 @@ class Edits:
                 session.name,
                 body,
                 session,
-                message,
                 kind,
                 key,
                 about,

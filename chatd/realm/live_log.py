@@ -1,45 +1,59 @@
-"""A log that somebody here reads: how far it goes, and who is handed what is appended to it."""
+"""A log with local subscribers: how far it goes, and which sessions get what is appended to it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from chatd.core.entries import Entry
 from chatd.stores import Append, Store
 
 MIN_RETAINED = 256
-"""entries of a log that a volatile store keeps after they have been read, at least"""
-TRIM_BATCH = 4 * MIN_RETAINED
+"""entries of a log that an ephemeral store retains after they have been read, at least"""
+TRIM_INTERVAL = 4 * MIN_RETAINED
+"""entries appended to a log before an ephemeral store is asked again to trim it"""
 
 
-class Run(list[Append]):
-    """Entries of one log that were committed together, in order, with seqs that follow each other,
-    for several readers. (For one, a list is enough.)
+class Run(list["Append | Entry"]):
+    """Entries of one log, in order: committed together, or read together from the log.
 
-    `encoded` is for the protocol whose peers acknowledge: what the run is on the wire, made once,
-    however many read it.
+    `encodings` is for peers: the run as bytes, by the function that encodes it, so that a run is
+    encoded once however many sessions it is shown to; None: it is shown to one session.
     """
 
-    encoded: bytes | None = None
+    __slots__ = ("encodings", "log")
+
+    log: str
+    encodings: dict[Callable[[Run], bytes], bytes] | None
+
+
+def run_of(log: str, entries: Iterable[Append | Entry]) -> Run:
+    """A run of entries of a log."""
+    run = Run(entries)
+    run.log = log
+    run.encodings = None
+    return run
 
 
 class Subscriber(Protocol):
-    """One session's reading of one log. While it is `live`, it takes every run as it is committed.
+    """One session's subscription to one log. While it is `live`, every run is pushed to it when it
+    is committed.
 
-    `session` is the `chatd.realm.session.Session`."""
+    `session` is a `chatd.realm.session.Session`.
+    """
 
     live: bool
     session: Any
 
     @property
     def position(self) -> int:
-        """Up to which seq it needs nothing from the log any more."""
+        """The seq up to which the session needs nothing from the log any more."""
 
 
 class LiveLog:
-    """A log with its readers. `head` is the last seq known to be committed; `claimed` whether the
-    store may say that a session takes all there is (`chatd.realm.claims`)."""
+    """A log with its subscribers. `head` is the last seq known to be committed; `claimed` is
+    whether the store may hold a claim that a session takes every entry (`chatd.realm.claims`)."""
 
     __slots__ = ("claimed", "head", "log", "store", "subscriptions", "trim_at")
 
@@ -50,27 +64,25 @@ class LiveLog:
         self.claimed = False
         self.subscriptions: Sequence[Subscriber] = ()
         self.trim_at = sys.maxsize
-        """the head at which a volatile store should be told what it may forget"""
+        """the head at which an ephemeral store is asked to trim the log"""
 
-    def subscribe(self, subscription: Subscriber) -> None:
-        """One more reads it."""
-        # A new sequence each time: whoever is going through the old one goes on undisturbed.
-        self.subscriptions = (*self.subscriptions, subscription)
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Push later entries to one more subscriber."""
+        # A new sequence each time, so that a loop over the former one is not disturbed.
+        self.subscriptions = (*self.subscriptions, subscriber)
         if self.store.ephemeral and self.trim_at == sys.maxsize:
-            self.trim_at = self.head + TRIM_BATCH
+            self.trim_at = self.head + TRIM_INTERVAL
 
-    def unsubscribe(self, subscription: Subscriber) -> None:
-        """One less."""
-        self.subscriptions = tuple(
-            other for other in self.subscriptions if other is not subscription
-        )
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Push nothing to this subscriber any more."""
+        self.subscriptions = tuple(other for other in self.subscriptions if other is not subscriber)
 
     @property
     def consumed(self) -> int:
-        """Up to which seq nobody needs the entries any more, as far as this daemon knows."""
+        """The seq up to which no session needs the entries, as far as this daemon knows."""
         raise NotImplementedError
 
     def trim_consumed(self) -> None:
-        """Have the store drop what nobody needs, but for the latest entries."""
+        """Trim what no session needs, except for the latest entries."""
         self.store.trim(self.log, self.consumed - MIN_RETAINED)
-        self.trim_at = self.head + TRIM_BATCH
+        self.trim_at = self.head + TRIM_INTERVAL

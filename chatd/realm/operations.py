@@ -10,7 +10,7 @@ A listing comes in pages: at most `limit` items, from the first after `after` on
 from __future__ import annotations
 
 import os.path
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -119,12 +119,10 @@ class Statistics(msgspec.Struct, frozen=True):
 class Operations:
     """Everything that operators may ask of one daemon."""
 
-    def __init__(self, realm: Realm, hash_password: Callable[[str], Awaitable[str]]) -> None:
-        """`hash_password` returns the hash of a password in PHC string format."""
+    def __init__(self, realm: Realm) -> None:
         self._realm = realm
         self._store = realm.store
         self._documents = realm.documents
-        self._hash_password = hash_password
         self._started = realm.now()
 
     # Accounts and sessions
@@ -151,7 +149,7 @@ class Operations:
         self, name: str, stored: Stored[Account], stored_read_state: Stored[ReadState] | None
     ) -> AccountInfo:
         account = stored.record
-        mailbox = self._realm.mailbox(name)
+        mailbox = self._realm.sessions.mailbox(name)
         if mailbox is not None and mailbox.loaded:
             read_state = mailbox.read_state
         elif stored_read_state is not None:
@@ -173,7 +171,7 @@ class Operations:
             await self._realm.accounts.display_name(key)
         sessions = sorted(
             (session.name.lower(), session.since, session.name, session.peer.about)
-            for session in self._realm.sessions()
+            for session in self._realm.sessions.all()
             if session.name.lower() > after and key in ("", session.name.lower())
         )
         items: list[SessionInfo] = []
@@ -189,23 +187,20 @@ class Operations:
         """End all sessions of an account and return their number; `sentence` is the reason that
         they are given. Raises `UnknownAccount`."""
         name = await self._realm.accounts.display_name(name)
-        return await self._realm.end_sessions(name, "kicked", sentence or _SESSIONS_ENDED)
+        return await self._realm.sessions.end(name, "kicked", sentence or _SESSIONS_ENDED)
 
     async def set_password(self, name: str, password: str | None) -> str:
         """Give an account another password, or none (it becomes open), and end its sessions.
 
         Returns the account's name as first written. Raises `UnknownAccount`, `BadRequest` if the
-        password is empty, `OpenAccountsForbidden`, and what `hash_password` raises.
+        password is empty, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`.
         """
         name = await self._realm.accounts.display_name(name)
-        hashed = None
         if password is None:
             check_open_accounts(self._realm.policy)
         elif not password:
             raise BadRequest("a password has at least one character")
-        else:
-            hashed = await self._hash_password(password)
-        await self._realm.set_password(name, hashed)
+        await self._realm.set_password(name, password)
         return name
 
     async def set_certificates(self, name: str, certificates: Sequence[str]) -> str:
@@ -288,7 +283,7 @@ class Operations:
         accounts, rooms = await gather(
             self._documents.list(Account), self._documents.list(RoomRecord)
         )
-        sessions = self._realm.sessions()
+        sessions = self._realm.sessions.all()
         return Statistics(
             started=self._started,
             accounts=len(accounts),

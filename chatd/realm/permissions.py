@@ -3,6 +3,8 @@ asker."""
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from chatd.core.entries import TEXT, Entry
@@ -24,6 +26,8 @@ from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
 from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
 from chatd.realm.session import Session
+
+S = TypeVar("S", bound=Session)
 
 OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
 """registration: for everyone, with an operator's token, for nobody"""
@@ -59,7 +63,7 @@ def check_open(account: Account) -> None:
         raise PasswordRequired()
 
 
-def check_logged_in(session: Session | None, otherwise: str = "") -> Session:
+def check_logged_in(session: S | None, otherwise: str = "") -> S:
     """Sending, fetching and deleting are for sessions. Raises `NotLoggedIn`, saying `otherwise`."""
     if session is None:
         raise NotLoggedIn(otherwise)

@@ -78,7 +78,7 @@ class Presence:
     def _notify_watchers(self, name: str) -> None:
         watchers = self._watchers.get(name.lower())
         if watchers:
-            mailbox = self._context.mailbox(name)
+            mailbox = self._context.sessions.mailbox(name)
             read_state = mailbox.read_state if mailbox is not None else ReadState()
             settings = mailbox.settings if mailbox is not None else Settings()
             state = self._state(name, read_state, settings)
@@ -88,7 +88,7 @@ class Presence:
     def _state(self, name: str, read_state: ReadState, settings: Settings) -> PresenceState:
         if settings.hidden:
             return PresenceState(name, OFF)
-        mailbox = self._context.mailbox(name)
+        mailbox = self._context.sessions.mailbox(name)
         if mailbox is None or not mailbox.subscriptions:
             return PresenceState(name, OFF, "", read_state.seen)
         text = self._away.get(name.lower())
@@ -123,7 +123,7 @@ class Presence:
             if account is None:
                 states.append(PresenceState(name, UNKNOWN))
                 continue
-            mailbox = self._context.mailbox(name)
+            mailbox = self._context.sessions.mailbox(name)
             if mailbox is not None and mailbox.subscriptions:
                 state = self._state(account.key, mailbox.read_state, mailbox.settings)
             else:
@@ -178,7 +178,7 @@ class Presence:
             recipient = await self._context.accounts.display_name(recipient)
             log = mailbox_log(recipient)
             recipients = (
-                self._context.following(recipient)
+                self._context.sessions.ack_sessions(recipient)
                 if self._context.accounts.takes_from(log, session.name)
                 else []
             )

@@ -1,36 +1,27 @@
-"""The heart: who is who, who is there, who is told what. One realm is shared by all protocols.
+"""The realm: accounts, sessions, mailboxes and rooms over one store, shared by all protocols.
 
-Nothing here knows bytes, sockets or threads; `async def` is for what happens seldom, and the way of
-a message (`send` and `committed`) is plain calls. Each feature has a module of its own and uses the
-realm through `chatd.realm.context`.
+This module wires the parts and has the send path. Nothing here knows bytes, sockets or threads;
+`async def` is for what is rare, and the path of a message (`Realm.send`, `Delivery.committed`) is
+plain calls. Each feature has a module of its own and uses the realm through `chatd.realm.context`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Protocol
 
-from chatd.core.errors import (
-    AlreadyLoggedIn,
-    NameTaken,
-    NotAMember,
-    Refused,
-    UnknownAccount,
-    UnknownRoom,
-)
+from chatd.core.errors import NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
 from chatd.core.limits import Limits
-from chatd.core.names import check_name, is_room, mailbox_log, mailbox_owner
+from chatd.core.names import check_name, is_room, mailbox_owner
 from chatd.realm.accounts import Account, Accounts
-from chatd.realm.ack_session import AckPeer, AckSession
-from chatd.realm.auto_ack_session import AutoAckPeer, AutoAckSession
+from chatd.realm.ack_session import AckSession
 from chatd.realm.blocking import Blocking
 from chatd.realm.claims import Claim
 from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
-from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import (
     INVITE_ONLY,
@@ -47,13 +38,14 @@ from chatd.realm.reports import Reports
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
+from chatd.realm.sessions import Sessions
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Append, Store
 
 
-class Message(Protocol):
-    """What somebody says: who it claims to be (None: itself), to whom, and the sender's own key for
-    it."""
+class OutgoingMessage(Protocol):
+    """A text to be sent: the sender that the client has given (None: none), the recipient (an
+    account or a room), and the sender's own key to recognise a resend (None: none)."""
 
     @property
     def sender(self) -> str | None: ...
@@ -66,17 +58,19 @@ class Message(Protocol):
 
 
 class Realm:
-    """Accounts, sessions, mailboxes and rooms over one store.
+    """Everything that protocols share.
 
-    `boot` names this run of the machine; `now` gives milliseconds since 1970 (UTC), and ids count
-    on from what it says first.
+    `tasks` runs background work; `hash_password` gives the hash of a password in PHC string format
+    and raises `PasswordTooLong`, `Busy`; `boot` identifies this run of the machine; `now` gives the
+    time in milliseconds since 1970 (UTC).
     """
 
     def __init__(
         self,
         store: Store,
-        background: Tasks,
+        tasks: Tasks,
         limits: Limits,
+        hash_password: Callable[[str], Awaitable[str]],
         boot: str = "",
         now: Callable[[], int] = lambda: 0,
         policy: Policy | None = None,
@@ -85,16 +79,15 @@ class Realm:
         self.limits = limits
         self.now = now
         self.policy = policy or Policy()
-        self._background = background
+        self._hash_password = hash_password
         self._boot = boot
         # A million ids a millisecond before they could run into those of a later start.
         self._ids = count(now() << 20)
-        # Texts of so many characters have no more bytes than are allowed.
+        # A text of at most so many characters has no more bytes than are allowed.
         self._short = limits.text // 4
-        self._mailboxes: dict[str, Mailbox] = {}
-        self._nobody = NullOrigin()
+        self._null_origin = NullOrigin()
         self.documents = Documents(store)
-        self.accounts = Accounts(self.documents, limits, background)
+        self.accounts = Accounts(self.documents, limits, tasks)
         self.rooms = Rooms(self)
         self.history = History(self)
         self.edits = Edits(self)
@@ -103,42 +96,142 @@ class Realm:
         self.presence = Presence(self)
         self.blocking = Blocking(self)
         self.delivery = Delivery(store, limits, self.receipts.notify_delivered)
+        self.sessions = Sessions(self, tasks, boot, self.delivery.live_logs)
 
     async def start(self) -> None:
-        """Settle what a daemon that was killed left open. May raise `StoreUnavailable`."""
+        """Resolve the claims of a daemon that was killed, and create the lobby. Raises
+        `StoreUnavailable`."""
         for log in await self.documents.list(Claim):
-            mailbox = self._mailbox(mailbox_owner(log))
+            mailbox = self.sessions.hold(mailbox_owner(log))
             await mailbox.load()
             mailbox.resolve_claim(self._boot)
         await self.rooms.start()
 
+    # Sending
+
+    def send(
+        self, session: Session, messages: Sequence[OutgoingMessage]
+    ) -> tuple[list[Append], Refused | None]:
+        """Append texts to the logs of their recipients; `session` is answered when they are
+        durable. The caller calls `flush` at the end of its burst.
+
+        Takes messages from the front until one is refused, or its recipient must be looked up.
+        Returns the appends of the messages taken, and the refusal of the message after them: None
+        if all were taken or `deliver` has to send it.
+        """
+        name = session.name
+        short = self._short
+        known = self.accounts.known
+        anyone_blocks = self.accounts.blocked
+        ids = self._ids
+        time = self.now()
+        appends: list[Append] = []
+        refusal: Refused | None = None
+        recipient = log = None
+        try:
+            for message in messages:
+                text = message.text
+                sender = message.sender
+                if sender is not None and sender != name:
+                    check_sender(session, sender)
+                if len(text) > short:
+                    check_text(text, self.limits.text)
+                if message.recipient != recipient:
+                    recipient = message.recipient
+                    log = None if anyone_blocks else known.get(recipient.lower())
+                    if log is None:
+                        log = self._address(session, recipient)
+                if log is None:
+                    break
+                appends.append(Append(log, next(ids), time, name, text, session, key=message.key))
+        except Refused as refused:
+            refusal = refused
+        self.store.append(appends)
+        return appends, refusal
+
+    async def deliver(self, session: Session, message: OutgoingMessage) -> Append:
+        """Send one message, looking its recipient up if need be. The caller calls `flush`.
+
+        Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`,
+        `StoreUnavailable`.
+        """
+        appends, refusal = self.send(session, (message,))
+        if not appends and refusal is None:
+            if await self.accounts.account(message.recipient) is None:
+                raise UnknownAccount(f"there is no account called {message.recipient}")
+            appends, refusal = self.send(session, (message,))
+        if refusal is not None:
+            raise refusal
+        if not appends:
+            # The account was deleted, or forgotten among too many, between the two attempts.
+            raise UnknownAccount(f"there is no account called {message.recipient}")
+        return appends[0]
+
+    def _address(self, session: Session, recipient: str) -> str | None:
+        """The log of a recipient, None if the recipient must be looked up."""
+        if is_room(recipient) and isinstance(session, AckSession):
+            log = recipient.lower()
+            if log not in session.subscriptions:
+                raise NotAMember()
+            return log
+        return self.accounts.mailbox_log(recipient, session.name)
+
+    def flush(self) -> None:
+        """End a burst of `send`, `deliver`, `append` and `note`: the store may commit it."""
+        self.store.flush()
+
+    def append(self, append: Append) -> None:
+        """Append an entry to a log; its origin is answered. The caller calls `flush`."""
+        self.store.append((append,))
+
+    def note(self, log: str, sender: str, kind: str, body: str) -> None:
+        """Append an entry whose sender is not answered. The caller calls `flush`."""
+        self.append(
+            Append(log, next(self._ids), self.now(), sender, body, self._null_origin, kind=kind)
+        )
+
+    def new_id(self) -> int:
+        """An id for an entry."""
+        return next(self._ids)
+
+    def add_live_log(self, room: Room) -> None:
+        """See `chatd.realm.context.Context`."""
+        self.delivery.live_logs[room.log] = room
+
+    def remove_live_log(self, log: str) -> None:
+        """See `chatd.realm.context.Context`."""
+        self.delivery.live_logs.pop(log, None)
+
     # Accounts
 
-    async def register(self, name: str, account: Account, invite: str | None = None) -> None:
-        """Make an account; where that takes an `invite`, it is used up.
+    async def register(
+        self, name: str, password: str | None = None, invite: str | None = None
+    ) -> Account:
+        """Create an account, open without a `password`; where registration takes an `invite`
+        token, one use of it is redeemed.
 
-        Raises `IllegalName`, `NameTaken`, and what `check_register` does, `InviteInvalid`.
+        Raises, in this order: `NameTaken`, `IllegalName`, `RegistrationClosed` or
+        `InviteRequired`, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`, `InviteInvalid`.
         """
-        self.check_register(account.password is None, invite)
-        if self.policy.registration != INVITE_ONLY or invite is None:
-            await self.accounts.register(name, account)
-            return
-        check_name(name)
+        # Hashing is expensive, so everything else is checked before it.
         if await self.accounts.account(name) is not None:
             raise NameTaken()
+        check_name(name)
+        check_registration(self.policy, invite is not None)
+        if password is None:
+            check_open_accounts(self.policy)
+        hashed = None if password is None else await self._hash_password(password)
+        account = Account(self.now(), hashed)
+        if self.policy.registration != INVITE_ONLY or invite is None:
+            await self.accounts.register(name, account)
+            return account
         await redeem(self.documents, invite, self.now())
         try:
             await self.accounts.register(name, account)
         except NameTaken:
             await restore(self.documents, invite)
             raise
-
-    def check_register(self, open_account: bool, invite: str | None = None) -> None:
-        """Whether the policy lets anyone make such an account. Raises `RegistrationClosed`,
-        `InviteRequired`, `OpenAccountsForbidden`."""
-        check_registration(self.policy, invite is not None)
-        if open_account:
-            check_open_accounts(self.policy)
+        return account
 
     async def set_password(
         self,
@@ -147,34 +240,35 @@ class Realm:
         account: Account | None = None,
         asker: Session | None = None,
     ) -> None:
-        """Give an account another password (its hash, or None: it becomes open) and end its
-        sessions but the asker's. With `account`: if it is still that. Raises `UnknownAccount`."""
+        """Change the password of an account (None: it becomes open), and end its sessions except
+        that of the asker.
+
+        `account` is the record that the right to do this was proven against. Raises
+        `UnknownAccount` if the account has another record now, `PasswordTooLong`, `Busy`.
+        """
         if account is None:
             found = await self.accounts.account(name)
             if found is None:
                 raise UnknownAccount()
             name, account = found
-        await self.accounts.set_password(name, account, password)
-        await self.end_sessions(
+        hashed = None if password is None else await self._hash_password(password)
+        await self.accounts.set_password(name, account, hashed)
+        await self.sessions.end(
             name, "password-changed", "The password has been changed: log in again.", asker
         )
 
     async def delete(self, session: Session) -> None:
-        """Delete the account of `session` with its inbox; the session is over, and so are its
-        others."""
+        """Delete the account of a session with its mailbox, and end all its sessions."""
         if not session.ended:
             await self._delete(session.mailbox, session.name, session)
 
     async def delete_account(self, name: str) -> None:
         """Delete an account with its mailbox, by its name. Raises `UnknownAccount`."""
         name = await self.accounts.display_name(name)
-        mailbox = self._mailbox(name)
-        mailbox.reserved += 1
-        try:
+        mailbox = self.sessions.hold(name)
+        with self.sessions.reserved(mailbox):
             await mailbox.load()
             await self._delete(mailbox, name, None)
-        finally:
-            self._unreserve(mailbox)
 
     async def _delete(self, mailbox: Mailbox, name: str, asker: Session | None) -> None:
         account = await self.documents.get(Account, name)
@@ -192,10 +286,9 @@ class Realm:
                 # Both are in the queue before either is awaited: one transaction.
                 await gather(self.accounts.delete(account), self.store.drop(mailbox.log))
             except BaseException:
-                # Sessions may have ended meanwhile; what they have read still has to be kept.
+                # Sessions may have ended meanwhile: what they have read must still be saved.
                 mailbox.deleted = False
-                self._mailboxes.setdefault(mailbox.log, mailbox)
-                self.delivery.live_logs.setdefault(mailbox.log, mailbox)
+                self.sessions.restore(mailbox)
                 mailbox.saved_state.save_now()
                 raise
         finally:
@@ -204,231 +297,4 @@ class Realm:
             session.vanish()
             if session is not asker:
                 session.peer.session_ended("account-deleted", "The account has been deleted.")
-        self._remove_mailbox(mailbox)
-
-    async def end_sessions(
-        self, name: str, code: str, sentence: str, but: Session | None = None
-    ) -> int:
-        """End all sessions of an account except `but`, with this reason; return their number."""
-        mailbox = self.mailbox(name)
-        sessions = [] if mailbox is None else [each for each in mailbox.sessions if each is not but]
-        for session in sessions:
-            session.end()
-            session.peer.session_ended(code, sentence)
-        return len(sessions)
-
-    # Sessions
-
-    async def login(self, name: str, account: Account, peer: AutoAckPeer) -> AutoAckSession:
-        """Log `peer` in as the account `name`, whose right to it has been proven when it was
-        `account`.
-
-        Raises `AlreadyLoggedIn`, unless the peer takes over; `UnknownAccount` if it has been
-        deleted meanwhile, even if there is another of that name now; `StoreUnavailable`.
-        """
-        mailbox = self._mailbox(name)
-        if mailbox.session is not None:
-            former = mailbox.session
-            if former.leaving or former.peer.hung_up() or peer.takes_over:
-                former.end()
-                if not former.leaving:
-                    former.peer.session_ended(
-                        "logged-in-elsewhere", "You have logged in elsewhere."
-                    )
-                mailbox = self._mailbox(name)
-        if mailbox.session is not None or mailbox.claiming:
-            raise AlreadyLoggedIn()
-        mailbox.claiming = True
-        try:
-            await self._check_in(mailbox, name, account)
-            session = AutoAckSession(
-                name, mailbox, peer, self.store, self.limits, self._boot, self.now(), self._went
-            )
-        finally:
-            mailbox.claiming = False
-            self._unreserve(mailbox)
-        self._came(session)
-        return session
-
-    async def follow(self, name: str, account: Account, peer: AckPeer) -> AckSession:
-        """The same for a peer that acknowledges what it gets. Nothing is pushed before
-        `Session.begin`.
-
-        Raises `UnknownAccount`, `StoreUnavailable`.
-        """
-        mailbox = self._mailbox(name)
-        try:
-            await self._check_in(mailbox, name, account)
-            positions = mailbox.read_state.positions
-            await self.rooms.load(list(positions))
-            session = AckSession(
-                name, account.created, mailbox, peer, self.limits, self.now(), self._went
-            )
-            for log in list(positions):
-                room = self.rooms.loaded(log)
-                if (
-                    room is not None
-                    and room.record.created == positions[log].since
-                    and name.lower() in room.record.members
-                ):
-                    session.follow(room, positions[log])
-                else:
-                    del positions[log]
-        finally:
-            self._unreserve(mailbox)
-        self._came(session)
-        return session
-
-    async def mail(self, name: str, account: Account) -> MailFetch:
-        """The waiting mail of an account, for somebody who need not be logged in. Raises as
-        `follow`."""
-        mailbox = self._mailbox(name)
-        try:
-            await self._check_in(mailbox, name, account)
-        except Refused:
-            self._unreserve(mailbox)
-            raise
-        return MailFetch(mailbox, self.limits, lambda: self._unreserve(mailbox))
-
-    async def _check_in(self, mailbox: Mailbox, name: str, account: Account) -> None:
-        """Load a mailbox, to be given back with `_unreserve`, if its account is still what it
-        was."""
-        mailbox.reserved += 1
-        (found,) = await mailbox.load(self.documents.get(Account, name))
-        if (
-            found is None
-            or self.accounts.leaving(name)
-            or mailbox.deleted
-            or found.record != account
-        ):
-            raise UnknownAccount()
-
-    def _unreserve(self, mailbox: Mailbox) -> None:
-        mailbox.reserved -= 1
-        mailbox.release_if_idle()
-
-    def _came(self, session: Session) -> None:
-        if len(session.mailbox.subscriptions) == 1:
-            self.presence.account_connected(session)
-
-    def _went(self, session: Session) -> None:
-        if isinstance(session, AckSession):
-            self.presence.unwatch_all(session)
-        mailbox = session.mailbox
-        if not mailbox.subscriptions and not mailbox.deleted:
-            mailbox.read_state.seen = self.now()
-            self.presence.account_disconnected(session)
-
-    def online(self, name: str) -> bool:
-        """Whether someone is logged in as `name`."""
-        mailbox = self._mailboxes.get(mailbox_log(name))
-        return mailbox is not None and bool(mailbox.subscriptions or mailbox.reserved)
-
-    def sessions(self) -> list[Session]:
-        """All there are."""
-        return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
-
-    def following(self, name: str) -> list[AckSession]:
-        """The sessions of an account that follow logs."""
-        mailbox = self.mailbox(name)
-        found = [] if mailbox is None else mailbox.sessions
-        return [session for session in found if isinstance(session, AckSession)]
-
-    def mailbox(self, name: str) -> Mailbox | None:
-        """That of an account somebody is logged in as, perhaps."""
-        return self._mailboxes.get(mailbox_log(name))
-
-    def _mailbox(self, name: str) -> Mailbox:
-        """That of an account, which may have to be loaded."""
-        log = mailbox_log(name)
-        mailbox = self._mailboxes.get(log)
-        if mailbox is None:
-            mailbox = Mailbox(self.store, self._background, log, self._remove_mailbox)
-            self._mailboxes[log] = self.delivery.live_logs[log] = mailbox
-        return mailbox
-
-    def _remove_mailbox(self, mailbox: Mailbox) -> None:
-        if self._mailboxes.get(mailbox.log) is mailbox:
-            del self._mailboxes[mailbox.log]
-            del self.delivery.live_logs[mailbox.log]
-
-    def add_live_log(self, room: Room) -> None:
-        """See `chatd.realm.context.Context`."""
-        self.delivery.live_logs[room.log] = room
-
-    def remove_live_log(self, log: str) -> None:
-        """See `chatd.realm.context.Context`."""
-        self.delivery.live_logs.pop(log, None)
-
-    # Messages
-
-    def send(self, session: Session, messages: Sequence[Message], time: int) -> int:
-        """Append texts to the logs of their recipients; `session` is answered when they are
-        durable.
-
-        Takes as many of `messages` as it can without asking the store, from the front, and says how
-        many: 0 if it does not know whether there is such a recipient (await `account`). `time` is
-        milliseconds since 1970 (UTC). Raises, if the first is refused, `NotTheSender`,
-        `UnknownAccount`, `TextTooLong`, `NotAMember`, `Blocked`.
-        """
-        name = session.name
-        short = self._short
-        known = self.accounts.known
-        anyone_blocks = self.accounts.blocked
-        ids = self._ids
-        appends: list[Append] = []
-        recipient = log = None
-        try:
-            for message in messages:
-                text = message.text
-                sender = message.sender
-                if sender is not None and sender != name:
-                    check_sender(session, sender)
-                if len(text) > short:
-                    check_text(text, self.limits.text)
-                if message.recipient != recipient:
-                    recipient = message.recipient
-                    log = None if anyone_blocks else known.get(recipient.lower())
-                    if log is None:
-                        log = self._address(session, recipient)
-                if log is None:
-                    break
-                appends.append(
-                    Append(log, next(ids), time, name, text, session, message, key=message.key)
-                )
-        except Refused:
-            if not appends:
-                raise
-        self.store.append(appends)
-        return len(appends)
-
-    def _address(self, session: Session, recipient: str) -> str | None:
-        """The log of a recipient, None if it is not known whether there is one."""
-        if is_room(recipient) and isinstance(session, AckSession):
-            log = recipient.lower()
-            if log not in session.subscriptions:
-                raise NotAMember()
-            return log
-        return self.accounts.mailbox_log(recipient, session.name)
-
-    def append(self, append: Append) -> None:
-        """Put an entry into a log; its origin is told. `flush` is the caller's."""
-        self.store.append((append,))
-
-    def new_id(self) -> int:
-        """An id for an entry."""
-        return next(self._ids)
-
-    def note(self, log: str, sender: str, kind: str, body: str) -> None:
-        """Append an entry of which nobody waits to hear; `flush` is the caller's."""
-        self.append(Append(log, next(self._ids), self.now(), sender, body, self._nobody, kind=kind))
-
-    def fetch(self, session: AutoAckSession) -> None:
-        """Have the waiting mail replayed: what comes meanwhile comes after it
-        (`Session.catch_up`)."""
-        if session.ask() and session.live:
-            session.fall_behind()
-
-    def flush(self) -> None:
-        """Say that a burst of `send` has ended."""
-        self.store.flush()
+        self.sessions.release(mailbox)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from chatd.core.entries import TEXT, Cursor
 from chatd.core.errors import UnknownEntry, UnknownLog
@@ -26,13 +26,13 @@ class Receipts:
         self._context = context
         self._store = context.store
 
-    def notify_delivered(self, log: str, seqs: Mapping[str, list[int]]) -> None:
+    def notify_delivered(self, log: str, seqs: Mapping[str, Sequence[int]]) -> None:
         """Notify senders that entries of `log` have been delivered: the seqs by sender."""
         self._notify(log, DELIVERED, seqs)
 
-    def _notify(self, log: str, state: str, seqs: Mapping[str, list[int]]) -> None:
+    def _notify(self, log: str, state: str, seqs: Mapping[str, Sequence[int]]) -> None:
         for sender, own_seqs in seqs.items():
-            for session in self._context.following(sender):
+            for session in self._context.sessions.ack_sessions(sender):
                 if session.wants_receipts:
                     session.peer.receipt(log, state, own_seqs)
 
@@ -58,7 +58,7 @@ class Receipts:
         else:
             read_state.positions[log] = RoomPosition(position.since, position.cursor, seq)
         mailbox.saved_state.save_soon()
-        for other in self._context.following(session.name):
+        for other in self._context.sessions.ack_sessions(session.name):
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, READ, [seq])
         if position is None:
@@ -85,7 +85,7 @@ class Receipts:
             self._context.documents.get(ReadState, log),
             *(self._store.read(log, seq - 1, 1) for seq in wanted),
         )
-        mailbox = self._context.mailbox(mailbox_owner(log))
+        mailbox = self._context.sessions.mailbox(mailbox_owner(log))
         if mailbox is not None and mailbox.loaded:
             cursor, read_state = mailbox.acknowledged, mailbox.read_state
         else:

@@ -198,8 +198,8 @@ class Rooms:
 
     def _subscribe(self, room: Room, session: AckSession) -> None:
         """Have all sessions of an account, which has joined with `session`, follow a room."""
-        for other in self._context.following(session.name):
-            other.enter(room)
+        for other in self._context.sessions.ack_sessions(session.name):
+            other.subscribe(room)
             if other is not session:
                 other.peer.joined(room.log)
 
@@ -250,10 +250,10 @@ class Rooms:
 
     def _unsubscribe(self, room: Room, name: str, reason: str) -> None:
         """Have all sessions of an account, which is no longer a member, stop following a room."""
-        for session in self._context.following(name):
+        for session in self._context.sessions.ack_sessions(name):
             session.mailbox.read_state.positions.pop(room.log, None)
             session.mailbox.saved_state.save_soon()
-            session.quit(room.log)
+            session.unsubscribe(room.log)
             session.peer.left(room.name, reason)
 
     async def delete(self, name: str, room_name: str) -> None:

@@ -1,83 +1,134 @@
-"""What all sessions are: a peer logged in as an account, that sends and is told what became of it.
+"""A session: one authenticated connection of an account, and the peer behind it.
 
-There are two kinds, for two kinds of protocols. A `chatd.realm.auto_ack_session.AutoAckSession`
-speaks for a peer that cannot acknowledge anything: what it has been handed counts as read. A
-`chatd.realm.ack_session.AckSession` is for one that acknowledges, and that reads rooms besides its
-inbox.
+There are two kinds, for two kinds of protocols. An `AutoAckSession` belongs to a peer that cannot
+acknowledge entries: what it has been handed counts as read. An `AckSession` belongs to a peer that
+acknowledges, and that reads rooms besides its mailbox.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from chatd.realm.live_log import Run
 from chatd.stores import Append
 
 if TYPE_CHECKING:
     from chatd.realm.mailbox import Mailbox
 
 
-class Peer(Protocol):
-    """What a protocol is to any session."""
+class Peer:
+    """What a protocol is to its session. Notifications that a protocol cannot express do nothing
+    unless it overrides them."""
+
+    takes_over = False
+    """whether logging in here ends a session of the account elsewhere that is in the way"""
 
     @property
     def writable(self) -> bool:
-        """Whether the connection has taken all it was given; when it has again, call
+        """Whether the connection has taken all it was given. When it has again, the protocol calls
         `Session.catch_up`."""
+        raise NotImplementedError
 
     @property
     def about(self) -> str:
-        """The protocol and where the peer is, for operators."""
+        """The protocol and the address of the client, for operators."""
+        raise NotImplementedError
+
+    def show(self, runs: Sequence[Run]) -> None:
+        """Send entries to the client, committed just now or read from a log."""
+        raise NotImplementedError
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """Tell what became of appends that this peer sent, in order."""
+        """Send the outcome of appends that this peer sent, in the order in which it sent them."""
+        raise NotImplementedError
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """The session has been ended from this side: say why, as far as the protocol can, and
+        """The server has ended the session: send the reason, as far as the protocol can, and
         close."""
+        raise NotImplementedError
+
+    def unsent(self) -> Sequence[int]:
+        """The seqs of shown entries that have not left this process."""
+        return ()
+
+    def not_arrived(self) -> Sequence[int]:
+        """The seqs of shown entries that may not have reached the client."""
+        return ()
+
+    def hung_up(self) -> bool:
+        """Whether the client has closed the connection, although this may not be noticed yet."""
+        return False
+
+    def echo(self, appends: Sequence[Append]) -> None:
+        """Another session of the account has sent these entries to a mailbox."""
+
+    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
+        """Entries of a log have been ``delivered`` or ``read``."""
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """An account is typing in a conversation or a room, or has stopped."""
+
+    def presence(self, name: str, status: str, text: str, seen: int) -> None:
+        """The presence of a watched account has changed."""
+
+    def joined(self, log: str) -> None:
+        """Another session of the account has joined a room."""
+
+    def left(self, room: str, reason: str) -> None:
+        """The account is not a member of a room any more."""
 
 
 class Session:
-    """A peer logged in as the account `name`, whose inbox is `mailbox`.
+    """A peer logged in as the account `name`, whose mailbox is `mailbox`.
 
-    `since` is when, in milliseconds since 1970 (UTC).
+    `since` is the time of the log-in, in milliseconds since 1970 (UTC).
     """
 
     __slots__ = (
-        "_went",
+        "_on_end",
         "answers",
         "ended",
         "leaving",
         "mailbox",
         "name",
         "outbox",
+        "peer",
         "since",
         "wants_receipts",
     )
 
-    peer: Peer
-
     def __init__(
-        self, name: str, mailbox: Mailbox, since: int, went: Callable[[Session], None]
+        self,
+        name: str,
+        mailbox: Mailbox,
+        peer: Peer,
+        since: int,
+        on_end: Callable[[Session], None],
     ) -> None:
-        """`went` is called when it has ended."""
+        """`on_end` is called when the session has ended."""
         self.name = name
         self.mailbox = mailbox
+        self.peer = peer
         self.since = since
         self.answers: list[Append] = []
-        self.outbox: list[Sequence[Append]] = []
+        self.outbox: list[Run] = []
+        """runs committed just now, to be pushed"""
         self.ended = False
         self.leaving = False
+        """whether the connection is about to close"""
         self.wants_receipts = False
-        self._went = went
+        self._on_end = on_end
 
     def push(self) -> bool:
-        """Hand over the outbox; False if the peer could not take all of it and has fallen
-        behind."""
-        raise NotImplementedError
+        """Show the outbox; False if the connection did not take all of it."""
+        runs = self.outbox
+        self.outbox = []
+        self.peer.show(runs)
+        return self.peer.writable
 
     def fall_behind(self) -> None:
-        """Stop pushing."""
+        """Stop pushing; `catch_up` goes on from here."""
         raise NotImplementedError
 
     @property
@@ -86,22 +137,23 @@ class Session:
         raise NotImplementedError
 
     async def catch_up(self) -> None:
-        """Read on in the log until there is nothing more to send, or the peer takes no more.
+        """Show entries from the logs until there are no more, or the connection takes no more.
 
-        May raise `StoreUnavailable`; what has not been sent by then still waits.
+        Raises `StoreUnavailable`; entries that have not been shown by then still wait.
         """
         raise NotImplementedError
 
-    def end(self) -> None:
-        """Log out. Ending twice is ending once."""
+    def end(self, lost: Sequence[int] | None = None) -> None:
+        """Log out, and save what has been read. Does nothing if the session has ended. `lost` is
+        for sessions whose peers cannot acknowledge."""
         raise NotImplementedError
 
     def vanish(self) -> None:
-        """Log out with nothing left to keep: the account is gone."""
+        """Log out without saving anything: the account is deleted."""
         raise NotImplementedError
 
     def answer(self) -> None:
-        """Let the peer know what became of what it sent."""
+        """Answer the appends in `answers`; other sessions of the account see what was sent."""
         answers = self.answers
         self.answers = []
         self.peer.answer(answers)
@@ -111,4 +163,4 @@ class Session:
                     other.echo(answers)
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """Another session of the account has sent this."""
+        """Another session of the account has sent these entries."""

@@ -21,12 +21,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.core.errors import StoreUnavailable
-from chatd.realm.session import Session
+from chatd.realm.session import Peer, Session
 from chatd.server.rate_limit import TokenBucket
 from chatd.server.tcp_transport import tune
 from chatd.server.tls import fingerprint_of
 from chatd.server.tracked_transport import tracked
 from chatd.server.write_tracker import WriteTracker
+from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
 
@@ -76,12 +77,12 @@ class Decoder(TypingProtocol[M]):
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class Connection(Protocol):
+class Connection(Protocol, Peer):
     """One connection of a peer, made by a `chatd.server.factory.ConnectionFactory`.
 
     `session` is the peer's session while it is logged in. `paused_for` holds the bits of
     `PauseReason`. `received_data` is true if the peer has sent anything since the last idle check.
-    `unanswered` counts messages whose answer comes with a commit of the store.
+    `pending` holds the messages whose answer comes with a commit of the store, in order.
     """
 
     transport: Any
@@ -89,7 +90,6 @@ class Connection(Protocol):
     session: Session | None = None
     paused_for = 0
     received_data = True
-    unanswered = 0
     disconnected = False
     _ending = False
     _closed = False
@@ -108,6 +108,7 @@ class Connection(Protocol):
         self.clock = factory.clock
         self._decoder = decoder
         self._queue: list[Any] = []
+        self.pending: list[Any] = []
 
     # What a subclass implements
 
@@ -117,6 +118,10 @@ class Connection(Protocol):
 
     async def perform(self, message: Any) -> None:
         """Handle one message."""
+        raise NotImplementedError
+
+    def write_answers(self, messages: Sequence[Any], appends: Sequence[Append]) -> None:
+        """Answer messages of this peer: the n-th append is the outcome of the n-th message."""
         raise NotImplementedError
 
     def frame_timed_out(self) -> None:
@@ -205,10 +210,17 @@ class Connection(Protocol):
         self._queue.insert(0, message)
         self.pause_for(PauseReason.ANSWERS)
 
-    def answered(self, count: int) -> None:
-        """Record that `count` messages have been answered."""
-        self.unanswered -= count
-        if not self.unanswered and (self.paused_for or self._ending):
+    def answer(self, appends: Sequence[Append]) -> None:
+        """See `chatd.realm.session.Peer`. The appends are those of the oldest pending messages."""
+        messages = self.pending
+        count = len(appends)
+        if count == len(messages):
+            self.pending = []
+        else:
+            self.pending = messages[count:]
+            messages = messages[:count]
+        self.write_answers(messages, appends)
+        if not self.pending and (self.paused_for or self._ending):
             self.resume_after(PauseReason.ANSWERS)
             self._close_when_done()
 
@@ -341,7 +353,7 @@ class Connection(Protocol):
 
     def _close_when_done(self) -> None:
         """Log out and close as soon as all messages are handled and all output is sent."""
-        if not self._ending or self._working or self._queue or self.unanswered:
+        if not self._ending or self._working or self._queue or self.pending:
             return
         if not self.disconnected:
             if self._closed:
@@ -417,6 +429,15 @@ class Connection(Protocol):
             session.mailbox.token_bucket = TokenBucket(rate, burst, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
         logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
+
+    def end_former_session(self) -> None:
+        """Log the account of this connection out, if there is one, before another logs in. Entries
+        that are on their way to the client count as read, since the client reads on."""
+        former = self.session
+        if former is not None:
+            former.end(self.unsent())
+            self.log_session_end(former)
+        self.writes.reset()
 
     def log_out(self) -> None:
         """End the session, if there is one."""

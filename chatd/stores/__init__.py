@@ -29,7 +29,7 @@ optional. To add a back end: a package or module here, and a subclass of each cl
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -53,8 +53,7 @@ class Append(msgspec.Struct, gc=False):
     `seq`, or `refusal` if the entry was not stored. If the entry had been stored before under the
     same key, it sets `resent`, and `id` and `time` are those of the first time.
 
-    The store does not use `origin` and `message`: `origin` is notified of the outcome by the realm,
-    `message` is what the sender's protocol received.
+    The store does not use `origin`, which the realm notifies of the outcome.
     """
 
     log: str
@@ -63,7 +62,6 @@ class Append(msgspec.Struct, gc=False):
     sender: str
     body: str
     origin: Origin
-    message: Any = None
     kind: str = TEXT
     key: str | None = None
     about: int = 0

@@ -30,7 +30,7 @@ from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.realm import Realm
 from chatd.stores.memory import MemoryStore
-from tests.doubles.realm import Reader, RealmHarness, Runner
+from tests.doubles.realm import Reader, RealmHarness, Runner, hash_password
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -239,9 +239,9 @@ class LoggingIn(WithThreads):
         """An open account is had by its name, however spelled, and is shown as first written."""
         interface, session, logout = await self.login(NameOnly("bOB", HERE))
         self.assertEqual((interface, session.name), (IAutoAckSession, "Bob"))
-        self.assertTrue(self.harness.realm.online("bob"))
+        self.assertTrue(self.harness.realm.sessions.online("bob"))
         logout()
-        self.assertFalse(self.harness.realm.online("bob"))
+        self.assertFalse(self.harness.realm.sessions.online("bob"))
 
     async def test_open_with_a_password_that_nobody_asked_for(self) -> None:
         """A password for an account that has none does no harm."""
@@ -258,7 +258,7 @@ class LoggingIn(WithThreads):
         """An account with a password is not had by its name alone."""
         refusal = await self.refused(PasswordRequired, self.login(NameOnly("ann", HERE)))
         self.assertEqual(refusal, "password required: this account has one")
-        self.assertFalse(self.harness.realm.online("ann"))
+        self.assertFalse(self.harness.realm.sessions.online("ann"))
 
     async def test_wrong_and_right(self) -> None:
         """The wrong password keeps out, the right one lets in, however the name is spelled."""
@@ -275,7 +275,7 @@ class LoggingIn(WithThreads):
         room."""
         _, _, logout = await self.login(NamePassword("ann", "right", HERE))
         await self.refused(AlreadyLoggedIn, self.login(NamePassword("ann", "right", THERE)))
-        self.assertTrue(self.harness.realm.online("ann"))
+        self.assertTrue(self.harness.realm.sessions.online("ann"))
         logout()
         await self.login(NamePassword("ann", "right", THERE))
 
@@ -301,7 +301,7 @@ class LoggingIn(WithThreads):
 
     async def test_over_a_plain_store(self) -> None:
         """It is the same over the store that the daemon has in memory."""
-        realm = Realm(MemoryStore(), Runner().background, Limits())
+        realm = Realm(MemoryStore(), Runner().background, Limits(), hash_password)
         await realm.accounts.register("eve", Account(0, cheap().hash("right")))
         door: Any = portal(realm, self.passwords, self.clock)
         _, session, _ = await door.login(

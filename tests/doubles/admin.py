@@ -106,7 +106,7 @@ class CommandCase(SynchronousTestCase):
         self.harness.run(self.harness.realm.start())
         self.paths: list[str] = []
         """the sockets that were connected to"""
-        factory = AdminFactory(Operations(self.harness.realm, self.hash_password))
+        factory = AdminFactory(Operations(self.harness.realm))
 
         def connect(path: str) -> Daemon:
             self.paths.append(path)
@@ -115,10 +115,6 @@ class CommandCase(SynchronousTestCase):
 
         self.patch(command_line, "connect", connect)
         self.patch(admin, "is_permitted", lambda transport: True)
-
-    async def hash_password(self, password: str) -> str:
-        """A hash by which a test can tell the password."""
-        return f"hash of {password}"
 
     def password(self, name: str) -> str | None:
         """The stored hash of an account's password."""

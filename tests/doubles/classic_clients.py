@@ -196,8 +196,14 @@ class ClassicServer:
         self.limits = Limits(**limits)
         self.now = 1_000_000
         """milliseconds since 1970 (UTC)"""
-        self.realm = Realm(self.store, self.runner.background, self.limits, now=lambda: self.now)
         self.passwords = QuickPasswords()
+        self.realm = Realm(
+            self.store,
+            self.runner.background,
+            self.limits,
+            self.passwords.hash,
+            now=lambda: self.now,
+        )
         passwords: Any = self.passwords
         self.factory = ConnectionFactory(
             ClassicProtocol,

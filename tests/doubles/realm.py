@@ -16,7 +16,9 @@ from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
 from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.live_log import Run
 from chatd.realm.realm import Realm
+from chatd.realm.session import Peer
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
@@ -62,7 +64,7 @@ class Runner:
         return deferLater(self.clock, seconds)
 
 
-class Follower:
+class Follower(Peer):
     """A peer that acknowledges: keeps what it is handed, by log, as (seq, sender, kind, body).
     After `room` entries it is not writable until `drain`."""
 
@@ -82,14 +84,10 @@ class Follower:
         """See `Peer`."""
         return not self.full
 
-    def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `AckPeer`."""
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `Peer`."""
         for run in runs:
-            self._take(run[0].log, run)
-
-    def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `AckPeer`."""
-        self._take(log, entries)
+            self._take(run.log, run)
 
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
         taken = self.logs.setdefault(log, [])
@@ -103,24 +101,15 @@ class Follower:
         self.answers += appends
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `AckPeer`."""
+        """See `Peer`."""
         self.echoes += [append.body for append in appends]
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `AckPeer`."""
+        """See `Peer`."""
         self.receipts += [(log, what, seq) for seq in seqs]
 
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `AckPeer`."""
-
-    def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `AckPeer`."""
-
-    def joined(self, log: str) -> None:
-        """See `AckPeer`."""
-
     def left(self, room: str, reason: str) -> None:
-        """See `AckPeer`."""
+        """See `Peer`."""
         self.rooms_left.append(room)
 
     def session_ended(self, code: str, sentence: str) -> None:
@@ -136,7 +125,7 @@ OPEN = Account(0)
 """the accounts of these tests"""
 
 
-class Reader:
+class Reader(Peer):
     """A peer that keeps what it is handed. After `room` entries the rest stays in its buffer, and
     it is not writable until `drain`."""
 
@@ -149,7 +138,6 @@ class Reader:
         self.dismissed = ""
 
     about = "a test"
-    takes_over = False
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
@@ -160,13 +148,10 @@ class Reader:
         """See `Peer`."""
         return not self.buffered
 
-    def push(self, appends: Sequence[Append]) -> None:
+    def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""
-        self._take(appends)
-
-    def replay(self, entries: Sequence[Entry]) -> None:
-        """See `Peer`."""
-        self._take(entries)
+        for run in runs:
+            self._take(run)
 
     def _take(self, entries: Sequence[Entry | Append]) -> None:
         self.received += entries
@@ -190,10 +175,6 @@ class Reader:
             for entry in self.received[len(self.received) - max(self.buffered, self.lost) :]
         ]
 
-    def hung_up(self) -> bool:
-        """See `Peer`."""
-        return False
-
     def drain(self) -> None:
         """The buffer has gone out."""
         self.room = None
@@ -215,13 +196,25 @@ class Said(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
+async def hash_password(password: str) -> str:
+    """A hash that costs nothing."""
+    return "hash of " + password
+
+
 class RealmHarness:
     """A realm with accounts, over a store that the test controls."""
 
     def __init__(self, store: HeldStore | None = None, boot: str = "boot", **limits: Any) -> None:
         self.store = store or HeldStore()
         self.runner = Runner()
-        self.realm = Realm(self.store, self.runner.background, Limits(**limits), boot=boot)
+        self.hash_password = hash_password
+        self.realm = Realm(
+            self.store,
+            self.runner.background,
+            Limits(**limits),
+            lambda password: self.hash_password(password),
+            boot=boot,
+        )
         self.sessions: dict[str, AutoAckSession] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -245,13 +238,15 @@ class RealmHarness:
     def login(self, name: str) -> Reader:
         """Log a new reader in."""
         subscription = Reader()
-        self.sessions[name] = self.run(self.realm.login(name, OPEN, subscription))
+        self.sessions[name] = self.run(
+            self.realm.sessions.open_auto_ack_session(name, OPEN, subscription)
+        )
         return subscription
 
     def follow(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, Follower]:
         """Log a follower in."""
         peer = Follower()
-        session = self.run(self.realm.follow(name, OPEN, peer))
+        session = self.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
         session.wants_receipts = True
         session.begin(positions)
         return session, peer
@@ -260,15 +255,16 @@ class RealmHarness:
         """Send texts, each known recipient at once."""
         session = self.sessions[sender]
         messages = [Said(sender, recipient, text) for text in texts]
-        if messages and not self.realm.send(session, messages[:1], 0):
-            self.run(self.realm.accounts.account(recipient))
-            self.realm.send(session, messages[:1], 0)
-        self.realm.send(session, messages[1:], 0)
+        if messages:
+            self.run(self.realm.deliver(session, messages[0]))
+        _, refusal = self.realm.send(session, messages[1:])
+        if refusal is not None:
+            raise refusal
         self.realm.flush()
 
     def fetch(self, name: str) -> None:
         """Ask for the waiting mail."""
-        self.realm.fetch(self.sessions[name])
+        self.sessions[name].fetch_mail()
         self.catch_up(name)
 
     def catch_up(self, name: str) -> None:

@@ -23,11 +23,6 @@ from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness
 
 
-async def hash_password(password: str) -> str:
-    """A hash by which a test can tell the password."""
-    return f"hash of {password}"
-
-
 class AdminCase(SynchronousTestCase):
     """A realm with the open accounts Ann and bob, and the connection of an operator."""
 
@@ -36,7 +31,7 @@ class AdminCase(SynchronousTestCase):
         self.harness = RealmHarness()
         self.harness.register("Ann", "bob")
         self.harness.run(self.harness.realm.start())
-        self.factory = AdminFactory(Operations(self.harness.realm, hash_password))
+        self.factory = AdminFactory(Operations(self.harness.realm))
         self.operator, self.transport = self.connect()
 
     def connect(self) -> tuple[AdminProtocol, StringTransport]:
@@ -321,7 +316,7 @@ class Lines(AdminCase):
         def broken() -> Any:
             raise ZeroDivisionError()
 
-        self.patch(self.harness.realm, "sessions", broken)
+        self.patch(self.harness.realm.sessions, "all", broken)
         self.assertEqual(self.refused("stats"), "error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.ask("invites")

@@ -54,7 +54,11 @@ class Registering(Chat):
         self.bare("bo", "chat10").lose()
         self.bare("bo", "chat10")
         self.assertEqual(
-            [name for name in ("luca", "ROBERT", "user10", "bo") if self.server.realm.online(name)],
+            [
+                name
+                for name in ("luca", "ROBERT", "user10", "bo")
+                if self.server.realm.sessions.online(name)
+            ],
             ["luca", "ROBERT", "user10", "bo"],
         )
 
@@ -312,7 +316,7 @@ class Leaving(Chat):
         )
         self.assertTrue(luca.transport.disconnecting)
         self.assertEqual(bo.got(), "@luca: bye")
-        self.assertFalse(self.server.realm.online("luca"))
+        self.assertFalse(self.server.realm.sessions.online("luca"))
         bo.send("DISCONNECT bo CHAT/1.0")
         self.server.clock.advance(0.26)
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0")
@@ -329,7 +333,7 @@ class Leaving(Chat):
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
         bo.lose()
         self.assertEqual(
-            [self.server.realm.online(name) for name in ("luca", "bo")], [False, False]
+            [self.server.realm.sessions.online(name) for name in ("luca", "bo")], [False, False]
         )
         self.assertEqual(self.ann.ask(c.Send(0, "#lobby", "x")).command, c.Accepted.command)
 
@@ -355,7 +359,7 @@ class Leaving(Chat):
     def test_an_operator(self) -> None:
         """Can end it, and who deletes the account from elsewhere."""
         luca, bo = self.lines("luca"), self.lines("bo")
-        self.server.run(self.server.realm.end_sessions("luca", "kicked", "You are out."))
+        self.server.run(self.server.realm.sessions.end("luca", "kicked", "You are out."))
         self.assertEqual(luca.got(), "DISCONNECT CHAT/1.0\n")
         self.server.run(self.server.realm.delete_account("bo"))
         self.assertEqual(bo.got(), "DISCONNECT CHAT/1.0\n")

@@ -352,7 +352,7 @@ class Order(Ops):
         self.server.clock.advance(0.1)
         self.assertTrue(mason.transport.disconnecting)
         self.assertIn("Sender mason sends a new message x to mason\n", mason.got())
-        self.assertFalse(self.server.realm.online("mason"))
+        self.assertFalse(self.server.realm.sessions.online("mason"))
 
     def test_the_conversations_of_the_old_tests(self) -> None:
         """Each on a connection of its own, a command every tenth of a second."""

@@ -59,7 +59,7 @@ class Restarts(SynchronousTestCase):
         )
         self.restart()
         self.assertEqual(self.successResultOf(self.harness.store.list(Claim.document_kind)), [])
-        self.assertFalse(self.harness.realm.online("ann"))
+        self.assertFalse(self.harness.realm.sessions.online("ann"))
 
     def test_resolved_claims_stay_resolved(self) -> None:
         """Further restarts change nothing."""
@@ -120,4 +120,5 @@ class Restarts(SynchronousTestCase):
         self.assertEqual(subscription.texts[4:], ["at once"])
         self.harness.logout("ann")
         self.assertEqual(self.harness.login("ann").texts, [])
-        self.assertFalse(self.harness.sessions["ann"].ask())
+        self.harness.fetch("ann")
+        self.assertTrue(self.harness.sessions["ann"].live)

@@ -46,7 +46,8 @@ class OperationsCase(SynchronousTestCase):
         self.now = 0
         self.harness.realm.now = lambda: self.now
         self.hashed: list[str] = []
-        self.operations = Operations(self.harness.realm, self.hash_password)
+        self.harness.hash_password = self.hash_password
+        self.operations = Operations(self.harness.realm)
 
     async def hash_password(self, password: str) -> str:
         """A hash by which the test can tell the password."""
@@ -93,7 +94,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
         self.harness.runner.clock.advance(60)
         self.harness.settle()
-        self.assertIsNone(self.harness.realm.mailbox("Ann"))
+        self.assertIsNone(self.harness.realm.sessions.mailbox("Ann"))
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
 
@@ -174,7 +175,8 @@ class AccountOperations(OperationsCase):
             raise Busy()
 
         self.result(self.operations.set_password("ann", "old"))
-        self.refused(Busy, Operations(self.harness.realm, busy).set_password("ann", "new"))
+        self.harness.hash_password = busy
+        self.refused(Busy, self.operations.set_password("ann", "new"))
         self.assertEqual(self.account("ann").password, "hash of old")
 
     def test_certificates_are_replaced(self) -> None:

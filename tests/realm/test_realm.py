@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,12 +16,15 @@ from chatd.core.errors import (
     NameTaken,
     NotTheSender,
     PatternTooLong,
+    Refused,
     StoreUnavailable,
     TextTooLong,
+    UnknownAccount,
 )
 from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.claims import Claim
+from chatd.realm.live_log import Run
 from chatd.stores import Append
 from chatd.stores.batches import Batch
 from tests.doubles.realm import OPEN, HeldStore, Reader, RealmHarness, Said
@@ -105,11 +109,11 @@ class Accounts(RealmCase):
 class Sending(RealmCase):
     """What becomes of a burst."""
 
-    def send(self, *messages: Said) -> int:
-        """Bob's burst."""
-        sent = self.realm.send(self.harness.sessions["bob"], messages, 7)
+    def send(self, *messages: Said) -> tuple[int, type[Refused] | None]:
+        """Bob's burst: how many messages were taken, and how the next one was refused."""
+        appends, refusal = self.realm.send(self.harness.sessions["bob"], messages)
         self.realm.flush()
-        return sent
+        return len(appends), None if refusal is None else type(refusal)
 
     def test_up_to_the_first_that_is_refused(self) -> None:
         """What is good is sent; what is refused is refused when its turn has come."""
@@ -118,27 +122,36 @@ class Sending(RealmCase):
             (Said("ann", "ann", "forged"), NotTheSender),
             (Said("bob", "ann", "x" * 65_537), TextTooLong),
         ):
-            self.assertEqual(self.send(good, good, bad, good), 2)
-            self.assertRaises(kind, self.send, bad, good)
+            self.assertEqual(self.send(good, good, bad, good), (2, kind))
+            self.assertEqual(self.send(bad, good), (0, kind))
         self.assertEqual(self.told(), ["good"] * 4)
 
     def test_unknown_recipients_have_to_be_looked_up(self) -> None:
         """The realm takes nothing for a name that it does not know, whether or not there is one."""
         good = Said("bob", "ann", "good")
-        self.assertEqual(self.send(Said("bob", "cyd", "x"), good), 0)
-        self.assertEqual(self.send(good, Said("bob", "cyd", "x")), 1)
-        self.assertEqual(self.send(), 0)
+        self.assertEqual(self.send(Said("bob", "cyd", "x"), good), (0, None))
+        self.assertEqual(self.send(good, Said("bob", "cyd", "x")), (1, None))
+        self.assertEqual(self.send(), (0, None))
 
-    def test_what_came_goes_along(self) -> None:
-        """Readers and senders get the message as its protocol received it, and the name as first
-        written."""
+    def test_deliver_looks_the_recipient_up(self) -> None:
+        """One message at a time, an account that the realm has not met yet is found."""
+        bob = self.harness.sessions["bob"]
+        self.realm.store.create(Account.document_kind, "Dee", msgspec.msgpack.encode(OPEN))
+        message = Said("bob", "dee", "x")
+        self.assertEqual(self.send(message), (0, None))
+        append = self.harness.run(self.realm.deliver(bob, message))
+        self.assertEqual((append.log, append.body), ("@dee", "x"))
+        with self.assertRaises(UnknownAccount):
+            self.harness.run(self.realm.deliver(bob, Said("bob", "cyd", "x")))
+        with self.assertRaises(NotTheSender):
+            self.harness.run(self.realm.deliver(bob, Said("ann", "dee", "x")))
+
+    def test_the_sender_is_shown_as_first_written(self) -> None:
+        """However a client spells its own name, readers see the name of its account."""
         subscription = self.harness.login("Ann")
-        messages = Said("bob", "Ann", "1", b"frame"), Said("BOB", "ANN", "2", b"frame")
-        self.send(*messages)
+        self.send(Said("bob", "Ann", "1"), Said("BOB", "ANN", "2"))
         for appends in (subscription.received, self.bob.answers):
-            self.assertEqual(
-                [getattr(append, "message", None) for append in appends], list(messages)
-            )
+            self.assertEqual([append.body for append in appends], ["1", "2"])
             self.assertEqual([append.sender for append in appends], ["bob", "bob"])
 
     def test_refused_by_the_store(self) -> None:
@@ -168,8 +181,8 @@ class Sending(RealmCase):
         order: list[str] = []
 
         class Noting(Reader):
-            def push(self, appends: Sequence[Append]) -> None:
-                order.extend("read " + append.body for append in appends)
+            def show(self, runs: Sequence[Run]) -> None:
+                order.extend("read " + entry.body for run in runs for entry in run)
 
             def answer(self, appends: Sequence[Append]) -> None:
                 order.extend("told " + append.body for append in appends)
@@ -177,7 +190,9 @@ class Sending(RealmCase):
         for name in ("Ann", "bob"):
             if name in self.harness.sessions:
                 self.harness.logout(name)
-            self.harness.sessions[name] = self.harness.run(self.realm.login(name, OPEN, Noting()))
+            self.harness.sessions[name] = self.harness.run(
+                self.realm.sessions.open_auto_ack_session(name, OPEN, Noting())
+            )
         self.store.eager = False
         for number, (sender, recipient) in enumerate(
             [("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]
@@ -207,22 +222,28 @@ class LoggingIn(RealmCase):
         """An account that is logged in, or about to be, is not had a second time, in any
         spelling."""
         self.store.eager = False
-        first = self.begin(self.realm.login("Ann", OPEN, Reader()))
-        second = self.begin(self.realm.login("ANN", OPEN, Reader()))
-        self.assertTrue(self.realm.online("ann"))
+        first = self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, Reader()))
+        second = self.begin(self.realm.sessions.open_auto_ack_session("ANN", OPEN, Reader()))
+        self.assertTrue(self.realm.sessions.online("ann"))
         self.failureResultOf(second, AlreadyLoggedIn)
         self.store.release()
-        self.failureResultOf(self.begin(self.realm.login("ann", OPEN, Reader())), AlreadyLoggedIn)
+        self.failureResultOf(
+            self.begin(self.realm.sessions.open_auto_ack_session("ann", OPEN, Reader())),
+            AlreadyLoggedIn,
+        )
         self.successResultOf(first).end()
-        self.assertFalse(self.realm.online("ann"))
+        self.assertFalse(self.realm.sessions.online("ann"))
 
     def test_when_the_store_fails(self) -> None:
         """A login that could not read the mailbox is refused, and does not stand in the way of the
         next."""
         self.store.readable = False
-        self.failureResultOf(self.begin(self.realm.login("Ann", OPEN, Reader())), StoreUnavailable)
+        self.failureResultOf(
+            self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, Reader())),
+            StoreUnavailable,
+        )
         flush_unavailable(self)
-        self.assertFalse(self.realm.online("ann"))
+        self.assertFalse(self.realm.sessions.online("ann"))
         self.store.readable = True
         self.harness.login("Ann")
 
@@ -310,13 +331,13 @@ class Deleting(RealmCase):
         self.harness.run(self.realm.delete(self.session))
         self.harness.send("bob", "ann", "new")
         self.assertEqual((self.subscription.texts, new.texts), (["read"], ["new"]))
-        self.assertTrue(self.realm.online("ann"))
+        self.assertTrue(self.realm.sessions.online("ann"))
 
     def test_sends_to_a_deleted_account(self) -> None:
         """There is nobody to send to any more, however fresh the memory of the name."""
         self.harness.run(self.realm.delete(self.session))
         self.assertEqual(
-            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")]), ([], None)
         )
         self.assertIsNone(self.harness.run(self.realm.accounts.account("ann")))
 
@@ -345,7 +366,7 @@ class Deleting(RealmCase):
         self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
         self.assertIsNone(self.successResultOf(during))
         self.assertEqual(
-            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")], 0), 0
+            self.realm.send(self.harness.sessions["bob"], [Said("bob", "ann", "x")]), ([], None)
         )
         registering = self.begin(self.realm.accounts.register("ann", Account(5)))
         self.harness.settle()

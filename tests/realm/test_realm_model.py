@@ -166,7 +166,7 @@ class ExactlyOnce(SynchronousTestCase):
                 harness.send(name, other, *[str(number + n) for n in range(count)])
                 number += count
             elif step == "fetch" and name in subscriptions:
-                harness.realm.fetch(harness.sessions[name])
+                harness.sessions[name].fetch_mail()
                 if harness.store.eager:
                     harness.catch_up(name)
             elif step == "block" and name in subscriptions and subscriptions[name].writable:

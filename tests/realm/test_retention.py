@@ -275,7 +275,7 @@ class WithSessions(SynchronousTestCase):
         harness.send("Bob", "Ann", *"abcdef")
         harness.settle()
         subscription.lost = 2
-        mailbox = harness.realm.mailbox("Ann")
+        mailbox = harness.realm.sessions.mailbox("Ann")
         assert mailbox is not None
         trimming = Trimming(
             harness.store,

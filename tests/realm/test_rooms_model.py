@@ -116,9 +116,9 @@ class Play:
         text = former[0] if former is not None and self.number % 2 else str(self.number)
         self.number += 1
         before = len(peer.answers)
-        try:
-            assert self.harness.realm.send(session, [Said(recipient, text, key)], 0) == 1
-        except NotAMember:
+        appends, refusal = self.harness.realm.send(session, [Said(recipient, text, key)])
+        if refusal is not None:
+            assert isinstance(refusal, NotAMember) and not appends
             assert name not in self.world.members.get(recipient, ())
             return
         assert not recipient.startswith("#") or name in self.world.members[recipient]
@@ -198,16 +198,17 @@ class Play:
         logs = sorted(found.session.subscriptions)
         log = logs[which % len(logs)]
         try:
-            due = found.session.acknowledge(log, first, last)
+            found.session.acknowledge(log, first, last)
         except Refused:
             assert last > len(self.log(log)) or last < first
             return
         cursor = self.world.acked.get((name, log), Cursor())
         if last >= max(first, 1):
             self.world.acked[name, log] = cursor.acknowledge(first or 1, last)
-        for sender, seqs in due.items():
-            for seq in seqs:
-                assert self.log(log)[seq - 1][0] == sender
+        for (owner, _), other in self.devices.items():
+            for receipt_log, _, seq in other.peer.receipts:
+                if receipt_log == log:
+                    assert self.log(log)[seq - 1][0] == owner
 
     def stored(self, name: str, log: str) -> Cursor:
         """What the store has been told of an account's acknowledgements."""

@@ -9,7 +9,8 @@ log keeps the mail.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -17,9 +18,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.codecs.chat_pb2 import ChatMessage
-from chatd.core.entries import Entry, described
+from chatd.core.entries import Entry, described, ranges
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.realm.ack_session import AckSession
+from chatd.realm.live_log import Run
+from chatd.realm.session import Peer
 from chatd.stores import Append
 
 NOTICE_SENDER = "Server"
@@ -82,20 +85,18 @@ class Stream:
         return found
 
 
-class GrpcAccount:
+class GrpcAccount(Peer):
     """An account as the service knows it. `name` is spelled as its client spells it."""
 
-    def __init__(
-        self, name: str, clock: Any, delivered: Callable[[str, dict[str, list[int]]], None]
-    ) -> None:
-        """`delivered` is told whose mail has been read."""
+    def __init__(self, name: str, clock: Any, thread_ids: Mapping[int, int]) -> None:
+        """`thread_ids` are those of the messages being sent by this service, by the entry's id."""
         self.name = name
         self.session: AckSession | None = None
         self.seen = 0.0
         """when it was last heard of, in the clock's seconds"""
         self.streams: list[Stream] = []
         self._clock = IReactorTime(clock)
-        self._delivered = delivered
+        self._thread_ids = thread_ids
         self._notices: deque[str] = deque(maxlen=NOTICES)
         self._written: deque[tuple[float, int]] = deque()
         self._confirming: IDelayedCall | None = None
@@ -119,7 +120,7 @@ class GrpcAccount:
         self.session = session
         for log in list(session.subscriptions):
             if log != session.mailbox.log:
-                session.quit(log)
+                session.unsubscribe(log)
         session.begin({})
         session.fall_behind()
         self._flow()
@@ -156,23 +157,17 @@ class GrpcAccount:
             self._confirming = self._clock.callLater(max(wait, 0.001), self._confirm)
 
     def confirm(self, until: float = inf) -> None:
-        """What was written, up to then, has been read."""
-        seqs: list[int] = []
+        """Acknowledge what was written until then, in the clock's seconds."""
+        seqs: set[int] = set()
         while self._written and self._written[0][0] <= until:
-            seqs.append(self._written.popleft()[1])
+            seqs.add(self._written.popleft()[1])
         session = self.session
         if session is None or session.ended:
             return
-        log = session.mailbox.log
-        due: dict[str, list[int]] = {}
-        for seq in dict.fromkeys(seqs):
-            try:
-                for sender, confirmed in session.acknowledge(log, seq, seq).items():
-                    due.setdefault(sender, []).extend(confirmed)
-            except Refused:
-                continue  # Then it comes again.
-        if due:
-            self._delivered(log, due)
+        for first, last in ranges(seqs):
+            # Entries that are refused are shown again.
+            with suppress(Refused):
+                session.acknowledge(session.mailbox.log, first, last)
 
     def log_out(self) -> None:
         """Its session ends, and its streams with what is owed."""
@@ -227,7 +222,7 @@ class GrpcAccount:
         for stream in self.streams:
             stream.put(message, seq)
 
-    # As a peer (`chatd.realm.ack_session.AckPeer`)
+    # As a peer of its session (`chatd.realm.session.Peer`)
 
     @property
     def writable(self) -> bool:
@@ -239,22 +234,17 @@ class GrpcAccount:
         """See `chatd.realm.session.Peer`."""
         return "gRPC"
 
-    def push(self, runs: Sequence[Sequence[Append]]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `chatd.realm.session.Peer`."""
         for run in runs:
-            for append in run:
-                self._show(append, getattr(append.message, "thread_id", 1))
+            for entry in run:
+                self._show(entry)
 
-    def replay(self, log: str, entries: Sequence[Entry]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-        for entry in entries:
-            self._show(entry, 1)
-
-    def _show(self, entry: Append | Entry, thread_id: int) -> None:
+    def _show(self, entry: Append | Entry) -> None:
         self._put(
             ChatMessage(
                 id=entry.id,
-                thread_id=thread_id,
+                thread_id=self._thread_ids.get(entry.id, 1),
                 message=described(entry.kind, entry.body),
                 sender_id=entry.sender,
                 recipient_id=self.name,
@@ -262,19 +252,15 @@ class GrpcAccount:
             entry.seq,
         )
 
-    def sent(self, number: int) -> Deferred[Append]:
-        """Fires when what was sent with this number is durable, or refused."""
-        self._sent[number] = Deferred()
-        return self._sent[number]
-
-    def forget(self, number: int) -> None:
-        """It was not sent."""
-        self._sent.pop(number, None)
+    def sent(self, append: Append) -> Deferred[Append]:
+        """Fires when what was sent is durable, or refused."""
+        self._sent[append.id] = Deferred()
+        return self._sent[append.id]
 
     def answer(self, appends: Sequence[Append]) -> None:
         """See `chatd.realm.session.Peer`."""
         for append in appends:
-            waiting = self._sent.pop(append.message.number, None)
+            waiting = self._sent.pop(append.id, None)
             if waiting is not None:
                 waiting.callback(append)
 
@@ -283,23 +269,7 @@ class GrpcAccount:
         self.session = None
         self.notice(sentence)
 
-    def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`. Nothing of this and what follows can be said
-        here."""
-
-    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-
-    def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
-
     def joined(self, log: str) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+        """See `chatd.realm.session.Peer`. The service has no rooms."""
         if self.session is not None:
-            self.session.quit(log)
-
-    def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.ack_session.AckPeer`."""
+            self.session.unsubscribe(log)

@@ -22,7 +22,6 @@ import asyncio
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Awaitable, Callable, Coroutine
-from itertools import count
 from typing import Any, TypeVar
 
 import grpc
@@ -45,10 +44,9 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.core.names import check_name, is_room
+from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
-from chatd.realm.accounts import Account
 from chatd.server.rate_limit import TokenBucket
 
 logger = Logger(namespace="chatd")
@@ -76,17 +74,15 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
 
 
 class OutgoingText:
-    """A text on its way, as the realm takes it."""
+    """A text to be sent, as the realm takes it."""
 
-    __slots__ = ("number", "recipient", "text", "thread_id")
+    __slots__ = ("recipient", "text")
 
     sender = key = None
 
-    def __init__(self, number: int, request: Any) -> None:
-        self.number = number
-        self.recipient: str = request.recipient_id
-        self.text: str = request.message
-        self.thread_id: int = request.thread_id
+    def __init__(self, recipient: str, text: str) -> None:
+        self.recipient = recipient
+        self.text = text
 
 
 class Caller:
@@ -125,12 +121,12 @@ class ChatService:
         self._realm = factory.realm
         self._portal = factory.portal
         self._checker = factory.checker
-        self._passwords = factory.passwords
         self._limits = factory.limits
         self._clock = factory.clock
         self._persons: dict[str, GrpcAccount] = {}
         self._allowances: dict[str, TokenBucket] = {}
-        self._numbers = count(1)
+        self._thread_ids: dict[int, int] = {}
+        """those of the messages that wait to be durable, by the entry's id"""
 
     # Calls
 
@@ -138,13 +134,7 @@ class ChatService:
         """CreateAccount: a new account, logged in. With `authorization` it has that password."""
         name = request.client_id
         password = caller.password(name)
-        realm = self._realm
-        check_name(name)
-        realm.check_register(password is None)
-        if await realm.accounts.account(name) is not None:
-            raise NameTaken()
-        hashed = None if password is None else await self._passwords.hash(password)
-        await realm.register(name, Account(realm.now(), hashed))
+        await self._realm.register(name, password)
         # Nothing of a former account of that name.
         former = self._persons.pop(name.lower(), None)
         if former is not None:
@@ -205,25 +195,25 @@ class ChatService:
         session = person.session
         if session is None:
             raise UnknownAccount()
-        letter = OutgoingText(next(self._numbers), request)
         notice = "Your message has been sent!"
-        waiting = person.sent(letter.number)
         try:
-            sent = self._realm.send(session, (letter,), self._realm.now())
-            if not sent and await self._realm.accounts.account(letter.recipient) is not None:
-                sent = self._realm.send(session, (letter,), self._realm.now())
-            if not sent:
-                raise UnknownAccount()
+            append = await self._realm.deliver(
+                session, OutgoingText(request.recipient_id, request.message)
+            )
         except StoreUnavailable:
             raise
         except Refused as refused:
-            person.forget(letter.number)
             notice = str(refused)
-            if is_room(letter.recipient) or isinstance(refused, UnknownAccount):
+            if is_room(request.recipient_id) or isinstance(refused, UnknownAccount):
                 notice = "Recipient is not found!"
         else:
+            self._thread_ids[append.id] = request.thread_id
+            answered = person.sent(append)
             self._realm.flush()
-            append = await waiting
+            try:
+                append = await answered
+            finally:
+                del self._thread_ids[append.id]
             if append.refusal is not None:
                 raise append.refusal
         person.notice(notice)
@@ -307,7 +297,7 @@ class ChatService:
                 self.look()
             if len(self._persons) >= _PERSONS:
                 raise Busy("too many accounts have something waiting for them")
-            person = GrpcAccount(name, self._clock, self._realm.receipts.notify_delivered)
+            person = GrpcAccount(name, self._clock, self._thread_ids)
             self._persons[name.lower()] = person
         person.seen = self._clock.seconds()
         return person

@@ -278,10 +278,10 @@ class Streams(Calls):
         """May end it: the stream says why, and ends."""
         self.create("mason")
         stream = self.open("mason")
-        self.server.run(self.server.realm.end_sessions("mason", "kicked", "You are out."))
+        self.server.run(self.server.realm.sessions.end("mason", "kicked", "You are out."))
         self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
         self.successResultOf(stream.ready())
-        self.assertFalse(self.server.realm.online("mason"))
+        self.assertFalse(self.server.realm.sessions.online("mason"))
 
     def test_nobody_stays_for_ever(self) -> None:
         """Without a stream and without a call one is logged out after a while; nothing is lost."""
@@ -290,8 +290,8 @@ class Streams(Calls):
         stream = self.open("wayne")
         self.server.clock.advance(700)
         self.service.look()
-        self.assertFalse(self.server.realm.online("mason"))
-        self.assertTrue(self.server.realm.online("wayne"))
+        self.assertFalse(self.server.realm.sessions.online("mason"))
+        self.assertTrue(self.server.realm.sessions.online("wayne"))
         self.ann.done(c.Send(0, "wayne", "still"))
         self.assertEqual(self.read("wayne", stream)[-1], ("ann", "still"))
 

@@ -81,7 +81,7 @@ class Accounts(SynchronousTestCase):
         classic = self.server.connect()
         classic.raw(encode(LOGIN, "bob"))
         self.assertIn(b"password", classic.transport.out)
-        self.assertFalse(self.server.realm.online("bob"))
+        self.assertFalse(self.server.realm.sessions.online("bob"))
 
     def test_nothing_without_logging_in(self) -> None:
         """What takes an account is refused to strangers, each request on its own."""

@@ -54,7 +54,7 @@ class Flow(SynchronousTestCase):
         assert isinstance(last, c.Refusal)
         self.assertEqual(last.code, "broken")
         self.assertTrue(ann.transport.half_closed)
-        self.assertFalse(server.realm.online("ann"))
+        self.assertFalse(server.realm.sessions.online("ann"))
 
     def test_an_unfinished_frame(self) -> None:
         """It has a time limit."""

@@ -1,0 +1,98 @@
+"""Version 1: registering, logging in and out, changing and finding accounts."""
+
+from __future__ import annotations
+
+from chatd.codecs import v1_messages as c
+from chatd.protocols.v1.requests import (
+    NAMES_PER_COMMAND,
+    Requester,
+    handles,
+    handles_unauthenticated,
+)
+from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.ack_session import AckSession
+
+
+@handles_unauthenticated(c.Register)
+async def register(connection: Requester, request: c.Register) -> c.Message:
+    """Create an account."""
+    await connection.realm.register(request.name, request.password, request.invite)
+    return c.Done(request.ref)
+
+
+@handles_unauthenticated(c.LogIn)
+async def log_in(connection: Requester, request: c.LogIn) -> None:
+    """Open a session; entries are pushed from the client's positions on."""
+    session = await connection.log_in(request.name, request.password)
+    states = [connection.log_state(session, log) for log in session.subscriptions]
+    connection.write(c.LoggedIn(request.ref, session.name, states))
+    since = {state.log: state.since for state in states}
+    session.begin(
+        {
+            position.log: position.seq
+            for position in request.positions
+            if since.get(position.log) == position.since
+        }
+    )
+
+
+@handles(c.LogOut)
+async def log_out(connection: Requester, session: AckSession, request: c.LogOut) -> c.Message:
+    """End the session; answered when the store has what it has acknowledged."""
+    connection.log_out()
+    await session.mailbox.saved_state.saved()
+    return c.Done(request.ref)
+
+
+async def _prove(connection: Requester, session: AckSession, password: str | None) -> Account:
+    """The record of the session's account, if this is its password. Raises `WrongPassword`,
+    `PasswordRequired`, `Busy`."""
+    account: Account = await connection.factory.checker.prove(
+        session.name, password, connection.address
+    )
+    return account
+
+
+@handles(c.ChangePassword)
+async def change_password(
+    connection: Requester, session: AckSession, request: c.ChangePassword
+) -> c.Message:
+    """Change the password; other sessions of the account end."""
+    account = await _prove(connection, session, request.old)
+    await connection.realm.set_password(session.name, request.new, account, session)
+    return c.Done(request.ref)
+
+
+@handles(c.SetCertificates)
+async def set_certificates(
+    connection: Requester, session: AckSession, request: c.SetCertificates
+) -> c.Message:
+    """Replace the certificates that log in to the account."""
+    await _prove(connection, session, request.password)
+    certificates = fingerprints(request.fingerprints)
+    await connection.realm.accounts.set_certificates(session.name, certificates)
+    return c.Done(request.ref)
+
+
+@handles(c.DeleteAccount)
+async def delete_account(
+    connection: Requester, session: AckSession, request: c.DeleteAccount
+) -> c.Message:
+    """Delete the account with its mailbox."""
+    await _prove(connection, session, request.password)
+    await connection.realm.delete(session)
+    connection.session = None
+    connection.log_session_end(session)
+    return c.Done(request.ref)
+
+
+@handles(c.FindAccounts)
+async def find_accounts(
+    connection: Requester, session: AckSession, request: c.FindAccounts
+) -> c.Message:
+    """List the accounts whose names match a pattern, a page at a time."""
+    names, more = await connection.realm.accounts.find_accounts(
+        request.pattern, request.after, max(1, request.limit)
+    )
+    connection.charge(len(names) / NAMES_PER_COMMAND)
+    return c.Names(request.ref, names, more)

@@ -1,0 +1,33 @@
+"""The complete table of requests of version 1.
+
+Importing this module imports every feature's module, which enters its handlers into the table.
+"""
+
+from __future__ import annotations
+
+from chatd.protocols.v1 import (
+    accounts,
+    blocking,
+    edits,
+    greeting,
+    history,
+    presence,
+    receipts,
+    reports,
+    rooms,
+)
+from chatd.protocols.v1.requests import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
+
+__all__ = [
+    "SESSION_REQUESTS",
+    "UNAUTHENTICATED_REQUESTS",
+    "accounts",
+    "blocking",
+    "edits",
+    "greeting",
+    "history",
+    "presence",
+    "receipts",
+    "reports",
+    "rooms",
+]

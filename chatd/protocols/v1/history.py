@@ -1,0 +1,27 @@
+"""Version 1: reading a log again."""
+
+from __future__ import annotations
+
+from chatd.codecs import v1_messages as c
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.realm.ack_session import AckSession
+
+
+@handles(c.History)
+async def history(connection: Requester, session: AckSession, request: c.History) -> c.Message:
+    """A page of a log, after or before a position."""
+    entries, more = await connection.realm.history.page(
+        session, request.log, request.after, request.before, request.limit
+    )
+    connection.charge(len(entries) / ITEMS_PER_COMMAND)
+    return c.Page(
+        request.ref,
+        request.log,
+        [
+            c.Item(
+                entry.seq, entry.id, entry.time, entry.sender, entry.kind, entry.body, entry.about
+            )
+            for entry in entries
+        ],
+        more,
+    )

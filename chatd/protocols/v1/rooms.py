@@ -1,0 +1,135 @@
+"""Version 1: rooms and their members."""
+
+from __future__ import annotations
+
+from chatd.codecs import v1_messages as c
+from chatd.core.errors import NotLoggedIn, UnknownRoom
+from chatd.protocols.v1.requests import (
+    ITEMS_PER_COMMAND,
+    NAMES_PER_COMMAND,
+    Requester,
+    handles,
+)
+from chatd.realm.ack_session import AckSession
+from chatd.realm.room import Room
+
+_ROOMS_PER_PAGE = 200
+
+
+def room_info(room: Room, name: str) -> c.RoomInfo:
+    """A room as the account `name` is told of it."""
+    record = room.record
+    return c.RoomInfo(
+        room.name,
+        record.created,
+        record.topic,
+        record.private,
+        record.members.get(record.owner, ""),
+        len(record.members),
+        record.role(name),
+    )
+
+
+def _room_state(connection: Requester, session: AckSession, ref: int, room: Room) -> c.Message:
+    """The answer to a request that has made the session's account a member of a room."""
+    if connection.session is not session:
+        raise NotLoggedIn()
+    if room.log not in session.subscriptions:
+        # The account has left the room meanwhile, by another session or by force.
+        raise UnknownRoom()
+    return c.RoomState(ref, connection.log_state(session, room.log))
+
+
+@handles(c.CreateRoom)
+async def create_room(
+    connection: Requester, session: AckSession, request: c.CreateRoom
+) -> c.Message:
+    """Create a room, owned by the session's account."""
+    room = await connection.realm.rooms.create(
+        session, request.room, request.topic, request.private
+    )
+    return _room_state(connection, session, request.ref, room)
+
+
+@handles(c.Join)
+async def join(connection: Requester, session: AckSession, request: c.Join) -> c.Message:
+    """Join a room."""
+    room = await connection.realm.rooms.join(session, request.room)
+    return _room_state(connection, session, request.ref, room)
+
+
+@handles(c.Leave)
+async def leave(connection: Requester, session: AckSession, request: c.Leave) -> c.Message:
+    """Leave a room."""
+    await connection.realm.rooms.leave(session.name, request.room)
+    return c.Done(request.ref)
+
+
+@handles(c.SetTopic)
+async def set_topic(connection: Requester, session: AckSession, request: c.SetTopic) -> c.Message:
+    """Set the topic of a room."""
+    await connection.realm.rooms.set_topic(session.name, request.room, request.topic)
+    return c.Done(request.ref)
+
+
+@handles(c.SetPrivate)
+async def set_private(
+    connection: Requester, session: AckSession, request: c.SetPrivate
+) -> c.Message:
+    """Make a room private or public."""
+    await connection.realm.rooms.set_private(session.name, request.room, request.private)
+    return c.Done(request.ref)
+
+
+@handles(c.Invite)
+async def invite(connection: Requester, session: AckSession, request: c.Invite) -> c.Message:
+    """Invite an account to a room."""
+    await connection.realm.rooms.invite(session, request.room, request.name)
+    return c.Done(request.ref)
+
+
+@handles(c.Kick)
+async def kick(connection: Requester, session: AckSession, request: c.Kick) -> c.Message:
+    """Remove a member from a room, or withdraw an invitation."""
+    await connection.realm.rooms.kick(session.name, request.room, request.name)
+    return c.Done(request.ref)
+
+
+@handles(c.SetRole)
+async def set_role(connection: Requester, session: AckSession, request: c.SetRole) -> c.Message:
+    """Set the role of a member."""
+    await connection.realm.rooms.set_role(session.name, request.room, request.name, request.role)
+    return c.Done(request.ref)
+
+
+@handles(c.FindRooms)
+async def find_rooms(connection: Requester, session: AckSession, request: c.FindRooms) -> c.Message:
+    """List the rooms whose names match a pattern, a page at a time."""
+    limit = max(1, min(request.limit, _ROOMS_PER_PAGE))
+    rooms, more, last = await connection.realm.rooms.find(
+        session.name, request.pattern, request.after, limit
+    )
+    connection.charge(len(rooms) / ITEMS_PER_COMMAND)
+    infos = [room_info(room, session.name) for room in rooms]
+    return c.Rooms(request.ref, infos, more, last)
+
+
+@handles(c.FindMembers)
+async def find_members(
+    connection: Requester, session: AckSession, request: c.FindMembers
+) -> c.Message:
+    """List the members of a room, a page at a time."""
+    members, more = await connection.realm.rooms.members(
+        session.name, request.room, request.after, max(1, request.limit)
+    )
+    connection.charge(len(members) / NAMES_PER_COMMAND)
+    return c.Members(request.ref, [c.Member(*member) for member in members], more)
+
+
+@handles(c.DeleteRoom)
+async def delete_room(
+    connection: Requester, session: AckSession, request: c.DeleteRoom
+) -> c.Message:
+    """Delete a room with its history."""
+    await connection.realm.rooms.delete(session.name, request.room)
+    return c.Done(request.ref)
