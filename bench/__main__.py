@@ -11,25 +11,28 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import twisted
-from bench.effort import Effort, Row
+from bench.harness import Effort, Row
 from bench.measurements import MEASUREMENTS
-from bench.process import DRIVER_CPU, pin
+from bench.server_process import DRIVER_CPU, pin
 from chatd import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure what is asked for."""
+    """Make the measurements that the command line selects."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench", description="What chatd costs, beside a bare relay."
+        prog="python -m bench", description="Measure what chatd costs, relative to a bare relay."
     )
-    parser.add_argument("--quick", action="store_true", help="in a minute, less precisely")
+    parser.add_argument("--quick", action="store_true", help="take a minute only, less precisely")
     parser.add_argument(
-        "--only", action="append", choices=list(MEASUREMENTS), help="only this; may be repeated"
+        "--only",
+        action="append",
+        choices=list(MEASUREMENTS),
+        help="make only this measurement; may be repeated",
     )
     parser.add_argument("--json", metavar="FILE", help="also write the rows to this file")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     effort = Effort()
-    if chosen.quick:
+    if options.quick:
         effort = Effort(seconds=1.0, rounds=1, entries=100_000, accounts=20_000, users=1_000)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -41,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         flush=True,
     )
     rows: list[Row] = []
-    for name in chosen.only or MEASUREMENTS:
+    for name in options.only or MEASUREMENTS:
         for row in MEASUREMENTS[name](effort):
             rows.append(row)
             print(line(row), flush=True)
-    if chosen.json:
-        with open(chosen.json, "w") as file:
+    if options.json:
+        with open(options.json, "w") as file:
             json.dump([asdict(row) for row in rows], file, indent=1)
 
 

@@ -1,28 +1,36 @@
-"""The benchmark still runs: a tiny drive of the relay and of the daemon, without looking at the
-figures."""
+"""The benchmark runs: short measurements of the relay and of the daemon."""
 
 from __future__ import annotations
 
 import os
-import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.__main__ import line
-from bench.driver import Load, drive
-from bench.effort import Row
-from bench.fill import fill
-from bench.process import chatd, cpu_seconds, memory_bytes, relay, running
-from bench.wire import Crowd, Return, broadcast, pairs, pushed_size, resume, room
+from bench.classic_driver import drive
+from bench.fill_store import fill
+from bench.harness import Row
+from bench.load import Load
+from bench.server_process import (
+    broadcast as broadcast_command,
+)
+from bench.server_process import (
+    chatd,
+    cpu_seconds,
+    memory_bytes,
+    relay,
+    running,
+)
+from bench.v1_driver import ResumeLoad, RoomLoad, broadcast, pairs, pushed_size, resume, room
 from chatd.stores.sqlite.file import check
 from tests.doubles.folders import folder
 
 
 class Smoke(SynchronousTestCase):
-    """Everything that a full run uses, in a second or two."""
+    """Everything that a complete run uses, for some tenths of a second each."""
 
-    def test_relay(self) -> None:
-        """Messages go from end to end."""
+    def test_pairs_on_the_bare_relay(self) -> None:
+        """Messages arrive, and the process is measured."""
         with running(relay(), folder(self)) as server:
             result = drive(Load(server.port, server.pid, 2, 4, 0.2, False, "x", warm_up=0.1))
             self.assertTrue(cpu_seconds(server.pid) > 0)
@@ -30,8 +38,8 @@ class Smoke(SynchronousTestCase):
         self.assertTrue(result.messages > 0)
         self.assertIsNotNone(server.process.poll())
 
-    def test_daemon_on_a_filled_store(self) -> None:
-        """A store made by `fill` is one, and the daemon serves from it."""
+    def test_classic_pairs_on_a_filled_store(self) -> None:
+        """The daemon accepts a store that `fill` made."""
         path = os.path.join(folder(self), "chatd.db")
         fill(path, 50, 20_000)
         check(path)
@@ -39,20 +47,19 @@ class Smoke(SynchronousTestCase):
             result = drive(Load(server.port, server.pid, 2, 4, 0.2, True, "x", idle=5, warm_up=0.1))
         self.assertTrue(result.messages > 0)
 
-    def test_version_1(self) -> None:
-        """Pairs, a room and its bare counterpart, and a reader who comes back."""
+    def test_version_1_pairs_room_and_resume(self) -> None:
+        """And the bare broadcast beside the room."""
         with running(chatd("memory"), folder(self)) as server:
             result = pairs(Load(server.port, server.pid, 2, 4, 0.2, True, "x", warm_up=0.1))
             self.assertTrue(result.messages > 0)
-            result = room(Crowd(server.port, server.pid, 5, 2, 0.2, warm_up=0.1))
+            result = room(RoomLoad(server.port, server.pid, 5, 2, 0.2, warm_up=0.1))
             self.assertTrue(result.messages > 0)
-            self.assertEqual(resume(Return(server.port, server.pid, 700)).messages, 700)
-        bare = [sys.executable, "-m", "bench.broadcast", str(pushed_size())]
-        with running(bare, folder(self)) as server:
-            crowd = Crowd(server.port, server.pid, 5, 2, 0.2, pushed_size(), warm_up=0.1)
-            self.assertTrue(broadcast(crowd).messages > 0)
+            self.assertEqual(resume(ResumeLoad(server.port, server.pid, 700)).messages, 700)
+        with running(broadcast_command(pushed_size()), folder(self)) as server:
+            load = RoomLoad(server.port, server.pid, 5, 2, 0.2, pushed_size(), warm_up=0.1)
+            self.assertTrue(broadcast(load).messages > 0)
 
-    def test_report(self) -> None:
-        """A row says whether its target was reached."""
+    def test_row_shows_whether_its_target_was_reached(self) -> None:
+        """`ok` or `over`."""
         self.assertIn("ok", line(Row("something", 1.0, "ms", 2.0)))
         self.assertIn("over", line(Row("something", 3.0, "ms", 2.0)))

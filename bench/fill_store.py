@@ -1,4 +1,4 @@
-"""A store with a past: accounts and entries, written by the store's own writer, many at a time."""
+"""Filling a store with accounts and entries, by the writer of the store itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _BATCH = 5_000
 _LOGS = 1_000
 
 
-class _Nobody:
-    """Who is not interested in the answer."""
+class _NullOrigin:
+    """An origin that ignores its answers."""
 
     wants_receipts = False
 
@@ -25,12 +25,12 @@ class _Nobody:
         self.answers: list[Append] = []
 
     def answer(self) -> None:
-        """Not interested."""
+        """See `Origin.answer`; does nothing."""
 
 
 def fill(path: str, accounts: int, entries: int) -> None:
-    """Make a store at `path` with so many open accounts, and entries spread over 1,000 inboxes."""
-    claimed = lock(path)
+    """Create a store at `path` with open accounts, and with entries in 1,000 mailboxes."""
+    descriptor = lock(path)
     connection = connect(path, writing=True)
     migrate(connection, path, migrations())
     body = msgspec.msgpack.encode(Account(0))
@@ -41,20 +41,20 @@ def fill(path: str, accounts: int, entries: int) -> None:
     )
     connection.execute("COMMIT")
     writer = Writer(connection)
-    nobody = _Nobody()
+    origin = _NullOrigin()
     text = "x" * 100
     for start in range(0, entries, _BATCH):
-        trouble = writer.commit(
+        reason = writer.commit(
             [
                 Append(
-                    mailbox_log(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, nobody
+                    mailbox_log(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, origin
                 )
                 for number in range(start, min(start + _BATCH, entries))
             ]
         )
-        if trouble:
-            raise RuntimeError(trouble)
+        if reason:
+            raise RuntimeError(reason)
         while writer.needs_maintenance:
             writer.run_maintenance()
     connection.close()
-    os.close(claimed)
+    os.close(descriptor)

@@ -1,15 +1,14 @@
-"""The measurements of wire protocol version 1."""
+"""The measurements in version 1: pairs, a room, and waiting messages after a login."""
 
 from __future__ import annotations
 
 import statistics
-import sys
 from collections.abc import Iterator
 
-from bench.driver import Result
-from bench.effort import WINDOWS, Effort, Row, drive, load_of, server_of
-from bench.process import Server, running
-from bench.wire import Crowd, Return, pushed_size
+from bench.harness import WINDOWS, Effort, Row, drive, load_of, server_of
+from bench.load import Result
+from bench.server_process import Server, broadcast, running
+from bench.v1_driver import ResumeLoad, RoomLoad, pushed_size
 
 MEMBERS = 200
 WAITING = 10_000
@@ -19,14 +18,14 @@ _RESUME_TARGET = 1.0
 
 
 def pairs(effort: Effort) -> Iterator[Row]:
-    """Processor time per message with a key, `accepted` and acknowledged, against the relay's."""
+    """Processor time per message, relative to the relay; with a key, `Accepted`, acknowledged."""
     results: dict[tuple[str, int], list[Result]] = {}
     for _ in range(effort.rounds):
         for kind in ("relay", "memory", "durable"):
             for window in WINDOWS:
                 with server_of(kind) as server:
                     load = load_of(server, effort, window=window, echo=kind != "relay", prefix="c")
-                    program = () if kind == "relay" else ("bench.wire", "pairs")
+                    program = () if kind == "relay" else ("bench.v1_driver", "pairs")
                     results.setdefault((kind, window), []).append(drive(load, *program))
     for window in WINDOWS:
         for kind in ("memory", "durable"):
@@ -40,17 +39,17 @@ def pairs(effort: Effort) -> Iterator[Row]:
 
 
 def rooms(effort: Effort) -> Iterator[Row]:
-    """Processor time per delivery to a room, against a bare broadcast to as many connections."""
+    """Processor time per delivery to a room, relative to a bare broadcast of the same size."""
     for window in WINDOWS:
         bare: list[Result] = []
         durable: list[Result] = []
         for _ in range(effort.rounds):
-            with running(
-                [sys.executable, "-m", "bench.broadcast", str(pushed_size())], "."
-            ) as server:
-                bare.append(drive(_crowd(server, effort, window), "bench.wire", "broadcast"))
+            with running(broadcast(pushed_size()), ".") as server:
+                bare.append(
+                    drive(_room_load(server, effort, window), "bench.v1_driver", "broadcast")
+                )
             with server_of("durable") as server:
-                durable.append(drive(_crowd(server, effort, window), "bench.wire", "room"))
+                durable.append(drive(_room_load(server, effort, window), "bench.v1_driver", "room"))
         yield _ratio(
             f"a room of {MEMBERS}, durable, {window} in flight",
             "x bare",
@@ -60,13 +59,14 @@ def rooms(effort: Effort) -> Iterator[Row]:
         )
 
 
-def _crowd(server: Server, effort: Effort, window: int) -> Crowd:
-    return Crowd(server.port, server.pid, MEMBERS, window, effort.seconds, pushed_size())
+def _room_load(server: Server, effort: Effort, window: int) -> RoomLoad:
+    return RoomLoad(server.port, server.pid, MEMBERS, window, effort.seconds, pushed_size())
 
 
 def _ratio(
     what: str, unit: str, runs: list[Result], units: list[Result], target: float | None
 ) -> Row:
+    """A row with the median of the ratios of the rounds."""
     ratios = [run.cpu / bare.cpu for run, bare in zip(runs, units, strict=True)]
     cpu, rate, p50, p99 = (
         statistics.median(getattr(run, field) for run in runs)
@@ -78,9 +78,9 @@ def _ratio(
 
 
 def resume(effort: Effort) -> Iterator[Row]:
-    """From logging in to the last of many waiting messages."""
+    """The time from the login to the last of many waiting messages."""
     with server_of("durable") as server:
-        result = drive(Return(server.port, server.pid, WAITING), "bench.wire", "resume")
+        result = drive(ResumeLoad(server.port, server.pid, WAITING), "bench.v1_driver", "resume")
     yield Row(
         f"{WAITING:,} waiting messages after logging in", result.p50 / 1e3, "s", _RESUME_TARGET
     )

@@ -1,5 +1,4 @@
-"""What every measurement needs: how much effort to make, a row of the report, servers, and
-drivers."""
+"""What the measurements share: their effort, rows of the report, servers, and runs of drivers."""
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.driver import Load, Result
-from bench.process import Server, chatd, relay, running
+from bench.load import Load, Result
+from bench.server_process import Server, chatd, relay, running
 
 PAIRS = 50
 USERS = 5_000
@@ -23,8 +22,11 @@ WINDOWS = (1, 16)
 
 @dataclass
 class Effort:
-    """How long and how often: seconds of each drive, rounds of each comparison, size of the
-    past."""
+    """How long and how often to measure.
+
+    `seconds` of each run, `rounds` of each comparison; `entries` and `accounts` in a filled store,
+    and `users` that are logged in.
+    """
 
     seconds: float = 3.0
     rounds: int = 3
@@ -35,8 +37,7 @@ class Effort:
 
 @dataclass
 class Row:
-    """One line of the report. `target` is the greatest `value` that is good enough, if there is
-    one."""
+    """A row of the report; `target` is the greatest acceptable `value`, None if there is none."""
 
     what: str
     value: float
@@ -50,7 +51,7 @@ Measurement = Callable[[Effort], Iterator[Row]]
 
 @contextmanager
 def server_of(kind: str) -> Iterator[Server]:
-    """A fresh relay, or a fresh daemon, in a folder of its own."""
+    """A new relay, or a new daemon with a memory or a durable store, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         commands = {
             "relay": relay(),
@@ -62,15 +63,16 @@ def server_of(kind: str) -> Iterator[Server]:
 
 
 def load_of(server: Server, effort: Effort, *, window: int, echo: bool, prefix: str) -> Load:
+    """The load of pairs on a server."""
     return Load(server.port, server.pid, PAIRS, window, effort.seconds, echo, prefix)
 
 
 def drive(load: Any, *program: str) -> Result:
-    """Run a driver, which takes `load` as JSON, in its own process."""
-    done = subprocess.run(
-        [sys.executable, "-m", *(program or ("bench.driver",)), json.dumps(asdict(load))],
+    """Run a driver, the classic one unless another is given, in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-m", *(program or ("bench.classic_driver",)), json.dumps(asdict(load))],
         stdout=subprocess.PIPE,
         timeout=180,
         check=True,
     )
-    return Result(**json.loads(done.stdout))
+    return Result(**json.loads(process.stdout))

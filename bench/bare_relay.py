@@ -1,10 +1,10 @@
-"""The unit of measurement: the least that a Twisted server can do with messages.
+"""The baseline of the measurements: the least that a Twisted server can do with messages.
 
-Whatever comes from one end of a pair goes to the other: frames as Twisted cuts them
+A message from one end of a pair is written to the other end: frames as Twisted parses them
 (`Int32StringReceiver`: a length of four bytes, then the message), one `transport.write` for each.
-No names, no echo, nothing kept.
+There are no names, no echo and no storage.
 
-Usage: python -m bench.relay. The first frame of a connection is the key of its pair.
+Usage: python -m bench.bare_relay. The first frame of a connection is the key of its pair.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Relay(Int32StringReceiver):
         self.early: list[bytes] = []
 
     def stringReceived(self, message: bytes) -> None:
-        """Find the other end first; from then on pass on."""
+        """Relay a message to the other end; the first one, the key, finds the other end."""
         if self.other is not None:
             self.other.sendString(message)  # type: ignore[no-untyped-call]
         elif self.key:
@@ -45,12 +45,12 @@ class Relay(Int32StringReceiver):
 
 
 def frame(message: bytes) -> bytes:
-    """A message as the relay takes it."""
+    """The frame of a message."""
     return len(message).to_bytes(4) + message
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until the process is terminated."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     factory: Any = Factory.forProtocol(Relay)

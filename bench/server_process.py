@@ -1,4 +1,4 @@
-"""Processes under measurement: starting, stopping, and what they have used, by Linux's /proc."""
+"""Server processes: starting and stopping them, and what they use, by /proc of Linux."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SERVER_CPU, DRIVER_CPU = 0, 1
-"""the processors that server and driver are kept on, if there are two"""
+"""the processors of the server and the driver, if there are two"""
 _START_SECONDS = 60
 _STOP_SECONDS = 15
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pin(cpu: int) -> None:
-    """Keep this process on one processor, if there are several."""
+    """Run this process on one processor only, if there are several."""
     available = sorted(os.sched_getaffinity(0))
     if len(available) > 1:
         os.sched_setaffinity(0, {available[cpu]})
 
 
 class Server:
-    """A process that said where it listens."""
+    """A server process, and the port that it listens on."""
 
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process = process
@@ -37,7 +37,7 @@ class Server:
 
 @contextmanager
 def running(command: Sequence[str], folder: str) -> Iterator[Server]:
-    """Start a server, wait until it prints where it listens, and end it (by its pid) afterwards."""
+    """Start a server, wait until it prints its port, and terminate it afterwards, by its pid."""
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     process = subprocess.Popen(
         command,
@@ -51,18 +51,18 @@ def running(command: Sequence[str], folder: str) -> Iterator[Server]:
     watchdog = threading.Timer(_START_SECONDS, process.kill)
     watchdog.start()
     try:
-        said = []
+        output = []
         assert process.stdout is not None
         for line in process.stdout:
-            said.append(line)
-            found = re.search(r"listening on \S+:(\d+)", line)
-            if found:
+            output.append(line)
+            listening = re.search(r"listening on \S+:(\d+)", line)
+            if listening:
                 break
         else:
-            raise RuntimeError(f"{command[0]} did not start:\n{''.join(said)}")
+            raise RuntimeError(f"{command[0]} did not start:\n{''.join(output)}")
         watchdog.cancel()
         threading.Thread(target=_drain, args=(process,), daemon=True).start()
-        yield Server(process, int(found[1]))
+        yield Server(process, int(listening[1]))
     finally:
         watchdog.cancel()
         if process.poll() is None:
@@ -75,25 +75,31 @@ def running(command: Sequence[str], folder: str) -> Iterator[Server]:
 
 
 def _drain(process: subprocess.Popen[str]) -> None:
+    """Read the output to its end, so that the process never waits to write."""
     assert process.stdout is not None
     for _ in process.stdout:
         pass
 
 
 def relay() -> list[str]:
-    """The command of the relay."""
-    return [sys.executable, "-m", "bench.relay"]
+    """The command of the bare relay."""
+    return [sys.executable, "-m", "bench.bare_relay"]
+
+
+def broadcast(size: int) -> list[str]:
+    """The command of the bare broadcast of messages of `size` bytes."""
+    return [sys.executable, "-m", "bench.bare_broadcast", str(size)]
 
 
 def chatd(store: str) -> list[str]:
-    """The command of the daemon with this store (`--store`) and no bound on the rate."""
+    """The command of the daemon with this store (`--store`) and no limit on the rate."""
     run = "from twisted.scripts.twistd import run; run()"
     twistd = [sys.executable, "-c", run, "-n", "--pidfile="]
     return [*twistd, "chatd", "--port", "0", "--rate", "none", "--store", store]
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that the threads of a process have used."""
+    """The processor time that all threads of a process have used, in seconds."""
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
         total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
@@ -101,7 +107,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_bytes(pid: int) -> int:
-    """Memory that is a process's own (proportional set size)."""
+    """The memory of a process (its proportional set size)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
