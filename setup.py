@@ -44,6 +44,7 @@ setup(
         "test": [
             "pytest>=8",
             "pytest-twisted>=1.14",
+            "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "pexpect>=4.9",
             # Whether chatd/codecs/chat_pb2.py is what chat.proto says.

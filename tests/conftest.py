@@ -1,0 +1,24 @@
+"""Which tests start processes, and which come last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+FOLDERS_WITH_PROCESSES = {"bench", "examples", "process"}
+MODULES_WITH_PROCESSES = {"test_at_terminal.py", "test_in_pipe.py", "test_layers.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that start processes, and move the functions behind the test cases.
+
+    Functions run in the reactor of pytest-twisted, which then stays running, so that trial's test
+    cases could not run it any more. Each worker runs its share of the tests in this order.
+    """
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        if path.parts[0] in FOLDERS_WITH_PROCESSES or path.name in MODULES_WITH_PROCESSES:
+            item.add_marker("process")
+    items.sort(key=lambda item: item.getparent(pytest.Class) is None)
