@@ -1,0 +1,68 @@
+"""The text of the documents: length of lines, and the files and commands that it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.admin.commands import COMMANDS
+from tests.docs.test_links import ROOT, documents
+
+_LENGTH = 100
+_PATH = re.compile(r"(?:chatd|tests|docs|bench|examples|twisted)/[\w./-]*\w/?|[\w-]+\.(?:tac|py)")
+_MODULE = re.compile(r"python3? -m ((?:chatd|tests|bench)[\w.]*)")
+"""in code spans: paths of the project, and modules that are run"""
+
+
+def prose_lines(text: str) -> Iterator[str]:
+    """The lines that are neither code, tables nor generated."""
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    text = re.sub(r"<!-- generated: .*?<!-- end -->", "", text, flags=re.S)
+    for line in text.splitlines():
+        if not line.startswith(("|", "    ")):
+            yield line
+
+
+class TextTests(SynchronousTestCase):
+    """What holds for every page."""
+
+    def test_prose_lines_have_at_most_100_characters(self) -> None:
+        """Tables, code and generated sections may have longer lines."""
+        for document in documents():
+            for line in prose_lines(document.read_text()):
+                self.assertLessEqual(len(line), _LENGTH, f"{document.name}: {line}")
+
+    def test_named_files_exist(self) -> None:
+        """A code span that is a path of the project names a file or folder."""
+        for document in documents():
+            if document.name == "CHANGELOG.md":
+                continue  # It names files that have moved.
+            for span in re.findall(r"`([^`\n]+)`", document.read_text()):
+                if _PATH.fullmatch(span):
+                    places = (ROOT, document.parent, ROOT / "chatd", ROOT / "chatd/stores/sqlite")
+                    self.assertTrue(
+                        any((place / span).exists() for place in places), f"{document.name}: {span}"
+                    )
+
+    def test_modules_that_are_run_exist(self) -> None:
+        """``python -m MODULE`` names a module or package of the project."""
+        for document in documents():
+            for module in _MODULE.findall(document.read_text()):
+                path = ROOT / module.replace(".", "/")
+                self.assertTrue(
+                    path.with_suffix(".py").exists() or (path / "__main__.py").exists(),
+                    f"{document.name}: {module}",
+                )
+
+    def test_admin_commands_exist(self) -> None:
+        """``python -m chatd.admin COMMAND`` names a command."""
+        names = {command.name for command in COMMANDS}
+        for document in documents():
+            if document.name == "CHANGELOG.md":
+                continue  # It names commands that were renamed.
+            for name in re.findall(
+                r"-m chatd\.admin (?:--admin \S+ )?([a-z][a-z-]+)", document.read_text()
+            ):
+                self.assertIn(name, names, document.name)
