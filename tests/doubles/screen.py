@@ -1,4 +1,4 @@
-"""`FakeScreen`: a screen in memory."""
+"""`FakeScreen`, a screen in memory, and `RecordingComposer`, the composer of its lines."""
 
 from __future__ import annotations
 
@@ -82,3 +82,22 @@ class FakeScreen:
     def throttle(self, source: IPushProducer) -> None:
         """Record the source."""
         self.source = source
+
+
+class RecordingComposer:
+    """A composer that records the texts it is given."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def complete(self, text: str) -> list[str]:
+        """Complete with one name."""
+        return [f"{text}bert: "]
+
+    def text_changed(self, text: str) -> None:
+        """Record the text."""
+        self.texts.append(text)
+
+    def stays_on_screen(self, line: str) -> bool:
+        """Keep commands."""
+        return line.startswith("/")

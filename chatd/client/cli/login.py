@@ -62,7 +62,7 @@ class Login:
             if getattr(error, "explained", False):
                 raise NoServer(str(error)) from None
             raise NoServer(
-                f"{error} If the server is older than protocol version 1, use --protocol classic."
+                f"{error} If the server speaks only the classic protocol, use --protocol classic."
             ) from None
 
     async def _log_in(self, name: str) -> Client:

@@ -27,6 +27,7 @@ from chatd.client.library.connection import Connection
 from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.events import MAX_WAITING, Connected, Disconnected, Event, EventQueue
 from chatd.client.library.followed_log import FollowedLog, FollowedLogs
+from chatd.client.library.login import log_in
 from chatd.client.library.pending_sends import PendingSends
 from chatd.client.library.presence import PresenceState
 from chatd.client.library.requests import Requests
@@ -77,8 +78,7 @@ class Client(Requests):
         self._password = password
         self._clock = IReactorTime(clock)
         self._hello = hello
-        self._register = register
-        self._invite = invite
+        self._registration = c.Register(0, name, password, invite) if register else None
         self._reconnect = reconnect
         self._random = random
         self._connection: Connection | None = None
@@ -139,28 +139,13 @@ class Client(Requests):
     # Log in
 
     async def _log_in(self, connection: Connection) -> c.LoggedIn:
-        """Log in, after registering the account if that is wanted and it seems not to exist."""
         request = c.LogIn(0, self.name, self._password, self._logs.received)
-        try:
-            answer: c.LoggedIn = await connection.request(request)
-        except Refused as login_refused:
-            if not self._register or login_refused.code not in (
-                "unknown-account",
-                "wrong-password",
-            ):
-                raise
-            try:
-                await connection.request(c.Register(0, self.name, self._password, self._invite))
-            except Refused as refused:
-                # The account exists, so the login was refused for a reason.
-                raise (login_refused if refused.code == "name-taken" else refused) from None
-            answer = await connection.request(request)
-        return answer
+        return await log_in(connection, request, self._registration)
 
     def _logged_in(self, connection: Connection, answer: c.LoggedIn) -> None:
         """Resume on a connection that is logged in: logs, messages, presence and watch list."""
         self.name = answer.name
-        self._register = False
+        self._registration = None
         self._backoff.reset()
         self._entries_dropped = False
         self.connected = True
@@ -238,8 +223,7 @@ class Client(Requests):
         match message:
             case c.Pushed():
                 log = self._logs.get(message.log)
-                # Once an entry is dropped, so are all later ones, in order to receive them in
-                # order after another login.
+                # After a dropped entry all later ones are dropped too: another login gets them.
                 self._entries_dropped = self._entries_dropped or self._events.full
                 if self._entries_dropped or log is None or not log.receive(message):
                     return
@@ -355,7 +339,9 @@ class Client(Requests):
     async def close(self) -> None:
         """Acknowledge the handled entries, log out and close the connection. `events` ends.
 
-        Takes at most twice `CLOSE_TIMEOUT`. A second call returns at once.
+        The server answers the messages sent over this connection before it logs out; messages that
+        are still unanswered fail. Takes at most twice `CLOSE_TIMEOUT`. A second call returns at
+        once.
         """
         if self._closing:
             return

@@ -43,7 +43,7 @@ async def connect(
       operator's invite token, where one is required.
     - `features`: the kinds of events wanted besides entries: ``receipts``, ``presence``,
       ``typing``.
-    - `program`, `version`: what the server is told about this program.
+    - `program`, `version`: name and version of this program, for the server.
     - `positions`: the `Client.positions` of an earlier client, to continue there.
     - `reconnect`: connect again whenever the connection is lost later.
     - `security`: how to verify the server's certificate, for ``chats://``.

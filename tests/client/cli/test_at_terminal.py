@@ -1,4 +1,4 @@
-"""The real client at a pseudo-terminal, over version 1, against the real daemon."""
+"""The real client at a pseudo-terminal, over version 1, with a real daemon."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.doubles.client_process import Person, Process
 
 
 class TerminalTests(Process):
-    """Alice and Bob."""
+    """Alice and Bob talk."""
 
     def person(self, name: str, password: str = "") -> Person:
-        """Somebody with a new account, in the lobby."""
+        """A client with a new account, in the lobby."""
         person = Person(self, name, self.url)
         person.answers("(empty: anyone can log in): ", password)
         if password:
@@ -22,16 +22,16 @@ class TerminalTests(Process):
         return person
 
     def types(self, person: Person, *lines: str) -> None:
-        """Each line, and Enter."""
+        """Type lines, each with Enter."""
         for line in lines:
             person.presses(line + "\r")
 
     def plain(self, person: Person) -> list[str]:
-        """All that was on the terminal, times replaced."""
+        """The lines on the terminal, with times replaced."""
         return [re.sub(r"^\d\d:\d\d ", "00:00 ", line) for line in person.screen()]
 
-    def test_conversation(self) -> None:
-        """In the lobby, in private and in a room, with edits and reactions, seen as they happen."""
+    def test_conversation_in_rooms_and_in_private(self) -> None:
+        """With edits, reactions, receipts, typing and roles, as they happen."""
         alice, bob = self.person("alice"), self.person("bob", "secret")
         alice.sees_joined("bob", "#lobby")
         self.types(alice, "hello all")
@@ -75,8 +75,8 @@ class TerminalTests(Process):
             self.assertEqual(shown.count(line), 1, (line, shown))
         self.assertNotIn("secret", bob.log.getvalue())
 
-    def test_password(self) -> None:
-        """Asked for when the account has one; changed; the account deleted."""
+    def test_password_is_asked_for_changed_and_never_shown(self) -> None:
+        """The account is deleted at the end."""
         alice = self.person("alice", "hunter2")
         self.types(alice, "/quit")
         alice.leaves()
@@ -94,9 +94,8 @@ class TerminalTests(Process):
         again.leaves()
         self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
 
-    def test_colours(self) -> None:
-        """At a terminal, unless NO_COLOR says otherwise; at a dumb one there is no editing
-        either."""
+    def test_colours_follow_no_color_and_term(self) -> None:
+        """A dumb terminal has no line editing either."""
         alice = self.person("alice")
         self.types(alice, "/quit")
         alice.leaves()
@@ -113,9 +112,8 @@ class TerminalTests(Process):
         carl.leaves()
         self.assertNotIn("\x1b", carl.log.getvalue())
 
-    def test_message_while_typing(self) -> None:
-        """What is being typed is neither garbled nor lost, though it wraps and the window
-        changes."""
+    def test_output_keeps_the_line_that_is_being_typed(self) -> None:
+        """Though it wraps and the window changes its size."""
         alice = self.person("alice")
         alice.presses("la " * 40 + "end\x1b[D\x1b[D\x1b[D")
         alice.sees("end")
@@ -127,8 +125,8 @@ class TerminalTests(Process):
         alice.presses("\x04")
         alice.leaves()
 
-    def test_lost_and_back(self) -> None:
-        """The daemon is killed and comes back: what was said meanwhile is sent then, once."""
+    def test_messages_sent_while_the_daemon_is_down_arrive_once(self) -> None:
+        """After the client has reconnected."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The real client in pipes, over version 1, against the real daemon."""
+"""The real client in pipes, over version 1, with a real daemon."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ USAGE = "Usage: /msg NAME|#ROOM TEXT\n"
 
 
 class PipeTests(Process):
-    """Scripts."""
+    """Scripts of lines and commands."""
 
-    def test_one_message(self) -> None:
-        """The one-liner of the documentation; the message waits, and comes once."""
+    def test_message_waits_for_its_recipient_and_arrives_once(self) -> None:
+        """As in the documentation."""
         self.assertEqual(
             self.script("", "bob", self.url).stdout, "CREATED ACCOUNT: bob\n* bob joined #lobby\n"
         )
@@ -28,8 +28,8 @@ class PipeTests(Process):
         self.assertEqual(sorted(done.stdout.splitlines()), ["* alice joined #lobby", "alice: hi"])
         self.assertEqual(self.script("", "bob", self.url).stdout, "")
 
-    def test_room(self) -> None:
-        """Text goes to the lobby, or where one has turned."""
+    def test_messages_go_to_the_lobby_or_the_chosen_room(self) -> None:
+        """With the commands of rooms."""
         done = self.script(
             "hello\n/create #garden Seeds\nhi\n/topic\n/who\n/edit ho\n/leave\n", "alice", self.url
         )
@@ -45,13 +45,13 @@ class PipeTests(Process):
         ):
             self.assertIn(line, lines)
 
-    def test_times(self) -> None:
-        """With --times."""
+    def test_times_option_adds_the_time(self) -> None:
+        """To each line."""
         done = self.script("hello\n", "alice", self.url, "--times")
         self.assertRegex(done.stdout, r"(?m)^\d\d:\d\d #lobby <alice> hello$")
 
-    def test_refused(self) -> None:
-        """Refusals on the error output, all else goes on, the status says so."""
+    def test_refusals_go_to_the_error_output(self) -> None:
+        """The lines after them are handled, and the exit status is 1."""
         done = self.script(
             "/msg nobody hi\n/msg\n/jion x\n/msg alice a|||b \u00fc\x1b", "alice", self.url
         )
@@ -61,8 +61,8 @@ class PipeTests(Process):
         self.assertEqual(len(done.stderr.splitlines()), 3)
         self.assertEqual(done.returncode, 1)
 
-    def test_password(self) -> None:
-        """From the environment or a file; without it, a sentence. /passwd takes the next line."""
+    def test_password_comes_from_environment_or_file(self) -> None:
+        """Without one, the error says so; ``/passwd`` reads the next line."""
         self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)
         done = self.script("", "alice", self.url)
         self.assertEqual(done.returncode, 1)
@@ -78,9 +78,8 @@ class PipeTests(Process):
             (done.stdout.splitlines()[-1], done.returncode), ("DELETED ACCOUNT: alice", 0)
         )
 
-    def test_many(self) -> None:
-        """Thousands of lines, each durable before the client ends, in order; and read again in
-        order."""
+    def test_thousands_of_lines_are_stored_in_order(self) -> None:
+        """All are durable before the client ends."""
         self.script("", "bob", self.url)
         done = self.script("".join(f"/msg bob {n}\n" for n in range(3000)), "alice", self.url)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -92,8 +91,8 @@ class PipeTests(Process):
             [f"alice: {n}" for n in range(3000)],
         )
 
-    def test_nobody_reads(self) -> None:
-        """As before `head -1`: it ends, without a traceback."""
+    def test_closed_output_ends_the_client(self) -> None:
+        """As before ``head -1``, without a traceback."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATED ACCOUNT: alice\n")
@@ -103,8 +102,8 @@ class PipeTests(Process):
         self.assertEqual(client.stderr.read(), "")
         self.assertEqual(client.wait(PATIENCE), 1)
 
-    def test_signal(self) -> None:
-        """It leaves, and the status says why."""
+    def test_signal_ends_the_client_with_its_status(self) -> None:
+        """128 and the number of the signal."""
         client = self.start("alice", self.url)
         assert client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATED ACCOUNT: alice\n")
@@ -112,16 +111,16 @@ class PipeTests(Process):
         self.assertEqual(client.stderr.read(), "Interrupt received, shutting down ...\n")
         self.assertEqual(client.wait(PATIENCE), 128 + 15)
 
-    def test_no_server(self) -> None:
-        """Nobody listens."""
+    def test_closed_port_is_an_error(self) -> None:
+        """The exit status is 1."""
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             done = self.script("", "alice", f"chat://127.0.0.1:{closed.getsockname()[1]}")
         self.assertEqual(done.stderr, "Error:  That host or port is not accepting connections.\n")
         self.assertEqual(done.returncode, 1)
 
-    def test_old_server(self) -> None:
-        """One that answers in the classic protocol: the sentence says what to do."""
+    def test_classic_server_is_an_error_with_advice(self) -> None:
+        """The error names --protocol classic."""
         with socket.create_server(("127.0.0.1", 0)) as server:
 
             def refuse() -> None:
@@ -139,10 +138,10 @@ class PipeTests(Process):
 
 
 class ProgramTests(Process):
-    """--json."""
+    """A program, with ``--json``."""
 
-    def test_robot(self) -> None:
-        """A program that answers everybody, in a language that knows JSON."""
+    def test_program_answers_messages(self) -> None:
+        """It sends, reacts, is refused, and gets receipts."""
         robot = self.start("robot", self.url, "--json")
         assert robot.stdin and robot.stdout
 

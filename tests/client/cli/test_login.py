@@ -1,4 +1,4 @@
-"""Logging in, and making accounts."""
+"""The login: attempts to connect, and questions to a person."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ WRONG = RefusedByServer("wrong-password", "wrong password")
 
 
 class LoginTests(SynchronousTestCase):
-    """What is tried, and what is asked."""
+    """`Login`."""
 
-    def arrive(
+    def log_in(
         self, outcomes: list[Exception | None], *given: str | None, interactive: bool = True
     ) -> Deferred[Any]:
-        """Begin; each try has the next outcome, None: logged in. `given`: name, password,
-        invite."""
+        """Start a login. Each attempt has the next outcome: an error, or None for success.
+
+        `given` is name, password and invite token.
+        """
         self.screen = FakeScreen(interactive)
-        self.tries: list[tuple[Any, ...]] = []
+        self.attempts: list[tuple[Any, ...]] = []
 
         async def connect(*arguments: Any) -> Any:
-            self.tries.append(arguments)
+            self.attempts.append(arguments)
             outcome = outcomes.pop(0)
             if outcome is not None:
                 raise outcome
@@ -50,101 +52,103 @@ class LoginTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.login.run())
 
     def answer(self, *pairs: str) -> None:
-        """For each question, in turn, what is typed."""
+        """Check the prompt and type a line, for each pair of prompt and line."""
         for prompt, line in zip(pairs[::2], pairs[1::2], strict=True):
             self.assertEqual(self.screen.prompt, prompt)
             self.screen.type(line)
 
-    def test_name_given(self) -> None:
-        """Nothing is asked."""
-        self.assertEqual(self.successResultOf(self.arrive([None], "alice")).name, "Alice")
-        self.assertEqual(self.tries, [("alice", None, False, None)])
+    def test_given_name_is_not_asked_for(self) -> None:
+        """An open account needs no question at all."""
+        self.assertEqual(self.successResultOf(self.log_in([None], "alice")).name, "Alice")
+        self.assertEqual(self.attempts, [("alice", None, False, None)])
 
-    def test_name_asked(self) -> None:
-        """Until there is one."""
-        arriving = self.arrive([None])
+    def test_missing_name_is_asked_for_until_there_is_one(self) -> None:
+        """Spaces around it are removed."""
+        login = self.log_in([None])
         self.answer("Username: ", " ", "Username: ", " alice ")
-        self.successResultOf(arriving)
-        self.assertEqual(self.tries, [("alice", None, False, None)])
+        self.successResultOf(login)
+        self.assertEqual(self.attempts, [("alice", None, False, None)])
 
-    def test_password(self) -> None:
-        """Asked for three times at most, not shown."""
-        arriving = self.arrive([REQUIRED, WRONG, WRONG, WRONG], "alice")
+    def test_password_is_asked_for_at_most_three_times(self) -> None:
+        """A password from the command line does not count as one of them."""
+        login = self.log_in([REQUIRED, WRONG, WRONG, WRONG], "alice")
         self.assertTrue(self.screen.hidden)
         self.answer("Password: ", "a", "Password: ", "b", "Password: ", "c")
-        self.failureResultOf(arriving, Refused)
+        self.failureResultOf(login, Refused)
         self.assertEqual(self.screen.lines, ["! wrong password"] * 2)
-        arriving = self.arrive([REQUIRED, WRONG, None], "alice", "given")
+        login = self.log_in([REQUIRED, WRONG, None], "alice", "given")
         self.answer("Password: ", "right")
-        self.successResultOf(arriving)
-        self.assertEqual([password for _, password, _, _ in self.tries], [None, "given", "right"])
+        self.successResultOf(login)
+        self.assertEqual(
+            [password for _, password, _, _ in self.attempts], [None, "given", "right"]
+        )
         self.assertEqual(self.login.password, "right")
 
-    def test_password_of_a_script(self) -> None:
-        """It cannot be asked."""
-        failure = self.failureResultOf(self.arrive([REQUIRED], "alice", interactive=False), Refused)
+    def test_script_is_not_asked_for_a_password(self) -> None:
+        """The error names CHATD_PASSWORD if none was given."""
+        failure = self.failureResultOf(self.log_in([REQUIRED], "alice", interactive=False), Refused)
         self.assertIn("CHATD_PASSWORD", str(failure.value))
         failure = self.failureResultOf(
-            self.arrive([REQUIRED, WRONG], "alice", "x", interactive=False), Refused
+            self.log_in([REQUIRED, WRONG], "alice", "x", interactive=False), Refused
         )
         self.assertEqual(str(failure.value), "wrong password")
 
-    def test_new_account(self) -> None:
-        """Open, or with a password, which is typed twice the same."""
-        arriving = self.arrive([UNKNOWN, None], "alice")
+    def test_new_password_is_typed_twice(self) -> None:
+        """An empty one makes the account open."""
+        login = self.log_in([UNKNOWN, None], "alice")
         question, again = "Password (empty: anyone can log in): ", "Password again: "
         self.answer(question, "x", again, "y", question, "s3cret", again, "s3cret")
-        self.successResultOf(arriving)
-        self.assertEqual(self.tries[1], ("alice", "s3cret", True, None))
+        self.successResultOf(login)
+        self.assertEqual(self.attempts[1], ("alice", "s3cret", True, None))
         self.assertEqual(self.screen.lines[-1], "CREATED ACCOUNT: Alice")
-        arriving = self.arrive([UNKNOWN, None], "alice")
+        login = self.log_in([UNKNOWN, None], "alice")
         self.answer(question, "")
-        self.successResultOf(arriving)
-        self.assertEqual(self.tries[1], ("alice", None, True, None))
+        self.successResultOf(login)
+        self.assertEqual(self.attempts[1], ("alice", None, True, None))
 
-    def test_new_account_of_a_script(self) -> None:
-        """As it was given."""
-        arriving = self.arrive([UNKNOWN, None], "alice", "pw", "token", interactive=False)
-        self.successResultOf(arriving)
-        self.assertEqual(self.tries[1], ("alice", "pw", True, "token"))
+    def test_script_creates_an_account_without_questions(self) -> None:
+        """A refusal is final."""
+        login = self.log_in([UNKNOWN, None], "alice", "pw", "token", interactive=False)
+        self.successResultOf(login)
+        self.assertEqual(self.attempts[1], ("alice", "pw", True, "token"))
         refused = RefusedByServer("invite-required", "A new account takes an invite token here.")
-        self.failureResultOf(self.arrive([UNKNOWN, refused], "alice", interactive=False), Refused)
+        self.failureResultOf(self.log_in([UNKNOWN, refused], "alice", interactive=False), Refused)
 
-    def test_invited(self) -> None:
-        """A person is asked for the token, and for a password if there must be one."""
+    def test_invite_token_is_asked_for_if_required(self) -> None:
+        """As is a password where open accounts are forbidden."""
         required = RefusedByServer("invite-required", "A new account takes an invite token here.")
         needed = RefusedByServer("password-needed", "Choose a password.")
-        arriving = self.arrive([UNKNOWN, required, needed, None], "alice")
+        login = self.log_in([UNKNOWN, required, needed, None], "alice")
         question = "Password (empty: anyone can log in): "
         self.answer(question, "", "Invite token: ", " t ", question, "p", "Password again: ", "p")
-        self.successResultOf(arriving)
-        self.assertEqual(self.tries[-1], ("alice", "p", True, "t"))
+        self.successResultOf(login)
+        self.assertEqual(self.attempts[-1], ("alice", "p", True, "t"))
 
-    def test_refused(self) -> None:
-        """Other reasons are final."""
+    def test_other_refusals_are_final(self) -> None:
+        """Nothing is asked after them."""
         for outcomes in (
             [RefusedByServer("illegal-name", "x")],
             [UNKNOWN, RefusedByServer("registration-closed", "x")],
         ):
-            arriving = self.arrive([*outcomes], "alice", "pw")
-            self.failureResultOf(arriving, Refused)
+            login = self.log_in([*outcomes], "alice", "pw")
+            self.failureResultOf(login, Refused)
 
-    def test_no_server(self) -> None:
-        """Nobody listens, or it does not speak version 1."""
-        failure = self.failureResultOf(self.arrive([ConnectionRefusedError()], "alice"), NoServer)
+    def test_unreachable_or_foreign_server_is_an_error(self) -> None:
+        """The error mentions --protocol classic if the server does not speak version 1."""
+        failure = self.failureResultOf(self.log_in([ConnectionRefusedError()], "alice"), NoServer)
         self.assertEqual(
             str(failure.value), "Error:  That host or port is not accepting connections."
         )
         failure = self.failureResultOf(
-            self.arrive([ConnectionClosed("This is no chatd.")], "alice"), NoServer
+            self.log_in([ConnectionClosed("This is no chatd.")], "alice"), NoServer
         )
         self.assertIn(
-            "This is no chatd. If the server is older than protocol version 1", str(failure.value)
+            "This is no chatd. If the server speaks only the classic protocol", str(failure.value)
         )
         self.assertIn("--protocol classic", str(failure.value))
 
-    def test_end(self) -> None:
-        """Nobody answers."""
-        arriving = self.arrive([])
+    def test_end_of_input_ends_the_login(self) -> None:
+        """While a question is open."""
+        login = self.log_in([])
         self.screen.end_input()
-        self.failureResultOf(arriving, EndOfInput)
+        self.failureResultOf(login, EndOfInput)

@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line of the client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parsed(*arguments: str) -> Options:
 
 
 class OptionsTests(SynchronousTestCase):
-    """What is understood, and the sentences for what is not."""
+    """`Options`."""
 
     def setUp(self) -> None:
         self.patch_environment("")
@@ -29,15 +29,15 @@ class OptionsTests(SynchronousTestCase):
         """Set CHATD_PASSWORD for this test."""
         self.patch(os, "environ", {"CHATD_PASSWORD": password})
 
-    def test_defaults(self) -> None:
-        """This machine, the usual port, nobody yet."""
+    def test_defaults_are_the_local_daemon_and_no_account(self) -> None:
+        """No password either."""
         options = parsed()
         self.assertEqual(
             (options.name, options.address, options.password), (None, ("127.0.0.1", 65432), None)
         )
 
-    def test_servers(self) -> None:
-        """A URL, options, or one for each part; in any order with the name."""
+    def test_server_is_a_url_or_options(self) -> None:
+        """In any order with the name."""
         for arguments, address in (
             (["alice", "chat://localhost:64700"], ("localhost", 64700)),
             (["alice", "chat://localhost"], ("localhost", 65432)),
@@ -52,8 +52,8 @@ class OptionsTests(SynchronousTestCase):
         self.assertIsNone(parsed("chat://localhost").name)
         self.assertEqual(parsed("--", "-alice").name, "-alice")
 
-    def test_invalid_servers(self) -> None:
-        """One sentence for all of them."""
+    def test_invalid_url_is_refused(self) -> None:
+        """All with the same sentence."""
         for url in (
             "https://localhost:1",
             "http://localhost",
@@ -71,8 +71,8 @@ class OptionsTests(SynchronousTestCase):
                 self.assertEqual(str(error), INVALID_SERVER, url)
         self.assertRaises(UsageError, parsed, "alice", "localhost:65432")
 
-    def test_wrong_usage(self) -> None:
-        """Each with a sentence of its own."""
+    def test_wrong_usage_is_explained(self) -> None:
+        """Each mistake has its own sentence."""
         for arguments, part in (
             (["a", "chat://b", "c"], "Unexpected argument 'c'"),
             (["a", "chat://b", "--host", "c"], "host is given twice"),
@@ -84,8 +84,8 @@ class OptionsTests(SynchronousTestCase):
         ):
             self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)), arguments)
 
-    def test_protocol(self) -> None:
-        """Version 1 unless told otherwise, and what only that has."""
+    def test_protocol_is_version_1_or_classic(self) -> None:
+        """Some options are for version 1 only."""
         options = parsed("alice", "--invite", "token", "--json", "--times")
         self.assertEqual(
             (options.classic, options.invite, options.json, options.times),
@@ -106,8 +106,8 @@ class OptionsTests(SynchronousTestCase):
         ):
             self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
 
-    def test_password(self) -> None:
-        """From the environment, or the first line of a file, which goes first."""
+    def test_password_file_precedes_the_environment(self) -> None:
+        """Only its first line is used."""
         self.patch_environment("secret")
         self.assertEqual(parsed("alice").password, "secret")
         path = Path(folder(self), "password")

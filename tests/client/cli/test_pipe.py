@@ -13,7 +13,7 @@ from chatd.client.cli.screen import EndOfInput
 
 
 class PipeTests(SynchronousTestCase):
-    """Lines in, lines out."""
+    """`PipeScreen`."""
 
     def setUp(self) -> None:
         self.errors: list[str] = []
@@ -25,8 +25,8 @@ class PipeTests(SynchronousTestCase):
     def _lost(self) -> None:
         self.lost += 1
 
-    def test_lines_cut_anywhere(self) -> None:
-        """However the bytes come; the last line needs no end."""
+    def test_lines_are_read_from_chunks_of_any_size(self) -> None:
+        """The last line needs no line break; invalid UTF-8 is replaced."""
         first = self.screen.ask("> ")
         self.screen.dataReceived(b"o")
         self.assertNoResult(first)
@@ -38,14 +38,14 @@ class PipeTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(self.screen.ask("> ")), line)
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
-    def test_end_while_asked(self) -> None:
-        """Nothing more comes."""
+    def test_end_of_input_fails_the_pending_prompt(self) -> None:
+        """With `EndOfInput`."""
         asked = self.screen.ask("> ")
         self.screen.readConnectionLost()
         self.failureResultOf(asked, EndOfInput)
 
-    def test_plain_lines(self) -> None:
-        """One for each thing, no menus, no control characters; refusals apart."""
+    def test_each_event_is_one_line_without_control_characters(self) -> None:
+        """Hints are not printed, and errors go to the error output."""
         self.screen.note("Commands: ...")
         self.screen.show("Accounts:")
         self.screen.show("\tbob")
@@ -59,8 +59,8 @@ class PipeTests(SynchronousTestCase):
         )
         self.assertEqual(self.errors, ["Server error: no^G"])
 
-    def test_errors_in_order(self) -> None:
-        """Where output and error output are the same, the lines stay in their order."""
+    def test_errors_keep_their_place_if_both_outputs_are_one(self) -> None:
+        """They are written to the output."""
         screen = PipeScreen(None, self._lost)
         screen.makeConnection(self.transport)
         screen.show("one")
@@ -68,7 +68,7 @@ class PipeTests(SynchronousTestCase):
         screen.show("three")
         self.assertEqual(self.transport.value(), b"one\ntwo\nthree\n")
 
-    def test_no_more_is_read_than_needed(self) -> None:
+    def test_full_queue_of_lines_pauses_reading(self) -> None:
         """A long script waits in its file, not in memory."""
         self.screen.dataReceived(b"x\n" * 1000)
         self.assertEqual(self.transport.producerState, "paused")
@@ -76,21 +76,21 @@ class PipeTests(SynchronousTestCase):
             self.successResultOf(self.screen.ask("> "))
         self.assertEqual(self.transport.producerState, "producing")
 
-    def test_server_gone(self) -> None:
-        """Lines that nobody will ask for are dropped."""
+    def test_end_input_drops_queued_lines(self) -> None:
+        """The next prompt fails."""
         self.screen.dataReceived(b"one\ntwo\n")
         self.screen.end_input()
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
-    def test_close(self) -> None:
-        """It is over when all is written."""
+    def test_close_fires_when_everything_is_written(self) -> None:
+        """When the transport has closed."""
         closed = self.screen.close()
         self.assertNoResult(closed)
         self.screen.connectionLost(Failure(ConnectionDone()))
         self.successResultOf(closed)
 
-    def test_nobody_reads(self) -> None:
-        """The program is told, and there is nothing to wait for."""
+    def test_closed_output_is_reported(self) -> None:
+        """Closing does not wait then."""
         self.screen.writeConnectionLost()
         self.assertEqual(self.lost, 1)
         self.successResultOf(self.screen.close())

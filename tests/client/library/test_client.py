@@ -410,6 +410,18 @@ class CloseTests(ClientCase):
         self.successResultOf(closing)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_close_waits_for_answers_to_messages(self) -> None:
+        """The server answers `LogOut` after them; what is unanswered then fails."""
+        self.server.silent = True
+        first, second = (self.start(self.client.send("bob", text)) for text in "ab")
+        closing = self.start(self.client.close())
+        self.assertNoResult(first)
+        # The refs: Hello 1, LogIn 2, the messages 3 and 4, LogOut 5.
+        self.server.send(c.Accepted(3, "@bob", 1, 9, 0), c.Done(5))
+        self.successResultOf(closing)
+        self.assertEqual(self.successResultOf(first).seq, 1)
+        self.failureResultOf(second, ConnectionClosed)
+
     def test_close_without_connection_stops_reconnecting(self) -> None:
         """The timer of the next attempt is cancelled."""
         self.consume()

@@ -162,7 +162,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertTrue(self.failureResultOf(pending, ConnectionClosed).value.explained)
 
     def test_first_reason_of_abort_is_the_reason(self) -> None:
-        """It also takes precedence over what the server said."""
+        """It takes precedence over the explanation of the server."""
         self.receive(c.Goodbye("stopping", "Stopping."))
         self.connection.abort("One.")
         self.connection.abort("Two.")

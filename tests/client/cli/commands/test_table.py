@@ -1,6 +1,6 @@
-"""The table of slash commands: what is printed from it, and what is read with it.
+"""The table of slash commands: help, parsing and completion.
 
-`python -m tests.client.cli.commands.test_table` writes it into docs/client.md.
+``python -m tests.client.cli.commands.test_table`` writes the table into docs/client.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAMES = ["alice", "Albert", "bob", "#lobby", "#Lounge"]
 
 
 def generated(text: str) -> str:
-    """docs/client.md, whose text this is, with the table of commands as it is now."""
+    """The text of docs/client.md with the current table of commands."""
     rows = ["| command | |", "|---|---|"]
     for each in slash.COMMANDS:
         usage = each.usage.replace("|", "\\|")
@@ -29,10 +29,10 @@ def generated(text: str) -> str:
 
 
 class TableTests(SynchronousTestCase):
-    """What is printed from it."""
+    """Help and document."""
 
-    def test_help_has_every_command_and_fits(self) -> None:
-        """A line for each, and one about the rest; 90 columns are enough."""
+    def test_help_has_a_line_for_each_command_of_at_most_90_columns(self) -> None:
+        """And one about messages."""
         lines = slash.help_lines()
         for command, line in zip(slash.COMMANDS, lines, strict=False):
             self.assertIn(command.usage, line)
@@ -40,8 +40,8 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(len(lines), len(slash.COMMANDS) + 1)
         self.assertLessEqual(max(map(len, lines)), 90)
 
-    def test_document(self) -> None:
-        """docs/client.md has the same table, and names all requests that a program can make."""
+    def test_document_has_the_commands_and_the_requests(self) -> None:
+        """docs/client.md is generated from the table."""
         text = DOCUMENT.read_text()
         self.assertTrue(
             generated(text) == text, "run: python -m tests.client.cli.commands.test_table"
@@ -49,24 +49,24 @@ class TableTests(SynchronousTestCase):
         for name in REQUESTS:
             self.assertIn(f"`{name}`", text)
 
-    def test_names(self) -> None:
-        """No name means two commands."""
+    def test_names_and_aliases_are_unique(self) -> None:
+        """Over all commands."""
         names = [name for each in slash.COMMANDS for name in (each.name, *each.aliases)]
         self.assertEqual(len(names), len(set(names)))
 
 
 class ParsingTests(SynchronousTestCase):
-    """What is read with it."""
+    """Lines that begin with a slash."""
 
-    def test_every_name(self) -> None:
-        """Whatever its case; what follows is kept as it was typed."""
+    def test_names_ignore_case_and_arguments_are_kept(self) -> None:
+        """Also for aliases."""
         for command in slash.COMMANDS:
             for name in (command.name, *command.aliases):
                 self.assertEqual(slash.parse(f"/{name.upper()}"), (command, ""))
                 self.assertEqual(slash.parse(f"/{name}  a \n b "), (command, " a \n b "))
 
-    def test_unknown(self) -> None:
-        """The nearest is named, if one is near."""
+    def test_unknown_command_suggests_a_similar_one(self) -> None:
+        """Or the help, if there is none."""
         for line, hint in (
             ("/jion #x", "/join?"),
             ("/histroy", "/history?"),
@@ -77,14 +77,14 @@ class ParsingTests(SynchronousTestCase):
 
 
 class CompletionTests(SynchronousTestCase):
-    """What Tab makes of it."""
+    """The Tab key."""
 
     def complete(self, text: str) -> list[str]:
-        """All that `text` can become."""
+        """All completions of `text`."""
         return slash.complete(text, NAMES)
 
-    def test_commands(self) -> None:
-        """Those of the table; short forms only if nothing else fits."""
+    def test_commands_are_completed(self) -> None:
+        """Aliases only if no command fits."""
         self.assertEqual(self.complete("/joi"), ["/join "])
         self.assertEqual(
             self.complete("/un"), ["/unblock ", "/unreact ", "/unregister ", "/unwatch "]
@@ -93,8 +93,8 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(self.complete("/logo"), ["/logout "])
         self.assertEqual(self.complete("/help jo"), ["/help join "])
 
-    def test_arguments(self) -> None:
-        """Names where names belong, rooms where rooms do."""
+    def test_arguments_are_completed_by_their_placeholders(self) -> None:
+        """Names where the usage has NAME, rooms where it has #ROOM."""
         for text, expected in (
             ("/msg al", ["/msg Albert ", "/msg alice "]),
             ("/msg #lob", ["/msg #lobby "]),
@@ -119,8 +119,8 @@ class CompletionTests(SynchronousTestCase):
         ):
             self.assertEqual(self.complete(text), expected, text)
 
-    def test_texts(self) -> None:
-        """A name at the begin is spoken to."""
+    def test_names_in_messages_are_completed(self) -> None:
+        """At the beginning, a colon is added."""
         self.assertEqual(self.complete("bo"), ["bob: "])
         self.assertEqual(self.complete("hi bo"), ["hi bob "])
         self.assertEqual(self.complete("see #lob"), ["see #lobby "])

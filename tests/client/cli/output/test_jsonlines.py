@@ -1,4 +1,4 @@
-"""JSON, read and written."""
+"""Requests and output as lines of JSON."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from chatd.codecs import v1_messages as c
 class ReadingTests(SynchronousTestCase):
     """Requests."""
 
-    def test_requests(self) -> None:
-        """Fields by name, defaults left out, `ref` apart."""
+    def test_requests_are_read_by_field_names(self) -> None:
+        """Fields with a default may be missing; `ref` is returned apart."""
         for line, request, ref in (
             ('{"send": {"recipient": "bob", "text": "hi"}}', c.Send(0, "bob", "hi"), 0),
             (
@@ -33,15 +33,15 @@ class ReadingTests(SynchronousTestCase):
         ):
             self.assertEqual(jsonlines.read(line), (request, ref))
 
-    def test_all_of_the_catalogue(self) -> None:
-        """But for those which the client itself makes."""
+    def test_every_request_can_be_read_except_those_of_the_client(self) -> None:
+        """The client itself logs in, acknowledges and answers pings."""
         self.assertEqual(
             set(c.REQUESTS.values()) - set(jsonlines.REQUESTS.values()),
             {c.Hello, c.Register, c.LogIn, c.Ack, c.Pong},
         )
 
-    def test_unreadable(self) -> None:
-        """Each with a sentence."""
+    def test_invalid_request_is_explained(self) -> None:
+        """Each mistake has its own sentence."""
         for line, part in (
             ("{", "The line is not a request"),
             ("{}", "The line is not a request"),
@@ -60,8 +60,8 @@ class ReadingTests(SynchronousTestCase):
 class WritingTests(SynchronousTestCase):
     """Lines."""
 
-    def test_readable(self) -> None:
-        """Text stays text; what is not for printing is escaped."""
+    def test_printable_characters_are_not_escaped(self) -> None:
+        """All others are."""
         self.assertEqual(
             jsonlines.write({"a": "h\u00e9 \U0001f331"}), '{"a": "h\u00e9 \U0001f331"}'
         )
@@ -70,13 +70,13 @@ class WritingTests(SynchronousTestCase):
         )
 
     @given(st.text())
-    def test_any_text(self, text: str) -> None:
-        """It comes back as it was, and a screen has nothing to change about it."""
+    def test_any_text_survives_and_needs_no_sanitizing(self, text: str) -> None:
+        """A terminal can print each line as it is."""
         line = jsonlines.write({"text": text})
         self.assertEqual(json.loads(line), {"text": text})
         self.assertEqual(one_line(line), line)
 
-    def test_names(self) -> None:
-        """Of messages."""
+    def test_message_names_are_in_snake_case(self) -> None:
+        """As in docs/protocols/v1.md."""
         self.assertEqual(jsonlines.snake_case(c.FindRooms), "find_rooms")
         self.assertEqual(jsonlines.snake_case(c.Ping), "ping")

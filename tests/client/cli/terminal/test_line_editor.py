@@ -1,4 +1,4 @@
-"""Editing a line."""
+"""The line editor."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.cli.terminal.line_editor import LineEditor
 
 
-class LineTests(SynchronousTestCase):
-    """`|` marks the cursor."""
+class LineEditorTests(SynchronousTestCase):
+    """`LineEditor`; `|` marks the cursor."""
 
     def line(self, marked: str, history: list[str] | None = None) -> LineEditor:
-        """A line with this text and cursor."""
+        """An editor with this text and cursor."""
         line = LineEditor(history if history is not None else [])
         before, _, after = marked.partition("|")
         line.insert(after)
@@ -20,11 +20,11 @@ class LineTests(SynchronousTestCase):
         return line
 
     def check(self, line: LineEditor, marked: str) -> None:
-        """The text and cursor are these."""
+        """Check text and cursor."""
         self.assertEqual(line.text[: line.cursor] + "|" + line.text[line.cursor :], marked)
 
-    def test_edits(self) -> None:
-        """Each key, in the middle and at both ends."""
+    def test_each_edit_in_the_middle_and_at_both_ends(self) -> None:
+        """Moving, deleting and cutting."""
         for edit, before, after in (
             (LineEditor.left, "ab|c", "a|bc"),
             (LineEditor.left, "|abc", "|abc"),
@@ -50,8 +50,8 @@ class LineTests(SynchronousTestCase):
             edit(line)
             self.check(line, after)
 
-    def test_yank(self) -> None:
-        """What was cut last comes back; an empty cut takes nothing away from it."""
+    def test_yank_inserts_the_last_cut(self) -> None:
+        """Cutting nothing keeps it."""
         line = self.line("one two|")
         line.kill_word()
         line.kill_to_end()
@@ -59,14 +59,14 @@ class LineTests(SynchronousTestCase):
         line.yank()
         self.check(line, "two|one ")
 
-    def test_replace(self) -> None:
-        """Completion changes only what is before the cursor."""
+    def test_replace_changes_only_the_text_before_the_cursor(self) -> None:
+        """Completion uses it."""
         line = self.line("/m| hello")
         line.replace("/msg")
         self.check(line, "/msg| hello")
 
-    def test_history(self) -> None:
-        """Back and forth, and the unfinished line is still there."""
+    def test_history_keeps_the_unfinished_line(self) -> None:
+        """Empty and repeated lines are not added."""
         history = ["one", "two"]
         line = self.line("dra|ft", history)
         for edit, after in (

@@ -1,4 +1,4 @@
-"""Nothing from the network controls the terminal."""
+"""Sanitizing: nothing from the network controls the terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.cli.terminal.sanitize import block, one_line, printable
 
 
-class TextTests(SynchronousTestCase):
-    """Every character there is."""
+class SanitizeTests(SynchronousTestCase):
+    """All characters of Unicode."""
 
-    def test_no_control_character_gets_through(self) -> None:
-        """Of all of Unicode only the line break, and that only where lines are wanted."""
+    def test_no_control_character_remains(self) -> None:
+        """Of all of Unicode only the line break, and only in texts of several lines."""
         for code in range(0x110000):
             char = chr(code)
             if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
@@ -22,15 +22,15 @@ class TextTests(SynchronousTestCase):
                         all(unicodedata.category(each) not in ("Cc", "Cf") for each in shown), code
                     )
 
-    def test_visible(self) -> None:
-        """What was there can still be seen."""
+    def test_control_characters_become_visible(self) -> None:
+        """In caret notation, or as U+FFFD."""
         self.assertEqual(one_line("\x1b[2J\x07\x7f"), "^[[2J^G^?")
         self.assertEqual(one_line("a\tb"), "a       b")
         self.assertEqual(one_line("a\r\nb\nc\rd"), "a\\nb\\nc^Md")
         self.assertEqual(one_line("caf\u00e9 \\ \u65e5"), "caf\u00e9 \\ \u65e5")
 
-    def test_block(self) -> None:
-        """A later line of a message cannot look like a line of the client's own."""
+    def test_later_lines_of_a_message_are_indented(self) -> None:
+        """They cannot imitate a line of the client."""
         self.assertEqual(
             block("hi\nNew message from Alicia: \nliar"), "hi\n  New message from Alicia: \n  liar"
         )

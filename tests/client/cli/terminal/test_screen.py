@@ -1,4 +1,4 @@
-"""The terminal screen: typing, and messages that come meanwhile."""
+"""The terminal screen: typing, printing, and both at the same time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from chatd.client.cli.output.style import DIM, Span
 from chatd.client.cli.screen import EndOfInput
 from chatd.client.cli.terminal.screen import Terminal, TerminalScreen
 from chatd.client.cli.terminal.wrap import Wrapped
+from tests.doubles.screen import RecordingComposer
 from tests.doubles.terminal_emulator import TerminalEmulator
 
 UP, DOWN, LEFT, HOME, DELETE = b"\x1b[A", b"\x1b[B", b"\x1b[D", b"\x1b[H", b"\x1b[3~"
 
-# What can happen to a line: keys, a paste, news from the server, another size.
+# Events for the property test: keys, a paste, a printed line, another size.
 EVENTS: list[bytes | str] = [
     b"a",
     b"bc ",
@@ -34,8 +35,8 @@ EVENTS: list[bytes | str] = [
 EVENTS += [b"\x17", b"\x15", b"\x1b[200~p\rq\x1b[201~", b"\x0c", "message", "size"]
 
 
-class Desk:
-    """A terminal of this size with the screen on it."""
+class TerminalFixture:
+    """A `TerminalScreen` on an emulated terminal of this size."""
 
     def __init__(self, width: int = 40, height: int = 10, colours: bool = False) -> None:
         self.emulator = TerminalEmulator(width, height)
@@ -43,16 +44,16 @@ class Desk:
         self.screen = TerminalScreen(
             lambda: (self.emulator.width, self.emulator.height), self._interrupted, colours
         )
-        self.terminal = Terminal(lambda: self.screen)
+        self.protocol = Terminal(lambda: self.screen)
         self.transport = StringTransport()
-        self.terminal.makeConnection(self.transport)
+        self.protocol.makeConnection(self.transport)
 
     def press(self, keys: bytes) -> None:
-        """The person types, or the terminal pastes."""
-        self.terminal.dataReceived(keys)
+        """Type keys, or paste a text."""
+        self.protocol.dataReceived(keys)
 
     def lines(self) -> list[str]:
-        """What stands on the terminal, without the empty lines at its end."""
+        """The lines on the terminal, without empty lines at the end."""
         self.emulator.feed(self.transport.value().decode("utf-8"))
         self.transport.clear()
         lines = self.emulator.lines()
@@ -70,25 +71,25 @@ class Desk:
 
 
 class TypingTests(SynchronousTestCase):
-    """Keys, and what they lead to."""
+    """Answers to prompts."""
 
     def setUp(self) -> None:
-        self.desk = Desk()
+        self.terminal = TerminalFixture()
 
-    def asked(self, keys: bytes, prompt: str = "> ") -> str:
-        """What these keys and Enter answer."""
-        reply = self.desk.screen.ask(prompt)
-        self.desk.press(keys + b"\r")
+    def answer(self, keys: bytes, prompt: str = "> ") -> str:
+        """Answer a prompt with these keys and Enter; returns the line."""
+        reply = self.terminal.screen.ask(prompt)
+        self.terminal.press(keys + b"\r")
         return self.successResultOf(reply)
 
-    def test_line(self) -> None:
-        """What is typed is what is answered, and it stays on the screen."""
-        self.assertEqual(self.asked(b"hello"), "hello")
-        self.assertEqual(self.desk.lines(), ["> hello"])
-        self.assertEqual(self.desk.cursor(), (1, 0))
+    def test_line_is_returned_and_stays_on_the_screen(self) -> None:
+        """The cursor is below it."""
+        self.assertEqual(self.answer(b"hello"), "hello")
+        self.assertEqual(self.terminal.lines(), ["> hello"])
+        self.assertEqual(self.terminal.cursor(), (1, 0))
 
-    def test_editing(self) -> None:
-        """Arrows, Ctrl keys, Alt keys, in both of the modes a terminal can send them in."""
+    def test_keys_edit_the_line(self) -> None:
+        """Arrows, Ctrl and Alt keys, in both modes of a terminal."""
         for keys, line in (
             (b"hllo" + LEFT * 3 + b"e", "hello"),
             (b"hexllo" + LEFT * 4 + DELETE, "hello"),
@@ -107,287 +108,265 @@ class TypingTests(SynchronousTestCase):
             (b"a\xffb", "a\ufffdb"),
             (b"ab\x04" + LEFT + b"\x04", "a"),
         ):
-            self.assertEqual(self.asked(keys), line)
+            self.assertEqual(self.answer(keys), line)
 
-    def test_history(self) -> None:
-        """The arrows bring back what was typed at this prompt; a password never comes back."""
-        self.asked(b"one")
-        self.asked(b"two")
-        self.asked(b"Bobert", "Recipient: ")
-        password = self.desk.screen.ask("> ", hidden=True)
-        self.desk.press(b"secret\r")
+    def test_each_prompt_has_its_own_history(self) -> None:
+        """Passwords are not in it."""
+        self.answer(b"one")
+        self.answer(b"two")
+        self.answer(b"Bobert", "Recipient: ")
+        password = self.terminal.screen.ask("> ", hidden=True)
+        self.terminal.press(b"secret\r")
         self.assertEqual(self.successResultOf(password), "secret")
-        self.assertEqual(self.asked(b"draft" + UP + UP), "one")
-        self.assertEqual(self.asked(b"draft" + UP + DOWN), "draft")
-        self.assertEqual(self.asked(UP, "Recipient: "), "Bobert")
+        self.assertEqual(self.answer(b"draft" + UP + UP), "one")
+        self.assertEqual(self.answer(b"draft" + UP + DOWN), "draft")
+        self.assertEqual(self.answer(UP, "Recipient: "), "Bobert")
 
-    def test_hidden(self) -> None:
-        """Not a star of a password is shown."""
-        reply = self.desk.screen.ask("Password: ", hidden=True)
-        self.desk.press(b"secret")
-        self.desk.screen.show("news")
-        self.assertEqual(self.desk.lines(), ["news", "Password:"])
-        self.desk.press(b"\r")
+    def test_hidden_answer_is_not_shown(self) -> None:
+        """Not even as stars."""
+        reply = self.terminal.screen.ask("Password: ", hidden=True)
+        self.terminal.press(b"secret")
+        self.terminal.screen.show("news")
+        self.assertEqual(self.terminal.lines(), ["news", "Password:"])
+        self.terminal.press(b"\r")
         self.assertEqual(self.successResultOf(reply), "secret")
-        self.assertEqual(self.desk.lines(), ["news", "Password:"])
+        self.assertEqual(self.terminal.lines(), ["news", "Password:"])
 
-    def test_typed_ahead(self) -> None:
-        """Keys that come while nothing is asked answer what is asked next, a password's keys
-        unseen."""
-        self.desk.press(b"one\rse")
-        self.desk.press(b"cret\rthr")
-        self.assertEqual(self.desk.lines(), [])
-        self.assertEqual(self.successResultOf(self.desk.screen.ask("> ")), "one")
+    def test_keys_typed_ahead_answer_the_next_prompts(self) -> None:
+        """A hidden answer stays hidden."""
+        self.terminal.press(b"one\rse")
+        self.terminal.press(b"cret\rthr")
+        self.assertEqual(self.terminal.lines(), [])
+        self.assertEqual(self.successResultOf(self.terminal.screen.ask("> ")), "one")
         self.assertEqual(
-            self.successResultOf(self.desk.screen.ask("Password: ", hidden=True)), "secret"
+            self.successResultOf(self.terminal.screen.ask("Password: ", hidden=True)), "secret"
         )
-        third = self.desk.screen.ask("> ")
-        self.assertEqual(self.desk.lines(), ["> one", "Password:", "> thr"])
-        self.desk.press(b"ee\r")
+        third = self.terminal.screen.ask("> ")
+        self.assertEqual(self.terminal.lines(), ["> one", "Password:", "> thr"])
+        self.terminal.press(b"ee\r")
         self.assertEqual(self.successResultOf(third), "three")
 
-    def test_paste(self) -> None:
-        """Several lines are one text, its control characters mean nothing, and it is not sent by
-        itself."""
-        reply = self.desk.screen.ask("Message: ")
-        self.desk.press(b"\x1b[200~one\r\ntwo\n\nthree\x04\x15\tx\r\x1b[201~")
+    def test_pasted_lines_are_one_text_without_control_characters(self) -> None:
+        """It is entered only by Enter."""
+        reply = self.terminal.screen.ask("Message: ")
+        self.terminal.press(b"\x1b[200~one\r\ntwo\n\nthree\x04\x15\tx\r\x1b[201~")
         self.assertNoResult(reply)
-        self.assertEqual(self.desk.lines(), ["Message: one", "two", "", "three    x"])
-        self.desk.press(b"\r")
+        self.assertEqual(self.terminal.lines(), ["Message: one", "two", "", "three    x"])
+        self.terminal.press(b"\r")
         self.assertEqual(self.successResultOf(reply), "one\ntwo\n\nthree    x")
 
-    def test_paste_without_brackets(self) -> None:
-        """A terminal that cannot tell a paste from typing: each line answers a question."""
-        first = self.desk.screen.ask("> ")
-        self.desk.press(b"one\rtwo\r")
+    def test_paste_without_bracketed_mode_answers_prompts_line_by_line(self) -> None:
+        """The terminal does not distinguish it from typing."""
+        first = self.terminal.screen.ask("> ")
+        self.terminal.press(b"one\rtwo\r")
         self.assertEqual(self.successResultOf(first), "one")
-        self.assertEqual(self.successResultOf(self.desk.screen.ask("> ")), "two")
+        self.assertEqual(self.successResultOf(self.terminal.screen.ask("> ")), "two")
 
-    def test_pasted_password(self) -> None:
-        """The line break that was copied with it is not part of it."""
-        reply = self.desk.screen.ask("Password: ", hidden=True)
-        self.desk.press(b"\x1b[200~secret\r\x1b[201~\r")
+    def test_line_break_of_a_pasted_password_is_ignored(self) -> None:
+        """It is often copied with the password."""
+        reply = self.terminal.screen.ask("Password: ", hidden=True)
+        self.terminal.press(b"\x1b[200~secret\r\x1b[201~\r")
         self.assertEqual(self.successResultOf(reply), "secret")
 
-    def test_completion(self) -> None:
-        """As far as it is clear, and then what there is."""
-        reply = self.desk.screen.ask(
+    def test_tab_inserts_the_common_prefix_or_lists_completions(self) -> None:
+        """Completions with control characters are ignored."""
+        reply = self.terminal.screen.ask(
             "> ", complete=lambda text: [f"{text}bert", f"{text}bot", "\x1b"]
         )
-        self.desk.press(b"/msg Bo\t")
-        self.assertEqual(self.desk.lines(), ["> /msg Bob"])
-        self.desk.screen.ask("> ", complete=lambda text: ["/msg alan ", "/msg alice ", "\x1b[2J"])
-        self.desk.press(b"/msg al\t")
-        self.assertEqual(self.desk.lines()[-2:], ["alan  alice", "> /msg al"])
+        self.terminal.press(b"/msg Bo\t")
+        self.assertEqual(self.terminal.lines(), ["> /msg Bob"])
+        self.terminal.screen.ask(
+            "> ", complete=lambda text: ["/msg alan ", "/msg alice ", "\x1b[2J"]
+        )
+        self.terminal.press(b"/msg al\t")
+        self.assertEqual(self.terminal.lines()[-2:], ["alan  alice", "> /msg al"])
         self.assertNoResult(reply)
 
-    def test_clear(self) -> None:
-        """Ctrl-L leaves only the line."""
-        self.desk.screen.show("old")
-        self.desk.screen.ask("> ")
-        self.desk.press(b"abc\x0c")
-        self.assertEqual(self.desk.lines(), ["> abc"])
-
-
-class Author:
-    """Keeps commands on the screen, and remembers what was typed."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def complete(self, text: str) -> list[str]:
-        """One way to go on."""
-        return [f"{text}bert: "]
-
-    def text_changed(self, text: str) -> None:
-        """Remember it."""
-        self.texts.append(text)
-
-    def stays_on_screen(self, line: str) -> bool:
-        """Commands."""
-        return line.startswith("/")
+    def test_ctrl_l_clears_all_but_the_line(self) -> None:
+        """The line stays as it is."""
+        self.terminal.screen.show("old")
+        self.terminal.screen.ask("> ")
+        self.terminal.press(b"abc\x0c")
+        self.assertEqual(self.terminal.lines(), ["> abc"])
 
 
 class ComposingTests(SynchronousTestCase):
-    """Lines of a conversation."""
+    """Lines of a conversation, which have a composer."""
 
     def setUp(self) -> None:
-        self.desk = Desk()
-        self.author = Author()
+        self.terminal = TerminalFixture()
+        self.composer = RecordingComposer()
 
     def compose(self, keys: bytes, prompt: str = "#lobby> ") -> Deferred[str]:
-        """Type this for the conversation."""
-        reply = self.desk.screen.compose(prompt, self.author)
-        self.desk.press(keys)
+        """Compose a line of the conversation with these keys."""
+        reply = self.terminal.screen.compose(prompt, self.composer)
+        self.terminal.press(keys)
         return reply
 
-    def test_said(self) -> None:
-        """It makes room for how it is shown to all; commands stay."""
+    def test_commands_stay_and_messages_are_erased(self) -> None:
+        """Each change of the text is reported."""
         self.assertEqual(self.successResultOf(self.compose(b"hel\x7fllo\r")), "hello")
-        self.desk.screen.show("#lobby <alice> hello")
+        self.terminal.screen.show("#lobby <alice> hello")
         self.assertEqual(self.successResultOf(self.compose(b"/who\r")), "/who")
-        self.desk.screen.show("bob")
-        self.assertEqual(self.desk.lines(), ["#lobby <alice> hello", "#lobby> /who", "bob"])
-        self.assertEqual(self.author.texts[:5], ["h", "he", "hel", "he", "hel"])
+        self.terminal.screen.show("bob")
+        self.assertEqual(self.terminal.lines(), ["#lobby <alice> hello", "#lobby> /who", "bob"])
+        self.assertEqual(self.composer.texts[:5], ["h", "he", "hel", "he", "hel"])
 
-    def test_one_history(self) -> None:
-        """Wherever it was said; a question's answers are apart."""
+    def test_all_targets_share_one_history(self) -> None:
+        """Answers to questions are not in it."""
         self.compose(b"one\r", "#lobby> ")
-        self.desk.screen.ask("Sure? ")
-        self.desk.press(b"y\r")
+        self.terminal.screen.ask("Sure? ")
+        self.terminal.press(b"y\r")
         self.assertEqual(self.successResultOf(self.compose(UP + b"\r", "bob> ")), "one")
 
-    def test_completion(self) -> None:
-        """By whoever is written to."""
+    def test_composer_completes_the_line(self) -> None:
+        """And the completed text is reported."""
         self.compose(b"bo\t")
-        self.assertEqual(self.desk.lines(), ["#lobby> bobert:"])
-        self.assertEqual(self.author.texts[-1], "bobert: ")
+        self.assertEqual(self.terminal.lines(), ["#lobby> bobert:"])
+        self.assertEqual(self.composer.texts[-1], "bobert: ")
 
-    def test_reprompt(self) -> None:
-        """What is being typed stays, the cursor in its place."""
+    def test_set_prompt_keeps_line_and_cursor(self) -> None:
+        """It has no effect on questions."""
         self.compose(b"hello" + LEFT)
-        self.desk.screen.set_prompt("#lobby (bob writing)> ")
-        self.assertEqual(self.desk.lines(), ["#lobby (bob writing)> hello"])
-        self.assertEqual(self.desk.cursor(), (0, 26))
-        self.desk.screen.set_prompt("> ")
-        self.assertEqual(self.desk.lines(), ["> hello"])
-        self.desk.press(b"\r")
-        self.desk.screen.set_prompt("lost> ")
-        self.desk.screen.ask("Sure? ")
-        self.desk.screen.set_prompt("lost> ")
-        self.assertEqual(self.desk.lines()[-1], "Sure?")
+        self.terminal.screen.set_prompt("#lobby (bob typing)> ")
+        self.assertEqual(self.terminal.lines(), ["#lobby (bob typing)> hello"])
+        self.assertEqual(self.terminal.cursor(), (0, 25))
+        self.terminal.screen.set_prompt("> ")
+        self.assertEqual(self.terminal.lines(), ["> hello"])
+        self.terminal.press(b"\r")
+        self.terminal.screen.set_prompt("lost> ")
+        self.terminal.screen.ask("Sure? ")
+        self.terminal.screen.set_prompt("lost> ")
+        self.assertEqual(self.terminal.lines()[-1], "Sure?")
 
-    def test_end(self) -> None:
-        """Ctrl-D on an empty line."""
+    def test_ctrl_d_on_an_empty_line_ends_the_input(self) -> None:
+        """For this line and all later ones."""
         self.failureResultOf(self.compose(b"\x04"), EndOfInput)
         self.failureResultOf(self.compose(b""), EndOfInput)
 
 
-class LeavingTests(SynchronousTestCase):
-    """Ctrl-C, Ctrl-D, and terminals that go away."""
+class EndTests(SynchronousTestCase):
+    """Ctrl-C, Ctrl-D, and closed terminals."""
 
     def setUp(self) -> None:
-        self.desk = Desk()
+        self.terminal = TerminalFixture()
 
-    def test_ctrl_c(self) -> None:
-        """It is heard at once, asked or not, and what was typed stays visible."""
-        self.desk.press(b"\x03")
-        self.assertEqual(self.desk.interrupts, 1)
-        self.desk.screen.ask("> ")
-        self.desk.press(b"half\x03")
-        self.desk.screen.show("bye")
-        self.assertEqual(self.desk.interrupts, 2)
-        self.assertEqual(self.desk.lines(), ["> half", "bye"])
+    def test_ctrl_c_interrupts_at_once(self) -> None:
+        """With or without a prompt; the line stays visible."""
+        self.terminal.press(b"\x03")
+        self.assertEqual(self.terminal.interrupts, 1)
+        self.terminal.screen.ask("> ")
+        self.terminal.press(b"half\x03")
+        self.terminal.screen.show("bye")
+        self.assertEqual(self.terminal.interrupts, 2)
+        self.assertEqual(self.terminal.lines(), ["> half", "bye"])
 
-    def test_ctrl_d(self) -> None:
-        """On an empty line it is the end, for this question and every later one."""
-        reply = self.desk.screen.ask("> ")
-        self.desk.press(b"\x04")
+    def test_ctrl_d_on_an_empty_prompt_ends_the_input(self) -> None:
+        """For this prompt and all later ones."""
+        reply = self.terminal.screen.ask("> ")
+        self.terminal.press(b"\x04")
         self.failureResultOf(reply, EndOfInput)
-        self.failureResultOf(self.desk.screen.ask("> "), EndOfInput)
+        self.failureResultOf(self.terminal.screen.ask("> "), EndOfInput)
 
-    def test_cancelled(self) -> None:
-        """A question that nobody wants answered any more goes, and the next line is below it."""
-        reply = self.desk.screen.ask("> ")
-        self.desk.press(b"half")
+    def test_cancelled_prompt_stays_and_output_continues_below(self) -> None:
+        """The prompt accepts no more keys."""
+        reply = self.terminal.screen.ask("> ")
+        self.terminal.press(b"half")
         reply.cancel()
         self.failureResultOf(reply)
-        self.desk.screen.show("bye")
-        self.assertEqual(self.desk.lines(), ["> half", "bye"])
+        self.terminal.screen.show("bye")
+        self.assertEqual(self.terminal.lines(), ["> half", "bye"])
 
-    def test_close(self) -> None:
-        """The terminal gets back what it was asked to change; nothing that was said is wiped."""
-        self.desk.screen.show("said")
-        self.assertEqual((self.desk.lines(), self.desk.emulator.modes), (["said"], {"?2004"}))
-        closed = self.desk.screen.close()
-        self.assertTrue(self.desk.transport.disconnecting)
+    def test_close_restores_the_paste_mode_and_keeps_the_output(self) -> None:
+        """The screen is not cleared."""
+        self.terminal.screen.show("said")
+        self.assertEqual(
+            (self.terminal.lines(), self.terminal.emulator.modes), (["said"], {"?2004"})
+        )
+        closed = self.terminal.screen.close()
+        self.assertTrue(self.terminal.transport.disconnecting)
         self.assertNoResult(closed)
-        self.terminal_gone()
+        self.lose_terminal()
         self.successResultOf(closed)
-        self.assertEqual((self.desk.lines(), self.desk.emulator.modes), (["said"], set()))
+        self.assertEqual((self.terminal.lines(), self.terminal.emulator.modes), (["said"], set()))
 
-    def test_terminal_gone(self) -> None:
-        """A closed window is the end of the input."""
-        reply: Deferred[str] = self.desk.screen.ask("> ")
-        self.terminal_gone()
+    def test_closed_terminal_ends_the_input(self) -> None:
+        """Closing does not wait then."""
+        reply: Deferred[str] = self.terminal.screen.ask("> ")
+        self.lose_terminal()
         self.failureResultOf(reply, EndOfInput)
-        self.successResultOf(self.desk.screen.close())
+        self.successResultOf(self.terminal.screen.close())
 
-    def terminal_gone(self) -> None:
-        """The transport is gone."""
-        self.desk.terminal.connectionLost(Failure(ConnectionDone()))
+    def lose_terminal(self) -> None:
+        """Close the transport."""
+        self.terminal.protocol.connectionLost(Failure(ConnectionDone()))
 
 
 class DrawingTests(SynchronousTestCase):
-    """The line being typed survives whatever is shown."""
+    """Output above the line that is being typed."""
 
-    def test_message_above_half_a_line(self) -> None:
-        """The message in full, then the line as it was, the cursor where it was."""
-        desk = Desk()
-        reply = desk.screen.ask("> ")
-        desk.press(b"/msg Bobert hi" + LEFT * 2)
-        column = desk.cursor()[1]
-        desk.screen.show_message("Bobert", "Hey!")
-        self.assertEqual(desk.lines(), ["New message from Bobert:", "Hey!", "", "> /msg Bobert hi"])
-        self.assertEqual(desk.cursor(), (3, column))
-        desk.press(b"X\r")
+    def test_message_is_printed_above_the_unfinished_line(self) -> None:
+        """The cursor stays in its column."""
+        terminal = TerminalFixture()
+        reply = terminal.screen.ask("> ")
+        terminal.press(b"/msg Bobert hi" + LEFT * 2)
+        column = terminal.cursor()[1]
+        terminal.screen.show_message("Bobert", "Hey!")
+        self.assertEqual(
+            terminal.lines(), ["New message from Bobert:", "Hey!", "", "> /msg Bobert hi"]
+        )
+        self.assertEqual(terminal.cursor(), (3, column))
+        terminal.press(b"X\r")
         self.assertEqual(self.successResultOf(reply), "/msg Bobert Xhi")
 
-    def test_sent(self) -> None:
-        """The form of the old screen."""
-        desk = Desk()
-        desk.screen.show_sent("Bobert", "Salutations")
-        self.assertEqual(desk.lines(), ["Sent to Bobert:", "Salutations"])
+    def test_sent_message_has_its_recipient_above(self) -> None:
+        """As in the old client."""
+        terminal = TerminalFixture()
+        terminal.screen.show_sent("Bobert", "Salutations")
+        self.assertEqual(terminal.lines(), ["Sent to Bobert:", "Salutations"])
 
-    def test_control_characters(self) -> None:
-        """The emulator fails on any; what comes from the network is shown, not obeyed."""
-        desk = Desk()
-        desk.screen.ask("> ")
-        desk.screen.show_message("\x1b[2Jeve", "\x1b]0;title\x07\r\x00\x7f\ta")
-        desk.screen.show("\tna\x1bme\n")
-        desk.screen.show_error("\x9b2J")
-        desk.screen.note("\x1bc")
-        self.assertEqual(desk.lines()[0], "New message from ^[[2Jeve:")
+    def test_control_characters_never_reach_the_terminal(self) -> None:
+        """The emulator fails on any of them."""
+        terminal = TerminalFixture()
+        terminal.screen.ask("> ")
+        terminal.screen.show_message("\x1b[2Jeve", "\x1b]0;title\x07\r\x00\x7f\ta")
+        terminal.screen.show("\tna\x1bme\n")
+        terminal.screen.show_error("\x9b2J")
+        terminal.screen.note("\x1bc")
+        self.assertEqual(terminal.lines()[0], "New message from ^[[2Jeve:")
 
-    def test_colours(self) -> None:
-        """Where there are any; what comes from the network adds none."""
+    def test_colours_are_printed_if_wanted(self) -> None:
+        """Texts from the network add none."""
         line = (Span("bob\x1b[31m", "32"), Span(": hi\n\x1b[0mthere", DIM))
         for colours, styles in ((True, {"32", "2", "0"}), (False, set())):
-            desk = Desk(colours=colours)
-            desk.screen.show_styled(line)
-            self.assertEqual(desk.lines(), ["bob^[[31m: hi", "  ^[[0mthere"])
-            self.assertEqual(desk.emulator.styles, styles)
+            terminal = TerminalFixture(colours=colours)
+            terminal.screen.show_styled(line)
+            self.assertEqual(terminal.lines(), ["bob^[[31m: hi", "  ^[[0mthere"])
+            self.assertEqual(terminal.emulator.styles, styles)
 
-    def test_longer_than_the_screen(self) -> None:
-        """The part around the cursor is shown, nothing that was said is lost, the text is whole."""
-        desk = Desk(10, 5)
-        desk.screen.show("said")
+    def test_line_longer_than_the_screen_is_shown_around_the_cursor(self) -> None:
+        """Earlier output is not overwritten, and the whole line is returned."""
+        terminal = TerminalFixture(10, 5)
+        terminal.screen.show("said")
         text = bytes(range(65, 91)) * 4
-        reply = desk.screen.ask("> ")
-        desk.press(text)
-        self.assertIn(text[-5:].decode(), desk.lines()[-1])
-        desk.press(HOME)
-        self.assertTrue(desk.lines()[-4].startswith("> ABCDEFGH"), desk.lines())
-        desk.screen.show("news")
-        self.assertEqual(desk.lines()[:2], ["said", "news"])
-        desk.press(b"\r")
+        reply = terminal.screen.ask("> ")
+        terminal.press(text)
+        self.assertIn(text[-5:].decode(), terminal.lines()[-1])
+        terminal.press(HOME)
+        self.assertTrue(terminal.lines()[-4].startswith("> ABCDEFGH"), terminal.lines())
+        terminal.screen.show("news")
+        self.assertEqual(terminal.lines()[:2], ["said", "news"])
+        terminal.press(b"\r")
         self.assertEqual(self.successResultOf(reply), text.decode())
 
-    def test_wide_characters(self) -> None:
-        """They take two columns, accents that combine none."""
-        wrapped = Wrapped("ab\u65e5e\u0301", 4)
-        self.assertEqual(wrapped.rows, [0, 3])
-        self.assertEqual(wrapped.position(5), (1, 1))
-        self.assertEqual(wrapped.position(2), (0, 2))
-
-    def test_same_keys_less_output(self) -> None:
-        """A character at the end of the line is one byte, not a new drawing."""
-        desk = Desk()
-        desk.screen.ask("> ")
-        desk.press(b"a")
-        desk.transport.clear()
-        desk.press(b"b")
-        self.assertEqual(desk.transport.value(), b"b")
+    def test_character_at_the_end_of_the_line_is_written_alone(self) -> None:
+        """Nothing else is drawn again."""
+        terminal = TerminalFixture()
+        terminal.screen.ask("> ")
+        terminal.press(b"a")
+        terminal.transport.clear()
+        terminal.press(b"b")
+        self.assertEqual(terminal.transport.value(), b"b")
 
     @settings(max_examples=150, deadline=None, derandomize=True)
     @given(
@@ -397,28 +376,30 @@ class DrawingTests(SynchronousTestCase):
             max_size=40,
         ),
     )
-    def test_any_typing_with_any_news(self, width: int, events: list[bytes | str]) -> None:
-        """After anything, the screen ends with the line as it is, the cursor on its character."""
-        desk = Desk(width, 60)
-        desk.screen.ask("> ")
+    def test_any_keys_and_output_leave_line_and_cursor_right(
+        self, width: int, events: list[bytes | str]
+    ) -> None:
+        """The screen ends with the line, and the cursor is on its character."""
+        terminal = TerminalFixture(width, 60)
+        terminal.screen.ask("> ")
         messages = 0
         for event in events:
             if event == "message":
-                desk.screen.show("!")
+                terminal.screen.show("!")
                 messages += 1
             elif event == "size":
-                desk.screen.resized()
+                terminal.screen.resized()
             elif isinstance(event, bytes):
-                desk.press(event)
+                terminal.press(event)
                 messages *= event != b"\x0c"
-            prompt = desk.screen._prompt
+            prompt = terminal.screen._prompt
             assert prompt is not None
             text, cursor = prompt.content()
             wrapped = Wrapped(text, width)
             expected = [wrapped.slice(row, row + 1).rstrip() for row in range(len(wrapped.rows))]
             # What Ctrl-L scrolled out of sight or cleared is no part of this.
-            desk.lines()
-            emulator = desk.emulator
+            terminal.lines()
+            emulator = terminal.emulator
             first = emulator.row - wrapped.position(cursor)[0]
             self.assertEqual(emulator.lines()[first : first + len(expected)], expected)
             self.assertEqual(emulator.column, wrapped.position(cursor)[1])

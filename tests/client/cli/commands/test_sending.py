@@ -1,0 +1,52 @@
+"""``/to``, ``/msg``, and lines without a command."""
+
+from __future__ import annotations
+
+from chatd.codecs import v1_messages as c
+from tests.doubles.chat import ChatTestCase
+from tests.doubles.client import pushed
+
+
+class SendingTests(ChatTestCase):
+    """A person in the lobby."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+
+    def test_messages_go_to_the_target(self) -> None:
+        """``/to`` changes it."""
+        self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
+        self.type("hello", "/to bob", "hi")
+        self.assertEqual(
+            self.requests(),
+            [c.Send(0, "#lobby", "hello"), c.Who(0, ["bob"]), c.Send(0, "Bob", "hi")],
+        )
+
+    def test_private_message_is_shown_when_it_is_stored(self) -> None:
+        """A room message is shown when it is pushed."""
+        self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "on")])
+        self.assertEqual(self.type("/to bob"), ["(Now talking to Bob.)"])
+        self.assertEqual(self.screen.prompt, "Bob> ")
+        self.assertEqual(self.type(" hi"), ["-> Bob:  hi"])
+        self.assertEqual(self.type("/msg #lobby hi"), [])
+        self.client.tell(pushed("#lobby", "alice", "hi"))
+        self.assertEqual(self.printed(), ["#lobby <alice> hi"])
+        self.assertEqual(self.type("/edit ho"), ['* alice edited "hi": ho'])
+        self.assertEqual(self.requests()[-1], c.Edit(0, "@bob", 1, "ho"))
+
+    def test_message_over_the_limit_is_not_sent(self) -> None:
+        """The limit counts bytes of UTF-8."""
+        self.assertIn("too long", self.type("\u00e9" * 32769)[0])
+        self.assertEqual(self.requests(), [])
+        self.type("\u00e9" * 32768)
+        self.assertEqual(len(self.requests()), 1)
+
+    def test_unknown_command_is_not_sent(self) -> None:
+        """Two slashes send a line that begins with one."""
+        self.assertEqual(
+            self.type("/jion #x"), ["! There is no command /jion. Did you mean /join?"]
+        )
+        self.assertEqual(self.requests(), [])
+        self.type("//jion")
+        self.assertEqual(self.requests(), [c.Send(0, "#lobby", "/jion")])

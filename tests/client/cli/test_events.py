@@ -1,0 +1,130 @@
+"""Events are printed, and change what the client knows."""
+
+from __future__ import annotations
+
+from chatd.client.library.events import Connected, Disconnected
+from chatd.codecs import v1_messages as c
+from tests.doubles.chat import ChatTestCase
+from tests.doubles.client import SINCE, pushed, state
+
+
+class EventTests(ChatTestCase):
+    """A person in the lobby."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.begin()
+
+    def test_each_kind_of_entry_has_a_sentence(self) -> None:
+        """An entry about a known message quotes it; an unknown kind is not shown."""
+        for entry, line in (
+            (pushed("@alice", "bob", "psst", seq=1, id=10), "bob: psst"),
+            (
+                pushed("@alice", "bob", "psst!", "edit", seq=2, about=10),
+                '* bob edited "psst": psst!',
+            ),
+            (
+                pushed("@alice", "bob", "X", "reaction", seq=3, about=99),
+                "* bob reacted X to an earlier message",
+            ),
+            (
+                pushed("@alice", "bob", "#Garden", "invite", seq=4),
+                "* bob invites you to #Garden: /join #Garden",
+            ),
+            (pushed("@alice", "bob", "?", "from the future", seq=5), None),
+            (pushed("@alice", "bob", "", "delete", seq=6, about=10), '* bob deleted "psst!"'),
+            (pushed("#lobby", "carl", "", "join", seq=1), "* carl joined #lobby"),
+            (pushed("#lobby", "carl", "hi\nyou", seq=2, id=20), "#lobby <carl> hi\nyou"),
+            (
+                pushed("#lobby", "bob", "+1", "reaction", seq=3, about=20),
+                '* bob reacted +1 to carl\'s "hi you" in #lobby',
+            ),
+            (
+                pushed("#lobby", "bob", "", "reaction", seq=4, about=20),
+                '* bob removed a reaction to carl\'s "hi you" in #lobby',
+            ),
+            (
+                pushed("#lobby", "bob", "Frost", "topic", seq=5),
+                "* bob set the topic of #lobby: Frost",
+            ),
+            (pushed("#lobby", "bob", "", "topic", seq=6), "* bob removed the topic of #lobby"),
+            (pushed("#lobby", "bob", "private", "access", seq=7), "* bob made #lobby private"),
+            (
+                pushed("#lobby", "bob", "carl moderator", "role", seq=8),
+                "* bob changed the role of carl in #lobby to moderator",
+            ),
+            (pushed("#lobby", "bob", "carl", "kick", seq=9), "* bob kicked carl from #lobby"),
+            (pushed("#lobby", "bob", "", "leave", seq=10), "* bob left #lobby"),
+        ):
+            self.client.tell(entry)
+            self.assertEqual(self.printed(), [line] if line else [], entry)
+
+    def test_messages_of_other_sessions_are_shown_and_can_be_edited(self) -> None:
+        """Private ones are pushed as `Sent`, those in rooms as `Pushed`."""
+        self.client.tell(c.Sent("@bob", 7, 70, SINCE, "text", "from my phone"))
+        self.assertEqual(self.printed(), ["-> bob: from my phone"])
+        self.client.answers[c.Who] = c.People(0, [c.Person("bob", "on")])
+        self.type("/to bob", "/edit from my desk")
+        self.assertEqual(self.requests()[-1], c.Edit(0, "@bob", 7, "from my desk"))
+        self.client.tell(pushed("#lobby", "alice", "me too"))
+        self.assertEqual(self.printed()[-1], "#lobby <alice> me too")
+
+    def test_room_messages_of_blocked_accounts_are_hidden(self) -> None:
+        """Joining and leaving are shown; typing is not."""
+        self.client.answers[c.GetBlocked] = c.Names(0, ["Carl"])
+        self.client.tell(Connected())
+        self.printed()
+        self.client.tell(
+            pushed("#lobby", "carl", "spam"), pushed("#lobby", "carl", "", "leave", seq=2)
+        )
+        self.assertEqual(self.printed(), ["* carl left #lobby"])
+        self.type("/unblock carl")
+        self.client.tell(pushed("#lobby", "carl", "sorry", seq=3))
+        self.assertEqual(self.printed()[-1], "#lobby <carl> sorry")
+        self.type("/block carl")
+        self.client.tell(pushed("#lobby", "carl", "spam", seq=4), c.Typing("#lobby", "carl", True))
+        self.assertEqual(self.printed()[1:], [])
+        self.assertEqual(self.screen.prompt, "#lobby> ")
+
+    def test_each_event_has_a_sentence(self) -> None:
+        """Repeated disconnections are printed once."""
+        for event, lines in (
+            (c.Presence(c.Person("bob", "away", "lunch")), ["* bob is away: lunch"]),
+            (c.Presence(c.Person("bob", "off", "", SINCE)), None),
+            (c.Joined(state("#garden")), []),
+            (
+                Disconnected("Timed out.", 1.0),
+                ["* the connection is lost (Timed out); reconnecting"],
+            ),
+            (Disconnected("", 2.0), []),
+            (Connected(), ["* reconnected"]),
+            (
+                c.Goodbye("stopping", "The server stops."),
+                ["* message from the server: The server stops."],
+            ),
+        ):
+            self.client.tell(event)
+            shown = self.printed()
+            if lines is not None:
+                self.assertEqual(shown, lines)
+
+    def test_receipts_are_summarized_after_a_delay(self) -> None:
+        """Receipts of edits are not shown."""
+        self.type("/msg bob one", "/msg bob two")
+        self.client.tell(
+            c.Receipt("@bob", "delivered", [1, 2]), c.Receipt("@bob", "delivered", [3])
+        )
+        self.client.tell(c.Receipt("@bob", "read", [1]), c.Receipt("@alice", "read", [5]))
+        self.assertEqual(self.printed(), [])
+        self.clock.advance(3)
+        self.assertEqual(self.printed(), ["(read by bob)", "(delivered to bob)"])
+
+    def test_shown_entries_are_marked_as_read_after_a_delay(self) -> None:
+        """One request for each log."""
+        self.client.tell(
+            pushed("@alice", "bob", "one", seq=1), pushed("@alice", "bob", "two", seq=2)
+        )
+        self.client.tell(pushed("#lobby", "bob", "x", seq=1))
+        self.assertEqual(self.requests(), [])
+        self.clock.advance(1)
+        self.assertEqual(self.requests(), [c.MarkRead(0, "@alice", 2), c.MarkRead(0, "#lobby", 1)])

@@ -1,0 +1,49 @@
+"""The message cache: conversations, edits and deletions, its bound."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.cli.message_cache import MessageCache, conversation_of
+from tests.doubles.client import pushed
+
+
+class MessageCacheTests(SynchronousTestCase):
+    """The cache of the account alice."""
+
+    def setUp(self) -> None:
+        self.cache = MessageCache()
+        self.cache.account = "alice"
+
+    def test_private_conversation_has_both_sides_in_order_of_time(self) -> None:
+        """Each message once."""
+        theirs = pushed("@alice", "Bob", "one", seq=1, id=11)
+        ours = pushed("@bob", "alice", "two", seq=2, id=12)
+        for entry in (ours, theirs, theirs, pushed("@alice", "carl", "x", seq=3, id=13)):
+            self.cache.add(entry)
+        place = conversation_of("BOB")
+        self.assertEqual([said.text for said in self.cache.messages(place)], ["one", "two"])
+        self.assertEqual(
+            [said.text for said in self.cache.messages(place, sender="Alice")], ["two"]
+        )
+        self.assertEqual(self.cache.display_name("@bob"), "Bob")
+        self.assertEqual(self.cache.display_name("@nobody"), "nobody")
+
+    def test_latest_edit_counts_and_deleted_messages_are_not_listed(self) -> None:
+        """In whatever order edits arrive."""
+        self.cache.add(pushed("#lobby", "bob", "a", seq=1, id=11))
+        for seq, text in ((3, "c"), (2, "b")):
+            self.cache.add(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))
+        (said,) = self.cache.messages("#lobby")
+        self.assertEqual((said.text, said.current_text), ("c", "c (edited)"))
+        self.cache.add(pushed("#lobby", "bob", "", "delete", seq=4, about=11))
+        self.assertEqual(self.cache.messages("#lobby"), [])
+        self.assertEqual(said.current_text, "(deleted)")
+
+    def test_only_the_latest_messages_are_kept(self) -> None:
+        """Older ones are not found by id either."""
+        for seq in range(1, 1001):
+            self.cache.add(pushed("#lobby", "bob", str(seq), seq=seq))
+        said = self.cache.messages("#lobby")
+        self.assertEqual((len(said), said[0].text), (500, "501"))
+        self.assertIsNone(self.cache.get(1))
