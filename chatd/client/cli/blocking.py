@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chatd.codecs import v1_messages as c
 
-# Entries about membership and the room itself are shown, whoever caused them.
+# Entries of other kinds, about membership and the room, are shown for blocked accounts, too.
 _HIDDEN_KINDS = frozenset({"text", "edit", "delete", "reaction"})
 
 

@@ -157,9 +157,9 @@ class Chat:
             try:
                 if not interactive or self._client.connected:
                     timeout = PERSON_TIMEOUT if interactive else SCRIPT_TIMEOUT
-                    await self._context.outbox.is_empty().addTimeout(timeout, self._clock)
+                    await self._context.outbox.when_empty().addTimeout(timeout, self._clock)
                 if not interactive:
-                    await self._event_pump.drained()
+                    await self._event_pump.drain()
             except (TimeoutError, CancelledError):
                 pass  # `_exit_status` reports the messages without an answer.
         self._event_pump.stop()
@@ -198,7 +198,7 @@ class Chat:
             elif line.startswith("/") and not line.startswith("//"):
                 command, arguments = table.parse(line)
                 if command.waits and (self._client.connected or not self._screen.interactive):
-                    await context.outbox.is_empty()
+                    await context.outbox.when_empty()
                 if command.name == "history":
                     context.history_position = position
                 await table.run(context, command, arguments)

@@ -125,7 +125,7 @@ class ChatContext(CommandContext):
         if not self.client.connected:
             self.output.note("Not connected: the message will be sent after reconnecting.")
         self.outbox.post(self.client, request, about, ref)
-        await self.outbox.has_space()
+        await self.outbox.when_not_full()
 
     def _accepted(
         self, request: KeyedRequest, answer: c.Accepted, about: CachedMessage | None, ref: int

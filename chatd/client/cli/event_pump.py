@@ -12,7 +12,7 @@ from chatd.client.library.client import Client
 from chatd.client.library.events import Event
 
 DRAIN_TIMEOUT = 5.0
-"""seconds without an event after which `EventPump.drained` waits no longer"""
+"""seconds without an event after which `EventPump.drain` waits no longer"""
 
 
 @implementer(IPushProducer)
@@ -49,10 +49,10 @@ class EventPump:
                 self._clock.callLater(0, handled.callback, None)
 
     def expect(self, log: str, seq: int) -> None:
-        """Let `drained` wait for this entry, which is known to exist in a followed log."""
+        """Let `drain` wait for this entry, which is known to exist in a followed log."""
         self._expected_seqs[log] = max(seq, self._expected_seqs.get(log, 0))
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until all known entries are handled, or none arrives for `DRAIN_TIMEOUT` seconds."""
         while self._is_behind():
             self._handled = Deferred()

@@ -89,7 +89,7 @@ class MessageCache:
         message = CachedMessage(
             entry.log, entry.seq, entry.id, entry.time, entry.sender, entry.body
         )
-        insort(conversation, message, key=lambda each: (each.time, each.id))
+        insort(conversation, message, key=lambda cached: (cached.time, cached.id))
         self._by_id[entry.id] = message
         if len(conversation) > _MAX_MESSAGES:
             del self._by_id[conversation.pop(0).id]

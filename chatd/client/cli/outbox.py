@@ -36,7 +36,7 @@ class Outbox:
         self.lost = 0
         self._accepted = accepted
         self._refused = refused
-        self._waiting_for_space: list[Deferred[None]] = []
+        self._waiting_for_not_full: list[Deferred[None]] = []
         self._waiting_for_empty: list[Deferred[None]] = []
 
     def post(
@@ -63,11 +63,11 @@ class Outbox:
         self.outstanding += 1
         client.post(request).addCallbacks(accepted, failed)
 
-    def has_space(self) -> Deferred[None]:
+    def when_not_full(self) -> Deferred[None]:
         """Fires when fewer than `WINDOW` requests are outstanding."""
-        return self._wait(self._waiting_for_space, WINDOW)
+        return self._wait(self._waiting_for_not_full, WINDOW)
 
-    def is_empty(self) -> Deferred[None]:
+    def when_empty(self) -> Deferred[None]:
         """Fires when no request is outstanding."""
         return self._wait(self._waiting_for_empty, 1)
 
@@ -82,7 +82,7 @@ class Outbox:
     def _wake(self) -> None:
         ready: list[Deferred[None]] = []
         if self.outstanding < WINDOW:
-            ready, self._waiting_for_space = self._waiting_for_space, []
+            ready, self._waiting_for_not_full = self._waiting_for_not_full, []
         if not self.outstanding:
             ready, self._waiting_for_empty = ready + self._waiting_for_empty, []
         for waiter in ready:

@@ -39,7 +39,7 @@ class DelayedFlush:
 
 
 class ReadMarkers:
-    """Tells the server how far the user has read each log."""
+    """Notifies the server how far the user has read each log."""
 
     def __init__(self, request: Callable[[c.Message], None], clock: IReactorTime) -> None:
         self._request = request
@@ -47,12 +47,12 @@ class ReadMarkers:
         self._delayed = DelayedFlush(self._flush, clock, READ_DELAY)
 
     def mark(self, log: str, seq: int) -> None:
-        """The user has read `log` up to `seq`; the server is told after `READ_DELAY`."""
+        """The user has read `log` up to `seq`; the server is notified after `READ_DELAY`."""
         self._seqs[log] = max(seq, self._seqs.get(log, 0))
         self._delayed.schedule()
 
     def flush(self) -> None:
-        """Tell the server now."""
+        """Notify the server now."""
         self._delayed.flush_now()
 
     def _flush(self) -> None:
@@ -84,6 +84,6 @@ class ReceiptSummary:
         logs, self._logs = self._logs, {}
         for log, statuses in logs.items():
             for status in ("read", "delivered"):
-                count = sum(each == status for each in statuses.values())
+                count = list(statuses.values()).count(status)
                 if count:
                     self._show(log, status, count)

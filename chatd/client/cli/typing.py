@@ -1,4 +1,4 @@
-"""Typing notifications: tell the server that the user is typing, and show which accounts are."""
+"""Typing notifications: notify the server that the user is typing, and show which accounts are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TIMEOUT = 8.0
 
 
 class TypingNotifier:
-    """Tells the server when the user of this client starts and stops typing."""
+    """Notifies the server when the user of this client starts and stops typing."""
 
     def __init__(self, request: Callable[[c.Message], None], clock: IReactorTime) -> None:
         self._request = request

@@ -103,7 +103,7 @@ class JsonTests(ChatTestCase):
             "sender": "bob",
             "kind": "text",
         }
-        for event, told in (
+        for event, printed in (
             (pushed("#lobby", "bob", "hi"), {"type": "pushed", **entry, "body": "hi", "about": 0}),
             (
                 c.Receipt("@bob", "read", [1]),
@@ -119,7 +119,7 @@ class JsonTests(ChatTestCase):
             (c.Left("#lobby", "left"), {"type": "left", "room": "#lobby", "reason": "left"}),
         ):
             self.client.tell(event)
-            self.assertEqual(list(map(json.loads, self.printed())), [told])
+            self.assertEqual(list(map(json.loads, self.printed())), [printed])
 
     def test_history_is_printed_as_stored(self) -> None:
         """In one line."""

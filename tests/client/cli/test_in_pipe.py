@@ -148,9 +148,9 @@ class ProgramTests(Process):
         def until(type: str, **fields: Any) -> dict[str, Any]:
             assert robot.stdout is not None
             for line in robot.stdout:
-                told: dict[str, Any] = json.loads(line)
-                if told["type"] == type and fields.items() <= told.items():
-                    return told
+                event: dict[str, Any] = json.loads(line)
+                if event["type"] == type and fields.items() <= event.items():
+                    return event
             raise AssertionError(f"no {type} came")
 
         def ask(request: dict[str, Any]) -> None:

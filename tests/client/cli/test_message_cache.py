@@ -21,10 +21,12 @@ class MessageCacheTests(SynchronousTestCase):
         ours = pushed("@bob", "alice", "two", seq=2, id=12)
         for entry in (ours, theirs, theirs, pushed("@alice", "carl", "x", seq=3, id=13)):
             self.cache.add(entry)
-        place = conversation_of("BOB")
-        self.assertEqual([said.text for said in self.cache.messages(place)], ["one", "two"])
+        conversation = conversation_of("BOB")
         self.assertEqual(
-            [said.text for said in self.cache.messages(place, sender="Alice")], ["two"]
+            [message.text for message in self.cache.messages(conversation)], ["one", "two"]
+        )
+        self.assertEqual(
+            [message.text for message in self.cache.messages(conversation, sender="Alice")], ["two"]
         )
         self.assertEqual(self.cache.display_name("@bob"), "Bob")
         self.assertEqual(self.cache.display_name("@nobody"), "nobody")
@@ -34,16 +36,16 @@ class MessageCacheTests(SynchronousTestCase):
         self.cache.add(pushed("#lobby", "bob", "a", seq=1, id=11))
         for seq, text in ((3, "c"), (2, "b")):
             self.cache.add(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))
-        (said,) = self.cache.messages("#lobby")
-        self.assertEqual((said.text, said.current_text), ("c", "c (edited)"))
+        (message,) = self.cache.messages("#lobby")
+        self.assertEqual((message.text, message.current_text), ("c", "c (edited)"))
         self.cache.add(pushed("#lobby", "bob", "", "delete", seq=4, about=11))
         self.assertEqual(self.cache.messages("#lobby"), [])
-        self.assertEqual(said.current_text, "(deleted)")
+        self.assertEqual(message.current_text, "(deleted)")
 
     def test_only_the_latest_messages_are_kept(self) -> None:
         """Older ones are not found by id either."""
         for seq in range(1, 1001):
             self.cache.add(pushed("#lobby", "bob", str(seq), seq=seq))
-        said = self.cache.messages("#lobby")
-        self.assertEqual((len(said), said[0].text), (500, "501"))
+        messages = self.cache.messages("#lobby")
+        self.assertEqual((len(messages), messages[0].text), (500, "501"))
         self.assertIsNone(self.cache.get(1))

@@ -279,16 +279,16 @@ class EndTests(SynchronousTestCase):
 
     def test_close_restores_the_paste_mode_and_keeps_the_output(self) -> None:
         """The screen is not cleared."""
-        self.terminal.screen.show("said")
+        self.terminal.screen.show("old")
         self.assertEqual(
-            (self.terminal.lines(), self.terminal.emulator.modes), (["said"], {"?2004"})
+            (self.terminal.lines(), self.terminal.emulator.modes), (["old"], {"?2004"})
         )
         closed = self.terminal.screen.close()
         self.assertTrue(self.terminal.transport.disconnecting)
         self.assertNoResult(closed)
         self.lose_terminal()
         self.successResultOf(closed)
-        self.assertEqual((self.terminal.lines(), self.terminal.emulator.modes), (["said"], set()))
+        self.assertEqual((self.terminal.lines(), self.terminal.emulator.modes), (["old"], set()))
 
     def test_closed_terminal_ends_the_input(self) -> None:
         """Closing does not wait then."""
@@ -347,7 +347,7 @@ class DrawingTests(SynchronousTestCase):
     def test_line_longer_than_the_screen_is_shown_around_the_cursor(self) -> None:
         """Earlier output is not overwritten, and the whole line is returned."""
         terminal = TerminalFixture(10, 5)
-        terminal.screen.show("said")
+        terminal.screen.show("old")
         text = bytes(range(65, 91)) * 4
         reply = terminal.screen.ask("> ")
         terminal.press(text)
@@ -355,7 +355,7 @@ class DrawingTests(SynchronousTestCase):
         terminal.press(HOME)
         self.assertTrue(terminal.lines()[-4].startswith("> ABCDEFGH"), terminal.lines())
         terminal.screen.show("news")
-        self.assertEqual(terminal.lines()[:2], ["said", "news"])
+        self.assertEqual(terminal.lines()[:2], ["old", "news"])
         terminal.press(b"\r")
         self.assertEqual(self.successResultOf(reply), text.decode())
 
