@@ -13,7 +13,7 @@ These rules hold for all messages:
   follow answers to later requests. A request with `ref` 0 that succeeds and would be answered by
   `Done` gets no answer.
 - **Events** are sent by the server when something happens; they have no `ref`.
-- A **log** has the name that the store gives it: ``@alice``, in lower case, is the inbox of Alice,
+- A **log** is named as in the store: ``@alice``, in lower case, is the mailbox of Alice,
   ``#room`` a room.
 - A **seq** counts the entries of one log: 1, 2, 3, ... without gaps. An **id** is unique among all
   logs of a server, and may be greater than 2**53. **Times** are milliseconds since 1970 (UTC).
@@ -89,7 +89,7 @@ class LogState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `since` is the time when its account or room was created; `head` is its last seq. `upto` is
     the seq up to which the account has acknowledged every entry: later entries are pushed,
     except those acknowledged already. `read` is the seq up to which the account has marked it
-    as read. `room` describes the room, and is nil for the inbox.
+    as read. `room` describes the room, and is nil for the mailbox.
     """
 
     log: str
@@ -262,7 +262,7 @@ class SetCertificates(Message):
 
 
 class DeleteAccount(Message):
-    """Delete the account with its inbox, and leave its rooms.
+    """Delete the account with its mailbox, and leave its rooms.
 
     `password` is needed if the account has one. Answer: `Done`; then this session has ended,
     and the other sessions of the account get `Goodbye`.
@@ -327,7 +327,7 @@ class MarkRead(Message):
 
 
 class GetReceipts(Message):
-    """Get the state of messages that this account sent to the inbox `log`.
+    """Get the state of messages that this account sent to the mailbox `log`.
 
     `seqs` are at most 100, from `Accepted`. Seqs of entries that the account did not send, or
     that no longer exist, are omitted in the answer. Answer: `Receipts`.
@@ -372,7 +372,7 @@ class React(Message):
     """Set a reaction to a message: a word or an emoji of at most 32 characters; empty: remove it.
 
     An entry of kind ``reaction`` refers to the message. It is appended to the log of the room,
-    or to the inbox of the other account of a private message: its sender if this account
+    or to the mailbox of the other account of a private message: its sender if this account
     received it, otherwise its recipient. `key` as in `Send`. Answer: `Accepted`.
     """
 
@@ -385,7 +385,7 @@ class React(Message):
 
 
 class History(Message):
-    """Get entries of the own inbox, or of a room of which the account is a member.
+    """Get entries of the own mailbox, or of a room of which the account is a member.
 
     They are the first ones after the seq `after` or, if `before` is greater than 0, the last
     ones before it; in both cases oldest first. Answer: `Page`.
@@ -475,7 +475,7 @@ class SetPrivate(Message):
 class Invite(Message):
     """Invite an account to a room; for the owner and moderators, in a public room for all members.
 
-    The account gets an entry of kind ``invite`` in its inbox. Answer: `Done`.
+    The account gets an entry of kind ``invite`` in its mailbox. Answer: `Done`.
     """
 
     command: ClassVar[int] = 25
@@ -673,7 +673,7 @@ class LoggedIn(Message):
     """The session is logged in.
 
     `name` is the name as it was registered; `logs` are the logs that the session follows, the
-    inbox first.
+    mailbox first.
     """
 
     command: ClassVar[int] = 68
@@ -752,7 +752,7 @@ class People(Message):
 
 
 class Receipts(Message):
-    """The state of messages that this account sent to an inbox."""
+    """The state of messages that this account sent to a mailbox."""
 
     command: ClassVar[int] = 76
     ref: int
@@ -773,7 +773,7 @@ class Pushed(Message):
     to that entry, empty if it is removed. ``join``, ``leave``: `sender` joined or left the
     room. ``kick``: `sender` removed the account `body`. ``topic``: the new topic. ``access``:
     ``private`` or ``public``. ``role``: the name of a member and its new role. ``invite``, in
-    an inbox: `sender` invites the account to the room `body`.
+    a mailbox: `sender` invites the account to the room `body`.
 
     A client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """
@@ -790,7 +790,7 @@ class Pushed(Message):
 
 
 class Sent(Message):
-    """Another session of the account sent this entry to the inbox `log` of another account.
+    """Another session of the account sent this entry to the mailbox `log` of another account.
 
     It is not acknowledged. It is sent to the sessions that are logged in at that time only.
     """
@@ -808,7 +808,7 @@ class Sent(Message):
 class Receipt(Message):
     """Messages were delivered or read; with the feature ``receipts``.
 
-    If `log` is the inbox of another account: the messages with `seqs` that this account sent
+    If `log` is the mailbox of another account: the messages with `seqs` that this account sent
     there were delivered (`what` is ``delivered``) or read (``read``, which includes delivered).
     If `log` is a log of this account: another session has marked it as read up to the last of
     `seqs`.
@@ -830,7 +830,7 @@ class Presence(Message):
 class Typing(Message):
     """The user of the account `name` is typing, or has stopped; with the feature ``typing``.
 
-    `log` is the own inbox or a room.
+    `log` is the own mailbox or a room.
     """
 
     command: ClassVar[int] = 84

@@ -50,7 +50,7 @@ class Decoding(SynchronousTestCase):
 
     def test_prefix_and_blanks_are_removed(self) -> None:
         """The prefix of the sender is optional; blanks at both ends are removed."""
-        for text, said in (
+        for text, expected in (
             ("@luca: hello", Text("hello")),
             ("@luca:hello", Text("hello")),
             ("@luca:  hello  ", Text("hello")),
@@ -66,7 +66,7 @@ class Decoding(SynchronousTestCase):
             ("DISCONNECT", Disconnect()),
             ("DISCONNECTED", Text("DISCONNECTED")),
         ):
-            self.assertEqual(lines(text), [said], text)
+            self.assertEqual(lines(text), [expected], text)
 
     def test_without_lines_one_read_is_one_message(self) -> None:
         """Line breaks are part of the message."""
@@ -152,12 +152,12 @@ class Encoding(SynchronousTestCase):
     ) -> None:
         """The parts are in order."""
         messages = encode_text("ann", text, framed)
-        said = ""
+        sent = ""
         for data in messages:
             self.assertTrue(data.startswith(b"@ann: "), data)
             self.assertEqual(data.count(b"\n"), framed)
             if not framed:
                 self.assertLessEqual(len(data), 2048)
-            said += data.decode().removeprefix("@ann: ").rstrip("\n")
+            sent += data.decode().removeprefix("@ann: ").rstrip("\n")
         shown = "".join(text.splitlines())
-        self.assertEqual(said, shown.encode("ascii", "replace").decode() if framed else shown)
+        self.assertEqual(sent, shown.encode("ascii", "replace").decode() if framed else shown)
