@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 
 # Entries of other kinds, about membership and the room, are shown for blocked accounts, too.
 _HIDDEN_KINDS = frozenset({"text", "edit", "delete", "reaction"})
@@ -30,4 +31,4 @@ class Blocking:
 
     def hides(self, entry: c.Pushed) -> bool:
         """Whether an entry is not shown because a blocked account wrote it in a room."""
-        return entry.log.startswith("#") and entry.kind in _HIDDEN_KINDS and entry.sender in self
+        return is_room(entry.log) and entry.kind in _HIDDEN_KINDS and entry.sender in self

@@ -25,8 +25,8 @@ from chatd.client.library.client import Client
 from chatd.client.library.events import Connected, Event
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import ChatdError, Fatal, Refused
+from chatd.core.names import LOBBY
 
-LOBBY = "#lobby"
 PERSON_TIMEOUT = 5.0
 """seconds that the client waits for outstanding answers when a person quits"""
 SCRIPT_TIMEOUT = 60.0

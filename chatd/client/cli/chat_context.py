@@ -20,6 +20,7 @@ from chatd.client.cli.terminal.sanitize import one_line
 from chatd.client.library.client import Client
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Fatal, Refused
+from chatd.core.names import is_mailbox, is_room
 
 
 class ChatContext(CommandContext):
@@ -67,7 +68,7 @@ class ChatContext(CommandContext):
         self._target = self.cache.display_name(target)
         if not target:
             return
-        in_room = target.startswith("#")
+        in_room = is_room(target)
         self.output.note(f"Now talking {'in' if in_room else 'to'} {self._target}.")
         if in_room and self.screen.interactive:
             self.request_in_background(c.FindMembers(0, target), self._add_members)
@@ -133,7 +134,7 @@ class ChatContext(CommandContext):
         if answer.log in self.client.logs:
             self._expect(answer.log, answer.seq)
         entry = None
-        if answer.log.startswith("@") and answer.log != self.cache.mailbox:
+        if is_mailbox(answer.log) and answer.log != self.cache.mailbox:
             if isinstance(request, c.Send) and not self.cache.has_name(request.recipient):
                 self.cache.add_names(request.recipient)
             entry = accepted_here(request, answer, about, self.client.name)

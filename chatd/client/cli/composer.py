@@ -8,6 +8,7 @@ from chatd.client.cli.message_cache import conversation_of
 from chatd.client.cli.screen import Composer
 from chatd.client.cli.terminal.sanitize import one_line
 from chatd.client.cli.typing import TypingAccounts, TypingNotifier
+from chatd.core.names import is_room
 
 
 class ChatComposer(Composer):
@@ -22,7 +23,7 @@ class ChatComposer(Composer):
         """The target, and who is typing there; in a private conversation without the name."""
         target = self._context.target
         typing = self.typing_accounts.names(conversation_of(target))
-        names = ", ".join(map(one_line, typing)) + " " if target.startswith("#") else ""
+        names = ", ".join(map(one_line, typing)) + " " if is_room(target) else ""
         return one_line(target) + (f" ({names}typing)" if typing else "") + "> "
 
     def update_prompt(self) -> None:

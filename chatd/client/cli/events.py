@@ -11,6 +11,7 @@ from chatd.client.cli.own_entries import sent_elsewhere
 from chatd.client.cli.typing import TypingAccounts
 from chatd.client.library.events import Event
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 
 
 class EventHandler:
@@ -45,7 +46,7 @@ class EventHandler:
     def handle(self, event: Event) -> None:
         """Handle one event."""
         match event:
-            case c.Pushed() if self._held_entries is not None and event.log.startswith("#"):
+            case c.Pushed() if self._held_entries is not None and is_room(event.log):
                 self._held_entries.append(event)
             case c.Pushed():
                 self._handle_entry(event)
@@ -54,7 +55,7 @@ class EventHandler:
                 self._cache.add(sent_elsewhere(event, self._cache.account))
             case c.Typing(log, name, typing):
                 if name not in self._blocking:
-                    conversation = log if log.startswith("#") else conversation_of(name)
+                    conversation = log if is_room(log) else conversation_of(name)
                     self._typing.update(conversation, name, typing)
                     self._output.event(event)
             case c.Joined(state) if state.room is not None:
@@ -69,6 +70,6 @@ class EventHandler:
             self._cache.add(entry)
         if entry.kind == "text":
             sender = conversation_of(entry.sender)
-            conversation = entry.log if entry.log.startswith("#") else sender
+            conversation = entry.log if is_room(entry.log) else sender
             self._typing.update(conversation, entry.sender, False)
         self._mark_read(entry.log, entry.seq)

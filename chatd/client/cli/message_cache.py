@@ -10,6 +10,7 @@ from bisect import insort
 from dataclasses import dataclass
 
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room, mailbox_log, mailbox_owner, room_log
 
 _MAX_MESSAGES = 500
 """messages kept of each conversation"""
@@ -66,7 +67,7 @@ class MessageCache:
 
     def display_name(self, name: str) -> str:
         """An account, a room or the owner of a mailbox, as it was first written."""
-        plain = name.removeprefix("@")
+        plain = mailbox_owner(name)
         return self._names.get(plain.lower(), plain)
 
     def add(self, entry: c.Pushed) -> None:
@@ -110,4 +111,4 @@ class MessageCache:
 
 def conversation_of(target: str) -> str:
     """The name of the conversation with an account, or in a room."""
-    return target.lower() if target.startswith("#") else "@" + target.lower()
+    return room_log(target) if is_room(target) else mailbox_log(target)

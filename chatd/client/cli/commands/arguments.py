@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.core.errors import Refused
+from chatd.core.names import is_room
 
 
 class UsageProblem(Refused):
@@ -46,11 +47,6 @@ def leading_number(text: str, default: int) -> tuple[int, str]:
     if not 1 <= int(word[:6]) <= 1000:
         raise WrongArguments()
     return int(word), rest
-
-
-def is_room(word: str) -> bool:
-    """Whether `word` names a room, not an account."""
-    return word.startswith("#")
 
 
 def room_or_target(text: str, target: str) -> str:

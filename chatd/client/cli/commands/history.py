@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from chatd.client.cli.commands.arguments import (
     WrongArguments,
-    is_room,
     leading_number,
     single_word,
 )
@@ -16,6 +15,7 @@ from chatd.client.cli.commands.context import CommandContext, HistoryPosition
 from chatd.client.cli.message_cache import conversation_of
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
+from chatd.core.names import is_room
 
 _DEFAULT_COUNT = 20
 _MAILBOX_PAGE = 100

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.client.cli.commands.arguments import UsageProblem, is_room, no_arguments
+from chatd.client.cli.commands.arguments import UsageProblem, no_arguments
 from chatd.client.cli.commands.context import CommandContext
 from chatd.client.cli.message_cache import conversation_of
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 
 _MAX_MESSAGES = 10
 

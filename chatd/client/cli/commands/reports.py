@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.client.cli.commands.arguments import WrongArguments, is_room, split_word
+from chatd.client.cli.commands.arguments import WrongArguments, split_word
 from chatd.client.cli.commands.context import CommandContext
 from chatd.client.cli.message_cache import conversation_of
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 
 
 async def report(context: CommandContext, arguments: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
-    is_room,
     room_or_target,
     single_word,
     split_word,
@@ -13,6 +12,7 @@ from chatd.client.cli.commands.arguments import (
 from chatd.client.cli.commands.context import CommandContext
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
+from chatd.core.names import complete_room_name, is_room
 
 _MAX_LISTED = 1_000
 _MAX_NAMES = 100
@@ -46,7 +46,7 @@ def _room(word: str) -> str:
     """A room's name, whose ``#`` may be missing."""
     if not word:
         raise WrongArguments()
-    return word if is_room(word) else f"#{word}"
+    return complete_room_name(word)
 
 
 async def _enter(context: CommandContext, request: c.Join | c.CreateRoom) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
-    is_room,
     single_word,
     split_word,
 )
 from chatd.client.cli.commands.context import CommandContext
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
+from chatd.core.names import is_room
 
 
 async def to(context: CommandContext, arguments: str) -> None:

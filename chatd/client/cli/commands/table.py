@@ -21,6 +21,7 @@ from chatd.client.cli.commands import (
 )
 from chatd.client.cli.commands.arguments import UsageProblem, WrongArguments, split_word
 from chatd.client.cli.commands.context import CommandContext, Handler
+from chatd.core.names import is_room
 
 _LITERAL = re.compile(r"[@a-z-]{2,}")
 
@@ -227,9 +228,9 @@ def _argument_candidates(before: str, names: Iterable[str]) -> list[str]:
     candidates: list[str] = []
     for placeholder in placeholders[len(arguments) :]:
         if "NAME" in placeholder or "TEXT" in placeholder:
-            candidates += [name for name in names if not name.startswith("#")]
+            candidates += [name for name in names if not is_room(name)]
         if "#ROOM" in placeholder:
-            candidates += [name for name in names if name.startswith("#")]
+            candidates += [name for name in names if is_room(name)]
         if "COMMAND" in placeholder:
             candidates += [command.name for command in COMMANDS]
         candidates += _LITERAL.findall(placeholder)

@@ -17,6 +17,7 @@ from chatd.client.cli.receipts import ReceiptSummary
 from chatd.client.cli.screen import Screen
 from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_mailbox
 
 
 class PlainOutput:
@@ -70,7 +71,7 @@ class PlainOutput:
 
     def _add_receipt(self, receipt: c.Receipt) -> None:
         """Collect receipts of messages; the delivery of edits and reactions is not shown."""
-        if receipt.log.startswith("@") and receipt.log != self._cache.mailbox:
+        if is_mailbox(receipt.log) and receipt.log != self._cache.mailbox:
             messages = {message.seq for message in self._cache.messages(receipt.log)}
             seqs = [seq for seq in receipt.seqs if receipt.what == "read" or seq in messages]
             self._receipts.add(receipt.log, receipt.what, seqs)

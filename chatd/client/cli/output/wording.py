@@ -8,13 +8,14 @@ from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_span
 from chatd.client.library.events import Connected, Disconnected, Event
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 
 _MAX_EXCERPT = 40
 
 
 def entry(entry: c.Pushed, cache: MessageCache) -> StyledLine | None:
     """An entry that is not yet in the cache; None if its kind is unknown and it is not shown."""
-    room = cache.display_name(entry.log) if entry.log.startswith("#") else ""
+    room = cache.display_name(entry.log) if is_room(entry.log) else ""
     in_room = f" in {room}" if room else ""
     body = entry.body
     match entry.kind:
