@@ -26,6 +26,7 @@ from chatd import __version__
 from chatd.codecs import admin as c
 from chatd.core.errors import BadRequest, ChatdError
 from chatd.realm.operations import Operations, Statistics
+from chatd.realm.permissions import may_administer
 
 _READ_ONLY = (
     c.ListAccounts,
@@ -264,4 +265,4 @@ def is_permitted(transport: Any) -> bool:
         return True
     credentials = transport.socket.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
     _, user, _ = _CREDENTIALS.unpack(credentials)
-    return user in (0, os.geteuid())
+    return may_administer(user, os.geteuid())

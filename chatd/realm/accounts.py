@@ -4,27 +4,25 @@ lets messages be sent without asking the store."""
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import ClassVar
 
 import msgspec
 
 from chatd.core.errors import (
-    Blocked,
     Exists,
     FingerprintInvalid,
-    LimitReached,
     NameTaken,
     PatternTooLong,
     UnknownAccount,
 )
-from chatd.core.limits import Limits
 from chatd.core.names import check_name, mailbox_log
-from chatd.realm.documents import Documents, Stored
+from chatd.realm.context import Context
+from chatd.realm.documents import Stored
+from chatd.realm.permissions import check_certificate_count, check_not_blocked, is_blocked
 from chatd.realm.read_state import Settings
 from chatd.realm.tasks import Tasks, gather
 
-_CERTIFICATES = 8
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE = 250
 """names that are compared with a pattern before other work has its turn"""
@@ -50,8 +48,7 @@ def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
 
     Raises `FingerprintInvalid`, `LimitReached`.
     """
-    if len(texts) > _CERTIFICATES:
-        raise LimitReached(f"an account has at most {_CERTIFICATES} certificates")
+    check_certificate_count(len(texts))
     digests = tuple(text.replace(":", "").lower() for text in texts)
     if not all(map(_FINGERPRINT.fullmatch, digests)):
         raise FingerprintInvalid()
@@ -62,14 +59,16 @@ class Accounts:
     """All accounts. Those used lately are cached, so that a message to them can be sent without
     asking the store."""
 
-    def __init__(self, documents: Documents, limits: Limits, background: Tasks) -> None:
-        self._documents = documents
-        self._background = background
-        self._limits = limits
-        self.known: dict[str, str] = {}
-        """the mailbox logs of accounts known to exist, by the name in lower case"""
-        self.blocked: dict[str, frozenset[str]] = {}
-        """those of them that take nothing from some others"""
+    def __init__(self, context: Context, tasks: Tasks) -> None:
+        self._context = context
+        self._documents = context.documents
+        self._limits = context.limits
+        self._tasks = tasks
+        self.open_to_all: dict[str, str] = {}
+        """the mailbox logs of cached accounts that block no account, by the name in lower case:
+        a message to one of these needs no further check"""
+        # What the other cached accounts block; all names in lower case.
+        self._blocking: dict[str, frozenset[str]] = {}
         self._leaving: set[str] = set()
 
     # Finding
@@ -81,9 +80,12 @@ class Accounts:
         )
         if account is None or name.lower() in self._leaving:
             return None
-        self._remember(name)
-        if settings is not None:
-            self.block(mailbox_log(name), settings.record.blocked)
+        mailbox = self._context.sessions.mailbox(name)
+        if mailbox is not None and mailbox.loaded:
+            # A change of its settings may not be saved yet.
+            self._add(name, mailbox.settings)
+        else:
+            self._add(name, Settings() if settings is None else settings.record)
         return account.key, account.record
 
     async def display_name(self, name: str) -> str:
@@ -110,7 +112,7 @@ class Accounts:
         matching: list[str] = []
         for start in range(0, len(names), _AT_ONCE):
             if start:
-                await self._background.sleep(0)
+                await self._tasks.sleep(0)
             matching += filter(matches, names[start : start + _AT_ONCE])
         return matching
 
@@ -138,7 +140,7 @@ class Accounts:
             await self._documents.create(name, account)
         except Exists:
             raise NameTaken() from None
-        self._remember(name)
+        self._add(name, Settings())
 
     async def set_password(self, name: str, account: Account, password: str | None) -> None:
         """Set the password of an account: its hash, or None to make the account open.
@@ -184,39 +186,46 @@ class Accounts:
 
     # The cache
 
-    def _remember(self, name: str) -> None:
-        if len(self.known) >= self._limits.accounts_cached:
-            self.known.clear()
-            self.blocked.clear()
-        self.known[name.lower()] = mailbox_log(name)
+    def _add(self, name: str, settings: Settings) -> None:
+        if len(self.open_to_all) + len(self._blocking) >= self._limits.accounts_cached:
+            self.open_to_all.clear()
+            self._blocking.clear()
+        self.set_blocked(name, settings.blocked)
 
-    def block(self, log: str, blocked: Sequence[str]) -> None:
-        """Note which accounts a mailbox takes nothing from."""
+    def set_blocked(self, name: str, blocked: Collection[str]) -> None:
+        """Note which accounts an account blocks, by their names in lower case."""
+        key = name.lower()
         if blocked:
-            self.blocked[log] = frozenset(blocked)
+            self.open_to_all.pop(key, None)
+            self._blocking[key] = frozenset(blocked)
         else:
-            self.blocked.pop(log, None)
+            self._blocking.pop(key, None)
+            self.open_to_all[key] = mailbox_log(name)
 
-    def takes_from(self, log: str, sender: str) -> bool:
-        """Whether a mailbox, of an account in the cache, takes anything from a sender."""
-        return sender.lower() not in self.blocked.get(log, ())
+    def cached_log(self, name: str, sender: str) -> str | None:
+        """Return the log of the mailbox of an account, None if the account is not cached.
 
-    async def check_reachable(self, name: str, sender: str) -> str:
-        """Return the mailbox log of an account that does not block `sender`.
+        Raises `Blocked`.
+        """
+        key = name.lower()
+        blocked = self._blocking.get(key)
+        if blocked is None:
+            return self.open_to_all.get(key)
+        check_not_blocked(blocked, sender)
+        return mailbox_log(name)
+
+    async def reachable_log(self, name: str, sender: str) -> str:
+        """Return the log of the mailbox of an account that does not block `sender`.
 
         Raises `UnknownAccount`, `Blocked`.
         """
-        log = mailbox_log(await self.display_name(name))
-        if not self.takes_from(log, sender):
-            raise Blocked()
-        return log
+        await self.display_name(name)
+        check_not_blocked(self._blocking.get(name.lower(), ()), sender)
+        return mailbox_log(name)
 
-    def mailbox_log(self, name: str, sender: str) -> str | None:
-        """Return the mailbox log of a cached account, None for another. Raises `Blocked`."""
-        log = self.known.get(name.lower())
-        if log is not None and self.blocked and not self.takes_from(log, sender):
-            raise Blocked()
-        return log
+    def blocks(self, name: str, sender: str) -> bool:
+        """Whether a cached account blocks a sender."""
+        return is_blocked(self._blocking.get(name.lower(), ()), sender)
 
     def leaving(self, name: str) -> bool:
         """Whether an account is being deleted."""
@@ -224,10 +233,14 @@ class Accounts:
 
     def leave(self, name: str) -> None:
         """Treat an account as unknown from now on, since it is being deleted."""
-        self.known.pop(name.lower(), None)
+        self._remove(name)
         self._leaving.add(name.lower())
 
     def left(self, name: str) -> None:
         """Undo `leave`: the account has been deleted, or could not be."""
+        self._remove(name)
         self._leaving.discard(name.lower())
-        self.blocked.pop(mailbox_log(name), None)
+
+    def _remove(self, name: str) -> None:
+        self.open_to_all.pop(name.lower(), None)
+        self._blocking.pop(name.lower(), None)

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from chatd.core.entries import TEXT, Cursor
-from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
+from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.core.limits import Limits
 from chatd.realm.live_log import LiveLog, run_of
 from chatd.realm.mailbox import Mailbox
+from chatd.realm.permissions import check_acknowledge
 from chatd.realm.read_state import RoomPosition
 from chatd.realm.session import Peer, Session
 from chatd.stores import Append
@@ -187,10 +188,7 @@ class AckSession(Session):
 
         Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
         """
-        subscription = self.subscriptions.get(log)
-        if subscription is None:
-            raise UnknownLog()
-        head = subscription.live_log.head
+        head = check_acknowledge(self, log).live_log.head
         if last > head or last < first:
             raise NothingToAcknowledge(f"{log} has no entry {last}: its last one is {head}")
         mailbox = self.mailbox
@@ -204,9 +202,7 @@ class AckSession(Session):
             if mailbox.unconfirmed:
                 self._notify_delivered(log, mailbox.receipts_due(first, last))
             return
-        position = mailbox.read_state.positions.get(log)
-        if position is None:
-            raise UnknownLog()
+        position = mailbox.read_state.positions[log]
         cursor = position.cursor.acknowledge(first or 1, last)
         if len(cursor.ahead) > self._limits.gaps:
             raise TooManyGaps()

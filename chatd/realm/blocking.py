@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import msgspec
 
-from chatd.core.errors import LimitReached
 from chatd.realm.context import Context
+from chatd.realm.permissions import check_blocked_count
 from chatd.realm.session import Session
 
 
@@ -25,9 +25,8 @@ class Blocking:
         others = tuple(other for other in mailbox.settings.blocked if other != key)
         if blocked:
             await context.accounts.display_name(name)
-            if len(others) >= context.limits.blocked:
-                raise LimitReached(f"an account can block {context.limits.blocked} others at most")
+            check_blocked_count(len(others), context.limits)
             others = (*others, key)
         mailbox.settings = msgspec.structs.replace(mailbox.settings, blocked=others)
-        context.accounts.block(mailbox.log, others)
+        context.accounts.set_blocked(session.name, others)
         await mailbox.saved_state.saved()

@@ -6,7 +6,7 @@ from chatd.core.entries import DELETION, EDIT, REACTION
 from chatd.core.names import is_mailbox, mailbox_owner
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.permissions import check_author, check_retract, check_text
+from chatd.realm.permissions import check_delete_message, check_edit, check_text
 from chatd.stores import Append
 
 
@@ -29,14 +29,14 @@ class Edits:
         """
         check_text(text, self._context.limits.text)
         entry = await self._context.history.entry(session, log, seq)
-        check_author(session, entry)
+        check_edit(session, entry)
         await self._check_reachable(session, log)
         self._append(session, log, EDIT, text, entry.id, key)
 
     async def delete(self, session: AckSession, log: str, seq: int, key: str | None) -> None:
         """Delete a message. Raises `UnknownEntry`, `NotTheAuthor`."""
         entry = await self._context.history.entry(session, log, seq)
-        check_retract(session, entry, self._context.rooms.loaded(log))
+        check_delete_message(session, entry, self._context.rooms.loaded(log))
         self._append(session, log, DELETION, "", entry.id, key)
 
     async def react(
@@ -48,14 +48,14 @@ class Edits:
         """
         entry = await self._context.history.entry(session, log, seq)
         if log == session.mailbox.log:
-            log = await self._context.accounts.check_reachable(entry.sender, session.name)
+            log = await self._context.accounts.reachable_log(entry.sender, session.name)
         else:
             await self._check_reachable(session, log)
         self._append(session, log, REACTION, reaction, entry.id, key)
 
     async def _check_reachable(self, session: AckSession, log: str) -> None:
         if is_mailbox(log) and log != session.mailbox.log:
-            await self._context.accounts.check_reachable(mailbox_owner(log), session.name)
+            await self._context.accounts.reachable_log(mailbox_owner(log), session.name)
 
     def _append(
         self,

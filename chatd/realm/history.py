@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from chatd.core.entries import Entry
-from chatd.core.errors import UnknownEntry, UnknownLog
-from chatd.core.names import is_room
+from chatd.core.errors import UnknownEntry
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.permissions import is_author
+from chatd.realm.permissions import check_entry, check_look_up, check_read_log
 from chatd.stores import PAGE_BYTES
 
 _CHUNK = 32
@@ -25,15 +24,14 @@ class History:
 
         Raises `UnknownEntry`.
         """
-        if seq < 1 or (is_room(log) and log not in session.subscriptions):
+        check_look_up(session, log)
+        if seq < 1:
             raise UnknownEntry()
         entries = await self._store.read(log, seq - 1, 1)
         if not entries or entries[0].seq != seq:
             raise UnknownEntry()
-        entry = entries[0]
-        if log not in session.subscriptions and not is_author(session, entry):
-            raise UnknownEntry()
-        return entry
+        check_entry(session, log, entries[0])
+        return entries[0]
 
     async def page(
         self, session: AckSession, log: str, after: int, before: int, limit: int
@@ -43,9 +41,7 @@ class History:
         They are those after seq `after`, or, with `before` greater than 0, the last ones before
         it: at most `limit`, and about `PAGE_BYTES` of text. Raises `UnknownLog`.
         """
-        if log not in session.subscriptions:
-            raise UnknownLog()
-        head = session.subscriptions[log].live_log.head
+        head = check_read_log(session, log).live_log.head
         limit = max(1, limit)
         if not before:
             entries = await self._store.read(log, after, limit)

@@ -1,15 +1,23 @@
-"""Who may do what: the only place that decides. Each function returns, or raises what to tell the
-asker."""
+"""Permissions: who may do what. This is the only module that decides it.
+
+A function named ``check_...`` returns, or raises the refusal that is sent to the requester; one
+named ``may_...`` or ``is_...`` returns a bool. Each decides by stored facts that its caller has at
+hand (an account, a room's record, the logs that a session follows), so the frequent requests can
+ask as well. `tests/realm/test_permissions.py` has a table of every function and kind of account.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Container
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import (
+    Blocked,
     InviteRequired,
+    LimitReached,
     NotAllowed,
     NotAMember,
     NotLoggedIn,
@@ -19,31 +27,45 @@ from chatd.core.errors import (
     PasswordRequired,
     RegistrationClosed,
     TextTooLong,
+    UnknownEntry,
+    UnknownLog,
     UnknownMember,
     UnknownRoom,
 )
-from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
+from chatd.core.limits import Limits
+from chatd.core.names import is_mailbox, is_room
 from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
-from chatd.realm.session import Session
 
-S = TypeVar("S", bound=Session)
+if TYPE_CHECKING:
+    from chatd.realm.accounts import Account
+    from chatd.realm.ack_session import AckSession, Subscription
+    from chatd.realm.session import Session
+
+S = TypeVar("S", bound="Session")
 
 OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
-"""registration: for everyone, with an operator's token, for nobody"""
+"""registration: for everyone, with an operator's invite token, for operators only"""
+
+_CERTIFICATES = 8
+"""certificates that can log in to an account"""
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """Who may become somebody here: `registration` is one of the above; `open_accounts`: whether
-    accounts without a password may be made and used."""
+    """The operator's choices: `registration` is one of the above, `open_accounts` whether accounts
+    without a password can be registered and used."""
 
     registration: str = OPEN
     open_accounts: bool = True
 
 
+# Registering and logging in
+
+
 def check_registration(policy: Policy, invited: bool) -> None:
-    """Whether an account may be made; `invited`: with an invite token, whatever it is worth. Raises
-    `RegistrationClosed`, `InviteRequired`."""
+    """Registering an account; `invited`: with an invite token, valid or not.
+
+    Raises `RegistrationClosed`, `InviteRequired`.
+    """
     if policy.registration == CLOSED:
         raise RegistrationClosed()
     if policy.registration == INVITE_ONLY and not invited:
@@ -51,108 +73,271 @@ def check_registration(policy: Policy, invited: bool) -> None:
 
 
 def check_open_accounts(policy: Policy) -> None:
-    """Whether there may be accounts without a password, and one may log in to them. Raises
-    `OpenAccountsForbidden`."""
+    """Registering an account without a password, and logging in to one.
+
+    Raises `OpenAccountsForbidden`.
+    """
     if not policy.open_accounts:
         raise OpenAccountsForbidden()
 
 
 def check_open(account: Account) -> None:
-    """Being an account by its name alone is for open accounts. Raises `PasswordRequired`."""
+    """Using an account by its name alone, without a password. Raises `PasswordRequired`."""
     if account.password is not None:
         raise PasswordRequired()
 
 
+def check_certificate_count(count: int) -> None:
+    """Having `count` certificates log in to an account. Raises `LimitReached`."""
+    if count > _CERTIFICATES:
+        raise LimitReached(f"An account can have at most {_CERTIFICATES} certificates.")
+
+
 def check_logged_in(session: S | None, otherwise: str = "") -> S:
-    """Sending, fetching and deleting are for sessions. Raises `NotLoggedIn`, saying `otherwise`."""
+    """Every request but those before login; `otherwise` is the refusal's sentence.
+
+    Returns the session. Raises `NotLoggedIn`.
+    """
     if session is None:
         raise NotLoggedIn(otherwise)
     return session
 
 
+def may_administer(user: int, daemon_user: int) -> bool:
+    """Whether a system user may use the admin socket: the one that runs the daemon, and root."""
+    return user in (0, daemon_user)
+
+
+# Sending
+
+
 def check_sender(session: Session, sender: str) -> None:
-    """Nobody speaks for another, however the name is spelled. Raises `NotTheSender`."""
+    """Sending a message that names its sender, in any spelling. Raises `NotTheSender`."""
     if sender != session.name and sender.lower() != session.name.lower():
         raise NotTheSender()
 
 
 def check_text(text: str, limit: int) -> None:
-    """A text has at most `limit` bytes of UTF-8. Raises `TextTooLong`."""
+    """Sending a text of at most `limit` bytes of UTF-8. Raises `TextTooLong`."""
     size = len(text) if text.isascii() else len(text.encode())
     if size > limit:
         raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
 
 
-def check_author(session: AckSession, entry: Entry) -> None:
-    """Only what one has said oneself can be changed, and only texts. Raises `NotTheAuthor`."""
+def is_blocked(blocked: Container[str], sender: str) -> bool:
+    """Whether an account that blocks `blocked` (names in lower case) takes nothing from `sender`,
+    neither messages nor invitations nor typing notices."""
+    return sender.lower() in blocked
+
+
+def check_not_blocked(blocked: Container[str], sender: str) -> None:
+    """Sending something to an account that blocks `blocked`. Raises `Blocked`."""
+    if is_blocked(blocked, sender):
+        raise Blocked()
+
+
+def check_send_to_room(session: AckSession, log: str) -> Subscription:
+    """Sending a message or a typing notice to a room. The sessions of all members follow it.
+
+    Returns the subscription. Raises `NotAMember`.
+    """
+    subscription = session.subscriptions.get(log)
+    if subscription is None:
+        raise NotAMember()
+    return subscription
+
+
+def check_blocked_count(count: int, limits: Limits) -> None:
+    """Blocking one more account than `count`. Raises `LimitReached`."""
+    if count >= limits.blocked:
+        raise LimitReached(f"An account can block at most {limits.blocked} others.")
+
+
+def check_watched_count(count: int, limits: Limits) -> None:
+    """Watching the presence of `count` accounts in a session. Raises `LimitReached`."""
+    if count > limits.watched:
+        raise LimitReached(f"A session can watch at most {limits.watched} accounts.")
+
+
+# Logs
+
+
+def check_read_log(session: AckSession, log: str) -> Subscription:
+    """Reading the history of a log, and setting its read marker.
+
+    An account can read its mailbox, and the rooms that it is a member of. Returns the
+    subscription. Raises `UnknownLog`.
+    """
+    subscription = session.subscriptions.get(log)
+    if subscription is None:
+        raise UnknownLog()
+    return subscription
+
+
+def check_acknowledge(session: AckSession, log: str) -> Subscription:
+    """Acknowledging entries of a log that the account can read.
+
+    Returns the subscription. Raises `UnknownLog`.
+    """
+    subscription = check_read_log(session, log)
+    mailbox = session.mailbox
+    if log != mailbox.log and log not in mailbox.read_state.positions:
+        raise UnknownLog()
+    return subscription
+
+
+def check_receipts(log: str) -> None:
+    """Asking for the receipts of messages in a log: there are some in mailboxes only.
+
+    Receipts are given for the account's own messages only (`is_author`). Raises `UnknownLog`.
+    """
+    if not is_mailbox(log):
+        raise UnknownLog()
+
+
+def check_look_up(session: AckSession, log: str) -> None:
+    """Looking up an entry of a log: of every mailbox, and of the rooms that the account can read.
+
+    `check_entry` decides about the entry. Raises `UnknownEntry`.
+    """
+    if is_room(log) and log not in session.subscriptions:
+        raise UnknownEntry()
+
+
+def check_entry(session: AckSession, log: str, entry: Entry) -> None:
+    """Referring to an entry of a log that the account can read, or to its own in other mailboxes.
+
+    Raises `UnknownEntry`.
+    """
+    if log not in session.subscriptions and not is_author(session, entry):
+        raise UnknownEntry()
+
+
+def is_author(session: AckSession, entry: Entry) -> bool:
+    """Whether this account wrote an entry, and not a former account of the same name."""
+    return entry.sender == session.name and entry.time >= session.created
+
+
+def check_edit(session: AckSession, entry: Entry) -> None:
+    """Editing a message: only its author can. Raises `NotTheAuthor`."""
     if not is_author(session, entry) or entry.kind != TEXT:
         raise NotTheAuthor()
 
 
-def is_author(session: AckSession, entry: Entry) -> bool:
-    """Whether this account said it, not a former one of the same name."""
-    return entry.sender == session.name and entry.time >= session.created
+def check_delete_message(session: AckSession, entry: Entry, room: RoomFacts | None) -> None:
+    """Deleting a message: its author can, and the moderators of its room. Raises `NotTheAuthor`."""
+    if room is None or entry.kind != TEXT or not is_moderator(room, session.name):
+        check_edit(session, entry)
 
 
-def may_see(room: RoomFacts, name: str) -> bool:
-    """A private room is there for those in it, and those invited."""
+# Rooms
+
+
+def may_see_room(room: RoomFacts, name: str) -> bool:
+    """Whether an account can see a room: every public one, and private ones that it is a member of
+    or invited to."""
     return not room.record.private or room.record.role(name) != ""
 
 
-def check_seen(room: RoomFacts, name: str) -> None:
-    """Raises `UnknownRoom`, as if there were none."""
-    if not may_see(room, name):
+def check_see_room(room: RoomFacts, name: str) -> None:
+    """Every request about a room. Raises `UnknownRoom`, as if there were none."""
+    if not may_see_room(room, name):
         raise UnknownRoom()
 
 
-def check_join(room: RoomFacts, name: str) -> None:
-    """Everyone may join a public room, who is invited a private one. Raises `UnknownRoom`."""
-    check_seen(room, name)
+def is_moderator(room: RoomFacts, name: str) -> bool:
+    """Whether an account is a moderator or the owner of a room."""
+    return RANKS[room.record.role(name)] >= RANKS[MODERATOR]
 
 
-def check_role(room: RoomFacts, name: str, role: str) -> None:
-    """That takes at least this role. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
-    check_seen(room, name)
-    own = room.record.role(name)
-    if RANKS[own] < RANKS[MEMBER]:
+def check_member(room: RoomFacts, name: str) -> None:
+    """Leaving a room. Raises `UnknownRoom`, `NotAMember`."""
+    check_see_room(room, name)
+    if RANKS[room.record.role(name)] < RANKS[MEMBER]:
         raise NotAMember()
-    if RANKS[own] < RANKS[role]:
-        raise NotAllowed(f"that takes the {role} of {room.name}; you are a {own}")
 
 
-def check_topic(room: RoomFacts, name: str) -> None:
-    """A topic is for moderators and the owner; nobody owns the lobby. Raises as `check_role`."""
-    check_role(room, name, MODERATOR)
+def check_moderator(room: RoomFacts, name: str) -> None:
+    """Setting a room's topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+    check_member(room, name)
+    if not is_moderator(room, name):
+        raise NotAllowed(f"Only moderators of {room.name} can do that.")
+
+
+def check_owner(room: RoomFacts, name: str) -> None:
+    """Deleting a room and setting whether it is private; the lobby has no owner.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+    """
+    check_member(room, name)
+    if room.record.role(name) != OWNER:
+        raise NotAllowed(f"Only the owner of {room.name} can do that.")
+
+
+def check_room_count(count: int, limits: Limits) -> None:
+    """Becoming a member of one more room than `count`. Raises `LimitReached`."""
+    if count >= limits.rooms:
+        raise LimitReached(f"An account can be in at most {limits.rooms} rooms.")
+
+
+def check_join(room: RoomFacts, name: str, limits: Limits) -> None:
+    """Joining a room: every account a public one, and invited accounts a private one.
+
+    Raises `UnknownRoom`, `LimitReached`.
+    """
+    check_see_room(room, name)
+    if len(room.record.members) >= limits.members and name.lower() not in room.record.members:
+        raise LimitReached(f"{room.name} has {limits.members} members, and cannot have more.")
 
 
 def check_invite(room: RoomFacts, name: str) -> None:
-    """In a public room every member may invite. Raises as `check_role`."""
-    check_role(room, name, MODERATOR if room.record.private else MEMBER)
+    """Inviting an account: members to a public room, moderators to a private one.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+    """
+    check_member(room, name)
+    if room.record.private:
+        check_moderator(room, name)
+
+
+def check_invitation_count(room: RoomFacts, limits: Limits) -> None:
+    """Adding an invitation to those of a room. Raises `LimitReached`."""
+    if len(room.record.invited) >= limits.members:
+        raise LimitReached(
+            f"{room.name} has {limits.members} open invitations, and cannot have more."
+        )
 
 
 def check_kick(room: RoomFacts, name: str, other: str) -> None:
-    """Those of lower rank can be put out. Raises as `check_role`, and `UnknownMember`."""
-    check_role(room, name, MODERATOR)
+    """Removing a member of lower rank, or an invitation; for moderators.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
+    """
+    check_moderator(room, name)
     role = room.record.role(other)
     if not role:
-        raise UnknownMember(f"{room.name} has no member {other}")
+        raise UnknownMember(f"{room.name} has no member {other}.")
+    if role == OWNER:
+        raise NotAllowed(f"The owner of {room.name} cannot be kicked.")
     if RANKS[role] >= RANKS[room.record.role(name)]:
-        raise NotAllowed(f"{other} is a {role} of {room.name}, as much as you")
+        raise NotAllowed(f"Only the owner of {room.name} can kick a moderator.")
 
 
-def check_owner(room: RoomFacts, name: str, member: str = "") -> None:
-    """Roles, access and deletion are the owner's. Raises as `check_role`, and `UnknownMember`."""
-    check_role(room, name, OWNER)
-    if member and room.record.role(member) in ("", INVITED):
-        raise UnknownMember(f"{room.name} has no member {member}")
+def check_set_role(room: RoomFacts, name: str, member: str) -> None:
+    """Setting the role of a member; for the owner.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
+    """
+    check_owner(room, name)
+    if room.record.role(member) in ("", INVITED):
+        raise UnknownMember(f"{room.name} has no member {member}.")
 
 
-def check_retract(session: AckSession, entry: Entry, room: RoomFacts | None) -> None:
-    """One's own messages can be deleted, and by moderators all in their room. Raises
-    `NotTheAuthor`."""
-    if (
-        room is None
-        or entry.kind != TEXT
-        or RANKS[room.record.role(session.name)] < RANKS[MODERATOR]
-    ):
-        check_author(session, entry)
+def check_list_members(room: RoomFacts, name: str) -> None:
+    """Listing the members of a room: of every public one, and of private ones for members.
+
+    Raises `UnknownRoom`, `NotAMember`.
+    """
+    check_see_room(room, name)
+    if room.record.private:
+        check_member(room, name)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from chatd.core.errors import LimitReached, NotAMember
 from chatd.core.names import is_room, mailbox_log, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
+from chatd.realm.permissions import check_send_to_room, check_watched_count
 from chatd.realm.read_state import ReadState, Settings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
@@ -140,10 +140,7 @@ class Presence:
     def _watch(self, session: AckSession, names: Iterable[str]) -> None:
         watched = self._watched.setdefault(session, {})
         new = {name.lower() for name in names} - set(watched)
-        if len(watched) + len(new) > self._context.limits.watched:
-            raise LimitReached(
-                f"a session can watch {self._context.limits.watched} accounts at most"
-            )
+        check_watched_count(len(watched) + len(new), self._context.limits)
         for key in new:
             watched[key] = None
             self._watchers.setdefault(key, {})[session] = None
@@ -179,7 +176,7 @@ class Presence:
             log = mailbox_log(recipient)
             recipients = (
                 self._context.sessions.ack_sessions(recipient)
-                if self._context.accounts.takes_from(log, session.name)
+                if not self._context.accounts.blocks(recipient, session.name)
                 else []
             )
         for other in recipients:
@@ -188,11 +185,9 @@ class Presence:
 
     def _other_members(self, session: AckSession, log: str) -> list[AckSession]:
         """The sessions of other accounts that follow a room."""
-        subscription = session.subscriptions.get(log)
-        if subscription is None:
-            raise NotAMember()
+        room = check_send_to_room(session, log).live_log
         return [
             other
-            for subscriber in subscription.live_log.subscriptions
+            for subscriber in room.subscriptions
             if isinstance(other := subscriber.session, AckSession) and other.name != session.name
         ]

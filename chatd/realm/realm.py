@@ -13,7 +13,7 @@ from typing import Protocol
 
 from chatd.core.errors import NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
 from chatd.core.limits import Limits
-from chatd.core.names import check_name, is_room, mailbox_owner
+from chatd.core.names import check_name, is_room, mailbox_owner, room_log
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.ack_session import AckSession
 from chatd.realm.blocking import Blocking
@@ -28,6 +28,7 @@ from chatd.realm.permissions import (
     Policy,
     check_open_accounts,
     check_registration,
+    check_send_to_room,
     check_sender,
     check_text,
 )
@@ -87,7 +88,7 @@ class Realm:
         self._short = limits.text // 4
         self._null_origin = NullOrigin()
         self.documents = Documents(store)
-        self.accounts = Accounts(self.documents, limits, tasks)
+        self.accounts = Accounts(self, tasks)
         self.rooms = Rooms(self)
         self.history = History(self)
         self.edits = Edits(self)
@@ -121,8 +122,7 @@ class Realm:
         """
         name = session.name
         short = self._short
-        known = self.accounts.known
-        anyone_blocks = self.accounts.blocked
+        open_to_all = self.accounts.open_to_all
         ids = self._ids
         time = self.now()
         appends: list[Append] = []
@@ -138,7 +138,7 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    log = None if anyone_blocks else known.get(recipient.lower())
+                    log = open_to_all.get(recipient.lower())
                     if log is None:
                         log = self._address(session, recipient)
                 if log is None:
@@ -170,11 +170,10 @@ class Realm:
     def _address(self, session: Session, recipient: str) -> str | None:
         """The log of a recipient, None if the recipient must be looked up."""
         if is_room(recipient) and isinstance(session, AckSession):
-            log = recipient.lower()
-            if log not in session.subscriptions:
-                raise NotAMember()
+            log = room_log(recipient)
+            check_send_to_room(session, log)
             return log
-        return self.accounts.mailbox_log(recipient, session.name)
+        return self.accounts.cached_log(recipient, session.name)
 
     def flush(self) -> None:
         """End a burst of `send`, `deliver`, `append` and `note`: the store may commit it."""

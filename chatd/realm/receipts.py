@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from chatd.core.entries import TEXT, Cursor
-from chatd.core.errors import UnknownEntry, UnknownLog
-from chatd.core.names import is_mailbox, mailbox_owner
+from chatd.core.errors import UnknownEntry
+from chatd.core.names import mailbox_owner
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
-from chatd.realm.permissions import is_author
+from chatd.realm.permissions import check_read_log, check_receipts, is_author
 from chatd.realm.read_state import ReadState, RoomPosition
 from chatd.realm.tasks import gather
 
@@ -42,10 +42,7 @@ class Receipts:
 
         Raises `UnknownLog`, `UnknownEntry`.
         """
-        subscription = session.subscriptions.get(log)
-        if subscription is None:
-            raise UnknownLog()
-        if seq > subscription.live_log.head:
+        if seq > check_read_log(session, log).live_log.head:
             raise UnknownEntry()
         mailbox = session.mailbox
         read_state = mailbox.read_state
@@ -77,8 +74,7 @@ class Receipts:
     ) -> list[tuple[int, bool, bool]]:
         """Return (seq, delivered, read) for each of `seqs` that this account sent to the mailbox
         `log`. Raises `UnknownLog`."""
-        if not is_mailbox(log):
-            raise UnknownLog()
+        check_receipts(log)
         wanted = list(dict.fromkeys(seq for seq in seqs if seq > 0))
         stored_cursor, stored_read_state, *pages = await gather(
             self._context.documents.get(Cursor, log),

@@ -14,7 +14,6 @@ import msgspec
 from chatd.core.entries import ACCESS, INVITE, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
 from chatd.core.errors import (
     Exists,
-    LimitReached,
     RoomTaken,
     TopicTooLong,
     UnknownRole,
@@ -24,16 +23,19 @@ from chatd.core.names import LOBBY, check_room_name, room_log
 from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
-from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import (
+    check_invitation_count,
     check_invite,
     check_join,
     check_kick,
+    check_list_members,
+    check_member,
+    check_moderator,
     check_owner,
-    check_role,
-    check_seen,
-    check_topic,
-    may_see,
+    check_room_count,
+    check_set_role,
+    is_moderator,
+    may_see_room,
 )
 from chatd.realm.read_state import RoomPosition
 from chatd.realm.room import MEMBER, MODERATOR, OWNER, Room, RoomFacts, RoomRecord
@@ -123,7 +125,7 @@ class Rooms:
         """
         check_room_name(name)
         self._check_topic_length(topic)
-        self._check_room_count(session.mailbox)
+        check_room_count(len(session.mailbox.read_state.positions), self._limits)
         if await self._documents.get(RoomRecord, name) is not None:
             raise RoomTaken()
         key = session.name.lower()
@@ -146,12 +148,11 @@ class Rooms:
         Raises `UnknownRoom`, `LimitReached`.
         """
         room = await self.room(name)
-        check_join(room, session.name)
+        check_join(room, session.name, self._limits)
         positions = session.mailbox.read_state.positions
         if session.name.lower() in room.record.members and room.log in positions:
             return room
-        self._check_room_count(session.mailbox)
-        self._check_member_count(room)
+        check_room_count(len(positions), self._limits)
         position = RoomPosition(room.record.created, Cursor(room.head), room.head)
         room.pending_joins += 1
         try:
@@ -161,7 +162,7 @@ class Rooms:
                 position,
                 lambda: self._update(
                     room,
-                    lambda facts: check_join(facts, session.name),
+                    lambda facts: check_join(facts, session.name, self._limits),
                     lambda record: record.with_member(session.name),
                 ),
             )
@@ -208,7 +209,7 @@ class Rooms:
         room = await self.room(room_name)
 
         def check(facts: RoomFacts) -> None:
-            check_role(facts, name, MEMBER)
+            check_member(facts, name)
 
         check(room)
         await self._remove_member(room, name, check, "left", LEAVE, name, "")
@@ -275,16 +276,6 @@ class Rooms:
         if room.permanent:
             await self.start()
 
-    def _check_room_count(self, mailbox: Mailbox) -> None:
-        if len(mailbox.read_state.positions) >= self._limits.rooms:
-            raise LimitReached(f"an account can be in {self._limits.rooms} rooms at most")
-
-    def _check_member_count(self, room: Room) -> None:
-        if len(room.record.members) >= self._limits.members:
-            raise LimitReached(
-                f"{room.name} has {self._limits.members} members, the most there can be"
-            )
-
     # The room's record
 
     def _check_topic_length(self, topic: str) -> None:
@@ -296,11 +287,11 @@ class Rooms:
     async def set_topic(self, name: str, room_name: str, topic: str) -> None:
         """Set the topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `TopicTooLong`."""
         room = await self.room(room_name)
-        check_topic(room, name)
+        check_moderator(room, name)
         self._check_topic_length(topic)
         await self._update(
             room,
-            lambda facts: check_topic(facts, name),
+            lambda facts: check_moderator(facts, name),
             lambda record: msgspec.structs.replace(record, topic=topic),
         )
         self._context.note(room.log, name, TOPIC, topic)
@@ -321,15 +312,14 @@ class Rooms:
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `Blocked`,
         `LimitReached`.
         """
-        log = await self._context.accounts.check_reachable(name, session.name)
+        log = await self._context.accounts.reachable_log(name, session.name)
         room = await self.room(room_name)
         check_invite(room, session.name)
         name = await self._context.accounts.display_name(name)
         key = name.lower()
         if key in room.record.members:
             return
-        if len(room.record.invited) >= self._limits.members:
-            raise LimitReached(f"{room.name} has {self._limits.members} invitations open")
+        check_invitation_count(room, self._limits)
         if key not in room.record.invited:
             await self._update(
                 room,
@@ -346,14 +336,14 @@ class Rooms:
         if role not in (OWNER, MODERATOR, MEMBER):
             raise UnknownRole(f"a role is {OWNER}, {MODERATOR} or {MEMBER}, not {role!r}")
         room = await self.room(room_name)
-        check_owner(room, name, member)
+        check_set_role(room, name, member)
         if room.record.owner == member.lower():
             if role != OWNER:
                 raise UnknownRole("an owner makes another member the owner first")
             return
         await self._update(
             room,
-            lambda facts: check_owner(facts, name, member),
+            lambda facts: check_set_role(facts, name, member),
             lambda record: record.with_role(member, role),
         )
         self._context.note(room.log, name, ROLE, f"{room.record.members[member.lower()]} {role}")
@@ -374,7 +364,7 @@ class Rooms:
         rooms = [
             room
             for room in await self.load(names)
-            if room is not None and (name is None or may_see(room, name))
+            if room is not None and (name is None or may_see_room(room, name))
         ]
         return rooms, len(names) == limit, names[-1] if names else after
 
@@ -387,12 +377,10 @@ class Rooms:
         `NotAMember`.
         """
         room = await self.room(room_name)
-        check_seen(room, name)
+        check_list_members(room, name)
         record = room.record
-        if record.private:
-            check_role(room, name, MEMBER)
         names = dict(record.members)
-        if record.role(name) in (OWNER, MODERATOR):
+        if is_moderator(room, name):
             names.update(record.invited)
         keys = sorted(key for key in names if key > after.lower())
         return [(names[key], record.role(key)) for key in keys[:limit]], len(keys) > limit

@@ -1,87 +1,759 @@
-"""Who may do what."""
+"""Permissions: a table of every action and kind of account, through the realm.
+
+The kinds of account differ in what they are in the rooms #public and #private, which the owner
+created. `target` is another account; it blocks the account *blocked*.
+"""
 
 from __future__ import annotations
 
+import ast
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.errors import (
-    InviteRequired,
-    NotLoggedIn,
-    NotTheSender,
-    OpenAccountsForbidden,
-    PasswordRequired,
-    RegistrationClosed,
-    TextTooLong,
+import chatd
+from chatd.core.errors import Refused
+from chatd.core.limits import Limits
+from chatd.realm import permissions as p
+from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.ack_session import AckSession
+from tests.doubles.realm import OPEN, Follower, RealmHarness, Said
+
+NO_SESSION = "no session"
+KINDS = (
+    NO_SESSION,
+    "stranger",
+    "invited",
+    "member",
+    "moderator",
+    "owner",
+    "blocked",
+    # A member of #public whose name belonged to another account, which was deleted.
+    "successor",
 )
-from chatd.realm.accounts import Account
-from chatd.realm.permissions import (
-    Policy,
-    check_logged_in,
-    check_open,
-    check_open_accounts,
-    check_registration,
-    check_sender,
-    check_text,
-)
-from tests.doubles.realm import RealmHarness
+TARGET = "target"
+LATER = 5
+"""when the successor's account was created; all else happened before"""
+
+ALLOWED = None
+NOTHING = "nothing"
+"""the outcome of what is allowed, and has no effect"""
 
 
-class Permissions(SynchronousTestCase):
-    """Each question, answered yes and no."""
+class TypingFollower(Follower):
+    """A peer that keeps typing notices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.typing_accounts: list[str] = []
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """See `AckPeer`."""
+        self.typing_accounts.append(name)
+
+
+class World:
+    """Accounts of every kind, the rooms #public and #private, and some messages."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.harness = RealmHarness(**limits)
+        self.realm = self.harness.realm
+        self.sessions: dict[str, AckSession] = {}
+        self.peers: dict[str, TypingFollower] = {}
+        run, rooms = self.harness.run, self.realm.rooms
+        run(self.realm.start())
+        for name in (*KINDS[1:], TARGET, "other"):
+            self.open(name, OPEN)
+        for room, private in (("#public", False), ("#private", True)):
+            run(rooms.create(self.sessions["owner"], room, "", private))
+            for name in ("member", "moderator", "invited"):
+                run(rooms.invite(self.sessions["owner"], room, name))
+                if name != "invited":
+                    run(rooms.join(self.sessions[name], room))
+            run(rooms.set_role("owner", room, "moderator", "moderator"))
+        run(rooms.join(self.sessions["successor"], "#public"))
+        for name in ("member", "successor"):
+            for recipient in ("#public", TARGET):
+                run(self.send(self.sessions[name], recipient))
+        run(self.realm.blocking.set_blocked(self.sessions[TARGET], "blocked", True))
+        run(self.realm.delete(self.sessions.pop("successor")))
+        self.open("successor", Account(LATER))
+        run(rooms.join(self.sessions["successor"], "#public"))
+        self.realm.flush()
+        self.harness.settle()
+        entries = run(self.read("#public"))
+        self.seqs: dict[str, int] = {
+            entry.sender: entry.seq for entry in entries if entry.kind == "text"
+        }
+
+    def open(self, name: str, account: Account) -> None:
+        """Register an account and log it in."""
+        self.harness.run(self.realm.accounts.register(name, account))
+        peer = self.peers[name] = TypingFollower()
+        session = self.harness.run(self.realm.sessions.open_ack_session(name, account, peer))
+        session.wants_typing = True
+        session.begin({})
+        self.sessions[name] = session
+
+    async def read(self, log: str) -> Any:
+        """The entries of a log."""
+        return await self.realm.store.read(log, 0, 1_000)
+
+    async def send(
+        self, session: AckSession, recipient: str, sender: str = "", text: str = "x"
+    ) -> None:
+        """Send a text."""
+        message = Said(sender or session.name, recipient, text)
+        await self.realm.deliver(session, message)
+        self.realm.flush()
+
+    async def typing_arrives(self, session: AckSession, recipient: str) -> str | None:
+        """Send a typing notice; the outcome says whether the target was notified."""
+        await self.realm.presence.notify_typing(session, recipient, True)
+        return ALLOWED if self.peers[TARGET].typing_accounts else NOTHING
+
+    def seq(self, author: str) -> int:
+        """The seq of an account's message in #public."""
+        return self.seqs[author]
+
+
+Action = Callable[[World, AckSession], Awaitable[Any]]
+
+
+@dataclass
+class Row:
+    """An action, the functions that decide it, and its outcome: `refusals` by kind of account,
+    allowed for all others. Without a session everything is refused."""
+
+    action: str
+    functions: tuple[Callable[..., Any], ...]
+    perform: Action
+    refusals: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+def refused(code: str, *kinds: str) -> dict[str, str]:
+    """Refusals with the same code; of all kinds if none is given."""
+    return dict.fromkeys(kinds or KINDS[1:], code)
+
+
+OUTSIDE_PUBLIC = ("stranger", "invited", "blocked")
+OUTSIDE_PRIVATE = ("stranger", "blocked", "successor")
+MAILBOX_SEQ = {"member": 1, "successor": 2}
+"""the seqs of their messages in the target's mailbox"""
+
+
+def edit(author: str) -> Action:
+    """Edit a message in #public."""
+    return lambda w, s: w.realm.edits.edit(s, "#public", w.seq(author), "y", None)
+
+
+def edit_sent(author: str) -> Action:
+    """Edit a message in the target's mailbox."""
+    return lambda w, s: w.realm.edits.edit(s, "@target", MAILBOX_SEQ[author], "y", None)
+
+
+def delete_message(author: str) -> Action:
+    """Delete a message in #public."""
+    return lambda w, s: w.realm.edits.delete(s, "#public", w.seq(author), None)
+
+
+async def acknowledge(w: World, session: AckSession, log: str) -> None:
+    """Acknowledge the first entry of a log."""
+    session.acknowledge(log, 0, 1)
+
+
+async def receipts_of(w: World, session: AckSession, author: str) -> str | None:
+    """Ask for the receipts of a message in the target's mailbox."""
+    states = await w.realm.receipts.states(session, "@target", [MAILBOX_SEQ[author]])
+    return ALLOWED if states else NOTHING
+
+
+async def see(w: World, session: AckSession, room: str) -> str | None:
+    """Find a room."""
+    rooms, _, _ = await w.realm.rooms.find(session.name, room, "", 10)
+    return ALLOWED if rooms else NOTHING
+
+
+async def set_certificates(w: World, session: AckSession, count: int) -> None:
+    """Set certificates that log in to the account."""
+    certificates = fingerprints([f"{number:064x}" for number in range(count)])
+    await w.realm.accounts.set_certificates(session.name, certificates)
+
+
+async def block_two(w: World, session: AckSession) -> None:
+    """Block two accounts."""
+    await w.realm.blocking.set_blocked(session, "other", True)
+    await w.realm.blocking.set_blocked(session, TARGET, True)
+
+
+async def invite_over_limit(w: World, session: AckSession) -> None:
+    """Invite an account when a room has four invitations."""
+    for name in ("stranger", "blocked", TARGET):
+        await w.realm.rooms.invite(w.sessions["owner"], "#public", name)
+    await w.realm.rooms.invite(session, "#public", "other")
+
+
+TABLE = [
+    # Sending
+    Row(
+        "send to an account",
+        (p.check_logged_in, p.check_not_blocked),
+        lambda w, s: w.send(s, TARGET),
+        refused("blocked", "blocked"),
+    ),
+    Row(
+        "send to a room",
+        (p.check_send_to_room,),
+        lambda w, s: w.send(s, "#public"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "send under one's own name in another spelling",
+        (p.check_sender,),
+        lambda w, s: w.send(s, "owner", s.name.upper()),
+    ),
+    Row(
+        "send under another name",
+        (p.check_sender,),
+        lambda w, s: w.send(s, "owner", "target"),
+        refused("not-the-sender"),
+    ),
+    Row(
+        "send a text over the limit",
+        (p.check_text,),
+        lambda w, s: w.send(s, "owner", text="x" * 65_537),
+        refused("text-too-long"),
+    ),
+    Row(
+        "notify an account of typing",
+        (p.is_blocked,),
+        lambda w, s: w.typing_arrives(s, TARGET),
+        refused(NOTHING, "blocked"),
+    ),
+    Row(
+        "notify a room of typing",
+        (p.check_send_to_room,),
+        lambda w, s: w.realm.presence.notify_typing(s, "#public", True),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "block an account",
+        (p.check_blocked_count,),
+        lambda w, s: w.realm.blocking.set_blocked(s, "owner", True),
+    ),
+    Row(
+        "block accounts over the limit",
+        (p.check_blocked_count,),
+        block_two,
+        refused("limit-reached"),
+        {"blocked": 1},
+    ),
+    Row(
+        "watch accounts",
+        (p.check_watched_count,),
+        lambda w, s: w.realm.presence.find(s, ["owner", TARGET], True),
+    ),
+    Row(
+        "watch accounts over the limit",
+        (p.check_watched_count,),
+        lambda w, s: w.realm.presence.find(s, ["owner", TARGET], True),
+        refused("limit-reached"),
+        {"watched": 1},
+    ),
+    Row(
+        "set certificates",
+        (p.check_certificate_count,),
+        lambda w, s: set_certificates(w, s, 8),
+    ),
+    Row(
+        "set certificates over the limit",
+        (p.check_certificate_count,),
+        lambda w, s: set_certificates(w, s, 9),
+        refused("limit-reached"),
+    ),
+    # Logs
+    Row(
+        "read the history of one's mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, s.mailbox.log, 0, 0, 10),
+    ),
+    Row(
+        "read the history of another mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "@target", 0, 0, 10),
+        refused("unknown-log"),
+    ),
+    Row(
+        "read the history of a public room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "#public", 0, 0, 10),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "read the history of a private room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "#private", 0, 0, 10),
+        refused("unknown-log", "invited", *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "set the read marker in a room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.receipts.mark_read(s, "#public", 1),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "set the read marker in another mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.receipts.mark_read(s, "@target", 1),
+        refused("unknown-log"),
+    ),
+    Row(
+        "acknowledge entries of a room",
+        (p.check_acknowledge,),
+        lambda w, s: acknowledge(w, s, "#public"),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "acknowledge entries of another mailbox",
+        (p.check_acknowledge,),
+        lambda w, s: acknowledge(w, s, "@target"),
+        refused("unknown-log"),
+    ),
+    Row(
+        "ask for the receipts of a member's message to the target",
+        (p.check_receipts, p.is_author),
+        lambda w, s: receipts_of(w, s, "member"),
+        refused(NOTHING) | {"member": ""},
+    ),
+    Row(
+        "ask for the receipts of a former account's message",
+        (p.check_receipts, p.is_author),
+        lambda w, s: receipts_of(w, s, "successor"),
+        refused(NOTHING),
+    ),
+    Row(
+        "ask for the receipts of messages in a room",
+        (p.check_receipts,),
+        lambda w, s: w.realm.receipts.states(s, "#public", [1]),
+        refused("unknown-log"),
+    ),
+    Row(
+        "report a message in a room",
+        (p.check_look_up, p.check_entry),
+        lambda w, s: w.realm.reports.report(s, "member", "", "#public", w.seq("member")),
+        refused("unknown-entry", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "report a message in another mailbox",
+        (p.check_look_up, p.check_entry),
+        lambda w, s: w.realm.reports.report(s, "member", "", "@target", 1),
+        refused("unknown-entry") | {"member": ""},
+    ),
+    # Messages
+    Row(
+        "edit a member's message in a room",
+        (p.check_edit, p.is_author),
+        edit("member"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "edit a former account's message in a room",
+        (p.check_edit, p.is_author),
+        edit("successor"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "member", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "edit a member's message to an account",
+        (p.check_edit, p.check_entry),
+        edit_sent("member"),
+        refused("unknown-entry") | {"member": ""},
+    ),
+    Row(
+        "edit a former account's message to an account",
+        (p.check_edit, p.check_entry),
+        edit_sent("successor"),
+        refused("unknown-entry"),
+    ),
+    Row(
+        "delete a member's message in a room",
+        (p.check_delete_message, p.is_moderator),
+        delete_message("member"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC) | refused("not-the-author", "successor"),
+    ),
+    Row(
+        "delete a former account's message in a room",
+        (p.check_delete_message, p.is_moderator),
+        delete_message("successor"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "member", "successor"),
+    ),
+    Row(
+        "react to a message in a room",
+        (p.check_look_up,),
+        lambda w, s: w.realm.edits.react(s, "#public", w.seq("member"), "+", None),
+        refused("unknown-entry", *OUTSIDE_PUBLIC),
+    ),
+    # Rooms
+    Row("see a public room", (p.may_see_room,), lambda w, s: see(w, s, "#public")),
+    Row(
+        "see a private room",
+        (p.may_see_room,),
+        lambda w, s: see(w, s, "#private"),
+        refused(NOTHING, *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "create a room",
+        (p.check_room_count,),
+        lambda w, s: w.realm.rooms.create(s, "#new", "", False),
+    ),
+    Row(
+        "create a room over the account's limit",
+        (p.check_room_count,),
+        lambda w, s: w.realm.rooms.create(s, "#new", "", False),
+        refused("limit-reached", "member", "moderator", "owner"),
+        {"rooms": 2},
+    ),
+    Row(
+        "join a public room",
+        (p.check_join,),
+        lambda w, s: w.realm.rooms.join(s, "#public"),
+    ),
+    Row(
+        "join a private room",
+        (p.check_join, p.check_see_room),
+        lambda w, s: w.realm.rooms.join(s, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "join a room that is full",
+        (p.check_join,),
+        lambda w, s: w.realm.rooms.join(s, "#public"),
+        refused("limit-reached", *OUTSIDE_PUBLIC),
+        {"members": 4},
+    ),
+    Row(
+        "leave a public room",
+        (p.check_member,),
+        lambda w, s: w.realm.rooms.leave(s.name, "#public"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "leave a private room",
+        (p.check_member, p.check_see_room),
+        lambda w, s: w.realm.rooms.leave(s.name, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
+    ),
+    Row(
+        "list the members of a public room",
+        (p.check_list_members,),
+        lambda w, s: w.realm.rooms.members(s.name, "#public", "", 10),
+    ),
+    Row(
+        "list the members of a private room",
+        (p.check_list_members,),
+        lambda w, s: w.realm.rooms.members(s.name, "#private", "", 10),
+        refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
+    ),
+    Row(
+        "set the topic",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.set_topic(s.name, "#public", "x"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "set the topic of a private room",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.set_topic(s.name, "#private", "x"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "make a room private",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.set_private(s.name, "#public", True),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "delete a room",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.delete(s.name, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member", "moderator"),
+    ),
+    Row(
+        "invite to a public room",
+        (p.check_invite,),
+        lambda w, s: w.realm.rooms.invite(s, "#public", "stranger"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "invite to a private room",
+        (p.check_invite,),
+        lambda w, s: w.realm.rooms.invite(s, "#private", "stranger"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "invite an account that blocks one",
+        (p.check_not_blocked,),
+        lambda w, s: w.realm.rooms.invite(s, "#public", TARGET),
+        refused("not-a-member", "stranger", "invited") | refused("blocked", "blocked"),
+    ),
+    Row(
+        "invite over the limit",
+        (p.check_invitation_count,),
+        invite_over_limit,
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("limit-reached", "member", "moderator", "owner", "successor"),
+        {"members": 4},
+    ),
+    Row(
+        "kick a member",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "successor"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "kick a moderator",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "moderator"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "kick the owner",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "owner"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "withdraw an invitation",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#private", "invited"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "kick an account that is not in the room",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", TARGET),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "successor")
+        | refused("unknown-member", "moderator", "owner"),
+    ),
+    Row(
+        "set the role of a member",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s.name, "#public", "member", "moderator"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "set the role of an invited account",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s.name, "#private", "invited", "moderator"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member", "moderator")
+        | refused("unknown-member", "owner"),
+    ),
+]
+
+WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
+    (p.check_registration, (p.Policy(p.OPEN), False), ALLOWED),
+    (p.check_registration, (p.Policy(p.OPEN), True), ALLOWED),
+    (p.check_registration, (p.Policy(p.INVITE_ONLY), False), "invite-required"),
+    (p.check_registration, (p.Policy(p.INVITE_ONLY), True), ALLOWED),
+    (p.check_registration, (p.Policy(p.CLOSED), False), "registration-closed"),
+    (p.check_registration, (p.Policy(p.CLOSED), True), "registration-closed"),
+    (p.check_open_accounts, (p.Policy(),), ALLOWED),
+    (p.check_open_accounts, (p.Policy(open_accounts=False),), "password-needed"),
+    (p.check_open, (Account(0),), ALLOWED),
+    (p.check_open, (Account(0, "$argon2id$..."),), "password-required"),
+    (p.check_open, (Account(0, ""),), "password-required"),
+    (p.may_administer, (1000, 1000), True),
+    (p.may_administer, (0, 1000), True),
+    (p.may_administer, (1001, 1000), False),
+    (p.may_administer, (1001, 0), False),
+]
+"""functions that decide before there is a session, their arguments, and the outcome"""
+
+
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call returns, or the code of its refusal."""
+    try:
+        return call()
+    except Refused as refusal:
+        return refusal.code
+
+
+class Table(SynchronousTestCase):
+    """Every action, by every kind of account."""
+
+    def perform(self, row: Row, kind: str) -> str | None:
+        """The outcome of an action."""
+        world = World(**row.limits)
+        session = p.check_logged_in(world.sessions.get(kind))
+        returned = world.harness.run(_coroutine(row.perform(world, session)))
+        return NOTHING if returned == NOTHING else ALLOWED
+
+    def test_outcomes(self) -> None:
+        """Each kind of account is allowed an action, or gets the refusal in the table."""
+        for row in TABLE:
+            for kind in KINDS:
+                expected = (
+                    "not-logged-in" if kind == NO_SESSION else row.refusals.get(kind) or ALLOWED
+                )
+                actual = outcome(lambda row=row, kind=kind: self.perform(row, kind))  # type: ignore[misc]
+                self.assertEqual(actual, expected, f"{row.action}, by {kind}")
+
+    def test_outcomes_without_session(self) -> None:
+        """Registering, open accounts, and the admin socket."""
+        for function, arguments, expected in WITHOUT_SESSION:
+            actual = outcome(lambda call=function, given=arguments: call(*given))  # type: ignore[misc]
+            self.assertEqual(actual, expected, f"{function.__name__}{arguments}")
+
+    def test_every_permission_is_in_the_table(self) -> None:
+        """A new function of `permissions` needs its rows."""
+        functions = {
+            function
+            for _, function in inspect.getmembers(p, inspect.isfunction)
+            if function.__module__ == p.__name__ and not function.__name__.startswith("_")
+        }
+        in_table = {function for row in TABLE for function in row.functions}
+        in_table |= {function for function, _, _ in WITHOUT_SESSION}
+        self.assertEqual(in_table, functions)
+
+    def test_only_permissions_refuses_rights(self) -> None:
+        """No other module of the daemon raises a refusal about rights."""
+        refusals = {
+            "Blocked",
+            "InviteRequired",
+            "LimitReached",
+            "NotAMember",
+            "NotAllowed",
+            "NotLoggedIn",
+            "NotTheAuthor",
+            "NotTheSender",
+            "OpenAccountsForbidden",
+            "PasswordRequired",
+            "RegistrationClosed",
+            "UnknownLog",
+            "UnknownMember",
+        }
+        package = Path(chatd.__file__).parent
+        own = Path(p.__file__)
+        for file in package.rglob("*.py"):
+            if file == own or (package / "client") in file.parents:
+                continue
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                    name = getattr(node.exc.func, "id", "")
+                    self.assertNotIn(name, refusals, f"{file}:{node.lineno}")
+
+
+async def _coroutine(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+class Sentences(SynchronousTestCase):
+    """What the requester reads."""
 
     def setUp(self) -> None:
-        """Ann is logged in, and wrote her name with a capital."""
-        self.harness = RealmHarness()
-        self.harness.register("Ann")
-        self.harness.login("Ann")
-        self.session = self.harness.sessions["Ann"]
+        """Every kind of account."""
+        self.world = World()
 
-    def test_open_accounts_need_no_password(self) -> None:
-        """Only an account without a password can be had by its name."""
-        check_open(Account(0))
-        for password in ("$argon2id$...", ""):
-            self.assertRaises(PasswordRequired, check_open, Account(0, password))
+    def sentence(self, coroutine: Coroutine[Any, Any, Any]) -> str:
+        """The sentence of a refusal."""
+        return str(self.assertRaises(Refused, self.world.harness.run, coroutine))
 
-    def test_registration(self) -> None:
-        """Everyone, who has a token, or nobody."""
-        for registration, invited, refusal in (
-            ("open", False, None),
-            ("open", True, None),
-            ("invite", False, InviteRequired),
-            ("invite", True, None),
-            ("closed", False, RegistrationClosed),
-            ("closed", True, RegistrationClosed),
+    def test_refusals_name_the_role(self) -> None:
+        """A refusal in a room says whose right it is."""
+        rooms = self.world.realm.rooms
+        for coroutine, sentence in (
+            (
+                rooms.set_topic("member", "#public", ""),
+                "Only moderators of #public can do that.",
+            ),
+            (
+                rooms.set_private("moderator", "#public", True),
+                "Only the owner of #public can do that.",
+            ),
+            (
+                rooms.kick("moderator", "#public", "moderator"),
+                "Only the owner of #public can kick a moderator.",
+            ),
+            (
+                rooms.kick("moderator", "#public", "owner"),
+                "The owner of #public cannot be kicked.",
+            ),
+            (
+                rooms.kick("moderator", "#public", "nemo"),
+                "#public has no member nemo.",
+            ),
         ):
-            policy = Policy(registration)
-            if refusal is None:
-                check_registration(policy, invited)
-            else:
-                self.assertRaises(refusal, check_registration, policy, invited)
+            self.assertEqual(self.sentence(coroutine), sentence)
 
-    def test_open_accounts(self) -> None:
-        """Where they are not wanted, they can neither be made nor used."""
-        check_open_accounts(Policy())
-        self.assertRaises(OpenAccountsForbidden, check_open_accounts, Policy(open_accounts=False))
+    def test_refusals_name_the_limit(self) -> None:
+        """A refusal over a limit says how many are allowed, and how many there were."""
+        limits, room = Limits(members=3), self.world.realm.rooms.loaded("#public")
+        assert room is not None
+        for check, sentence in (
+            (lambda: p.check_room_count(200, limits), "An account can be in at most 200 rooms."),
+            (
+                lambda: p.check_join(room, "nemo", limits),
+                "#public has 3 members, and cannot have more.",
+            ),
+            (
+                lambda: p.check_blocked_count(1_000, limits),
+                "An account can block at most 1000 others.",
+            ),
+            (
+                lambda: p.check_watched_count(501, limits),
+                "A session can watch at most 500 accounts.",
+            ),
+            (
+                lambda: p.check_certificate_count(9),
+                "An account can have at most 8 certificates.",
+            ),
+            (lambda: p.check_text("ä", 1), "text too long: 2 bytes, the limit is 1"),
+        ):
+            self.assertEqual(str(self.assertRaises(Refused, check)), sentence)
 
-    def test_logged_in(self) -> None:
-        """Who is logged in gets on; who is not is told so, in the words of what was asked for."""
-        self.assertIs(check_logged_in(self.session), self.session)
-        self.assertEqual(
-            str(self.assertRaises(NotLoggedIn, check_logged_in, None)), "Log in first."
-        )
-        refusal = self.assertRaises(NotLoggedIn, check_logged_in, None, "Log in to delete.")
+    def test_limits_are_inclusive(self) -> None:
+        """What is just at the limit is allowed."""
+        p.check_text("", 0)
+        p.check_text("12345", 5)
+        p.check_watched_count(500, Limits())
+        p.check_certificate_count(8)
+        p.check_room_count(199, Limits())
+        p.check_blocked_count(999, Limits())
+
+    def test_not_logged_in_in_the_words_of_the_protocol(self) -> None:
+        """A protocol can give the sentence."""
+        refusal = self.assertRaises(Refused, p.check_logged_in, None, "Log in to delete.")
         self.assertEqual(str(refusal), "Log in to delete.")
+        self.assertEqual(str(self.assertRaises(Refused, p.check_logged_in, None)), "Log in first.")
+        session = self.world.sessions["owner"]
+        self.assertIs(p.check_logged_in(session), session)
 
-    def test_everyone_speaks_for_themselves(self) -> None:
-        """One's own name is good in every spelling; another's, or none, is not."""
-        for sender in ("Ann", "ann", "ANN"):
-            check_sender(self.session, sender)
-        for sender in ("Bob", "", "Ann ", "Anna", "@ann"):
-            self.assertRaises(NotTheSender, check_sender, self.session, sender)
-
-    def test_text_up_to_the_limit(self) -> None:
-        """A text may be as long as the limit, and the refusal of a longer one says both numbers."""
-        check_text("", 0)
-        check_text("12345", 5)
-        refusal = self.assertRaises(TextTooLong, check_text, "123456", 5)
-        self.assertEqual(str(refusal), "text too long: 6 bytes, the limit is 5")
+    def test_sender_in_every_spelling(self) -> None:
+        """One's own name is accepted in any case, and nothing else is."""
+        session = self.world.sessions["owner"]
+        for sender in ("owner", "Owner", "OWNER"):
+            p.check_sender(session, sender)
+        for sender in ("member", "", "owner ", "owners", "@owner"):
+            self.assertRaises(Refused, p.check_sender, session, sender)

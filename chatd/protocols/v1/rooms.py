@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import NotLoggedIn, UnknownRoom
+from chatd.core.errors import UnknownRoom
 from chatd.protocols.v1.requests import (
     ITEMS_PER_COMMAND,
     NAMES_PER_COMMAND,
@@ -11,6 +11,7 @@ from chatd.protocols.v1.requests import (
     handles,
 )
 from chatd.realm.ack_session import AckSession
+from chatd.realm.permissions import check_logged_in
 from chatd.realm.room import Room
 
 _ROOMS_PER_PAGE = 200
@@ -32,8 +33,8 @@ def room_info(room: Room, name: str) -> c.RoomInfo:
 
 def _room_state(connection: Requester, session: AckSession, ref: int, room: Room) -> c.Message:
     """The answer to a request that has made the session's account a member of a room."""
-    if connection.session is not session:
-        raise NotLoggedIn()
+    # The connection may have logged out meanwhile, or in to another account.
+    check_logged_in(session if connection.session is session else None)
     if room.log not in session.subscriptions:
         # The account has left the room meanwhile, by another session or by force.
         raise UnknownRoom()

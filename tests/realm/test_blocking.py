@@ -1,0 +1,102 @@
+"""Blocking: what a blocked account's messages meet, and what it costs other senders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.errors import Blocked, UnknownAccount
+from chatd.realm.accounts import Accounts
+from tests.doubles.realm import RealmHarness
+
+
+class Blocking(SynchronousTestCase):
+    """Ann, Bob and Cyd are logged in."""
+
+    def setUp(self) -> None:
+        self.harness = RealmHarness()
+        self.realm = self.harness.realm
+        self.harness.register("Ann", "Bob", "Cyd")
+        self.readers = {name: self.harness.login(name) for name in ("Ann", "Bob", "Cyd")}
+
+    def block(self, name: str, other: str, blocked: bool = True) -> None:
+        """Have an account block another."""
+        self.harness.run(
+            self.realm.blocking.set_blocked(self.harness.sessions[name], other, blocked)
+        )
+
+    def test_blocked_sender_is_refused(self) -> None:
+        """In every spelling of both names; other senders are not."""
+        self.block("Ann", "BOB")
+        for recipient in ("Ann", "ann", "ANN"):
+            self.assertRaises(Blocked, self.harness.send, "Bob", recipient, "x")
+        self.harness.send("Cyd", "Ann", "y")
+        self.harness.send("Ann", "Bob", "z")
+        self.assertEqual((self.readers["Ann"].texts, self.readers["Bob"].texts), (["y"], ["z"]))
+
+    def test_sender_is_allowed_again_after_unblocking(self) -> None:
+        """Unblocking takes effect at once."""
+        self.block("Ann", "bob")
+        self.block("Ann", "bob", False)
+        self.harness.send("Bob", "Ann", "x")
+        self.assertEqual(self.readers["Ann"].texts, ["x"])
+
+    def test_block_survives_a_restart(self) -> None:
+        """The list is stored with the account's settings."""
+        self.block("Ann", "bob")
+        self.harness.settle()
+        self.harness = self.harness.restart()
+        self.harness.login("Bob")
+        self.assertRaises(Blocked, self.harness.send, "Bob", "Ann", "x")
+
+    def test_unknown_account_cannot_be_blocked(self) -> None:
+        """The list cannot be filled with invented names; unblocking one does no harm."""
+        self.assertRaises(UnknownAccount, self.block, "Ann", "nemo")
+        self.block("Ann", "nemo", False)
+
+    def test_block_costs_its_recipient_a_lookup_only(self) -> None:
+        """Messages to accounts that block no account need no further check."""
+        self.block("Ann", "bob")
+        self.assertEqual(self.realm.accounts.open_to_all, {"bob": "@bob", "cyd": "@cyd"})
+        self.block("Ann", "bob", False)
+        self.assertEqual(set(self.realm.accounts.open_to_all), {"ann", "bob", "cyd"})
+
+    def test_block_that_is_not_saved_yet_counts(self) -> None:
+        """A lookup that read the settings before the block was stored does not undo it."""
+        self.harness.store.eager = False
+        blocking: Deferred[Any] = Deferred.fromCoroutine(
+            self.realm.blocking.set_blocked(self.harness.sessions["Ann"], "bob", True)
+        )
+        lookup: Deferred[Any] = Deferred.fromCoroutine(self.realm.accounts.account("ann"))
+        self.harness.settle()
+        self.successResultOf(blocking)
+        self.successResultOf(lookup)
+        self.assertTrue(self.realm.accounts.blocks("Ann", "Bob"))
+
+    def test_block_of_a_deleted_account_ends(self) -> None:
+        """The next account of the name blocks nobody."""
+        self.block("Ann", "bob")
+        self.harness.run(self.realm.delete(self.harness.sessions.pop("Ann")))
+        self.assertFalse(self.realm.accounts.blocks("Ann", "Bob"))
+        self.harness.register("Ann")
+        self.harness.send("Bob", "Ann", "x")
+
+
+class Cache(SynchronousTestCase):
+    """The bound of the cache of accounts."""
+
+    def test_cache_is_cleared_over_its_limit(self) -> None:
+        """Accounts of either kind count; accounts that were dropped are looked up again."""
+        harness = RealmHarness(accounts_cached=2)
+        harness.register("ann", "bob")
+        harness.login("ann")
+        harness.run(harness.realm.blocking.set_blocked(harness.sessions["ann"], "bob", True))
+        accounts: Accounts = harness.realm.accounts
+        self.assertEqual(accounts.cached_log("bob", "ann"), "@bob")
+        self.assertRaises(Blocked, accounts.cached_log, "ann", "bob")
+        harness.register("cyd")
+        self.assertIsNone(accounts.cached_log("bob", "ann"))
+        self.assertIsNone(accounts.cached_log("ann", "bob"))
+        self.assertRaises(Blocked, harness.run, accounts.reachable_log("ann", "bob"))
