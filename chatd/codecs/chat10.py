@@ -15,7 +15,7 @@ VERSION = "CHAT/1.0"
 LONGEST = 65_536
 """the greatest size of a message in bytes; a longer line is split"""
 
-_START = b"REGISTER "
+_KEYWORD = b"REGISTER"
 # The original client reads so many bytes at once, and crashes on a character that is cut in two.
 _CLIENT_READ = 2_048
 
@@ -112,10 +112,15 @@ def _without_prefix(text: str) -> str:
 
 
 def opens(data: bytes) -> bool | None:
-    """Whether a connection that begins with `data` speaks CHAT/1.0; None if more is needed."""
-    if data.startswith(_START):
-        return True
-    return None if _START.startswith(data) else False
+    """Whether a connection that begins with `data` speaks CHAT/1.0; None if more must come."""
+    if data.startswith(_KEYWORD):
+        return data[len(_KEYWORD) :][:1].isspace() or (None if data == _KEYWORD else False)
+    return None if _KEYWORD.startswith(data) else False
+
+
+def opens_at_pause(data: bytes) -> bool:
+    """Whether it does if nothing more comes for a moment: the keyword alone is malformed, too."""
+    return data == _KEYWORD
 
 
 def encode(text: str, lines: bool) -> bytes:

@@ -140,7 +140,6 @@ class Daemon(MultiService):
             protocol,
             self._realm,
             portal(self._realm, self._passwords, reactor),
-            self._passwords,
             limits,
             reactor,
         )

@@ -22,14 +22,15 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.auth.credentials import IAckSession, NameOnly
+from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, Entry, described, ranges
 from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
 from chatd.core.names import LOBBY
 from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
-from chatd.server.connection import PauseReason
+from chatd.server.connection import PauseReason, Phase
+from chatd.server.factory import ConnectionFactory
 from chatd.server.sniffer import PAUSE
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -64,7 +65,7 @@ class Chat10Protocol(Unframed):
     _parting: IDelayedCall | None = None
     _wait = _CONFIRM
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         super().__init__(factory, chat10.Decoder())
         # The seqs of mail that has been written, and the first and last of the lobby's entries.
         self._mail: list[int] = []
@@ -145,8 +146,8 @@ class Chat10Protocol(Unframed):
                 raise AlreadyLoggedIn()
             with suppress(NameTaken):
                 await self.realm.register(name)
-            _, session, _ = await self.factory.portal.login(
-                NameOnly(name, self.address, self.certificate), self, IAckSession
+            session = await self.factory.log_in(
+                NameOnly(name, self.address, self.certificate), self, AckSession
             )
             if len(session.mailbox.subscriptions) > 1:
                 session.end()
@@ -272,7 +273,7 @@ class Chat10Protocol(Unframed):
     # The end
 
     def _close_when_done(self) -> None:
-        if self._ending and self._registered and not self.disconnected and not self._lines:
+        if self.phase is Phase.FINISHING and self._registered and not self._lines:
             rest = self._wrote_at + _APART - self.clock.seconds()
             if rest > 0:
                 # The last word must be read by itself.

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from chatd.auth.credentials import IAutoAckSession, NameOnly, NamePassword
+from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs.classic import (
     RESPONSE,
     SEPARATOR,
@@ -53,6 +53,7 @@ from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
 from chatd.server.connection import Connection
+from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
 
 _NAMES_A_COMMAND = 100
@@ -69,7 +70,7 @@ class ClassicProtocol(Connection):
     session: AutoAckSession | None
     spelling = ""
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         super().__init__(factory, server_decoder(factory.limits.text + _HEADROOM))
 
     # From the client
@@ -80,15 +81,16 @@ class ClassicProtocol(Connection):
         session = self.session
         if session is None:
             return 0
+        sends: Any = messages
         for message in messages:
             if message.__class__ is not Send:
-                messages = list(takewhile(_is_send, messages))
+                sends = list(takewhile(_is_send, messages))
                 break
         # A refusal is not sent from here: `perform` sends it after the answers that are pending.
-        appends, _ = self.realm.send(session, messages)
+        appends, _ = self.realm.send(session, sends)
         count = len(appends)
         if count:
-            self.pending += messages[:count]
+            self.pending += sends[:count]
             self.realm.flush()
         return count
 
@@ -167,7 +169,7 @@ class ClassicProtocol(Connection):
             else NameOnly(message.name, address, self.certificate)
         )
         try:
-            _, session, _ = await self.factory.portal.login(credentials, self, IAutoAckSession)
+            session = await self.factory.log_in(credentials, self, AutoAckSession)
         except UnknownAccount:
             raise UnknownAccount("username does not exist") from None
         except AlreadyLoggedIn:

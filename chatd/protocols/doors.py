@@ -74,7 +74,7 @@ DOORS = (
         "CHAT/1.0",
         "text",
         Chat10Protocol,
-        Signature(chat10.opens, Chat10Protocol),
+        Signature(chat10.opens, Chat10Protocol, chat10.opens_at_pause),
         f"400 Invalid registration: {_TLS_ONLY}\n".encode(),
     ),
     Door(
@@ -82,7 +82,7 @@ DOORS = (
         "ops",
         "text with op codes",
         partial(OpsProtocol, greets=True),
-        Signature(ops.opens, OpsProtocol, complete_at_pause=True),
+        Signature(ops.opens, OpsProtocol, lambda data: ops.opens(data) is not False),
         f"{_TLS_ONLY}\n".encode(),
         legacy_port=2023,
     ),

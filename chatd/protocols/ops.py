@@ -19,11 +19,10 @@ become one; what comes while another is being carried out waits here, as far as 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from twisted.internet.task import deferLater
 
-from chatd.auth.credentials import IAutoAckSession, NameOnly
+from chatd.auth.credentials import NameOnly
 from chatd.codecs import ops
 from chatd.core.entries import described
 from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused
@@ -33,6 +32,7 @@ from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.live_log import Run
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import check_open_accounts
+from chatd.server.factory import ConnectionFactory
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
 
@@ -51,7 +51,7 @@ class OpsProtocol(Unframed):
     spelling = ""
     takes_over = True
 
-    def __init__(self, factory: Any, greets: bool = False) -> None:
+    def __init__(self, factory: ConnectionFactory, greets: bool = False) -> None:
         super().__init__(factory, ops.Decoder())
         self._greets = greets
         self._greeting = ops.GREETING
@@ -114,7 +114,7 @@ class OpsProtocol(Unframed):
             self._reply(ops.unknown_id(id))
             return
         credentials = NameOnly(name, self.address)
-        _, session, _ = await self.factory.portal.login(credentials, self, IAutoAckSession)
+        session = await self.factory.log_in(credentials, self, AutoAckSession)
         self._change_session(session, name)
         self._reply(ops.logged_in(name))
 

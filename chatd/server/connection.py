@@ -9,27 +9,30 @@ fills its own buffers and not the daemon's memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.session import Peer, Session
+from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import TokenBucket
 from chatd.server.tcp_transport import tune
-from chatd.server.tls import fingerprint_of
 from chatd.server.tracked_transport import tracked
 from chatd.server.write_tracker import WriteTracker
 from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
+
+if TYPE_CHECKING:
+    from chatd.server.factory import ConnectionFactory
 
 M = TypeVar("M", covariant=True)
 
@@ -61,8 +64,28 @@ class PauseReason:
 
 _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
-_LINGER_TIME = 2.0
+LINGER_TIME = 2.0
+"""seconds that the peer has to read the last reply if closing at once would reset the connection"""
+DISCARD_LIMIT = 256 * 1024
+"""bytes of input that are read and discarded while lingering; then the transport is paused"""
 _LOGGED_REFUSALS = 10
+
+
+class Phase(IntEnum):
+    """How far the end of a connection has come. A connection only moves forward."""
+
+    OPEN = 0
+    """messages are read and handled"""
+    FINISHING = 1
+    """either end has begun to close: what is being handled is finished, and output is sent"""
+    CLOSING = 2
+    """the session has ended and the transport is closing"""
+    LINGERING = 3
+    """the session has ended; the sending side is closed so that the peer can read its last reply"""
+    DISCONNECTED = 4
+    """the transport is closed; messages that were received before are still handled"""
+    CLOSED = 5
+    """nothing is left to do"""
 
 
 class Decoder(TypingProtocol[M]):
@@ -77,7 +100,7 @@ class Decoder(TypingProtocol[M]):
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class Connection(Protocol, Peer):
+class Connection(IdentifiedProtocol, Peer):
     """One connection of a peer, made by a `chatd.server.factory.ConnectionFactory`.
 
     `session` is the peer's session while it is logged in. `paused_for` holds the bits of
@@ -85,24 +108,21 @@ class Connection(Protocol, Peer):
     `pending` holds the messages whose answer comes with a commit of the store, in order.
     """
 
-    transport: Any
-
     session: Session | None = None
     paused_for = 0
     received_data = True
-    disconnected = False
-    _ending = False
-    _closed = False
+    phase = Phase.OPEN
     _working = False
     _paused = False
     _frame_unfinished = False
     _discarding_input = False
-    _closing_since: float | None = None
+    _discarded = 0
+    _finishing_since: float | None = None
     _token_bucket: TokenBucket | None = None
     _refusals = 0
 
-    def __init__(self, factory: Any, decoder: Decoder[Any]) -> None:
-        self.factory = factory
+    def __init__(self, factory: ConnectionFactory, decoder: Decoder[Any]) -> None:
+        self.factory: ConnectionFactory = factory
         self.realm = factory.realm
         self.delivery = factory.realm.delivery
         self.clock = factory.clock
@@ -136,17 +156,16 @@ class Connection(Protocol, Peer):
         self.writes = WriteTracker(self.tracked_transport)
         self.transport.registerProducer(self, True)
         tune(self.transport)
-        limits = self.factory.limits
-        if limits.rate is not None:
-            self._token_bucket = TokenBucket(
-                limits.rate, limits.rate * limits.burst_seconds, self.clock.seconds()
-            )
+        self._token_bucket = self._new_token_bucket()
         self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Handle the messages that `data` completes, or queue them."""
         self.received_data = True
         if self._discarding_input:
+            self._discarded += len(data)
+            if self._discarded > DISCARD_LIMIT:
+                self.transport.pauseProducing()
             return
         messages = self._decoder.feed(data)
         if self._decoder.unfinished:
@@ -178,6 +197,14 @@ class Connection(Protocol, Peer):
     def is_alive(self) -> bool:
         """Whether the peer may still be there; called every `Limits.idle_time` seconds."""
         return True
+
+    def _new_token_bucket(self, share: float = 1.0) -> TokenBucket | None:
+        """A bucket for the rate of one connection times `share`; None if there is no limit."""
+        limits = self.factory.limits
+        if limits.rate is None:
+            return None
+        rate = limits.rate * share
+        return TokenBucket(rate, rate * limits.burst_seconds, self.clock.seconds())
 
     def charge(self, commands: float) -> None:
         """Count commands against the rate limits of connection and account; over one, pause."""
@@ -220,7 +247,7 @@ class Connection(Protocol, Peer):
             self.pending = messages[count:]
             messages = messages[:count]
         self.write_answers(messages, appends)
-        if not self.pending and (self.paused_for or self._ending):
+        if not self.pending and (self.paused_for or self.phase is not Phase.OPEN):
             self.resume_after(PauseReason.ANSWERS)
             self._close_when_done()
 
@@ -270,7 +297,7 @@ class Connection(Protocol, Peer):
         self.transport.abortConnection()
 
     def _update_read_pause(self) -> None:
-        if self.disconnected or self._ending:
+        if self.phase is not Phase.OPEN:
             return
         wanted = bool(self.paused_for or self._working)
         if wanted != self._paused:
@@ -314,12 +341,21 @@ class Connection(Protocol, Peer):
 
     # Closing
 
+    @property
+    def disconnected(self) -> bool:
+        """Whether the transport is closed."""
+        return self.phase >= Phase.DISCONNECTED
+
+    def _enter(self, phase: Phase) -> None:
+        """Move forward to a phase; the only place where it changes."""
+        self.phase = max(self.phase, phase)
+
     def readConnectionLost(self) -> None:
         """The peer sends no more: handle its messages, send what is due, then close."""
         if self._discarding_input:
             self.transport.loseConnection()
             return
-        self._begin_ending()
+        self._finish()
 
     def writeConnectionLost(self) -> None:
         """This end's half-close, before lingering, is complete."""
@@ -330,7 +366,7 @@ class Connection(Protocol, Peer):
         self._queue.clear()
         self.pause_for(PauseReason.CLOSING)
         self._update_read_pause()
-        self._begin_ending()
+        self._finish()
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`."""
@@ -343,51 +379,57 @@ class Connection(Protocol, Peer):
         """Close after a framing error: stop parsing, flush the error reply, then close."""
         self._queue.clear()
         self._discarding_input = True
-        self._begin_ending()
+        self._finish()
 
-    def _begin_ending(self) -> None:
-        self._ending = True
+    def _finish(self) -> None:
+        self._enter(Phase.FINISHING)
         if self.session is not None:
             self.session.leaving = True
         self._close_when_done()
 
     def _close_when_done(self) -> None:
         """Log out and close as soon as all messages are handled and all output is sent."""
-        if not self._ending or self._working or self._queue or self.pending:
+        if self._working or self._queue or self.pending:
             return
-        if not self.disconnected:
-            if self._closed:
-                return
-            if self.paused_for & PauseReason.OUTPUT:
-                self.factory.closing.touch(self)
-                return
-            # Mail that has not arrived would be delivered again: give it a moment to arrive.
-            now = self.clock.seconds()
-            if self._closing_since is None:
-                self._closing_since = now
-            if (
-                self.session is not None
-                and self.not_arrived()
-                and now - self._closing_since < _ARRIVAL_TIME
-            ):
-                self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
-                return
-        self.log_out()
-        if self.disconnected:
+        if self.phase is Phase.DISCONNECTED:
+            self.log_out()
+            self._enter(Phase.CLOSED)
             self.factory.connection_closed(self)
-        else:
-            self._closed = True
-            self.transport.unregisterProducer()
-            if self.paused_for & PauseReason.CLOSING and self.tracked_transport.input_waits():
-                self._discarding_input = True
-            if self._discarding_input:
-                # Closing with unread input would reset the connection: the last reply would be lost.
-                self.transport.loseWriteConnection()
-                self.transport.resumeProducing()
-                self.clock.callLater(_LINGER_TIME, self._lose_connection)
-            else:
-                self.transport.loseConnection()
+        elif self.phase is Phase.FINISHING and self._output_is_done():
+            self.log_out()
+            self._close_transport()
+
+    def _output_is_done(self) -> bool:
+        """Whether all output is sent; if not, `_close_when_done` is called again later."""
+        if self.paused_for & PauseReason.OUTPUT:
             self.factory.closing.touch(self)
+            return False
+        # Mail that has not arrived would be delivered again: give it a moment to arrive.
+        now = self.clock.seconds()
+        if self._finishing_since is None:
+            self._finishing_since = now
+        late = now - self._finishing_since >= _ARRIVAL_TIME
+        if self.session is not None and self.not_arrived() and not late:
+            self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
+            return False
+        return True
+
+    def _close_transport(self) -> None:
+        """Close the transport, or linger where closing would reset the connection: unread input
+        makes the kernel send RST, and the peer would lose its last reply."""
+        self.transport.unregisterProducer()
+        if self.paused_for & PauseReason.CLOSING and self.tracked_transport.input_waits():
+            self._discarding_input = True
+        if self._discarding_input:
+            self._enter(Phase.LINGERING)
+            self.transport.loseWriteConnection()
+            if self._discarded <= DISCARD_LIMIT:
+                self.transport.resumeProducing()
+            self.clock.callLater(LINGER_TIME, self._lose_connection)
+        else:
+            self._enter(Phase.CLOSING)
+            self.transport.loseConnection()
+        self.factory.closing.touch(self)
 
     def _lose_connection(self) -> None:
         if not self.disconnected:
@@ -395,38 +437,20 @@ class Connection(Protocol, Peer):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is closed: finish the messages received before, then log out."""
-        self.disconnected = True
+        self._enter(Phase.DISCONNECTED)
         self.paused_for &= ~(PauseReason.OUTPUT | PauseReason.RATE | PauseReason.CLOSING)
         self.factory.cancel_deadlines(self)
-        self._begin_ending()
+        self._finish()
         self._process_queue()
 
-    # Identity and log
-
-    @property
-    def address(self) -> str:
-        """The peer's address without the port; `local` for a unix socket."""
-        return host_and_port(self.transport.getPeer())[0]
-
-    @property
-    def certificate(self) -> str | None:
-        """The SHA-256 fingerprint of the client certificate, if the client has shown one."""
-        return fingerprint_of(self.transport)
-
-    @property
-    def peer(self) -> str:
-        """Address and port as the log shows them."""
-        host, port = host_and_port(self.transport.getPeer())
-        return f"({host}, {port})"
+    # Sessions and log
 
     def logged_in(self, session: Session) -> None:
         """Use `session` from now on."""
         self.session = session
-        session.leaving = self._ending
-        if session.mailbox.token_bucket is None and self._token_bucket is not None:
-            rate = self.factory.limits.rate * self.factory.limits.account_rate
-            burst = rate * self.factory.limits.burst_seconds
-            session.mailbox.token_bucket = TokenBucket(rate, burst, self.clock.seconds())
+        session.leaving = self.phase is not Phase.OPEN
+        if session.mailbox.token_bucket is None:
+            session.mailbox.token_bucket = self._new_token_bucket(self.factory.limits.account_rate)
         self.factory.unauthenticated.discard(self)
         logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
 
@@ -469,10 +493,3 @@ class Connection(Protocol, Peer):
                 account=account,
                 last=last,
             )
-
-
-def host_and_port(address: Any) -> tuple[str, str]:
-    """Return the host and the port of a peer's address; ``local`` and empty for a unix socket."""
-    if isinstance(address, IPv4Address | IPv6Address):
-        return address.host, str(address.port)
-    return "local", ""

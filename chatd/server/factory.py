@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import Portal
@@ -11,37 +11,49 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
-from chatd.auth.credentials import AccountChecker
-from chatd.auth.passwords import Passwords
+from chatd.auth.credentials import (
+    AccountChecker,
+    IAckSession,
+    IAutoAckSession,
+    NameOnly,
+    NamePassword,
+)
 from chatd.core.limits import Limits
+from chatd.realm.accounts import Account
+from chatd.realm.ack_session import AckSession
+from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.realm import Realm
+from chatd.realm.session import Peer, Session
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
 from chatd.server.sniffer import Rejection, Sniffer
 
-AnyConnection = Connection | Sniffer | Rejection
+S = TypeVar("S", bound=Session)
+
+AnyConnection: TypeAlias = Connection | Sniffer | Rejection
+Credentials: TypeAlias = NameOnly | NamePassword
+
+INTERFACES: dict[type[Session], Any] = {AckSession: IAckSession, AutoAckSession: IAutoAckSession}
+"""what a portal is asked for, by kind of session"""
 
 
 class ConnectionFactory(Factory):
     """Makes connections with `protocol`, counts them and holds their deadlines."""
 
     noisy = False
-    protocol: Callable[[ConnectionFactory], AnyConnection]
+    protocol: Callable[[ConnectionFactory], AnyConnection]  # type: ignore[assignment]
 
     def __init__(
         self,
         protocol: Callable[[ConnectionFactory], AnyConnection],
         realm: Realm,
         portal: Portal,
-        passwords: Passwords,
         limits: Limits,
         clock: Any,
     ) -> None:
         self.protocol = protocol
         self.realm = realm
-        self.portal = portal
-        self.checker = cast("AccountChecker", portal.checkers[IUsernamePassword])
-        self.passwords = passwords
+        self._portal = portal
         self.limits = limits
         self.clock = IReactorTime(clock)
         self.connections: set[AnyConnection] = set()
@@ -55,9 +67,21 @@ class ConnectionFactory(Factory):
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> AnyConnection:
         """Return a connection for a peer at `addr`."""
         return self.protocol(self)
+
+    async def log_in(self, credentials: Credentials, peer: Peer, kind: type[S]) -> S:
+        """Open a session of this kind for a peer. Raises what `AccountChecker` and `Realm` do."""
+        _, session, _ = await self._portal.login(credentials, peer, INTERFACES[kind])
+        return cast("S", session)
+
+    async def prove(self, name: str, password: str | None, address: str) -> Account:
+        """See `AccountChecker.prove`."""
+        checker = cast("AccountChecker", self._portal.checkers[IUsernamePassword])
+        return await checker.prove(name, password, address)
 
     def connection_opened(self, connection: AnyConnection) -> None:
         """Count a connection as open and unauthenticated.
@@ -135,7 +159,7 @@ class PortFactory(Factory):
     """The factory of one port: makes its connections with `protocol`, counted in `connections`."""
 
     noisy = False
-    protocol: Callable[[ConnectionFactory], AnyConnection]
+    protocol: Callable[[ConnectionFactory], AnyConnection]  # type: ignore[assignment]
 
     def __init__(
         self, connections: ConnectionFactory, protocol: Callable[[ConnectionFactory], AnyConnection]
@@ -143,6 +167,8 @@ class PortFactory(Factory):
         self.protocol = protocol
         self._connections = connections
 
-    def buildProtocol(self, addr: IAddress | None) -> AnyConnection:
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> AnyConnection:
         """Return a connection for a peer at `addr`."""
         return self.protocol(self._connections)

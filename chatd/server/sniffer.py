@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.server.connection import Connection, host_and_port
+from chatd.server.connection import DISCARD_LIMIT, LINGER_TIME, Connection
+from chatd.server.identity import IdentifiedProtocol
 
 logger = Logger(namespace="chatd")
+
+if TYPE_CHECKING:
+    from chatd.server.factory import ConnectionFactory
 
 PAUSE = 0.1
 """seconds of silence after which the bytes received so far may be a complete first message"""
 _LONGEST_SIGNATURE = 64
 """bytes after which a protocol must be known"""
-_LINGER_TIME = 2.0
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,13 @@ class Signature:
     """How a protocol is recognised by the first bytes of a connection.
 
     `matches` gets the bytes received so far and returns whether they begin this protocol, or None
-    if more bytes are needed. With `complete_at_pause`, None counts as yes after `PAUSE` seconds of
-    silence, and at the end of the input. `protocol` makes what the connection becomes.
+    if more bytes are needed. If they stay all there is, for `PAUSE` seconds or because the input has
+    ended, `matches_at_pause` decides. `protocol` makes what the connection becomes.
     """
 
     matches: Callable[[bytes], bool | None]
-    protocol: Callable[[Any], Any]
-    complete_at_pause: bool = False
+    protocol: Callable[[ConnectionFactory], Any]
+    matches_at_pause: Callable[[bytes], bool] = lambda data: False
 
 
 def first_byte(value: int) -> Callable[[bytes], bool]:
@@ -46,12 +49,10 @@ def first_byte(value: int) -> Callable[[bytes], bool]:
     return matches
 
 
-class _BeforeProtocol(Protocol):
+class _BeforeProtocol(IdentifiedProtocol):
     """A connection whose protocol is not known, as `ConnectionFactory` counts it."""
 
-    transport: Any
-
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         self.factory = factory
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -69,13 +70,7 @@ class _BeforeProtocol(Protocol):
 
     def log_refusal(self, reason: str) -> None:
         """Log that this connection was refused."""
-        host, port = host_and_port(self.transport.getPeer())
-        logger.info(
-            "Client ({host}, {port}) refused: {reason}",
-            host=host,
-            port=port,
-            reason=reason,
-        )
+        logger.info("Client {peer} refused: {reason}", peer=self.peer, reason=reason)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -89,9 +84,9 @@ class Sniffer(_BeforeProtocol):
 
     def __init__(
         self,
-        factory: Any,
+        factory: ConnectionFactory,
         signatures: Sequence[Signature],
-        unknown: Callable[[Any], Connection | Rejection],
+        unknown: Callable[[ConnectionFactory], Connection | Rejection],
     ) -> None:
         super().__init__(factory)
         self._possible = signatures
@@ -118,26 +113,34 @@ class Sniffer(_BeforeProtocol):
             self._switch_to(self._unknown)
             return
         self._possible = undecided
-        if any(signature.complete_at_pause for signature in undecided):
+        if self._at_pause() is not None:
             if self._pause is None:
                 self._pause = self.factory.clock.callLater(PAUSE, self._paused)
             else:
                 self._pause.reset(PAUSE)
+        else:
+            self._stop_waiting()
 
     def _paused(self) -> None:
         self._pause = None
+        signature = self._at_pause()
+        if signature is not None:
+            self._switch_to(signature.protocol)
+
+    def _at_pause(self) -> Signature | None:
+        """What matches if nothing more comes."""
         for signature in self._possible:
-            if signature.complete_at_pause:
-                self._switch_to(signature.protocol)
-                return
+            if self._data and signature.matches_at_pause(self._data):
+                return signature
+        return None
 
     def readConnectionLost(self) -> None:
         """The peer sends no more: switch to the protocol that this completes, or close."""
-        completed = [signature for signature in self._possible if signature.complete_at_pause]
-        if not self._data or not completed:
+        signature = self._at_pause()
+        if signature is None:
             self.transport.loseConnection()
             return
-        self._switch_to(completed[0].protocol)
+        self._switch_to(signature.protocol)
         IHalfCloseableProtocol(self.transport.protocol).readConnectionLost()
 
     def writeConnectionLost(self) -> None:
@@ -153,7 +156,7 @@ class Sniffer(_BeforeProtocol):
             self._pause.cancel()
             self._pause = None
 
-    def _switch_to(self, protocol: Callable[[Any], Any]) -> None:
+    def _switch_to(self, protocol: Callable[[ConnectionFactory], Any]) -> None:
         self._stop_waiting()
         factory = self.factory
         factory.cancel_deadlines(self)
@@ -168,9 +171,10 @@ class Sniffer(_BeforeProtocol):
 class Rejection(_BeforeProtocol):
     """A connection that is refused: sends `reply`, then closes; the log gets `reason`."""
 
-    def __init__(self, factory: Any, reply: bytes, reason: str) -> None:
+    def __init__(self, factory: ConnectionFactory, reply: bytes, reason: str) -> None:
         super().__init__(factory)
         self._reply = reply
+        self._discarded = 0
         self._reason = reason
 
     def connectionMade(self) -> None:
@@ -180,11 +184,14 @@ class Rejection(_BeforeProtocol):
         self.log_refusal(self._reason)
         self.transport.write(self._reply)
         self.transport.loseWriteConnection()
-        self._lingering = self.factory.clock.callLater(_LINGER_TIME, self.transport.loseConnection)
+        self._lingering = self.factory.clock.callLater(LINGER_TIME, self.transport.loseConnection)
         self.factory.closing.touch(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Discard all input."""
+        """Discard input, up to a limit."""
+        self._discarded += len(data)
+        if self._discarded > DISCARD_LIMIT:
+            self.transport.pauseProducing()
 
     def readConnectionLost(self) -> None:
         """Close: the peer sends no more, so closing cannot reset the connection."""

@@ -122,6 +122,8 @@ class Decoding(SynchronousTestCase):
             (b"REGISTER", None),
             (b"REGISTER ", True),
             (b"REGISTER luca", True),
+            (b"REGISTER\n", True),
+            (b"REGISTERED", False),
             (b"REGISTRY", False),
             (b"r", False),
         ):

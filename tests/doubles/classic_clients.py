@@ -209,7 +209,6 @@ class ClassicServer:
             ClassicProtocol,
             self.realm,
             portal(self.realm, passwords, self.clock),
-            passwords,
             self.limits,
             self.clock,
         )

@@ -113,7 +113,6 @@ class MainPortServer(ClassicServer):
             main_port(),
             self.realm,
             portal(self.realm, passwords, self.clock),
-            passwords,
             self.limits,
             self.clock,
         )

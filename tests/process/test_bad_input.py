@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import threading
 from collections.abc import Callable
@@ -215,6 +216,19 @@ class BadInput(SynchronousTestCase):
             other.say("Bob", "Ann", str(number))
         ann.send(frame[-1:])
         self.assertEqual(texts(ann.take(102)), [*map(str, range(100)), "hello", "hello"])
+        self.well()
+
+    def test_a_frame_of_2_gib_is_not_read_to_its_end(self) -> None:
+        """The error reply arrives, and the connection is closed while the client still sends."""
+        client = self.client()
+        sent = 0
+        client.send(raw(LIST, b"", length=1 << 31))
+        with contextlib.suppress(ConnectionError):
+            while sent < 64 * MEGABYTE:
+                sent += client.socket.send(b"x" * 65_536)
+        self.assertLess(sent, 32 * MEGABYTE)
+        (reply,) = client.remains()
+        self.assertIsInstance(reply, Response)
         self.well()
 
     def test_connections_without_a_login(self) -> None:

@@ -235,6 +235,16 @@ class Starting(Start):
         self.assertNotIn("AsyncioSelectorReactor", daemon.told)
         self.assertNotIn("Also listening", daemon.told)
 
+    def test_a_port_that_is_taken_when_it_is_bound(self) -> None:
+        """The daemon ends with a sentence and a status, although the check before had passed."""
+        port = self.free_port()
+        ended = self.run_to_end(
+            *("--port=0", "--store=memory"),
+            *("--listen", f"classic=tcp:{port}", "--listen", f"grpc=tcp:{port}"),
+        )
+        self.assertNotEqual(ended.returncode, 0)
+        self.assertIn(f"chatd: cannot listen on 127.0.0.1:{port} for gRPC\n", ended.stdout)
+
     def test_a_busy_port(self) -> None:
         """Is told, and ends it."""
         daemon = self.daemon_with(

@@ -89,6 +89,21 @@ class Registering(Chat):
                 self.assertEqual(client.got(), "400 Invalid registration" + end, text)
                 self.assertTrue(client.transport.half_closed)
 
+    def test_the_keyword_alone_is_a_malformed_registration(self) -> None:
+        """The main port answers it in the client's framing, like any other malformed one."""
+        for text in ("REGISTER\n", "REGISTER\r\n", "REGISTER\tluca\n"):
+            client = TextClient(self.server)
+            self.assertEqual(client.ask(text), "400 Invalid registration\n", text)
+            self.assertTrue(client.transport.half_closed)
+        for close_sending in (False, True):
+            client = TextClient(self.server)
+            client.send("REGISTER")
+            if close_sending:
+                client.close_sending()
+            else:
+                self.server.clock.pump([0.11, 0.11])
+            self.assertEqual(client.got(), "400 Invalid registration")
+
     def test_something_else_first(self) -> None:
         """On its own port whatever comes is a registration, or none."""
         for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):

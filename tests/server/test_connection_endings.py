@@ -213,6 +213,17 @@ class Endings(SynchronousTestCase):
         self.server.clock.advance(2.1)
         self.assertTrue(self.ann.transport.disconnecting)
 
+    def test_input_after_an_error_is_read_up_to_a_limit(self) -> None:
+        """A client that goes on sending is not read from; its error reply can still be read."""
+        self.ann.send(b"\x00\x05" + (1 << 31).to_bytes(40, "big"))
+        self.assertIn("frame too long", self.ann.texts()[0])
+        for _ in range(16):
+            self.ann.protocol.dataReceived(b"x" * 65_536)
+        self.assertEqual(self.ann.transport.producerState, "paused")
+        self.assertFalse(self.ann.transport.disconnecting)
+        self.server.clock.advance(2.1)
+        self.assertTrue(self.ann.transport.disconnecting)
+
     def test_who_does_not_take_its_last_words(self) -> None:
         """A connection that does not end by itself is ended."""
         self.bob.transport.room = 0

@@ -63,7 +63,7 @@ class Sniffing(SynchronousTestCase):
 
     def start(self, opens: Any, name: str, pause: bool = False) -> Signature:
         """A protocol, for the sniffer."""
-        return Signature(opens, lambda factory: Spoken(name, factory), pause)
+        return Signature(opens, lambda factory: Spoken(name, factory), lambda data: pause)
 
     def connect(self) -> Any:
         """A connection; `protocol` is what has become of it."""

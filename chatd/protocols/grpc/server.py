@@ -24,6 +24,7 @@ from chatd.protocols.grpc.service import (
     in_twisted,
     logger,
 )
+from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class GrpcServer:
     """The service on a port of its own, with health checking and reflection. It needs a running
     asyncio loop, which must be the reactor's."""
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         self._service = ChatService(factory)
         self._looking = LoopingCall(self._service.look)
         self._looking.clock = factory.clock

@@ -28,7 +28,7 @@ import grpc
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatd.auth.credentials import IAckSession, NameOnly, NamePassword
+from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import (
     Busy,
@@ -47,6 +47,8 @@ from chatd.core.errors import (
 from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
+from chatd.realm.ack_session import AckSession
+from chatd.server.factory import ConnectionFactory
 from chatd.server.rate_limit import TokenBucket
 
 logger = Logger(namespace="chatd")
@@ -117,10 +119,9 @@ class ChatService:
     """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` of all other
     connections."""
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         self._realm = factory.realm
-        self._portal = factory.portal
-        self._checker = factory.checker
+        self._factory = factory
         self._limits = factory.limits
         self._clock = factory.clock
         self._persons: dict[str, GrpcAccount] = {}
@@ -260,7 +261,7 @@ class ChatService:
         found = await self._realm.accounts.account(name)
         if found is None:
             raise UnknownAccount()
-        await self._checker.prove(name, password, caller.address)
+        await self._factory.prove(name, password, caller.address)
         shown: str = found[0]
         return shown
 
@@ -277,7 +278,7 @@ class ChatService:
                 if password is None
                 else NamePassword(name, password, address)
             )
-            _, session, _ = await self._portal.login(credentials, person, IAckSession)
+            session = await self._factory.log_in(credentials, person, AckSession)
             if person.session is None or person.session.ended:
                 person.name = name
                 person.log_in(session)

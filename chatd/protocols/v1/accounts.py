@@ -47,10 +47,7 @@ async def log_out(connection: Requester, session: AckSession, request: c.LogOut)
 async def _prove(connection: Requester, session: AckSession, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
     `PasswordRequired`, `Busy`."""
-    account: Account = await connection.factory.checker.prove(
-        session.name, password, connection.address
-    )
-    return account
+    return await connection.factory.prove(session.name, password, connection.address)
 
 
 @handles(c.ChangePassword)

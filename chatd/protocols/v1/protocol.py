@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from chatd.auth.credentials import IAckSession, NameOnly, NamePassword
+from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import (
     Broken,
@@ -43,7 +43,8 @@ from chatd.protocols.v1.rooms import room_info
 from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
-from chatd.server.connection import Connection
+from chatd.server.connection import Connection, Phase
+from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
 
 _UNREAD_EVENTS = 256 * 1024
@@ -60,7 +61,7 @@ class V1Protocol(Connection):
     _asked = False
     _unread_events = 0
 
-    def __init__(self, factory: Any) -> None:
+    def __init__(self, factory: ConnectionFactory) -> None:
         self.longest_frame: int = factory.limits.text + _FRAME_HEADROOM
         """bytes of data that a frame from the client may have"""
         super().__init__(factory, server_decoder(self.longest_frame))
@@ -151,12 +152,12 @@ class V1Protocol(Connection):
             if password is None
             else NamePassword(name, password, address)
         )
-        _, session, _ = await self.factory.portal.login(credentials, self, IAckSession)
+        session = await self.factory.log_in(credentials, self, AckSession)
         self.log_out()
         self.apply_features(session)
         self.logged_in(session)
-        result: AckSession = session
-        return result
+
+        return session
 
     def apply_features(self, session: AckSession) -> None:
         """See `chatd.protocols.v1.requests.Requester`."""
@@ -233,7 +234,7 @@ class V1Protocol(Connection):
 
     def close(self) -> None:
         """See `Connection`. A client that is logged in is sent a Goodbye."""
-        if not self.disconnected and not self._ending and self.session is not None:
+        if self.phase is Phase.OPEN and self.session is not None:
             self.write(c.Goodbye("stopping", "The server is stopping."))
         super().close()
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 from chatd.codecs import v1_messages as c
 from chatd.realm.ack_session import AckSession
 from chatd.realm.realm import Realm
+from chatd.server.factory import ConnectionFactory
 
 NAMES_PER_COMMAND = 100
 """names in an answer that count as one command against the client's rate"""
@@ -23,7 +24,7 @@ class Requester(Protocol):
     """The connection that a request came by, as its handler sees it."""
 
     realm: Realm
-    factory: Any
+    factory: ConnectionFactory
     session: AckSession | None
     features: frozenset[str]
     longest_frame: int
