@@ -1,15 +1,15 @@
-"""One account at the gRPC service: what it is to be told, and the streams it is told by.
+"""One account at the gRPC service: its session, its streams, and the notices of the server.
 
-The service has no connections that could be logged in: a call says whose it is, and what the person
-reads comes by streams of their own, opened sooner or later, or several times. So there is a session
-for each account that has logged in, and this is its peer. Without a stream it takes nothing; the
-log keeps the mail.
+The service has no connections that log in: a call names its account, and what the account receives
+goes to streams, which are calls of their own, opened sooner or later or several times. So each
+account that has logged in has one session, and this is its peer. Without a stream the session falls
+behind, and the mail waits in the log.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from typing import Any
@@ -20,120 +20,79 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.entries import Entry, described, ranges
 from chatd.core.errors import Refused, StoreUnavailable
+from chatd.protocols.grpc.stream import Stream
 from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.realm.session import Peer
 from chatd.stores import Append
 
 NOTICE_SENDER = "Server"
-"""whose notices are"""
-NOTICES = 1_000
-"""notices that are kept for somebody without a stream"""
-CONFIRM = 0.1
-"""seconds after which what was written to a stream that is still open counts as read"""
-_AHEAD = 256
-"""messages that a stream may have before it that have not been written"""
-_RETRY = 1.0
-
-
-class Stream:
-    """What goes to one open call. `taken` is called when there is room again."""
-
-    def __init__(self, taken: Callable[[], None]) -> None:
-        self._taken = taken
-        self._waiting: deque[tuple[ChatMessage, int]] = deque()
-        self._wanted: Deferred[None] | None = None
-        self._ended = False
-
-    @property
-    def full(self) -> bool:
-        """Whether it is not read as fast as it is filled."""
-        return len(self._waiting) >= _AHEAD
-
-    def put(self, message: ChatMessage, seq: int = 0) -> None:
-        """One more; `seq` is that of an entry."""
-        if not self._ended:
-            self._waiting.append((message, seq))
-            self._wake()
-
-    def end(self) -> None:
-        """There will be no more after these."""
-        self._ended = True
-        self._wake()
-
-    def _wake(self) -> None:
-        wanted, self._wanted = self._wanted, None
-        if wanted is not None:
-            wanted.callback(None)
-
-    def ready(self) -> Deferred[None]:
-        """Fires when `next` has something to say."""
-        self._wanted = Deferred()
-        wanted = self._wanted
-        if self._waiting or self._ended:
-            self._wake()
-        return wanted
-
-    def next(self) -> tuple[ChatMessage, int] | None:
-        """The next message and its seq; None: that was all. Only when `ready`."""
-        if not self._waiting:
-            return None
-        full = self.full
-        found = self._waiting.popleft()
-        if full:
-            self._taken()
-        return found
+"""the sender of notices"""
+MAX_NOTICES = 1_000
+"""notices that wait for a stream; older ones are dropped"""
+ACK_DELAY = 0.1
+"""seconds after which an entry written to a stream that is still open is acknowledged"""
+_RETRY_DELAY = 1.0
+"""seconds to wait after the store has failed"""
 
 
 class GrpcAccount(Peer):
-    """An account as the service knows it. `name` is spelled as its client spells it."""
+    """An account as the service holds it. `name` is spelled as the client spells it."""
 
     def __init__(self, name: str, clock: Any, thread_ids: Mapping[int, int]) -> None:
         """`thread_ids` are those of the messages being sent by this service, by the entry's id."""
         self.name = name
         self.session: AckSession | None = None
-        self.seen = 0.0
-        """when it was last heard of, in the clock's seconds"""
+        self.last_call = 0.0
+        """when the last call was made, in the clock's seconds"""
         self.streams: list[Stream] = []
         self._clock = IReactorTime(clock)
         self._thread_ids = thread_ids
-        self._notices: deque[str] = deque(maxlen=NOTICES)
+        self._notices: deque[str] = deque(maxlen=MAX_NOTICES)
         self._written: deque[tuple[float, int]] = deque()
-        self._confirming: IDelayedCall | None = None
+        self._acknowledging: IDelayedCall | None = None
         self._catching_up = False
         self._sent: dict[int, Deferred[Append]] = {}
 
     @property
     def idle(self) -> bool:
-        """Whether nothing here would be missed."""
+        """Whether nothing is lost when the service drops this object."""
         return self.session is None and not self.streams and not self._notices
 
-    # What it is told
-
     def notice(self, text: str) -> None:
-        """Tell it something, behind the mail that waits."""
+        """Send a notice, after the mail that waits."""
         self._notices.append(text)
-        self._flow()
+        self._send_waiting()
 
     def log_in(self, session: AckSession) -> None:
-        """It has a session now."""
+        """Use a session, which was opened for this peer."""
         self.session = session
         for log in list(session.subscriptions):
             if log != session.mailbox.log:
                 session.unsubscribe(log)
         session.begin({})
         session.fall_behind()
-        self._flow()
+        self._send_waiting()
+
+    def log_out(self) -> None:
+        """End the session, and the streams after what is waiting for them."""
+        session, self.session = self.session, None
+        if session is not None:
+            session.end()
+        self._written.clear()
+        self._send_waiting()
+
+    # Streams
 
     def open(self) -> Stream:
-        """One more stream. Where there is no session, it has what was owed, and ends."""
-        stream = Stream(self._flow)
+        """Open a stream. Without a session it gets the waiting notices, and ends."""
+        stream = Stream(self._send_waiting)
         self.streams.append(stream)
-        self._flow()
+        self._send_waiting()
         return stream
 
     def close(self, stream: Stream) -> None:
-        """That stream is over; what it may not have brought home comes again."""
+        """Close a stream; entries that were not acknowledged are shown again by the next one."""
         if stream not in self.streams:
             return
         self.streams.remove(stream)
@@ -142,22 +101,22 @@ class GrpcAccount(Peer):
             self._written.clear()
             session.rewind()
 
-    def wrote(self, seq: int) -> None:
-        """An entry has been written to a stream."""
+    def entry_written(self, seq: int) -> None:
+        """An entry has been written to a stream; `seq` is 0 for a notice."""
         if self.session is not None and seq:
             self._written.append((self._clock.seconds(), seq))
-            if self._confirming is None:
-                self._confirming = self._clock.callLater(CONFIRM, self._confirm)
+            if self._acknowledging is None:
+                self._acknowledging = self._clock.callLater(ACK_DELAY, self._acknowledge_due)
 
-    def _confirm(self) -> None:
-        self._confirming = None
-        self.confirm(self._clock.seconds() - CONFIRM)
+    def _acknowledge_due(self) -> None:
+        self._acknowledging = None
+        self.acknowledge(self._clock.seconds() - ACK_DELAY)
         if self._written:
-            wait = self._written[0][0] + CONFIRM - self._clock.seconds()
-            self._confirming = self._clock.callLater(max(wait, 0.001), self._confirm)
+            wait = self._written[0][0] + ACK_DELAY - self._clock.seconds()
+            self._acknowledging = self._clock.callLater(max(wait, 0.001), self._acknowledge_due)
 
-    def confirm(self, until: float = inf) -> None:
-        """Acknowledge what was written until then, in the clock's seconds."""
+    def acknowledge(self, until: float = inf) -> None:
+        """Acknowledge the entries that were written until a moment, in the clock's seconds."""
         seqs: set[int] = set()
         while self._written and self._written[0][0] <= until:
             seqs.add(self._written.popleft()[1])
@@ -165,29 +124,19 @@ class GrpcAccount(Peer):
         if session is None or session.ended:
             return
         for first, last in ranges(seqs):
-            # Entries that are refused are shown again.
+            # Entries whose acknowledgement is refused are shown again.
             with suppress(Refused):
                 session.acknowledge(session.mailbox.log, first, last)
 
-    def log_out(self) -> None:
-        """Its session ends, and its streams with what is owed."""
-        session, self.session = self.session, None
-        if session is not None:
-            session.end()
-        self._written.clear()
-        self._flow()
-
-    def _flow(self) -> None:
-        """Pass on what can be passed on: waiting mail first, then notices; after all of it, the
-        end."""
+    def _send_waiting(self) -> None:
+        """Send what can be sent: waiting mail, then notices, then the end of the streams."""
         if not self.streams or self._catching_up:
             return
         session = self.session
-        if session is not None and session.behind and self.writable:
-            self._catching_up = True
-            Deferred.fromCoroutine(self._catch_up(session)).addErrback(self._failed)
-            return
         if session is not None and session.behind:
+            if self.writable:
+                self._catching_up = True
+                Deferred.fromCoroutine(self._catch_up(session)).addErrback(self._failed)
             return
         while self._notices:
             text = self._notices.popleft()
@@ -197,23 +146,23 @@ class GrpcAccount(Peer):
                 )
             )
         if session is None:
-            self._end()
+            self._end_streams()
 
     async def _catch_up(self, session: AckSession) -> None:
         try:
             await session.catch_up()
         except StoreUnavailable:
-            self._clock.callLater(_RETRY, self._flow)
+            self._clock.callLater(_RETRY_DELAY, self._send_waiting)
             return
         finally:
             self._catching_up = False
-        self._flow()
+        self._send_waiting()
 
     def _failed(self, failure: Any) -> None:
-        """A programming error: it costs this account its streams, and nobody else anything."""
-        self._end()
+        """A programming error ends the streams of this account, and affects no other."""
+        self._end_streams()
 
-    def _end(self) -> None:
+    def _end_streams(self) -> None:
         streams, self.streams = self.streams, []
         for stream in streams:
             stream.end()
@@ -222,20 +171,20 @@ class GrpcAccount(Peer):
         for stream in self.streams:
             stream.put(message, seq)
 
-    # As a peer of its session (`chatd.realm.session.Peer`)
+    # The peer of its session (`chatd.realm.session.Peer`)
 
     @property
     def writable(self) -> bool:
-        """See `chatd.realm.session.Peer`."""
+        """See `Peer`."""
         return bool(self.streams) and not any(stream.full for stream in self.streams)
 
     @property
     def about(self) -> str:
-        """See `chatd.realm.session.Peer`."""
+        """See `Peer`."""
         return "gRPC"
 
     def show(self, runs: Sequence[Run]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `Peer`."""
         for run in runs:
             for entry in run:
                 self._show(entry)
@@ -253,23 +202,23 @@ class GrpcAccount(Peer):
         )
 
     def sent(self, append: Append) -> Deferred[Append]:
-        """Fires when what was sent is durable, or refused."""
+        """Fires when an append of this account is durable, or refused."""
         self._sent[append.id] = Deferred()
         return self._sent[append.id]
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `Peer`."""
         for append in appends:
-            waiting = self._sent.pop(append.id, None)
-            if waiting is not None:
-                waiting.callback(append)
+            answered = self._sent.pop(append.id, None)
+            if answered is not None:
+                answered.callback(append)
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `Peer`."""
         self.session = None
         self.notice(sentence)
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.session.Peer`. The service has no rooms."""
+        """See `Peer`. The service has no rooms."""
         if self.session is not None:
             self.session.unsubscribe(log)

@@ -15,11 +15,11 @@ from twisted.internet.task import LoopingCall
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
+from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.service import (
     IDLE,
     SERVICE,
     STATUS,
-    Caller,
     ChatService,
     in_twisted,
     logger,
@@ -38,7 +38,7 @@ class GrpcServer:
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self._service = ChatService(factory)
-        self._looking = LoopingCall(self._service.look)
+        self._looking = LoopingCall(self._service.remove_idle)
         self._looking.clock = factory.clock
         self._health: Any = None
         self._server: Any = None
@@ -143,7 +143,7 @@ async def _unary(
     """A call with one answer."""
     caller = Caller(context)
     return await _refusing(
-        context, caller, service.pace(caller.peer), lambda: in_twisted(method(request, caller))
+        context, caller, service.charge(caller.peer), lambda: in_twisted(method(request, caller))
     )
 
 
@@ -153,7 +153,7 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
     await _refusing(
         context,
         caller,
-        service.pace(caller.peer),
+        service.charge(caller.peer),
         lambda: service.receive_messages(request, caller, context.write),
     )
 

@@ -10,17 +10,15 @@ Specification: docs/protocols/grpc.md.
       SendMessage(mason, wayne, hi)   ->
                                       <-        ChatMessageResponse
                                       <-        Server: Your message has been sent!
-                                      <-        wayne: hello                  whenever one comes
+                                      <-        wayne: hello              when one is committed
 
-The calls run on asyncio, which shares the reactor's loop; what they do with the realm runs as
-Twisted's coroutines.
+The calls run on asyncio, in the reactor's own event loop; coroutines of the realm run as Twisted
+coroutines (`in_twisted`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
-from binascii import Error as NotBase64
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -47,6 +45,7 @@ from chatd.core.errors import (
 from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
+from chatd.protocols.grpc.caller import Caller
 from chatd.realm.ack_session import AckSession
 from chatd.server.factory import ConnectionFactory
 from chatd.server.rate_limit import TokenBucket
@@ -56,9 +55,9 @@ logger = Logger(namespace="chatd")
 T = TypeVar("T")
 
 IDLE = 600.0
-"""seconds without a call or a stream after which somebody counts as logged out"""
-_PERSONS = 20_000
-"""accounts with something owed to them that are remembered"""
+"""seconds without a call or a stream after which an account is logged out"""
+_MAX_ACCOUNTS = 20_000
+"""accounts that the service holds at a time"""
 _STREAMS = 16
 """streams that an account may have open"""
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"].full_name
@@ -87,103 +86,75 @@ class OutgoingText:
         self.text = text
 
 
-class Caller:
-    """Who calls, as far as that can be told: taken down at once, since a call that has been
-    cancelled can no longer be asked."""
-
-    def __init__(self, context: Any) -> None:
-        self.peer: str = context.peer()
-        sort, _, rest = self.peer.partition(":")
-        self.address = rest.rpartition(":")[0].strip("[]") if sort in ("ipv4", "ipv6") else "local"
-        """without the port: of `ipv4:127.0.0.1:5000`, 127.0.0.1"""
-        self._authorization: list[str] = [
-            value for key, value in context.invocation_metadata() or () if key == "authorization"
-        ]
-
-    def password(self, name: str) -> str | None:
-        """The password that came along (RFC 7617), if it is one for this account. Raises
-        `WrongPassword`."""
-        if not self._authorization:
-            return None
-        scheme, _, encoded = self._authorization[0].partition(" ")
-        try:
-            user, colon, password = b64decode(encoded, validate=True).decode().partition(":")
-        except (NotBase64, UnicodeDecodeError):
-            user = colon = password = ""
-        if scheme.lower() != "basic" or not colon or user.lower() != name.lower():
-            raise WrongPassword()
-        return password
-
-
 class ChatService:
-    """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` of all other
-    connections."""
+    """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` that all other
+    connections share."""
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self._realm = factory.realm
         self._factory = factory
         self._limits = factory.limits
         self._clock = factory.clock
-        self._persons: dict[str, GrpcAccount] = {}
-        self._allowances: dict[str, TokenBucket] = {}
+        self._accounts: dict[str, GrpcAccount] = {}
+        self._token_buckets: dict[str, TokenBucket] = {}
         self._thread_ids: dict[int, int] = {}
         """those of the messages that wait to be durable, by the entry's id"""
 
     # Calls
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
-        """CreateAccount: a new account, logged in. With `authorization` it has that password."""
+        """CreateAccount: register an account, with the password of the call if it has one, and log it
+        in."""
         name = request.client_id
         password = caller.password(name)
         await self._realm.register(name, password)
-        # Nothing of a former account of that name.
-        former = self._persons.pop(name.lower(), None)
+        # The notices of a former account of that name are not for this one.
+        former = self._accounts.pop(name.lower(), None)
         if former is not None:
             former.log_out()
-        person = await self._logged_in(name, caller)
-        person.notice(f"Account {name} has been created!")
+        account = await self._logged_in(name, caller)
+        account.notice(f"Account {name} has been created!")
         return pb.CreateAccountResponse()
 
     async def log_in(self, request: Any, caller: Caller) -> Any:
-        """LogIn: from now on its mail comes by its streams."""
-        person = await self._logged_in(request.client_id, caller)
-        person.notice("You have been successfully logged in!")
+        """LogIn: open a session; from now on mail is sent to the account's streams."""
+        account = await self._logged_in(request.client_id, caller)
+        account.notice("You have been successfully logged in!")
         return pb.LogInResponse()
 
     async def log_out(self, request: Any, caller: Caller) -> Any:
-        """LogOut: its streams end."""
-        await self._proven(request.client_id, caller)
-        person = self._person(request.client_id)
-        person.confirm()
-        person.notice("You have been successfully logged out!")
-        person.log_out()
+        """LogOut: end the session and the streams."""
+        await self._prove(request.client_id, caller)
+        account = self._account(request.client_id)
+        account.acknowledge()
+        account.notice("You have been successfully logged out!")
+        account.log_out()
         return pb.LogOutResponse()
 
     async def delete_account(self, request: Any, caller: Caller) -> Any:
-        """DeleteAccount: it is gone, with its mail; its streams end."""
-        name = await self._proven(request.client_id, caller)
-        person = self._person(request.client_id)
-        if person.session is not None:
-            await self._realm.delete(person.session)
+        """DeleteAccount: delete the account with its mailbox, and end its streams."""
+        name = await self._prove(request.client_id, caller)
+        account = self._account(request.client_id)
+        if account.session is not None:
+            await self._realm.delete(account.session)
         else:
             await self._realm.delete_account(name)
-        person.notice("Your account has been deleted!")
-        person.log_out()
+        account.notice("Your account has been deleted!")
+        account.log_out()
         return pb.DeleteAccountResponse()
 
     async def wild_card(self, request: Any, caller: Caller) -> Any:
-        """WildCard: who matches is told by notice."""
-        found = await self._realm.accounts.account(request.client_id)
-        if found is None:
-            # There is nobody to be told.
+        """WildCard: send the matching names in a notice."""
+        if await self._realm.accounts.account(request.client_id) is None:
+            # No account, no stream for the notice.
             return pb.WildCardResponse()
-        await self._proven(request.client_id, caller)
+        await self._prove(request.client_id, caller)
         try:
             self._realm.accounts.check_pattern(request.pattern)
             names = await self._realm.accounts.names_like(matcher(request.pattern))
         except (PatternInvalid, PatternTooLong):
             names = []
-        self._person(request.client_id).notice(
+        self._account(request.client_id).notice(
             f"Account matched: {','.join(names)}"
             if names
             else f"Account matched to: {request.pattern} doesn't exist"
@@ -191,9 +162,9 @@ class ChatService:
         return pb.WildCardResponse()
 
     async def send_message(self, request: Any, caller: Caller) -> Any:
-        """SendMessage: answered when it is durable."""
-        person = await self._logged_in(request.sender_id, caller)
-        session = person.session
+        """SendMessage: answered when the message is durable."""
+        account = await self._logged_in(request.sender_id, caller)
+        session = account.session
         if session is None:
             raise UnknownAccount()
         notice = "Your message has been sent!"
@@ -209,7 +180,7 @@ class ChatService:
                 notice = "Recipient is not found!"
         else:
             self._thread_ids[append.id] = request.thread_id
-            answered = person.sent(append)
+            answered = account.sent(append)
             self._realm.flush()
             try:
                 append = await answered
@@ -217,128 +188,128 @@ class ChatService:
                 del self._thread_ids[append.id]
             if append.refusal is not None:
                 raise append.refusal
-        person.notice(notice)
+        account.notice(notice)
         return pb.ChatMessageResponse()
 
     async def receive_messages(
         self, request: Any, caller: Caller, write: Callable[[Any], Awaitable[None]]
     ) -> None:
-        """ReceiveMessages: everything for an account, until it has logged out."""
+        """ReceiveMessages: write mail and notices of an account until it has logged out."""
         name = request.recipient_id
-        person = self._persons.get(name.lower())
-        if person is None or person.session is not None:
+        account = self._accounts.get(name.lower())
+        if account is None or account.session is not None:
             if await in_twisted(self._realm.accounts.account(name)) is None:
                 return
-            await in_twisted(self._proven(name, caller))
-            person = self._person(name)
+            await in_twisted(self._prove(name, caller))
+            account = self._account(name)
         elif await in_twisted(self._has_password(name)):
-            await in_twisted(self._proven(name, caller))
-        if len(person.streams) >= _STREAMS:
+            await in_twisted(self._prove(name, caller))
+        if len(account.streams) >= _STREAMS:
             raise Busy(f"an account has at most {_STREAMS} streams")
-        stream = person.open()
+        stream = account.open()
         try:
             while True:
                 await as_future(stream.ready())
-                found = stream.next()
-                if found is None:
+                waiting = stream.next()
+                if waiting is None:
                     return
-                await write(found[0])
-                person.wrote(found[1])
+                message, seq = waiting
+                await write(message)
+                account.entry_written(seq)
         finally:
-            person.close(stream)
-            person.seen = self._clock.seconds()
+            account.close(stream)
+            account.last_call = self._clock.seconds()
 
-    # Who it is
+    # Authentication
 
     async def _has_password(self, name: str) -> bool:
-        found = await self._realm.accounts.account(name)
-        return found is not None and found[1].password is not None
+        stored = await self._realm.accounts.account(name)
+        return stored is not None and stored[1].password is not None
 
-    async def _proven(self, name: str, caller: Caller) -> str:
-        """The name of the account, if the caller may be it. Raises `UnknownAccount`,
-        `PasswordRequired`, `OpenAccountsForbidden`, `WrongPassword`."""
+    async def _prove(self, name: str, caller: Caller) -> str:
+        """The account's name as first written, if the caller may use the account.
+
+        Raises `UnknownAccount`, `PasswordRequired`, `OpenAccountsForbidden`, `WrongPassword`.
+        """
         password = caller.password(name)
-        found = await self._realm.accounts.account(name)
-        if found is None:
-            raise UnknownAccount()
+        display_name = await self._realm.accounts.display_name(name)
         await self._factory.prove(name, password, caller.address)
-        shown: str = found[0]
-        return shown
+        return display_name
 
     async def _logged_in(self, name: str, caller: Caller) -> GrpcAccount:
-        """The person, with a session."""
-        person = self._persons.get(name.lower())
-        if person is None or person.session is None or person.session.ended:
-            if await self._realm.accounts.account(name) is None:
-                raise UnknownAccount()
+        """The account with a session, opened if it has none. Raises as `_prove`."""
+        account = self._accounts.get(name.lower())
+        if account is None or account.session is None or account.session.ended:
+            await self._realm.accounts.display_name(name)
             password, address = caller.password(name), caller.address
-            person = self._person(name)
+            account = self._account(name)
             credentials = (
                 NameOnly(name, address)
                 if password is None
                 else NamePassword(name, password, address)
             )
-            session = await self._factory.log_in(credentials, person, AckSession)
-            if person.session is None or person.session.ended:
-                person.name = name
-                person.log_in(session)
+            session = await self._factory.log_in(credentials, account, AckSession)
+            if account.session is None or account.session.ended:
+                account.name = name
+                account.log_in(session)
                 logger.info(
                     "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
                 )
             else:
                 session.end()
         else:
-            await self._proven(name, caller)
-        return person
+            await self._prove(name, caller)
+        return account
 
-    def _person(self, name: str) -> GrpcAccount:
-        person = self._persons.get(name.lower())
-        if person is None:
-            if len(self._persons) >= _PERSONS:
-                self.look()
-            if len(self._persons) >= _PERSONS:
+    def _account(self, name: str) -> GrpcAccount:
+        account = self._accounts.get(name.lower())
+        if account is None:
+            if len(self._accounts) >= _MAX_ACCOUNTS:
+                self.remove_idle()
+            if len(self._accounts) >= _MAX_ACCOUNTS:
                 raise Busy("too many accounts have something waiting for them")
-            person = GrpcAccount(name, self._clock, self._thread_ids)
-            self._persons[name.lower()] = person
-        person.seen = self._clock.seconds()
-        return person
+            account = GrpcAccount(name, self._clock, self._thread_ids)
+            self._accounts[name.lower()] = account
+        account.last_call = self._clock.seconds()
+        return account
 
-    def look(self) -> None:
-        """Forget those who have been gone for long, and log them out."""
+    def remove_idle(self) -> None:
+        """Log out and drop the accounts without a stream that made no call for `IDLE` seconds."""
         until = self._clock.seconds() - IDLE
-        for key, person in list(self._persons.items()):
-            if person.idle or (not person.streams and person.seen < until):
-                person.log_out()
-                del self._persons[key]
+        for key, account in list(self._accounts.items()):
+            if account.idle or (not account.streams and account.last_call < until):
+                account.log_out()
+                del self._accounts[key]
 
-    async def pace(self, peer: str) -> None:
-        """Slow down who calls more often than a connection may send commands."""
+    async def charge(self, peer: str) -> None:
+        """Count a call against the rate of a client, and wait while the client is over it."""
         rate = self._limits.rate
         if rate is None:
             return
         now = self._clock.seconds()
-        allowance = self._allowances.pop(peer, None)
-        if allowance is None:
-            allowance = TokenBucket(rate, rate * self._limits.burst_seconds, now)
-        self._allowances[peer] = allowance
-        while len(self._allowances) > _PERSONS:
-            del self._allowances[next(iter(self._allowances))]
-        wait = allowance.consume(1, now)
+        bucket = self._token_buckets.pop(peer, None)
+        if bucket is None:
+            bucket = TokenBucket(rate, rate * self._limits.burst_seconds, now)
+        self._token_buckets[peer] = bucket
+        while len(self._token_buckets) > _MAX_ACCOUNTS:
+            del self._token_buckets[next(iter(self._token_buckets))]
+        wait = bucket.consume(1, now)
         if wait:
             await asyncio.sleep(wait)
 
     def stop(self) -> None:
-        """Everybody is logged out, and told nothing more than what is owed."""
-        for person in self._persons.values():
-            person.confirm()
-            person.log_out()
+        """Log all accounts out; streams end after what is waiting for them."""
+        for account in self._accounts.values():
+            account.acknowledge()
+            account.log_out()
 
 
 def in_twisted(coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
-    """One of Twisted's coroutines, for asyncio. What has begun is finished even if the caller has
-    gone."""
+    """Run a coroutine as a Twisted coroutine, awaitable by asyncio. It is finished even if the call
+    is cancelled."""
     return asyncio.shield(as_future(Deferred.fromCoroutine(coroutine)))
 
 
 def as_future(deferred: Deferred[T]) -> asyncio.Future[T]:
+    """A Deferred as a future of the running event loop."""
     return deferred.asFuture(asyncio.get_running_loop())

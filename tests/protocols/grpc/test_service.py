@@ -19,8 +19,10 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.protocols.grpc.account import _AHEAD, CONFIRM, NOTICES, Stream
-from chatd.protocols.grpc.service import Caller, ChatService
+from chatd.protocols.grpc.account import ACK_DELAY, MAX_NOTICES
+from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.service import ChatService
+from chatd.protocols.grpc.stream import MAX_WAITING, Stream
 from chatd.realm.permissions import Policy
 from tests.doubles.v1_clients import MainPortServer
 
@@ -85,13 +87,13 @@ class Calls(SynchronousTestCase):
 
     def open(self, name: str) -> Stream:
         """A stream."""
-        return self.service._person(name).open()
+        return self.service._account(name).open()
 
     def read(self, name: str, stream: Stream, count: int = 10_000) -> list[tuple[str, str]]:
         """(sender, text) of what it has, taken as a call would that goes on."""
         found: list[tuple[str, str]] = []
         while len(found) < count and (got := stream.next()) is not None:
-            self.service._person(name).wrote(got[1])
+            self.service._account(name).entry_written(got[1])
             self.assertEqual(got[0].recipient_id, name)
             found.append((got[0].sender_id, got[0].message))
         return found
@@ -178,14 +180,14 @@ class Notices(Calls):
     def test_they_are_bounded(self) -> None:
         """The latest are kept."""
         self.create("mason")
-        for number in range(NOTICES + 5):
+        for number in range(MAX_NOTICES + 5):
             self.call(
                 self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern=f"x{number}")
             )
         stream = self.open("mason")
         texts = self.read("mason", stream)
-        self.assertEqual(len(texts), NOTICES)
-        self.assertIn(f"x{NOTICES + 4} ", texts[-1][1])
+        self.assertEqual(len(texts), MAX_NOTICES)
+        self.assertIn(f"x{MAX_NOTICES + 4} ", texts[-1][1])
 
     def test_a_client_that_nobody_knows(self) -> None:
         """Asks in vain, which is no error."""
@@ -237,18 +239,18 @@ class Streams(Calls):
     def test_a_stream_that_is_cancelled(self) -> None:
         """What was written a moment before comes again; what was read does not."""
         self.create("mason")
-        person = self.service._person("mason")
+        account = self.service._account("mason")
         stream = self.open("mason")
         for text in ("one", "two", "three"):
             self.ann.done(c.Send(0, "mason", text))
         self.assertEqual([text for _, text in self.read("mason", stream, 2)][1:], ["one"])
-        self.server.clock.advance(CONFIRM)
+        self.server.clock.advance(ACK_DELAY)
         self.read("mason", stream, 1)
-        person.close(stream)
+        account.close(stream)
         again = self.open("mason")
         self.assertEqual([text for _, text in self.read("mason", again)], ["two", "three"])
-        self.server.clock.advance(CONFIRM)
-        person.close(again)
+        self.server.clock.advance(ACK_DELAY)
+        account.close(again)
         self.assertEqual(self.read("mason", self.open("mason")), [])
 
     def test_without_a_stream(self) -> None:
@@ -257,7 +259,7 @@ class Streams(Calls):
         for number in range(700):
             self.ann.send(c.Send(number + 1, "mason", str(number)))
         stream = self.open("mason")
-        self.assertLessEqual(len(stream._waiting), _AHEAD * 2 + 1)
+        self.assertLessEqual(len(stream._waiting), MAX_WAITING * 2 + 1)
         texts = [text for sender, text in self.read("mason", stream) if sender == "ann"]
         self.assertEqual(texts, [str(number) for number in range(700)])
 
@@ -289,7 +291,7 @@ class Streams(Calls):
         self.create("wayne")
         stream = self.open("wayne")
         self.server.clock.advance(700)
-        self.service.look()
+        self.service.remove_idle()
         self.assertFalse(self.server.realm.sessions.online("mason"))
         self.assertTrue(self.server.realm.sessions.online("wayne"))
         self.ann.done(c.Send(0, "wayne", "still"))
