@@ -1,9 +1,7 @@
-"""Who may log in: credentials, their checker and the portal of `twisted.cred`; hashing off the
-reactor's thread; and slowing down those who guess.
+"""Log-in: credentials, their checker, and the portal of `twisted.cred`.
 
-Passwords are hashed with argon2id (RFC 9106, the library's recommended parameters for its
-low-memory setting) and stored in PHC string format. An account without a password is *open*: its
-name is enough.
+An account without a password is *open*: its name is enough. Password hashing is in `passwords`, the
+throttling of attempts in `throttle`.
 """
 
 from __future__ import annotations
@@ -30,31 +28,30 @@ from chatd.realm.session import Peer
 
 
 class INameOnly(ICredentials):
-    """Being someone by saying so: enough for an open account."""
+    """A name without a proof: enough for an open account."""
 
     username: str = Attribute("The name of the account.")
 
 
 class IPeerAddress(Interface):
-    """Credentials that say where they come from, so that guessing can be slowed down by address."""
+    """Credentials with the address of the peer, so that attempts are throttled by address."""
 
     address: str = Attribute("The address of the peer, without its port.")
 
 
 class IAutoAckSession(Interface):
-    """What a portal gives a protocol without acknowledgements: a
+    """The avatar of a protocol without acknowledgements: a
     `chatd.realm.auto_ack_session.AutoAckSession`."""
 
 
 class IAckSession(Interface):
-    """What a portal gives a protocol with acknowledgements: a
-    `chatd.realm.ack_session.AckSession`."""
+    """The avatar of a protocol with acknowledgements: a `chatd.realm.ack_session.AckSession`."""
 
 
 @implementer(INameOnly, IPeerAddress)
 class NameOnly:
-    """A name without a password; perhaps with the fingerprint of a certificate that the peer has
-    shown to be its own."""
+    """A name without a password, and the SHA-256 fingerprint of the client certificate of the
+    connection (hexadecimal digits; None: it has none)."""
 
     def __init__(self, username: str, address: str, certificate: str | None = None) -> None:
         self.username = username
@@ -64,7 +61,7 @@ class NameOnly:
 
 @implementer(IUsernamePassword, IPeerAddress)
 class NamePassword:
-    """A name and the password that came with it."""
+    """A name and a password."""
 
     def __init__(self, username: str, password: str, address: str) -> None:
         self.username = username
@@ -72,15 +69,14 @@ class NamePassword:
         self.address = address
 
     def checkPassword(self, password: bytes) -> bool:
-        """Stored passwords are hashes, so there is nothing to compare with; see
-        `AccountChecker`."""
+        """False: stored passwords are hashes, which only `AccountChecker` can compare with."""
         return False
 
 
 @implementer(ICredentialsChecker)
 class AccountChecker:
-    """Checks names and passwords against the realm's accounts. The avatar id is the name as first
-    written, and the account as it was when the right to it was proven."""
+    """Checks names and passwords against the realm's accounts. The avatar id is a pair: the name as
+    first written, and the record of the account that the proof was made against."""
 
     credentialInterfaces = (INameOnly, IUsernamePassword)
 
@@ -88,7 +84,7 @@ class AccountChecker:
         self._realm = realm
         self._passwords = passwords
         self._clock = clock
-        self._guesses = LoginThrottle(clock)
+        self._throttle = LoginThrottle(clock)
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
         """Fires with the avatar id; fails with `UnknownAccount`, `PasswordRequired`,
@@ -96,60 +92,62 @@ class AccountChecker:
         return Deferred.fromCoroutine(self._check(credentials))
 
     async def prove(self, name: str, password: str | None, address: str) -> Account:
-        """The account, if this is its password. Raises as `requestAvatarId`."""
-        given = (
+        """The record of the account, if this is its password (None: it is open). Raises as
+        `requestAvatarId`."""
+        credentials = (
             NameOnly(name, address) if password is None else NamePassword(name, password, address)
         )
-        _, account = await self._check(given)
+        _, account = await self._check(credentials)
         return account
 
     async def _check(self, credentials: NameOnly | NamePassword) -> tuple[str, Account]:
-        found = await self._realm.accounts.account(credentials.username)
+        account = await self._realm.accounts.account(credentials.username)
         if isinstance(credentials, NameOnly):
-            if found is None:
+            if account is None:
                 raise UnknownAccount()
             if (
                 credentials.certificate is not None
-                and credentials.certificate in found[1].certificates
+                and credentials.certificate in account[1].certificates
             ):
-                return found
-            check_open(found[1])
+                return account
+            check_open(account[1])
             check_open_accounts(self._realm.policy)
-            return found
-        if found is not None and found[1].password is None:
-            # An open account has no password that could be wrong; who it is was never in doubt.
+            return account
+        if account is not None and account[1].password is None:
+            # An open account has no password that could be wrong.
             check_open_accounts(self._realm.policy)
-            return found
-        wait = self._guesses.attempt(credentials.username, credentials.address)
+            return account
+        wait = self._throttle.attempt(credentials.username, credentials.address)
         if wait:
             await deferLater(self._clock, wait)
-        if found is None:
-            # It takes as long, and says the same, as when there is such an account.
+        if account is None:
+            # As slow, and refused with the same text, as if there were such an account.
             await self._passwords.verify(await self._passwords.decoy(), credentials.password)
             raise WrongPassword()
-        name, account = found
-        assert account.password is not None
-        if not await self._passwords.verify(account.password, credentials.password):
+        name, record = account
+        assert record.password is not None
+        if not await self._passwords.verify(record.password, credentials.password):
             raise WrongPassword()
-        self._guesses.succeeded(name, credentials.address)
-        return found
+        self._throttle.succeeded(name, credentials.address)
+        return account
 
 
 @implementer(IRealm)
 class CredRealm:
-    """The realm as `twisted.cred` wants it: the mind is the peer, the avatar its session."""
+    """The realm as an `IRealm` of `twisted.cred`: the mind is the peer, the avatar its session."""
 
     def __init__(self, realm: Realm) -> None:
         self._realm = realm
 
     def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
-        """(the interface, session, its logout), as a Deferred; fails with `AlreadyLoggedIn`."""
+        """Fires with (interface, session, log-out function). Fails with `AlreadyLoggedIn`,
+        `UnknownAccount`, `StoreUnavailable`."""
         name, account = avatarId
         if IAutoAckSession in interfaces:
             return Deferred.fromCoroutine(self._auto_ack_session(name, account, mind))
         if IAckSession in interfaces:
             return Deferred.fromCoroutine(self._ack_session(name, account, mind))
-        raise NotImplementedError("only sessions are provided")
+        raise ValueError(f"a session is {IAutoAckSession} or {IAckSession}, not {interfaces}")
 
     async def _auto_ack_session(
         self, name: str, account: Account, peer: Peer

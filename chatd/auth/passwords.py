@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """Hashing and comparing, on threads of their own, with a bounded queue before them."""
+    """Hashes and verifies passwords on threads of its own, with a bounded queue."""
 
     def __init__(self, reactor: Any, limits: Limits, hasher: PasswordHasher | None = None) -> None:
         self._reactor = reactor
@@ -33,11 +33,11 @@ class Passwords:
         self._decoy = ""
 
     def start(self) -> None:
-        """Start taking work."""
+        """Start the threads."""
         self._pool.start()
 
     def stop(self) -> None:
-        """Finish what was begun."""
+        """Finish the work that has begun, and stop the threads."""
         self._pool.stop()
 
     async def hash(self, password: str) -> str:
@@ -47,14 +47,13 @@ class Passwords:
         return await self._run(self._hasher.hash, password)
 
     async def verify(self, hashed: str, password: str) -> bool:
-        """Whether `password` is the one that was hashed; compared in constant time. Raises
-        `Busy`."""
+        """Whether `password` has this hash; compared in constant time. Raises `Busy`."""
         if len(password) > self._limits.password:
             return False
         return await self._run(self._verify, hashed, password)
 
     async def decoy(self) -> str:
-        """A hash that no password is known for."""
+        """The hash of a random password, to verify against where there is no account. Raises `Busy`."""
         if not self._decoy:
             self._decoy = await self._run(self._hasher.hash, token_hex())
         return self._decoy

@@ -12,53 +12,60 @@ from chatd.core.errors import Busy
 
 
 class LoginThrottle:
-    """When the next attempt at an account, or from an address, is looked at.
+    """How long each attempt to log in must wait.
 
-    Each attempt takes the next free moment, so that many at once gain nothing. The first three are
-    free; then the gap after each doubles from half a second, up to 10 s for an account (its owner
-    has to wait, too) and 60 s for an address. The right password, or an hour's peace, forgives.
+    Attempts for one account, or from one address, are spaced out, so that many at once gain
+    nothing. The first three need not wait; then the gap after each attempt doubles from 0.5 s, up
+    to 10 s for an account (its owner has to wait, too) and 60 s for an address. The count starts
+    again after a right password, or after an hour without an attempt.
     """
 
-    _FREE = 3
-    _FIRST = 0.5
+    _FREE_ATTEMPTS = 3
+    _FIRST_GAP = 0.5
+    _LONGEST_ACCOUNT_GAP = 10.0
+    _LONGEST_ADDRESS_GAP = 60.0
     _LONGEST_WAIT = 60.0
-    _PEACE = 3600.0
-    _REMEMBERED = 10_000
+    _FORGET_AFTER = 3600.0
+    _CAPACITY = 10_000
 
     def __init__(self, clock: Any) -> None:
         self._now: Callable[[], float] = IReactorTime(clock).seconds
-        # How many attempts there were, and when the next one may be looked at.
+        # By account and by address: the number of attempts, and the time of the next free slot.
         self._attempts: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def attempt(self, account: str, address: str) -> float:
-        """How many seconds this attempt has to wait. Raises `Busy` when too many are waiting."""
+        """The seconds that this attempt must wait. Raises `Busy` if it would wait too long."""
         now = self._now()
         account_key, address_key = self._keys(account, address)
         wait = max(self._attempts.get(key, (0, now))[1] - now for key in (account_key, address_key))
         if wait > self._LONGEST_WAIT:
             raise Busy("too many attempts to log in; try again later")
-        for key, longest in ((account_key, 10.0), (address_key, 60.0)):
-            count, free = self._attempts.pop(key, (0, now))
-            if now - free > self._PEACE:
+        for key, longest in (
+            (account_key, self._LONGEST_ACCOUNT_GAP),
+            (address_key, self._LONGEST_ADDRESS_GAP),
+        ):
+            count, slot = self._attempts.pop(key, (0, now))
+            if now - slot > self._FORGET_AFTER:
                 count = 0
             gap = (
-                min(longest, self._FIRST * 2.0 ** min(count - self._FREE, 16))
-                if count >= self._FREE
+                min(longest, self._FIRST_GAP * 2.0 ** min(count - self._FREE_ATTEMPTS, 16))
+                if count >= self._FREE_ATTEMPTS
                 else 0.0
             )
-            self._attempts[key] = (count + 1, max(now, free) + gap)
-        while len(self._attempts) > self._REMEMBERED:
+            self._attempts[key] = (count + 1, max(now, slot) + gap)
+        while len(self._attempts) > self._CAPACITY:
             self._attempts.popitem(last=False)
         return max(0.0, wait)
 
     def succeeded(self, account: str, address: str) -> None:
-        """The right password came: the account's attempts are forgiven, of the address's just this
-        one, or whoever has an account could guess at those of others without end."""
+        """The password was right: forget the attempts for the account, and this one attempt from
+        the address. Forgetting all from the address would let the owner of one account guess the
+        passwords of others without end."""
         account_key, address_key = self._keys(account, address)
         self._attempts.pop(account_key, None)
-        count, free = self._attempts.get(address_key, (0, 0.0))
+        count, slot = self._attempts.get(address_key, (0, 0.0))
         if count:
-            self._attempts[address_key] = (count - 1, free)
+            self._attempts[address_key] = (count - 1, slot)
 
     def _keys(self, account: str, address: str) -> tuple[str, str]:
         return account.lower(), "from " + address

@@ -1,4 +1,6 @@
-"""Protocols: wire messages to realm calls and back. A *door* is a protocol with its port and signature.
+"""Protocols: wire messages to realm calls and back.
+
+A *door* is a protocol with its port and signature.
 
 To add a door NAME:
 

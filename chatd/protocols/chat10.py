@@ -1,16 +1,16 @@
-"""CHAT/1.0: a name, and then the lobby. Specification: docs/protocols/chat10.md.
+"""CHAT/1.0: register a name, then write to the lobby. Specification: docs/protocols/chat10.md.
 
-    client                                    server
-      REGISTER luca CHAT/1.0          ->
-                                      <-        200 Registration successful
-      @luca: hello                    ->                                 to everyone else in the lobby
-                                      <-        @ann: hi                  whenever somebody batch something
-      DISCONNECT luca CHAT/1.0        ->
-                                      <-        DISCONNECT CHAT/1.0       and closes
+    client                              server
+      REGISTER luca CHAT/1.0      ->
+                                  <-    200 Registration successful
+      @luca: hello                ->                            sent to all others in the lobby
+                                  <-    @ann: hi                when others write to the lobby
+      DISCONNECT luca CHAT/1.0    ->
+                                  <-    DISCONNECT CHAT/1.0     and closes
 
-The protocol has neither acknowledgements nor a past: who comes sees what is said from then on. Mail
-for the account is shown as well, since it has nowhere else to be; it waits until it has arrived
-here.
+The protocol has no acknowledgements and no history: a client gets what is sent to the lobby from
+its registration on. Mail of the account is shown too, since the client can see it nowhere else; it
+waits until it has arrived.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from chatd.stores import Append
 
 _APART = 0.25
 """seconds between two writes that a client without framing must not read as one"""
-_CONFIRM = 0.05
-_CONFIRM_AT_MOST = 2.0
+_ACK_DELAY, _MAX_ACK_DELAY = 0.05, 2.0
+"""seconds until it is looked whether entries have arrived: doubled while some have not"""
 
 
 class OutgoingText:
-    """A text on its way to the lobby, as the realm takes it."""
+    """A text to be sent to the lobby, as the realm takes it."""
 
     __slots__ = ("text",)
 
@@ -54,16 +54,16 @@ class OutgoingText:
 
 
 class Chat10Protocol(Unframed):
-    """One client of either framing."""
+    """The connection of one client, in either framing: lines, or no framing at all."""
 
     session: AckSession | None
     _decoder: chat10.Decoder
     _registered = False
     _wrote_at = 0.0
-    _waiting: IDelayedCall | None = None
-    _confirming: IDelayedCall | None = None
-    _parting: IDelayedCall | None = None
-    _wait = _CONFIRM
+    _pause: IDelayedCall | None = None
+    _acknowledging: IDelayedCall | None = None
+    _delayed_close: IDelayedCall | None = None
+    _ack_delay = _ACK_DELAY
 
     def __init__(self, factory: ConnectionFactory) -> None:
         super().__init__(factory, chat10.Decoder())
@@ -78,31 +78,31 @@ class Chat10Protocol(Unframed):
     # From the client
 
     def dataReceived(self, data: bytes) -> None:
-        """As inherited; what may be all of a first message is that after a pause."""
+        """See `Connection`. A registration without a line break is complete after a pause."""
         super().dataReceived(data)
         if self._decoder.lines is not None:
             self.framed = self._decoder.lines
-            self._stop_waiting()
-        elif self._waiting is None:
-            self._waiting = self.clock.callLater(PAUSE, self._silent)
+            self._cancel_pause()
+        elif self._pause is None:
+            self._pause = self.clock.callLater(PAUSE, self._paused_input)
         else:
-            self._waiting.reset(PAUSE)
+            self._pause.reset(PAUSE)
 
-    def _silent(self) -> None:
-        self._waiting = None
+    def _paused_input(self) -> None:
+        self._pause = None
         self._decoder.pause()
         self.dataReceived(b"")
 
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
+    def _cancel_pause(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     def readConnectionLost(self) -> None:
-        """As inherited; what came without an end has one now."""
-        if self._waiting is not None:
-            self._stop_waiting()
-            self._silent()
+        """See `Connection`. The end of the input completes a registration without a line break."""
+        if self._pause is not None:
+            self._cancel_pause()
+            self._paused_input()
         super().readConnectionLost()
 
     def burst(self, messages: Sequence[chat10.Command]) -> int:
@@ -206,30 +206,30 @@ class Chat10Protocol(Unframed):
                 self._wrote_at = self.clock.seconds()
             size = sum(map(len, parts))
             self.writes.record_entries(entry.seq, [size], size)
-        if self._confirming is None:
-            self._wait = _CONFIRM
-            self._confirming = self.clock.callLater(self._wait, self._confirm)
+        if self._acknowledging is None:
+            self._ack_delay = _ACK_DELAY
+            self._acknowledging = self.clock.callLater(self._ack_delay, self._acknowledge_arrived)
 
-    def _confirm(self) -> None:
-        """Acknowledge what has arrived, and look again for the rest."""
-        self._confirming = None
+    def _acknowledge_arrived(self) -> None:
+        """Acknowledge the entries that have arrived, and look later for the others."""
+        self._acknowledging = None
         session = self.session
         if session is None or session.ended:
             return
-        unread = set(self.writes.not_arrived())
-        arrived = [seq for seq in self._mail if seq not in unread]
-        self._mail = [seq for seq in self._mail if seq in unread]
+        not_arrived = set(self.writes.not_arrived())
+        arrived = [seq for seq in self._mail if seq not in not_arrived]
+        self._mail = [seq for seq in self._mail if seq in not_arrived]
         for first, last in ranges(arrived):
             self._acknowledge(session, session.mailbox.log, first, last)
-        if not unread and self._lobby[1]:
+        if not not_arrived and self._lobby[1]:
             self._acknowledge(session, LOBBY, *self._lobby)
             self._lobby = (0, 0)
-        if unread:
-            self._wait = min(2 * self._wait, _CONFIRM_AT_MOST)
-            self._confirming = self.clock.callLater(self._wait, self._confirm)
+        if not_arrived:
+            self._ack_delay = min(2 * self._ack_delay, _MAX_ACK_DELAY)
+            self._acknowledging = self.clock.callLater(self._ack_delay, self._acknowledge_arrived)
 
     def _acknowledge(self, session: AckSession, log: str, first: int, last: int) -> None:
-        # Entries that are refused are shown again by another session.
+        # Entries whose acknowledgement is refused are shown again to another session.
         with suppress(Refused):
             session.acknowledge(log, first, last)
 
@@ -261,7 +261,7 @@ class Chat10Protocol(Unframed):
         self.close_after_error()
 
     def flooded(self) -> None:
-        """See `Unframed`: there is nothing to text it with."""
+        """See `Unframed`. The protocol has no reply for it."""
 
     def frame_timed_out(self) -> None:
         """See `Connection`."""
@@ -270,37 +270,38 @@ class Chat10Protocol(Unframed):
             self._write(chat10.encode(chat10.INVALID, self._lines))
         self.close_after_error()
 
-    # The end
+    # Closing
 
     def _close_when_done(self) -> None:
         if self.phase is Phase.FINISHING and self._registered and not self._lines:
             rest = self._wrote_at + _APART - self.clock.seconds()
             if rest > 0:
-                # The last word must be read by itself.
-                if self._parting is None:
-                    self._parting = self.clock.callLater(rest + 0.001, self._part)
+                # A client without framing must read DISCONNECT by itself.
+                if self._delayed_close is None:
+                    self._delayed_close = self.clock.callLater(rest + 0.001, self._close_now)
                 return
         super()._close_when_done()
 
-    def _part(self) -> None:
-        self._parting = None
+    def _close_now(self) -> None:
+        self._delayed_close = None
         if self._registered:
             self._close_when_done()
 
     def log_out(self) -> None:
-        """As inherited. A registered client is never left without a word: it would not notice."""
+        """See `Connection`. A registered client is always sent DISCONNECT: it does not notice that
+        the connection is closed."""
         if self._registered:
             self._registered = False
             if self.session is not None:
-                self._confirm()
+                self._acknowledge_arrived()
             self._write(chat10.encode(chat10.GOODBYE, self._lines))
         super().log_out()
 
     def connectionLost(self, *reason: Any) -> None:
-        """As inherited."""
-        self._stop_waiting()
-        for call in (self._confirming, self._parting):
+        """See `Connection`."""
+        self._cancel_pause()
+        for call in (self._acknowledging, self._delayed_close):
             if call is not None:
                 call.cancel()
-        self._confirming = self._parting = None
+        self._acknowledging = self._delayed_close = None
         super().connectionLost(*reason)

@@ -1,20 +1,19 @@
-"""The classic protocol: bytes to realm calls and back.
+"""The classic protocol: commands to realm calls and back. Specification: docs/protocols/classic.md.
 
-    client                                    server
-      CREATE name [password]          ->
-                                      <-        RESPONSE (empty)          and is logged in
-      LIST pattern                    ->
-                                      <-        LISTRESPONSE names
-      SEND me, you, text              ->
-                                      <-        the same SEND             when it is durable
-                                      <-        SEND you, me, text        whenever one comes
-      DELIVER                         ->
-                                      <-        SEND, SEND, ...           what was waiting, perhaps nothing
-      DELETE                          ->                                  no answer
+    client                        server
+      CREATE name [password]  ->
+                              <-    RESPONSE (empty)      and is logged in
+      LIST pattern            ->
+                              <-    LISTRESPONSE names
+      SEND me, you, text      ->
+                              <-    the same SEND         when it is durable
+                              <-    SEND you, me, text    when a message to the client is committed
+      DELIVER                 ->
+                              <-    SEND, SEND, ...       the waiting mail, perhaps none
+      DELETE                  ->                          no answer
 
-Replies come in the order of the commands. RESPONSE with a text answers whatever went wrong. Nothing
-but a RESPONSE is ever the first answer to CREATE or LOGIN.
-Specification: docs/protocols/classic.md.
+Replies are sent in the order of the commands. A RESPONSE with a text answers a command that failed.
+The first answer to CREATE and LOGIN is always a RESPONSE.
 """
 
 from __future__ import annotations
@@ -56,16 +55,16 @@ from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
 
-_NAMES_A_COMMAND = 100
-"""how many names in a LISTRESPONSE count as one command of the sender's allowance"""
+_NAMES_PER_COMMAND = 100
+"""names in a LISTRESPONSE that count as one command against the client's rate"""
 _HEADROOM = 256
 """bytes that a SEND's names and separators may take beside the text"""
 _SUCCESS = encode(RESPONSE)
 
 
 class ClassicProtocol(Connection):
-    """One classic client. `spelling` is its name as it typed it, which it compares with what it
-    gets."""
+    """The connection of one classic client. `spelling` is the name as the client spelled it when it
+    logged in: the client compares the names in a SEND with that."""
 
     session: AutoAckSession | None
     spelling = ""
@@ -110,7 +109,7 @@ class ClassicProtocol(Connection):
                 case List():
                     names = await self.realm.accounts.names(message.pattern or "*")
                     self._write(encode_names(names))
-                    self.charge(len(names) / _NAMES_A_COMMAND)
+                    self.charge(len(names) / _NAMES_PER_COMMAND)
                 case Malformed():
                     self._refuse(message.reason, "malformed")
                 case Broken():

@@ -1,19 +1,17 @@
-"""The ops protocol: op codes to realm calls, and sentences back.
+"""The ops protocol: op codes to realm calls, sentences back. Specification: docs/protocols/ops.md.
 
-Specification: docs/protocols/ops.md.
+    client                server
+                      <-    the greeting
+      1|mason         ->
+                      <-    Success New Account Creation! ...
+      3|wayne|hi      ->
+                      <-    message from mason has been delivered to wayne's mailbox
+                      <-    wayne: hello      when a message to the client is committed
+      4|mason123      ->
+                      <-    No new messages
 
-    client                                    server
-                                      <-        the greeting
-      1|mason                         ->
-                                      <-        Success New Account Creation! ...
-      3|wayne|hi                      ->
-                                      <-        message from mason has been delivered to wayne's mailbox
-                                      <-        wayne: hello                  whenever one comes
-      4|mason123                      ->
-                                      <-        No new messages
-
-There is no framing: a chunk is a command. So the transport is never paused, or two commands would
-become one; what comes while another is being carried out waits here, as far as it may.
+There is no framing: what one read of the socket returns is a command. So the transport is never
+paused, since two commands would become one; commands wait in a bounded queue.
 """
 
 from __future__ import annotations
@@ -36,16 +34,18 @@ from chatd.server.factory import ConnectionFactory
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
 
-_ARRIVAL_POLL = 0.01
-_ARRIVAL_TIME = 1.0
-_NAMES_A_COMMAND = 100
-"""how many names in a list count as one command of the sender's allowance"""
+_ARRIVAL_POLL, _ARRIVAL_TIMEOUT = 0.01, 1.0
+"""seconds between two looks whether mail has arrived, and in all"""
+_NAMES_PER_COMMAND = 100
+"""names in a list that count as one command against the client's rate"""
 
 
 class OpsProtocol(Unframed):
-    """One ops client. With `greets` it is greeted when it comes, otherwise with the first reply: on
-    a port of several protocols nobody knows sooner which one it speaks. `spelling` is its name as
-    it typed it."""
+    """The connection of one ops client. `spelling` is the name as the client spelled it.
+
+    With `greets` the greeting is sent when the client connects; without it, with the first reply,
+    since on a port of several protocols the client's protocol is not known before.
+    """
 
     session: AutoAckSession | None
     spelling = ""
@@ -57,7 +57,7 @@ class OpsProtocol(Unframed):
         self._greeting = ops.GREETING
 
     def connectionMade(self) -> None:
-        """As inherited."""
+        """See `Connection`."""
         super().connectionMade()
         if self._greets:
             self._reply("")
@@ -124,13 +124,13 @@ class OpsProtocol(Unframed):
         self.logged_in(session)
 
     async def _open_account(self, name: str) -> tuple[str, Account] | None:
-        """An account that anyone may be, None if there is none of that name. Raises
-        `OpenAccountsForbidden`."""
-        found: tuple[str, Account] | None = await self.realm.accounts.account(name)
-        if found is None or found[1].password is not None:
+        """The name as first written and the record of an open account, None if there is no open
+        account of that name. Raises `OpenAccountsForbidden`."""
+        account: tuple[str, Account] | None = await self.realm.accounts.account(name)
+        if account is None or account[1].password is not None:
             return None
         check_open_accounts(self.realm.policy)
-        return found
+        return account
 
     async def _list(self, pattern: str) -> None:
         accounts = self.realm.accounts
@@ -146,7 +146,7 @@ class OpsProtocol(Unframed):
                 return
             names = await accounts.names_like(matches)
             self._reply(ops.matched(pattern, names))
-        self.charge(len(names) / _NAMES_A_COMMAND)
+        self.charge(len(names) / _NAMES_PER_COMMAND)
 
     async def _send(self, message: ops.Send) -> None:
         if await self.realm.accounts.account(message.recipient) is None:
@@ -159,11 +159,11 @@ class OpsProtocol(Unframed):
             self.realm.flush()
 
     async def _fetch(self, id: str) -> None:
-        found = await self._open_account(ops.name_of(id))
-        if found is None:
+        account = await self._open_account(ops.name_of(id))
+        if account is None:
             self._reply(ops.UNKNOWN_MAILBOX)
             return
-        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*found)
+        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*account)
         try:
             if not mail.waits:
                 self._reply(ops.NO_MESSAGES)
@@ -185,9 +185,8 @@ class OpsProtocol(Unframed):
             mail.close()
 
     async def _arrived(self) -> bool:
-        """Whether all that was written has reached the other end, as far as can be known, in a
-        moment."""
-        until = self.clock.seconds() + _ARRIVAL_TIME
+        """Wait until all output has reached the client, as far as can be known; whether it has."""
+        until = self.clock.seconds() + _ARRIVAL_TIMEOUT
         while self.tracked_transport.bytes_arrived() < self.writes.written:
             if self.disconnected or self.clock.seconds() >= until:
                 return False
@@ -195,24 +194,24 @@ class OpsProtocol(Unframed):
         return True
 
     async def _delete(self, id: str) -> None:
-        found = await self._open_account(ops.name_of(id))
-        if found is None:
+        account = await self._open_account(ops.name_of(id))
+        if account is None:
             self._reply(ops.UNKNOWN_ACCOUNT)
             return
-        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*found)
+        mail: MailFetch = await self.realm.sessions.open_mail_fetch(*account)
         waits = mail.waits
         mail.close()
         if waits:
             self._reply(ops.MAIL_WAITS)
             return
         session = self.session
-        if session is not None and session.name == found[0]:
+        if session is not None and session.name == account[0]:
             await self.realm.delete(session)
             self.session = None
             self.writes.reset()
             self.log_session_end(session)
         else:
-            await self.realm.delete_account(found[0])
+            await self.realm.delete_account(account[0])
         self._reply(ops.DELETED)
 
     # To the client

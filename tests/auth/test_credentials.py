@@ -148,7 +148,7 @@ class Guessing(SynchronousTestCase):
         self.waits(5, "first", THERE)
         for number in range(20_000):
             self.guesses.attempt(f"user{number}", f"address{number}")
-        self.assertLessEqual(len(self.guesses._attempts), LoginThrottle._REMEMBERED)
+        self.assertLessEqual(len(self.guesses._attempts), LoginThrottle._CAPACITY)
         self.assertEqual(self.waits(1, "first", THERE), [0])
 
 
@@ -313,7 +313,7 @@ class LoggingIn(WithThreads):
         """Asking for another sort of avatar, or with other credentials, is a mistake in the
         program."""
         asking = self.portal.login(NameOnly("bob", HERE), Reader(), IPeerAddress)
-        await self.refused(NotImplementedError, asking)
+        await self.refused(ValueError, asking)
         await self.refused(UnhandledCredentials, self.login(Anonymous()))
 
     def test_stored_passwords_cannot_be_compared(self) -> None:

@@ -216,7 +216,8 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(
             stranger.texts(),
             [
-                "attempting to send a message before logging in, for message: from: x | to: Bob | body: hi",
+                "attempting to send a message before logging in, "
+                "for message: from: x | to: Bob | body: hi",
                 "attempting to deliver undelivered messages before logging in",
                 "attempting to delete an account before logging in",
                 "ann,Bob",

@@ -313,7 +313,8 @@ class Order(Ops):
         self.assertEqual(
             mason.got(),
             ops.created("wayne")
-            + "Showing all accounts: mason,wayne\nwayne: hiSender wayne sends a new message hi to wayne\n"
+            + "Showing all accounts: mason,wayne\n"
+            + "wayne: hiSender wayne sends a new message hi to wayne\n"
             + "No new messages\n",
         )
 

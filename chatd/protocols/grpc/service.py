@@ -103,8 +103,8 @@ class ChatService:
     # Calls
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
-        """CreateAccount: register an account, with the password of the call if it has one, and log it
-        in."""
+        """CreateAccount: register an account, with the password of the call if there is one, and
+        log in."""
         name = request.client_id
         password = caller.password(name)
         await self._realm.register(name, password)

@@ -1,5 +1,7 @@
-"""Version 1, chatd's own protocol: `protocol` is the connection, the other modules carry out requests.
+"""Version 1, chatd's own protocol.
 
-A request of the catalogue (`chatd.codecs.v1_messages`) has one handler here, in the module named as
-its feature.
+`protocol` is the connection, with the frequent messages; `requests` is the table of all other
+requests. A request of the catalogue (`chatd.codecs.v1_messages`) has one handler, in the module
+named as its feature in `chatd.realm`. To add one: the message and its example in the catalogue, and
+the handler here.
 """
