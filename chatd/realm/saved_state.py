@@ -7,7 +7,6 @@ daemon has changed a document meanwhile, its changes and these are merged.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -24,6 +23,10 @@ RETRY_SECONDS = 1.0
 """how long after a failed write it is tried again"""
 
 _ATTEMPTS_KNOWN = 16
+"""records of failed writes that are remembered for each document"""
+
+_NO_CURSOR, _NO_READ_STATE, _NO_SETTINGS = Cursor(), ReadState(), Settings()
+"""what is not stored: shared by all mailboxes, since there is one for every idle session"""
 
 
 class Positions(Protocol):
@@ -57,7 +60,7 @@ class _SavedDocument:
         self._default = default
         self.stored: Stored[Any] | None = None
         # Records that writes failed to store, or have stored although they seemed to fail.
-        self._attempted: deque[Any] = deque(maxlen=_ATTEMPTS_KNOWN)
+        self._attempted: tuple[Any, ...] = ()
 
     def get(self, documents: Documents, log: str) -> Awaitable[Stored[Any] | None]:
         """Read it."""
@@ -71,7 +74,7 @@ class _SavedDocument:
         uncertain = bool(self._attempted)
         own = (base, *self._attempted)
         if record not in own:
-            self._attempted.append(record)
+            self._attempted = (*self._attempted, record)[-_ATTEMPTS_KNOWN:]
 
         def changed(current: Any) -> Any:
             if current in own:
@@ -86,7 +89,7 @@ class _SavedDocument:
     def saved(self, stored: Stored[Any] | None) -> None:
         """Note what the store has now."""
         self.stored = stored
-        self._attempted.clear()
+        self._attempted = ()
 
     def merged(self, record: Any, base: Any, other: Any) -> Any:
         """A record with the changes that led from `base` to `other`."""
@@ -121,10 +124,10 @@ class SavedState:
         self._documents = documents
         self._tasks = tasks
         self._positions = positions
-        self._cursor = _SavedDocument(Cursor, Cursor())
+        self._cursor = _SavedDocument(Cursor, _NO_CURSOR)
         self._claim = _SavedDocument(Claim, None)
-        self._read_state = _SavedDocument(ReadState, ReadState())
-        self._settings = _SavedDocument(Settings, Settings())
+        self._read_state = _SavedDocument(ReadState, _NO_READ_STATE)
+        self._settings = _SavedDocument(Settings, _NO_SETTINGS)
         self.loaded = False
         self.saving = False
         """whether a write is under way, or waits to be tried again"""
