@@ -66,3 +66,34 @@ class TextTests(SynchronousTestCase):
                 r"-m chatd\.admin (?:--admin \S+ )?([a-z][a-z-]+)", document.read_text()
             ):
                 self.assertIn(name, names, document.name)
+
+
+class MessageTests(SynchronousTestCase):
+    """The messages that docs/recipes/troubleshooting.md explains."""
+
+    _SYSTEM = {
+        "address already in use",
+        "cannot assign requested address",
+        "no such file or directory",
+        "database disk image is malformed",
+        "database or disk is full",
+    }
+    """texts of the operating system and of SQLite"""
+
+    def test_every_message_is_in_the_source(self) -> None:
+        """What stands between the variable parts of a message is text of the source."""
+        source = " ".join(file.read_text() for file in sorted((ROOT / "chatd").rglob("*.py")))
+        source = re.sub(r"\"\s+f?\"|\\n", "", source)
+        source = " ".join(re.sub(r"\{[^{}]*\}", "{}", source).split())
+        page = (ROOT / "docs" / "recipes" / "troubleshooting.md").read_text()
+        messages = [
+            span
+            for row in re.findall(r"^\| (.*?) \| ", page, re.M)
+            for span in re.findall(r"`([^`]{20,})`", row)
+        ]
+        self.assertGreater(len(messages), 20)
+        for message in messages:
+            for part in re.split(r"[A-Z]{4,}|\b[NM]\b|\.\.\.|: |[()]", message.removeprefix("chatd")):
+                text = part.strip(" :;,.")
+                if len(text) > 8 and text not in self._SYSTEM:
+                    self.assertIn(text, source, message)
