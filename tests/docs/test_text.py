@@ -93,7 +93,9 @@ class MessageTests(SynchronousTestCase):
         ]
         self.assertGreater(len(messages), 20)
         for message in messages:
-            for part in re.split(r"[A-Z]{4,}|\b[NM]\b|\.\.\.|: |[()]", message.removeprefix("chatd")):
+            for part in re.split(
+                r"[A-Z]{4,}|\b[NM]\b|\.\.\.|: |[()]", message.removeprefix("chatd")
+            ):
                 text = part.strip(" :;,.")
                 if len(text) > 8 and text not in self._SYSTEM:
                     self.assertIn(text, source, message)
