@@ -61,6 +61,8 @@ class Documents:
     together (`chatd.realm.tasks.gather`), are of one moment and one transaction.
     """
 
+    __slots__ = ("_store",)
+
     def __init__(self, store: Store) -> None:
         self._store = store
 

@@ -87,7 +87,7 @@ class Bounds(SynchronousTestCase):
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         for number in range(5):
             server.client(f"user{number}").lose()
-        self.patch(__import__("chatd.protocols.classic", fromlist=["x"]), "_NAMES_A_COMMAND", 1)
+        self.patch(__import__("chatd.protocols.classic", fromlist=["x"]), "_NAMES_PER_COMMAND", 1)
         ann = server.client("ann")
         ann.send(encode(LIST))
         ann.send(encode(LIST))
