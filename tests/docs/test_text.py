@@ -34,6 +34,13 @@ class TextTests(SynchronousTestCase):
             for line in prose_lines(document.read_text()):
                 self.assertLessEqual(len(line), _LENGTH, f"{document.name}: {line}")
 
+    def test_every_page_names_its_reader(self) -> None:
+        """A page of docs/ begins with a sentence about whom it is for."""
+        for document in documents():
+            if document.is_relative_to(ROOT / "docs"):
+                first = document.read_text().split("\n\n")[1]
+                self.assertRegex(first, "^This page is for ", document.name)
+
     def test_named_files_exist(self) -> None:
         """A code span that is a path of the project names a file or folder."""
         for document in documents():
