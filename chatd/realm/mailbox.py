@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from chatd.core.entries import Cursor
@@ -65,7 +65,7 @@ class Mailbox(LiveLog):
         self.deleted = False
         self.read_state = ReadState()
         self.settings = Settings()
-        self.unconfirmed: OrderedDict[int, str] = OrderedDict()
+        self.unconfirmed: dict[int, str] = {}
         """the senders who want a receipt, by the seq of their entry"""
         self.token_bucket: Any = None
         """limits the rate of commands of all sessions of the account together"""
@@ -141,8 +141,9 @@ class Mailbox(LiveLog):
         """Note that senders want a receipt: (seq, sender). Only the latest are remembered."""
         unconfirmed = self.unconfirmed
         unconfirmed.update(senders)
-        while len(unconfirmed) > _UNCONFIRMED:
-            unconfirmed.popitem(last=False)
+        if len(unconfirmed) > 2 * _UNCONFIRMED:
+            for seq in list(islice(unconfirmed, len(unconfirmed) - _UNCONFIRMED)):
+                del unconfirmed[seq]
 
     def receipts_due(self, first: int, last: int) -> dict[str, list[int]]:
         """Return the seqs from `first` to `last` whose senders want a receipt, by sender; and

@@ -136,7 +136,7 @@ class SavedState:
         # Whether a save was requested since the last write began, and whether one is to begin soon.
         self._requested = False
         self._soon = False
-        self._on_saved: list[Callable[[], None]] = []
+        self._on_saved: tuple[Callable[[], None], ...] = ()
 
     # Loading
 
@@ -196,7 +196,7 @@ class SavedState:
 
     def on_saved(self, function: Callable[[], None]) -> None:
         """Save what has changed, and call `function` once when it is saved or has failed once."""
-        self._on_saved.append(function)
+        self._on_saved = (*self._on_saved, function)
         self.save_now()
 
     async def saved(self) -> None:
@@ -211,7 +211,7 @@ class SavedState:
     async def _save_until_done(self) -> None:
         while not self._positions.deleted:
             self._soon = self._requested = False
-            functions, self._on_saved = self._on_saved, []
+            functions, self._on_saved = self._on_saved, ()
             self.failing = not await self._save_once()
             for function in functions:
                 function()
@@ -222,7 +222,7 @@ class SavedState:
         self.saving = False
         for function in self._on_saved:
             function()
-        self._on_saved = []
+        self._on_saved = ()
         self._positions.release_if_idle()
 
     async def _save_once(self) -> bool:
