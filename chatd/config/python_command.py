@@ -16,10 +16,14 @@ def python_command() -> str:
     """
     executable = os.path.abspath(sys.executable)
     on_path = shutil.which("python")
-    if on_path is None or not _is_same_python(os.path.abspath(on_path), executable):
-        relative = os.path.relpath(executable)
-        return shlex.quote(executable if relative.startswith(os.pardir) else relative)
-    return "python"
+    if on_path is not None and _is_same_python(os.path.abspath(on_path), executable):
+        return "python"
+    # The scripts of an environment run python3.11, say; its name without a version is shorter.
+    short = os.path.join(os.path.dirname(executable), "python")
+    if _is_same_python(short, executable):
+        executable = short
+    relative = os.path.relpath(executable)
+    return shlex.quote(executable if relative.startswith(os.pardir) else relative)
 
 
 def _is_same_python(one: str, other: str) -> bool:

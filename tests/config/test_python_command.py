@@ -41,6 +41,12 @@ class PythonCommand(SynchronousTestCase):
         self.assertEqual(self.command("one/bin/python", "another one/bin"), "one/bin/python")
         self.assertEqual(self.command("one/bin/python", "none"), "one/bin/python")
 
+    def test_the_short_name_is_preferred(self) -> None:
+        """The scripts of an environment run an executable with a version in its name."""
+        self.assertEqual(self.command("one/bin/python3", "none"), "one/bin/python")
+        os.unlink("one/bin/python")
+        self.assertEqual(self.command("one/bin/python3", "none"), "one/bin/python3")
+
     def test_paths_are_quoted(self) -> None:
         """The command can be typed as it is."""
         command = self.command("another one/bin/python", "one/bin")

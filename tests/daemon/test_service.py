@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -157,6 +158,39 @@ class Making(SynchronousTestCase):
             )
         self.assertEqual(os.listdir(self.folder), ["letter.txt"])
         self.assertEqual(os.path.getsize(other), 1000)
+
+
+class Imports(SynchronousTestCase):
+    """What is loaded by the time the daemon listens."""
+
+    def loaded(self, *words: str) -> set[str]:
+        """The modules of gRPC, and those of chatd that use it, in a process that has bound ports."""
+        script = (
+            "import sys\n"
+            "from chatd.config.options import Options\n"
+            "from chatd.daemon.service import makeService\n"
+            "options = Options({})\n"
+            f"options.parseOptions({['--port', '0', '--store', 'memory', *words]!r})\n"
+            "makeService(options).privilegedStartService()\n"
+            "print(*(name for name in sys.modules if name.startswith(("
+            "'grpc', 'google.protobuf', 'chatd.codecs.chat_pb2', 'chatd.protocols.grpc'))))\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            cwd=folder(self),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return set(done.stdout.split())
+
+    def test_grpc_is_loaded_for_its_port_only(self) -> None:
+        """A daemon without a gRPC port neither waits for gRPC's modules nor has their memory."""
+        self.assertEqual(self.loaded(), set())
+        loaded = self.loaded("--listen", "grpc=tcp:0")
+        self.assertLessEqual({"grpc", "chatd.protocols.grpc.server"}, loaded)
 
 
 class Finding(SynchronousTestCase):
