@@ -1,4 +1,4 @@
-"""The real daemon and the real client as processes, for tests that need them."""
+"""The daemon and the client as processes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tests.doubles.program import Program, environment, run
 from tests.doubles.terminal_emulator import TerminalEmulator
 
 PATIENCE = 30
-"""seconds after which a test gives up"""
+"""seconds that one wait for a client may take"""
 
 
-class Process(SynchronousTestCase):
-    """What the cases share: a daemon of their own, and clients of it."""
+class ClientCase(SynchronousTestCase):
+    """A daemon for each test, and clients that connect to it."""
 
     protocol = "1"
 
@@ -34,7 +34,7 @@ class Process(SynchronousTestCase):
         self.start_daemon()
 
     def start_daemon(self, *more: str, port: str = "0", store: str = "memory") -> None:
-        """A daemon, on a free port unless one is given, that ends with the test."""
+        """Start a daemon, on a free port by default."""
         options = ["--port", port, "--store", store, *more]
         command = ["twistd", "-n", "--pidfile=", "chatd", *options]
         self.daemon = Daemon(self, "", cwd=self.folder, command=command)
@@ -70,7 +70,7 @@ class Process(SynchronousTestCase):
         )
 
     def start(self, *arguments: str) -> Program:
-        """The client, with pipes that the test holds."""
+        """Start the client with pipes."""
         client = Program(
             self.command(*arguments), cwd=self.folder, env=self.environment, stdin=PIPE
         )
@@ -78,10 +78,10 @@ class Process(SynchronousTestCase):
         return client
 
 
-class Person:
-    """Someone at a pseudo-terminal."""
+class TerminalUser:
+    """A client at a pseudo-terminal."""
 
-    def __init__(self, case: Process, *arguments: str) -> None:
+    def __init__(self, case: ClientCase, *arguments: str) -> None:
         self.case = case
         self.log = io.StringIO()
         self.master, slave = os.openpty()
@@ -102,7 +102,7 @@ class Person:
         case.addCleanup(self.child.close)
 
     def sees(self, *texts: str) -> None:
-        """Wait until these came, in this order."""
+        """Wait until these texts were written, in this order."""
         for text in texts:
             self.child.expect_exact(text)
 
@@ -111,7 +111,7 @@ class Person:
         self.child.expect(rf"{name}\S* joined {room}")
 
     def answers(self, *pairs: str) -> None:
-        """For each prompt, in turn, what is typed there."""
+        """Wait for each prompt in turn, and type the answer after it."""
         for prompt, answer in zip(pairs[::2], pairs[1::2], strict=True):
             self.sees(prompt)
             self.child.send(answer + "\r")
@@ -121,7 +121,7 @@ class Person:
         self.child.send(keys)
 
     def leaves(self, status: int = 0) -> None:
-        """The client has ended."""
+        """Wait until the client has ended with this exit status."""
         self.sees_nothing_more()
         self.case.assertEqual(self.program.wait(PATIENCE), status, self.log.getvalue())
 
@@ -134,7 +134,7 @@ class Person:
         self.child.expect(pexpect.EOF)
 
     def screen(self) -> list[str]:
-        """All that was on the terminal, without blanks at the ends of lines."""
+        """The lines of the terminal, without blanks at their ends."""
         emulator = TerminalEmulator(110, 50)
         emulator.feed(self.log.getvalue())
         lines = emulator.lines()

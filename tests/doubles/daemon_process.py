@@ -1,4 +1,4 @@
-"""A real daemon as a process, and raw classic clients with plain blocking sockets."""
+"""A daemon as a process, and classic clients with blocking sockets."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ PATIENCE = 10.0
 START_PATIENCE = 30.0
 """seconds that a daemon may take to start on a busy machine"""
 ALL_PATIENCE = 30.0
-"""seconds that reading all there is may take, however steadily it comes"""
-NOBODY = "no-such-name"
+"""seconds that reading to the end may take, however steadily data arrives"""
+UNUSED_NAME = "no-such-name"
 
 
 class Daemon:
-    """A daemon, started and listening; killed when the test ends unless it has ended before."""
+    """A daemon that listens. It is killed when the test ends, unless it has ended before."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Daemon:
         else:
             self.process = Program(command, cwd=cwd, env=env, stderr=STDOUT)
         self.pid = self.process.pid
-        self.told = ""
+        self.output = ""
         self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._drain = threading.Thread(target=self._read, daemon=True)
         self._drain.start()
@@ -81,58 +81,57 @@ class Daemon:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.told += line
+            self.output += line
             self._lines.put(line)
         self._lines.put("")
 
     def _wait_for_port(self, case: SynchronousTestCase) -> int:
         deadline = time.monotonic() + START_PATIENCE
         while line := self._lines.get(timeout=max(0.1, deadline - time.monotonic())):
-            found = re.search(r"listening on \S+:(\d+)", line)
-            if found:
-                return int(found[1])
-        raise case.failureException(f"the daemon did not start:\n{self.told}")
+            match = re.search(r"listening on \S+:(\d+)", line)
+            if match:
+                return int(match[1])
+        raise case.failureException(f"the daemon did not start:\n{self.output}")
 
-    def other(self, title: str) -> str:
-        """Where it listens for this protocol, on a port of its own."""
+    def address_of(self, title: str) -> str:
+        """The address of the port that is for this protocol only."""
         while line := self._lines.get(timeout=START_PATIENCE):
-            found = re.search(rf"Also listening: {re.escape(title)} on (\S+)", line)
-            if found:
-                return found[1]
-        raise AssertionError(f"no port for {title}:\n{self.told}")
+            match = re.search(rf"Also listening: {re.escape(title)} on (\S+)", line)
+            if match:
+                return match[1]
+        raise AssertionError(f"no port for {title}:\n{self.output}")
 
     def kill(self) -> None:
-        """As by `kill -9`, if it still runs."""
+        """Send SIGKILL, unless it has ended, and wait for the end."""
         if self.process.poll() is None:
             os.kill(self.pid, signal.SIGKILL)
-        self._ended()
+        self._wait()
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End it as an operator would, and give its exit status."""
+        """Send a signal as an operator does, and return the exit status."""
         os.kill(self.pid, number)
-        return self._ended()
+        return self._wait()
 
-    def _ended(self) -> int:
+    def _wait(self) -> int:
         status = self.process.wait(PATIENCE)
         self._drain.join(PATIENCE)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
 
-    def memory(self) -> int:
-        """Bytes of its memory that are resident."""
+    def memory_bytes(self) -> int:
+        """The resident memory."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found[1]) * 1024
+        match = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert match is not None
+        return int(match[1]) * 1024
 
 
 class SocketClient:
-    """A connection. What comes is cut into messages, of which a `Send` keeps its bytes as they
-    came."""
+    """A connection. What it receives is decoded; a `Send` keeps the bytes that it had."""
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon, *, window: int = 0) -> None:
-        """`window`: bytes that its receive buffer takes, if that matters."""
+        """`window`: the size of the receive buffer in bytes, 0 for the default."""
         self.case = case
         self.socket = socket.socket()
         case.addCleanup(self.socket.close)
@@ -142,130 +141,130 @@ class SocketClient:
         self.socket.connect(("127.0.0.1", daemon.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._decoder = client_decoder(1 << 26)
-        self._come: list[Reply] = []
+        self._messages: list[Reply] = []
         self._at = 0
 
     def send(self, *frames: bytes) -> None:
-        """Bytes, as they are, in one call."""
+        """Send bytes in one call."""
         self.socket.sendall(b"".join(frames))
 
-    def next(self) -> Reply:
-        """The next message that comes."""
-        while self._at == len(self._come):
+    def receive(self) -> Reply:
+        """The next message."""
+        while self._at == len(self._messages):
             data = self.socket.recv(1 << 16)
             if not data:
                 raise self.case.failureException("the daemon closed the connection")
-            self._come, self._at = list(self._decoder.feed(data)), 0  # type: ignore[arg-type]
+            self._messages, self._at = list(self._decoder.feed(data)), 0  # type: ignore[arg-type]
         self._at += 1
-        return self._come[self._at - 1]
+        return self._messages[self._at - 1]
 
-    def take(self, count: int) -> list[Reply]:
-        """So many messages."""
-        return [self.next() for _ in range(count)]
+    def receive_many(self, count: int) -> list[Reply]:
+        """The next messages."""
+        return [self.receive() for _ in range(count)]
 
     def ask(self, command: int, *fields: str) -> Reply:
-        """Send one command; the next message that comes."""
+        """Send a command and return the next message."""
         self.send(encode(command, *fields))
-        return self.next()
+        return self.receive()
 
-    def error(self, command: int, *fields: str) -> str:
-        """Send one command that is refused; with what words."""
+    def refusal(self, command: int, *fields: str) -> str:
+        """Send a command that is refused, and return the error."""
         answer = self.ask(command, *fields)
         if not isinstance(answer, Response) or not answer.error:
             raise self.case.failureException(f"not refused: {answer}")
         return answer.error
 
     def create(self, *fields: str) -> SocketClient:
-        """Make an account and be it."""
+        """Create an account, which logs in."""
         self.case.assertEqual(self.ask(CREATE, *fields), Response())
         return self
 
     def login(self, *fields: str) -> SocketClient:
-        """Be someone."""
+        """Log in."""
         self.case.assertEqual(self.ask(LOGIN, *fields), Response())
         return self
 
-    def say(self, sender: str, recipient: str, text: str) -> bytes:
-        """Send a message, and wait for its echo, which must be the same bytes. Gives them."""
+    def send_text(self, sender: str, recipient: str, text: str) -> bytes:
+        """Send a message, check that its echo has the same bytes, and return them."""
         frame = encode(SEND, sender, recipient, text)
         self.send(frame)
-        self.case.assertEqual(self.next(), Send(sender, recipient, text, frame))
+        self.case.assertEqual(self.receive(), Send(sender, recipient, text, frame))
         return frame
 
-    def so_far(self) -> list[Reply]:
-        """All that comes before the answer to a command sent now."""
-        self.send(encode(LIST, NOBODY))
-        come: list[Reply] = []
+    def received_so_far(self) -> list[Reply]:
+        """Everything that arrives before the answer to a command sent now."""
+        self.send(encode(LIST, UNUSED_NAME))
+        messages: list[Reply] = []
         deadline = time.monotonic() + ALL_PATIENCE
-        while (message := self.next()) != ListResponse(()):
-            come.append(message)
-            self._check_end(deadline, come)
-        return come
+        while (message := self.receive()) != ListResponse(()):
+            messages.append(message)
+            self._check_end(deadline, messages)
+        return messages
 
-    def _check_end(self, deadline: float, come: Sequence[Reply]) -> None:
-        """A daemon that sends without end must not hold the tests up."""
+    def _check_end(self, deadline: float, messages: Sequence[Reply]) -> None:
+        """Fail if the daemon sends without end."""
         if time.monotonic() > deadline:
-            raise self.case.failureException(f"no end of what comes, after {len(come)} messages")
+            raise self.case.failureException(f"no end after {len(messages)} messages")
 
-    def mail(self) -> list[Reply]:
-        """What DELIVER brings."""
+    def fetch_mail(self) -> list[Reply]:
+        """Send DELIVER and return what it delivers."""
         self.send(encode(DELIVER))
-        return self.so_far()
+        return self.received_so_far()
 
-    def finish(self) -> None:
-        """Send no more, but go on reading."""
+    def close_sending(self) -> None:
+        """Close the sending side only."""
         self.socket.shutdown(socket.SHUT_WR)
 
-    def rest(self) -> list[Reply]:
-        """All that comes until the daemon closes the connection in an orderly way."""
-        come: list[Reply] = self._come[self._at :]
-        self._come, self._at = [], 0
+    def read_to_end(self) -> list[Reply]:
+        """Everything that arrives until the daemon closes the connection, without a reset."""
+        messages: list[Reply] = self._messages[self._at :]
+        self._messages, self._at = [], 0
         deadline = time.monotonic() + ALL_PATIENCE
         while data := self.socket.recv(1 << 16):
-            come += self._decoder.feed(data)  # type: ignore[arg-type]
-            self._check_end(deadline, come)
-        return come
+            messages += self._decoder.feed(data)  # type: ignore[arg-type]
+            self._check_end(deadline, messages)
+        return messages
 
-    def remains(self) -> list[Reply]:
-        """All that can still be read, however the connection ended."""
-        come: list[Reply] = self._come[self._at :]
-        self._come, self._at = [], 0
+    def read_remaining(self) -> list[Reply]:
+        """Everything that can still be read, even if the connection is reset."""
+        messages: list[Reply] = self._messages[self._at :]
+        self._messages, self._at = [], 0
         deadline = time.monotonic() + ALL_PATIENCE
         try:
             while data := self.socket.recv(1 << 16):
-                come += self._decoder.feed(data)  # type: ignore[arg-type]
-                self._check_end(deadline, come)
+                messages += self._decoder.feed(data)  # type: ignore[arg-type]
+                self._check_end(deadline, messages)
         except ConnectionError:
             pass
-        return come
+        return messages
 
     def close(self) -> None:
-        """Leave, by FIN."""
+        """Close the connection by FIN."""
         self.socket.close()
 
     def reset(self) -> None:
-        """Leave, by RST."""
+        """Close the connection by RST."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
     def readable(self) -> bool:
-        """Whether there is something to read at this moment."""
+        """Whether there is something to read now."""
         poll = select.poll()
         poll.register(self.socket, select.POLLIN)
-        return self._at < len(self._come) or bool(poll.poll(0))
+        return self._at < len(self._messages) or bool(poll.poll(0))
 
 
 def texts(messages: Iterable[Reply]) -> list[str]:
-    """The texts of what must all be SENDs."""
-    found = []
+    """The texts of messages, all of which must be SENDs."""
+    texts = []
     for message in messages:
         assert isinstance(message, Send), message
-        found.append(message.text)
-    return found
+        texts.append(message.text)
+    return texts
 
 
 def sent(sender: str, recipient: str, text: str) -> Send:
-    """A message as it must arrive: its bytes are given by these fields."""
+    """The message with these fields as it must arrive, with its bytes."""
     return Send(sender, recipient, text, encode(SEND, sender, recipient, text))
 
 
@@ -275,8 +274,8 @@ else:
     _Case = object
 
 
-class Talk(_Case):
-    """A mixin: a daemon for each test, with the store that the test case names."""
+class DaemonCase(_Case):
+    """A mixin: a daemon for each test, with the kind of store that the test case names."""
 
     kind: str
 

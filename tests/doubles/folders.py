@@ -8,7 +8,7 @@ from unittest import TestCase
 
 
 def folder(test: TestCase) -> str:
-    """A new folder that goes away with the test."""
+    """A new folder that is removed when the test ends."""
     path = tempfile.mkdtemp(prefix="chatd-test-")
     test.addCleanup(shutil.rmtree, path, ignore_errors=True)
     return path

@@ -1,4 +1,4 @@
-"""Somebody in each of the protocols, as plain blocking clients, to talk with each other."""
+"""A user of each protocol, as a blocking client with the same methods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatd.codecs import classic, v1
 from chatd.codecs import v1_messages as c
 from tests.doubles.daemon_process import PATIENCE, Daemon
 
-Heard = tuple[str, str]
+ReceivedText = tuple[str, str]
 """(sender, text)"""
 
 
@@ -28,129 +28,131 @@ def open_socket(case: SynchronousTestCase, port: int) -> socket.socket:
     return connection
 
 
-class Speaker:
-    """Somebody: comes, speaks to others, hears what they say, leaves, comes again, is deleted."""
+class ProtocolUser:
+    """A user that logs in, sends and receives texts, logs out, and deletes its account."""
 
     protocol: str
     ascii = False
-    """whether other characters come here as question marks"""
+    """whether it receives other characters as question marks"""
     sends_ascii = False
-    """whether they go out as such"""
+    """whether it sends other characters as question marks"""
     mark = ""
-    """what stands before a text for this one alone"""
+    """what it receives before a text that is for this user only"""
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon, name: str) -> None:
         self.case = case
         self.daemon = daemon
         self.name = name
-        self.come(new=True)
+        self.log_in(new=True)
 
-    def come(self, new: bool = False) -> None:
-        """Be there, for the first time or again."""
+    def log_in(self, new: bool = False) -> None:
+        """Connect and log in; register first if the account is new."""
         raise NotImplementedError
 
-    def say(self, recipient: str, text: str) -> bool:
-        """Whether it was taken."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """Send a text. Returns whether it was accepted."""
         raise NotImplementedError
 
-    def hear(self) -> Heard:
-        """The next that somebody says."""
+    def receive_text(self) -> ReceivedText:
+        """The next text."""
         raise NotImplementedError
 
-    def waiting(self, count: int) -> list[Heard]:
-        """What has waited, when so much is expected, after `come`."""
-        return [self.hear() for _ in range(count)]
+    def fetch_texts(self, count: int) -> list[ReceivedText]:
+        """So many texts that waited while the user was logged out."""
+        return [self.receive_text() for _ in range(count)]
 
-    def leave(self) -> None:
-        """Be there no more."""
+    def log_out(self) -> None:
+        """Log out and disconnect."""
         raise NotImplementedError
 
-    def delete(self) -> None:
-        """Be gone."""
+    def delete_account(self) -> None:
+        """Delete the account."""
         raise NotImplementedError
 
-    def shown(self, sender: Speaker, text: str) -> str:
-        """A text of somebody's as it is heard here."""
-        shown = (
+    def as_received(self, sender: ProtocolUser, text: str) -> str:
+        """A text of `sender` as this user receives it."""
+        received = (
             text.encode("ascii", "replace").decode() if self.ascii or sender.sends_ascii else text
         )
-        return self.mark + shown
+        return self.mark + received
 
 
-class Framed(Speaker):
-    """With a decoder for what comes."""
+class FramedUser(ProtocolUser):
+    """A user of a protocol with frames."""
 
     def connect(self, decoder: Any) -> None:
-        """Anew."""
+        """Connect."""
         self.socket = open_socket(self.case, self.daemon.port)
         self._decoder = decoder
-        self._come: list[Any] = []
+        self._received: list[Any] = []
 
-    def next(self, wanted: Callable[[Any], bool]) -> Any:
-        """The next that is wanted; the rest is kept."""
+    def receive(self, wanted: Callable[[Any], bool]) -> Any:
+        """The next message that is wanted; others are kept for later."""
         while True:
-            for at, message in enumerate(self._come):
+            for at, message in enumerate(self._received):
                 if wanted(message):
-                    return self._come.pop(at)
+                    return self._received.pop(at)
             data = self.socket.recv(1 << 16)
             self.case.assertNotEqual(data, b"", f"{self.protocol}: closed")
-            self._come += self._decoder.feed(data)
+            self._received += self._decoder.feed(data)
 
-    def leave(self) -> None:
-        """Close; gone when the daemon has closed as well."""
+    def log_out(self) -> None:
+        """Close the sending side, and wait until the daemon has closed the connection."""
         self.socket.shutdown(socket.SHUT_WR)
         while self.socket.recv(1 << 16):
             pass
 
 
-class Classic(Framed):
-    """The binary protocol."""
+class ClassicUser(FramedUser):
+    """A user of the classic protocol."""
 
     protocol = "classic"
     ascii = sends_ascii = True
 
-    def come(self, new: bool = False) -> None:
-        """See `Speaker`."""
+    def log_in(self, new: bool = False) -> None:
+        """See `ProtocolUser`."""
         self.connect(classic.client_decoder(1 << 20))
         self.socket.sendall(classic.encode(classic.CREATE if new else classic.LOGIN, self.name))
-        self.case.assertEqual(self.next(lambda _: True), classic.Response())
+        self.case.assertEqual(self.receive(lambda _: True), classic.Response())
 
-    def say(self, recipient: str, text: str) -> bool:
-        """See `Speaker`."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """See `ProtocolUser`."""
         self.socket.sendall(classic.encode_send(self.name, recipient, text))
-        answer = self.next(
-            lambda each: (
-                isinstance(each, classic.Response) or getattr(each, "sender", "") == self.name
+        answer = self.receive(
+            lambda message: (
+                isinstance(message, classic.Response) or getattr(message, "sender", "") == self.name
             )
         )
         return isinstance(answer, classic.Send)
 
-    def hear(self) -> Heard:
-        """See `Speaker`."""
-        found = self.next(lambda each: isinstance(each, classic.Send) and each.sender != self.name)
-        self.case.assertEqual(found.recipient, self.name)
-        return found.sender, found.text
+    def receive_text(self) -> ReceivedText:
+        """See `ProtocolUser`."""
+        message = self.receive(
+            lambda message: isinstance(message, classic.Send) and message.sender != self.name
+        )
+        self.case.assertEqual(message.recipient, self.name)
+        return message.sender, message.text
 
-    def waiting(self, count: int) -> list[Heard]:
-        """See `Speaker`."""
+    def fetch_texts(self, count: int) -> list[ReceivedText]:
+        """See `ProtocolUser`."""
         self.socket.sendall(classic.encode(classic.DELIVER))
-        return super().waiting(count)
+        return super().fetch_texts(count)
 
-    def delete(self) -> None:
-        """See `Speaker`."""
+    def delete_account(self) -> None:
+        """See `ProtocolUser`."""
         self.socket.sendall(
             classic.encode(classic.DELETE) + classic.encode(classic.LIST, self.name)
         )
-        self.case.assertEqual(self.next(lambda _: True), classic.ListResponse(()))
+        self.case.assertEqual(self.receive(lambda _: True), classic.ListResponse(()))
 
 
-class Version1(Framed):
-    """Version 1, which is in the lobby as well."""
+class Version1User(FramedUser):
+    """A user of version 1, who joins the lobby."""
 
     protocol = "version 1"
 
-    def come(self, new: bool = False) -> None:
-        """See `Speaker`."""
+    def log_in(self, new: bool = False) -> None:
+        """See `ProtocolUser`."""
         self.connect(v1.client_decoder(1 << 24))
         self._ref = 0
         if new:
@@ -164,39 +166,41 @@ class Version1(Framed):
         self._ref += 1
         message.ref = self._ref
         self.socket.sendall(v1.encode(message))
-        return self.next(lambda each: getattr(each, "ref", 0) == self._ref)
+        return self.receive(lambda message: getattr(message, "ref", 0) == self._ref)
 
-    def say(self, recipient: str, text: str) -> bool:
-        """See `Speaker`."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """See `ProtocolUser`."""
         return isinstance(self.ask(c.Send(0, recipient, text)), c.Accepted)
 
-    def hear(self) -> Heard:
-        """See `Speaker`."""
-        found = self.next(
-            lambda each: (
-                isinstance(each, c.Pushed) and each.kind == "text" and each.sender != self.name
+    def receive_text(self) -> ReceivedText:
+        """See `ProtocolUser`."""
+        message = self.receive(
+            lambda message: (
+                isinstance(message, c.Pushed)
+                and message.kind == "text"
+                and message.sender != self.name
             )
         )
-        self.ask(c.Ack(0, found.log, found.seq, found.seq))
-        return found.sender, found.body
+        self.ask(c.Ack(0, message.log, message.seq, message.seq))
+        return message.sender, message.body
 
-    def delete(self) -> None:
-        """See `Speaker`."""
+    def delete_account(self) -> None:
+        """See `ProtocolUser`."""
         self.ask(c.DeleteAccount(0))
 
 
-class Text(Speaker):
-    """A protocol that is text, cut into messages by what is expected."""
+class TextUser(ProtocolUser):
+    """A user of a text protocol without frames: what is expected tells where a message ends."""
 
     ascii = True
 
     def connect(self) -> None:
-        """Anew."""
+        """Connect."""
         self.socket = open_socket(self.case, self.daemon.port)
         self._rest = ""
 
     def expect(self, text: str) -> None:
-        """Exactly this comes next, in whatever pieces."""
+        """Receive exactly this text, in any number of pieces."""
         while len(self._rest) < len(text):
             data = self.socket.recv(1 << 16)
             self.case.assertNotEqual(data, b"", f"{self.protocol}: closed, not {text!r}")
@@ -205,94 +209,94 @@ class Text(Speaker):
         self._rest = self._rest[len(text) :]
 
     def until(self, end: str) -> str:
-        """All that comes up to this."""
+        """Receive up to `end`, which is removed."""
         while end not in self._rest:
             data = self.socket.recv(1 << 16)
             self.case.assertNotEqual(data, b"", f"{self.protocol}: closed after {self._rest!r}")
             self._rest += data.decode()
-        found, _, self._rest = self._rest.partition(end)
-        return found
+        text, _, self._rest = self._rest.partition(end)
+        return text
 
-    def leave(self) -> None:
-        """Close; gone when the daemon has closed as well."""
+    def log_out(self) -> None:
+        """Close the sending side, and wait until the daemon has closed the connection."""
         self.socket.shutdown(socket.SHUT_WR)
         while self.socket.recv(1 << 16):
             pass
 
 
-class Ops(Text):
-    """Op codes. A text that is heard ends with a full stop here, since nothing else ends it."""
+class OpsUser(TextUser):
+    """A user of the ops protocol. Texts must end with a full stop: nothing else ends them."""
 
     protocol = "ops"
 
-    def come(self, new: bool = False) -> None:
-        """See `Speaker`."""
+    def log_in(self, new: bool = False) -> None:
+        """See `ProtocolUser`."""
         self.connect()
         self.socket.sendall((f"1|{self.name}" if new else f"0|{self.name}123").encode())
         self.until("in the documentation \n")
         self.until("\n")
 
-    def say(self, recipient: str, text: str) -> bool:
-        """See `Speaker`."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """See `ProtocolUser`."""
         self.socket.sendall(f"3|{recipient}|{text}".encode())
         return "doesn't exist" not in self.until("\n")
 
-    def hear(self) -> Heard:
-        """See `Speaker`."""
+    def receive_text(self) -> ReceivedText:
+        """See `ProtocolUser`."""
         sender, _, text = self.until(".").partition(": ")
         return sender, text + "."
 
-    def waiting(self, count: int) -> list[Heard]:
-        """See `Speaker`."""
+    def fetch_texts(self, count: int) -> list[ReceivedText]:
+        """See `ProtocolUser`."""
         self.socket.sendall(f"4|{self.name}123".encode())
         self.expect(f"undelivered message for user ID {self.name}123: \n")
-        found = []
+        texts = []
         for _ in range(count):
             sender, _, text = self.until("\n\n").partition(" sends: ")
-            found.append((sender, text))
-        return found
+            texts.append((sender, text))
+        return texts
 
-    def delete(self) -> None:
-        """See `Speaker`."""
+    def delete_account(self) -> None:
+        """See `ProtocolUser`."""
         self.socket.sendall(f"5|{self.name}123".encode())
         self.expect("Your account has been deleted\n")
 
 
-class Chat(Text):
-    """CHAT/1.0 in lines: in the lobby, and it has no words for anywhere else."""
+class Chat10User(TextUser):
+    """A user of CHAT/1.0 in lines, who can send to the lobby only."""
 
     protocol = "CHAT/1.0"
     mark = "(private) "
 
-    def come(self, new: bool = False) -> None:
-        """See `Speaker`."""
+    def log_in(self, new: bool = False) -> None:
+        """See `ProtocolUser`."""
         self.connect()
         self.socket.sendall(f"REGISTER {self.name} CHAT/1.0\n".encode())
         self.expect("200 Registration successful\n")
 
-    def say(self, recipient: str, text: str) -> bool:
-        """See `Speaker`; only to `#lobby`."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """See `ProtocolUser`; only to `#lobby`."""
         self.case.assertEqual(recipient, "#lobby")
         self.socket.sendall(f"@{self.name}: {text}\n".encode())
         return True
 
-    def hear(self) -> Heard:
-        """See `Speaker`."""
+    def receive_text(self) -> ReceivedText:
+        """See `ProtocolUser`."""
         sender, _, text = self.until("\n").removeprefix("@").partition(": ")
         return sender, text
 
-    def delete(self) -> None:
-        """See `Speaker`; by ops, since there is no word for it."""
-        self.leave()
+    def delete_account(self) -> None:
+        """See `ProtocolUser`. CHAT/1.0 has no command for it, so it is done by ops."""
+        self.log_out()
         other = open_socket(self.case, self.daemon.port)
         other.sendall(f"5|{self.name}123\n".encode())
-        found = ""
-        while "deleted" not in found:
-            found += other.recv(1 << 16).decode()
+        answer = ""
+        while "deleted" not in answer:
+            answer += other.recv(1 << 16).decode()
 
 
-class Grpc(Speaker):
-    """gRPC, by a channel of its own."""
+class GrpcUser(ProtocolUser):
+    """A user of gRPC with a channel of its own."""
 
     protocol = "gRPC"
 
@@ -310,8 +314,8 @@ class Grpc(Speaker):
             request.SerializeToString(), timeout=PATIENCE
         )
 
-    def come(self, new: bool = False) -> None:
-        """See `Speaker`."""
+    def log_in(self, new: bool = False) -> None:
+        """See `ProtocolUser`."""
         self._messages: queue.Queue[pb.ChatMessage | None] = queue.Queue()
         self.call("CreateAccount" if new else "LogIn", client_id=self.name)
         request = pb.ChatClient(recipient_id=self.name).SerializeToString()
@@ -327,36 +331,36 @@ class Grpc(Speaker):
             pass
         self._messages.put(None)
 
-    def next(self, from_server: bool) -> pb.ChatMessage:
-        """The next message of a person, or of the server."""
+    def receive(self, from_server: bool) -> pb.ChatMessage:
+        """The next message, either of the server or of a user."""
         while True:
-            found = self._messages.get(timeout=PATIENCE)
-            assert found is not None, "the stream has ended"
-            if (found.sender_id == "Server") == from_server:
-                return found
+            message = self._messages.get(timeout=PATIENCE)
+            assert message is not None, "the stream has ended"
+            if (message.sender_id == "Server") == from_server:
+                return message
 
-    def say(self, recipient: str, text: str) -> bool:
-        """See `Speaker`."""
+    def send_text(self, recipient: str, text: str) -> bool:
+        """See `ProtocolUser`."""
         self.call(
             "SendMessage", thread_id=1, message=text, sender_id=self.name, recipient_id=recipient
         )
         while True:
-            notice = self.next(True).message
-            if notice in ("Your message has been sent!", "Recipient is not found!"):
+            notice = self.receive(True).message
+            if notice in ("Your message has been sent!", "Recipient is not message!"):
                 return bool(notice == "Your message has been sent!")
 
-    def hear(self) -> Heard:
-        """See `Speaker`."""
-        found = self.next(False)
-        self.case.assertEqual((found.recipient_id, found.thread_id), (self.name, 1))
-        return found.sender_id, found.message
+    def receive_text(self) -> ReceivedText:
+        """See `ProtocolUser`."""
+        message = self.receive(False)
+        self.case.assertEqual((message.recipient_id, message.thread_id), (self.name, 1))
+        return message.sender_id, message.message
 
-    def leave(self) -> None:
-        """See `Speaker`."""
+    def log_out(self) -> None:
+        """See `ProtocolUser`."""
         self.call("LogOut", client_id=self.name)
         self._reading.join(PATIENCE)
 
-    def delete(self) -> None:
-        """See `Speaker`."""
+    def delete_account(self) -> None:
+        """See `ProtocolUser`."""
         self.call("DeleteAccount", client_id=self.name)
         self._reading.join(PATIENCE)

@@ -1,4 +1,4 @@
-"""What the tests about starting share."""
+"""A test case for starting the daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.doubles.program import environment, run
 
 
 class Start(SynchronousTestCase):
-    """What the cases share: an empty folder to start in."""
+    """An empty folder to start the daemon in."""
 
     def setUp(self) -> None:
         self.folder = Path(folder(self))
@@ -23,13 +23,13 @@ class Start(SynchronousTestCase):
     def run_to_end(
         self, *options: str, extra: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`twistd -n chatd OPTIONS` as it is expected to end by itself."""
+        """Run `twistd -n chatd OPTIONS`, which is expected to end by itself."""
         return self.run_to_end_with((), *options, extra=extra)
 
     def run_to_end_with(
         self, own: Sequence[str], *options: str, extra: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """The same, with options of twistd's own."""
+        """Run `twistd OWN -n chatd OPTIONS`, which is expected to end by itself."""
         return run(
             ["twistd", *own, "-n", "chatd", *options],
             cwd=self.folder,
@@ -38,15 +38,15 @@ class Start(SynchronousTestCase):
         )
 
     def contents(self) -> dict[str, bytes | None]:
-        """All there is in the folder, with bytes."""
+        """The contents of every file in the folder; None for what is not a file."""
         return {
             str(path.relative_to(self.folder)): path.read_bytes() if path.is_file() else None
             for path in sorted(self.folder.rglob("*"))
         }
 
     def refused(self, *options: str, words: str, extra: Mapping[str, str] | None = None) -> None:
-        """One sentence with these words on stderr, a status other than 0, and nothing changed on
-        disk."""
+        """Check that the daemon does not start: one sentence with these words on stderr, a status
+        other than 0, and nothing changed on disk."""
         before = self.contents()
         ended = self.run_to_end(*options, extra=extra)
         self.assertNotEqual(ended.returncode, 0)
@@ -57,16 +57,16 @@ class Start(SynchronousTestCase):
         self.assertEqual(self.contents(), before)
 
     def daemon(self, *options: str, extra: Mapping[str, str] | None = None) -> Daemon:
-        """A daemon in the folder, with these options only."""
+        """Start a daemon in the folder, with these options only."""
         command = ["twistd", "-n", "--pidfile=", "chatd", *options]
         return Daemon(self, "", cwd=str(self.folder), command=command, extra=extra)
 
     def daemon_with(self, *words: str) -> Daemon:
-        """A daemon in the folder, by all words that are behind twistd."""
+        """Start a daemon in the folder by `twistd WORDS`."""
         return Daemon(self, "", cwd=str(self.folder), command=["twistd", *words])
 
     def free_port(self) -> int:
-        """A port that nobody has at the moment."""
+        """A port that is free now."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]

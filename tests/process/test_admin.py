@@ -95,7 +95,7 @@ class Commands(Administered):
         self.assertEqual(
             self.json("end-sessions", "ANN", "that", "is", "enough"), [{"sessions": 1}]
         )
-        self.ann.rest()
+        self.ann.read_to_end()
         SocketClient(self, self.running).login("Ann", "secret")
         self.assertIn("no account", self.failed(REFUSED, "end-sessions", "nobody"))
 
@@ -104,9 +104,9 @@ class Commands(Administered):
         self.assertIn(
             "Ann has a new password", self.output("reset-password", "ann", typed="second\nrest\n")
         )
-        self.ann.rest()
+        self.ann.read_to_end()
         self.assertIn(
-            "wrong password", SocketClient(self, self.running).error(LOGIN, "Ann", "secret")
+            "wrong password", SocketClient(self, self.running).refusal(LOGIN, "Ann", "secret")
         )
         SocketClient(self, self.running).login("Ann", "second").close()
         (self.folder / "password").write_text("third\n")
@@ -125,7 +125,7 @@ class Commands(Administered):
             "at most 1024", self.failed(REFUSED, "reset-password", "ann", typed="x" * 1025)
         )
         SocketClient(self, self.running).login("Ann")
-        self.assertNotIn("third", self.running.told)
+        self.assertNotIn("third", self.running.output)
 
     def test_a_password_at_a_terminal_is_asked_for_twice_without_echo(self) -> None:
         """The one command here that runs as `python -m chatd.admin`."""
@@ -155,7 +155,7 @@ class Commands(Administered):
         """The name is free again."""
         self.assertIn("--yes", self.failed(WRONG_USAGE, "delete", "ann", typed="yes\n"))
         self.assertEqual(self.json("delete", "ann", "--yes"), [{"name": "Ann"}])
-        self.ann.rest()
+        self.ann.read_to_end()
         SocketClient(self, self.running).create("ann")
         self.assertIn("no account", self.failed(REFUSED, "delete", "--yes", "nobody"))
         self.assertEqual(self.output("delete-room", "lobby", "-y"), "Deleted: #lobby\n")
@@ -182,21 +182,21 @@ class Commands(Administered):
         for wrong in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
             self.failed(WRONG_USAGE, "invite", *wrong)
         self.failed(REFUSED, "invite", "--uses", "0")
-        self.assertNotIn(token, self.running.told)
+        self.assertNotIn(token, self.running.output)
 
     def test_backup_while_clients_send(self) -> None:
         """A daemon can be started on the copy; it has everything that was accepted before. The
         command runs as a process, to overlap with the clients."""
         for number in range(50):
-            self.bob.say("bob", "Ann", f"{number}")
-        self.assertEqual(len(self.ann.take(50)), 50)
+            self.bob.send_text("bob", "Ann", f"{number}")
+        self.assertEqual(len(self.ann.receive_many(50)), 50)
         self.ann.close()
         for _ in range(20):
-            self.bob.say("bob", "Ann", "waiting")
+            self.bob.send_text("bob", "Ann", "waiting")
         backup = Program(["chatd.admin", "backup", "copy.db"], cwd=self.folder, env=environment())
         with backup:
             while backup.poll() is None:
-                self.bob.say("bob", "Ann", "meanwhile")
+                self.bob.send_text("bob", "Ann", "meanwhile")
             self.assertEqual(backup.returncode, 0)
             assert backup.stdout is not None
             self.assertEqual(backup.stdout.read(), f"Written: {self.folder / 'copy.db'}\n")
@@ -205,7 +205,7 @@ class Commands(Administered):
         self.assertIn("exists already", self.failed(REFUSED, "backup", "copy.db"))
         self.assertIn("cannot be written", self.failed(REFUSED, "backup", "none/copy.db"))
         restored = self.daemon("--port", "0", "--store", "sqlite:copy.db")
-        mail = SocketClient(self, restored).login("Ann", "secret").mail()
+        mail = SocketClient(self, restored).login("Ann", "secret").fetch_mail()
         texts = [getattr(message, "text", None) for message in mail]
         self.assertEqual(texts[:20], ["waiting"] * 20)
         self.assertEqual(set(texts[20:]) | {"meanwhile"}, {"meanwhile"})
@@ -223,7 +223,7 @@ class Sockets(Administered):
         self.assertTrue(stat.S_ISSOCK(mode))
         self.assertEqual(stat.S_IMODE(mode), 0o600)
         self.assertEqual(running.stop(), 0)
-        self.assertIn(f"python -m chatd.admin --admin {path}", running.told)
+        self.assertIn(f"python -m chatd.admin --admin {path}", running.output)
         self.assertEqual(sorted(self.contents()), ["chatd.db"])
 
     def test_another_user_is_refused(self) -> None:
@@ -282,7 +282,7 @@ class Sockets(Administered):
         """With --admin none, and by default with a store in memory."""
         for options in (["--admin", "none"], ["--store", "memory"]):
             running = self.start(*options)
-            self.assertNotIn("Administer:", running.told)
+            self.assertNotIn("Administer:", running.output)
             self.assertFalse([path for path in self.folder.iterdir() if path.is_socket()])
             self.assertEqual(running.stop(), 0)
         self.assertIn("no admin socket", self.failed(WRONG_USAGE, "--admin", "none", "stats"))
@@ -316,7 +316,7 @@ class Sockets(Administered):
             self.assertEqual(operator.recv(1000), b'{"ok":true,"items":[]}\n')
             self.assertEqual(running.stop(signal.SIGINT), 0)
             self.assertEqual(operator.recv(1), b"")
-        self.assertNotIn("Traceback", running.told)
+        self.assertNotIn("Traceback", running.output)
 
 
 class Peer:
@@ -328,7 +328,7 @@ class Peer:
         self._decoder = client_decoder(1 << 20)
         self._received: list[Any] = []
 
-    def next(self) -> Any:
+    def receive(self) -> Any:
         """The next message."""
         while not self._received:
             data = self._socket.recv(1 << 16)
@@ -339,7 +339,7 @@ class Peer:
     def ask(self, request: v1_messages.Message) -> Any:
         """The next message after a request, which is the answer unless something is pushed."""
         self._socket.sendall(encode(request))
-        return self.next()
+        return self.receive()
 
 
 class Users(Administered):
@@ -365,7 +365,7 @@ class Users(Administered):
         token = self.output("invite").strip()
         self.output("revoke", token)
         self.assertEqual(register("cid", token), "invite-invalid")
-        self.assertIn("invite", SocketClient(self, running).error(CREATE, "dan", "secret"))
+        self.assertIn("invite", SocketClient(self, running).refusal(CREATE, "dan", "secret"))
         self.assertEqual([user["name"] for user in self.json("users")], ["ann", "bob"])
 
     def test_clients_learn_why_their_session_ended(self) -> None:
@@ -381,12 +381,12 @@ class Users(Administered):
         (report,) = self.json("reports")
         self.assertEqual(self.output("reports", "--after", str(report["seq"])), "")
         self.output("end-sessions", "ann", "Enough of it.")
-        goodbye = peer.next()
+        goodbye = peer.receive()
         self.assertEqual((goodbye.code, goodbye.sentence), ("kicked", "Enough of it."))
         peer = Peer(self, running)
         peer.ask(v1_messages.LogIn(1, "bob"))
         self.output("delete", "bob", "--yes")
-        self.assertEqual(peer.next().code, "account-deleted")
+        self.assertEqual(peer.receive().code, "account-deleted")
 
     def test_operators_list_and_delete_private_rooms(self) -> None:
         """Without being a member."""
@@ -427,7 +427,7 @@ class Policies(Administered):
         ):
             running = self.start(*options)
             running.stop()
-            self.assertIn(words, running.told)
+            self.assertIn(words, running.output)
 
     def test_retention_trims_what_was_read(self) -> None:
         """When the daemon starts; unread mail is kept."""
@@ -437,13 +437,13 @@ class Policies(Administered):
             SocketClient(self, running).create("bob"),
         )
         for number in range(20):
-            bob.say("bob", "Ann", f"{number}")
-        self.assertEqual(len(ann.take(20)), 20)
+            bob.send_text("bob", "Ann", f"{number}")
+        self.assertEqual(len(ann.receive_many(20)), 20)
         ann.close()
         cid = SocketClient(self, running).create("Cid")
         cid.close()
         for number in range(20):
-            bob.say("bob", "Cid", f"{number}")
+            bob.send_text("bob", "Cid", f"{number}")
         self.assertEqual(running.stop(), 0)
         running = self.start("--retain", "5")
         with closing(sqlite3.connect(f"file:{self.folder}/chatd.db?mode=ro", uri=True)) as store:
@@ -451,4 +451,4 @@ class Policies(Administered):
             while dict(store.execute("SELECT name, trimmed FROM logs")) != {"@ann": 15, "@cid": 0}:
                 self.assertLess(time.monotonic(), deadline)
         self.assertEqual(running.stop(), 0)
-        self.assertNotIn("Traceback", running.told)
+        self.assertNotIn("Traceback", running.output)

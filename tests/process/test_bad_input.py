@@ -51,8 +51,8 @@ class Pair:
         try:
             while not self._said or not self._stop.wait(0.01):
                 text = f"healthy {self._said}"
-                self._ann.say("healthy-ann", "healthy-bob", text)
-                assert self._bob.next() == sent("healthy-ann", "healthy-bob", text)
+                self._ann.send_text("healthy-ann", "healthy-bob", text)
+                assert self._bob.receive() == sent("healthy-ann", "healthy-bob", text)
                 self._said += 1
         except BaseException as error:
             self._wrong.append(error)
@@ -63,7 +63,7 @@ class Pair:
         self._thread.join(30)
         case.assertEqual(self._wrong, [])
         case.assertGreater(self._said, 0)
-        case.assertEqual(self._ann.so_far() + self._bob.so_far(), [])
+        case.assertEqual(self._ann.received_so_far() + self._bob.received_so_far(), [])
 
 
 class BadInput(SynchronousTestCase):
@@ -80,7 +80,7 @@ class BadInput(SynchronousTestCase):
     def well(self) -> None:
         """The pair never noticed anything, and the daemon reported no mistake of its own."""
         self.pair.check(self)
-        self.assertNotIn("Traceback", self.daemon.told)
+        self.assertNotIn("Traceback", self.daemon.output)
 
     def test_frames_without_meaning(self) -> None:
         """Each is answered with what is wrong with it, in turn, and the conversation goes on."""
@@ -98,11 +98,11 @@ class BadInput(SynchronousTestCase):
             (raw(LIST, b"\xff\xfe"), "non-ASCII"),
         ):
             client.send(frame)
-            answer = client.next()
+            answer = client.receive()
             assert isinstance(answer, Response), answer
             self.assertIn(words, answer.error)
-            client.say("Ann", "Ann", "fine")
-            self.assertEqual(client.next(), sent("Ann", "Ann", "fine"))
+            client.send_text("Ann", "Ann", "fine")
+            self.assertEqual(client.receive(), sent("Ann", "Ann", "fine"))
         self.well()
 
     def test_streams_without_meaning(self) -> None:
@@ -124,8 +124,8 @@ class BadInput(SynchronousTestCase):
             client.send(
                 encode(SEND, f"name-{number}", "healthy-zed", "x"), encode(LIST, "none"), data
             )
-            client.finish()
-            refused, names, last = client.rest()
+            client.close_sending()
+            refused, names, last = client.read_to_end()
             assert isinstance(refused, Response) and isinstance(last, Response)
             self.assertIn("healthy-zed does not exist", refused.error)
             self.assertEqual(names, ListResponse(()))
@@ -137,10 +137,10 @@ class BadInput(SynchronousTestCase):
         """The reason comes although the one who sends nonsense goes on sending more of it."""
         client = self.client().create("Ann")
         client.send(raw(SEND, b"", length=2**200) + b"x" * 300_000)
-        answer = client.next()
+        answer = client.receive()
         assert isinstance(answer, Response), answer
         self.assertIn("the limit is", answer.error)
-        self.assertEqual(client.rest(), [])
+        self.assertEqual(client.read_to_end(), [])
         self.client().login("Ann")
         self.well()
 
@@ -181,16 +181,16 @@ class BadInput(SynchronousTestCase):
         sender = threading.Thread(target=client.send, args=(encode(DELIVER) * count,), daemon=True)
         sender.start()
         client.socket.settimeout(20)
-        client.take(count)
+        client.receive_many(count)
         sender.join(10)
-        self.assertEqual(client.so_far(), [])
+        self.assertEqual(client.received_so_far(), [])
         self.well()
 
     def test_a_million_frames(self) -> None:
         """A million commands in one write cost the daemon no memory to speak of, and nobody else's
         time."""
         client = self.client().create("Ann")
-        before = self.daemon.memory()
+        before = self.daemon.memory_bytes()
         sender = threading.Thread(
             target=client.send, args=(encode(DELIVER) * 1_000_000,), daemon=True
         )
@@ -198,8 +198,8 @@ class BadInput(SynchronousTestCase):
         sender.join(30)
         self.assertFalse(sender.is_alive())
         client.socket.settimeout(30)
-        self.assertEqual(client.so_far(), [])
-        self.assertLess(self.daemon.memory() - before, 16 * MEGABYTE)
+        self.assertEqual(client.received_so_far(), [])
+        self.assertLess(self.daemon.memory_bytes() - before, 16 * MEGABYTE)
         self.well()
 
     def test_half_a_frame(self) -> None:
@@ -213,9 +213,9 @@ class BadInput(SynchronousTestCase):
         ann.send(frame[:-1])
         other = self.client().create("Bob")
         for number in range(100):
-            other.say("Bob", "Ann", str(number))
+            other.send_text("Bob", "Ann", str(number))
         ann.send(frame[-1:])
-        self.assertEqual(texts(ann.take(102)), [*map(str, range(100)), "hello", "hello"])
+        self.assertEqual(texts(ann.receive_many(102)), [*map(str, range(100)), "hello", "hello"])
         self.well()
 
     def test_a_frame_of_2_gib_is_not_read_to_its_end(self) -> None:
@@ -242,13 +242,13 @@ class BadInput(SynchronousTestCase):
         named = self.client().create("Ann")
         silent = [self.client() for _ in range(count)]
         late = self.client().create("Bob")
-        late.say("Bob", "Ann", "room for one more")
-        self.assertEqual(named.next(), sent("Bob", "Ann", "room for one more"))
+        late.send_text("Bob", "Ann", "room for one more")
+        self.assertEqual(named.receive(), sent("Bob", "Ann", "room for one more"))
         kept = silent[-STRANGERS + 1 :]
         for client in (kept[0], kept[-1]):
             self.assertEqual(client.ask(LIST, "A*"), ListResponse(("Ann",)))
         for client in (silent[0], silent[-STRANGERS - 1]):
-            self.assertRaises(ConnectionResetError, client.next)
+            self.assertRaises(ConnectionResetError, client.receive)
         self.assertEqual(sum(client.readable() for client in silent), count - STRANGERS + 1)
         self.well()
 
@@ -262,16 +262,16 @@ class BadInput(SynchronousTestCase):
         count = 30 * MEGABYTE // len(text)
         # Fills the store's page cache (32 MB), which has nothing to do with the reader.
         for _ in range(3 * count // 2):
-            ann.say("Ann", "Cid", text)
-        before = most = self.daemon.memory()
+            ann.send_text("Ann", "Cid", text)
+        before = most = self.daemon.memory_bytes()
         for number in range(count):
-            ann.say("Ann", "Bob", f"{number} {text}")
+            ann.send_text("Ann", "Bob", f"{number} {text}")
             if number % 50 == 0:
-                most = max(most, self.daemon.memory())
-        self.assertLess(max(most, self.daemon.memory()) - before, 8 * MEGABYTE)
+                most = max(most, self.daemon.memory_bytes())
+        self.assertLess(max(most, self.daemon.memory_bytes()) - before, 8 * MEGABYTE)
         for number in range(count):
-            self.assertEqual(reader.next(), sent("Ann", "Bob", f"{number} {text}"))
-        ann.say("Ann", "Bob", "and on")
-        self.assertEqual(reader.next(), sent("Ann", "Bob", "and on"))
-        self.assertEqual(reader.mail(), [])
+            self.assertEqual(reader.receive(), sent("Ann", "Bob", f"{number} {text}"))
+        ann.send_text("Ann", "Bob", "and on")
+        self.assertEqual(reader.receive(), sent("Ann", "Bob", "and on"))
+        self.assertEqual(reader.fetch_mail(), [])
         self.well()

@@ -15,10 +15,10 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import PATIENCE, SocketClient, Talk, sent, texts
+from tests.doubles.daemon_process import PATIENCE, DaemonCase, SocketClient, sent, texts
 
 
-class Connections(Talk):
+class Connections(DaemonCase):
     """Leaving in every way there is, and frames in every size of piece."""
 
     def pair(self) -> tuple[SocketClient, SocketClient]:
@@ -37,9 +37,11 @@ class Connections(Talk):
         ann, bob = self.pair()
         for number in range(50):
             bob.reset()
-            ann.say("Ann", "Bob", str(number))
+            ann.send_text("Ann", "Bob", str(number))
             bob = self.client().login("Bob")
-        self.assertEqual(bob.mail(), [sent("Ann", "Bob", str(number)) for number in range(50)])
+        self.assertEqual(
+            bob.fetch_mail(), [sent("Ann", "Bob", str(number)) for number in range(50)]
+        )
 
     def test_rst_under_way(self) -> None:
         """Whoever breaks off while being written to misses at most what it could have read; others
@@ -47,13 +49,13 @@ class Connections(Talk):
         ann, bob = self.pair()
         said = [f"{number} " + "x" * 500 for number in range(2000)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[:1000]))
-        bob.take(10)
+        bob.receive_many(10)
         bob.reset()
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[1000:]))
-        self.assertEqual(texts(ann.take(2000)), said)
-        later = texts(self.client().login("Bob").mail())
+        self.assertEqual(texts(ann.receive_many(2000)), said)
+        later = texts(self.client().login("Bob").fetch_mail())
         self.assertEqual(later, said[2000 - len(later) :])
-        self.assertEqual(ann.so_far(), [])
+        self.assertEqual(ann.received_so_far(), [])
 
     def test_half_close(self) -> None:
         """Who only stops sending gets every answer owed before the daemon closes."""
@@ -62,25 +64,26 @@ class Connections(Talk):
         ann.send(
             *(encode(SEND, "Ann", "Bob", text) for text in said), encode(LIST), encode(LOGIN, "Zed")
         )
-        ann.finish()
-        *echoes, names, refused = ann.rest()
+        ann.close_sending()
+        *echoes, names, refused = ann.read_to_end()
         self.assertEqual(echoes, [sent("Ann", "Bob", text) for text in said])
         self.assertEqual(names, ListResponse(("Ann", "Bob")))
         self.assertEqual(refused, Response("username does not exist"))
-        self.assertEqual(texts(bob.take(300)), said)
+        self.assertEqual(texts(bob.receive_many(300)), said)
         self.client().login("Ann")
 
     def test_half_close_at_once(self) -> None:
         """All of a visit in one piece, its end included, is served."""
         hasty = self.client()
         hasty.send(encode(CREATE, "Ann"), encode(SEND, "Ann", "Ann", "hi"), encode(LIST))
-        hasty.finish()
+        hasty.close_sending()
         self.assertEqual(
-            hasty.rest(), [Response(), *[sent("Ann", "Ann", "hi")] * 2, ListResponse(("Ann",))]
+            hasty.read_to_end(),
+            [Response(), *[sent("Ann", "Ann", "hi")] * 2, ListResponse(("Ann",))],
         )
         silent = self.client()
-        silent.finish()
-        self.assertEqual(silent.rest(), [])
+        silent.close_sending()
+        self.assertEqual(silent.read_to_end(), [])
 
     def test_mail_fetched_on_leaving(self) -> None:
         """Mail fetched by someone who has stopped sending comes whole, and not again."""
@@ -88,12 +91,12 @@ class Connections(Talk):
         bob.close()
         said = [f"{number} " + "x" * 2000 for number in range(1500)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.take(1500)), said)
+        self.assertEqual(texts(ann.receive_many(1500)), said)
         bob = self.client().login("Bob")
         bob.send(encode(DELIVER))
-        bob.finish()
-        self.assertEqual(texts(bob.rest()), said)
-        self.assertEqual(self.client().login("Bob").mail(), [])
+        bob.close_sending()
+        self.assertEqual(texts(bob.read_to_end()), said)
+        self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
     def test_delete_and_leave(self) -> None:
         """DELETE is carried out though the client closes without waiting."""
@@ -118,7 +121,7 @@ class Connections(Talk):
         client = self.client().create("Ann")
         # The answer to the LIST has been seen, so the DELETE before it has been read.
         client.send(encode(DELETE), encode(LIST, "w*"))
-        self.assertEqual(client.next(), ListResponse(("watcher",)))
+        self.assertEqual(client.receive(), ListResponse(("watcher",)))
         client.reset()
         self.assertEqual(self._names(watcher), ("watcher",))
 
@@ -141,8 +144,8 @@ class Connections(Talk):
         ann, bob = self.pair()
         for byte in encode(SEND, "Ann", "Bob", "slow") + encode(LIST, "A*"):
             ann.send(bytes([byte]))
-        self.assertEqual(ann.take(2), [sent("Ann", "Bob", "slow"), ListResponse(("Ann",))])
-        self.assertEqual(bob.next(), sent("Ann", "Bob", "slow"))
+        self.assertEqual(ann.receive_many(2), [sent("Ann", "Bob", "slow"), ListResponse(("Ann",))])
+        self.assertEqual(bob.receive(), sent("Ann", "Bob", "slow"))
 
     def test_frames_cut_anywhere(self) -> None:
         """Two frames cut in three at any two places are two frames."""
@@ -151,16 +154,16 @@ class Connections(Talk):
         for cut in range(1, len(frames)):
             for piece in (frames[: cut // 2], frames[cut // 2 : cut], frames[cut:]):
                 ann.send(piece)
-            self.assertEqual(texts(ann.take(2)), ["one", "two"])
-            self.assertEqual(texts(bob.take(2)), ["one", "two"])
+            self.assertEqual(texts(ann.receive_many(2)), ["one", "two"])
+            self.assertEqual(texts(bob.receive_many(2)), ["one", "two"])
 
     def test_many_frames_at_once(self) -> None:
         """Five thousand messages in one go are echoed and delivered in order."""
         ann, bob = self.pair()
         said = [str(number) for number in range(5000)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.take(5000)), said)
-        self.assertEqual(texts(bob.take(5000)), said)
+        self.assertEqual(texts(ann.receive_many(5000)), said)
+        self.assertEqual(texts(bob.receive_many(5000)), said)
 
 
 class ConnectionsInMemory(Connections, SynchronousTestCase):

@@ -16,7 +16,7 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import SocketClient, Talk, sent, texts
+from tests.doubles.daemon_process import DaemonCase, SocketClient, sent, texts
 
 STRANGER = (
     "attempting to send a message before logging in, for message: from: Ann | to: Bob | body: hi"
@@ -28,7 +28,7 @@ IMPOSTOR = (
 NO_SUCH = "specific recipient Zed does not exist, for message: from: Ann | to: Zed | body: hi"
 
 
-class Commands(Talk):
+class Commands(DaemonCase):
     """Who may say what, and what comes back."""
 
     def pair(self) -> tuple[SocketClient, SocketClient]:
@@ -39,27 +39,27 @@ class Commands(Talk):
         """A new name is mine at once; a taken one is refused, whether its owner is there or not."""
         ann = self.client().create("Ann")
         other = self.client()
-        self.assertEqual(other.error(CREATE, "Ann"), "username already exists")
-        self.assertEqual(ann.error(CREATE, "Ann"), "username already exists")
+        self.assertEqual(other.refusal(CREATE, "Ann"), "username already exists")
+        self.assertEqual(ann.refusal(CREATE, "Ann"), "username already exists")
         ann.close()
-        self.assertEqual(other.error(CREATE, "Ann"), "username already exists")
+        self.assertEqual(other.refusal(CREATE, "Ann"), "username already exists")
         other.create("Bob")
-        self.assertEqual(other.so_far(), [])
+        self.assertEqual(other.received_so_far(), [])
 
     def test_illegal_names(self) -> None:
         """A name that no client could spell is refused with the rule it breaks, and nothing is made
         of it."""
         client = self.client()
-        self.assertEqual(client.error(CREATE, ""), "Empty string is not a valid username.")
-        self.assertIn("' '", client.error(CREATE, "An na"))
-        self.assertIn("the limit is 32", client.error(CREATE, "a" * 33))
-        self.assertIn("reserved", client.error(CREATE, "Server"))
+        self.assertEqual(client.refusal(CREATE, ""), "Empty string is not a valid username.")
+        self.assertIn("' '", client.refusal(CREATE, "An na"))
+        self.assertIn("the limit is 32", client.refusal(CREATE, "a" * 33))
+        self.assertIn("reserved", client.refusal(CREATE, "Server"))
         self.assertEqual(
-            client.error(CREATE, "Ann", "pass", "word"),
+            client.refusal(CREATE, "Ann", "pass", "word"),
             "illegal character sequence ||| in username",
         )
-        self.assertEqual(client.error(LOGIN, "no one"), "username does not exist")
-        self.assertEqual(client.error(LOGIN, ""), "username does not exist")
+        self.assertEqual(client.refusal(LOGIN, "no one"), "username does not exist")
+        self.assertEqual(client.refusal(LOGIN, ""), "username does not exist")
         self.assertEqual(client.ask(LIST), ListResponse(()))
         client.create("a" * 32)
 
@@ -67,9 +67,9 @@ class Commands(Talk):
         """One connection has a name at a time."""
         ann = self.client().create("Ann")
         other = self.client()
-        self.assertEqual(other.error(LOGIN, "Zed"), "username does not exist")
-        self.assertEqual(other.error(LOGIN, "Ann"), "user is already logged in")
-        self.assertEqual(ann.error(LOGIN, "Ann"), "user is already logged in")
+        self.assertEqual(other.refusal(LOGIN, "Zed"), "username does not exist")
+        self.assertEqual(other.refusal(LOGIN, "Ann"), "user is already logged in")
+        self.assertEqual(ann.refusal(LOGIN, "Ann"), "user is already logged in")
         ann.close()
         other.login("Ann")
 
@@ -103,7 +103,7 @@ class Commands(Talk):
         }.items():
             self.assertEqual(client.ask(LIST, pattern), ListResponse(found), pattern)
         client.send(encode(LIST))
-        self.assertEqual(client.next(), ListResponse(names))
+        self.assertEqual(client.receive(), ListResponse(names))
 
     def test_many_stars(self) -> None:
         """A pattern of 60 stars is answered like any other, and holds nobody up."""
@@ -113,37 +113,37 @@ class Commands(Talk):
         self.assertEqual(client.ask(LIST, "*" * 60), ListResponse((name,)))
         self.assertEqual(client.ask(LIST, stars), ListResponse(()))
         self.assertEqual(client.ask(LIST, "*[a-b]" * 30 + "*b"), ListResponse(()))
-        self.assertIn("the limit is 256", client.error(LIST, "*" * 257))
+        self.assertIn("the limit is 256", client.refusal(LIST, "*" * 257))
 
     def test_send(self) -> None:
         """The same bytes go to the recipient and back to the sender."""
         ann, bob = self.pair()
         for text in ("hi", "", "|", "||", "a||b", "~" * 60_000, "".join(map(chr, range(128)))):
-            ann.say("Ann", "Bob", text)
-            self.assertEqual(bob.next(), sent("Ann", "Bob", text))
-        bob.say("Bob", "Ann", "and back")
-        self.assertEqual(ann.next(), sent("Bob", "Ann", "and back"))
+            ann.send_text("Ann", "Bob", text)
+            self.assertEqual(bob.receive(), sent("Ann", "Bob", text))
+        bob.send_text("Bob", "Ann", "and back")
+        self.assertEqual(ann.receive(), sent("Bob", "Ann", "and back"))
 
     def test_send_refused(self) -> None:
         """Each reason in its words, the first that applies, and the recipient hears nothing."""
         ann, bob = self.pair()
-        self.assertEqual(self.client().error(SEND, "Ann", "Bob", "hi"), STRANGER)
-        self.assertEqual(ann.error(SEND, "Bob", "Ann", "hi"), IMPOSTOR)
+        self.assertEqual(self.client().refusal(SEND, "Ann", "Bob", "hi"), STRANGER)
+        self.assertEqual(ann.refusal(SEND, "Bob", "Ann", "hi"), IMPOSTOR)
         self.assertEqual(
-            ann.error(SEND, "Bob", "Zed", "hi"), IMPOSTOR.replace("to: Ann", "to: Zed")
+            ann.refusal(SEND, "Bob", "Zed", "hi"), IMPOSTOR.replace("to: Ann", "to: Zed")
         )
-        self.assertEqual(ann.error(SEND, "Ann", "Zed", "hi"), NO_SUCH)
-        self.assertIn("|||", ann.error(SEND, "Ann", "Bob", "one|||two"))
-        self.assertIn("the limit is 65536", ann.error(SEND, "Ann", "Bob", "x" * 65_537))
-        self.assertEqual(ann.so_far() + bob.so_far(), [])
+        self.assertEqual(ann.refusal(SEND, "Ann", "Zed", "hi"), NO_SUCH)
+        self.assertIn("|||", ann.refusal(SEND, "Ann", "Bob", "one|||two"))
+        self.assertIn("the limit is 65536", ann.refusal(SEND, "Ann", "Bob", "x" * 65_537))
+        self.assertEqual(ann.received_so_far() + bob.received_so_far(), [])
 
     def test_to_oneself(self) -> None:
         """What I send to myself comes twice: as recipient and as the echo; and not again as
         mail."""
         ann, _ = self.pair()
         ann.send(encode(SEND, "Ann", "Ann", "note"))
-        self.assertEqual(ann.take(2), [sent("Ann", "Ann", "note")] * 2)
-        self.assertEqual(ann.mail(), [])
+        self.assertEqual(ann.receive_many(2), [sent("Ann", "Ann", "note")] * 2)
+        self.assertEqual(ann.fetch_mail(), [])
 
     def test_mail(self) -> None:
         """What came while I was away waits until I ask, comes oldest first, and once."""
@@ -151,30 +151,30 @@ class Commands(Talk):
         bob.close()
         said = [f"{number} " + "x" * (number % 7 * 50) for number in range(700)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.take(700)), said)
+        self.assertEqual(texts(ann.receive_many(700)), said)
         bob = self.client().login("Bob")
-        self.assertEqual(bob.so_far(), [])
-        self.assertEqual(bob.mail(), [sent("Ann", "Bob", text) for text in said])
-        self.assertEqual(bob.mail(), [])
+        self.assertEqual(bob.received_so_far(), [])
+        self.assertEqual(bob.fetch_mail(), [sent("Ann", "Bob", text) for text in said])
+        self.assertEqual(bob.fetch_mail(), [])
         bob.close()
-        self.assertEqual(self.client().login("Bob").mail(), [])
+        self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
     def test_mail_and_pushes(self) -> None:
         """What comes while I am there comes at once, though older mail waits; DELIVER brings only
         that."""
         ann, bob = self.pair()
         bob.close()
-        ann.say("Ann", "Bob", "old")
+        ann.send_text("Ann", "Bob", "old")
         bob = self.client().login("Bob")
-        ann.say("Ann", "Bob", "new")
-        self.assertEqual(bob.next(), sent("Ann", "Bob", "new"))
-        self.assertEqual(bob.mail(), [sent("Ann", "Bob", "old")])
-        self.assertEqual(bob.mail(), [])
+        ann.send_text("Ann", "Bob", "new")
+        self.assertEqual(bob.receive(), sent("Ann", "Bob", "new"))
+        self.assertEqual(bob.fetch_mail(), [sent("Ann", "Bob", "old")])
+        self.assertEqual(bob.fetch_mail(), [])
 
     def test_deliver_refused(self) -> None:
         """Nobody has mail before logging in."""
         self.assertEqual(
-            self.client().error(DELIVER),
+            self.client().refusal(DELIVER),
             "attempting to deliver undelivered messages before logging in",
         )
 
@@ -183,44 +183,44 @@ class Commands(Talk):
         else."""
         ann, bob = self.pair()
         bob.close()
-        ann.say("Ann", "Bob", "lost")
+        ann.send_text("Ann", "Bob", "lost")
         bob = self.client().login("Bob")
         bob.send(encode(DELETE))
-        self.assertEqual(bob.so_far(), [])
+        self.assertEqual(bob.received_so_far(), [])
         self.assertEqual(bob.ask(LIST), ListResponse(("Ann",)))
-        self.assertIn("before logging in", bob.error(SEND, "Bob", "Ann", "hi"))
-        self.assertIn("before logging in", bob.error(DELETE))
-        self.assertEqual(bob.error(LOGIN, "Bob"), "username does not exist")
+        self.assertIn("before logging in", bob.refusal(SEND, "Bob", "Ann", "hi"))
+        self.assertIn("before logging in", bob.refusal(DELETE))
+        self.assertEqual(bob.refusal(LOGIN, "Bob"), "username does not exist")
         self.assertEqual(
-            ann.error(SEND, "Ann", "Bob", "hi").split(",")[0],
+            ann.refusal(SEND, "Ann", "Bob", "hi").split(",")[0],
             "specific recipient Bob does not exist",
         )
         bob.create("Bob")
-        self.assertEqual(bob.mail(), [])
+        self.assertEqual(bob.fetch_mail(), [])
 
     def test_mail_outlives_its_sender(self) -> None:
         """A letter comes though whoever wrote it has deleted the account since."""
         ann, bob = self.pair()
         bob.close()
-        ann.say("Ann", "Bob", "goodbye")
+        ann.send_text("Ann", "Bob", "goodbye")
         ann.send(encode(DELETE))
-        self.assertEqual(ann.so_far(), [])
-        self.assertEqual(self.client().login("Bob").mail(), [sent("Ann", "Bob", "goodbye")])
+        self.assertEqual(ann.received_so_far(), [])
+        self.assertEqual(self.client().login("Bob").fetch_mail(), [sent("Ann", "Bob", "goodbye")])
 
     def test_change_of_account(self) -> None:
         """CREATE or LOGIN while someone else changes who I am; the first one is offline and gets
         mail."""
         ann, bob = self.pair()
         ann.create("Cid")
-        bob.say("Bob", "Ann", "for Ann")
-        bob.say("Bob", "Cid", "for Cid")
-        self.assertEqual(ann.next(), sent("Bob", "Cid", "for Cid"))
-        self.assertIn("current username is Cid", ann.error(SEND, "Ann", "Bob", "hi"))
-        self.assertEqual(ann.error(LOGIN, "Zed"), "username does not exist")
-        ann.say("Cid", "Bob", "still Cid")
-        self.assertEqual(bob.next(), sent("Cid", "Bob", "still Cid"))
+        bob.send_text("Bob", "Ann", "for Ann")
+        bob.send_text("Bob", "Cid", "for Cid")
+        self.assertEqual(ann.receive(), sent("Bob", "Cid", "for Cid"))
+        self.assertIn("current username is Cid", ann.refusal(SEND, "Ann", "Bob", "hi"))
+        self.assertEqual(ann.refusal(LOGIN, "Zed"), "username does not exist")
+        ann.send_text("Cid", "Bob", "still Cid")
+        self.assertEqual(bob.receive(), sent("Cid", "Bob", "still Cid"))
         other = self.client().login("Ann")
-        self.assertEqual(other.mail(), [sent("Bob", "Ann", "for Ann")])
+        self.assertEqual(other.fetch_mail(), [sent("Bob", "Ann", "for Ann")])
         other.close()
         ann.login("Ann")
         self.client().login("Cid")
@@ -230,26 +230,26 @@ class Commands(Talk):
         client = self.client().create("Ann", "secret")
         client.close()
         other = self.client()
-        self.assertIn("password required", other.error(LOGIN, "Ann"))
-        self.assertIn("wrong password", other.error(LOGIN, "Ann", "Secret"))
+        self.assertIn("password required", other.refusal(LOGIN, "Ann"))
+        self.assertIn("wrong password", other.refusal(LOGIN, "Ann", "Secret"))
         other.login("Ann", "secret")
-        self.assertEqual(self.client().error(LOGIN, "Ann", "secret"), "user is already logged in")
+        self.assertEqual(self.client().refusal(LOGIN, "Ann", "secret"), "user is already logged in")
         self.client().create("Bob")
-        other.say("Ann", "Bob", "hi")
+        other.send_text("Ann", "Bob", "hi")
 
     def test_spelling(self) -> None:
         """Names ignore case, yet every frame has my name as I typed it, and others' as they were
         made."""
         ann, bob = self.pair()
-        self.assertEqual(self.client().error(CREATE, "ANN"), "username already exists")
+        self.assertEqual(self.client().refusal(CREATE, "ANN"), "username already exists")
         bob.close()
-        ann.say("Ann", "bOB", "old")
+        ann.send_text("Ann", "bOB", "old")
         bob = self.client().login("BOB")
-        self.assertEqual(bob.mail(), [sent("Ann", "BOB", "old")])
-        ann.say("Ann", "bob", "new")
-        self.assertEqual(bob.next(), sent("Ann", "BOB", "new"))
-        bob.say("BOB", "ann", "back")
-        self.assertEqual(ann.next(), sent("Bob", "Ann", "back"))
+        self.assertEqual(bob.fetch_mail(), [sent("Ann", "BOB", "old")])
+        ann.send_text("Ann", "bob", "new")
+        self.assertEqual(bob.receive(), sent("Ann", "BOB", "new"))
+        bob.send_text("BOB", "ann", "back")
+        self.assertEqual(ann.receive(), sent("Bob", "Ann", "back"))
         self.assertEqual(bob.ask(LIST), ListResponse(("Ann", "Bob")))
 
     def test_order(self) -> None:
@@ -257,20 +257,23 @@ class Commands(Talk):
         ann, bob = self.pair()
         frame = encode(SEND, "Ann", "Bob", "hi")
         ann.send(
-            encode(LIST, "A*"), frame, encode(LOGIN, "Zed"), encode(SEND, "Ann", "Zed", "hi"), frame,
-            encode(LIST, "B*"), encode(DELIVER), frame, encode(CREATE, "Bob"), encode(DELETE), encode(LIST),
-            frame,
-        )  # fmt: skip
+            *(encode(LIST, "A*"), frame),
+            *(encode(LOGIN, "Zed"), encode(SEND, "Ann", "Zed", "hi"), frame),
+            *(encode(LIST, "B*"), encode(DELIVER), frame),
+            *(encode(CREATE, "Bob"), encode(DELETE), encode(LIST), frame),
+        )
         echo = sent("Ann", "Bob", "hi")
         self.assertEqual(
-            ann.take(9),
+            ann.receive_many(9),
             [
-                ListResponse(("Ann",)), echo, Response("username does not exist"), Response(NO_SUCH), echo,
-                ListResponse(("Bob",)), echo, Response("username already exists"), ListResponse(("Bob",)),
+                *(ListResponse(("Ann",)), echo),
+                *(Response("username does not exist"), Response(NO_SUCH), echo),
+                *(ListResponse(("Bob",)), echo),
+                *(Response("username already exists"), ListResponse(("Bob",))),
             ],
-        )  # fmt: skip
-        self.assertEqual(ann.next(), Response(STRANGER))
-        self.assertEqual(bob.take(3), [echo] * 3)
+        )
+        self.assertEqual(ann.receive(), Response(STRANGER))
+        self.assertEqual(bob.receive_many(3), [echo] * 3)
 
 
 class CommandsInMemory(Commands, SynchronousTestCase):

@@ -27,7 +27,7 @@ class FullDisk(SynchronousTestCase):
         self.ann = self.client().create("Ann")
         self.bob = self.client().create("Bob")
         self.client().create("away").close()
-        self.ann.say("Ann", "away", "before")
+        self.ann.send_text("Ann", "away", "before")
         self.kept = ["before"]
 
     def start(self) -> Daemon:
@@ -48,7 +48,7 @@ class FullDisk(SynchronousTestCase):
         for number in range(ENOUGH):
             text = f"{number} {TEXT}"
             self.ann.send(encode(SEND, "Ann", "away", text))
-            answer = self.ann.next()
+            answer = self.ann.receive()
             if isinstance(answer, Response):
                 self.assertIn("store", answer.error)
                 return
@@ -59,10 +59,10 @@ class FullDisk(SynchronousTestCase):
     def check_kept(self) -> None:
         """After a restart, what was echoed is there, once; and nothing else."""
         self.assertEqual(self.daemon.stop(), 0)
-        self.assertNotIn("Traceback", self.daemon.told)
+        self.assertNotIn("Traceback", self.daemon.output)
         self.daemon = self.start()
         away = self.client().login("away")
-        self.assertEqual(texts(away.mail()), self.kept)
+        self.assertEqual(texts(away.fetch_mail()), self.kept)
         away.close()
 
     def test_refused_and_over(self) -> None:
@@ -70,22 +70,22 @@ class FullDisk(SynchronousTestCase):
         before."""
         self.fill()
         self.assertEqual(self.ann.ask(LIST, "*o*"), ListResponse(("Bob",)))
-        self.assertIn("store", self.ann.error(SEND, "Ann", "Bob", TEXT))
-        self.assertEqual(self.bob.so_far(), [])
+        self.assertIn("store", self.ann.refusal(SEND, "Ann", "Bob", TEXT))
+        self.assertEqual(self.bob.received_so_far(), [])
         late = self.client()
-        self.assertEqual(late.error(CREATE, "Ann"), "username already exists")
+        self.assertEqual(late.refusal(CREATE, "Ann"), "username already exists")
         reader = self.client().login("away")
-        self.assertEqual(texts(reader.mail()), self.kept)
+        self.assertEqual(texts(reader.fetch_mail()), self.kept)
         reader.reset()
         self.allow(resource.RLIM_INFINITY)
         late.create("late")
-        self.ann.say("Ann", "Bob", TEXT)
-        self.assertEqual(self.bob.next(), sent("Ann", "Bob", TEXT))
-        self.ann.say("Ann", "away", "after")
-        self.assertIn("can write again", self.daemon.told)
+        self.ann.send_text("Ann", "Bob", TEXT)
+        self.assertEqual(self.bob.receive(), sent("Ann", "Bob", TEXT))
+        self.ann.send_text("Ann", "away", "after")
+        self.assertIn("can write again", self.daemon.output)
         self.daemon.stop()
         self.daemon = self.start()
-        mail = texts(self.client().login("away").mail())
+        mail = texts(self.client().login("away").fetch_mail())
         # It read them while nobody could note that; now it is so, or they come again, but never
         # less.
         self.assertEqual(mail[-1], "after")
@@ -98,13 +98,13 @@ class FullDisk(SynchronousTestCase):
         frames = [encode(SEND, "Ann", "away", f"much {number} {TEXT}") for number in range(count)]
         sender = threading.Thread(target=self.ann.send, args=frames, daemon=True)
         sender.start()
-        answers = self.ann.take(count)
+        answers = self.ann.receive_many(count)
         sender.join(10)
         self.kept += [answer.text for answer in answers if isinstance(answer, Send)]
         self.assertTrue(any(isinstance(answer, Response) for answer in answers))
-        self.assertEqual(self.ann.so_far(), [])
+        self.assertEqual(self.ann.received_so_far(), [])
         self.allow(resource.RLIM_INFINITY)
-        self.ann.say("Ann", "away", "after")
+        self.ann.send_text("Ann", "away", "after")
         self.kept.append("after")
         self.check_kept()
 
@@ -117,16 +117,16 @@ class FullDisk(SynchronousTestCase):
         self.fill()
         self.daemon.kill()
         self.daemon = self.start()
-        self.assertEqual(texts(self.client().login("away").mail()), self.kept)
+        self.assertEqual(texts(self.client().login("away").fetch_mail()), self.kept)
 
     def test_deletion(self) -> None:
         """A deletion that cannot be written is refused, and the account stays whole."""
         self.fill()
         away = self.client().login("away")
         away.send(encode(DELETE))
-        refusals = away.so_far()
+        refusals = away.received_so_far()
         self.allow(resource.RLIM_INFINITY)
         if refusals:
-            self.assertEqual(texts(away.mail()), self.kept)
+            self.assertEqual(texts(away.fetch_mail()), self.kept)
         else:
             self.assertEqual(self.ann.ask(LIST, "away"), ListResponse(()))

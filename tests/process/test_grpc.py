@@ -28,7 +28,7 @@ class Service(SynchronousTestCase):
     def start(self) -> None:
         """Once more."""
         self.daemon = Daemon(self, self.store, more=("--listen", "grpc=tcp:0"))
-        self.channel = grpc.insecure_channel(self.daemon.other("gRPC"))
+        self.channel = grpc.insecure_channel(self.daemon.address_of("gRPC"))
         self.addCleanup(self.channel.close)
 
     def call(self, method: str, *metadata: tuple[str, str], **fields: Any) -> None:
@@ -54,11 +54,11 @@ class Service(SynchronousTestCase):
         self.addCleanup(call.cancel)
         return call
 
-    def next(self, stream: Any) -> str:
+    def receive(self, stream: Any) -> str:
         """The next text."""
         return str(pb.ChatMessage.FromString(next(stream)).message)
 
-    def rest(self, stream: Any) -> list[str]:
+    def read_to_end(self, stream: Any) -> list[str]:
         """All texts up to the end, which must be a good one."""
         texts = [pb.ChatMessage.FromString(data).message for data in stream]
         self.assertEqual(stream.code(), grpc.StatusCode.OK)
@@ -69,7 +69,7 @@ class Service(SynchronousTestCase):
         self.call("CreateAccount", client_id="wayne")
         heard: list[str] = []
         stream = self.stream("wayne")
-        reader = threading.Thread(target=lambda: heard.extend(self.rest(stream)))
+        reader = threading.Thread(target=lambda: heard.extend(self.read_to_end(stream)))
         reader.start()
         self.call("WildCard", client_id="wayne", pattern="w.yne")
         self.call("LogOut", client_id="wayne")
@@ -87,7 +87,7 @@ class Service(SynchronousTestCase):
         self.call("SendMessage", thread_id=1, message="hi", sender_id="mason", recipient_id="wayne")
         self.call("DeleteAccount", client_id="mason")
         self.assertEqual(
-            self.rest(self.stream("mason")),
+            self.read_to_end(self.stream("mason")),
             [
                 "Account mason has been created!",
                 "Account matched: wayne,mason",
@@ -98,7 +98,8 @@ class Service(SynchronousTestCase):
         self.call("LogIn", client_id="wayne")
         stream = self.stream("wayne")
         self.assertEqual(
-            [self.next(stream), self.next(stream)], ["hi", "You have been successfully logged in!"]
+            [self.receive(stream), self.receive(stream)],
+            ["hi", "You have been successfully logged in!"],
         )
 
     def test_statuses(self) -> None:
@@ -127,14 +128,14 @@ class Service(SynchronousTestCase):
         stream = self.stream("eve")
         self.assertRaises(grpc.RpcError, next, stream)
         self.assertEqual(stream.code(), code.UNAUTHENTICATED)
-        self.assertEqual(self.next(self.stream("eve", basic)), "Account eve has been created!")
+        self.assertEqual(self.receive(self.stream("eve", basic)), "Account eve has been created!")
         self.call("LogOut", basic, client_id="eve")
         wrong = ("authorization", "Basic " + b64encode(b"eve:guess").decode())
         for metadata in ((), (wrong,)):
             stream = self.stream("eve", *metadata)
             self.assertRaises(grpc.RpcError, next, stream)
             self.assertEqual(stream.code(), code.UNAUTHENTICATED)
-        self.assertEqual(self.rest(self.stream("nobody")), [])
+        self.assertEqual(self.read_to_end(self.stream("nobody")), [])
         self.assertEqual(
             self.status(
                 "SendMessage", message="x" * 80_000, sender_id="mason", recipient_id="mason"
@@ -151,13 +152,13 @@ class Service(SynchronousTestCase):
         for number in range(20):
             stream = self.stream("wayne")
             if not number:
-                self.assertEqual(self.next(stream), "Account wayne has been created!")
+                self.assertEqual(self.receive(stream), "Account wayne has been created!")
             stream.cancel()
             self.call("SendMessage", message=str(number), sender_id="mason", recipient_id="wayne")
         stream = self.stream("wayne")
         found: list[str] = []
         while "19" not in found:
-            found.append(self.next(stream))
+            found.append(self.receive(stream))
         self.assertEqual(list(dict.fromkeys(found)), [str(number) for number in range(20)])
 
     def test_a_daemon_that_is_killed(self) -> None:
@@ -171,22 +172,22 @@ class Service(SynchronousTestCase):
         self.call("LogIn", client_id="wayne")
         stream = self.stream("wayne")
         self.assertEqual(
-            [self.next(stream) for _ in range(10)], [str(number) for number in range(10)]
+            [self.receive(stream) for _ in range(10)], [str(number) for number in range(10)]
         )
-        self.assertEqual(self.next(stream), "You have been successfully logged in!")
+        self.assertEqual(self.receive(stream), "You have been successfully logged in!")
 
     def test_stopping(self) -> None:
         """Streams end well, and so does the daemon."""
         self.call("CreateAccount", client_id="mason")
         stream = self.stream("mason")
-        self.next(stream)
+        self.receive(stream)
         heard: list[list[str]] = []
-        reader = threading.Thread(target=lambda: heard.append(self.rest(stream)))
+        reader = threading.Thread(target=lambda: heard.append(self.read_to_end(stream)))
         reader.start()
         self.assertEqual(self.daemon.stop(), 0)
         reader.join(PATIENCE)
         self.assertEqual(heard, [[]])
-        self.assertNotIn("Traceback", self.daemon.told)
+        self.assertNotIn("Traceback", self.daemon.output)
 
     def test_health_and_reflection(self) -> None:
         """As gRPC's own tools ask for them."""
@@ -224,16 +225,16 @@ class Starting(Start):
         """May be chosen by the operator as well."""
         command = ("--reactor=asyncio", "-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
         daemon = self.daemon_with(*command, "--listen", "grpc=tcp:0")
-        self.assertTrue(daemon.other("gRPC").startswith("127.0.0.1:"))
+        self.assertTrue(daemon.address_of("gRPC").startswith("127.0.0.1:"))
         self.assertEqual(daemon.stop(), 0)
-        self.assertIn("AsyncioSelectorReactor", daemon.told)
+        self.assertIn("AsyncioSelectorReactor", daemon.output)
 
     def test_without_it(self) -> None:
         """Nobody pays for it."""
         daemon = self.daemon_with("-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
         self.assertEqual(daemon.stop(), 0)
-        self.assertNotIn("AsyncioSelectorReactor", daemon.told)
-        self.assertNotIn("Also listening", daemon.told)
+        self.assertNotIn("AsyncioSelectorReactor", daemon.output)
+        self.assertNotIn("Also listening", daemon.output)
 
     def test_a_port_that_is_taken_when_it_is_bound(self) -> None:
         """The daemon ends with a sentence and a status, although the check before had passed."""
@@ -250,7 +251,7 @@ class Starting(Start):
         daemon = self.daemon_with(
             *("-n", "--pidfile=", "chatd", "--port=0", "--store=memory", "--listen", "grpc=tcp:0")
         )
-        taken = daemon.other("gRPC").rpartition(":")[2]
+        taken = daemon.address_of("gRPC").rpartition(":")[2]
         ended = self.run_to_end("--port=0", "--store=memory", "--listen", f"grpc=tcp:{taken}")
         self.assertNotEqual(ended.returncode, 0)
         self.assertIn(f"cannot listen on 127.0.0.1:{taken}", ended.stderr + ended.stdout)

@@ -44,9 +44,9 @@ class Writer:
                     encode(SEND, self.name, self._to, f"{self.name} {number} {self._padding}")
                 )
                 if number >= DEEP:
-                    self._note(self.client.next())
+                    self._note(self.client.receive())
         except (ConnectionError, self.client.case.failureException):
-            for message in self.client.remains():
+            for message in self.client.read_remaining():
                 self._note(message)
 
     def _note(self, message: Reply) -> None:
@@ -124,12 +124,12 @@ class Kill(SynchronousTestCase):
         for writer in writers:
             writer.thread.join(PATIENCE)
 
-    def mail(self) -> list[Reply]:
+    def fetch_mail(self) -> list[Reply]:
         """What Bob finds after the restart; and that there is nothing more after another."""
         daemon = self.start()
         bob = SocketClient(self, daemon).login("bob")
-        got = bob.mail()
-        self.assertEqual(bob.mail(), [])
+        got = bob.fetch_mail()
+        self.assertEqual(bob.fetch_mail(), [])
         self.assertEqual(daemon.stop(), 0)
         return got
 
@@ -139,12 +139,12 @@ class Kill(SynchronousTestCase):
             daemon = self.start()
             writers = self.writers(daemon)
             self.kill(daemon, writers)
-            self.check(writers, self.mail())
+            self.check(writers, self.fetch_mail())
 
     def test_first_run(self) -> None:
         """A store whose very first daemon was killed is a store."""
         daemon = Daemon(self, f"sqlite:{self.folder}/first.db")
-        SocketClient(self, daemon).create("ann").say("ann", "ann", "hi")
+        SocketClient(self, daemon).create("ann").send_text("ann", "ann", "hi")
         daemon.kill()
         SocketClient(self, Daemon(self, f"sqlite:{self.folder}/first.db")).login("ann")
 
@@ -159,14 +159,14 @@ class Kill(SynchronousTestCase):
             writers = self.writers(daemon)
             self.kill(daemon, writers)
             reader.join(PATIENCE)
-            self.check(writers, read, self.mail())
+            self.check(writers, read, self.fetch_mail())
 
     def _read(self, client: SocketClient, read: list[Reply]) -> None:
         try:
             while True:
-                read.append(client.next())
+                read.append(client.receive())
         except (ConnectionError, self.failureException):
-            read += client.remains()
+            read += client.read_remaining()
 
     def test_recipient_that_does_not_read(self) -> None:
         """Who had stopped reading misses nothing either."""
@@ -175,7 +175,7 @@ class Kill(SynchronousTestCase):
             bob = SocketClient(self, daemon, window=(0, 8192)[number % 2]).login("bob")
             writers = self.writers(daemon, "x" * (4000 * number))
             self.kill(daemon, writers)
-            self.check_nothing_missing(writers, bob.remains(), self.mail())
+            self.check_nothing_missing(writers, bob.read_remaining(), self.fetch_mail())
 
     def test_recipient_that_writes_without_reading(self) -> None:
         """Who has fallen behind and talks without reading misses nothing either."""
@@ -190,4 +190,4 @@ class Kill(SynchronousTestCase):
             os.kill(daemon.pid, signal.SIGSTOP)
             bob.send(*[encode(SEND, "bob", "ann", "talk")] * 100)
             self.kill(daemon, writers)
-            self.check_nothing_missing(writers, bob.remains(), self.mail())
+            self.check_nothing_missing(writers, bob.read_remaining(), self.fetch_mail())

@@ -40,13 +40,13 @@ class Talker:
                 while said - echoed < DEEP:
                     self._client.send(encode(SEND, self.me, OTHER[self.me], f"{said}"))
                     said += 1
-                message = self._client.next()
+                message = self._client.receive()
                 self._come.append(message)
                 echoed += isinstance(message, Send) and message.sender == self.me
                 if echoed >= ECHOED:
                     self.busy.set()
         except (ConnectionError, self._client.case.failureException):
-            self._come += self._client.remains()
+            self._come += self._client.read_remaining()
 
     def numbers(self, sender: str, *more: Reply) -> list[int]:
         """Which of that one's messages came, here or in `more`."""
@@ -77,7 +77,7 @@ class KillTalking(SynchronousTestCase):
             daemon.kill()
             again = Daemon(self, store)
             for reader, writer in (talkers, reversed(talkers)):
-                mail = SocketClient(self, again).login(reader.me).mail()
+                mail = SocketClient(self, again).login(reader.me).fetch_mail()
                 got = reader.numbers(writer.me, *mail)
                 echoed = writer.numbers(writer.me)
                 self.assertEqual(got, list(range(len(got))))

@@ -30,7 +30,7 @@ class Ports(SynchronousTestCase):
         )
         titles = ("all protocols", "classic", "version 1", "CHAT/1.0", "ops")
         self.ports = {
-            name: int(self.daemon.other(title).rpartition(":")[2])
+            name: int(self.daemon.address_of(title).rpartition(":")[2])
             for name, title in zip(names, titles, strict=True)
         }
 
@@ -231,9 +231,9 @@ class Starting(Start):
                 self.refused(*words, words=f"cannot listen on 127.0.0.1:{port}")
                 return
         daemon = self.daemon("--store=memory", "--port=0", "--legacy-ports")
-        self.assertEqual(daemon.other("classic"), "127.0.0.1:9000")
-        self.assertEqual(daemon.other("ops"), "127.0.0.1:2023")
-        self.assertEqual(daemon.other("gRPC"), "127.0.0.1:50051")
+        self.assertEqual(daemon.address_of("classic"), "127.0.0.1:9000")
+        self.assertEqual(daemon.address_of("ops"), "127.0.0.1:2023")
+        self.assertEqual(daemon.address_of("gRPC"), "127.0.0.1:50051")
         for port in (9000, 2023, 50051):
             socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
         self.assertEqual(daemon.stop(), 0)
@@ -266,7 +266,7 @@ class Starting(Start):
         daemon = self.daemon(
             "--store=memory", "--port=0", "--listen", "ops=tcp:0:interface=0.0.0.0"
         )
-        address = daemon.other("ops")
+        address = daemon.address_of("ops")
         self.assertEqual(daemon.stop(), 0)
-        self.assertIn(f"anyone who can reach {address}", daemon.told)
-        self.assertIn("requires an invite token", daemon.told)
+        self.assertIn(f"anyone who can reach {address}", daemon.output)
+        self.assertIn("requires an invite token", daemon.output)

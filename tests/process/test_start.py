@@ -114,7 +114,7 @@ class Options(Start):
         by_environment = self.daemon(extra=extra)
         self.assertEqual(by_environment.port, port)
         self.assertEqual(by_environment.stop(), 0)
-        self.assertIn("in memory only", by_environment.told)
+        self.assertIn("in memory only", by_environment.output)
         port = self.free_port()
         by_command_line = self.daemon("--port", str(port), "--store", "sqlite:mine.db", extra=extra)
         self.assertEqual(by_command_line.port, port)
@@ -137,7 +137,7 @@ class Ways(Start):
 
     def check(self, daemon: Daemon) -> None:
         """It serves, and ends well."""
-        SocketClient(self, daemon).create("Ann").say("Ann", "Ann", "hi")
+        SocketClient(self, daemon).create("Ann").send_text("Ann", "Ann", "hi")
         self.assertEqual(daemon.stop(), 0)
 
     def test_python_m(self) -> None:

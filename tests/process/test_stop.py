@@ -30,9 +30,9 @@ class Reader:
         self._thread.start()
 
     def _go_on(self) -> None:
-        self._read.append(self._client.next())
+        self._read.append(self._client.receive())
         self.busy.set()
-        self._read += self._client.rest()
+        self._read += self._client.read_to_end()
         self._orderly = True
 
     def end(self, case: SynchronousTestCase) -> list[Reply]:
@@ -62,19 +62,19 @@ class Stop(SynchronousTestCase):
         began = time.monotonic()
         status = self.daemon.stop(number)
         self.assertLess(time.monotonic() - began, AT_MOST)
-        self.assertEqual(status, 0, self.daemon.told)
-        self.assertNotIn("Traceback", self.daemon.told)
-        self.assertIn("every acknowledged message is stored", self.daemon.told)
+        self.assertEqual(status, 0, self.daemon.output)
+        self.assertNotIn("Traceback", self.daemon.output)
+        self.assertIn("every acknowledged message is stored", self.daemon.output)
 
     def test_idle(self) -> None:
         """Whoever is connected sees the end of the stream, however long the connection was idle."""
         for number in (signal.SIGTERM, signal.SIGINT):
             clients = [self.client(), self.client().create(f"name-{number}"), self.client()]
             clients[2].send(encode(LIST)[:10])
-            clients[0].so_far()
+            clients[0].received_so_far()
             self.stop(number)
             for client in clients:
-                self.assertEqual(client.rest(), [])
+                self.assertEqual(client.read_to_end(), [])
             self.daemon = self.start()
 
     def test_signal_twice(self) -> None:
@@ -108,7 +108,7 @@ class Stop(SynchronousTestCase):
         self.assertEqual(echoed, said[: len(echoed)])
         read = bob.end(self)
         self.daemon = self.start()
-        mail = self.client().login("Bob").mail()
+        mail = self.client().login("Bob").fetch_mail()
         self.assertEqual(texts(read) + texts(mail), echoed)
 
     def _send_all(self, client: SocketClient, said: list[str]) -> None:
@@ -124,12 +124,12 @@ class Stop(SynchronousTestCase):
         deaf = [SocketClient(self, self.daemon, window=8192).create(name) for name in names]
         for name in names:
             for text in said:
-                ann.say("Ann", name, text)
+                ann.send_text("Ann", name, text)
         self.stop()
-        self.assertEqual(ann.rest(), [])
+        self.assertEqual(ann.read_to_end(), [])
         self.daemon = self.start()
         for name, client in zip(names, deaf, strict=True):
-            got = texts([*client.remains(), *self.client().login(name).mail()])
+            got = texts([*client.read_remaining(), *self.client().login(name).fetch_mail()])
             missing = [text.split(" ")[0] for text in said if text not in got]
             self.assertEqual(missing, [], name)
 
@@ -161,7 +161,7 @@ class Stop(SynchronousTestCase):
             read = bob.end(self)
             self.daemon = self.start()
             late = self.client().login("bob")
-            got = [*read, *late.mail()]
+            got = [*read, *late.fetch_mail()]
             late.close()
             for name in names:
                 self.assertEqual(
@@ -181,8 +181,8 @@ class Stop(SynchronousTestCase):
             for number in range(100_000):
                 client.send(encode(SEND, name, "bob", f"{name} {number}"))
                 if number >= DEEP:
-                    echoes.append(client.next())
+                    echoes.append(client.receive())
                 if number == 200 + DEEP:
                     flowing.set()
         except (ConnectionError, self.failureException):
-            echoes += client.remains()
+            echoes += client.read_remaining()

@@ -216,7 +216,7 @@ class Inside(Secured):
     def wait_for_log(self, connection: socket.socket, words: str) -> None:
         """Ask for the accounts until the log has these words."""
         deadline = time.monotonic() + PATIENCE
-        while words not in self.daemon.told:
+        while words not in self.daemon.output:
             self.assertLess(time.monotonic(), deadline, f"not logged: {words}")
             self.ask(connection, b"2", b"\n")
 
@@ -360,14 +360,14 @@ class Only(Secured):
 
     def test_grpc(self) -> None:
         """By the same certificate, which can be read again."""
-        address = self.daemon.other("gRPC")
+        address = self.daemon.address_of("gRPC")
         self.create(address, "mason", self.certificate.read_bytes())
         certificate, key, _ = selfsigned.make(folder(self), [])
         os.replace(key, self.key)
         os.replace(certificate, self.certificate)
         os.kill(self.daemon.pid, signal.SIGHUP)
         ops = self.connect_to_any()
-        while "has been read again" not in self.daemon.told:
+        while "has been read again" not in self.daemon.output:
             self.ask(ops, b"2", b"\n")
         self.create(address, "wayne", self.certificate.read_bytes())
 

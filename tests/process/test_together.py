@@ -8,7 +8,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.daemon_process import Daemon
 from tests.doubles.folders import folder
-from tests.doubles.protocol_clients import Chat, Classic, Grpc, Ops, Speaker, Version1
+from tests.doubles.protocol_clients import (
+    Chat10User,
+    ClassicUser,
+    GrpcUser,
+    OpsUser,
+    ProtocolUser,
+    Version1User,
+)
 
 SPECIAL = "50% {a} [b] <c> 'd' \"e\" \\f|g é€\N{GRINNING FACE}."
 LONG = "x" * 9_999 + "."
@@ -21,12 +28,12 @@ class Together(SynchronousTestCase):
         self.daemon = Daemon(
             self, f"sqlite:{folder(self)}/chatd.db", more=("--listen", "grpc=tcp:0")
         )
-        address = self.daemon.other("gRPC")
-        self.kinds: dict[str, Callable[[str], Speaker]] = {
+        address = self.daemon.address_of("gRPC")
+        self.kinds: dict[str, Callable[[str], ProtocolUser]] = {
             kind.protocol: lambda name, kind=kind: kind(self, self.daemon, name)  # type: ignore[misc]
-            for kind in (Classic, Version1, Ops, Chat)
+            for kind in (ClassicUser, Version1User, OpsUser, Chat10User)
         }
-        self.kinds["gRPC"] = lambda name: Grpc(self, self.daemon, name, address)
+        self.kinds["gRPC"] = lambda name: GrpcUser(self, self.daemon, name, address)
 
     def test_every_pair(self) -> None:
         """Online, offline and fetched later, special characters, long texts, and deletion."""
@@ -35,23 +42,27 @@ class Together(SynchronousTestCase):
             ann = self.kinds[one](f"ann{number}")
             bob = self.kinds[other](f"bob{number}")
             for text in ("hi.", SPECIAL, LONG):
-                self.assertTrue(ann.say(bob.name, text), (one, other))
+                self.assertTrue(ann.send_text(bob.name, text), (one, other))
                 self.assertEqual(
-                    bob.hear(), (ann.name, bob.shown(ann, text)), (one, other, text[:20])
+                    bob.receive_text(),
+                    (ann.name, bob.as_received(ann, text)),
+                    (one, other, text[:20]),
                 )
-            bob.leave()
+            bob.log_out()
             for text in ("one.", SPECIAL, "two."):
-                self.assertTrue(ann.say(bob.name, text), (one, other))
-            bob.come()
+                self.assertTrue(ann.send_text(bob.name, text), (one, other))
+            bob.log_in()
             self.assertEqual(
-                bob.waiting(3),
-                [(ann.name, bob.shown(ann, text)) for text in ("one.", SPECIAL, "two.")],
+                bob.fetch_texts(3),
+                [(ann.name, bob.as_received(ann, text)) for text in ("one.", SPECIAL, "two.")],
                 (one, other),
             )
-            self.assertTrue(ann.say(bob.name, "on."), (one, other))
-            self.assertEqual(bob.hear(), (ann.name, bob.shown(ann, "on.")), (one, other))
-            bob.delete()
-            self.assertFalse(ann.say(bob.name, "gone."), (one, other))
+            self.assertTrue(ann.send_text(bob.name, "on."), (one, other))
+            self.assertEqual(
+                bob.receive_text(), (ann.name, bob.as_received(ann, "on.")), (one, other)
+            )
+            bob.delete_account()
+            self.assertFalse(ann.send_text(bob.name, "gone."), (one, other))
 
     def test_the_lobby(self) -> None:
         """Those who have rooms hear each other there, and the others nothing of it."""
@@ -59,18 +70,18 @@ class Together(SynchronousTestCase):
         inside = [each for each in people if each.protocol in ("version 1", "CHAT/1.0")]
         for speaker in inside:
             for text in ("hi", "50% é", "y" * 5_000):
-                speaker.say("#lobby", text)
+                speaker.send_text("#lobby", text)
                 for each in inside:
                     if each is not speaker:
                         self.assertEqual(
-                            each.hear(),
-                            (speaker.name, each.shown(speaker, text).removeprefix(each.mark)),
+                            each.receive_text(),
+                            (speaker.name, each.as_received(speaker, text).removeprefix(each.mark)),
                         )
         for speaker in people:
             if speaker not in inside:
-                self.assertFalse(speaker.say("#lobby", "hello?."), speaker.protocol)
+                self.assertFalse(speaker.send_text("#lobby", "hello?."), speaker.protocol)
         wire, chat = inside
-        wire.leave()
-        chat.say("#lobby", "while you were away")
-        wire.come()
-        self.assertEqual(wire.hear(), (chat.name, "while you were away"))
+        wire.log_out()
+        chat.send_text("#lobby", "while you were away")
+        wire.log_in()
+        self.assertEqual(wire.receive_text(), (chat.name, "while you were away"))

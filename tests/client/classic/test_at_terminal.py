@@ -8,7 +8,7 @@ import termios
 
 import pexpect.fdpexpect
 
-from tests.doubles.client_process import PATIENCE, Person, Process
+from tests.doubles.client_process import PATIENCE, ClientCase, TerminalUser
 from tests.doubles.program import Program
 
 MENU_BEFORE = "Commands: login, create_account, quit"
@@ -18,25 +18,25 @@ MENU = (
 )
 
 
-class DialogueTests(Process):
+class DialogueTests(ClientCase):
     """Alicia and Bobert."""
 
     protocol = "classic"
 
-    def compose(self, person: Person, recipient: str, text: str) -> None:
+    def compose(self, user: TerminalUser, recipient: str, text: str) -> None:
         """Write a message step by step."""
-        person.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
-        person.sees(f"Sent to {recipient}: ", text)
+        user.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
+        user.sees(f"Sent to {recipient}: ", text)
 
     def test_dialogue_of_the_old_client(self) -> None:
         """Every line of the old client's README: messages to online and to offline users."""
-        alicia = Person(self, self.url)
+        alicia = TerminalUser(self, self.url)
         alicia.answers(MENU_BEFORE + "\r\n> ", "login", "Username: ", "Alicia")
         alicia.sees("username does not exist")
         alicia.answers(MENU_BEFORE + "\r\n> ", "create_account", "Username: ", "Alicia")
         alicia.sees("Logged in as: Alicia", MENU)
 
-        bobert = Person(self, self.url)
+        bobert = TerminalUser(self, self.url)
         bobert.answers("> ", "create_account", "Username: ", "Bobert")
         bobert.sees("Logged in as: Bobert", MENU)
 
@@ -56,7 +56,7 @@ class DialogueTests(Process):
         alicia.answers("> ", "q")
         alicia.leaves()
 
-        bobert = Person(self, self.url)
+        bobert = TerminalUser(self, self.url)
         bobert.answers("> ", "login", "Username: ", "Bobert")
         bobert.sees("Logged in as: Bobert")
         bobert.answers("> ", "g")
@@ -67,7 +67,7 @@ class DialogueTests(Process):
         bobert.answers("> ", "logout")
         bobert.leaves()
 
-        again = Person(self, self.url)
+        again = TerminalUser(self, self.url)
         again.answers("> ", "login", "Username: ", "Alicia")
         again.answers(MENU + "\r\n> ", "get messages")
         again.sees("New message from Bobert: ", "The power is back.")
@@ -123,7 +123,7 @@ class DialogueTests(Process):
     def test_message_received_while_typing(self) -> None:
         """The line under edit is neither garbled nor lost, even if it wraps and the window
         changes."""
-        alicia = Person(self, "Alicia", self.url)
+        alicia = TerminalUser(self, "Alicia", self.url)
         alicia.answers("Password", "")
         alicia.sees(MENU, "> ")
         half = "/msg Alicia " + "la " * 40
@@ -140,14 +140,14 @@ class DialogueTests(Process):
 
     def test_password_is_never_shown(self) -> None:
         """Neither when it is chosen nor when it is asked for."""
-        alice = Person(self, "alice", self.url)
+        alice = TerminalUser(self, "alice", self.url)
         alice.sees("CREATING NEW ID: alice")
         alice.answers(
             "Password (empty: anyone can log in): ", "hunter2", "Password again: ", "hunter2"
         )
         alice.answers("> ", "tata")
         alice.leaves()
-        again = Person(self, "alice", self.url)
+        again = TerminalUser(self, "alice", self.url)
         again.answers("Password: ", "hunter3", "wrong password\r\nPassword: ", "hunter2")
         again.sees("Logged in as: alice")
         again.answers("> ", "d", "Confirm account deletion? (y/n): ", "y")
@@ -192,17 +192,17 @@ class DialogueTests(Process):
             ],
         ):
             for key, sentence in ("\x03", "Interrupt received, shutting down ..."), ("\x04", ""):
-                person = Person(self, self.url)
+                user = TerminalUser(self, self.url)
                 name = f"n{len(answers)}{ord(key)}-{os.urandom(4).hex()}"
                 *pairs, last = (name if answer == "NAME" else answer for answer in answers)
-                person.answers(*pairs)
-                person.sees(last)
-                person.presses(key)
-                person.sees(sentence)
-                person.leaves()
+                user.answers(*pairs)
+                user.sees(last)
+                user.presses(key)
+                user.sees(sentence)
+                user.leaves()
 
 
-class ExitTests(Process):
+class ExitTests(ClientCase):
     """The terminal after the client has exited."""
 
     protocol = "classic"

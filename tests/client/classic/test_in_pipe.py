@@ -6,11 +6,11 @@ import socket
 from pathlib import Path
 
 import chatd
-from tests.doubles.client_process import PATIENCE, Process
+from tests.doubles.client_process import PATIENCE, ClientCase
 from tests.doubles.program import Program
 
 
-class PipeTests(Process):
+class PipeTests(ClientCase):
     """Scripts for the client."""
 
     protocol = "classic"

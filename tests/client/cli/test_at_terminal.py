@@ -5,34 +5,34 @@ from __future__ import annotations
 import re
 import socket
 
-from tests.doubles.client_process import Person, Process
+from tests.doubles.client_process import ClientCase, TerminalUser
 
 
-class TerminalTests(Process):
+class TerminalTests(ClientCase):
     """Alice and Bob talk."""
 
-    def person(self, name: str, password: str = "") -> Person:
+    def user(self, name: str, password: str = "") -> TerminalUser:
         """A client with a new account, in the lobby."""
-        person = Person(self, name, self.url)
-        person.answers("(empty: anyone can log in): ", password)
+        user = TerminalUser(self, name, self.url)
+        user.answers("(empty: anyone can log in): ", password)
         if password:
-            person.answers("Password again: ", password)
-        person.sees_joined(name, "#lobby")
-        person.sees("#lobby> ")
-        return person
+            user.answers("Password again: ", password)
+        user.sees_joined(name, "#lobby")
+        user.sees("#lobby> ")
+        return user
 
-    def types(self, person: Person, *lines: str) -> None:
+    def types(self, user: TerminalUser, *lines: str) -> None:
         """Type lines, each with Enter."""
         for line in lines:
-            person.presses(line + "\r")
+            user.presses(line + "\r")
 
-    def plain(self, person: Person) -> list[str]:
+    def plain(self, user: TerminalUser) -> list[str]:
         """The lines on the terminal, with times replaced."""
-        return [re.sub(r"^\d\d:\d\d ", "00:00 ", line) for line in person.screen()]
+        return [re.sub(r"^\d\d:\d\d ", "00:00 ", line) for line in user.screen()]
 
     def test_conversation_in_rooms_and_in_private(self) -> None:
         """With edits, reactions, receipts, typing and roles, as they happen."""
-        alice, bob = self.person("alice"), self.person("bob", "secret")
+        alice, bob = self.user("alice"), self.user("bob", "secret")
         alice.sees_joined("bob", "#lobby")
         self.types(alice, "hello all")
         bob.sees("hello all")
@@ -77,10 +77,10 @@ class TerminalTests(Process):
 
     def test_password_is_asked_for_changed_and_never_shown(self) -> None:
         """The account is deleted at the end."""
-        alice = self.person("alice", "hunter2")
+        alice = self.user("alice", "hunter2")
         self.types(alice, "/quit")
         alice.leaves()
-        again = Person(self, "alice", self.url)
+        again = TerminalUser(self, "alice", self.url)
         again.answers("Password: ", "hunter3", "wrong password\r\nPassword: ", "hunter2")
         again.sees("#lobby> ")
         self.types(again, "/passwd")
@@ -96,17 +96,17 @@ class TerminalTests(Process):
 
     def test_colours_follow_no_color_and_term(self) -> None:
         """A dumb terminal has no line editing either."""
-        alice = self.person("alice")
+        alice = self.user("alice")
         self.types(alice, "/quit")
         alice.leaves()
         self.assertIn("\x1b[2m", alice.log.getvalue())
         self.environment["NO_COLOR"] = "1"
-        bob = self.person("bob")
+        bob = self.user("bob")
         self.types(bob, "/quit")
         bob.leaves()
         self.assertNotRegex(bob.log.getvalue(), "\x1b\\[[0-9;]*m")
         self.environment["TERM"] = "dumb"
-        carl = Person(self, "carl", self.url)
+        carl = TerminalUser(self, "carl", self.url)
         carl.sees("CREATED ACCOUNT: carl", "joined #lobby")
         self.types(carl, "/quit")
         carl.leaves()
@@ -114,7 +114,7 @@ class TerminalTests(Process):
 
     def test_output_keeps_the_line_that_is_being_typed(self) -> None:
         """Though it wraps and the window changes its size."""
-        alice = self.person("alice")
+        alice = self.user("alice")
         alice.presses("la " * 40 + "end\x1b[D\x1b[D\x1b[D")
         alice.sees("end")
         self.assertEqual(self.script("knock knock\n", "bob", self.url).returncode, 0)
@@ -132,7 +132,7 @@ class TerminalTests(Process):
             port = str(free.getsockname()[1])
         self.daemon.kill()
         self.start_daemon(port=port, store="sqlite:chatd.db")
-        alice, bob = self.person("alice"), self.person("bob")
+        alice, bob = self.user("alice"), self.user("bob")
         alice.sees_joined("bob", "#lobby")
         self.daemon.kill()
         alice.sees("the connection is lost")
@@ -141,7 +141,7 @@ class TerminalTests(Process):
         self.start_daemon(port=port, store="sqlite:chatd.db")
         alice.sees("reconnected", "still there?")
         bob.sees("reconnected", "still there?")
-        for person in (alice, bob):
-            self.types(person, "/quit")
-            person.leaves()
+        for user in (alice, bob):
+            self.types(user, "/quit")
+            user.leaves()
         self.assertEqual(bob.log.getvalue().count("still there?"), 1)

@@ -8,12 +8,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.doubles.client_process import PATIENCE, Process
+from tests.doubles.client_process import PATIENCE, ClientCase
 
 USAGE = "Usage: /msg NAME|#ROOM TEXT\n"
 
 
-class PipeTests(Process):
+class PipeTests(ClientCase):
     """Scripts of lines and commands."""
 
     def test_message_waits_for_its_recipient_and_arrives_once(self) -> None:
@@ -137,7 +137,7 @@ class PipeTests(Process):
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))
 
 
-class ProgramTests(Process):
+class ProgramTests(ClientCase):
     """A program, with ``--json``."""
 
     def test_program_answers_messages(self) -> None:
