@@ -346,7 +346,7 @@ class GrpcUser(ProtocolUser):
         )
         while True:
             notice = self.receive(True).message
-            if notice in ("Your message has been sent!", "Recipient is not message!"):
+            if notice in ("Your message has been sent!", "Recipient is not found!"):
                 return bool(notice == "Your message has been sent!")
 
     def receive_text(self) -> ReceivedText:

@@ -1,4 +1,4 @@
-"""What must not hurt the daemon, nor anyone else who is talking meanwhile."""
+"""Bad input hurts neither the daemon nor the other connections."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from tests.doubles.daemon_process import Daemon, SocketClient, sent, texts
 from tests.doubles.folders import folder
 
 STRANGERS = 2000
-"""connections without a login that the daemon keeps"""
+"""connections without a login that the daemon keeps open"""
 MEGABYTE = 1 << 20
 
 
 def raw(command: int, data: bytes, *, version: int = 0, length: int | None = None) -> bytes:
-    """A frame with anything in it."""
+    """A frame with any command, data, version and length."""
     size = len(data) if length is None else length
     return bytes([version, command]) + size.to_bytes(40, "big") + data
 
 
 class Pair:
-    """Two people who go on talking, on a thread of their own, and note what goes wrong."""
+    """Two users who send to each other on a thread, and record every error."""
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon) -> None:
         self._ann = SocketClient(case, daemon).create("healthy-ann")
@@ -58,7 +58,7 @@ class Pair:
             self._wrong.append(error)
 
     def check(self, case: SynchronousTestCase) -> None:
-        """All was well till now."""
+        """Stop, and check that there was no error."""
         self._stop.set()
         self._thread.join(30)
         case.assertEqual(self._wrong, [])
@@ -67,23 +67,23 @@ class Pair:
 
 
 class BadInput(SynchronousTestCase):
-    """A daemon with a file, two people who talk, and someone who does everything wrong."""
+    """A daemon with a file, two users who talk, and a client that does everything wrong."""
 
     def setUp(self) -> None:
         self.daemon = Daemon(self, f"sqlite:{folder(self)}/chatd.db")
         self.pair = Pair(self, self.daemon)
 
     def client(self, window: int = 0) -> SocketClient:
-        """A new connection."""
+        """Open a connection."""
         return SocketClient(self, self.daemon, window=window)
 
-    def well(self) -> None:
-        """The pair never noticed anything, and the daemon reported no mistake of its own."""
+    def check_unharmed(self) -> None:
+        """Check that the pair had no error, and that the daemon logged no traceback."""
         self.pair.check(self)
         self.assertNotIn("Traceback", self.daemon.output)
 
-    def test_frames_without_meaning(self) -> None:
-        """Each is answered with what is wrong with it, in turn, and the conversation goes on."""
+    def test_invalid_frames_are_answered_with_their_error(self) -> None:
+        """The answers are in order, and the connection remains usable."""
         client = self.client().create("Ann")
         for frame, words in (
             (raw(8, b""), "unknown command 8"),
@@ -103,11 +103,10 @@ class BadInput(SynchronousTestCase):
             self.assertIn(words, answer.error)
             client.send_text("Ann", "Ann", "fine")
             self.assertEqual(client.receive(), sent("Ann", "Ann", "fine"))
-        self.well()
+        self.check_unharmed()
 
-    def test_streams_without_meaning(self) -> None:
-        """Another version or too long a frame: what was owed comes, then what is wrong, then the
-        end."""
+    def test_unparsable_stream_is_closed_with_its_error(self) -> None:
+        """A wrong version or too long a frame: earlier answers, the error, then the end."""
         limit = "the limit is 65"
         for number, (data, words) in enumerate(
             (
@@ -131,10 +130,10 @@ class BadInput(SynchronousTestCase):
             self.assertEqual(names, ListResponse(()))
             self.assertIn(words, last.error)
             self.client().login(f"name-{number}")
-        self.well()
+        self.check_unharmed()
 
-    def test_the_last_words_are_heard(self) -> None:
-        """The reason comes although the one who sends nonsense goes on sending more of it."""
+    def test_error_is_delivered_while_the_client_goes_on_sending(self) -> None:
+        """The close does not become a reset that discards the error."""
         client = self.client().create("Ann")
         client.send(raw(SEND, b"", length=2**200) + b"x" * 300_000)
         answer = client.receive()
@@ -142,10 +141,10 @@ class BadInput(SynchronousTestCase):
         self.assertIn("the limit is", answer.error)
         self.assertEqual(client.read_to_end(), [])
         self.client().login("Ann")
-        self.well()
+        self.check_unharmed()
 
-    def test_broken_off(self) -> None:
-        """RST in every state leaves nothing behind."""
+    def test_reset_in_any_state_leaves_nothing_behind(self) -> None:
+        """The name is free again after each RST."""
         half = encode(SEND, "Ann", "Ann", "x" * 1000)[:500]
         acts: list[Callable[[SocketClient], None]] = [
             lambda client: None,
@@ -163,19 +162,19 @@ class BadInput(SynchronousTestCase):
             act(client)
             client.reset()
         self.client().login("Ann")
-        self.well()
+        self.check_unharmed()
 
-    def test_slowed_down_and_gone(self) -> None:
-        """A client that sent too much and broke off does not keep its name taken."""
+    def test_throttled_client_that_resets_frees_its_name(self) -> None:
+        """Input that was not read yet does not keep the session open."""
         daemon = Daemon(self, "memory", rate="100")
         client = SocketClient(self, daemon).create("Ann")
         client.send(encode(DELIVER) * 3000, encode(LIST))
         client.reset()
         SocketClient(self, daemon).login("Ann")
-        self.well()
+        self.check_unharmed()
 
-    def test_tiny_frames(self) -> None:
-        """200,000 commands in one go are all answered, while others go on talking."""
+    def test_200000_commands_at_once_are_all_answered(self) -> None:
+        """The other connections are served meanwhile."""
         client = self.client()
         count = 200_000
         sender = threading.Thread(target=client.send, args=(encode(DELIVER) * count,), daemon=True)
@@ -184,11 +183,10 @@ class BadInput(SynchronousTestCase):
         client.receive_many(count)
         sender.join(10)
         self.assertEqual(client.received_so_far(), [])
-        self.well()
+        self.check_unharmed()
 
-    def test_a_million_frames(self) -> None:
-        """A million commands in one write cost the daemon no memory to speak of, and nobody else's
-        time."""
+    def test_a_million_frames_at_once_cost_little_memory(self) -> None:
+        """The other connections are served meanwhile."""
         client = self.client().create("Ann")
         before = self.daemon.memory_bytes()
         sender = threading.Thread(
@@ -200,11 +198,10 @@ class BadInput(SynchronousTestCase):
         client.socket.settimeout(30)
         self.assertEqual(client.received_so_far(), [])
         self.assertLess(self.daemon.memory_bytes() - before, 16 * MEGABYTE)
-        self.well()
+        self.check_unharmed()
 
-    def test_half_a_frame(self) -> None:
-        """Whoever falls silent in the middle of a frame keeps nobody waiting, and may still go
-        on."""
+    def test_half_a_frame_delays_no_other_connection(self) -> None:
+        """The client may still complete its frame."""
         frame = encode(SEND, "Ann", "Ann", "hello")
         slow = [self.client() for _ in range(100)]
         for client in slow:
@@ -216,7 +213,7 @@ class BadInput(SynchronousTestCase):
             other.send_text("Bob", "Ann", str(number))
         ann.send(frame[-1:])
         self.assertEqual(texts(ann.receive_many(102)), [*map(str, range(100)), "hello", "hello"])
-        self.well()
+        self.check_unharmed()
 
     def test_a_frame_of_2_gib_is_not_read_to_its_end(self) -> None:
         """The error reply arrives, and the connection is closed while the client still sends."""
@@ -227,13 +224,12 @@ class BadInput(SynchronousTestCase):
             while sent < 64 * MEGABYTE:
                 sent += client.socket.send(b"x" * 65_536)
         self.assertLess(sent, 32 * MEGABYTE)
-        (reply,) = client.remains()
+        (reply,) = client.read_remaining()
         self.assertIsInstance(reply, Response)
-        self.well()
+        self.check_unharmed()
 
-    def test_connections_without_a_login(self) -> None:
-        """However many come and say nothing, newcomers are served; the oldest of the silent ones
-        go."""
+    def test_connections_without_login_are_bounded(self) -> None:
+        """The oldest are closed; new ones are served."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -250,11 +246,10 @@ class BadInput(SynchronousTestCase):
         for client in (silent[0], silent[-STRANGERS - 1]):
             self.assertRaises(ConnectionResetError, client.receive)
         self.assertEqual(sum(client.readable() for client in silent), count - STRANGERS + 1)
-        self.well()
+        self.check_unharmed()
 
-    def test_reader_that_stops(self) -> None:
-        """30 MB for someone who does not read cost the daemon little memory; later all of it comes,
-        once."""
+    def test_recipient_that_does_not_read_costs_little_memory(self) -> None:
+        """30 MB wait for it in the store, and arrive in order when it reads again."""
         reader = self.client(window=65_536).create("Bob")
         ann = self.client().create("Ann")
         self.client().create("Cid").close()
@@ -274,4 +269,4 @@ class BadInput(SynchronousTestCase):
         ann.send_text("Ann", "Bob", "and on")
         self.assertEqual(reader.receive(), sent("Ann", "Bob", "and on"))
         self.assertEqual(reader.fetch_mail(), [])
-        self.well()
+        self.check_unharmed()

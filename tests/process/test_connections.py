@@ -1,4 +1,4 @@
-"""How connections end and how bytes come, over real sockets, with each kind of store."""
+"""Ends of connections and sizes of segments, over real sockets, with each kind of store."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.doubles.daemon_process import PATIENCE, DaemonCase, SocketClient, sen
 
 
 class Connections(DaemonCase):
-    """Leaving in every way there is, and frames in every size of piece."""
+    """Every way to disconnect, and frames in segments of every size."""
 
     def pair(self) -> tuple[SocketClient, SocketClient]:
-        """Ann and Bob, both there."""
+        """Connections of Ann and Bob, both logged in."""
         return self.client().create("Ann"), self.client().create("Bob")
 
     def test_fin_frees_the_name(self) -> None:
-        """As soon as I have left, I can come back; fifty times in a row."""
+        """The account can log in again at once, fifty times in a row."""
         client = self.client().create("Ann")
         for _ in range(50):
             client.close()
             client = self.client().login("Ann")
 
     def test_rst_frees_the_name(self) -> None:
-        """The same when the connection is broken off, even with something on the way to me."""
+        """Even while data is being sent to the connection."""
         ann, bob = self.pair()
         for number in range(50):
             bob.reset()
@@ -43,9 +43,8 @@ class Connections(DaemonCase):
             bob.fetch_mail(), [sent("Ann", "Bob", str(number)) for number in range(50)]
         )
 
-    def test_rst_under_way(self) -> None:
-        """Whoever breaks off while being written to misses at most what it could have read; others
-        go on."""
+    def test_reset_loses_only_what_was_readable(self) -> None:
+        """The recipient misses at most what it could have read; other connections miss nothing."""
         ann, bob = self.pair()
         said = [f"{number} " + "x" * 500 for number in range(2000)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[:1000]))
@@ -57,8 +56,8 @@ class Connections(DaemonCase):
         self.assertEqual(later, said[2000 - len(later) :])
         self.assertEqual(ann.received_so_far(), [])
 
-    def test_half_close(self) -> None:
-        """Who only stops sending gets every answer owed before the daemon closes."""
+    def test_half_closed_connection_gets_every_answer(self) -> None:
+        """The daemon closes after the last answer."""
         ann, bob = self.pair()
         said = [str(number) for number in range(300)]
         ann.send(
@@ -72,8 +71,8 @@ class Connections(DaemonCase):
         self.assertEqual(texts(bob.receive_many(300)), said)
         self.client().login("Ann")
 
-    def test_half_close_at_once(self) -> None:
-        """All of a visit in one piece, its end included, is served."""
+    def test_whole_session_in_one_segment_is_served(self) -> None:
+        """With its end."""
         hasty = self.client()
         hasty.send(encode(CREATE, "Ann"), encode(SEND, "Ann", "Ann", "hi"), encode(LIST))
         hasty.close_sending()
@@ -85,8 +84,8 @@ class Connections(DaemonCase):
         silent.close_sending()
         self.assertEqual(silent.read_to_end(), [])
 
-    def test_mail_fetched_on_leaving(self) -> None:
-        """Mail fetched by someone who has stopped sending comes whole, and not again."""
+    def test_mail_fetched_before_half_close_arrives_once(self) -> None:
+        """It arrives completely, and is not delivered again."""
         ann, bob = self.pair()
         bob.close()
         said = [f"{number} " + "x" * 2000 for number in range(1500)]
@@ -98,8 +97,8 @@ class Connections(DaemonCase):
         self.assertEqual(texts(bob.read_to_end()), said)
         self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
-    def test_delete_and_leave(self) -> None:
-        """DELETE is carried out though the client closes without waiting."""
+    def test_delete_is_carried_out_when_the_client_closes(self) -> None:
+        """Without waiting for an answer."""
         watcher = self.client().create("watcher")
         for number in range(20):
             client = self.client().create(f"name-{number}")
@@ -115,8 +114,8 @@ class Connections(DaemonCase):
         assert isinstance(answer, ListResponse)
         return answer.names
 
-    def test_delete_and_break_off(self) -> None:
-        """Also if it breaks off, as long as the daemon had what it sent."""
+    def test_delete_is_carried_out_when_the_client_resets(self) -> None:
+        """If the daemon had received it."""
         watcher = self.client().create("watcher")
         client = self.client().create("Ann")
         # The answer to the LIST has been seen, so the DELETE before it has been read.
@@ -125,9 +124,8 @@ class Connections(DaemonCase):
         client.reset()
         self.assertEqual(self._names(watcher), ("watcher",))
 
-    def test_delete_with_answers_unread(self) -> None:
-        """A client that deletes its account with answers still unread ends by RST; the account
-        goes."""
+    def test_delete_with_unread_answers_is_carried_out(self) -> None:
+        """Closing a socket with unread data sends RST; the account is deleted nevertheless."""
         watcher = self.client().create("watcher")
         client = self.client().create("Ann")
         client.send(encode(LIST))
@@ -139,16 +137,16 @@ class Connections(DaemonCase):
         self.client().create("Bob")
         self.assertEqual(self._names(watcher), ("watcher", "Bob"))
 
-    def test_byte_by_byte(self) -> None:
-        """Frames that trickle are frames."""
+    def test_frames_sent_byte_by_byte(self) -> None:
+        """Each is decoded as one frame."""
         ann, bob = self.pair()
         for byte in encode(SEND, "Ann", "Bob", "slow") + encode(LIST, "A*"):
             ann.send(bytes([byte]))
         self.assertEqual(ann.receive_many(2), [sent("Ann", "Bob", "slow"), ListResponse(("Ann",))])
         self.assertEqual(bob.receive(), sent("Ann", "Bob", "slow"))
 
-    def test_frames_cut_anywhere(self) -> None:
-        """Two frames cut in three at any two places are two frames."""
+    def test_frames_split_at_any_two_places(self) -> None:
+        """Each is decoded as one frame."""
         ann, bob = self.pair()
         frames = encode(SEND, "Ann", "Bob", "one") + encode(SEND, "Ann", "Bob", "two")
         for cut in range(1, len(frames)):
@@ -157,8 +155,8 @@ class Connections(DaemonCase):
             self.assertEqual(texts(ann.receive_many(2)), ["one", "two"])
             self.assertEqual(texts(bob.receive_many(2)), ["one", "two"])
 
-    def test_many_frames_at_once(self) -> None:
-        """Five thousand messages in one go are echoed and delivered in order."""
+    def test_thousands_of_frames_at_once_keep_their_order(self) -> None:
+        """Echoes and deliveries have the order of the sends."""
         ann, bob = self.pair()
         said = [str(number) for number in range(5000)]
         ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))

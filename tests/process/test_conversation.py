@@ -1,5 +1,4 @@
-"""Every command of the classic protocol and every answer, over real sockets, with each kind of
-store."""
+"""Every command and answer of the classic protocol, with each kind of store."""
 
 from __future__ import annotations
 
@@ -29,14 +28,14 @@ NO_SUCH = "specific recipient Zed does not exist, for message: from: Ann | to: Z
 
 
 class Commands(DaemonCase):
-    """Who may say what, and what comes back."""
+    """The commands, their answers and their errors."""
 
     def pair(self) -> tuple[SocketClient, SocketClient]:
-        """Ann and Bob, both there."""
+        """Connections of Ann and Bob, both logged in."""
         return self.client().create("Ann"), self.client().create("Bob")
 
-    def test_create(self) -> None:
-        """A new name is mine at once; a taken one is refused, whether its owner is there or not."""
+    def test_create_logs_in_and_refuses_taken_names(self) -> None:
+        """A name is taken whether its account is online or not."""
         ann = self.client().create("Ann")
         other = self.client()
         self.assertEqual(other.refusal(CREATE, "Ann"), "username already exists")
@@ -46,9 +45,8 @@ class Commands(DaemonCase):
         other.create("Bob")
         self.assertEqual(other.received_so_far(), [])
 
-    def test_illegal_names(self) -> None:
-        """A name that no client could spell is refused with the rule it breaks, and nothing is made
-        of it."""
+    def test_illegal_names_are_refused(self) -> None:
+        """The error states the rule, and no account is created."""
         client = self.client()
         self.assertEqual(client.refusal(CREATE, ""), "Empty string is not a valid username.")
         self.assertIn("' '", client.refusal(CREATE, "An na"))
@@ -63,8 +61,8 @@ class Commands(DaemonCase):
         self.assertEqual(client.ask(LIST), ListResponse(()))
         client.create("a" * 32)
 
-    def test_login(self) -> None:
-        """One connection has a name at a time."""
+    def test_account_has_one_connection_at_a_time(self) -> None:
+        """A second connection can log in when the first is closed."""
         ann = self.client().create("Ann")
         other = self.client()
         self.assertEqual(other.refusal(LOGIN, "Zed"), "username does not exist")
@@ -73,9 +71,8 @@ class Commands(DaemonCase):
         ann.close()
         other.login("Ann")
 
-    def test_list(self) -> None:
-        """Names come in order of creation, there or not, before logging in too; patterns are the
-        shell's."""
+    def test_list_is_in_order_of_creation(self) -> None:
+        """Before a login too; patterns are those of the old server."""
         names = ("Alicia", "Bobert", "alice", "a.b", "A-1", "A_2", "z9")
         for name in names:
             self.client().create(name).close()
@@ -105,8 +102,8 @@ class Commands(DaemonCase):
         client.send(encode(LIST))
         self.assertEqual(client.receive(), ListResponse(names))
 
-    def test_many_stars(self) -> None:
-        """A pattern of 60 stars is answered like any other, and holds nobody up."""
+    def test_pattern_of_many_stars_is_answered_quickly(self) -> None:
+        """Other connections are not delayed."""
         name = "a" * 32
         client = self.client().create(name)
         stars = "*a" * 59 + "*b"
@@ -115,8 +112,8 @@ class Commands(DaemonCase):
         self.assertEqual(client.ask(LIST, "*[a-b]" * 30 + "*b"), ListResponse(()))
         self.assertIn("the limit is 256", client.refusal(LIST, "*" * 257))
 
-    def test_send(self) -> None:
-        """The same bytes go to the recipient and back to the sender."""
+    def test_sent_bytes_are_delivered_and_echoed(self) -> None:
+        """Recipient and sender receive the bytes that were sent."""
         ann, bob = self.pair()
         for text in ("hi", "", "|", "||", "a||b", "~" * 60_000, "".join(map(chr, range(128)))):
             ann.send_text("Ann", "Bob", text)
@@ -124,8 +121,8 @@ class Commands(DaemonCase):
         bob.send_text("Bob", "Ann", "and back")
         self.assertEqual(ann.receive(), sent("Bob", "Ann", "and back"))
 
-    def test_send_refused(self) -> None:
-        """Each reason in its words, the first that applies, and the recipient hears nothing."""
+    def test_refused_send_names_the_first_reason(self) -> None:
+        """The recipient receives nothing."""
         ann, bob = self.pair()
         self.assertEqual(self.client().refusal(SEND, "Ann", "Bob", "hi"), STRANGER)
         self.assertEqual(ann.refusal(SEND, "Bob", "Ann", "hi"), IMPOSTOR)
@@ -137,16 +134,15 @@ class Commands(DaemonCase):
         self.assertIn("the limit is 65536", ann.refusal(SEND, "Ann", "Bob", "x" * 65_537))
         self.assertEqual(ann.received_so_far() + bob.received_so_far(), [])
 
-    def test_to_oneself(self) -> None:
-        """What I send to myself comes twice: as recipient and as the echo; and not again as
-        mail."""
+    def test_message_to_oneself_arrives_twice(self) -> None:
+        """As delivery and as echo; it is not delivered again as mail."""
         ann, _ = self.pair()
         ann.send(encode(SEND, "Ann", "Ann", "note"))
         self.assertEqual(ann.receive_many(2), [sent("Ann", "Ann", "note")] * 2)
         self.assertEqual(ann.fetch_mail(), [])
 
-    def test_mail(self) -> None:
-        """What came while I was away waits until I ask, comes oldest first, and once."""
+    def test_mail_waits_for_deliver(self) -> None:
+        """Oldest first, and once."""
         ann, bob = self.pair()
         bob.close()
         said = [f"{number} " + "x" * (number % 7 * 50) for number in range(700)]
@@ -159,9 +155,8 @@ class Commands(DaemonCase):
         bob.close()
         self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
-    def test_mail_and_pushes(self) -> None:
-        """What comes while I am there comes at once, though older mail waits; DELIVER brings only
-        that."""
+    def test_new_messages_are_pushed_before_older_mail(self) -> None:
+        """DELIVER delivers only the mail."""
         ann, bob = self.pair()
         bob.close()
         ann.send_text("Ann", "Bob", "old")
@@ -171,16 +166,15 @@ class Commands(DaemonCase):
         self.assertEqual(bob.fetch_mail(), [sent("Ann", "Bob", "old")])
         self.assertEqual(bob.fetch_mail(), [])
 
-    def test_deliver_refused(self) -> None:
-        """Nobody has mail before logging in."""
+    def test_deliver_before_login_is_refused(self) -> None:
+        """There is no mailbox then."""
         self.assertEqual(
             self.client().refusal(DELIVER),
             "attempting to deliver undelivered messages before logging in",
         )
 
-    def test_delete(self) -> None:
-        """It is not answered; the name is free, the mailbox is gone, the connection can be someone
-        else."""
+    def test_deleted_account_leaves_nothing(self) -> None:
+        """No answer; the name is free, the mail is deleted, and the connection can log in again."""
         ann, bob = self.pair()
         bob.close()
         ann.send_text("Ann", "Bob", "lost")
@@ -198,8 +192,8 @@ class Commands(DaemonCase):
         bob.create("Bob")
         self.assertEqual(bob.fetch_mail(), [])
 
-    def test_mail_outlives_its_sender(self) -> None:
-        """A letter comes though whoever wrote it has deleted the account since."""
+    def test_mail_of_a_deleted_sender_is_delivered(self) -> None:
+        """Only its name is left."""
         ann, bob = self.pair()
         bob.close()
         ann.send_text("Ann", "Bob", "goodbye")
@@ -207,9 +201,8 @@ class Commands(DaemonCase):
         self.assertEqual(ann.received_so_far(), [])
         self.assertEqual(self.client().login("Bob").fetch_mail(), [sent("Ann", "Bob", "goodbye")])
 
-    def test_change_of_account(self) -> None:
-        """CREATE or LOGIN while someone else changes who I am; the first one is offline and gets
-        mail."""
+    def test_second_login_on_a_connection_changes_the_account(self) -> None:
+        """The first account is offline then, and gets mail."""
         ann, bob = self.pair()
         ann.create("Cid")
         bob.send_text("Bob", "Ann", "for Ann")
@@ -225,8 +218,8 @@ class Commands(DaemonCase):
         ann.login("Ann")
         self.client().login("Cid")
 
-    def test_password(self) -> None:
-        """An account made with a password opens to that password only."""
+    def test_password_is_required_if_the_account_has_one(self) -> None:
+        """No other password is accepted."""
         client = self.client().create("Ann", "secret")
         client.close()
         other = self.client()
@@ -237,9 +230,8 @@ class Commands(DaemonCase):
         self.client().create("Bob")
         other.send_text("Ann", "Bob", "hi")
 
-    def test_spelling(self) -> None:
-        """Names ignore case, yet every frame has my name as I typed it, and others' as they were
-        made."""
+    def test_names_ignore_case_but_keep_their_spelling(self) -> None:
+        """Each name is shown as it was registered."""
         ann, bob = self.pair()
         self.assertEqual(self.client().refusal(CREATE, "ANN"), "username already exists")
         bob.close()
@@ -252,8 +244,8 @@ class Commands(DaemonCase):
         self.assertEqual(ann.receive(), sent("Bob", "Ann", "back"))
         self.assertEqual(bob.ask(LIST), ListResponse(("Ann", "Bob")))
 
-    def test_order(self) -> None:
-        """Answers come in the order of the commands, whatever they are."""
+    def test_answers_have_the_order_of_the_commands(self) -> None:
+        """Whatever the commands are."""
         ann, bob = self.pair()
         frame = encode(SEND, "Ann", "Bob", "hi")
         ann.send(

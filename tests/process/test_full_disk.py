@@ -1,5 +1,4 @@
-"""A disk that is full refuses what it cannot keep, and nothing else; and it is over when it is
-over."""
+"""A full disk refuses what cannot be stored, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ ENOUGH = 200
 
 
 class FullDisk(SynchronousTestCase):
-    """The files of a running daemon may not grow any more."""
+    """A daemon whose files cannot grow, while the test says so."""
 
     def setUp(self) -> None:
         self.folder = folder(self)
@@ -31,15 +30,15 @@ class FullDisk(SynchronousTestCase):
         self.kept = ["before"]
 
     def start(self) -> Daemon:
-        """The daemon, on the file of this test."""
+        """Start a daemon on the file of this test."""
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
     def client(self) -> SocketClient:
-        """A new connection."""
+        """Open a connection."""
         return SocketClient(self, self.daemon)
 
     def allow(self, size: int) -> None:
-        """How large a file of the daemon may become."""
+        """Set the maximal size of a file of the daemon."""
         resource.prlimit(self.daemon.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def fill(self) -> None:
@@ -56,8 +55,8 @@ class FullDisk(SynchronousTestCase):
             self.kept.append(text)
         self.fail("nothing was refused")
 
-    def check_kept(self) -> None:
-        """After a restart, what was echoed is there, once; and nothing else."""
+    def check_stored(self) -> None:
+        """Check that a restart finds what was echoed, once, and nothing else."""
         self.assertEqual(self.daemon.stop(), 0)
         self.assertNotIn("Traceback", self.daemon.output)
         self.daemon = self.start()
@@ -65,9 +64,8 @@ class FullDisk(SynchronousTestCase):
         self.assertEqual(texts(away.fetch_mail()), self.kept)
         away.close()
 
-    def test_refused_and_over(self) -> None:
-        """Sending is refused in words, reading goes on, and when there is room again all is as
-        before."""
+    def test_sends_are_refused_while_the_disk_is_full(self) -> None:
+        """Reading works meanwhile, and sending works again when there is space."""
         self.fill()
         self.assertEqual(self.ann.ask(LIST, "*o*"), ListResponse(("Bob",)))
         self.assertIn("store", self.ann.refusal(SEND, "Ann", "Bob", TEXT))
@@ -91,8 +89,8 @@ class FullDisk(SynchronousTestCase):
         self.assertEqual(mail[-1], "after")
         self.assertIn(mail[:-1], ([], self.kept))
 
-    def test_nothing_half_done(self) -> None:
-        """What was refused leaves no trace, not even where much came at once."""
+    def test_refused_batches_leave_nothing(self) -> None:
+        """Even when many messages were sent at once."""
         self.fill()
         count = 60
         frames = [encode(SEND, "Ann", "away", f"much {number} {TEXT}") for number in range(count)]
@@ -106,12 +104,12 @@ class FullDisk(SynchronousTestCase):
         self.allow(resource.RLIM_INFINITY)
         self.ann.send_text("Ann", "away", "after")
         self.kept.append("after")
-        self.check_kept()
+        self.check_stored()
 
-    def test_stopped_while_full(self) -> None:
-        """A daemon that is stopped, or killed, with a full disk has kept what it acknowledged."""
+    def test_stop_or_kill_with_a_full_disk_loses_nothing(self) -> None:
+        """Everything that was acknowledged is stored."""
         self.fill()
-        self.check_kept()
+        self.check_stored()
         self.kept = []
         self.ann = self.client().login("Ann")
         self.fill()
@@ -119,8 +117,8 @@ class FullDisk(SynchronousTestCase):
         self.daemon = self.start()
         self.assertEqual(texts(self.client().login("away").fetch_mail()), self.kept)
 
-    def test_deletion(self) -> None:
-        """A deletion that cannot be written is refused, and the account stays whole."""
+    def test_deletion_is_refused_while_the_disk_is_full(self) -> None:
+        """The account stays complete."""
         self.fill()
         away = self.client().login("away")
         away.send(encode(DELETE))

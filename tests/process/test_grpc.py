@@ -1,4 +1,4 @@
-"""The gRPC service of a real daemon, with a real client."""
+"""The gRPC service of a daemon process, and gRPC's own client."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Service(SynchronousTestCase):
         self.start()
 
     def start(self) -> None:
-        """Once more."""
+        """Start a daemon on the store, and open a channel to it."""
         self.daemon = Daemon(self, self.store, more=("--listen", "grpc=tcp:0"))
         self.channel = grpc.insecure_channel(self.daemon.address_of("gRPC"))
         self.addCleanup(self.channel.close)
 
     def call(self, method: str, *metadata: tuple[str, str], **fields: Any) -> None:
-        """A unary call."""
+        """Make a unary call."""
         kind = pb.DESCRIPTOR.services_by_name["ChatService"].methods_by_name[method].input_type.name
         request = getattr(pb, kind)(**fields).SerializeToString()
         answer = self.channel.unary_unary(f"/ChatService/{method}")(
@@ -41,12 +41,12 @@ class Service(SynchronousTestCase):
         self.assertEqual(answer, b"")
 
     def status(self, method: str, *metadata: tuple[str, str], **fields: Any) -> grpc.StatusCode:
-        """With which status a call fails."""
+        """The status with which a call fails."""
         error = self.assertRaises(grpc.RpcError, self.call, method, *metadata, **fields)
         return error.code()
 
     def stream(self, name: str, *metadata: tuple[str, str]) -> Any:
-        """An open stream; its messages are bytes."""
+        """Open a stream; its messages are bytes."""
         request = pb.ChatClient(recipient_id=name).SerializeToString()
         call = self.channel.unary_stream("/ChatService/ReceiveMessages")(
             request, timeout=PATIENCE, metadata=metadata
@@ -59,13 +59,13 @@ class Service(SynchronousTestCase):
         return str(pb.ChatMessage.FromString(next(stream)).message)
 
     def read_to_end(self, stream: Any) -> list[str]:
-        """All texts up to the end, which must be a good one."""
+        """All texts up to the end, whose status must be OK."""
         texts = [pb.ChatMessage.FromString(data).message for data in stream]
         self.assertEqual(stream.code(), grpc.StatusCode.OK)
         return texts
 
-    def test_the_conversations_of_the_old_tests(self) -> None:
-        """wayne and then mason, whose client reads in one thread and calls in another."""
+    def test_conversations_of_the_old_server(self) -> None:
+        """One client reads on a thread and calls on another."""
         self.call("CreateAccount", client_id="wayne")
         heard: list[str] = []
         stream = self.stream("wayne")
@@ -102,8 +102,8 @@ class Service(SynchronousTestCase):
             ["hi", "You have been successfully logged in!"],
         )
 
-    def test_statuses(self) -> None:
-        """Those that there are, and no others."""
+    def test_status_of_every_error(self) -> None:
+        """No other status is used."""
         code = grpc.StatusCode
         self.call("CreateAccount", client_id="mason")
         basic = ("authorization", "Basic " + b64encode(b"eve:secret").decode())
@@ -145,8 +145,8 @@ class Service(SynchronousTestCase):
         self.call("WildCard", client_id="mason", pattern="(a+)+$")
         self.call("SendMessage", sender_id="mason", recipient_id="nobody", message="x")
 
-    def test_cancelled_streams(self) -> None:
-        """What comes after one is over waits for the next."""
+    def test_message_after_a_cancelled_stream_waits_for_the_next(self) -> None:
+        """Nothing is lost."""
         self.call("CreateAccount", client_id="mason")
         self.call("CreateAccount", client_id="wayne")
         for number in range(20):
@@ -161,8 +161,8 @@ class Service(SynchronousTestCase):
             found.append(self.receive(stream))
         self.assertEqual(list(dict.fromkeys(found)), [str(number) for number in range(20)])
 
-    def test_a_daemon_that_is_killed(self) -> None:
-        """What was accepted is there afterwards."""
+    def test_accepted_messages_survive_a_kill(self) -> None:
+        """The next daemon delivers them."""
         for name in ("mason", "wayne"):
             self.call("CreateAccount", client_id=name)
         for number in range(10):
@@ -176,8 +176,8 @@ class Service(SynchronousTestCase):
         )
         self.assertEqual(self.receive(stream), "You have been successfully logged in!")
 
-    def test_stopping(self) -> None:
-        """Streams end well, and so does the daemon."""
+    def test_stop_ends_streams_without_an_error(self) -> None:
+        """The daemon ends with status 0."""
         self.call("CreateAccount", client_id="mason")
         stream = self.stream("mason")
         self.receive(stream)
@@ -189,8 +189,8 @@ class Service(SynchronousTestCase):
         self.assertEqual(heard, [[]])
         self.assertNotIn("Traceback", self.daemon.output)
 
-    def test_health_and_reflection(self) -> None:
-        """As gRPC's own tools ask for them."""
+    def test_health_and_reflection_services(self) -> None:
+        """As gRPC's tools use them."""
         health = health_pb2_grpc.HealthStub(self.channel)
         for service in ("", "ChatService"):
             answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE)
@@ -209,10 +209,10 @@ class Service(SynchronousTestCase):
 
 
 class Starting(Start):
-    """With gRPC, and when that cannot be."""
+    """Starting a daemon with gRPC."""
 
-    def test_another_reactor(self) -> None:
-        """Is not what it can run on, and one sentence says so."""
+    def test_other_reactors_are_refused(self) -> None:
+        """The daemon does not start, and one sentence names the reason."""
         for name in ("epoll", "poll", "select"):
             ended = self.run_to_end_with(
                 ("--reactor", name), "--store", "memory", "--listen", "grpc=tcp:0"
@@ -221,16 +221,16 @@ class Starting(Start):
             self.assertEqual(len(ended.stderr.splitlines()), 1, ended.stderr)
             self.assertIn("gRPC requires the asyncio reactor", ended.stderr)
 
-    def test_the_right_reactor(self) -> None:
-        """May be chosen by the operator as well."""
+    def test_asyncio_reactor_can_be_chosen(self) -> None:
+        """By the operator."""
         command = ("--reactor=asyncio", "-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
         daemon = self.daemon_with(*command, "--listen", "grpc=tcp:0")
         self.assertTrue(daemon.address_of("gRPC").startswith("127.0.0.1:"))
         self.assertEqual(daemon.stop(), 0)
         self.assertIn("AsyncioSelectorReactor", daemon.output)
 
-    def test_without_it(self) -> None:
-        """Nobody pays for it."""
+    def test_grpc_is_not_imported_without_a_grpc_port(self) -> None:
+        """The daemon starts without it."""
         daemon = self.daemon_with("-n", "--pidfile=", "chatd", "--port=0", "--store=memory")
         self.assertEqual(daemon.stop(), 0)
         self.assertNotIn("AsyncioSelectorReactor", daemon.output)
@@ -246,8 +246,8 @@ class Starting(Start):
         self.assertNotEqual(ended.returncode, 0)
         self.assertIn(f"chatd: cannot listen on 127.0.0.1:{port} for gRPC\n", ended.stdout)
 
-    def test_a_busy_port(self) -> None:
-        """Is told, and ends it."""
+    def test_port_in_use_is_an_error(self) -> None:
+        """The daemon does not start."""
         daemon = self.daemon_with(
             *("-n", "--pidfile=", "chatd", "--port=0", "--store=memory", "--listen", "grpc=tcp:0")
         )

@@ -1,5 +1,4 @@
-"""The daemon is killed in the midst of writing: what was acknowledged is there, and nothing comes
-twice."""
+"""A daemon killed while clients write: acknowledged messages are delivered exactly once."""
 
 from __future__ import annotations
 
@@ -17,14 +16,13 @@ from tests.doubles.folders import folder
 ROUNDS = 10
 WRITERS = ("ann", "cid", "dan")
 DEEP = 16
-"""messages that a writer has under way"""
+"""messages of a writer that are sent and not echoed yet"""
 ECHOED = 150
-"""echoes of each writer that come before the kill, at least"""
+"""echoes of each writer before the kill, at least"""
 
 
 class Writer:
-    """Sends numbered texts to Bob, some always under way, and notes which came back, until it is
-    cut off."""
+    """Sends numbered texts to Bob with a window, and records echoes until it is disconnected."""
 
     def __init__(self, client: SocketClient, name: str, padding: str = "", to: str = "bob") -> None:
         self.client = client
@@ -58,7 +56,7 @@ class Writer:
             self.busy.set()
 
     def check_end(self, case: SynchronousTestCase) -> None:
-        """It was cut off; until then every text was echoed, in order."""
+        """Check that it was disconnected, and that every text before was echoed, in order."""
         self.thread.join(PATIENCE)
         case.assertFalse(self.thread.is_alive())
         case.assertEqual(self._wrong, [])
@@ -69,7 +67,7 @@ class Writer:
 
 
 class Kill(SynchronousTestCase):
-    """Round after round on the same file."""
+    """Daemons that are killed, one after another, on the same file."""
 
     def setUp(self) -> None:
         self.folder = folder(self)
@@ -79,12 +77,12 @@ class Kill(SynchronousTestCase):
         daemon.stop()
 
     def start(self) -> Daemon:
-        """The daemon, on the file of this test."""
+        """Start a daemon on the file of this test."""
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
     def check(self, writers: Sequence[Writer], *parts: Sequence[Reply]) -> None:
-        """Of each writer: all that was echoed, and perhaps some that was not yet; in order, each
-        once."""
+        """Check that each writer's messages arrived once and in order: all that were echoed, and
+        at most a window that was not."""
         for writer in writers:
             writer.check_end(self)
             numbers = [number for part in parts for number in self.numbers(writer, part)]
@@ -93,7 +91,8 @@ class Kill(SynchronousTestCase):
             self.assertLessEqual(len(numbers), len(writer.echoed) + DEEP + 1)
 
     def check_nothing_missing(self, writers: Sequence[Writer], *parts: Sequence[Reply]) -> None:
-        """The same, but what lay in a socket at the kill may have come by mail, too."""
+        """Check that every echoed message arrived. What was in a socket at the kill may arrive again
+        as mail."""
         for writer in writers:
             writer.check_end(self)
             seen: set[int] = set()
@@ -105,7 +104,7 @@ class Kill(SynchronousTestCase):
             self.assertEqual(len(missing), 0, f"{len(missing)} of {len(writer.echoed)} are lost")
 
     def numbers(self, writer: Writer, got: Sequence[Reply]) -> list[int]:
-        """Which of its messages these are."""
+        """The numbers of the messages of a writer."""
         return [
             int(message.text.split(" ")[1])
             for message in got
@@ -113,11 +112,11 @@ class Kill(SynchronousTestCase):
         ]
 
     def writers(self, daemon: Daemon, padding: str = "") -> list[Writer]:
-        """All of them, at work."""
+        """Start all writers."""
         return [Writer(SocketClient(self, daemon).login(name), name, padding) for name in WRITERS]
 
     def kill(self, daemon: Daemon, writers: Sequence[Writer]) -> None:
-        """When all are in full flow."""
+        """Kill the daemon when every writer has some echoes, and wait for the writers."""
         for writer in writers:
             self.assertTrue(writer.busy.wait(PATIENCE), writer.echoed)
         daemon.kill()
@@ -125,7 +124,7 @@ class Kill(SynchronousTestCase):
             writer.thread.join(PATIENCE)
 
     def fetch_mail(self) -> list[Reply]:
-        """What Bob finds after the restart; and that there is nothing more after another."""
+        """What Bob fetches after a restart; check that another restart delivers nothing more."""
         daemon = self.start()
         bob = SocketClient(self, daemon).login("bob")
         got = bob.fetch_mail()
@@ -133,23 +132,23 @@ class Kill(SynchronousTestCase):
         self.assertEqual(daemon.stop(), 0)
         return got
 
-    def test_recipient_away(self) -> None:
-        """Who was not there finds all that was acknowledged, in order, once."""
+    def test_offline_recipient_gets_every_acknowledged_message(self) -> None:
+        """In order, and once."""
         for _ in range(ROUNDS):
             daemon = self.start()
             writers = self.writers(daemon)
             self.kill(daemon, writers)
             self.check(writers, self.fetch_mail())
 
-    def test_first_run(self) -> None:
-        """A store whose very first daemon was killed is a store."""
+    def test_store_of_a_daemon_killed_at_its_first_start_is_usable(self) -> None:
+        """The next daemon starts on it."""
         daemon = Daemon(self, f"sqlite:{self.folder}/first.db")
         SocketClient(self, daemon).create("ann").send_text("ann", "ann", "hi")
         daemon.kill()
         SocketClient(self, Daemon(self, f"sqlite:{self.folder}/first.db")).login("ann")
 
-    def test_recipient_there(self) -> None:
-        """Who was there has read it, or finds it later, and never both."""
+    def test_online_recipient_gets_every_message_once(self) -> None:
+        """Before the kill or after it."""
         for _ in range(ROUNDS):
             daemon = self.start()
             bob = SocketClient(self, daemon).login("bob")
@@ -168,8 +167,8 @@ class Kill(SynchronousTestCase):
         except (ConnectionError, self.failureException):
             read += client.read_remaining()
 
-    def test_recipient_that_does_not_read(self) -> None:
-        """Who had stopped reading misses nothing either."""
+    def test_recipient_that_does_not_read_misses_nothing(self) -> None:
+        """What it did not read is delivered again."""
         for number in range(ROUNDS):
             daemon = self.start()
             bob = SocketClient(self, daemon, window=(0, 8192)[number % 2]).login("bob")
@@ -177,8 +176,8 @@ class Kill(SynchronousTestCase):
             self.kill(daemon, writers)
             self.check_nothing_missing(writers, bob.read_remaining(), self.fetch_mail())
 
-    def test_recipient_that_writes_without_reading(self) -> None:
-        """Who has fallen behind and talks without reading misses nothing either."""
+    def test_recipient_that_only_writes_misses_nothing(self) -> None:
+        """What it did not read is delivered again."""
         for padding in ("x" * 200, "x" * 20_000):
             daemon = self.start()
             bob = SocketClient(self, daemon, window=8192).login("bob")

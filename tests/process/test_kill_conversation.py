@@ -1,5 +1,4 @@
-"""The daemon is killed while two people write to each other: neither misses a word, nor reads one
-twice."""
+"""A daemon killed while two users write to each other: each reads every message once."""
 
 from __future__ import annotations
 
@@ -13,14 +12,14 @@ from tests.doubles.folders import folder
 
 ROUNDS = 10
 DEEP = 16
-"""messages that each has under way"""
+"""messages of each user that are sent and not echoed yet"""
 ECHOED = 300
-"""echoes that each gets before the kill, at least"""
+"""echoes of each user before the kill, at least"""
 OTHER = {"ann": "bob", "bob": "ann"}
 
 
 class Talker:
-    """Writes numbered texts to the other one and reads all that comes, until it is cut off."""
+    """Sends numbered texts to the other user and reads everything, until it is disconnected."""
 
     def __init__(self, client: SocketClient, me: str, *, log_in: bool) -> None:
         self.me = me
@@ -30,7 +29,7 @@ class Talker:
         self._thread = threading.Thread(target=self._talk, daemon=True)
 
     def start(self) -> None:
-        """Begin, now that the other one is there."""
+        """Begin, when the other user is online."""
         self._thread.start()
 
     def _talk(self) -> None:
@@ -49,7 +48,7 @@ class Talker:
             self._come += self._client.read_remaining()
 
     def numbers(self, sender: str, *more: Reply) -> list[int]:
-        """Which of that one's messages came, here or in `more`."""
+        """The numbers of the other user's messages that arrived, here or in `more`."""
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
         found = []
@@ -61,11 +60,10 @@ class Talker:
 
 
 class KillTalking(SynchronousTestCase):
-    """Round after round on the same file."""
+    """Daemons that are killed, one after another, on the same file."""
 
-    def test_both_write_and_read(self) -> None:
-        """What was echoed to one has been read by the other, or comes as mail; in order, and
-        once."""
+    def test_every_message_is_read_once(self) -> None:
+        """Before the kill or as mail; acknowledged ones in any case, in order."""
         store = f"sqlite:{folder(self)}/chatd.db"
         for number in range(ROUNDS):
             daemon = Daemon(self, store)

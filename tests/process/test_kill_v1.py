@@ -1,5 +1,4 @@
-"""A daemon killed over and over while clients of version 1 write and read: all of it, once, in
-order."""
+"""A daemon killed while clients of version 1 write and read: every message once, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ LAST = "that was all"
 
 
 class Reader:
-    """What the clients of an account read, one after another."""
+    """What the clients of one account read, one after another."""
 
     def __init__(self) -> None:
         self.read: dict[str, list[tuple[str, str]]] = {"inbox": [], "#lobby": []}
@@ -30,17 +29,17 @@ class Reader:
 
     @property
     def count(self) -> int:
-        """How many messages there were."""
+        """The number of messages."""
         return sum(map(len, self.read.values()))
 
     def after(self, count: int) -> Deferred[None]:
-        """Fires when so many have been read."""
+        """Fires when so many messages were read."""
         waiting: Deferred[None] = Deferred()
         self._waiting.append((count, waiting))
         return waiting
 
     async def listen(self, client: Client) -> None:
-        """Until every writer has said the last word in both logs, or the client is dropped."""
+        """Read until every writer has sent its last message to both logs, or until `drop`."""
         async for event in client.events():
             if not isinstance(event, Pushed) or event.kind != "text":
                 continue
@@ -55,7 +54,7 @@ class Reader:
                 return
 
     def check(self, test: TestCase) -> None:
-        """All of it once, each writer's in order."""
+        """Check that every message was read once, each writer's in order."""
         expected = [str(number) for number in range(ROUNDS * A_ROUND)] + [LAST]
         for log, read in self.read.items():
             for name in WRITERS:
@@ -65,17 +64,17 @@ class Reader:
 
 
 class Killed(TestCase):
-    """See above."""
+    """Writers and a reader with two clients, one of which is dropped too."""
 
     timeout = 60
 
     def setUp(self) -> None:
-        """A daemon on a file."""
+        """Start a daemon on a file."""
         self.store = f"sqlite:{folder(self)}/chatd.db"
         self.daemon = Daemon(self, self.store)
 
-    async def come(self, name: str, **options: Any) -> Client:
-        """A client in the lobby."""
+    async def join(self, name: str, **options: Any) -> Client:
+        """Connect a client, which joins the lobby."""
         client = await connect(
             f"chat://127.0.0.1:{self.daemon.port}", name, register=True, reactor=reactor, **options
         )
@@ -84,7 +83,7 @@ class Killed(TestCase):
         return client
 
     def kill(self) -> None:
-        """kill -9, and a new daemon on the same file and port."""
+        """Kill the daemon, and start another on the same file and port."""
         port = self.daemon.port
         self.daemon.kill()
         options = ["--port", str(port), "--store", self.store, "--rate", "none"]
@@ -93,20 +92,18 @@ class Killed(TestCase):
         )
 
     async def write(self, client: Client, first: int) -> None:
-        """A round's messages, each after the one before was accepted."""
+        """Send a round's messages, each after the one before was accepted."""
         for number in range(first, first + A_ROUND):
             for recipient in ("reader", "#lobby"):
                 await client.send(recipient, str(number))
 
-    async def test_exactly_once(self) -> None:
-        """Whoever reads, reads all that was accepted, once, in the order in which each writer wrote
-        it: over lost connections, killed daemons, and, on another device of the account, the
-        reader's own death."""
+    async def test_messages_are_read_exactly_once(self) -> None:
+        """Over lost connections, killed daemons and a dropped client of the reader."""
         steady, mortal = Reader(), Reader()
-        listening = Deferred.fromCoroutine(steady.listen(await self.come("reader")))
-        device = await self.come("reader")
+        listening = Deferred.fromCoroutine(steady.listen(await self.join("reader")))
+        device = await self.join("reader")
         again = Deferred.fromCoroutine(mortal.listen(device))
-        writers = [await self.come(name) for name in WRITERS]
+        writers = [await self.join(name) for name in WRITERS]
         in_a_round = 2 * A_ROUND * len(WRITERS)
         for number in range(ROUNDS):
             some_read = steady.after(number * in_a_round + in_a_round // 3)
@@ -118,7 +115,7 @@ class Killed(TestCase):
             await gatherResults(writing)
             device.drop()
             await again
-            device = await self.come("reader", positions=device.positions)
+            device = await self.join("reader", positions=device.positions)
             again = Deferred.fromCoroutine(mortal.listen(device))
         for writer in writers:
             for recipient in ("reader", "#lobby"):

@@ -1,4 +1,4 @@
-"""Ports besides the main one, and the old clients at them: real sockets, whole replies compared."""
+"""Ports besides the main one, and the old clients on them; whole replies are compared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.doubles.startup import Start
 
 
 class Ports(SynchronousTestCase):
-    """A daemon with a port for everything."""
+    """A daemon with a port of every kind."""
 
     def setUp(self) -> None:
         self.folder = folder(self)
@@ -35,7 +35,7 @@ class Ports(SynchronousTestCase):
         }
 
     def connect(self, port: str = "main") -> socket.socket:
-        """To one of them."""
+        """Connect to a port."""
         number = self.daemon.port if port == "main" else self.ports[port]
         connection = socket.create_connection(("127.0.0.1", number), timeout=PATIENCE)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -43,7 +43,7 @@ class Ports(SynchronousTestCase):
         return connection
 
     def exactly(self, connection: socket.socket, wanted: bytes) -> None:
-        """This comes, and nothing else before it."""
+        """Check that exactly these bytes arrive next."""
         found = b""
         while len(found) < len(wanted):
             more = connection.recv(len(wanted) - len(found))
@@ -52,12 +52,11 @@ class Ports(SynchronousTestCase):
         self.assertEqual(found, wanted)
 
     def ends(self, connection: socket.socket) -> None:
-        """The server closes."""
+        """Check that the server closes the connection."""
         self.assertEqual(connection.recv(1 << 16), b"")
 
-    def test_what_each_speaks(self) -> None:
-        """Its own protocol, with its greeting; the main port and `any` all of them; a unix socket
-        as well."""
+    def test_port_speaks_its_protocol(self) -> None:
+        """With its greeting; the main port and `any` speak all; a unix socket is one more port."""
         for port in ("main", "any", "classic"):
             connection = self.connect(port)
             connection.sendall(classic.encode(classic.LIST, "x"))
@@ -82,8 +81,8 @@ class Ports(SynchronousTestCase):
         local.sendall(classic.encode(classic.CREATE, "ann"))
         self.exactly(local, classic.encode(classic.RESPONSE))
 
-    def test_an_unknown_start(self) -> None:
-        """Gets a sentence, and the end; so does half a start when nothing more comes."""
+    def test_unknown_protocol_is_answered_and_closed(self) -> None:
+        """So is half a signature when the client sends no more."""
         connection = self.connect()
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         sentence = b"Unknown protocol. This port speaks version 1, classic, CHAT/1.0, ops.\n"
@@ -94,8 +93,8 @@ class Ports(SynchronousTestCase):
         connection.shutdown(socket.SHUT_WR)
         self.ends(connection)
 
-    def test_a_byte_at_a_time(self) -> None:
-        """Each a segment of its own, as fast as they go."""
+    def test_protocol_is_detected_byte_by_byte(self) -> None:
+        """Each byte is a segment."""
         connection = self.connect()
         for byte in b"REGISTER luca CHAT/1.0\n":
             connection.sendall(bytes((byte,)))
@@ -105,9 +104,8 @@ class Ports(SynchronousTestCase):
             connection.sendall(bytes((byte,)))
         self.exactly(connection, classic.encode(classic.RESPONSE))
 
-    def test_the_old_ops_client(self) -> None:
-        """A command every tenth of a second without waiting, `bye` closes its sending side, then it
-        reads on until the server closes."""
+    def test_old_ops_client(self) -> None:
+        """It sends commands without waiting; `bye` closes its sending side, then it reads."""
         hello = ops.created("mason") + ops.matched("m.son", ["mason"]) + ops.NO_MESSAGES
         talk = (
             ops.created("wayne")
@@ -134,15 +132,14 @@ class Ports(SynchronousTestCase):
             self.ends(connection)
 
     def reply(self, connection: socket.socket) -> bytes:
-        """What one command brings; a message of a mailbox ends in two line breaks."""
+        """The reply to one command; a message of a mailbox ends in two line breaks."""
         found = connection.recv(1024)
         while found.startswith(b"undelivered") and not found.endswith(b"\n\n"):
             found += connection.recv(1024)
         return found
 
-    def test_the_old_client_of_lines(self) -> None:
-        """Reads byte by byte, decodes each as ASCII, looks at the first word; leaves by DISCONNECT,
-        and the server must say it, too, before it closes."""
+    def test_old_client_of_lines(self) -> None:
+        """It reads byte by byte as ASCII, checks the first word, and ends with DISCONNECT."""
         people = [self.connect("chat10"), self.connect()]
         for number, connection in enumerate(people):
             connection.sendall(f"REGISTER user{number} CHAT/1.0\n".encode())
@@ -157,7 +154,7 @@ class Ports(SynchronousTestCase):
         self.ends(people[0])
 
     def line(self, connection: socket.socket) -> str:
-        """As that client reads."""
+        """A line, read as that client does."""
         found = ""
         while not found.endswith("\n"):
             byte = connection.recv(1)
@@ -165,8 +162,8 @@ class Ports(SynchronousTestCase):
             found += byte.decode("ascii")
         return found.strip()
 
-    def test_the_old_client_without_framing(self) -> None:
-        """Reads up to 2048 bytes at once, and compares all of it."""
+    def test_old_client_without_framing(self) -> None:
+        """It reads up to 2048 bytes at once, and compares all of them."""
         lines = self.connect("chat10")
         lines.sendall(b"REGISTER other CHAT/1.0\n")
         self.line(lines)
@@ -192,8 +189,8 @@ class Ports(SynchronousTestCase):
         self.assertEqual(bare.recv(2048), b"DISCONNECT CHAT/1.0")
         self.ends(bare)
 
-    def test_harm(self) -> None:
-        """Resets, floods and silence of some, in every protocol, cost the others nothing."""
+    def test_bad_clients_do_not_disturb_others(self) -> None:
+        """Resets, floods and silence, in every protocol."""
         good = self.connect("chat10")
         good.sendall(b"REGISTER good CHAT/1.0\n")
         self.line(good)
@@ -220,11 +217,10 @@ class Ports(SynchronousTestCase):
 
 
 class Starting(Start):
-    """Which ports there are."""
+    """Which ports a daemon has."""
 
     def test_legacy_ports(self) -> None:
-        """Where the servers of old were, on this machine only; one that still is there is told
-        of."""
+        """The old servers' ports, on this machine only; a port that is in use is an error."""
         for port in (9000, 2023, 50051):
             if self.is_taken(port):
                 words = ("--store=memory", "--port=0", "--legacy-ports")
@@ -239,7 +235,7 @@ class Starting(Start):
         self.assertEqual(daemon.stop(), 0)
 
     def is_taken(self, port: int) -> bool:
-        """Whether somebody else on this machine listens there."""
+        """Whether another program listens on a port of this machine."""
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -249,8 +245,8 @@ class Starting(Start):
                 return True
         return False
 
-    def test_what_cannot_be(self) -> None:
-        """One sentence, before anything is touched."""
+    def test_invalid_ports_are_errors(self) -> None:
+        """One sentence, and nothing is written."""
         memory = ("--store=memory", "--port=0")
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
@@ -261,8 +257,8 @@ class Starting(Start):
         missing = Path(self.folder, "none", "socket")
         self.refused(*memory, "--listen", f"ops=unix:{missing}", words="there is no folder")
 
-    def test_reach(self) -> None:
-        """A port that others can reach is told of, and makes everything strict."""
+    def test_reachable_port_is_announced_and_strict(self) -> None:
+        """A port that other machines reach forbids open accounts and open registration."""
         daemon = self.daemon(
             "--store=memory", "--port=0", "--listen", "ops=tcp:0:interface=0.0.0.0"
         )

@@ -1,4 +1,4 @@
-"""Starting the daemon in every way there is, and every reason for which it does not start."""
+"""Every way to start the daemon, and every reason why it does not start."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ OPTIONS = (
 
 
 class Options(Start):
-    """On the command line, in the environment, in a file."""
+    """Options of the command line, the environment and a file."""
 
-    def test_wrong_values(self) -> None:
-        """A value that makes no sense is named, with what would make sense."""
+    def test_invalid_value_is_named_with_what_is_valid(self) -> None:
+        """For each option."""
         for option, value, words in (
             ("port", "http", "a port is a number from 0 to 65535"),
             ("port", "65536", "a port is a number from 0 to 65535"),
@@ -68,21 +68,21 @@ class Options(Start):
         values = {"store": "memory", "port": "0", option: value}
         return [f"--{name}={text}" for name, text in values.items()]
 
-    def test_wrong_use(self) -> None:
-        """What is no option is said not to be one."""
+    def test_unknown_option_is_refused(self) -> None:
+        """So are arguments that are not options."""
         self.refused("--store=memory", "--colour", words="colour")
         self.refused("--store=memory", "extra", words="only options are expected, not 'extra'")
         self.refused("--port", words="port")
 
-    def test_wrong_environment(self) -> None:
-        """A mistake in a variable is blamed on that variable."""
+    def test_invalid_environment_variable_is_named(self) -> None:
+        """One sentence."""
         self.refused(extra={"CHATD_PORT": "http"}, words="CHATD_PORT: a port is")
         self.refused(
             extra={"CHATD_CONFIG": "none.toml"}, words="none.toml cannot be read: no such file"
         )
 
-    def test_wrong_file(self) -> None:
-        """A configuration file that is missing, unreadable or wrong is named."""
+    def test_invalid_configuration_file_is_named(self) -> None:
+        """Missing, unreadable or wrong."""
         file = self.folder / "chatd.toml"
         self.refused("--config", str(file), words=f"{file} cannot be read: no such file")
         self.refused("--config", str(self.folder), words="cannot be read: is a directory")
@@ -100,8 +100,7 @@ class Options(Start):
             self.refused("--config", str(file), words=words)
 
     def test_precedence(self) -> None:
-        """The command line wins over the environment, that over the file, and that over the
-        default."""
+        """Command line, then environment, then file, then default."""
         (self.folder / "chatd.toml").write_text(
             f"port = {self.free_port()}\nstore = 'memory'\nrate = 5.5\n"
         )
@@ -122,7 +121,7 @@ class Options(Start):
         self.assertEqual(by_command_line.stop(), 0)
 
     def test_version_and_help(self) -> None:
-        """Both are told on stdout, and nothing is begun."""
+        """Both are printed on stdout, and nothing is started."""
         version = self.run_to_end("--version")
         self.assertEqual((version.returncode, version.stdout), (0, f"chatd {chatd.__version__}\n"))
         usage = self.run_to_end("--help")
@@ -133,15 +132,15 @@ class Options(Start):
 
 
 class Ways(Start):
-    """All lead to the same daemon."""
+    """Every command starts the same daemon."""
 
     def check(self, daemon: Daemon) -> None:
-        """It serves, and ends well."""
+        """Check that the daemon serves, and stops with status 0."""
         SocketClient(self, daemon).create("Ann").send_text("Ann", "Ann", "hi")
         self.assertEqual(daemon.stop(), 0)
 
     def test_python_m(self) -> None:
-        """`python -m chatd` needs no twistd."""
+        """`python -m chatd` does not need twistd."""
         command = [sys.executable, "-m", "chatd", "--port", "0", "--store", "memory"]
         self.check(Daemon(self, "", cwd=str(self.folder), command=command, executed=True))
 
@@ -154,7 +153,7 @@ class Ways(Start):
         self.assertTrue((self.folder / "tac.db").exists())
 
     def test_in_the_background(self) -> None:
-        """`twistd --pidfile=P --logfile=L chatd` returns at once; the pid in P is whom to stop."""
+        """`twistd --pidfile=P --logfile=L chatd` returns at once; P has the pid to stop."""
         port = self.free_port()
         options = [
             "--pidfile=P",

@@ -1,4 +1,4 @@
-"""The daemon is asked to stop: what was acknowledged is kept, and everyone gets an orderly end."""
+"""A daemon that is stopped: acknowledged messages are stored, connections are closed in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEEP = 16
 
 
 class Reader:
-    """Reads all that comes, on a thread of its own, until an orderly end."""
+    """Reads on a thread until the connection is closed without a reset."""
 
     def __init__(self, client: SocketClient) -> None:
         self._client = client
@@ -43,22 +43,22 @@ class Reader:
 
 
 class Stop(SynchronousTestCase):
-    """By either signal."""
+    """Stopping by SIGTERM and SIGINT."""
 
     def setUp(self) -> None:
         self.folder = folder(self)
         self.daemon = self.start()
 
     def start(self) -> Daemon:
-        """The daemon, on the file of this test."""
+        """Start a daemon on the file of this test."""
         return Daemon(self, f"sqlite:{self.folder}/chatd.db")
 
     def client(self) -> SocketClient:
-        """A new connection."""
+        """Open a connection."""
         return SocketClient(self, self.daemon)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """In time, with status 0, and without a word of complaint."""
+        """Stop the daemon, and check time, status and log."""
         began = time.monotonic()
         status = self.daemon.stop(number)
         self.assertLess(time.monotonic() - began, AT_MOST)
@@ -66,8 +66,8 @@ class Stop(SynchronousTestCase):
         self.assertNotIn("Traceback", self.daemon.output)
         self.assertIn("every acknowledged message is stored", self.daemon.output)
 
-    def test_idle(self) -> None:
-        """Whoever is connected sees the end of the stream, however long the connection was idle."""
+    def test_connections_are_closed(self) -> None:
+        """Idle ones, and one with half a frame."""
         for number in (signal.SIGTERM, signal.SIGINT):
             clients = [self.client(), self.client().create(f"name-{number}"), self.client()]
             clients[2].send(encode(LIST)[:10])
@@ -77,24 +77,23 @@ class Stop(SynchronousTestCase):
                 self.assertEqual(client.read_to_end(), [])
             self.daemon = self.start()
 
-    def test_signal_twice(self) -> None:
-        """An impatient operator changes nothing."""
+    def test_second_signal_changes_nothing(self) -> None:
+        """The daemon stops once."""
         self.client().create("Ann")
         self.daemon.process.send_signal(signal.SIGINT)
         self.daemon.process.send_signal(signal.SIGINT)
         self.stop()
 
-    def test_stopped_right_away(self) -> None:
-        """The same just after the start, again and again on the same file, and without one."""
+    def test_stop_right_after_the_start(self) -> None:
+        """Repeatedly on the same file, and with a store in memory."""
         for _ in range(3):
             self.stop()
             self.daemon = self.start()
         for _ in range(3):
             self.assertEqual(Daemon(self, "memory").stop(), 0)
 
-    def test_answers_first(self) -> None:
-        """Each connection gets the echoes of what was committed, and then the end; the rest is not
-        there."""
+    def test_echoes_of_committed_messages_are_sent_before_the_close(self) -> None:
+        """Messages without an echo are not stored."""
         client = self.client().create("Ann")
         bob = Reader(self.client().create("Bob"))
         ann = Reader(client)
@@ -116,8 +115,8 @@ class Stop(SynchronousTestCase):
             for text in said:
                 client.send(encode(SEND, "Ann", "Bob", text))
 
-    def test_clients_that_never_read(self) -> None:
-        """They cannot hold the daemon up, and what did not reach them waits for them."""
+    def test_clients_that_do_not_read_do_not_delay_the_stop(self) -> None:
+        """What they did not read is delivered later."""
         said = [f"{number} " + "x" * 30_000 for number in range(300)]
         names = ("Bob", "Cid", "Dan")
         ann = self.client().create("Ann")
@@ -133,9 +132,8 @@ class Stop(SynchronousTestCase):
             missing = [text.split(" ")[0] for text in said if text not in got]
             self.assertEqual(missing, [], name)
 
-    def test_full_flow(self) -> None:
-        """Four who write, sixteen deep, to one who reads: all that was echoed has come, or comes,
-        once."""
+    def test_stop_under_full_load_loses_nothing(self) -> None:
+        """Four writers with a window of sixteen: the reader gets every echoed message once."""
         names = ("ann", "cid", "dan", "eve")
         for name in (*names, "bob"):
             self.client().create(name).close()

@@ -1,4 +1,4 @@
-"""Files that the daemon must not touch, and what it says of them."""
+"""Files that the daemon must not change, and its errors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.doubles.startup import Start
 
 
 class Stores(Start):
-    """One sentence, no Traceback, not a byte changed: see `refused`."""
+    """One sentence, no traceback, and no byte changed. See `Start.refused`."""
 
     def used(self, count: int = 0) -> None:
-        """A store that some daemon has left in good order."""
+        """Make a store by a daemon that stops normally."""
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
         client = SocketClient(self, daemon).create("Ann")
         client.send(*[encode(SEND, "Ann", "Ann", "x" * 1000)] * count)
@@ -24,12 +24,12 @@ class Stores(Start):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(list(self.contents()), ["chatd.db"])
 
-    def refuses(self, words: str, name: str = "chatd.db") -> None:
-        """A store of that name in the folder."""
+    def check_refused(self, words: str, name: str = "chatd.db") -> None:
+        """Check that a store with this name in the folder is refused."""
         self.refused("--port=0", "--store", "sqlite:" + name, words=words)
 
-    def test_port_in_use(self) -> None:
-        """The port is named, and no store is made for nothing."""
+    def test_port_in_use_is_an_error(self) -> None:
+        """The error names it, and no store is created."""
         first = Daemon(self, "memory")
         port = str(first.port)
         for store in ("memory", "sqlite:chatd.db"):
@@ -42,16 +42,15 @@ class Stores(Start):
             )
         self.assertEqual(first.stop(), 0)
 
-    def test_held_by_another_daemon(self) -> None:
-        """Two daemons on one file would give two of each message; the second says so, the first
-        goes on."""
+    def test_store_in_use_by_another_daemon_is_refused(self) -> None:
+        """The first daemon is not disturbed."""
         first = self.daemon("--port=0", "--store=sqlite:chatd.db")
         ann = SocketClient(self, first).create("Ann")
         ann.send(encode(SEND, "Ann", "Ann", "before"))
         ann.receive_many(2)
-        self.refuses("is in use by another daemon")
+        self.check_refused("is in use by another daemon")
         (self.folder / "link.db").symlink_to("chatd.db")
-        self.refuses("is in use by another daemon", "link.db")
+        self.check_refused("is in use by another daemon", "link.db")
         ann.send(encode(SEND, "Ann", "Ann", "after"))
         ann.receive_many(2)
         first.kill()
@@ -59,26 +58,26 @@ class Stores(Start):
         SocketClient(self, after).login("Ann")
         self.assertEqual(after.stop(), 0)
 
-    def test_not_ours(self) -> None:
-        """A text, a picture, or somebody else's database stays what it is."""
+    def test_other_files_are_refused(self) -> None:
+        """Text, pictures and other databases."""
         file = self.folder / "chatd.db"
         for content in (b"Dear diary,\n", b"x" * 100_000, bytes(4096), b"SQLite format 3\0"):
             file.write_bytes(content)
-            self.refuses("is not a store of chatd")
+            self.check_refused("is not a store of chatd")
         file.unlink()
         with closing(sqlite3.connect(file)) as other:
             other.execute("CREATE TABLE recipes (name TEXT)")
-        self.refuses("is a database, but not a store of chatd")
+        self.check_refused("is a database, but not a store of chatd")
 
-    def test_newer(self) -> None:
-        """What a later version has written is for that version."""
+    def test_store_of_a_newer_version_is_refused(self) -> None:
+        """The error names the version of its schema."""
         self.used()
         with closing(sqlite3.connect(self.folder / "chatd.db")) as later:
             later.execute("PRAGMA user_version = 99")
             later.execute("PRAGMA journal_mode = DELETE")
-        self.refuses("was written by a newer chatd (schema 99")
+        self.check_refused("was written by a newer chatd (schema 99")
 
-    def test_damaged(self) -> None:
+    def test_damaged_store_is_refused(self) -> None:
         """Damage is found before anything is written."""
         self.used(500)
         file = self.folder / "chatd.db"
@@ -94,19 +93,19 @@ class Stores(Start):
             good[:50],
         ):
             file.write_bytes(bad)
-            self.refuses("damaged")
+            self.check_refused("damaged")
         file.write_bytes(good)
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
         self.assertEqual(daemon.stop(), 0)
 
-    def test_no_place(self) -> None:
-        """A folder that is not there, or a folder where a file should be."""
-        self.refuses("there is no folder", "none/chatd.db")
+    def test_path_without_a_folder_is_refused(self) -> None:
+        """So is the path of a folder."""
+        self.check_refused("there is no folder", "none/chatd.db")
         (self.folder / "chatd.db").mkdir()
-        self.refuses("is a folder, not a file")
+        self.check_refused("is a folder, not a file")
 
-    def test_only_mine(self) -> None:
-        """What is stored is for the eyes of the daemon's own user."""
+    def test_files_are_private_to_their_owner(self) -> None:
+        """All have mode 0600."""
         daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
         SocketClient(self, daemon).create("Ann")
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in self.folder.iterdir()}
@@ -116,8 +115,8 @@ class Stores(Start):
         )
         daemon.stop()
 
-    def test_copied(self) -> None:
-        """A copy of a store that was closed is a store."""
+    def test_copy_of_a_closed_store_is_usable(self) -> None:
+        """With its accounts."""
         self.used(10)
         shutil.copy(self.folder / "chatd.db", self.folder / "copy.db")
         daemon = self.daemon("--port=0", "--store=sqlite:copy.db")

@@ -1,4 +1,4 @@
-"""TLS with a real daemon: every protocol inside it, certificates that change, and the clients."""
+"""TLS with a daemon process: every protocol, changed certificates, and the clients."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Secured(SynchronousTestCase):
         )
 
     def plain(self) -> socket.socket:
-        """A connection without TLS."""
+        """Connect without TLS."""
         connection = socket.create_connection(("127.0.0.1", self.daemon.port), timeout=PATIENCE)
         self.addCleanup(connection.close)
         return connection
@@ -47,7 +47,7 @@ class Secured(SynchronousTestCase):
     def connect(
         self, own: tuple[Path, Path] | None = None, host: str = "localhost"
     ) -> ssl.SSLSocket:
-        """One by TLS, verified; with a certificate of its own perhaps."""
+        """Connect by TLS and verify; `own` is a client certificate and its key."""
         context = ssl.create_default_context(cafile=str(self.certificate))
         if own is not None:
             context.load_cert_chain(*own)
@@ -56,12 +56,12 @@ class Secured(SynchronousTestCase):
         return connection
 
     def ask(self, connection: socket.socket, data: bytes, end: bytes) -> bytes:
-        """What comes for some bytes, up to this end."""
+        """Send bytes, and return what arrives, up to `end`."""
         connection.sendall(data)
         return self.read(connection, end)
 
     def read(self, connection: socket.socket, end: bytes) -> bytes:
-        """What comes, up to this end."""
+        """What arrives, up to `end`."""
         found = b""
         while not found.endswith(end):
             more = connection.recv(1 << 16)
@@ -70,7 +70,7 @@ class Secured(SynchronousTestCase):
         return found
 
     def request(self, connection: socket.socket, message: Any) -> Any:
-        """A request of version 1 and its answer."""
+        """Send a request of version 1, and return its answer."""
         connection.sendall(v1.encode(message))
         decoder = v1.client_decoder(1 << 20)
         while True:
@@ -79,16 +79,16 @@ class Secured(SynchronousTestCase):
                     return found
 
     def client(self, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-        """The program, in a pipe."""
+        """Run the client in a pipe to its end."""
         command = ["chatd.client", *words]
         return run(command, cwd=self.folder, env=environment(), input=text, timeout=START_PATIENCE)
 
 
 class Inside(Secured):
-    """What the main port knows, it knows by TLS as well."""
+    """The main port by TLS."""
 
     def test_every_protocol(self) -> None:
-        """Beside each other, and beside those without TLS."""
+        """Beside connections without TLS."""
         old = self.connect()
         self.assertEqual(
             self.ask(old, classic.encode(classic.CREATE, "ann"), b"\0"),
@@ -109,8 +109,8 @@ class Inside(Secured):
         self.assertEqual(self.ask(ops, b"4|wayne123", b"\n"), b"No new messages\n")
         self.assertIn(b"Unknown protocol", self.ask(self.connect(), b"GET / HTTP/1.1\r\n", b"\n"))
 
-    def test_byte_by_byte(self) -> None:
-        """Handshake and all."""
+    def test_handshake_byte_by_byte(self) -> None:
+        """Each byte is a segment."""
         inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = ssl.create_default_context(cafile=str(self.certificate))
         layer = context.wrap_bio(inside, outside, server_hostname="localhost")
@@ -138,8 +138,8 @@ class Inside(Secured):
             except ssl.SSLWantReadError:
                 inside.write(connection.recv(1 << 16))
 
-    def test_old_tls(self) -> None:
-        """There is none below 1.2."""
+    def test_tls_below_1_2_is_refused(self) -> None:
+        """In the handshake."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         for version, good in ((ssl.TLSVersion.TLSv1_1, False), (ssl.TLSVersion.TLSv1_2, True)):
@@ -151,8 +151,8 @@ class Inside(Secured):
             else:
                 self.assertRaises(ssl.SSLError, context.wrap_socket, self.plain())
 
-    def test_mail_that_was_not_read(self) -> None:
-        """Waits again, by TLS as without."""
+    def test_unread_mail_is_delivered_again(self) -> None:
+        """As without TLS."""
         ann = self.connect()
         self.ask(ann, classic.encode(classic.CREATE, "ann"), b"\0")
         bob = self.plain()
@@ -187,15 +187,15 @@ class Inside(Secured):
         self.assertEqual(set(found), set(texts))
 
     def read_some(self, connection: socket.socket, count: int) -> list[str]:
-        """Some messages of the classic protocol."""
+        """Texts of the classic protocol."""
         decoder = classic.client_decoder(1 << 20)
         found: list[Any] = []
         while len(found) < count:
             found += decoder.feed(connection.recv(1 << 12))
         return [each.text for each in found]
 
-    def test_another_certificate(self) -> None:
-        """Is read on SIGHUP; nobody is dropped for it, nor for one that will not do."""
+    def test_sighup_reads_the_certificate_again(self) -> None:
+        """Connections stay open; an invalid certificate is not used."""
         first = self.connect()
         self.ask(first, b"1|mason", b"mason123\n")
         before = first.getpeercert(True)
@@ -214,15 +214,14 @@ class Inside(Secured):
         self.assertEqual(self.connect().getpeercert(True), second.getpeercert(True))
 
     def wait_for_log(self, connection: socket.socket, words: str) -> None:
-        """Ask for the accounts until the log has these words."""
+        """Send requests until the log contains these words."""
         deadline = time.monotonic() + PATIENCE
         while words not in self.daemon.output:
             self.assertLess(time.monotonic(), deadline, f"not logged: {words}")
             self.ask(connection, b"2", b"\n")
 
-    def test_a_certificate_that_logs_in(self) -> None:
-        """To the account that knows it, whatever its password; to no other, and no other
-        certificate does."""
+    def test_client_certificate_logs_in_to_its_account_only(self) -> None:
+        """It replaces the password; other certificates and accounts are refused."""
         ann = self.connect()
         self.request(ann, c.Register(1, "ann", "secret"))
         self.request(ann, c.LogIn(2, "ann", "secret"))
@@ -263,10 +262,10 @@ class Inside(Secured):
 
 
 class Clients(Secured):
-    """`python -m chatd.client`, by both protocols."""
+    """`python -m chatd.client` by both protocols."""
 
-    def test_good(self) -> None:
-        """By issuer, and by pin."""
+    def test_certificate_is_verified_by_issuer_or_pin(self) -> None:
+        """The client connects."""
         port = self.daemon.port
         for number, words in enumerate(
             (
@@ -281,8 +280,8 @@ class Clients(Secured):
             done = self.client(f"bob{number}", *words, "--protocol", "classic", text="l\n\nq\n")
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
-    def test_bad(self) -> None:
-        """With one sentence, and a status."""
+    def test_unverified_certificate_is_an_error(self) -> None:
+        """One sentence, and an exit status."""
         port = self.daemon.port
         other, _, pin = selfsigned.make(folder(self), [])
         for words, sentence in (
@@ -298,15 +297,15 @@ class Clients(Secured):
                 if sentence is not None:
                     self.assertIn(sentence, done.stderr)
 
-    def test_a_server_without_tls(self) -> None:
-        """Is told as such."""
+    def test_server_without_tls_is_an_error(self) -> None:
+        """The error says so."""
         plain = Daemon(self, "memory")
         done = self.client("ann", f"chats://localhost:{plain.port}", text="hello\n")
         self.assertEqual((done.returncode, "Traceback" in done.stderr), (1, False))
         self.assertIn("does not speak TLS", done.stderr)
 
-    def test_wrong_words(self) -> None:
-        """What does not go together, or is not there."""
+    def test_invalid_combinations_of_options_are_errors(self) -> None:
+        """So are missing files."""
         for words, sentence in (
             (
                 ("chat://localhost", "--tls-pin", self.pin),
@@ -327,12 +326,12 @@ class Clients(Secured):
 
 
 class Only(Secured):
-    """Nothing but TLS on the main port, and gRPC by TLS."""
+    """A daemon with --tls-only, and gRPC by TLS."""
 
     options = ("--tls-only", "--listen", "grpc=ssl:0")
 
-    def test_without_tls(self) -> None:
-        """Each protocol is told in its own words."""
+    def test_plain_connections_are_refused_in_their_protocol(self) -> None:
+        """Each protocol has its own reply."""
         sentence = "This port speaks TLS only."
         connection = self.plain()
         connection.sendall(v1.encode(c.Ping(1)))
@@ -354,12 +353,12 @@ class Only(Secured):
             self.assertEqual(done.returncode, 1)
             self.assertIn(sentence, done.stderr)
 
-    def test_with_tls(self) -> None:
-        """All as ever."""
+    def test_tls_connections_are_served(self) -> None:
+        """As without --tls-only."""
         self.assertEqual(self.request(self.connect(), c.Ping(1)), c.Pong(1))
 
-    def test_grpc(self) -> None:
-        """By the same certificate, which can be read again."""
+    def test_grpc_uses_the_same_certificate(self) -> None:
+        """It can be read again."""
         address = self.daemon.address_of("gRPC")
         self.create(address, "mason", self.certificate.read_bytes())
         certificate, key, _ = selfsigned.make(folder(self), [])
@@ -372,7 +371,7 @@ class Only(Secured):
         self.create(address, "wayne", self.certificate.read_bytes())
 
     def connect_to_any(self) -> ssl.SSLSocket:
-        """A connection whose certificate may be another by now."""
+        """Connect without verification."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = context.wrap_socket(self.plain())
@@ -380,7 +379,7 @@ class Only(Secured):
         return connection
 
     def create(self, address: str, name: str, issuer: bytes) -> None:
-        """An account, by gRPC and TLS."""
+        """Create an account by gRPC and TLS."""
         with grpc.secure_channel(
             address.replace("127.0.0.1", "localhost"), grpc.ssl_channel_credentials(issuer)
         ) as channel:
@@ -389,9 +388,9 @@ class Only(Secured):
 
 
 class Starting(Start):
-    """Files that will not do."""
+    """Certificate files when the daemon starts."""
 
-    def test_unusable(self) -> None:
+    def test_unusable_certificates_are_errors(self) -> None:
         """One sentence for each."""
         one, other = folder(self), folder(self)
         certificate, key, _ = selfsigned.make(one, [])
@@ -410,8 +409,8 @@ class Starting(Start):
         ):
             self.refused(*memory, *words, words=sentence)
 
-    def test_make_cert(self) -> None:
-        """Writes both files, the key for its owner only, and no second time."""
+    def test_make_cert_writes_both_files_once(self) -> None:
+        """Only the owner can read the key."""
         said = self.make()
         self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", said.stdout)
         self.assertEqual((self.folder / "chatd.key").stat().st_mode & 0o777, 0o600)
@@ -420,6 +419,6 @@ class Starting(Start):
         self.assertIn("exists already", again.stderr)
 
     def make(self) -> subprocess.CompletedProcess[str]:
-        """A certificate for other names as well."""
+        """Make a certificate for two names."""
         command = ["chatd.admin", "make-cert", "--host", "chat.example.org", "--host", "192.0.2.1"]
         return run(command, cwd=self.folder, env=environment(), timeout=START_PATIENCE)

@@ -1,4 +1,4 @@
-"""Everybody with everybody, whatever they speak: one daemon, real sockets."""
+"""A user of each protocol sends to a user of each other one, by one daemon."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Together(SynchronousTestCase):
         }
         self.kinds["gRPC"] = lambda name: GrpcUser(self, self.daemon, name, address)
 
-    def test_every_pair(self) -> None:
-        """Online, offline and fetched later, special characters, long texts, and deletion."""
+    def test_every_pair_of_protocols(self) -> None:
+        """Online, offline, special characters, long texts, and deletion."""
         pairs = [(one, other) for one in self.kinds if one != "CHAT/1.0" for other in self.kinds]
         for number, (one, other) in enumerate(pairs):
             ann = self.kinds[one](f"ann{number}")
@@ -64,8 +64,8 @@ class Together(SynchronousTestCase):
             bob.delete_account()
             self.assertFalse(ann.send_text(bob.name, "gone."), (one, other))
 
-    def test_the_lobby(self) -> None:
-        """Those who have rooms hear each other there, and the others nothing of it."""
+    def test_lobby_is_shared_by_the_protocols_with_rooms(self) -> None:
+        """Users of the other protocols receive nothing of it."""
         people = [self.kinds[kind](f"in{number}") for number, kind in enumerate(self.kinds)]
         inside = [each for each in people if each.protocol in ("version 1", "CHAT/1.0")]
         for speaker in inside:
