@@ -1,4 +1,4 @@
-"""The daemon for `twistd -ny chatd.tac`; options come from the environment (CHATD_PORT, CHATD_STORE, ...)."""
+"""The daemon for `twistd -ny chatd.tac`, with options from the environment (CHATD_PORT, ...)."""
 
 from twisted.application.service import Application
 

@@ -1,5 +1,7 @@
-"""What the texts of options mean: each function gives the value of one, or raises `ValueError` with
-a sentence that says what it should have been."""
+"""The types of options: each function converts the text of an option to its value.
+
+All of them raise `ValueError` with a sentence that says which values are valid.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +13,29 @@ from chatd.core.limits import Retention
 
 
 def port(value: str) -> int:
-    """A TCP port; 0 is any free one. Raises `ValueError`, as all of these do."""
+    """Return a TCP port; 0 is any free port."""
     if not (value.isascii() and value.isdigit()) or int(value) > 65535:
         raise ValueError(f"a port is a number from 0 to 65535 (0: any free one), not {value!r}")
     return int(value)
 
 
 def host(value: str) -> str:
-    """A name or an address to listen on."""
+    """Return a host name or an address to listen on."""
     if not value or any(char.isspace() for char in value):
         raise ValueError(f"a host is a name or an address such as 127.0.0.1 or ::1, not {value!r}")
     return value
 
 
 def store(value: str) -> str:
-    """Where everything is kept."""
-    sort, _, path = value.partition(":")
-    if value != "memory" and (sort != "sqlite" or not path or "\0" in path):
+    """Return where the data is stored: ``memory`` or ``sqlite:PATH``."""
+    kind, _, path = value.partition(":")
+    if value != "memory" and (kind != "sqlite" or not path or "\0" in path):
         raise ValueError(f"a store is memory or sqlite:PATH, not {value!r}")
     return value
 
 
 def rate(value: str) -> float | None:
-    """Commands a second; None: no bound."""
+    """Return commands per second; None for no limit."""
     if value == "none":
         return None
     try:
@@ -42,22 +44,22 @@ def rate(value: str) -> float | None:
         rate = 0.0
     if not 0.01 <= rate <= 1e9:
         raise ValueError(
-            f"a rate is a number of commands a second, from 0.01 on, or none; not {value!r}"
+            f"a rate is a number of commands per second, at least 0.01, or none, not {value!r}"
         )
     return rate
 
 
 def registration(value: str) -> str:
-    """Who may make accounts."""
+    """Return who can create accounts: ``open``, ``invite`` or ``closed``."""
     if value not in ("open", "invite", "closed"):
         raise ValueError(f"registration is open, invite or closed, not {value!r}")
     return value
 
 
 def switch(value: str) -> bool:
-    """yes or no."""
+    """Return True for ``yes``, False for ``no``."""
     if value not in ("yes", "no"):
-        raise ValueError(f"that is yes or no, not {value!r}")
+        raise ValueError(f"the value is yes or no, not {value!r}")
     return value == "yes"
 
 
@@ -66,16 +68,15 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def seconds(value: str) -> int:
-    """A time such as ``90s``, ``15m``, ``12h``, ``30d`` or ``4w``, more than 0, in seconds. Raises
-    `ValueError`."""
-    found = _AGE.fullmatch(value)
-    if found is None or not int(found[1]):
+    """Return the seconds of a time such as ``90s``, ``15m``, ``12h``, ``30d`` or ``4w``."""
+    match = _AGE.fullmatch(value)
+    if match is None or not int(match[1]):
         raise ValueError(f"a time is a number and one of s m h d w, such as 30d, not {value!r}")
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def retain(value: str) -> Retention:
-    """What is kept of each log."""
+    """Return how long, and how many, messages of each log are kept."""
     if value == "none":
         return Retention()
     parts = value.split(",")
@@ -83,21 +84,21 @@ def retain(value: str) -> Retention:
     counts = [int(part) for part in parts if re.fullmatch(r"[0-9]{1,15}", part)]
     if len(ages) > 1 or len(counts) > 1 or len(ages) + len(counts) != len(parts) or 0 in counts:
         raise ValueError(
-            "what is retained of a log is an age, a number of messages, or both "
-            f"(30d  10000  90d,100000), or none: everything; not {value!r}"
+            "retention is an age, a number of messages, or both (30d, 10000 or 90d,100000), or "
+            f"none to keep everything, not {value!r}"
         )
     return Retention(ages[0] if ages else None, counts[0] if counts else None)
 
 
 def admin(value: str) -> str | None:
-    """The path of the admin socket; None: there is none."""
+    """Return the path of the admin socket; None for no socket."""
     if not value or "\0" in value:
-        raise ValueError(f"an admin socket is a path, or none, not {value!r}")
+        raise ValueError(f"an admin socket is a path or none, not {value!r}")
     return None if value == "none" else value
 
 
 def on_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on a host."""
+    """Whether only this machine can connect to a port on this host."""
     if host == "localhost":
         return True
     try:
@@ -115,20 +116,22 @@ _GRPC_KINDS = ("tcp", "ssl", "unix")
 
 @dataclass(frozen=True)
 class Listen:
-    """A port besides the main one: what it is for, and its endpoint, in Twisted's notation
-    (`twisted.internet.endpoints.serverFromString`)."""
+    """A port besides the main one: its protocol, one of `LISTEN_NAMES`, and its Twisted endpoint.
+
+    The endpoint is a description for `twisted.internet.endpoints.serverFromString`.
+    """
 
     name: str
     endpoint: str
 
     @property
     def parts(self) -> list[str]:
-        """The endpoint's kind and its arguments."""
+        """The kind of the endpoint and its arguments."""
         return re.split(r"(?<!\\):", self.endpoint)
 
     @property
     def interface(self) -> str | None:
-        """The address that the endpoint itself gives, if it is one that takes any."""
+        """The address that the endpoint names; None if it names none."""
         kind, _, *further = self.parts
         if kind in ("tcp", "ssl"):
             for part in further:
@@ -138,7 +141,7 @@ class Listen:
         return None
 
     def at(self, host: str) -> Listen:
-        """The same, at this address unless the endpoint says otherwise."""
+        """Return this port at an address, unless the endpoint names one or needs none."""
         if self.parts[0] not in ("tcp", "ssl") or self.interface is not None:
             return self
         quoted = host.replace("\\", r"\\").replace(":", r"\:")
@@ -146,7 +149,7 @@ class Listen:
 
     @property
     def local(self) -> bool:
-        """Whether only this machine can reach it; what is not known is not local."""
+        """Whether only this machine can connect; False if that is not known."""
         return self.parts[0] == "unix" or on_loopback(self.interface or "")
 
 
@@ -157,27 +160,27 @@ LEGACY = tuple(
 
 
 def listen(value: str) -> Listen:
-    """A port besides the main one."""
+    """Return a port besides the main one, from NAME=ENDPOINT."""
     name, equals, endpoint = value.partition("=")
     if not equals or name not in LISTEN_NAMES:
         raise ValueError(
-            f"that is NAME=ENDPOINT with NAME one of {', '.join(LISTEN_NAMES)}, not {value!r}"
+            f"a port is NAME=ENDPOINT with NAME one of {', '.join(LISTEN_NAMES)}, not {value!r}"
         )
-    found = Listen(name, endpoint)
-    kind, *arguments = found.parts
+    result = Listen(name, endpoint)
+    kind, *arguments = result.parts
     if not kind.isidentifier() or not arguments or not arguments[0]:
         raise ValueError(
-            f"an endpoint is one of Twisted's, such as tcp:2023 or unix:/run/chat, not {endpoint!r}"
+            f"an endpoint is one of Twisted, such as tcp:2023 or unix:/run/chat, not {endpoint!r}"
         )
     if kind in ("tcp", "ssl"):
         port(arguments[0])
     if name == "grpc" and kind not in _GRPC_KINDS:
-        raise ValueError(f"grpc listens on tcp:PORT, ssl:PORT or unix:PATH, not on {endpoint!r}")
-    return found
+        raise ValueError(f"gRPC listens on tcp:PORT, ssl:PORT or unix:PATH, not on {endpoint!r}")
+    return result
 
 
 def path(value: str) -> str:
-    """A file."""
+    """Return the path of a file."""
     if not value or "\0" in value:
-        raise ValueError(f"that is the path of a file, not {value!r}")
+        raise ValueError(f"the value is the path of a file, not {value!r}")
     return value

@@ -1,5 +1,4 @@
-"""The options of `twistd chatd`: command line over environment over configuration file over
-defaults."""
+"""The options of `twistd chatd`: command line, environment, configuration file and defaults."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ T = TypeVar("T")
 
 ENVIRONMENT_PREFIX = "CHATD_"
 
-# Every option but the name of the file they can stand in: its default, and what makes a value of
-# its text. Where there is no default, it depends on other options.
+# Every option but --config and --listen: its default and its type. None: the default depends on
+# other options (`_dependent`).
 _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "port": ("65432", values.port),
     "host": ("127.0.0.1", values.host),
@@ -38,9 +37,9 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
 }
 
 
-# The one that can be given several times.
+# The option that can be given several times.
 _REPEATED = "listen"
-# Switches that the command line has as flags: which option each is, and what it makes of it.
+# Flags of the command line: the option that each one sets, and its value.
 _FLAGS = {
     "allow-open-accounts": ("allow-open-accounts", "yes"),
     "forbid-open-accounts": ("allow-open-accounts", "no"),
@@ -50,7 +49,7 @@ _FLAGS = {
 
 
 def variable(name: str) -> str:
-    """The environment variable of an option."""
+    """Return the name of the environment variable of an option."""
     return ENVIRONMENT_PREFIX + name.upper().replace("-", "_")
 
 
@@ -67,11 +66,17 @@ def _dependent(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Options(usage.Options):
-    """What an operator may choose. After `parseOptions` each is checked: port, host, store, rate,
-    registration, allow-open-accounts (bool), retain (`Retention`), admin (None: there is none),
-    listen (`option_values.Listen`s), tls-cert and tls-key (None: no TLS), tls-only (bool)."""
+    """The options of the daemon, checked and converted by `parseOptions`.
 
-    synopsis = "Usage: twistd [twistd's options] chatd [options]      (python -m chatd: the same as twistd -n chatd)"
+    Keys: port (int), host, store, rate (None: no limit), registration, allow-open-accounts (bool),
+    retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
+    tls-cert and tls-key (None: no TLS), tls-only (bool).
+    """
+
+    synopsis = (
+        "Usage: twistd [options of twistd] chatd [options]\n"
+        "       python -m chatd [options]        (in the foreground, like twistd -n chatd)"
+    )
 
     longdesc = (
         "A chat daemon: accounts, mailboxes that survive a crash, one port for every protocol."
@@ -79,77 +84,75 @@ class Options(usage.Options):
 
     _EXAMPLES = """
 Examples:
-  twistd -n chatd                            in the foreground, on 127.0.0.1:65432, data in ./chatd.db
+  twistd -n chatd                      in the foreground, on 127.0.0.1:65432, data in ./chatd.db
   twistd -n chatd --store sqlite:/var/lib/chatd/chatd.db --host 0.0.0.0
-  twistd --logfile chatd.log chatd           as a daemon; stop it with: kill `cat twistd.pid`
-  twistd -n chatd --store memory             for a try: everything is gone when it stops
+  twistd --logfile chatd.log chatd     in the background; stop it with: kill `cat twistd.pid`
+  twistd -n chatd --store memory       to try it out: all data is lost when the daemon stops
   twistd -n chatd --host 0.0.0.0 --registration open --retain 90d,100000
-  twistd -n chatd --legacy-ports             for the clients of old, where their servers were
+  twistd -n chatd --legacy-ports       also on the ports that older clients use
   twistd -n chatd --host 0.0.0.0 --tls-cert chatd.pem --tls-key chatd.key --tls-only
 
-Each option can also be set by an environment variable (CHATD_PORT, CHATD_HOST, CHATD_STORE, CHATD_RATE,
-CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN with blanks
-between several, CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no,
-CHATD_CONFIG) or in the configuration file (port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ...).
-The command line wins over the environment, the environment over the file.
-Talk to it: python -m chatd.client; administer it: python -m chatd.admin
+Each option can also be set by an environment variable: CHATD_PORT, CHATD_HOST, CHATD_STORE,
+CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN,
+CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT,
+CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_CONFIG. Or in the configuration file: port = 65432,
+listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over the
+environment, and the environment over the file.
+Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
     optParameters = [
-        [
-            "port",
-            "p",
-            None,
-            "Listen on this TCP port, 65432 unless told otherwise; 0: any free one.",
-        ],
+        ["port", "p", None, "TCP port of the main port; 0 for any free port. Default: 65432."],
         [
             "host",
             "H",
             None,
-            "Listen on this address, 127.0.0.1 unless told otherwise; 0.0.0.0 or ::, on all.",
+            "Address to listen on; 0.0.0.0 or :: for all addresses. Default: 127.0.0.1.",
         ],
         [
             "store",
             "s",
             None,
-            "Keep everything in memory, or in a file: sqlite:PATH. Default: sqlite:chatd.db",
+            "Where data is stored: memory, or sqlite:PATH for a file. Default: sqlite:chatd.db.",
         ],
         [
             "rate",
             "r",
             None,
-            f"Commands a second that a connection may send on average, {Limits().rate:g} unless told "
-            "otherwise. "
-            "More may come at once; what is too much is slowed, never refused. none: no bound.",
+            "Commands per second that a connection may send on average, or none for no limit. A "
+            "connection over its rate is slowed down, and nothing is refused. Default: "
+            f"{Limits().rate:g}.",
         ],
         [
             "registration",
             None,
             None,
-            "Who may make accounts: open (everyone), invite (who has a token from python -m chatd.admin "
-            "invite) or closed (nobody). Default: open where only this machine can reach it, else invite.",
+            "Who can create accounts: open (anyone), invite (clients with a token from python -m "
+            "chatd.admin invite) or closed (nobody). Default: open if only this machine can "
+            "connect, else invite.",
         ],
         [
             "retain",
             None,
             None,
-            "What to keep of each inbox and room: an age (s m h d w), a number of messages, or both: 30d  "
-            "10000  90d,100000. Mail that waits is always kept. Default: none, that is everything.",
+            "How much of each mailbox and room to keep: an age (s m h d w), a number of messages, "
+            "or both: 30d, 10000 or 90d,100000. Mail that has not been delivered is always kept. "
+            "Default: none, which keeps everything.",
         ],
         [
             "admin",
             None,
             None,
-            "The socket for python -m chatd.admin, or none. Default: the store's path and .admin; with "
-            "--store memory there is none unless told otherwise.",
+            "Path of the socket for python -m chatd.admin, or none. Default: the path of the store "
+            "with .admin appended; none with --store memory.",
         ],
         [
             "tls-cert",
             None,
             None,
-            "Speak TLS as well, with this certificate (PEM, its chain after it). SIGHUP has it read again.",
+            "Certificate for TLS (PEM, followed by its chain). SIGHUP reads it again.",
         ],
-        ["tls-key", None, None, "Its private key (PEM). Default: it is in the same file."],
+        ["tls-key", None, None, "Private key of the certificate (PEM). Default: in the same file."],
         ["config", "c", None, "Read options from this TOML file."],
     ]
 
@@ -157,17 +160,17 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         [
             "allow-open-accounts",
             None,
-            "There may be accounts without a password, which anyone can use. Without it they are allowed "
-            "where only this machine can reach it, and nowhere else.",
+            "Allow accounts without a password, which anyone can use. Default: only if no other "
+            "machine can connect.",
         ],
-        ["forbid-open-accounts", None, "There may be none in any case."],
+        ["forbid-open-accounts", None, "Forbid accounts without a password."],
         [
             "legacy-ports",
             None,
-            "Listen, on 127.0.0.1, where the servers of old did: classic on 9000, ops on 2023, gRPC on "
-            "50051.",
+            "Also listen where the protocols' own servers did, on 127.0.0.1: classic on 9000, ops "
+            "on 2023, gRPC on 50051.",
         ],
-        ["tls-only", None, "Have nothing but TLS on the main port."],
+        ["tls-only", None, "Require TLS on the main port."],
     ]
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
@@ -176,22 +179,28 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         super().__init__()  # type: ignore[no-untyped-call]
 
     def opt_listen(self, endpoint: str) -> None:
-        """Open one more port: any, classic, v1, chat10, ops or grpc = an endpoint, e.g.
-        ops=tcp:2023."""
+        """Open another port: NAME=tcp:PORT, NAME one of any, classic, v1, chat10, ops, grpc."""
         self._listen.append(endpoint)
 
+    def getSynopsis(self) -> str:
+        """Return how the command is used; without this, twistd puts its own words before it."""
+        return self.synopsis + "\n"
+
     def getUsage(self, width: int | None = None) -> str:
-        """As inherited; examples are not wrapped."""
+        """Return the help text; the examples are not wrapped."""
         return str(super().getUsage(width)) + self._EXAMPLES
 
     def opt_version(self) -> None:
-        """Show the version of chatd and leave."""
+        """Show the version of chatd and exit."""
         print(f"chatd {__version__}")
         sys.exit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """As inherited. Below twistd a mistake is told in one sentence, without pages of help
-        around it."""
+        """Parse and check the options.
+
+        Below twistd a mistake is one sentence (SystemExit), without the whole help text around it;
+        elsewhere it is a `usage.UsageError`.
+        """
         try:
             super().parseOptions(options)  # type: ignore[no-untyped-call]
         except usage.UsageError as error:
@@ -200,13 +209,13 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
             raise SystemExit(f"chatd: {error} (see: twistd chatd --help)") from None
 
     def parseArgs(self, *arguments: str) -> None:
-        """There are only options."""
+        """Refuse arguments that are not options."""
         if arguments:
             raise usage.UsageError(f"only options are expected, not {arguments[0]!r}")
 
     def postOptions(self) -> None:
-        """Bring the four sources together and check every value, whichever it came from."""
-        sources = self._said()
+        """Merge the four sources, then check and convert every value."""
+        sources = self._given()
         self["config"] = sources.get("config", ("", ""))[1]
         for name, value in self._read_file(self["config"]).items():
             sources.setdefault(name, (f"{name} in {self['config']}", value))
@@ -223,9 +232,8 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         if self["tls-cert"] is None and (self["tls-only"] or self["tls-key"] is not None):
             raise usage.UsageError("TLS requires a certificate: --tls-cert")
 
-    def _said(self) -> dict[str, tuple[str, str]]:
-        """For each option that the command line or the environment has: where its value comes from,
-        as an operator would name that, and the value."""
+    def _given(self) -> dict[str, tuple[str, str]]:
+        """Return (name of the source, text) of each option of command line and environment."""
         sources = {
             name: ("--" + name, self[name])
             for name in self.defaults
@@ -236,7 +244,9 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         for flag, (name, value) in _FLAGS.items():
             if self[flag]:
                 if name in sources:
-                    raise usage.UsageError(f"{sources[name][0]} and --{flag} exclude each other")
+                    raise usage.UsageError(
+                        f"{sources[name][0]} and --{flag} cannot be used together"
+                    )
                 sources[name] = ("--" + flag, value)
         for name in (*_VALUES, _REPEATED, "config"):
             if variable(name) in self._environment:
@@ -244,12 +254,12 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
         return sources
 
     def _read_file(self, path: str) -> dict[str, str]:
-        """The values in a configuration file, as text."""
+        """Return the texts of the options in a configuration file."""
         if not path:
             return {}
         try:
             with open(path, "rb") as file:
-                found = tomllib.load(file)
+                document = tomllib.load(file)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise usage.UsageError(
@@ -257,23 +267,23 @@ Talk to it: python -m chatd.client; administer it: python -m chatd.admin
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise usage.UsageError(f"the configuration file {path} is not TOML: {error}") from None
-        for name, value in found.items():
+        for name, value in document.items():
             if name not in _VALUES and name != _REPEATED:
-                known = ", ".join((*_VALUES, _REPEATED))
-                raise usage.UsageError(f"{path}: there is no option {name!r}; there are {known}")
+                names = ", ".join((*_VALUES, _REPEATED))
+                raise usage.UsageError(f"{path}: there is no option {name!r}; options are {names}")
             if (
                 name == _REPEATED
                 and isinstance(value, list)
-                and all(isinstance(each, str) for each in value)
+                and all(isinstance(item, str) for item in value)
             ):
-                found[name] = " ".join(value)
+                document[name] = " ".join(value)
             elif (
                 isinstance(value, bool) and name != _REPEATED and _VALUES[name][1] is values.switch
             ):
-                found[name] = "yes" if value else "no"
+                document[name] = "yes" if value else "no"
             elif isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise usage.UsageError(f"{path}: {name} takes text or a number")
-        return {name: str(value) for name, value in found.items()}
+                raise usage.UsageError(f"{path}: the value of {name} must be a string or a number")
+        return {name: str(value) for name, value in document.items()}
 
 
 def _coerced(source: str, coerce: Callable[[str], T], value: str) -> T:

@@ -31,7 +31,7 @@ class Signature:
     """How a protocol is recognised by the first bytes of a connection.
 
     `matches` gets the bytes received so far and returns whether they begin this protocol, or None
-    if more bytes are needed. If they stay all there is, for `PAUSE` seconds or because the input has
+    if more bytes are needed. If no more bytes come, for `PAUSE` seconds or because the input has
     ended, `matches_at_pause` decides. `protocol` makes what the connection becomes.
     """
 

@@ -352,12 +352,15 @@ class Mistakes(OptionsCase):
     def test_what_a_file_cannot_say(self) -> None:
         """An unknown name, or a value that is no text or number, is not passed over in silence."""
         path = self.file("prot = 1")
-        known = "there are " + ", ".join(NAMES)
+        known = "options are " + ", ".join(NAMES)
         self.assertEqual(self.mistake("-c", path), f"{path}: there is no option 'prot'; {known}")
         for text in ("port = true", "port = [1]", "rate = 2020-01-01", "[store]\npath = 'x'"):
             path = self.file(text)
             name = "store" if "store" in text else text.split()[0]
-            self.assertEqual(self.mistake("-c", path), f"{path}: {name} takes text or a number")
+            self.assertEqual(
+                self.mistake("-c", path),
+                f"{path}: the value of {name} must be a string or a number",
+            )
 
     def test_words_that_are_no_options(self) -> None:
         """A stray word or an unknown option is refused, and named."""

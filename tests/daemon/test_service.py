@@ -164,7 +164,7 @@ class Imports(SynchronousTestCase):
     """What is loaded by the time the daemon listens."""
 
     def loaded(self, *words: str) -> set[str]:
-        """The modules of gRPC, and those of chatd that use it, in a process that has bound ports."""
+        """The modules of gRPC, and those that use it, in a process that has bound its ports."""
         script = (
             "import sys\n"
             "from chatd.config.options import Options\n"

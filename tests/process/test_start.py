@@ -89,10 +89,10 @@ class Options(Start):
         for content, words in (
             (b"port = ", "is not TOML"),
             (b"\xff\xfe\x00", "is not TOML"),
-            (b"colour = 1", "there is no option 'colour'; there are port, host, store, rate"),
-            (b"port = [1]", "port takes text or a number"),
-            (b"[port]\na = 1", "port takes text or a number"),
-            (b"port = true", "port takes text or a number"),
+            (b"colour = 1", "there is no option 'colour'; options are port, host, store, rate"),
+            (b"port = [1]", "the value of port must be a string or a number"),
+            (b"[port]\na = 1", "the value of port must be a string or a number"),
+            (b"port = true", "the value of port must be a string or a number"),
             (b"port = 99999", f"port in {file}: a port is a number"),
             (b"store = 'redis'", f"store in {file}: a store is memory"),
         ):
