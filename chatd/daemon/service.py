@@ -194,7 +194,7 @@ class Daemon(MultiService):
         if self.admin is not None:
             self.admin.accept()
         if self._trimming is not None:
-            self._spawn(self._trimming.go_on())
+            self._spawn(self._trimming.run())
 
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]

@@ -1,8 +1,8 @@
-"""Retention: the oldest entries of inboxes and rooms go when they are too old, or too many.
+"""Retention: trimming the oldest entries of mailboxes and rooms, by age and by number.
 
-Mail that waits is never trimmed. Whether entries are too old is found by bisection, since a log's
-times grow with its seqs; where the system's clock has been set back, an entry may go a little early
-or late.
+Waiting mail is never trimmed. The first entry that is young enough is found by bisection, since a
+log's times grow with its seqs. If the system's clock was set back, an entry may be trimmed a little
+early or late.
 """
 
 from __future__ import annotations
@@ -21,39 +21,42 @@ from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Store
 
 INTERVAL_SECONDS = 600.0
-"""how long it rests after it has gone through all logs"""
+"""the pause after all logs have been trimmed"""
 AT_ONCE = 64
-"""logs that are looked at together"""
+"""logs whose ends are read together"""
 PAUSE_SECONDS = 0.02
-"""how long it rests after each of these, so that nobody waits for it"""
+"""the pause after each of these, so that other requests are not delayed"""
 
 
 class Trimming:
-    """Goes through all logs, again and again. `now` gives milliseconds since 1970 (UTC); `read`,
-    for an inbox, up to which seq its sessions have read it, None if there are none."""
+    """Trims all logs, again and again.
+
+    `now` gives milliseconds since 1970 (UTC). `consumed` gives, for the log of a mailbox, the seq
+    up to which its sessions need no entries, None if it has no sessions.
+    """
 
     def __init__(
         self,
         store: Store,
         retention: Retention,
-        background: Tasks,
+        tasks: Tasks,
         now: Callable[[], int],
-        read: Callable[[str], int | None],
+        consumed: Callable[[str], int | None],
     ) -> None:
         self._store = store
         self._documents = Documents(store)
         self._retention = retention
-        self._background = background
+        self._tasks = tasks
         self._now = now
-        self._read_by_sessions = read
+        self._consumed_by_sessions = consumed
 
-    async def go_on(self) -> None:
-        """Trim all logs, now and every `INTERVAL_SECONDS`."""
+    async def run(self) -> None:
+        """Trim all logs now and every `INTERVAL_SECONDS`; never returns."""
         while True:
-            # The store says itself that it fails; the next round does what is left of this one.
+            # The store logs its failure, and the next round trims what is left of this one.
             with suppress(StoreUnavailable):
                 await self.trim_all()
-            await self._background.sleep(INTERVAL_SECONDS)
+            await self._tasks.sleep(INTERVAL_SECONDS)
 
     async def trim_all(self) -> None:
         """Trim all logs once. Raises `StoreUnavailable`."""
@@ -67,11 +70,10 @@ class Trimming:
         while names := await self._documents.page(owner, "*", after, AT_ONCE):
             await self._trim([log_of(name) for name in names])
             after = names[-1]
-            await self._background.sleep(PAUSE_SECONDS)
+            await self._tasks.sleep(PAUSE_SECONDS)
 
     async def _trim(self, logs: Sequence[str]) -> None:
-        """Trim some logs. Most have nothing to trim, which their first entry and their head
-        tell."""
+        """Trim some logs. The first entry and the head show that most have nothing to trim."""
         store = self._store
         answers = await gather(
             *(store.read(log, 0, 1) for log in logs),
@@ -84,7 +86,7 @@ class Trimming:
                     await self._trim_one(log, oldest[0], upto)
 
     async def _excess(self, log: str, oldest: Entry, head: int) -> int:
-        """Up to which seq the entries of a log, whose first and last are known, are too old or too
+        """The seq up to which the entries of a log, from `oldest` to `head`, are too old or too
         many."""
         age, count = self._retention.age, self._retention.count
         too_many = 0 if count is None else head - count
@@ -93,32 +95,32 @@ class Trimming:
         cutoff = self._now() - age * 1000
         if oldest.time >= cutoff:
             return too_many
-        # All up to `old` are too old; none from `young` on is, as far as is known.
+        # All up to `old` are too old; none from `young` on is.
         old, young = max(oldest.seq, too_many), head + 1
         while old + 1 < young:
             middle = (old + young) // 2
-            found = await self._store.read(log, middle - 1, 1)
-            if found and found[0].time < cutoff:
+            entries = await self._store.read(log, middle - 1, 1)
+            if entries and entries[0].time < cutoff:
                 old = middle
             else:
                 young = middle
         return old
 
     async def _trim_one(self, log: str, oldest: Entry, upto: int) -> None:
-        """Trim a log unless it has become another meanwhile; an inbox as far as it has been
-        read."""
-        still, cursor = await gather(self._store.read(log, 0, 1), self._documents.get(Cursor, log))
-        if not still or still[0].id != oldest.id:
+        """Trim a log up to `upto`, a mailbox at most up to what has been read."""
+        first, cursor = await gather(self._store.read(log, 0, 1), self._documents.get(Cursor, log))
+        if not first or first[0].id != oldest.id:
+            # Meanwhile it was trimmed, or deleted and created again.
             return
         if is_mailbox(log):
-            upto = min(upto, self._read(log, cursor))
+            upto = min(upto, self._consumed(log, cursor))
         if upto >= oldest.seq:
             await self._store.trim(log, upto)
 
-    def _read(self, log: str, cursor: Stored[Cursor] | None) -> int:
-        """Up to which seq an inbox has been read. Sessions know what the store will be told when
-        they end."""
-        read = self._read_by_sessions(log)
-        if read is not None:
-            return read
+    def _consumed(self, log: str, cursor: Stored[Cursor] | None) -> int:
+        """The seq up to which a mailbox has been read. Its sessions may be ahead of the store, or
+        behind it."""
+        consumed = self._consumed_by_sessions(log)
+        if consumed is not None:
+            return consumed
         return 0 if cursor is None else cursor.record.upto

@@ -11,15 +11,20 @@ from chatd.core.errors import Refused
 
 
 class Tasks(msgspec.Struct, frozen=True):
-    """How work that nobody waits for is done: `spawn` runs a coroutine and reports its failure,
-    `sleep` waits for some seconds."""
+    """How the realm works in the background.
+
+    `spawn` runs a coroutine and logs its failure; `sleep` waits for some seconds.
+    """
 
     spawn: Callable[[Coroutine[Any, Any, None]], object]
     sleep: Callable[[float], Awaitable[object]]
 
 
 async def gather(*answers: Awaitable[Any]) -> list[Any]:
-    """The results, when all are there; if any failed, then the first failure."""
+    """Await all of `answers` and return their results in order.
+
+    If some of them are refused, the first refusal is raised, after all have been awaited.
+    """
     results: list[Any] = []
     failure: Refused | None = None
     for answer in answers:

@@ -30,7 +30,7 @@ from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession as Session
 from chatd.realm.realm import Realm
 from chatd.stores.memory import MemoryStore
-from tests.doubles.realm import Reader, RealmHarness, Runner, hash_password
+from tests.doubles.realm import RealmHarness, Recorder, Runner, hash_password
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -176,7 +176,7 @@ class WithThreads(TestCase):
         """Log a new reader in."""
         door: Any = self.portal
         logging_in: Deferred[tuple[Any, Session, Any]] = door.login(
-            credentials, Reader(), IAutoAckSession
+            credentials, Recorder(), IAutoAckSession
         )
         return logging_in
 
@@ -305,14 +305,14 @@ class LoggingIn(WithThreads):
         await realm.accounts.register("eve", Account(0, cheap().hash("right")))
         door: Any = portal(realm, self.passwords, self.clock)
         _, session, _ = await door.login(
-            NamePassword("Eve", "right", HERE), Reader(), IAutoAckSession
+            NamePassword("Eve", "right", HERE), Recorder(), IAutoAckSession
         )
         self.assertEqual(session.name, "eve")
 
     async def test_nothing_else_is_given(self) -> None:
         """Asking for another sort of avatar, or with other credentials, is a mistake in the
         program."""
-        asking = self.portal.login(NameOnly("bob", HERE), Reader(), IPeerAddress)
+        asking = self.portal.login(NameOnly("bob", HERE), Recorder(), IPeerAddress)
         await self.refused(ValueError, asking)
         await self.refused(UnhandledCredentials, self.login(Anonymous()))
 

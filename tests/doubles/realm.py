@@ -1,5 +1,5 @@
-"""Doubles for the neighbours of the realm: a store that commits when told, a peer with a small
-buffer."""
+"""The realm in memory: a store that commits when the test says so, peers that record what they
+are sent, and a harness with accounts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chatd.stores.memory import MemoryStore
 
 
 class HeldStore(MemoryStore):
-    """Commits when the test says so, or at once while `eager`."""
+    """A store that commits at once while `eager`, or else when the test calls `release`."""
 
     eager = True
 
@@ -35,20 +35,20 @@ class HeldStore(MemoryStore):
             super().flush()
 
     def release(self) -> None:
-        """Commit what is waiting now, and tell of it."""
+        """Commit what is waiting now, and answer it."""
         if self._open:
             batch = self._take_open()
             self._commit(batch)
             self._answer(batch)
 
     def crash(self) -> None:
-        """Forget what was not committed."""
+        """Lose what was not committed, as when the daemon is killed."""
         self._open = []
         self._calls = 0
 
 
 class Runner:
-    """Runs the realm's background work on a `Clock`, and keeps what failed."""
+    """Runs the realm's background work on a `Clock`, and records its failures."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -64,14 +64,17 @@ class Runner:
         return deferLater(self.clock, seconds)
 
 
-class Follower(Peer):
-    """A peer that acknowledges: keeps what it is handed, by log, as (seq, sender, kind, body).
-    After `room` entries it is not writable until `drain`."""
+class AckRecorder(Peer):
+    """A peer that can acknowledge, and records what it is sent.
+
+    `logs` has the entries of each log as (seq, sender, kind, body). After `capacity` entries the
+    peer is not writable until `drain`; None: it always is.
+    """
 
     about = "a test"
 
     def __init__(self) -> None:
-        self.room: int | None = None
+        self.capacity: int | None = None
         self.full = False
         self.logs: dict[str, list[tuple[int, str, str, str]]] = {}
         self.answers: list[Append] = []
@@ -92,9 +95,9 @@ class Follower(Peer):
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
         taken = self.logs.setdefault(log, [])
         taken += [(entry.seq, entry.sender, entry.kind, entry.body) for entry in entries]
-        if self.room is not None:
-            self.room -= len(entries)
-            self.full = self.room < 0
+        if self.capacity is not None:
+            self.capacity -= len(entries)
+            self.full = self.capacity < 0
 
     def answer(self, appends: Sequence[Append]) -> None:
         """See `Peer`."""
@@ -116,32 +119,35 @@ class Follower(Peer):
         """See `Peer`."""
 
     def drain(self) -> None:
-        """It reads again."""
-        self.room = None
+        """Make it writable again, without a limit."""
+        self.capacity = None
         self.full = False
 
 
 OPEN = Account(0)
-"""the accounts of these tests"""
+"""the record of the accounts that `RealmHarness.register` creates"""
 
 
-class Reader(Peer):
-    """A peer that keeps what it is handed. After `room` entries the rest stays in its buffer, and
-    it is not writable until `drain`."""
+class Recorder(Peer):
+    """A peer that cannot acknowledge, and records what it is sent.
+
+    After `capacity` entries the others stay in its buffer, `buffered` of them, and it is not
+    writable until `drain`. The last `lost` entries do not arrive at the other end.
+    """
 
     def __init__(self) -> None:
-        self.room: int | None = None
+        self.capacity: int | None = None
         self.received: list[Entry | Append] = []
         self.buffered = 0
         self.lost = 0
         self.answers: list[Append] = []
-        self.dismissed = ""
+        self.ended_with = ""
 
     about = "a test"
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
-        self.dismissed = code
+        self.ended_with = code
 
     @property
     def writable(self) -> bool:
@@ -155,10 +161,9 @@ class Reader(Peer):
 
     def _take(self, entries: Sequence[Entry | Append]) -> None:
         self.received += entries
-        if self.room is not None:
-            self.buffered += max(0, len(entries) - self.room)
-            self.room = max(0, self.room - len(entries))
-            # A full buffer shows with the first entry that does not fit.
+        if self.capacity is not None:
+            self.buffered += max(0, len(entries) - self.capacity)
+            self.capacity = max(0, self.capacity - len(entries))
 
     def answer(self, appends: Sequence[Append]) -> None:
         """See `Peer`."""
@@ -176,23 +181,22 @@ class Reader(Peer):
         ]
 
     def drain(self) -> None:
-        """The buffer has gone out."""
-        self.room = None
+        """Write out the buffer, and make the peer writable without a limit."""
+        self.capacity = None
         self.buffered = 0
 
     @property
     def texts(self) -> list[str]:
-        """What was said, in the order in which it came."""
+        """The texts it was sent, in order."""
         return [entry.body for entry in self.received]
 
 
-class Said(msgspec.Struct, frozen=True):
-    """See `chatd.realm.realm.Message`."""
+class Text(msgspec.Struct, frozen=True):
+    """A message to send; see `chatd.realm.realm.OutgoingMessage`."""
 
     sender: str
     recipient: str
     text: str
-    frame: bytes | None = None
     key: str | None = None
 
 
@@ -218,7 +222,7 @@ class RealmHarness:
         self.sessions: dict[str, AutoAckSession] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """The result of a coroutine that needs nothing but the store."""
+        """The result of a coroutine that waits for nothing but the store."""
         results: list[Any] = []
         Deferred.fromCoroutine(coroutine).addBoth(results.append)
         for _ in range(100):
@@ -231,30 +235,30 @@ class RealmHarness:
         return result
 
     def register(self, *names: str) -> None:
-        """Make open accounts."""
+        """Create open accounts."""
         for name in names:
             self.run(self.realm.accounts.register(name, OPEN))
 
-    def login(self, name: str) -> Reader:
-        """Log a new reader in."""
-        subscription = Reader()
+    def login(self, name: str) -> Recorder:
+        """Log in with a peer that cannot acknowledge."""
+        reader = Recorder()
         self.sessions[name] = self.run(
-            self.realm.sessions.open_auto_ack_session(name, OPEN, subscription)
+            self.realm.sessions.open_auto_ack_session(name, OPEN, reader)
         )
-        return subscription
+        return reader
 
-    def follow(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, Follower]:
-        """Log a follower in."""
-        peer = Follower()
+    def login_ack(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, AckRecorder]:
+        """Log in with a peer that can acknowledge, and has the logs up to these seqs."""
+        peer = AckRecorder()
         session = self.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
         session.wants_receipts = True
         session.begin(positions)
         return session, peer
 
     def send(self, sender: str, recipient: str, *texts: str) -> None:
-        """Send texts, each known recipient at once."""
+        """Send texts. Raises the refusal of the first that is refused."""
         session = self.sessions[sender]
-        messages = [Said(sender, recipient, text) for text in texts]
+        messages = [Text(sender, recipient, text) for text in texts]
         if messages:
             self.run(self.realm.deliver(session, messages[0]))
         _, refusal = self.realm.send(session, messages[1:])
@@ -263,29 +267,29 @@ class RealmHarness:
         self.realm.flush()
 
     def fetch(self, name: str) -> None:
-        """Ask for the waiting mail."""
+        """Fetch the waiting mail."""
         self.sessions[name].fetch_mail()
         self.catch_up(name)
 
     def catch_up(self, name: str) -> None:
-        """What a protocol does when its connection has drained."""
+        """Continue a session that is behind, as when its connection is writable again."""
         if self.sessions[name].behind:
             self.run(self.sessions[name].catch_up())
 
     def logout(self, name: str) -> None:
-        """The connection ends."""
+        """End the session."""
         self.sessions.pop(name).end()
 
     def settle(self) -> None:
-        """Commit until there is nothing left to commit."""
+        """Commit until nothing is left to commit."""
         for _ in range(100):
             if not self.store._open:
                 return
             self.store.release()
-        raise AssertionError("the store never comes to rest")
+        raise AssertionError("there is always something left to commit")
 
     def restart(self, boot: str = "boot") -> RealmHarness:
-        """kill -9 and a new daemon on the same store."""
+        """Kill the daemon and start another one on the same store."""
         self.store.crash()
         harness = RealmHarness(self.store, boot)
         harness.run(harness.realm.start())

@@ -17,7 +17,7 @@ class Restarts(SynchronousTestCase):
         self.harness.register("ann", "bob")
         self.bob = self.harness.login("bob")
         self.harness.send("bob", "ann", "old")
-        self.subscription = self.harness.login("ann")
+        self.reader = self.harness.login("ann")
 
     def restart(self, boot: str = "boot") -> None:
         """Kill the daemon and start another one."""
@@ -25,16 +25,16 @@ class Restarts(SynchronousTestCase):
 
     def waiting(self) -> list[str]:
         """The texts that ann gets when she logs in and fetches her mail."""
-        subscription = self.harness.login("ann")
+        reader = self.harness.login("ann")
         self.harness.fetch("ann")
         self.harness.logout("ann")
         self.harness.settle()
-        return subscription.texts
+        return reader.texts
 
     def test_entries_handed_over_do_not_wait(self) -> None:
         """The kernel delivers what was written although the daemon was killed."""
         self.harness.send("bob", "ann", "new", "newer")
-        self.assertEqual(self.subscription.texts, ["new", "newer"])
+        self.assertEqual(self.reader.texts, ["new", "newer"])
         self.restart()
         self.assertEqual(self.waiting(), ["old"])
 
@@ -75,10 +75,10 @@ class Restarts(SynchronousTestCase):
 
     def test_entries_not_handed_over_wait(self) -> None:
         """A recipient that reads slowly gets the rest after the restart, once."""
-        self.subscription.room = 1
+        self.reader.capacity = 1
         self.harness.send("bob", "ann", "1", "2", "3")
         self.harness.send("bob", "ann", "4")
-        self.assertEqual(self.subscription.texts, ["1", "2", "3"])
+        self.assertEqual(self.reader.texts, ["1", "2", "3"])
         self.restart()
         self.assertEqual(self.waiting(), ["old", "2", "3", "4"])
 
@@ -107,17 +107,17 @@ class Restarts(SynchronousTestCase):
         self.harness.login("bob")
         for number in range(3):
             self.harness.send("bob", "ann", f"missed {number}")
-            subscription = self.harness.login("ann")
+            reader = self.harness.login("ann")
             self.harness.send("bob", "ann", f"new {number}")
-            self.assertEqual(subscription.texts, [f"new {number}"] if number < 2 else [])
+            self.assertEqual(reader.texts, [f"new {number}"] if number < 2 else [])
             if number < 2:
                 self.harness.logout("ann")
         self.harness.catch_up("ann")
-        self.assertEqual(subscription.texts, [])
+        self.assertEqual(reader.texts, [])
         self.harness.fetch("ann")
-        self.assertEqual(subscription.texts, ["missed 0", "missed 1", "missed 2", "new 2"])
+        self.assertEqual(reader.texts, ["missed 0", "missed 1", "missed 2", "new 2"])
         self.harness.send("bob", "ann", "at once")
-        self.assertEqual(subscription.texts[4:], ["at once"])
+        self.assertEqual(reader.texts[4:], ["at once"])
         self.harness.logout("ann")
         self.assertEqual(self.harness.login("ann").texts, [])
         self.harness.fetch("ann")

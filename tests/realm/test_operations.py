@@ -116,8 +116,8 @@ class AccountOperations(OperationsCase):
     def test_all_sessions_of_an_account_are_on_one_page(self) -> None:
         """Even if they are more than the limit."""
         for _ in range(3):
-            self.harness.follow("Ann", {})
-        self.harness.follow("bob", {})
+            self.harness.login_ack("Ann", {})
+        self.harness.login_ack("bob", {})
         page = self.result(self.operations.sessions("", "", 1))
         self.assertEqual(page, Page([SessionInfo("Ann", 0, "a test")] * 3, True, "ann"))
         page = self.result(self.operations.sessions("", page.last, 1))
@@ -135,13 +135,13 @@ class AccountOperations(OperationsCase):
     def test_ending_sessions_gives_their_number_and_the_reason(self) -> None:
         """The account may log in again."""
         reader = self.harness.login("Ann")
-        _, follower = self.harness.follow("Ann", {})
+        _, follower = self.harness.login_ack("Ann", {})
         reasons: list[tuple[str, str]] = []
         self.patch(
             follower, "session_ended", lambda code, sentence: reasons.append((code, sentence))
         )
         self.assertEqual(self.result(self.operations.end_sessions("ann", "Enough.")), 2)
-        self.assertEqual((reader.dismissed, reasons), ("kicked", [("kicked", "Enough.")]))
+        self.assertEqual((reader.ended_with, reasons), ("kicked", [("kicked", "Enough.")]))
         self.assertEqual(self.result(self.operations.end_sessions("ann")), 0)
         self.harness.login("Ann")
         self.refused(UnknownAccount, self.operations.end_sessions("eve"))
@@ -151,7 +151,7 @@ class AccountOperations(OperationsCase):
         reader = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.set_password("ANN", "new")), "Ann")
         self.assertEqual(self.account("ann").password, "hash of new")
-        self.assertEqual(reader.dismissed, "password-changed")
+        self.assertEqual(reader.ended_with, "password-changed")
 
     def test_an_account_can_become_open(self) -> None:
         """Unless open accounts are forbidden; nothing is hashed for that."""
@@ -194,7 +194,7 @@ class AccountOperations(OperationsCase):
         """Its name is unknown afterwards."""
         reader = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.delete_account("ANN")), "Ann")
-        self.assertEqual(reader.dismissed, "account-deleted")
+        self.assertEqual(reader.ended_with, "account-deleted")
         self.refused(UnknownAccount, self.operations.delete_account("ann"))
 
 
@@ -203,7 +203,7 @@ class RoomOperations(OperationsCase):
 
     def test_private_rooms_are_listed(self) -> None:
         """With the owner's name as first written; the lobby has no owner."""
-        session, _ = self.harness.follow("Ann", {})
+        session, _ = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses", True))
         self.assertEqual(
             self.result(self.operations.rooms("*", "", 10)),
@@ -221,7 +221,7 @@ class RoomOperations(OperationsCase):
 
     def test_deleting_a_room_puts_its_members_out(self) -> None:
         """Any room, without being its owner."""
-        session, follower = self.harness.follow("Ann", {})
+        session, follower = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
         self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
         self.assertEqual(follower.rooms_left, ["#Garden"])
@@ -290,7 +290,7 @@ class DaemonOperations(OperationsCase):
         """Several sessions of an account are one account online."""
         self.now = 5
         self.harness.login("Ann")
-        self.harness.follow("Ann", {})
+        self.harness.login_ack("Ann", {})
         self.patch(type(self.harness.store), "backlog", 8)
         self.assertEqual(
             self.result(self.operations.statistics()),

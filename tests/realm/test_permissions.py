@@ -21,7 +21,7 @@ from chatd.core.limits import Limits
 from chatd.realm import permissions as p
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.ack_session import AckSession
-from tests.doubles.realm import OPEN, Follower, RealmHarness, Said
+from tests.doubles.realm import OPEN, AckRecorder, RealmHarness, Text
 
 NO_SESSION = "no session"
 KINDS = (
@@ -44,7 +44,7 @@ NOTHING = "nothing"
 """the outcome of what is allowed, and has no effect"""
 
 
-class TypingFollower(Follower):
+class TypingFollower(AckRecorder):
     """A peer that keeps typing notices."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class World:
         self, session: AckSession, recipient: str, sender: str = "", text: str = "x"
     ) -> None:
         """Send a text."""
-        message = Said(sender or session.name, recipient, text)
+        message = Text(sender or session.name, recipient, text)
         await self.realm.deliver(session, message)
         self.realm.flush()
 

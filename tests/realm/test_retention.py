@@ -1,4 +1,4 @@
-"""What is trimmed, and what never is."""
+"""Retention: which entries are trimmed, and which never are."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ else:
     _Case = object
 
 
-def nobody(log: str) -> None:
-    """There are no sessions."""
+def no_sessions(log: str) -> None:
+    """What sessions have consumed if there are none."""
 
 
 class _Trimmed(_Case):
-    """Subclasses make `store` in `setUp`."""
+    """The tests of trimming; subclasses make `store` in `setUp`."""
 
     store: Any
 
     async def account(self, name: str, times: Sequence[int], cursor: Cursor | None = None) -> None:
-        """An account with mail of these times, read as far as `cursor` says; all of it without
-        one."""
+        """Create an account with entries of these times in its mailbox, and with this cursor; all
+        of them are read if there is none."""
         await self.store.create(Account.document_kind, name, msgspec.msgpack.encode(Account(0)))
         read = Cursor(len(times)) if cursor is None else cursor
         await self.store.create(
             Cursor.document_kind, "@" + name.lower(), msgspec.msgpack.encode(read)
         )
-        await self.said("@" + name.lower(), times)
+        await self.append("@" + name.lower(), times)
 
     async def room(self, name: str, times: Sequence[int]) -> None:
-        """A room in which something was said at these times."""
+        """Create a room with entries of these times."""
         await self.store.create(
             RoomRecord.document_kind, name, msgspec.msgpack.encode(RoomRecord(0, ""))
         )
-        await self.said(name.lower(), times)
+        await self.append(name.lower(), times)
 
-    async def said(self, log: str, times: Sequence[int]) -> None:
-        """Entries."""
+    async def append(self, log: str, times: Sequence[int]) -> None:
+        """Append entries of these times to a log."""
         head = await self.store.head(log)
         self.store.append(
             [
@@ -74,44 +74,44 @@ class _Trimmed(_Case):
         await self.store.head(log)
 
     async def trim(self, age: int | None = None, count: int | None = None, **options: Any) -> None:
-        """Once over everything; `age` in days."""
+        """Trim all logs once; `age` is in days."""
         runner = Tasks(lambda coroutine: None, lambda seconds: succeed(None))
         retention = Retention(None if age is None else age * 86_400, count)
-        read = options.get("read", nobody)
-        await Trimming(self.store, retention, runner, lambda: NOW, read).trim_all()
+        consumed = options.get("consumed", no_sessions)
+        await Trimming(self.store, retention, runner, lambda: NOW, consumed).trim_all()
 
-    async def kept(self, log: str) -> list[int]:
-        """The seqs that are still there."""
+    async def seqs(self, log: str) -> list[int]:
+        """The seqs of the entries that a log still has."""
         return [entry.seq for entry in await self.store.read(log, 0, 10_000)]
 
-    async def test_by_age(self) -> None:
-        """What is older goes, what is just as old stays; inboxes and rooms alike."""
+    async def test_entries_are_trimmed_by_age(self) -> None:
+        """Entries that are older, not those just as old; in mailboxes and rooms."""
         times = [NOW - DAY * days for days in (90, 31, 31, 30, 29, 1, 0)]
         await self.account("Ann", times)
         await self.room("#Garden", times)
         await self.trim(age=30)
-        self.assertEqual(await self.kept("@ann"), [4, 5, 6, 7])
-        self.assertEqual(await self.kept("#garden"), [4, 5, 6, 7])
+        self.assertEqual(await self.seqs("@ann"), [4, 5, 6, 7])
+        self.assertEqual(await self.seqs("#garden"), [4, 5, 6, 7])
 
-    async def test_by_count(self) -> None:
+    async def test_entries_are_trimmed_by_number(self) -> None:
         """The latest stay, however old they are."""
         await self.account("Ann", [1] * 10)
         await self.room("#garden", [1] * 2)
         await self.trim(count=3)
-        self.assertEqual(await self.kept("@ann"), [8, 9, 10])
-        self.assertEqual(await self.kept("#garden"), [1, 2])
+        self.assertEqual(await self.seqs("@ann"), [8, 9, 10])
+        self.assertEqual(await self.seqs("#garden"), [1, 2])
 
-    async def test_by_both(self) -> None:
-        """Whichever keeps less."""
+    async def test_entries_are_trimmed_by_age_and_number(self) -> None:
+        """Whichever of the two trims more."""
         old, new = NOW - 40 * DAY, NOW - DAY
         await self.account("Ann", [old] * 2 + [new] * 5)
         await self.account("Bob", [old] * 6 + [new])
         await self.trim(age=30, count=4)
-        self.assertEqual(await self.kept("@ann"), [4, 5, 6, 7])
-        self.assertEqual(await self.kept("@bob"), [7])
+        self.assertEqual(await self.seqs("@ann"), [4, 5, 6, 7])
+        self.assertEqual(await self.seqs("@bob"), [7])
 
-    async def test_every_place_where_age_may_begin(self) -> None:
-        """The bisection finds it, wherever it is, and again when it has moved on."""
+    async def test_bisection_finds_the_first_young_entry(self) -> None:
+        """At every position in a log, and again when the log has grown."""
         for length in (1, 2, 3, 4, 7, 8, 9):
             for old in range(length + 1):
                 name = f"a{length}.{old}"
@@ -120,68 +120,66 @@ class _Trimmed(_Case):
         for length in (1, 2, 3, 4, 7, 8, 9):
             for old in range(length + 1):
                 log = f"@a{length}.{old}"
-                self.assertEqual(await self.kept(log), list(range(old + 1, length + 1)), log)
+                self.assertEqual(await self.seqs(log), list(range(old + 1, length + 1)), log)
                 self.assertEqual(await self.store.head(log), length)
-        await self.said("@a4.2", [NOW] * 2)
+        await self.append("@a4.2", [NOW] * 2)
         await self.trim(count=3)
-        self.assertEqual(await self.kept("@a4.2"), [4, 5, 6])
+        self.assertEqual(await self.seqs("@a4.2"), [4, 5, 6])
 
-    async def test_mail_that_waits_is_never_trimmed(self) -> None:
-        """Up to the first entry that waits, whatever has been read after it; without a cursor,
-        nothing."""
+    async def test_waiting_mail_is_never_trimmed(self) -> None:
+        """A mailbox is trimmed up to its first waiting entry; without a cursor, not at all."""
         await self.account("Ann", [1] * 9, Cursor(3, ((5, 9),)))
         await self.account("Bob", [1] * 9, Cursor(0, ((2, 9),)))
         await self.store.create(Account.document_kind, "Cid", msgspec.msgpack.encode(Account(0)))
-        await self.said("@cid", [1] * 9)
+        await self.append("@cid", [1] * 9)
         for options in ({"age": 1}, {"count": 1}, {"age": 1, "count": 1}):
             await self.trim(**options)
-        self.assertEqual(await self.kept("@ann"), [4, 5, 6, 7, 8, 9])
-        self.assertEqual(await self.kept("@bob"), list(range(1, 10)))
-        self.assertEqual(await self.kept("@cid"), list(range(1, 10)))
+        self.assertEqual(await self.seqs("@ann"), [4, 5, 6, 7, 8, 9])
+        self.assertEqual(await self.seqs("@bob"), list(range(1, 10)))
+        self.assertEqual(await self.seqs("@cid"), list(range(1, 10)))
 
-    async def test_sessions_know_better(self) -> None:
-        """While somebody reads, what they have read counts, and not what the store has been
-        told."""
+    async def test_sessions_count_instead_of_the_saved_cursor(self) -> None:
+        """While an account has sessions, what they have consumed is trimmed."""
         await self.account("Ann", [1] * 9, Cursor(0))
         await self.account("Bob", [1] * 9, Cursor(9))
-        await self.trim(age=1, read={"@ann": 7, "@bob": 2}.get)
-        self.assertEqual(await self.kept("@ann"), [8, 9])
-        self.assertEqual(await self.kept("@bob"), [3, 4, 5, 6, 7, 8, 9])
+        await self.trim(age=1, consumed={"@ann": 7, "@bob": 2}.get)
+        self.assertEqual(await self.seqs("@ann"), [8, 9])
+        self.assertEqual(await self.seqs("@bob"), [3, 4, 5, 6, 7, 8, 9])
 
-    async def test_nothing_to_keep_by(self) -> None:
-        """Without a retention everything stays; logs that are empty, or all trimmed, do no harm."""
+    async def test_nothing_is_trimmed_without_a_limit(self) -> None:
+        """Logs that are empty, or trimmed to the end, do no harm."""
         await self.account("Ann", [1] * 3)
         await self.account("Bob", [])
         await self.trim()
-        self.assertEqual(await self.kept("@ann"), [1, 2, 3])
+        self.assertEqual(await self.seqs("@ann"), [1, 2, 3])
         await self.trim(age=1)
         await self.trim(age=1, count=1)
-        self.assertEqual(await self.kept("@ann"), [])
+        self.assertEqual(await self.seqs("@ann"), [])
 
-    async def test_other_logs_are_left_alone(self) -> None:
-        """What users have told the operators is nobody's inbox."""
-        await self.said("@server", [1] * 3)
+    async def test_reports_are_not_trimmed(self) -> None:
+        """Their log belongs to no account."""
+        await self.append("@server", [1] * 3)
         await self.trim(age=1, count=1)
-        self.assertEqual(await self.kept("@server"), [1, 2, 3])
+        self.assertEqual(await self.seqs("@server"), [1, 2, 3])
 
-    async def test_many_logs(self) -> None:
-        """More than are looked at together."""
+    async def test_all_logs_are_trimmed(self) -> None:
+        """Also if there are more than are read together."""
         names = [f"u{number}" for number in range(2 * AT_ONCE + 3)]
         for name in names:
             await self.account(name, [1, 1])
         await self.trim(count=1)
         for name in names:
-            self.assertEqual(await self.kept("@" + name), [2])
+            self.assertEqual(await self.seqs("@" + name), [2])
 
 
 class InMemory(_Trimmed, TestCase):
-    """What holds of any store."""
+    """With the store in memory."""
 
     def setUp(self) -> None:
         self.store = MemoryStore()
 
-    async def test_a_log_that_has_become_another(self) -> None:
-        """An account is deleted, and made again, while its log is looked at: the new mail stays."""
+    async def test_mailbox_that_is_deleted_and_created_again(self) -> None:
+        """If that happens while its log is read, the new mail stays."""
         await self.account("Ann", [1] * 9)
         times = 0
         read = self.store.read
@@ -196,12 +194,12 @@ class InMemory(_Trimmed, TestCase):
             return read(log, after, limit)
 
         self.patch(self.store, "read", meanwhile)
-        await self.trim(count=1, read={"@ann": 9}.get)
-        self.assertEqual(await self.kept("@ann"), [1])
+        await self.trim(count=1, consumed={"@ann": 9}.get)
+        self.assertEqual(await self.seqs("@ann"), [1])
 
 
 class InFile(_Trimmed, TestCase):
-    """The same in SQLite."""
+    """With SQLite."""
 
     def setUp(self) -> None:
         self.store = SQLiteStore(reactor, os.path.join(folder(self), "chatd.db"))
@@ -212,21 +210,21 @@ class InFile(_Trimmed, TestCase):
 
 
 class InTheBackground(SynchronousTestCase):
-    """Round after round."""
+    """Trimming at intervals."""
 
     def trimming(self, store: Any, runner: Runner) -> None:
-        """Begin, with one entry kept of each log."""
+        """Start trimming all but the last entry of each log."""
         retention = Retention(count=1)
-        runner.spawn(Trimming(store, retention, runner.background, lambda: NOW, nobody).go_on())
+        runner.spawn(Trimming(store, retention, runner.background, lambda: NOW, no_sessions).run())
 
-    def test_rounds(self) -> None:
-        """The first at once, the next after ten minutes, also when a round has failed."""
+    def test_logs_are_trimmed_at_intervals(self) -> None:
+        """At once, and every ten minutes, also after a failure of the store."""
         store, runner = FailingPageStore(), Runner()
         store.create(RoomRecord.document_kind, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
-        self.say(store, 3)
+        self.append(store, 3)
         self.trimming(store, runner)
         self.assertEqual(self.seqs(store), [3])
-        self.say(store, 3)
+        self.append(store, 3)
         runner.clock.pump([PAUSE_SECONDS, INTERVAL_SECONDS - PAUSE_SECONDS * 2])
         self.assertEqual(self.seqs(store), [3, 4, 5, 6])
         store.failing = True
@@ -237,8 +235,8 @@ class InTheBackground(SynchronousTestCase):
         self.assertEqual(self.seqs(store), [6])
         self.assertEqual(runner.failures, [])
 
-    def test_it_rests_between_logs(self) -> None:
-        """Nobody waits for all of it: after some logs there is a pause."""
+    def test_trimming_pauses_between_logs(self) -> None:
+        """After some logs there is a pause, so that other requests are not delayed."""
         store, runner = MemoryStore(), Runner()
         for number in range(AT_ONCE + 1):
             store.create(
@@ -247,34 +245,34 @@ class InTheBackground(SynchronousTestCase):
                 msgspec.msgpack.encode(RoomRecord(0, "")),
             )
         last = f"#r{AT_ONCE:03}"
-        self.say(store, 2, last)
+        self.append(store, 2, last)
         self.trimming(store, runner)
         self.assertEqual(self.seqs(store, last), [1, 2])
         runner.clock.advance(PAUSE_SECONDS)
         self.assertEqual(self.seqs(store, last), [2])
 
-    def say(self, store: Any, count: int, log: str = "#garden") -> None:
-        """So many entries."""
+    def append(self, store: Any, count: int, log: str = "#garden") -> None:
+        """Append so many entries."""
         store.append([Append(log, number, 1, "Ann", "x", NULL_ORIGIN) for number in range(count)])
         store.flush()
 
     def seqs(self, store: Any, log: str = "#garden") -> list[int]:
-        """What is there."""
+        """The seqs of the entries that a log still has."""
         return [entry.seq for entry in self.successResultOf(store.read(log, 0, 100))]
 
 
 class WithSessions(SynchronousTestCase):
-    """What `Mailbox.consumed` says is what the realm's sessions have read."""
+    """`Mailbox.consumed` is what sessions need no longer."""
 
-    def test_a_claiming_session(self) -> None:
-        """Its inbox is trimmed while it is there, but for what may not have arrived."""
+    def test_mailbox_with_a_session_is_trimmed(self) -> None:
+        """Except for entries that may not have arrived."""
         harness = RealmHarness()
         harness.register("Ann", "Bob")
-        subscription = harness.login("Ann")
+        reader = harness.login("Ann")
         harness.login("Bob")
         harness.send("Bob", "Ann", *"abcdef")
         harness.settle()
-        subscription.lost = 2
+        reader.lost = 2
         mailbox = harness.realm.sessions.mailbox("Ann")
         assert mailbox is not None
         trimming = Trimming(

@@ -1,4 +1,4 @@
-"""The realm against a model: devices that acknowledge and resume, rooms, keys, receipts."""
+"""The realm compared with a model: devices that acknowledge and resume, rooms, keys, receipts."""
 
 from __future__ import annotations
 
@@ -15,36 +15,27 @@ from chatd.realm.ack_session import AckSession
 from chatd.realm.read_state import ReadState
 from chatd.realm.saved_state import SOON_SECONDS
 from chatd.realm.tasks import gather
-from tests.doubles.realm import Follower, RealmHarness
+from tests.doubles.realm import AckRecorder, RealmHarness, Text
 
 NAMES = ("ann", "Bob")
 ROOMS = ("#one",)
 DEVICES = 2
 
 
-class Said(msgspec.Struct, frozen=True):
-    """See `chatd.realm.realm.Message`."""
-
-    recipient: str
-    text: str
-    key: str | None = None
-    sender: str | None = None
-
-
 @dataclass
 class Device:
-    """A program of an account: where it began in each log, and what it has had since it was first
-    started."""
+    """A client of an account: the seq after which it began in each log, and what it need not be
+    sent."""
 
     session: AckSession
-    peer: Follower
+    peer: AckRecorder
     begins: dict[str, int]
     skips: dict[str, Cursor]
 
 
 @dataclass
 class World:
-    """What there is, as it should be. `logs` have (sender, kind, body) in order of seq."""
+    """The expected state. `logs` have (sender, kind, body) in order of seq."""
 
     logs: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
     members: dict[str, list[str]] = field(default_factory=lambda: {room: [] for room in ROOMS})
@@ -71,12 +62,12 @@ class Play:
         return self.world.logs.setdefault(name, [])
 
     def login(self, name: str, device: int, resume: bool) -> None:
-        """A device comes, saying where it was or not."""
+        """Log a device in, which resumes where it was or not."""
         if (name, device) in self.devices:
             return
         self.rest()
         taken = dict(self.world.taken.get((name, device), {})) if resume else {}
-        session, peer = self.harness.follow(name, taken)
+        session, peer = self.harness.login_ack(name, taken)
         expected = {
             "@" + name.lower(),
             *(room for room in ROOMS if name in self.world.members[room]),
@@ -90,7 +81,7 @@ class Play:
         self.devices[name, device] = Device(session, peer, begins, skips)
 
     def end(self, name: str, device: int) -> None:
-        """A device goes; what it has had it remembers."""
+        """End the session of a device, which remembers its positions."""
         if (name, device) in self.devices:
             self.rest()
             gone = self.devices.pop((name, device))
@@ -98,7 +89,7 @@ class Play:
             gone.session.end()
 
     def remember(self, name: str, device: int, gone: Device) -> None:
-        """How far it was in each log."""
+        """Remember the positions of a device."""
         taken = {}
         for log in gone.session.subscriptions or gone.begins:
             seqs = [seq for seq, *_ in gone.peer.logs.get(log, ())]
@@ -106,7 +97,7 @@ class Play:
         self.world.taken[name, device] = taken
 
     def send(self, name: str, device: int, recipient: str, key: str | None) -> None:
-        """Say something, or the same thing again."""
+        """Send a text, or resend one with the same key."""
         found = self.devices.get((name, device))
         if found is None:
             return
@@ -116,7 +107,7 @@ class Play:
         text = former[0] if former is not None and self.number % 2 else str(self.number)
         self.number += 1
         before = len(peer.answers)
-        appends, refusal = self.harness.realm.send(session, [Said(recipient, text, key)])
+        appends, refusal = self.harness.realm.send(session, [Text(name, recipient, text, key)])
         if refusal is not None:
             assert isinstance(refusal, NotAMember) and not appends
             assert name not in self.world.members.get(recipient, ())
@@ -136,7 +127,7 @@ class Play:
                 self.world.keys[log, name, key] = (text, answer.seq)
 
     def join(self, name: str, device: int, room: str) -> None:
-        """Make it, or become a member."""
+        """Create a room, or join it."""
         found = self.devices.get((name, device))
         if found is None:
             return
@@ -172,7 +163,7 @@ class Play:
         self.harness.settle()
 
     def leave(self, name: str, room: str) -> None:
-        """Be no member any more."""
+        """Leave a room."""
         self.rest()
         try:
             self.harness.run(self.harness.realm.rooms.leave(name, room))
@@ -191,7 +182,7 @@ class Play:
                 device.peer.logs.pop(room, None)
 
     def acknowledge(self, name: str, device: int, which: int, first: int, last: int) -> None:
-        """Some of a log, perhaps ahead of others."""
+        """Acknowledge entries of a log, perhaps with gaps."""
         found = self.devices.get((name, device))
         if found is None:
             return
@@ -211,7 +202,7 @@ class Play:
                     assert self.log(log)[seq - 1][0] == owner
 
     def stored(self, name: str, log: str) -> Cursor:
-        """What the store has been told of an account's acknowledgements."""
+        """The saved cursor of an account in a log."""
         mailbox_log = "@" + name.lower()
         cursor, read_state = self.harness.run(
             gather(
@@ -225,13 +216,13 @@ class Play:
         return places[log].cursor
 
     def compare_stored(self) -> None:
-        """When there was time enough, the store knows all that was acknowledged."""
+        """Check that all acknowledgements have been saved."""
         for (name, log), acked in self.world.acked.items():
             if log.startswith("@") or name in self.world.members[log]:
                 assert self.stored(name, log) == acked, (name, log, self.stored(name, log), acked)
 
     def kill(self) -> None:
-        """kill -9, and a new daemon; acknowledgements younger than a second may be forgotten."""
+        """Kill the daemon and start another; acknowledgements of the last second may be lost."""
         for (name, number), device in self.devices.items():
             self.remember(name, number, device)
         self.devices.clear()
@@ -243,7 +234,7 @@ class Play:
                     self.adopt(name, log, self.stored(name, log))
 
     def adopt(self, name: str, log: str, stored: Cursor) -> None:
-        """What the store has is never more than was acknowledged."""
+        """Check that no more was saved than was acknowledged, and continue with that."""
         acked = self.world.acked.get((name, log), Cursor())
         assert acked.union(stored) == acked, (acked, stored)
         self.world.acked[name, log] = stored
@@ -263,7 +254,9 @@ class Play:
                 ]
                 got = device.peer.logs.get(log, [])
                 assert got == expected, f"{name} {number} {log}: {got} instead of {expected}"
-            assert set(device.peer.logs) <= set(device.begins), "it reads a room that it is not in"
+            assert set(device.peer.logs) <= set(device.begins), (
+                "it follows a room without being a member"
+            )
         for room, members in self.world.members.items():
             (found,) = self.harness.run(self.harness.realm.rooms.load((room,)))
             if members:
@@ -309,8 +302,7 @@ class OnceForEachDevice(SynchronousTestCase):
     def test_every_entry_once_in_order(
         self, script: list[tuple[str, int, int, int, int, int]]
     ) -> None:
-        """Each device is handed what comes after its place in each of its logs, and nothing
-        else."""
+        """Each device is sent the entries after its position in each of its logs, and no others."""
         play = Play()
         for name in NAMES:
             for device in range(DEVICES):
@@ -336,7 +328,7 @@ class OnceForEachDevice(SynchronousTestCase):
                 case "end":
                     play.end(name, device)
                 case "block" if found is not None and found.peer.writable:
-                    found.peer.room = first
+                    found.peer.capacity = first
                 case "drain" if found is not None:
                     found.peer.drain()
                     play.harness.run(found.session.catch_up())

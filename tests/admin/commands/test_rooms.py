@@ -13,7 +13,7 @@ class Rooms(CommandCase):
 
     def setUp(self) -> None:
         super().setUp()
-        session, _ = self.harness.follow("Ann", {})
+        session, _ = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses\x07", True))
 
     def test_rooms(self) -> None:
