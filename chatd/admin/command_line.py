@@ -15,6 +15,7 @@ from chatd.admin.commands.command import Command, DaemonCommand, LocalCommand
 from chatd.admin.connection import NoDaemon, RequestRefused, connect
 from chatd.admin.output import Output
 from chatd.config.options import Options as DaemonOptions
+from chatd.config.python_command import python_command
 
 REFUSED, WRONG_USAGE, NO_DAEMON, INTERRUPTED = 1, 2, 3, 130
 """exit statuses; 0: the command was carried out"""
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
             with closing(connect(options.socket_path())) as daemon:
                 command.run(daemon, output)
     except usage.UsageError as error:
-        return _fail(f"{error} (see: python -m chatd.admin --help)", WRONG_USAGE)
+        return _fail(f"{error} (see: {python_command()} -m chatd.admin --help)", WRONG_USAGE)
     except RequestRefused as refusal:
         return _fail(str(refusal), REFUSED)
     except NoDaemon as error:

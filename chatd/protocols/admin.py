@@ -28,6 +28,8 @@ from chatd.core.errors import BadRequest, ChatdError
 from chatd.realm.operations import Operations, Statistics
 from chatd.realm.permissions import may_administer
 
+logger = Logger(namespace="chatd")
+
 _READ_ONLY = (
     c.ListAccounts,
     c.ListSessions,
@@ -109,7 +111,6 @@ class AdminProtocol(LineOnlyReceiver):
     and while the operator does not read the answers.
     """
 
-    logger = Logger(namespace="chatd")
     delimiter = b"\n"
     MAX_LENGTH = c.MAX_LINE
     factory: AdminFactory
@@ -125,7 +126,7 @@ class AdminProtocol(LineOnlyReceiver):
         """Accept the connection if it is of this user or root."""
         self.factory.connections.add(self)
         if self.factory.stopping or not is_permitted(self.transport):
-            self.logger.warn("Admin: a connection was refused")
+            logger.warn("Admin: a connection was refused")
             self.transport.loseConnection()
             return
         self.transport.registerProducer(self, True)
@@ -183,7 +184,7 @@ class AdminProtocol(LineOnlyReceiver):
         try:
             request = c.decode_request(line)
             if not isinstance(request, _READ_ONLY):
-                self.logger.info(
+                logger.info(
                     "Admin: {command} {subject}",
                     command=c.command(request),
                     subject=_subject(request),
@@ -192,7 +193,7 @@ class AdminProtocol(LineOnlyReceiver):
         except ChatdError as error:
             self._refuse(error)
         except Exception:
-            self.logger.failure("Admin: a request failed")
+            logger.failure("Admin: a request failed")
             self._refuse(ChatdError("The request failed; the reason is in the daemon's log."))
         else:
             self._write({"ok": True, **answer})

@@ -274,7 +274,7 @@ class Sockets(Administered):
             ("x" * 120, "too long"),
             ("none/socket", "there is no folder"),
             ("file", "there is a file with this name"),
-            ("", "an admin socket is a path, or none"),
+            ("", "an admin socket is a path or none"),
         ):
             self.refused("--port=0", f"--admin={path}", words=words)
 

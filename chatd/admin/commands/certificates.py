@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.admin.commands.command import LocalCommand
 from chatd.admin.connection import RequestRefused
 from chatd.admin.output import Output
+from chatd.config.python_command import python_command
 
 
 class MakeCertificate(LocalCommand):
@@ -32,7 +33,7 @@ class MakeCertificate(LocalCommand):
             certificate, key, pin = selfsigned.make(self["out"], self.hosts)
         except (OSError, ValueError) as error:
             raise RequestRefused(f"no certificate was made: {error}") from None
-        client = "python -m chatd.client YOUR_NAME chats://localhost"
+        client = f"{python_command()} -m chatd.client NAME chats://localhost"
         output.answer(
             {"certificate": str(certificate), "key": str(key), "pin": pin},
             f"Certificate: {certificate}",

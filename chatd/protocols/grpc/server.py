@@ -1,4 +1,4 @@
-"""The gRPC service on a port: its calls to `grpc_service`, with health checking and reflection."""
+"""The gRPC server of one port: the ChatService, health checking and reflection."""
 
 from __future__ import annotations
 
@@ -33,20 +33,24 @@ _HEADROOM = 4_096
 
 
 class GrpcServer:
-    """The service on a port of its own, with health checking and reflection. It needs a running
-    asyncio loop, which must be the reactor's."""
+    """One port with the ChatService, health checking and reflection.
+
+    It runs in the event loop of asyncio, which must be the reactor's.
+    """
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self._service = ChatService(factory)
-        self._looking = LoopingCall(self._service.remove_idle)
-        self._looking.clock = factory.clock
+        self._idle_check = LoopingCall(self._service.remove_idle)
+        self._idle_check.clock = factory.clock
         self._health: Any = None
         self._server: Any = None
         self._limits = factory.limits
 
     def bind(self, address: str, certificate: Certificate | None) -> int:
-        """Take a port, without a certificate one in plain text; its number, 0 where it has none.
-        Raises `RuntimeError` if it cannot be had."""
+        """Bind a port, with TLS if there is a certificate. Raises `RuntimeError` if that fails.
+
+        Returns the number of the port; for a unix socket a number without a meaning.
+        """
         options = (
             ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
             ("grpc.max_concurrent_streams", 1_000),
@@ -73,17 +77,16 @@ class GrpcServer:
         return int(port)
 
     async def start(self) -> None:
-        """Let them in. (A coroutine of asyncio's.)"""
+        """Accept calls; a coroutine for asyncio."""
         await self._server.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._looking.start(IDLE / 10, now=False)
+        self._idle_check.start(IDLE / 10, now=False)
 
     async def stop(self, grace: float) -> None:
-        """Take no more calls, and end those that are under way within so many seconds.
-        (Likewise.)"""
-        if self._looking.running:
-            self._looking.stop()
+        """Accept no more calls, end the others in `grace` seconds; a coroutine for asyncio."""
+        if self._idle_check.running:
+            self._idle_check.stop()
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
         self._service.stop()
@@ -117,18 +120,18 @@ class GrpcServer:
 
 
 def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
-    """The certificate as gRPC wants it: each handshake asks whether it has been read again."""
-    known = certificate.pem
+    """Return the certificate for gRPC, which asks at each handshake if it was read again."""
+    current = certificate.pem
 
     def fetch() -> Any:
-        nonlocal known
-        if certificate.pem is known:
+        nonlocal current
+        if certificate.pem is current:
             return None
-        known = certificate.pem
-        return grpc.ssl_server_certificate_configuration([known])
+        current = certificate.pem
+        return grpc.ssl_server_certificate_configuration([current])
 
     return grpc.dynamic_ssl_server_credentials(
-        grpc.ssl_server_certificate_configuration([known]),
+        grpc.ssl_server_certificate_configuration([current]),
         fetch,
         require_client_authentication=False,
     )
@@ -140,7 +143,7 @@ async def _unary(
     request: Any,
     context: Any,
 ) -> Any:
-    """A call with one answer."""
+    """Carry out a call with one answer."""
     caller = Caller(context)
     return await _refusing(
         context, caller, service.charge(caller.peer), lambda: in_twisted(method(request, caller))
@@ -148,7 +151,7 @@ async def _unary(
 
 
 async def _stream(service: ChatService, request: Any, context: Any) -> None:
-    """A call with a stream of answers."""
+    """Carry out a call with a stream of answers."""
     caller = Caller(context)
     await _refusing(
         context,
@@ -161,7 +164,7 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
 async def _refusing(
     context: Any, caller: Caller, first: Awaitable[None], then: Callable[[], Awaitable[T]]
 ) -> T:
-    """What is refused ends the call with a status."""
+    """Wait for `first`, then call `then`; a refusal ends the call with a status."""
     await first
     try:
         return await then()

@@ -30,6 +30,8 @@ from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 
+logger = Logger(namespace="chatd")
+
 T = TypeVar("T")
 
 LOADED_BATCH = 8
@@ -45,8 +47,6 @@ class SQLiteStore(Batches):
     """
 
     ephemeral = False
-
-    logger = Logger(namespace="chatd")
 
     def __init__(self, reactor: Any, path: str) -> None:
         super().__init__()
@@ -120,11 +120,9 @@ class SQLiteStore(Batches):
         self._writing = False
         self._committing = 0
         if reason and not self._failing:
-            self.logger.error(
-                "The store {path} cannot write: {reason}", path=self.path, reason=reason
-            )
+            logger.error("The store {path} cannot write: {reason}", path=self.path, reason=reason)
         elif self._failing and not reason:
-            self.logger.info("The store {path} can write again", path=self.path)
+            logger.info("The store {path} can write again", path=self.path)
         self._failing = reason is not None
         if len(batch) >= LOADED_BATCH and len(self._open) < len(batch) and self._stopped is None:
             # Under load, fewer and larger batches cost less processor time.
