@@ -64,9 +64,9 @@ class Accounts:
         self._documents = context.documents
         self._limits = context.limits
         self._tasks = tasks
-        self.open_to_all: dict[str, str] = {}
-        """the mailbox logs of cached accounts that block no account, by the name in lower case:
-        a message to one of these needs no further check"""
+        self.direct_logs: dict[str, str] = {}
+        """the logs of the mailboxes of cached accounts that block no account, by the name in lower
+        case: a message to one of these needs no further check"""
         # What the other cached accounts block; all names in lower case.
         self._blocking: dict[str, frozenset[str]] = {}
         self._leaving: set[str] = set()
@@ -187,8 +187,8 @@ class Accounts:
     # The cache
 
     def _add(self, name: str, settings: Settings) -> None:
-        if len(self.open_to_all) + len(self._blocking) >= self._limits.accounts_cached:
-            self.open_to_all.clear()
+        if len(self.direct_logs) + len(self._blocking) >= self._limits.accounts_cached:
+            self.direct_logs.clear()
             self._blocking.clear()
         self.set_blocked(name, settings.blocked)
 
@@ -196,11 +196,11 @@ class Accounts:
         """Note which accounts an account blocks, by their names in lower case."""
         key = name.lower()
         if blocked:
-            self.open_to_all.pop(key, None)
+            self.direct_logs.pop(key, None)
             self._blocking[key] = frozenset(blocked)
         else:
             self._blocking.pop(key, None)
-            self.open_to_all[key] = mailbox_log(name)
+            self.direct_logs[key] = mailbox_log(name)
 
     def cached_log(self, name: str, sender: str) -> str | None:
         """Return the log of the mailbox of an account, None if the account is not cached.
@@ -210,7 +210,7 @@ class Accounts:
         key = name.lower()
         blocked = self._blocking.get(key)
         if blocked is None:
-            return self.open_to_all.get(key)
+            return self.direct_logs.get(key)
         check_not_blocked(blocked, sender)
         return mailbox_log(name)
 
@@ -242,5 +242,5 @@ class Accounts:
         self._leaving.discard(name.lower())
 
     def _remove(self, name: str) -> None:
-        self.open_to_all.pop(name.lower(), None)
+        self.direct_logs.pop(name.lower(), None)
         self._blocking.pop(name.lower(), None)

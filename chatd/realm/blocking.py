@@ -1,5 +1,4 @@
-"""Blocking: an account that blocks another takes no messages, invitations or typing notices from
-it."""
+"""Blocking: a blocked account cannot send messages, invitations or typing notices."""
 
 from __future__ import annotations
 

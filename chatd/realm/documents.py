@@ -112,10 +112,10 @@ class Documents:
         None to store none. It is called again if the document was changed meanwhile, and may raise
         to refuse the change. Raises what it does, and `Busy` if the document never stays the same.
         """
-        known = self.get(record_type, key)
+        stored = self.get(record_type, key)
 
         async def changed() -> Stored[R] | None:
-            return await self.change_from(record_type, key, await known, function)
+            return await self.change_from(record_type, key, await stored, function)
 
         return _Later(changed)
 
@@ -123,12 +123,15 @@ class Documents:
         self,
         record_type: type[R],
         key: str,
-        known: Stored[R] | None,
+        expected: Stored[R] | None,
         function: Callable[[R | None], R | None],
     ) -> Awaitable[Stored[R] | None]:
-        """Do what `change` does, without reading the document first: `known` is what the caller
-        knows of it, which is compared with what the store has."""
-        first_attempt = self._attempt(key, known, function)
+        """Do what `change` does, without reading the document first.
+
+        `expected` is what the caller last read or wrote, None for no document. If the store has
+        something else, the document is read and `function` is called again.
+        """
+        first_attempt = self._attempt(key, expected, function)
 
         async def changed() -> Stored[R] | None:
             attempt = first_attempt
@@ -143,22 +146,24 @@ class Documents:
         return _Later(changed)
 
     def _attempt(
-        self, key: str, known: Stored[R] | None, function: Callable[[R | None], R | None]
+        self, key: str, expected: Stored[R] | None, function: Callable[[R | None], R | None]
     ) -> Awaitable[Stored[R] | None]:
-        record = function(None if known is None else known.record)
-        if known is not None and record is not None:
+        record = function(None if expected is None else expected.record)
+        if expected is not None and record is not None:
             body = msgspec.msgpack.encode(record)
-            if body == known.body:
-                return self._unchanged(known)
-            version = self._store.update(record.document_kind, key, known.version, body)
-            return self._written(known.key, record, body, version)
-        if known is not None:
-            return self._deleted(self._store.delete(known.record.document_kind, key, known.version))
+            if body == expected.body:
+                return self._unchanged(expected)
+            version = self._store.update(record.document_kind, key, expected.version, body)
+            return self._written(expected.key, record, body, version)
+        if expected is not None:
+            return self._deleted(
+                self._store.delete(expected.record.document_kind, key, expected.version)
+            )
         return self._unchanged(None) if record is None else self.create(key, record)
 
-    def _unchanged(self, known: Stored[R] | None) -> Awaitable[Stored[R] | None]:
+    def _unchanged(self, stored: Stored[R] | None) -> Awaitable[Stored[R] | None]:
         async def unchanged() -> Stored[R] | None:
-            return known
+            return stored
 
         return _Later(unchanged)
 

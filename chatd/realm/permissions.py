@@ -125,8 +125,10 @@ def check_text(text: str, limit: int) -> None:
 
 
 def is_blocked(blocked: Container[str], sender: str) -> bool:
-    """Whether an account that blocks `blocked` (names in lower case) takes nothing from `sender`,
-    neither messages nor invitations nor typing notices."""
+    """Whether `sender` is one of the accounts that an account blocks, by name in lower case.
+
+    It cannot send it messages, invitations and typing notices.
+    """
     return sender.lower() in blocked
 
 

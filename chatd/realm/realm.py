@@ -122,7 +122,7 @@ class Realm:
         """
         name = session.name
         short = self._short
-        open_to_all = self.accounts.open_to_all
+        direct_logs = self.accounts.direct_logs
         ids = self._ids
         time = self.now()
         appends: list[Append] = []
@@ -138,7 +138,7 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    log = open_to_all.get(recipient.lower())
+                    log = direct_logs.get(recipient.lower())
                     if log is None:
                         log = self._address(session, recipient)
                 if log is None:

@@ -1,8 +1,8 @@
-"""Invite tokens: with one, an account can be registered where registration takes an invitation.
+"""Invite tokens: with one, an account can be registered where registration is by invitation.
 
-The store keeps the hash of a token and never the token, so that nobody can use a token who reads
-the store or a copy of it. A token has 128 random bits, so its hash needs no salt and cannot be
-reversed by guessing.
+The store has the hash of a token and never the token, so a token cannot be used by reading the
+store or a copy of it. A token has 128 random bits, so its hash needs no salt and cannot be reversed
+by guessing.
 """
 
 from __future__ import annotations

@@ -59,9 +59,9 @@ class Blocking(SynchronousTestCase):
     def test_block_costs_its_recipient_a_lookup_only(self) -> None:
         """Messages to accounts that block no account need no further check."""
         self.block("Ann", "bob")
-        self.assertEqual(self.realm.accounts.open_to_all, {"bob": "@bob", "cyd": "@cyd"})
+        self.assertEqual(self.realm.accounts.direct_logs, {"bob": "@bob", "cyd": "@cyd"})
         self.block("Ann", "bob", False)
-        self.assertEqual(set(self.realm.accounts.open_to_all), {"ann", "bob", "cyd"})
+        self.assertEqual(set(self.realm.accounts.direct_logs), {"ann", "bob", "cyd"})
 
     def test_block_that_is_not_saved_yet_counts(self) -> None:
         """A lookup that read the settings before the block was stored does not undo it."""
