@@ -3,7 +3,7 @@
 A function named ``check_...`` returns, or raises the refusal that is sent to the requester; one
 named ``may_...`` or ``is_...`` returns a bool. Each decides by stored facts that its caller has at
 hand (an account, a room's record, the logs that a session follows), so the frequent requests can
-ask as well. `tests/realm/test_permissions.py` has a table of every function and kind of account.
+ask as well. `tests/realm/test_permissions.py` tests every function with every kind of account.
 """
 
 from __future__ import annotations

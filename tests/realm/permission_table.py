@@ -1,0 +1,584 @@
+"""The table of permissions: every action, by every kind of account, through the realm.
+
+The kinds of account differ in what they are in the rooms #public and #private, which the owner
+created. `target` is another account; it blocks the account *blocked*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chatd.realm import permissions as p
+from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.ack_session import AckSession
+from tests.doubles.realm import OPEN, AckRecorder, RealmHarness, Text
+
+NO_SESSION = "no session"
+KINDS = (
+    NO_SESSION,
+    "outsider",
+    "invited",
+    "member",
+    "moderator",
+    "owner",
+    "blocked",
+    # A member of #public whose name belonged to another account, which was deleted.
+    "successor",
+)
+TARGET = "target"
+LATER = 5
+"""when the successor's account was created; all else happened before"""
+
+ALLOWED = None
+NOTHING = "nothing"
+"""the outcome of what is allowed, and has no effect"""
+
+
+class TypingFollower(AckRecorder):
+    """A peer that keeps typing notices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.typing_accounts: list[str] = []
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """See `AckPeer`."""
+        self.typing_accounts.append(name)
+
+
+class World:
+    """Accounts of every kind, the rooms #public and #private, and some messages."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.harness = RealmHarness(**limits)
+        self.realm = self.harness.realm
+        self.sessions: dict[str, AckSession] = {}
+        self.peers: dict[str, TypingFollower] = {}
+        run, rooms = self.harness.run, self.realm.rooms
+        run(self.realm.start())
+        for name in (*KINDS[1:], TARGET, "other"):
+            self.open(name, OPEN)
+        for room, private in (("#public", False), ("#private", True)):
+            run(rooms.create(self.sessions["owner"], room, "", private))
+            for name in ("member", "moderator", "invited"):
+                run(rooms.invite(self.sessions["owner"], room, name))
+                if name != "invited":
+                    run(rooms.join(self.sessions[name], room))
+            run(rooms.set_role("owner", room, "moderator", "moderator"))
+        run(rooms.join(self.sessions["successor"], "#public"))
+        for name in ("member", "successor"):
+            for recipient in ("#public", TARGET):
+                run(self.send(self.sessions[name], recipient))
+        run(self.realm.blocking.set_blocked(self.sessions[TARGET], "blocked", True))
+        run(self.realm.delete(self.sessions.pop("successor")))
+        self.open("successor", Account(LATER))
+        run(rooms.join(self.sessions["successor"], "#public"))
+        self.realm.flush()
+        self.harness.settle()
+        entries = run(self.read("#public"))
+        self.seqs: dict[str, int] = {
+            entry.sender: entry.seq for entry in entries if entry.kind == "text"
+        }
+
+    def open(self, name: str, account: Account) -> None:
+        """Register an account and log it in."""
+        self.harness.run(self.realm.accounts.register(name, account))
+        peer = self.peers[name] = TypingFollower()
+        session = self.harness.run(self.realm.sessions.open_ack_session(name, account, peer))
+        session.wants_typing = True
+        session.begin({})
+        self.sessions[name] = session
+
+    async def read(self, log: str) -> Any:
+        """The entries of a log."""
+        return await self.realm.store.read(log, 0, 1_000)
+
+    async def send(
+        self, session: AckSession, recipient: str, sender: str = "", text: str = "x"
+    ) -> None:
+        """Send a text."""
+        message = Text(sender or session.name, recipient, text)
+        await self.realm.deliver(session, message)
+        self.realm.flush()
+
+    async def typing_arrives(self, session: AckSession, recipient: str) -> str | None:
+        """Send a typing notice; the outcome says whether the target was notified."""
+        await self.realm.presence.notify_typing(session, recipient, True)
+        return ALLOWED if self.peers[TARGET].typing_accounts else NOTHING
+
+    def seq(self, author: str) -> int:
+        """The seq of an account's message in #public."""
+        return self.seqs[author]
+
+
+Action = Callable[[World, AckSession], Awaitable[Any]]
+
+
+@dataclass
+class Row:
+    """An action, the functions that decide it, and its outcome: `refusals` by kind of account,
+    allowed for all others. Without a session everything is refused."""
+
+    action: str
+    functions: tuple[Callable[..., Any], ...]
+    perform: Action
+    refusals: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, int] = field(default_factory=dict)
+
+
+def refused(code: str, *kinds: str) -> dict[str, str]:
+    """Refusals with the same code; of all kinds if none is given."""
+    return dict.fromkeys(kinds or KINDS[1:], code)
+
+
+OUTSIDE_PUBLIC = ("outsider", "invited", "blocked")
+OUTSIDE_PRIVATE = ("outsider", "blocked", "successor")
+MAILBOX_SEQ = {"member": 1, "successor": 2}
+"""the seqs of their messages in the target's mailbox"""
+
+
+def edit(author: str) -> Action:
+    """Edit a message in #public."""
+    return lambda w, s: w.realm.edits.edit(s, "#public", w.seq(author), "y", None)
+
+
+def edit_sent(author: str) -> Action:
+    """Edit a message in the target's mailbox."""
+    return lambda w, s: w.realm.edits.edit(s, "@target", MAILBOX_SEQ[author], "y", None)
+
+
+def delete_message(author: str) -> Action:
+    """Delete a message in #public."""
+    return lambda w, s: w.realm.edits.delete(s, "#public", w.seq(author), None)
+
+
+async def acknowledge(w: World, session: AckSession, log: str) -> None:
+    """Acknowledge the first entry of a log."""
+    session.acknowledge(log, 0, 1)
+
+
+async def receipts_of(w: World, session: AckSession, author: str) -> str | None:
+    """Ask for the receipts of a message in the target's mailbox."""
+    states = await w.realm.receipts.states(session, "@target", [MAILBOX_SEQ[author]])
+    return ALLOWED if states else NOTHING
+
+
+async def see(w: World, session: AckSession, room: str) -> str | None:
+    """Find a room."""
+    rooms, _, _ = await w.realm.rooms.find(session.name, room, "", 10)
+    return ALLOWED if rooms else NOTHING
+
+
+async def set_certificates(w: World, session: AckSession, count: int) -> None:
+    """Set certificates that log in to the account."""
+    certificates = fingerprints([f"{number:064x}" for number in range(count)])
+    await w.realm.accounts.set_certificates(session.name, certificates)
+
+
+async def block_two(w: World, session: AckSession) -> None:
+    """Block two accounts."""
+    await w.realm.blocking.set_blocked(session, "other", True)
+    await w.realm.blocking.set_blocked(session, TARGET, True)
+
+
+async def invite_over_limit(w: World, session: AckSession) -> None:
+    """Invite an account when a room has four invitations."""
+    for name in ("outsider", "blocked", TARGET):
+        await w.realm.rooms.invite(w.sessions["owner"], "#public", name)
+    await w.realm.rooms.invite(session, "#public", "other")
+
+
+TABLE = [
+    # Sending
+    Row(
+        "send to an account",
+        (p.check_logged_in, p.check_not_blocked),
+        lambda w, s: w.send(s, TARGET),
+        refused("blocked", "blocked"),
+    ),
+    Row(
+        "send to a room",
+        (p.check_send_to_room,),
+        lambda w, s: w.send(s, "#public"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "send under one's own name in another spelling",
+        (p.check_sender,),
+        lambda w, s: w.send(s, "owner", s.name.upper()),
+    ),
+    Row(
+        "send under another name",
+        (p.check_sender,),
+        lambda w, s: w.send(s, "owner", "target"),
+        refused("not-the-sender"),
+    ),
+    Row(
+        "send a text over the limit",
+        (p.check_text,),
+        lambda w, s: w.send(s, "owner", text="x" * 65_537),
+        refused("text-too-long"),
+    ),
+    Row(
+        "notify an account of typing",
+        (p.is_blocked,),
+        lambda w, s: w.typing_arrives(s, TARGET),
+        refused(NOTHING, "blocked"),
+    ),
+    Row(
+        "notify a room of typing",
+        (p.check_send_to_room,),
+        lambda w, s: w.realm.presence.notify_typing(s, "#public", True),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "block an account",
+        (p.check_blocked_count,),
+        lambda w, s: w.realm.blocking.set_blocked(s, "owner", True),
+    ),
+    Row(
+        "block accounts over the limit",
+        (p.check_blocked_count,),
+        block_two,
+        refused("limit-reached"),
+        {"blocked": 1},
+    ),
+    Row(
+        "watch accounts",
+        (p.check_watched_count,),
+        lambda w, s: w.realm.presence.find(s, ["owner", TARGET], True),
+    ),
+    Row(
+        "watch accounts over the limit",
+        (p.check_watched_count,),
+        lambda w, s: w.realm.presence.find(s, ["owner", TARGET], True),
+        refused("limit-reached"),
+        {"watched": 1},
+    ),
+    Row(
+        "set certificates",
+        (p.check_certificate_count,),
+        lambda w, s: set_certificates(w, s, 8),
+    ),
+    Row(
+        "set certificates over the limit",
+        (p.check_certificate_count,),
+        lambda w, s: set_certificates(w, s, 9),
+        refused("limit-reached"),
+    ),
+    # Logs
+    Row(
+        "read the history of one's mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, s.mailbox.log, 0, 0, 10),
+    ),
+    Row(
+        "read the history of another mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "@target", 0, 0, 10),
+        refused("unknown-log"),
+    ),
+    Row(
+        "read the history of a public room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "#public", 0, 0, 10),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "read the history of a private room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.history.page(s, "#private", 0, 0, 10),
+        refused("unknown-log", "invited", *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "set the read marker in a room",
+        (p.check_read_log,),
+        lambda w, s: w.realm.receipts.mark_read(s, "#public", 1),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "set the read marker in another mailbox",
+        (p.check_read_log,),
+        lambda w, s: w.realm.receipts.mark_read(s, "@target", 1),
+        refused("unknown-log"),
+    ),
+    Row(
+        "acknowledge entries of a room",
+        (p.check_acknowledge,),
+        lambda w, s: acknowledge(w, s, "#public"),
+        refused("unknown-log", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "acknowledge entries of another mailbox",
+        (p.check_acknowledge,),
+        lambda w, s: acknowledge(w, s, "@target"),
+        refused("unknown-log"),
+    ),
+    Row(
+        "ask for the receipts of a member's message to the target",
+        (p.check_receipts, p.is_author),
+        lambda w, s: receipts_of(w, s, "member"),
+        refused(NOTHING) | {"member": ""},
+    ),
+    Row(
+        "ask for the receipts of a former account's message",
+        (p.check_receipts, p.is_author),
+        lambda w, s: receipts_of(w, s, "successor"),
+        refused(NOTHING),
+    ),
+    Row(
+        "ask for the receipts of messages in a room",
+        (p.check_receipts,),
+        lambda w, s: w.realm.receipts.states(s, "#public", [1]),
+        refused("unknown-log"),
+    ),
+    Row(
+        "report a message in a room",
+        (p.check_look_up, p.check_entry),
+        lambda w, s: w.realm.reports.report(s, "member", "", "#public", w.seq("member")),
+        refused("unknown-entry", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "report a message in another mailbox",
+        (p.check_look_up, p.check_entry),
+        lambda w, s: w.realm.reports.report(s, "member", "", "@target", 1),
+        refused("unknown-entry") | {"member": ""},
+    ),
+    # Messages
+    Row(
+        "edit a member's message in a room",
+        (p.check_edit, p.is_author),
+        edit("member"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "edit a former account's message in a room",
+        (p.check_edit, p.is_author),
+        edit("successor"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "member", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "edit a member's message to an account",
+        (p.check_edit, p.check_entry),
+        edit_sent("member"),
+        refused("unknown-entry") | {"member": ""},
+    ),
+    Row(
+        "edit a former account's message to an account",
+        (p.check_edit, p.check_entry),
+        edit_sent("successor"),
+        refused("unknown-entry"),
+    ),
+    Row(
+        "delete a member's message in a room",
+        (p.check_delete_message, p.is_moderator),
+        delete_message("member"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC) | refused("not-the-author", "successor"),
+    ),
+    Row(
+        "delete a former account's message in a room",
+        (p.check_delete_message, p.is_moderator),
+        delete_message("successor"),
+        refused("unknown-entry", *OUTSIDE_PUBLIC)
+        | refused("not-the-author", "member", "successor"),
+    ),
+    Row(
+        "react to a message in a room",
+        (p.check_look_up,),
+        lambda w, s: w.realm.edits.react(s, "#public", w.seq("member"), "+", None),
+        refused("unknown-entry", *OUTSIDE_PUBLIC),
+    ),
+    # Rooms
+    Row("see a public room", (p.may_see_room,), lambda w, s: see(w, s, "#public")),
+    Row(
+        "see a private room",
+        (p.may_see_room,),
+        lambda w, s: see(w, s, "#private"),
+        refused(NOTHING, *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "create a room",
+        (p.check_room_count,),
+        lambda w, s: w.realm.rooms.create(s, "#new", "", False),
+    ),
+    Row(
+        "create a room over the account's limit",
+        (p.check_room_count,),
+        lambda w, s: w.realm.rooms.create(s, "#new", "", False),
+        refused("limit-reached", "member", "moderator", "owner"),
+        {"rooms": 2},
+    ),
+    Row(
+        "join a public room",
+        (p.check_join,),
+        lambda w, s: w.realm.rooms.join(s, "#public"),
+    ),
+    Row(
+        "join a private room",
+        (p.check_join, p.check_see_room),
+        lambda w, s: w.realm.rooms.join(s, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "join a room that is full",
+        (p.check_join,),
+        lambda w, s: w.realm.rooms.join(s, "#public"),
+        refused("limit-reached", *OUTSIDE_PUBLIC),
+        {"members": 4},
+    ),
+    Row(
+        "leave a public room",
+        (p.check_member,),
+        lambda w, s: w.realm.rooms.leave(s.name, "#public"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "leave a private room",
+        (p.check_member, p.check_see_room),
+        lambda w, s: w.realm.rooms.leave(s.name, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
+    ),
+    Row(
+        "list the members of a public room",
+        (p.check_list_members,),
+        lambda w, s: w.realm.rooms.members(s.name, "#public", "", 10),
+    ),
+    Row(
+        "list the members of a private room",
+        (p.check_list_members,),
+        lambda w, s: w.realm.rooms.members(s.name, "#private", "", 10),
+        refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
+    ),
+    Row(
+        "set the topic",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.set_topic(s.name, "#public", "x"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "set the topic of a private room",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.set_topic(s.name, "#private", "x"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "make a room private",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.set_private(s.name, "#public", True),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "delete a room",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.delete(s.name, "#private"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member", "moderator"),
+    ),
+    Row(
+        "invite to a public room",
+        (p.check_invite,),
+        lambda w, s: w.realm.rooms.invite(s, "#public", "outsider"),
+        refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "invite to a private room",
+        (p.check_invite,),
+        lambda w, s: w.realm.rooms.invite(s, "#private", "outsider"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "invite an account that blocks one",
+        (p.check_not_blocked,),
+        lambda w, s: w.realm.rooms.invite(s, "#public", TARGET),
+        refused("not-a-member", "outsider", "invited") | refused("blocked", "blocked"),
+    ),
+    Row(
+        "invite over the limit",
+        (p.check_invitation_count,),
+        invite_over_limit,
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("limit-reached", "member", "moderator", "owner", "successor"),
+        {"members": 4},
+    ),
+    Row(
+        "kick a member",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "successor"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "kick a moderator",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "moderator"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "kick the owner",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", "owner"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "owner", "successor"),
+    ),
+    Row(
+        "withdraw an invitation",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#private", "invited"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "kick an account that is not in the room",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s.name, "#public", TARGET),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "successor")
+        | refused("unknown-member", "moderator", "owner"),
+    ),
+    Row(
+        "set the role of a member",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s.name, "#public", "member", "moderator"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "set the role of an invited account",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s.name, "#private", "invited", "moderator"),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member", "moderator")
+        | refused("unknown-member", "owner"),
+    ),
+]
+
+WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
+    (p.check_registration, (p.Policy(p.OPEN), False), ALLOWED),
+    (p.check_registration, (p.Policy(p.OPEN), True), ALLOWED),
+    (p.check_registration, (p.Policy(p.INVITE_ONLY), False), "invite-required"),
+    (p.check_registration, (p.Policy(p.INVITE_ONLY), True), ALLOWED),
+    (p.check_registration, (p.Policy(p.CLOSED), False), "registration-closed"),
+    (p.check_registration, (p.Policy(p.CLOSED), True), "registration-closed"),
+    (p.check_open_accounts, (p.Policy(),), ALLOWED),
+    (p.check_open_accounts, (p.Policy(open_accounts=False),), "password-needed"),
+    (p.check_open, (Account(0),), ALLOWED),
+    (p.check_open, (Account(0, "$argon2id$..."),), "password-required"),
+    (p.check_open, (Account(0, ""),), "password-required"),
+    (p.may_administer, (1000, 1000), True),
+    (p.may_administer, (0, 1000), True),
+    (p.may_administer, (1001, 1000), False),
+    (p.may_administer, (1001, 0), False),
+]
+"""functions that decide before there is a session, their arguments, and the outcome"""
