@@ -1,4 +1,4 @@
-"""What an operator may choose, from four sources, and what they are told when it will not do."""
+"""Options from four sources, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ class OptionsCase(SynchronousTestCase):
         options.parseOptions(words)
         return options
 
-    def mistake(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
-        """What an operator is told about a mistake."""
+    def error(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
+        """The sentence about an invalid option."""
         return str(
             self.assertRaises(usage.UsageError, self.parsed, *words, environment=environment)
         )
@@ -136,8 +136,7 @@ class Sources(OptionsCase):
     """Where a value comes from."""
 
     def test_defaults(self) -> None:
-        """With nothing said, it is this machine only, one file in this folder, and a generous
-        rate."""
+        """Without options: this machine only, one file in the current folder, a generous rate."""
         options = self.parsed()
         self.assertEqual(
             {name: options[name] for name in NAMES},
@@ -158,9 +157,9 @@ class Sources(OptionsCase):
             },
         )
 
-    def test_defaults_off_this_machine(self) -> None:
-        """Whom strangers can reach makes accounts by invitation only, and none that are anyone's;
-        unless told otherwise, wherever that is said."""
+    def test_defaults_are_strict_if_others_can_connect(self) -> None:
+        """Accounts are created by invitation and have passwords, unless an option says
+        otherwise."""
         for host, registration, open_accounts in (
             ("localhost", "open", True),
             ("::1", "open", True),
@@ -181,8 +180,8 @@ class Sources(OptionsCase):
         )
         self.assertEqual((options["registration"], options["allow-open-accounts"]), ("open", True))
 
-    def test_where_the_admin_socket_is(self) -> None:
-        """Beside the file; what is in memory has none unless it is given one."""
+    def test_default_path_of_the_admin_socket(self) -> None:
+        """Beside the file of the store; a store in memory has none by default."""
         for words, path in (
             (("--store", "sqlite:/a/b.db"), "/a/b.db.admin"),
             (("--store", "memory"), None),
@@ -191,8 +190,8 @@ class Sources(OptionsCase):
         ):
             self.assertEqual(self.parsed(*words)["admin"], path)
 
-    def test_each_source(self) -> None:
-        """Every option can be said on the command line, in the environment, and in a file."""
+    def test_every_option_in_every_source(self) -> None:
+        """Command line, environment and file."""
         for name, choices in CHOICES.items():
             for text, value in choices:
                 path = self.file(f"{name} = {text!r}")
@@ -209,7 +208,7 @@ class Sources(OptionsCase):
                     self.assertEqual(options[name], value)
 
     def test_several_ports(self) -> None:
-        """Each --listen is one more; in a file there is an array; the old ports come after them."""
+        """`--listen` can be repeated; in a file it is an array; legacy ports come last."""
         asked = (
             Listen("ops", "tcp:1:interface=0.0.0.0"),
             Listen("chat10", r"tcp:2:interface=\:\:1"),
@@ -230,8 +229,8 @@ class Sources(OptionsCase):
         path = self.file("listen = ['ops=tcp:1', 'chat10=tcp:2']\nlegacy-ports = true")
         self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
 
-    def test_a_port_that_others_can_reach(self) -> None:
-        """Is as good as a host that they can: strangers are not let in."""
+    def test_a_port_that_others_can_reach_makes_defaults_strict(self) -> None:
+        """It counts like a host that others can reach."""
         for endpoint, local in (
             ("tcp:1", True),
             ("unix:/x", True),
@@ -246,16 +245,16 @@ class Sources(OptionsCase):
             self.assertEqual(options["registration"] == "open", local, endpoint)
             self.assertEqual(options["allow-open-accounts"], local, endpoint)
 
-    def test_tls(self) -> None:
-        """The key may be in the certificate's file; without a certificate there is no TLS."""
+    def test_tls_options(self) -> None:
+        """The key may be in the file of the certificate, which TLS requires."""
         options = self.parsed("--tls-cert", "a", "--tls-only")
         self.assertEqual((options["tls-key"], options["tls-only"]), ("a", True))
         self.assertEqual(self.parsed("--tls-cert", "a", "--tls-key", "b")["tls-key"], "b")
         for line in (("--tls-only",), ("--tls-key", "b")):
-            self.assertEqual(self.mistake(*line), "TLS requires a certificate: --tls-cert")
+            self.assertEqual(self.error(*line), "TLS requires a certificate: --tls-cert")
 
-    def test_letters(self) -> None:
-        """There are short forms of those that are typed most."""
+    def test_short_options(self) -> None:
+        """The most frequent options have one-letter names."""
         options = self.parsed(
             "-p", "0", "-H", "::", "-s", "memory", "-r", "none", "-c", self.file("port = 9")
         )
@@ -270,105 +269,104 @@ class Sources(OptionsCase):
             self.assertEqual(self.parsed(environment=environment)[name], second)
             self.assertEqual(self.parsed("--config", path)[name], third)
 
-    def test_the_nearest_source_counts_even_when_it_is_the_default(self) -> None:
-        """Saying the default on the command line overrules the environment."""
+    def test_a_default_on_the_command_line_overrides_the_environment(self) -> None:
+        """It is given, although it is the default."""
         environment = {"CHATD_PORT": "1", "CHATD_HOST": "::"}
         options = self.parsed("--port", "65432", "--host", "127.0.0.1", environment=environment)
         self.assertEqual((options["port"], options["host"]), (65432, "127.0.0.1"))
 
-    def test_which_file(self) -> None:
-        """The command line's file is read, and not the environment's."""
+    def test_the_command_line_chooses_the_file(self) -> None:
+        """The file that the environment names is not read then."""
         other = self.file("port = 2\nrate = 3")
         environment = {"CHATD_CONFIG": other}
         options = self.parsed("--config", self.file("port = 1"), environment=environment)
         self.assertEqual((options["port"], options["rate"]), (1, 1000.0))
         self.assertEqual(self.parsed("--config", "", environment=environment)["port"], 65432)
 
-    def test_numbers_in_the_file(self) -> None:
-        """A number in the file needs no quotes."""
+    def test_numbers_in_the_file_need_no_quotes(self) -> None:
+        """TOML numbers are accepted."""
         options = self.parsed("--config", self.file("port = 80\nrate = 2.5\nretain = 5"))
         self.assertEqual(
             (options["port"], options["rate"], options["retain"]), (80, 2.5, Retention(count=5))
         )
 
-    def test_the_process_has_an_environment(self) -> None:
-        """Unless a test says otherwise, variables of the process count."""
+    def test_variables_of_the_process_are_read(self) -> None:
+        """Unless a test passes others."""
         self.patch(os, "environ", {"CHATD_PORT": "7"})
         options = Options()
         options.parseOptions([])
         self.assertEqual(options["port"], 7)
 
 
-class Mistakes(OptionsCase):
-    """What is said when it will not do."""
+class Errors(OptionsCase):
+    """What an operator reads about an invalid option."""
 
-    def test_bad_values(self) -> None:
-        """Whichever source a bad value came from, the sentence names that source and what would be
-        good."""
+    def test_invalid_values_are_refused(self) -> None:
+        """The sentence names the source of the value."""
         for name, values in BAD.items():
             for value in values:
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
                 path = self.file(f'{name} = "{quoted}"')
                 if name not in ("allow-open-accounts", "legacy-ports", "tls-only"):
-                    sentence = self.mistake("--" + name, value)
+                    sentence = self.error("--" + name, value)
                     self.assertTrue(sentence.startswith(f"--{name}: "), sentence)
                 for source, sentence in (
-                    (variable(name), self.mistake(environment={variable(name): value})),
-                    (f"{name} in {path}", self.mistake("--config", path)),
+                    (variable(name), self.error(environment={variable(name): value})),
+                    (f"{name} in {path}", self.error("--config", path)),
                 ):
                     self.assertTrue(sentence.startswith(source + ": "), sentence)
                     self.assertNotIn("\n", sentence)
 
     def test_the_sentence_repeats_the_value(self) -> None:
-        """An operator sees what was understood, and what is possible."""
+        """It also says which values are valid."""
         self.assertEqual(
-            self.mistake("--port", "telnet"),
+            self.error("--port", "telnet"),
             "--port: a port is a number from 0 to 65535 (0: any free one), not 'telnet'",
         )
         self.assertEqual(
-            self.mistake(environment={"CHATD_STORE": "disk"}),
+            self.error(environment={"CHATD_STORE": "disk"}),
             "CHATD_STORE: a store is memory or sqlite:PATH, not 'disk'",
         )
 
-    def test_a_mistake_in_a_farther_source_is_not_seen(self) -> None:
-        """A bad value that is overruled does no harm."""
+    def test_an_overridden_value_is_not_checked(self) -> None:
+        """Only the value that is used matters."""
         self.assertEqual(self.parsed("-p", "1", environment={"CHATD_PORT": "x"})["port"], 1)
 
     def test_files_that_cannot_be_read(self) -> None:
-        """A missing file, a folder, and what is not TOML are told apart, with the path."""
+        """A missing file, a folder and a file that is not TOML have different errors."""
         missing = os.path.join(folder(self), "none.toml")
         self.assertEqual(
-            self.mistake("-c", missing),
+            self.error("-c", missing),
             f"the configuration file {missing} cannot be read: no such file or directory",
         )
-        self.assertIn("is a directory", self.mistake("-c", folder(self)))
+        self.assertIn("is a directory", self.error("-c", folder(self)))
         for text in ("port", "port = ", b"\xff = 1", "port = 1\nport = 2"):
             path = self.file(text)
-            sentence = self.mistake("-c", path)
+            sentence = self.error("-c", path)
             self.assertTrue(
                 sentence.startswith(f"the configuration file {path} is not TOML: "), sentence
             )
 
-    def test_what_a_file_cannot_say(self) -> None:
-        """An unknown name, or a value that is no text or number, is not passed over in silence."""
+    def test_invalid_contents_of_a_file(self) -> None:
+        """An unknown name, or a value that is neither string nor number, is an error."""
         path = self.file("prot = 1")
         known = "options are " + ", ".join(NAMES)
-        self.assertEqual(self.mistake("-c", path), f"{path}: there is no option 'prot'; {known}")
+        self.assertEqual(self.error("-c", path), f"{path}: there is no option 'prot'; {known}")
         for text in ("port = true", "port = [1]", "rate = 2020-01-01", "[store]\npath = 'x'"):
             path = self.file(text)
             name = "store" if "store" in text else text.split()[0]
             self.assertEqual(
-                self.mistake("-c", path),
+                self.error("-c", path),
                 f"{path}: the value of {name} must be a string or a number",
             )
 
-    def test_words_that_are_no_options(self) -> None:
-        """A stray word or an unknown option is refused, and named."""
-        self.assertEqual(self.mistake("start"), "only options are expected, not 'start'")
-        self.assertIn("--prot", self.mistake("--prot", "1"))
+    def test_arguments_are_refused(self) -> None:
+        """There are only options."""
+        self.assertEqual(self.error("start"), "only options are expected, not 'start'")
+        self.assertIn("--prot", self.error("--prot", "1"))
 
-    def test_below_twistd_one_sentence_ends_it(self) -> None:
-        """twistd shows the sentence alone, not pages of help around it."""
+    def test_below_twistd_an_error_is_one_sentence(self) -> None:
+        """Without the help text around it."""
         for words, told in (
             (["--port", "x"], "chatd: --port: a port is"),
             (["--nothing"], "chatd: "),

@@ -1,4 +1,4 @@
-"""From options to a service, and what an operator is told when it cannot be."""
+"""From options to a service, and the errors that an operator gets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from twisted import plugin, plugins
 
 @implementer(IReactorFromThreads)
 class QuietReactor(MemoryReactorClock):
-    """A reactor that nobody calls."""
+    """A reactor that no thread calls."""
 
     def callFromThread(self, callable: Callable[..., Any], *args: object, **kwargs: object) -> None:
         """See `IReactorFromThreads`."""
@@ -45,8 +45,8 @@ def busy_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-class Making(SynchronousTestCase):
-    """`makeService` alone; nothing is started."""
+class MakeService(SynchronousTestCase):
+    """`makeService` alone; no service is started."""
 
     def setUp(self) -> None:
         """A folder for whatever might be written, and a reactor that does nothing."""
@@ -68,8 +68,8 @@ class Making(SynchronousTestCase):
         self.assertNotIn("\n", sentence)
         return sentence
 
-    def test_nothing_happens_yet(self) -> None:
-        """Making a service writes no file and opens no port: that is for the start."""
+    def test_making_a_service_opens_nothing(self) -> None:
+        """Files and ports are opened at the start."""
         for store in ("memory", "sqlite:" + os.path.join(self.folder, "chatd.db")):
             made = self.made("--store", store)
             self.assertIsInstance(made, Daemon)
@@ -77,16 +77,16 @@ class Making(SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [])
         self.assertEqual((self.reactor.tcpServers, self.reactor.getDelayedCalls()), ([], []))
 
-    def test_the_parts_belong_together(self) -> None:
-        """The port starts and stops with the daemon, and the rate reaches the connections."""
+    def test_the_parts_are_connected(self) -> None:
+        """The port is part of the service, and the rate reaches the connections."""
         made = self.made("--store", "memory", "--rate", "7")
         assert isinstance(made, Daemon)
         self.assertEqual(list(made), [made.listener])
         self.assertEqual(made._factory.limits.rate, 7.0)
         self.assertIs(made._factory.realm, made._realm)
 
-    def test_what_is_left_out(self) -> None:
-        """Without a retention nothing is trimmed, and what is in memory has no admin socket."""
+    def test_optional_parts(self) -> None:
+        """Without retention nothing is trimmed; a store in memory has no admin socket."""
         made = self.made("--store", "memory")
         assert isinstance(made, Daemon)
         self.assertEqual((made._trimming, made.admin), (None, None))
@@ -98,14 +98,14 @@ class Making(SynchronousTestCase):
         self.assertEqual(list(made), [made.listener, made.admin])
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_an_unusable_admin_socket(self) -> None:
-        """Is told before anything is touched."""
+    def test_an_unusable_admin_socket_is_refused(self) -> None:
+        """Before any file is made."""
         missing = os.path.join(self.folder, "none", "socket")
         self.assertIn("there is no folder", self.refused("--store", "memory", "--admin", missing))
         self.assertIn("too long", self.refused("--store", "memory", "--admin", "x" * 200))
 
-    def test_the_policy(self) -> None:
-        """Who may become somebody is decided by the options, and by where they let others in."""
+    def test_the_policy_depends_on_options_and_host(self) -> None:
+        """Who can create accounts, and whether accounts can be open."""
         for words, policy in (
             ((), Policy("open", True)),
             (("--host", "0.0.0.0"), Policy("invite", False)),
@@ -116,8 +116,8 @@ class Making(SynchronousTestCase):
             assert isinstance(made, Daemon)
             self.assertEqual(made._realm.policy, policy)
 
-    def test_the_folder_may_change_before_the_start(self) -> None:
-        """A relative path is meant from where the command was given."""
+    def test_relative_paths_are_made_absolute(self) -> None:
+        """twistd may change the current folder before the start."""
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.folder)
@@ -129,9 +129,8 @@ class Making(SynchronousTestCase):
             os.path.realpath(os.path.join(self.folder, "sub.db")),
         )
 
-    def test_a_busy_port(self) -> None:
-        """Whoever starts a second daemon is told which port is taken, before anything is
-        touched."""
+    def test_a_port_in_use_is_refused(self) -> None:
+        """The sentence names the port, and no file is made."""
         path = os.path.join(self.folder, "chatd.db")
         with busy_port() as port:
             sentence = self.refused("--port", str(port), "--store", "sqlite:" + path)
@@ -140,13 +139,13 @@ class Making(SynchronousTestCase):
         )
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_an_address_that_is_not_ours(self) -> None:
-        """An address of another machine is named in the sentence."""
+    def test_an_address_of_another_machine_is_refused(self) -> None:
+        """The sentence names the address."""
         sentence = self.refused("--host", "192.0.2.1", "--store", "memory")
         self.assertTrue(sentence.startswith("chatd: cannot listen on 192.0.2.1:0: "), sentence)
 
-    def test_an_unusable_store(self) -> None:
-        """A folder, a missing folder and somebody else's file are refused, and left as they are."""
+    def test_an_unusable_store_is_refused(self) -> None:
+        """A folder, a missing folder and a file of another program are left as they are."""
         other = os.path.join(self.folder, "letter.txt")
         with open(other, "w") as file:
             file.write("Dear Ann, " * 100)
@@ -193,11 +192,11 @@ class Imports(SynchronousTestCase):
         self.assertLessEqual({"grpc", "chatd.protocols.grpc.server"}, loaded)
 
 
-class Finding(SynchronousTestCase):
-    """How twistd comes to it."""
+class Command(SynchronousTestCase):
+    """How twistd finds the command."""
 
-    def test_the_plugin(self) -> None:
-        """`twistd chatd` is there, and says what it is."""
+    def test_twistd_lists_the_command(self) -> None:
+        """With a description."""
         makers: list[Any] = [
             maker for maker in plugin.getPlugins(IServiceMaker, plugins) if maker.tapname == "chatd"
         ]
@@ -207,8 +206,8 @@ class Finding(SynchronousTestCase):
         self.assertIs(maker.options, Options)
         self.assertTrue(maker.description)
 
-    def test_python_m_chatd(self) -> None:
-        """`python -m chatd --port 1` is `twistd -n chatd --port 1`."""
+    def test_python_m_chatd_is_twistd_n_chatd(self) -> None:
+        """With the same options."""
         ran: list[list[str]] = []
         self.patch(twistd, "run", lambda: ran.append(sys.argv))
         self.patch(sys, "argv", ["chatd/__main__.py", "--port", "1"])
@@ -220,6 +219,6 @@ class Finding(SynchronousTestCase):
         self.patch(twistd, "run", self.fail)
         runpy.run_module("chatd.__main__", run_name="chatd.__main__")
 
-    def test_what_twistd_looks_for(self) -> None:
-        """The module that the plugin names has what twistd asks of it."""
+    def test_the_module_has_what_twistd_needs(self) -> None:
+        """`Options` and `makeService`."""
         self.assertEqual(set(service.__all__), {"Options", "makeService"})

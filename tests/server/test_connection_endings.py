@@ -1,4 +1,4 @@
-"""The classic protocol: slow peers, too many of them, too fast ones, and all the ways to part."""
+"""Connections of the classic protocol: slow readers, limits, and every way to close."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from tests.doubles.classic_clients import ClassicServer
 
 
 class SlowReaders(SynchronousTestCase):
-    """Those who do not read cost nobody else anything and miss nothing."""
+    """Clients that do not read cost other clients nothing and miss nothing."""
 
     def setUp(self) -> None:
         self.server = ClassicServer(page=3)
         self.ann = self.server.client("ann")
         self.bob = self.server.client("Bob")
 
-    def test_falls_behind_and_catches_up(self) -> None:
-        """What does not fit waits in the log, not in memory; when the peer reads again, it comes in
-        order."""
-        said = [str(number) for number in range(40)]
+    def test_a_slow_reader_falls_behind_and_catches_up(self) -> None:
+        """What does not fit waits in the log, not in memory; it is sent in order later."""
+        texts = [str(number) for number in range(40)]
         self.bob.transport.room = 200
-        for text in said:
+        for text in texts:
             self.ann.say("ann", "Bob", text)
-        self.assertEqual(self.ann.texts(), said)
+        self.assertEqual(self.ann.texts(), texts)
         self.assertLess(len(self.bob.transport.buffer), 200)
         self.bob.transport.drain()
         self.ann.say("ann", "Bob", "last")
-        self.assertEqual(self.bob.texts(), [*said, "last"])
+        self.assertEqual(self.bob.texts(), [*texts, "last"])
 
-    def test_its_own_commands_wait(self) -> None:
-        """Who does not read its answers is not read from."""
+    def test_commands_wait_while_output_waits(self) -> None:
+        """A client that does not read its answers is not read from."""
         self.bob.transport.room = 0
         self.bob.send(encode(LIST))
         self.assertEqual(self.bob.transport.producerState, "paused")
@@ -39,9 +38,8 @@ class SlowReaders(SynchronousTestCase):
             (self.bob.texts(), self.bob.transport.producerState), (["ann,Bob"], "producing")
         )
 
-    def test_what_had_not_arrived_waits_again(self) -> None:
-        """The connection breaks with some of it still on the way: exactly that waits, whole
-        messages only."""
+    def test_mail_that_has_not_arrived_is_delivered_again(self) -> None:
+        """If the connection breaks, exactly the entries on their way wait again, as a whole."""
         frames = [encode_send("ann", "Bob", str(number)) for number in range(10)]
         self.ann.send(*frames)
         self.bob.transport.on_the_way = len(frames[0]) * 2 + 1
@@ -50,8 +48,8 @@ class SlowReaders(SynchronousTestCase):
         bob.send(encode(DELIVER))
         self.assertEqual(bob.texts(), ["7", "8", "9"])
 
-    def test_what_had_not_been_sent_waits_again(self) -> None:
-        """The same for what was still here."""
+    def test_mail_that_was_not_sent_is_delivered_again(self) -> None:
+        """If the connection breaks, entries in the output buffer wait again."""
         self.bob.transport.room = 100
         self.ann.say("ann", "Bob", *[str(number) for number in range(10)])
         read = self.bob.texts()
@@ -61,11 +59,11 @@ class SlowReaders(SynchronousTestCase):
         self.assertEqual(read + bob.texts(), [str(number) for number in range(10)])
 
 
-class Bounds(SynchronousTestCase):
-    """Time and number."""
+class Limits(SynchronousTestCase):
+    """Limits on time, rate and number."""
 
-    def test_rate(self) -> None:
-        """Too many commands are slowed down: all are done, none is refused."""
+    def test_commands_over_the_rate_are_slowed_down(self) -> None:
+        """Too many commands are all carried out, none is refused."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         ann = server.client("ann")
         ann.send(*[encode(LIST, f"*{number}") for number in range(30)])
@@ -75,15 +73,15 @@ class Bounds(SynchronousTestCase):
         server.clock.advance(0.3)
         self.assertEqual((len(ann.texts()), ann.transport.producerState), (30, "producing"))
 
-    def test_within_the_burst(self) -> None:
-        """As many as the burst allows are done at once."""
+    def test_a_burst_is_not_slowed_down(self) -> None:
+        """As many commands as the burst allows are carried out at once."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         ann = server.client("ann")
         ann.send(*[encode(LIST)] * 8)
         self.assertEqual(len(ann.texts()), 8)
 
-    def test_long_listings_count_for_more(self) -> None:
-        """A listing of hundreds of names is hundreds of names' worth."""
+    def test_a_long_listing_counts_as_several_commands(self) -> None:
+        """The rate limit counts the names of a listing."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         for number in range(5):
             server.client(f"user{number}").lose()
@@ -93,9 +91,8 @@ class Bounds(SynchronousTestCase):
         ann.send(encode(LIST))
         self.assertEqual(ann.transport.producerState, "paused")
 
-    def test_unfinished_frame(self) -> None:
-        """Half a frame and silence: told, and closed, after 30 seconds; whole frames may take their
-        time."""
+    def test_an_unfinished_frame_closes_the_connection(self) -> None:
+        """Half a frame is reported after 30 seconds, and the connection closed."""
         server = ClassicServer()
         ann, slow = server.client("ann"), server.client("slow")
         slow.send(encode(LIST)[:10])
@@ -110,30 +107,32 @@ class Bounds(SynchronousTestCase):
         ann.send(encode(LIST))
         self.assertEqual(ann.texts(), ["ann,slow"])
 
-    def test_idle_strangers(self) -> None:
-        """Who never logs in and says nothing goes; who is logged in stays."""
+    def test_an_idle_connection_without_login_is_closed(self) -> None:
+        """A connection that is logged in may be idle."""
         server = ClassicServer()
-        ann, stranger = server.client("ann"), server.client()
+        ann, connection = server.client("ann"), server.client()
         server.clock.advance(299)
-        self.assertFalse(stranger.transport.disconnecting)
+        self.assertFalse(connection.transport.disconnecting)
         server.clock.advance(2)
-        self.assertTrue(stranger.transport.disconnecting)
+        self.assertTrue(connection.transport.disconnecting)
         self.assertFalse(ann.transport.disconnecting)
 
-    def test_too_many_strangers(self) -> None:
-        """The one that has been idle longest goes; new ones are let in."""
+    def test_too_many_connections_without_login_close_the_oldest(self) -> None:
+        """The one that has been idle longest is closed; new ones are accepted."""
         server = ClassicServer(unauthenticated=3)
         server.client("ann")
-        strangers = []
+        connections = []
         for _ in range(3):
-            strangers.append(server.client())
+            connections.append(server.client())
             server.clock.advance(1)
-        strangers[0].send(encode(LIST))
+        connections[0].send(encode(LIST))
         server.client()
-        self.assertEqual([one.transport.disconnecting for one in strangers], [False, True, False])
+        self.assertEqual(
+            [connection.transport.disconnecting for connection in connections], [False, True, False]
+        )
 
-    def test_congestion(self) -> None:
-        """When too much waits for the store, senders are paused until it has caught up."""
+    def test_a_backlog_of_the_store_pauses_senders(self) -> None:
+        """Senders are paused until the store has caught up."""
         server = ClassicServer(backlog=100)
         ann, bob = server.client("ann"), server.client("Bob")
         server.store.eager = False
@@ -144,16 +143,15 @@ class Bounds(SynchronousTestCase):
 
 
 class Endings(SynchronousTestCase):
-    """Every way to part."""
+    """Every way in which a connection closes."""
 
     def setUp(self) -> None:
         self.server = ClassicServer()
         self.ann = self.server.client("ann")
         self.bob = self.server.client("Bob")
 
-    def test_half_close(self) -> None:
-        """Who only closed its sending side gets what it is owed, and then the end; the name is
-        free."""
+    def test_a_half_closed_client_gets_its_answers(self) -> None:
+        """Then the connection is closed, and the account can log in again."""
         self.server.store.eager = False
         self.ann.send(encode_send("ann", "Bob", "1"), encode(LIST, "B*"))
         self.ann.close_sending()
@@ -164,8 +162,8 @@ class Endings(SynchronousTestCase):
         self.server.store.eager = True
         self.server.login("ann")
 
-    def test_a_new_login_does_not_wait_for_the_old_one_to_leave(self) -> None:
-        """The old connection is still being sent something; its name is free all the same."""
+    def test_a_new_login_does_not_wait_for_a_closing_connection(self) -> None:
+        """The account is free although the old connection still has output to send."""
         self.bob.transport.room = 0
         self.ann.say("ann", "Bob", "1")
         self.bob.close_sending()
@@ -174,8 +172,8 @@ class Endings(SynchronousTestCase):
         bob.send(encode(DELIVER))
         self.assertEqual(bob.texts(), ["1"])
 
-    def test_gone_before_its_command_was_read(self) -> None:
-        """A DELETE that came before the end is carried out after it."""
+    def test_commands_received_before_the_end_are_carried_out(self) -> None:
+        """A DELETE that arrived before the connection was lost still deletes the account."""
         self.server.store.eager = False
         self.ann.send(encode_send("ann", "Bob", "1"), encode(DELETE))
         self.ann.lose()
@@ -184,8 +182,8 @@ class Endings(SynchronousTestCase):
         self.bob.send(encode(LIST))
         self.assertEqual(self.bob.texts(), ["1", "Bob"])
 
-    def test_shutting_down(self) -> None:
-        """What was begun is answered, what was not is dropped, and then the connection closes."""
+    def test_closing_all_answers_messages_that_are_being_handled(self) -> None:
+        """Queued messages are dropped, and then the connections close."""
         self.server.store.eager = False
         self.ann.say("ann", "Bob", "1")
         closed = self.server.factory.close_all()
@@ -199,8 +197,8 @@ class Endings(SynchronousTestCase):
         self.bob.lose()
         self.assertIsNone(self.successResultOf(closed))
 
-    def test_broken(self) -> None:
-        """The last words are read: our side closes first, what else comes is thrown away."""
+    def test_after_a_framing_error_the_reply_can_be_read(self) -> None:
+        """The server closes its sending side first and discards further input."""
         self.ann.send(encode(LIST, "B*"), b"\x07", b"rubbish")
         self.assertEqual(
             self.ann.texts(), ["Bob", "unknown version 7: a classic frame begins with version 0"]
@@ -224,8 +222,8 @@ class Endings(SynchronousTestCase):
         self.server.clock.advance(2.1)
         self.assertTrue(self.ann.transport.disconnecting)
 
-    def test_who_does_not_take_its_last_words(self) -> None:
-        """A connection that does not end by itself is ended."""
+    def test_a_client_that_does_not_read_is_aborted(self) -> None:
+        """A connection that does not close by itself is aborted after `flush_time`."""
         self.bob.transport.room = 0
         self.ann.say("ann", "Bob", "1")
         self.bob.close_sending()

@@ -1,4 +1,4 @@
-"""One port for all: what the first bytes make of a connection."""
+"""The sniffer: which protocol the first bytes of a connection give it."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from chatd.server.connection import DISCARD_LIMIT
 from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
 from tests.doubles.classic_clients import ClassicServer, MemoryTransport
 
 
 @implementer(IHalfCloseableProtocol)
-class Spoken(Protocol):
-    """What a connection becomes: remembers what it hears."""
+class RecordingProtocol(Protocol):
+    """A protocol that a connection can get; records its input."""
 
     def __init__(self, name: str, factory: Any) -> None:
         self.name = name
         self.factory = factory
-        self.heard: list[bytes] = []
-        self.ended = False
+        self.received: list[bytes] = []
+        self.input_ended = False
 
     def connectionMade(self) -> None:
         self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard.append(data)
+        self.received.append(data)
 
     def readConnectionLost(self) -> None:
-        self.ended = True
+        self.input_ended = True
 
     def writeConnectionLost(self) -> None:
         pass
@@ -53,7 +54,7 @@ def _digit(data: bytes) -> bool | None:
 
 
 class Sniffing(SynchronousTestCase):
-    """With protocols of the test's own."""
+    """A sniffer with signatures of the test's own."""
 
     def setUp(self) -> None:
         self.server = ClassicServer()
@@ -63,7 +64,9 @@ class Sniffing(SynchronousTestCase):
 
     def start(self, opens: Any, name: str, pause: bool = False) -> Signature:
         """A protocol, for the sniffer."""
-        return Signature(opens, lambda factory: Spoken(name, factory), lambda data: pause)
+        return Signature(
+            opens, lambda factory: RecordingProtocol(name, factory), lambda data: pause
+        )
 
     def connect(self) -> Any:
         """A connection; `protocol` is what has become of it."""
@@ -81,95 +84,118 @@ class Sniffing(SynchronousTestCase):
         transport.protocol.makeConnection(transport)
         return transport
 
-    def test_one_byte(self) -> None:
-        """At once, and with all that came."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"\x07abc")
-        self.assertEqual((seen.protocol.name, seen.protocol.heard), ("seven", [b"\x07abc"]))
-        self.assertEqual(self.factory.connections, {seen.protocol})
+    def test_a_protocol_known_by_one_byte(self) -> None:
+        """The protocol gets everything that was received."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"\x07abc")
+        self.assertEqual(
+            (connection.protocol.name, connection.protocol.received), ("seven", [b"\x07abc"])
+        )
+        self.assertEqual(self.factory.connections, {connection.protocol})
 
-    def test_byte_by_byte(self) -> None:
-        """As soon as it can be told, whatever the pieces; nothing is lost, nothing doubled."""
+    def test_input_in_pieces(self) -> None:
+        """The protocol is known as soon as possible; no byte is lost or doubled."""
         for text, name, last in (
             (b"HELLO you", "hello", 5),
             (b"HELP!", "help", 3),
             (b"3|x", "digit", 1),
         ):
-            seen = self.connect()
+            connection = self.connect()
             for at in range(len(text)):
-                seen.protocol.dataReceived(text[at : at + 1])
-                self.assertEqual(isinstance(seen.protocol, Sniffer), at < last, text[: at + 1])
-            self.assertEqual((seen.protocol.name, b"".join(seen.protocol.heard)), (name, text))
+                connection.protocol.dataReceived(text[at : at + 1])
+                self.assertEqual(
+                    isinstance(connection.protocol, Sniffer), at < last, text[: at + 1]
+                )
+            self.assertEqual(
+                (connection.protocol.name, b"".join(connection.protocol.received)), (name, text)
+            )
 
-    def test_a_pause(self) -> None:
-        """A first message that could be more is taken for all when nothing comes for a moment."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"2")
+    def test_a_first_message_that_may_be_complete(self) -> None:
+        """Without further input for a moment it counts as complete."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"2")
         self.clock.advance(PAUSE * 0.9)
-        self.assertIsInstance(seen.protocol, Sniffer)
+        self.assertIsInstance(connection.protocol, Sniffer)
         self.clock.advance(PAUSE * 0.2)
-        self.assertEqual((seen.protocol.name, seen.protocol.heard), ("digit", [b"2"]))
+        self.assertEqual(
+            (connection.protocol.name, connection.protocol.received), ("digit", [b"2"])
+        )
 
-    def test_no_pause_for_others(self) -> None:
-        """Half a word stays one, for as long as strangers may."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"HEL")
+    def test_half_a_keyword_waits(self) -> None:
+        """It waits as long as any connection without login may."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"HEL")
         self.clock.advance(10 * PAUSE)
-        self.assertIsInstance(seen.protocol, Sniffer)
-        seen.protocol.dataReceived(b"LO ")
-        self.assertEqual(seen.protocol.name, "hello")
+        self.assertIsInstance(connection.protocol, Sniffer)
+        connection.protocol.dataReceived(b"LO ")
+        self.assertEqual(connection.protocol.name, "hello")
 
-    def test_a_deadline(self) -> None:
-        """Nobody says nothing for ever."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"HEL")
+    def test_a_sniffer_has_the_deadline_for_logging_in(self) -> None:
+        """A connection that sends too little is closed."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"HEL")
         self.clock.advance(self.server.limits.login_time + 1)
-        self.assertTrue(seen.disconnecting)
+        self.assertTrue(connection.disconnecting)
 
-    def test_the_end_of_the_input(self) -> None:
-        """Is a pause as well; with less than that, there is nobody to answer."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"2")
-        seen.protocol.readConnectionLost()
-        self.assertEqual((seen.protocol.heard, seen.protocol.ended), ([b"2"], True))
+    def test_the_end_of_the_input_decides(self) -> None:
+        """A message that may be complete is complete; with less the connection is closed."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"2")
+        connection.protocol.readConnectionLost()
+        self.assertEqual(
+            (connection.protocol.received, connection.protocol.input_ended), ([b"2"], True)
+        )
         for text in (b"", b"HEL"):
-            seen = self.connect()
+            connection = self.connect()
             if text:
-                seen.protocol.dataReceived(text)
-            seen.protocol.readConnectionLost()
-            self.assertTrue(seen.disconnecting)
+                connection.protocol.dataReceived(text)
+            connection.protocol.readConnectionLost()
+            self.assertTrue(connection.disconnecting)
 
-    def test_lost_in_between(self) -> None:
-        """Leaves nothing behind."""
+    def test_a_connection_lost_while_sniffing(self) -> None:
+        """No timer and no count remains."""
         for text in (b"HEL", b"2"):
-            seen = self.connect()
-            seen.protocol.dataReceived(text)
-            seen.protocol.connectionLost(Failure(ConnectionDone()))
+            connection = self.connect()
+            connection.protocol.dataReceived(text)
+            connection.protocol.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.factory.connections, set())
         self.clock.advance(self.server.limits.login_time + 1)
-        self.assertIsInstance(seen.protocol, Sniffer)
+        self.assertIsInstance(connection.protocol, Sniffer)
 
-    def test_unknown(self) -> None:
-        """A sentence, time to read it, and the end."""
+    def test_an_unknown_protocol_is_rejected(self) -> None:
+        """The reply can be read before the connection is closed."""
         for text in (b"GET / HTTP/1.1\r\n", b"HELLp", b"3x", b"\xff" * 100):
-            seen = self.connect()
-            seen.protocol.dataReceived(text)
-            self.assertIsInstance(seen.protocol, Rejection)
+            connection = self.connect()
+            connection.protocol.dataReceived(text)
+            self.assertIsInstance(connection.protocol, Rejection)
             self.assertEqual(
-                (seen.out, seen.half_closed, seen.disconnecting), (b"what?\n", True, False)
+                (connection.out, connection.half_closed, connection.disconnecting),
+                (b"what?\n", True, False),
             )
-            seen.protocol.dataReceived(b"more" * 1000)
+            connection.protocol.dataReceived(b"more" * 1000)
             self.clock.advance(5)
-            self.assertTrue(seen.disconnecting)
-            seen.protocol.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((self.factory.connections, seen.out), (set(), b"what?\n"))
+            self.assertTrue(connection.disconnecting)
+            connection.protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual((self.factory.connections, connection.out), (set(), b"what?\n"))
 
-    def test_unknown_and_gone(self) -> None:
-        """Who has read it may close before us."""
-        seen = self.connect()
-        seen.protocol.dataReceived(b"?")
-        seen.protocol.readConnectionLost()
-        self.assertTrue(seen.disconnecting)
-        seen.protocol.connectionLost(Failure(ConnectionDone()))
+    def test_input_after_a_rejection_is_read_up_to_a_limit(self) -> None:
+        """A client that goes on sending is not read from while it can read the reply."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"?")
+        for _ in range(4):
+            connection.protocol.dataReceived(b"x" * (DISCARD_LIMIT // 4))
+        self.assertEqual(connection.producerState, "producing")
+        connection.protocol.dataReceived(b"x")
+        self.assertEqual((connection.producerState, connection.disconnecting), ("paused", False))
+        self.clock.advance(2.1)
+        self.assertTrue(connection.disconnecting)
+
+    def test_a_client_that_has_read_the_rejection_closes(self) -> None:
+        """The server closes at once, and no timer remains."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"?")
+        connection.protocol.readConnectionLost()
+        self.assertTrue(connection.disconnecting)
+        connection.protocol.connectionLost(Failure(ConnectionDone()))
         self.factory.cancel_timers()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,5 +1,4 @@
-"""The prompt transport on real sockets: the same bytes in the same order, whatever the other end
-does."""
+"""`TrackedServer` on real sockets: all bytes in order, whatever the peer does."""
 
 from __future__ import annotations
 
@@ -21,120 +20,120 @@ from chatd.server.tcp_transport import TrackedServer
 
 
 @implementer(IPushProducer)
-class Speaker(Protocol):
-    """Says what the test wants said, and notes when it is told to pause and resume."""
+class Producer(Protocol):
+    """A producer that records when the transport pauses and resumes it."""
 
     transport: Any
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.calls: list[str] = []
         self.lost: Deferred[None] = Deferred()
 
     def pauseProducing(self) -> None:
         """See IPushProducer."""
-        self.told.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self) -> None:
         """See IPushProducer."""
-        self.told.append("resume")
+        self.calls.append("resume")
 
     def stopProducing(self) -> None:
         """See IPushProducer."""
 
     def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]
-        """Gone."""
+        """See IProtocol."""
         self.lost.callback(None)
 
 
-class Prompt(TestCase):
+class Sending(TestCase):
     """One connection."""
 
-    async def connect(self) -> tuple[Speaker, socket.socket]:
-        """A speaker, and the plain socket at the other end."""
-        speaker = Speaker()
+    async def connect(self) -> tuple[Producer, socket.socket]:
+        """A producer, and the socket of the peer."""
+        producer = Producer()
         made: Deferred[None] = Deferred()
-        speaker.connectionMade = lambda: made.callback(None)  # type: ignore[method-assign]
+        producer.connectionMade = lambda: made.callback(None)  # type: ignore[method-assign]
         factory = Factory()
-        factory.buildProtocol = lambda addr: speaker  # type: ignore[method-assign]
+        factory.buildProtocol = lambda addr: producer  # type: ignore[method-assign]
         net: Any = reactor
         port = net.listenTCP(0, factory, interface="127.0.0.1")
         port.transport = TrackedServer
         self.addCleanup(port.stopListening)
-        other = socket.create_connection(("127.0.0.1", port.getHost().port), timeout=10)
-        self.addCleanup(other.close)
+        peer = socket.create_connection(("127.0.0.1", port.getHost().port), timeout=10)
+        self.addCleanup(peer.close)
         await made
-        speaker.transport.registerProducer(speaker, True)
-        return speaker, other
+        producer.transport.registerProducer(producer, True)
+        return producer, peer
 
-    async def test_at_once(self) -> None:
+    async def test_a_write_is_sent_at_once(self) -> None:
         """What fits is sent before `write` returns, without a turn of the reactor."""
-        speaker, other = await self.connect()
-        speaker.transport.write(b"hello")
-        self.assertEqual(other.recv(100), b"hello")
-        self.assertEqual((speaker.transport.bytes_sent(), speaker.told), (5, []))
-        self.assertFalse(speaker.transport.hung_up())
-        speaker.transport.abortConnection()
-        await speaker.lost
+        producer, peer = await self.connect()
+        producer.transport.write(b"hello")
+        self.assertEqual(peer.recv(100), b"hello")
+        self.assertEqual((producer.transport.bytes_sent(), producer.calls), (5, []))
+        self.assertFalse(producer.transport.hung_up())
+        producer.transport.abortConnection()
+        await producer.lost
 
-    async def test_order_with_a_slow_reader(self) -> None:
-        """Writes of all sizes to one who reads later: all bytes, in order; told to pause."""
-        speaker, other = await self.connect()
-        chance = random.Random(7)
-        said = b"".join(bytes([n % 251]) * chance.choice((1, 100, 70_000)) for n in range(400))
+    async def test_writes_to_a_slow_reader_arrive_in_order(self) -> None:
+        """All bytes arrive in order, and the producer is paused."""
+        producer, peer = await self.connect()
+        random_source = random.Random(7)
+        data = b"".join(
+            bytes([n % 251]) * random_source.choice((1, 100, 70_000)) for n in range(400)
+        )
         at = 0
-        while at < len(said):
-            size = chance.choice((1, 10, 5_000, 90_000))
-            speaker.transport.write(said[at : at + size])
+        while at < len(data):
+            size = random_source.choice((1, 10, 5_000, 90_000))
+            producer.transport.write(data[at : at + size])
             at += size
-        self.assertEqual(set(speaker.told), {"pause"})
-        self.assertLess(speaker.transport.bytes_sent(), len(said))
-        self.assertLess(speaker.transport.bytes_arrived(), len(said))
-        speaker.transport.unregisterProducer()
-        speaker.transport.loseConnection()
-        got = await deferToThread(self._read_all, other)
-        self.assertEqual(got == said, True)
-        await speaker.lost
-        self.assertEqual(speaker.transport.bytes_sent(), len(said))
+        self.assertEqual(set(producer.calls), {"pause"})
+        self.assertLess(producer.transport.bytes_sent(), len(data))
+        self.assertLess(producer.transport.bytes_arrived(), len(data))
+        producer.transport.unregisterProducer()
+        producer.transport.loseConnection()
+        received = await deferToThread(self._read_all, peer)
+        self.assertEqual(received == data, True)
+        await producer.lost
+        self.assertEqual(producer.transport.bytes_sent(), len(data))
 
-    async def test_resumed(self) -> None:
-        """When the reader has caught up, the producer hears of it, and writes go out at once
-        again."""
-        speaker, other = await self.connect()
-        said = b"x" * 20_000_000
-        speaker.transport.write(said)
-        got = 0
-        while got < len(said):
-            got += len(await deferToThread(other.recv, 1 << 20))
-        while speaker.told[-1] != "resume":
+    async def test_the_producer_is_resumed(self) -> None:
+        """When the reader has caught up, writes are sent at once again."""
+        producer, peer = await self.connect()
+        data = b"x" * 20_000_000
+        producer.transport.write(data)
+        received = 0
+        while received < len(data):
+            received += len(await deferToThread(peer.recv, 1 << 20))
+        while producer.calls[-1] != "resume":
             await deferLater(reactor, 0)
-        speaker.transport.write(b"more")
-        self.assertEqual(other.recv(100), b"more")
-        speaker.transport.abortConnection()
-        await speaker.lost
+        producer.transport.write(b"more")
+        self.assertEqual(peer.recv(100), b"more")
+        producer.transport.abortConnection()
+        await producer.lost
 
-    async def test_peer_gone(self) -> None:
-        """Writing to a peer that broke off raises nothing; what it had not acknowledged is
-        known."""
-        speaker, other = await self.connect()
-        speaker.transport.write(b"x" * 20_000_000)
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        other.close()
-        speaker.transport.write(b"more")
-        await speaker.lost
-        self.assertLess(speaker.transport.bytes_arrived(), 20_000_000)
-        self.assertTrue(speaker.transport.hung_up())
+    async def test_writing_to_a_peer_that_has_reset(self) -> None:
+        """Nothing is raised, and bytes that had not arrived are known."""
+        producer, peer = await self.connect()
+        producer.transport.write(b"x" * 20_000_000)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        peer.close()
+        producer.transport.write(b"more")
+        await producer.lost
+        self.assertLess(producer.transport.bytes_arrived(), 20_000_000)
+        self.assertTrue(producer.transport.hung_up())
 
-    async def test_hung_up(self) -> None:
-        """A peer's end is known without reading as far as that."""
-        speaker, other = await self.connect()
-        speaker.transport.pauseProducing()
-        other.sendall(b"unread")
-        other.shutdown(socket.SHUT_WR)
-        while not speaker.transport.hung_up():
+    async def test_a_peer_that_has_hung_up_is_noticed(self) -> None:
+        """Without reading its last input."""
+        producer, peer = await self.connect()
+        producer.transport.pauseProducing()
+        peer.sendall(b"unread")
+        peer.shutdown(socket.SHUT_WR)
+        while not producer.transport.hung_up():
             await deferLater(reactor, 0)
-        self.assertTrue(speaker.transport.input_waits())
-        speaker.transport.abortConnection()
-        await speaker.lost
+        self.assertTrue(producer.transport.input_waits())
+        producer.transport.abortConnection()
+        await producer.lost
 
     def _read_all(self, end: socket.socket) -> bytes:
         parts = []
