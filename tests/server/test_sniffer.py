@@ -183,9 +183,9 @@ class Sniffing(SynchronousTestCase):
         connection = self.connect()
         connection.protocol.dataReceived(b"?")
         for _ in range(4):
-            connection.protocol.dataReceived(b"x" * (DISCARD_LIMIT // 4))
+            connection.protocol.dataReceived(b"x" * (DISCARD_LIMIT // 4 - 1))
         self.assertEqual(connection.producerState, "producing")
-        connection.protocol.dataReceived(b"x")
+        connection.protocol.dataReceived(b"x" * 4)
         self.assertEqual((connection.producerState, connection.disconnecting), ("paused", False))
         self.clock.advance(2.1)
         self.assertTrue(connection.disconnecting)
