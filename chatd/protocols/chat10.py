@@ -29,9 +29,9 @@ from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refu
 from chatd.core.names import LOBBY
 from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
-from chatd.server.connection import PauseReason, Phase
 from chatd.server.factory import ConnectionFactory
 from chatd.server.sniffer import PAUSE
+from chatd.server.states import PauseReason, Phase
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
 

@@ -9,7 +9,6 @@ fills its own buffers and not the daemon's memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -24,68 +23,27 @@ from chatd.core.errors import StoreUnavailable
 from chatd.realm.session import Peer, Session
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import TokenBucket
+from chatd.server.states import PauseReason, Phase
 from chatd.server.tcp_transport import tune
 from chatd.server.tracked_transport import tracked
 from chatd.server.write_tracker import WriteTracker
 from chatd.stores import Append
 
-logger = Logger(namespace="chatd")
-
 if TYPE_CHECKING:
     from chatd.server.factory import ConnectionFactory
 
+logger = Logger(namespace="chatd")
+
 M = TypeVar("M", covariant=True)
-
-
-class PauseReason:
-    """Why a connection handles no messages at present: the bits of `Connection.paused_for`.
-
-    Plain integers: `&` with an `enum.IntFlag` takes 1 microsecond, and every entry that is pushed
-    to a connection tests one.
-    """
-
-    OUTPUT = 1
-    """the peer does not read what it was sent"""
-    RATE = 2
-    """the peer has sent more commands than its rate allows"""
-    STORE = 4
-    """the store has too large a backlog"""
-    ANSWERS = 8
-    """earlier messages must be answered first"""
-    RETRY = 16
-    """the store failed and is asked again soon"""
-    CLOSING = 32
-    """the connection is being closed"""
-    SAVING = 64
-    """the position of what was sent from the log must be saved first"""
-    FIRST_REPLY = 128
-    """the client must read the reply to its registration by itself"""
-
 
 _ARRIVAL_POLL = 0.01
 _ARRIVAL_TIME = 1.0
+"""seconds that a closing connection waits for the last mail to arrive"""
 LINGER_TIME = 2.0
 """seconds that the peer has to read the last reply if closing at once would reset the connection"""
 DISCARD_LIMIT = 256 * 1024
 """bytes of input that are read and discarded while lingering; then the transport is paused"""
 _LOGGED_REFUSALS = 10
-
-
-class Phase(IntEnum):
-    """How far the end of a connection has come. A connection only moves forward."""
-
-    OPEN = 0
-    """messages are read and handled"""
-    FINISHING = 1
-    """either end has begun to close: what is being handled is finished, and output is sent"""
-    CLOSING = 2
-    """the session has ended and the transport is closing"""
-    LINGERING = 3
-    """the session has ended; the sending side is closed so that the peer can read its last reply"""
-    DISCONNECTED = 4
-    """the transport is closed; messages that were received before are still handled"""
-    CLOSED = 5
-    """nothing is left to do"""
 
 
 class Decoder(TypingProtocol[M]):

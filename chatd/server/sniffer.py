@@ -15,10 +15,10 @@ from zope.interface import implementer
 from chatd.server.connection import DISCARD_LIMIT, LINGER_TIME, Connection
 from chatd.server.identity import IdentifiedProtocol
 
-logger = Logger(namespace="chatd")
-
 if TYPE_CHECKING:
     from chatd.server.factory import ConnectionFactory
+
+logger = Logger(namespace="chatd")
 
 PAUSE = 0.1
 """seconds of silence after which the bytes received so far may be a complete first message"""

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.realm.permissions import Policy
-from chatd.server.connection import PauseReason
+from chatd.server.states import PauseReason
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import DELETE, DELIVER, LIST, encode, encode_send
+from chatd.server.states import Phase
 from tests.doubles.classic_clients import ClassicServer
 
 
@@ -150,6 +151,32 @@ class Endings(SynchronousTestCase):
         self.ann = self.server.client("ann")
         self.bob = self.server.client("Bob")
 
+    def test_the_phases_of_a_connection_that_the_client_closes(self) -> None:
+        """It finishes what it is handling, closes its transport, and is closed when that is."""
+        self.server.store.eager = False
+        self.ann.say("ann", "Bob", "1")
+        phases = [self.ann.protocol.phase]
+        self.ann.close_sending()
+        phases.append(self.ann.protocol.phase)
+        self.server.store.release()
+        phases.append(self.ann.protocol.phase)
+        self.ann.lose()
+        phases.append(self.ann.protocol.phase)
+        self.assertEqual(phases, [Phase.OPEN, Phase.FINISHING, Phase.CLOSING, Phase.CLOSED])
+
+    def test_the_phases_of_a_connection_that_is_lost(self) -> None:
+        """What it is handling is finished before it is closed; it never moves back."""
+        self.server.store.eager = False
+        self.ann.say("ann", "Bob", "1")
+        self.ann.lose()
+        self.assertIs(self.ann.protocol.phase, Phase.DISCONNECTED)
+        self.assertIn(self.ann.protocol, self.server.factory.connections)
+        self.server.store.release()
+        self.assertIs(self.ann.protocol.phase, Phase.CLOSED)
+        self.assertNotIn(self.ann.protocol, self.server.factory.connections)
+        self.ann.protocol.close()
+        self.assertIs(self.ann.protocol.phase, Phase.CLOSED)
+
     def test_a_half_closed_client_gets_its_answers(self) -> None:
         """Then the connection is closed, and the account can log in again."""
         self.server.store.eager = False
@@ -218,6 +245,7 @@ class Endings(SynchronousTestCase):
         for _ in range(16):
             self.ann.protocol.dataReceived(b"x" * 65_536)
         self.assertEqual(self.ann.transport.producerState, "paused")
+        self.assertIs(self.ann.protocol.phase, Phase.LINGERING)
         self.assertFalse(self.ann.transport.disconnecting)
         self.server.clock.advance(2.1)
         self.assertTrue(self.ann.transport.disconnecting)

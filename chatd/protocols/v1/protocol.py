@@ -43,8 +43,9 @@ from chatd.protocols.v1.rooms import room_info
 from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
-from chatd.server.connection import Connection, Phase
+from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
+from chatd.server.states import Phase
 from chatd.stores import Append
 
 _UNREAD_EVENTS = 256 * 1024
