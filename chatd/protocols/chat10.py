@@ -185,7 +185,7 @@ class Chat10Protocol(Unframed):
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.session.Peer`."""
         for run in runs:
-            self._show(run.log, run)
+            self._show(run.log, run.entries)
 
     def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
         session = self.session

@@ -206,22 +206,19 @@ class ClassicProtocol(Connection):
                     recipient,
                     entry.body if entry.kind == TEXT else described(entry.kind, entry.body),
                 )
-                for entry in run
+                for entry in run.entries
             ]
-            self._write_entries(run[0].seq, frames)
+            data = b"".join(frames)
+            self.writes.record_entries(run.entries[0].seq, list(map(len, frames)), len(data))
+            self.transport.write(data)
 
     def write_answers(self, messages: Sequence[Send], appends: Sequence[Append]) -> None:
         """See `Connection`. The echo of a SEND says that it is durable."""
-        self._write(
-            b"".join(
-                [
-                    message.frame
-                    if append.refusal is None
-                    else encode(RESPONSE, str(append.refusal))
-                    for message, append in zip(messages, appends, strict=True)
-                ]
-            )
-        )
+        frames = [message.frame for message in messages]
+        for position, append in enumerate(appends):
+            if append.refusal is not None:
+                frames[position] = encode(RESPONSE, str(append.refusal))
+        self._write(b"".join(frames))
 
     @property
     def about(self) -> str:
@@ -241,11 +238,6 @@ class ClassicProtocol(Connection):
 
     def _write(self, data: bytes) -> None:
         self.writes.record(len(data))
-        self.transport.write(data)
-
-    def _write_entries(self, first: int, frames: list[bytes]) -> None:
-        data = b"".join(frames)
-        self.writes.record_entries(first, list(map(len, frames)), len(data))
         self.transport.write(data)
 
 

@@ -220,7 +220,7 @@ class OpsProtocol(Unframed):
         """See `chatd.realm.session.Peer`. Each entry is a write of its own, since nothing else
         separates it from the next."""
         for run in runs:
-            for entry in run:
+            for entry in run.entries:
                 data = ops.encode(ops.message(entry.sender, described(entry.kind, entry.body)))
                 self.writes.record_entries(entry.seq, [len(data)], len(data))
                 self.transport.write(data)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from chatd.core.entries import TEXT, Cursor
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.core.limits import Limits
-from chatd.realm.live_log import LiveLog, run_of
+from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import check_acknowledge
 from chatd.realm.read_state import RoomPosition
@@ -180,7 +180,7 @@ class AckSession(Session):
                 self.mailbox.expect_receipts(
                     (entry.seq, entry.sender) for entry in entries if entry.kind == TEXT
                 )
-            self.peer.show((run_of(live_log.log, entries),))
+            self.peer.show((Run(live_log.log, entries),))
 
     def acknowledge(self, log: str, first: int, last: int) -> None:
         """The client has the entries from `first` (0: from the oldest) to `last`; their senders

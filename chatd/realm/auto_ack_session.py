@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from chatd.core.entries import Cursor
 from chatd.core.limits import Limits
 from chatd.realm.claims import Claim
-from chatd.realm.live_log import run_of
+from chatd.realm.live_log import Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import Peer, Session
 from chatd.stores import Store
@@ -89,7 +89,7 @@ class AutoAckSession(Session):
         """See `Session`."""
         runs = self.outbox
         self.outbox = []
-        self._pushed = runs[-1][-1].seq
+        self._pushed = runs[-1].entries[-1].seq
         self.peer.show(runs)
         return self.peer.writable
 
@@ -125,7 +125,7 @@ class AutoAckSession(Session):
                 entries = [entry for entry in entries if entry.seq <= last]
                 self._cursor = self._cursor.acknowledge(first, entries[-1].seq if entries else last)
                 if entries and not self.ended:
-                    self.peer.show((run_of(self.mailbox.log, entries),))
+                    self.peer.show((Run(self.mailbox.log, entries),))
         finally:
             self._reading = False
 

@@ -89,24 +89,25 @@ class Delivery:
         """The new entries of logs with subscribers, a run for each stretch of one log."""
         live_logs = self.live_logs
         runs: list[tuple[LiveLog, Run]] = []
-        run: Run | None = None
+        entries: list[Append] | None = None
         log = live_log = None
         for append in appends:
             # Consecutive appends are to one log more often than not.
             if append.log is not log:
                 log = append.log
                 live_log = live_logs.get(log)
-                run = None
+                entries = None
             if live_log is None or append.seq <= live_log.head:
                 continue
             live_log.head = append.seq
-            if run is None:
-                run = Run((append,))
-                run.log = append.log
-                run.encodings = {} if len(live_log.subscriptions) > 1 else None
-                runs.append((live_log, run))
+            if entries is None:
+                entries = [append]
+                shared: dict[Callable[[Run], bytes], bytes] | None = (
+                    {} if len(live_log.subscriptions) > 1 else None
+                )
+                runs.append((live_log, Run(append.log, entries, shared)))
             else:
-                run.append(append)
+                entries.append(append)
             if (
                 append.origin.wants_receipts
                 and append.kind is TEXT

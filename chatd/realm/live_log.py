@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+import msgspec
 
 from chatd.core.entries import Entry
 from chatd.stores import Append, Store
@@ -15,25 +17,16 @@ TRIM_INTERVAL = 4 * MIN_RETAINED
 """entries appended to a log before an ephemeral store is asked again to trim it"""
 
 
-class Run(list["Append | Entry"]):
+class Run(msgspec.Struct):
     """Entries of one log, in order: committed together, or read together from the log.
 
     `encodings` is for peers: the run as bytes, by the function that encodes it, so that a run is
     encoded once however many sessions it is shown to; None: it is shown to one session.
     """
 
-    __slots__ = ("encodings", "log")
-
     log: str
-    encodings: dict[Callable[[Run], bytes], bytes] | None
-
-
-def run_of(log: str, entries: Iterable[Append | Entry]) -> Run:
-    """A run of entries of a log."""
-    run = Run(entries)
-    run.log = log
-    run.encodings = None
-    return run
+    entries: Sequence[Append | Entry]
+    encodings: dict[Callable[[Run], bytes], bytes] | None = None
 
 
 class Subscriber(Protocol):

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Protocol
 
+from chatd.core.entries import TEXT
 from chatd.core.errors import NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_owner, room_log
@@ -143,7 +144,7 @@ class Realm:
                         log = self._address(session, recipient)
                 if log is None:
                     break
-                appends.append(Append(log, next(ids), time, name, text, session, key=message.key))
+                appends.append(Append(log, next(ids), time, name, text, session, TEXT, message.key))
         except Refused as refused:
             refusal = refused
         self.store.append(appends)

@@ -90,7 +90,7 @@ class AckRecorder(Peer):
     def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""
         for run in runs:
-            self._take(run.log, run)
+            self._take(run.log, run.entries)
 
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
         taken = self.logs.setdefault(log, [])
@@ -157,7 +157,7 @@ class Recorder(Peer):
     def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""
         for run in runs:
-            self._take(run)
+            self._take(run.entries)
 
     def _take(self, entries: Sequence[Entry | Append]) -> None:
         self.received += entries

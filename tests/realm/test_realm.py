@@ -128,7 +128,7 @@ class Sending(RealmCase):
 
         class OrderRecorder(Recorder):
             def show(self, runs: Sequence[Run]) -> None:
-                order.extend("sent " + entry.body for run in runs for entry in run)
+                order.extend("sent " + entry.body for run in runs for entry in run.entries)
 
             def answer(self, appends: Sequence[Append]) -> None:
                 order.extend("answered " + append.body for append in appends)

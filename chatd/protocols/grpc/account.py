@@ -186,7 +186,7 @@ class GrpcAccount(Peer):
     def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""
         for run in runs:
-            for entry in run:
+            for entry in run.entries:
                 self._show(entry)
 
     def _show(self, entry: Append | Entry) -> None:

@@ -314,7 +314,7 @@ def _encode_run(run: Run) -> bytes:
     return encode_pushed(
         [
             (log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
-            for each in run
+            for each in run.entries
         ]
     )
 
