@@ -7,7 +7,7 @@ low-memory setting) and stored in PHC string format.
 from __future__ import annotations
 
 from collections.abc import Callable
-from secrets import token_hex
+from secrets import token_bytes
 from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
@@ -22,13 +22,25 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and verifies passwords on threads of its own, with a bounded queue."""
+    """Hashes and verifies passwords on threads of its own, with a bounded queue.
 
-    def __init__(self, reactor: Any, limits: Limits, hasher: PasswordHasher | None = None) -> None:
+    `hasher` is an `argon2.PasswordHasher`, `threads` a `ThreadPool` that has not been started;
+    `random_bytes` gives so many bytes that cannot be guessed.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        limits: Limits,
+        hasher: Any = None,
+        threads: Any = None,
+        random_bytes: Callable[[int], bytes] = token_bytes,
+    ) -> None:
         self._reactor = reactor
         self._limits = limits
         self._hasher = hasher or PasswordHasher()
-        self._pool = ThreadPool(0, 2, "chatd-passwords")
+        self._pool = threads or ThreadPool(0, 2, "chatd-passwords")
+        self._random_bytes = random_bytes
         self._waiting = 0
         self._decoy = ""
 
@@ -53,9 +65,12 @@ class Passwords:
         return await self._run(self._verify, hashed, password)
 
     async def decoy(self) -> str:
-        """The hash of a random password, to verify against where there is no account. Raises `Busy`."""
+        """The hash of a random password, to verify against where there is no account.
+
+        Raises `Busy`.
+        """
         if not self._decoy:
-            self._decoy = await self._run(self._hasher.hash, token_hex())
+            self._decoy = await self._run(self._hasher.hash, self._random_bytes(32).hex())
         return self._decoy
 
     def _verify(self, hashed: str, password: str) -> bool:

@@ -16,7 +16,6 @@ from chatd.config.option_types import Listen
 from chatd.core.errors import SocketUnusable
 from chatd.protocols.admin import AdminFactory
 from chatd.protocols.doors import shown_title
-from chatd.server.owner_socket import OwnerPort
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 
@@ -89,10 +88,11 @@ class Listener(Service):
 class AdminListener(Service):
     """The admin socket. It is made once the store is open; operators wait until `accept`."""
 
-    def __init__(self, reactor: Any, path: str, factory: AdminFactory) -> None:
+    def __init__(self, path: str, factory: AdminFactory, port: Any) -> None:
+        """`port` is an `OwnerPort` at `path` for `factory`, which does not listen yet."""
         self.path = path
         self.factory = factory
-        self._port: Any = OwnerPort(path, factory, reactor)
+        self._port = port
 
     def startService(self) -> None:
         """Make the socket. Raises SystemExit with a sentence if that fails."""

@@ -7,7 +7,6 @@ closed, in an order that loses nothing, when it stops.
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from chatd.core.limits import Limits, Retention
 from chatd.core.names import mailbox_owner
 from chatd.daemon.banner import Banner
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
-from chatd.daemon.listeners import AdminListener, Listener, check_port
-from chatd.daemon.signals import reload_on_signal, stop_on_signals
+from chatd.daemon.listeners import AdminListener, Listener
+from chatd.daemon.system import System
 from chatd.protocols.admin import AdminFactory
 from chatd.protocols.doors import ANY, GRPC, connection_maker, main_port
 from chatd.realm.accounts import Account
@@ -53,8 +52,10 @@ _GRACE = 3.5
 """seconds that connections have, when the daemon stops, to receive what is due to them"""
 
 
-def makeService(options: Options, reactor: Any = None) -> MultiService:
-    """Return the daemon that these options describe.
+def makeService(
+    options: Options, reactor: Any = None, system: System | None = None
+) -> MultiService:
+    """Return the daemon that these options describe, for a reactor and a system of its own.
 
     Raises SystemExit with a sentence if the store, a port, the admin socket or the certificate
     cannot be used, as far as that can be known before the start.
@@ -63,6 +64,8 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
         use_asyncio()
     if reactor is None:
         from twisted.internet import reactor
+    if system is None:
+        system = System()
     limits = Limits(rate=options["rate"])
     kind, _, path = options["store"].partition(":")
     store: MemoryStore | SQLiteStore
@@ -75,11 +78,11 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             check(path)
         except StoreUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-        store = SQLiteStore(reactor, path)
-    check_port(options["host"], options["port"])
+        store = SQLiteStore(reactor, path, system.start_worker, system.connect)
+    system.check_port(options["host"], options["port"])
     for listen in options["listen"]:
         if listen.interface is not None:
-            check_port(listen.interface, int(listen.parts[1]))
+            system.check_port(listen.interface, int(listen.parts[1]))
         elif listen.parts[0] == "unix" and not Path(listen.parts[1]).absolute().parent.is_dir():
             raise SystemExit(f"chatd: there is no folder for the socket {listen.parts[1]}")
     if options["admin"] is not None:
@@ -97,7 +100,7 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
             )
         except CertificateUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-    return Daemon(reactor, store, limits, options, certificate)
+    return Daemon(reactor, system, store, limits, options, certificate)
 
 
 class Daemon(MultiService):
@@ -106,6 +109,7 @@ class Daemon(MultiService):
     def __init__(
         self,
         reactor: Any,
+        system: System,
         store: MemoryStore | SQLiteStore,
         limits: Limits,
         options: Options,
@@ -113,18 +117,25 @@ class Daemon(MultiService):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
+        self._system = system
         self._options = options
         # Now: twistd may change the current folder before the start.
         self._python = python_command()
         self._store = store
-        self._passwords = Passwords(reactor, limits)
+        self._passwords = Passwords(
+            reactor,
+            limits,
+            system.password_hasher(),
+            system.password_threads(),
+            system.random_bytes,
+        )
         tasks = Tasks(self._spawn, self._sleep)
         self._realm = Realm(
             store,
             tasks,
             limits,
             self._passwords.hash,
-            boot=_boot(),
+            boot=system.boot_id(),
             now=lambda: int(reactor.seconds() * 1000),
             policy=Policy(options["registration"], options["allow-open-accounts"]),
         )
@@ -159,13 +170,15 @@ class Daemon(MultiService):
             listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.admin: AdminListener | None = None
         if options["admin"] is not None:
-            operations = Operations(self._realm)
-            self.admin = AdminListener(reactor, options["admin"], AdminFactory(operations))
+            path = options["admin"]
+            admin_factory = AdminFactory(Operations(self._realm, system.random_bytes))
+            port = system.owner_port(path, admin_factory, reactor)
+            self.admin = AdminListener(path, admin_factory, port)
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         """Open the store and the admin socket; connections are accepted once the reactor runs."""
-        _raise_open_files()
+        self._system.raise_open_files()
         try:
             self._store.start()
         except StoreUnusable as unusable:
@@ -173,11 +186,9 @@ class Daemon(MultiService):
         self._passwords.start()
         super().startService()  # type: ignore[no-untyped-call]
         # After Twisted has set its own handlers, and before the banner says how to stop.
-        self._reactor.callWhenRunning(stop_on_signals, self._reactor)
         of_ports = [listener.certificate for listener in self._grpc()]
         certificates = {each for each in (self._certificate, *of_ports) if each is not None}
-        if certificates:
-            self._reactor.callWhenRunning(reload_on_signal, self._reactor, certificates)
+        self._reactor.callWhenRunning(self._system.handle_signals, self._reactor, certificates)
         self._reactor.callWhenRunning(lambda: self._spawn(self._open()))
 
     async def _open(self) -> None:
@@ -253,18 +264,3 @@ class Daemon(MultiService):
 
     def _sleep(self, seconds: float) -> Awaitable[object]:
         return deferLater(self._reactor, seconds)
-
-
-def _raise_open_files() -> None:
-    """Allow as many open files as the system permits: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _boot() -> str:
-    """What distinguishes one boot of this machine from another: Linux's boot id, else empty."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

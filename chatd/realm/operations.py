@@ -10,7 +10,8 @@ A listing comes in pages: at most `limit` items, from the first after `after` on
 from __future__ import annotations
 
 import os.path
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
@@ -117,10 +118,16 @@ class Statistics(msgspec.Struct, frozen=True):
 
 
 class Operations:
-    """Everything that operators may ask of one daemon."""
+    """Everything that operators may ask of one daemon.
 
-    def __init__(self, realm: Realm) -> None:
+    `random_bytes` gives so many bytes that cannot be guessed, for invite tokens.
+    """
+
+    def __init__(
+        self, realm: Realm, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    ) -> None:
         self._realm = realm
+        self._random_bytes = random_bytes
         self._store = realm.store
         self._documents = realm.documents
         self._started = realm.now()
@@ -261,7 +268,9 @@ class Operations:
         """Create a token for `uses` accounts, valid for so many seconds (None: for ever)."""
         now = self._realm.now()
         expires = None if seconds is None else now + seconds * 1000
-        token = await registration.make(self._documents, now, uses, expires, note)
+        token = await registration.make(
+            self._documents, now, uses, expires, note, self._random_bytes
+        )
         return NewInviteToken(token, registration.hashed(token), expires)
 
     async def invite_tokens(self) -> list[InviteTokenInfo]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import b32encode
+from collections.abc import Callable
 from hashlib import sha256
 from typing import ClassVar
 
@@ -36,11 +37,16 @@ class InviteToken(msgspec.Struct, frozen=True, array_like=True):
 
 
 async def make(
-    documents: Documents, now: int, uses: int = 1, expires: int | None = None, note: str = ""
+    documents: Documents,
+    now: int,
+    uses: int = 1,
+    expires: int | None = None,
+    note: str = "",
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Store a new token and return it. Times are milliseconds since 1970 (UTC)."""
     # Letters and the digits 2 to 7, in groups, can be read out on the telephone.
-    letters = b32encode(secrets.token_bytes(_BYTES)).decode().rstrip("=").lower()
+    letters = b32encode(random_bytes(_BYTES)).decode().rstrip("=").lower()
     token = "-".join(letters[start : start + 7] for start in range(0, len(letters), 7))
     await documents.create(hashed(token), InviteToken(now, expires, uses, note))
     return token

@@ -28,6 +28,7 @@ from chatd.stores import Document
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
+from chatd.stores.sqlite.workers import StartWorker, WorkerThread, start_thread
 from chatd.stores.sqlite.writer import Writer
 
 logger = Logger(namespace="chatd")
@@ -43,15 +44,24 @@ GROUP_COMMIT_DELAY = 0.002
 class SQLiteStore(Batches):
     """`Store` and `OnlineBackup` in the file at `path`.
 
-    `reactor` must provide IReactorFromThreads and IReactorTime.
+    `reactor` must provide IReactorFromThreads and IReactorTime. `start_worker` starts the threads;
+    `connect` opens a connection (`chatd.stores.sqlite.file.connect`).
     """
 
     ephemeral = False
 
-    def __init__(self, reactor: Any, path: str) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        path: str,
+        start_worker: StartWorker = start_thread,
+        connect: Callable[..., sqlite3.Connection] = connect,
+    ) -> None:
         super().__init__()
         self._call_from_thread: Callable[..., Any] = IReactorFromThreads(reactor).callFromThread
         self._call_later = IReactorTime(reactor).callLater
+        self._start_worker = start_worker
+        self._connect = connect
         self.path = path
         self._lock = -1
         self._flush_due = False
@@ -60,8 +70,8 @@ class SQLiteStore(Batches):
         self._stopped: Deferred[None] | None = None
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._backups: list[threading.Thread] = []
+        self._threads: list[WorkerThread] = []
+        self._backups: list[WorkerThread] = []
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -71,10 +81,10 @@ class SQLiteStore(Batches):
         """
         self._lock = lock(self.path)
         try:
-            writing = connect(self.path, writing=True)
+            writing = self._connect(self.path, writing=True)
             migrate(writing, self.path, migrations())
             writer = Writer(writing)
-            reading = connect(self.path, writing=False)
+            reading = self._connect(self.path, writing=False)
         except sqlite3.Error as error:
             os.close(self._lock)
             raise StoreUnusable(f"the store {self.path} cannot be opened: {error}") from None
@@ -82,15 +92,9 @@ class SQLiteStore(Batches):
             os.close(self._lock)
             raise
         self._threads = [
-            threading.Thread(
-                target=self._run_writer, args=(writer,), name="chatd-writer", daemon=True
-            ),
-            threading.Thread(
-                target=self._run_lister, args=(reading,), name="chatd-lister", daemon=True
-            ),
+            self._start_worker(_WriterWorker(self, writer), "chatd-writer"),
+            self._start_worker(_ListerWorker(self._listings, reading), "chatd-lister"),
         ]
-        for thread in self._threads:
-            thread.start()
 
     def stop(self) -> Deferred[None]:
         """Commit and answer the queue, then close the file; fires when it is closed."""
@@ -148,31 +152,6 @@ class SQLiteStore(Batches):
         assert self._stopped is not None
         self._stopped.callback(None)
 
-    def _run_writer(self, writer: Writer) -> None:
-        """The writer's thread."""
-        while True:
-            if writer.maintenance_overdue or (writer.needs_maintenance and self._batches.empty()):
-                writer.run_maintenance()
-                continue
-            batch = self._batches.get()
-            if batch is None:
-                break
-            reason = writer.commit(batch)
-            self._call_from_thread(self._batch_written, batch, reason)
-        for thread in tuple(self._backups):
-            thread.join()
-        # If the checkpoint fails, the write-ahead log is read at the next start.
-        with suppress(sqlite3.Error):
-            writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        writer.connection.close()
-        self._call_from_thread(self._closed)
-
-    def _run_lister(self, connection: sqlite3.Connection) -> None:
-        """The lister's thread."""
-        while (listing := self._listings.get()) is not None:
-            listing(connection)
-        connection.close()
-
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
         return self._call(lambda writer: writer.read(log, after, limit))
@@ -207,9 +186,8 @@ class SQLiteStore(Batches):
             self._backups.remove(thread)
             answer.callback(outcome)
 
-        thread = threading.Thread(target=run, name="chatd-backup", daemon=True)
+        thread = self._start_worker(_BackupWorker(run), "chatd-backup")
         self._backups.append(thread)
-        thread.start()
         return answer
 
     def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
@@ -300,3 +278,76 @@ class SQLiteStore(Batches):
     def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
         """See `Store.list`."""
         return self._list("WHERE kind = ? ORDER BY id", (kind,), pattern, limit)
+
+
+class _WriterWorker:
+    """Commits the store's batches; between them, does maintenance."""
+
+    def __init__(self, store: SQLiteStore, writer: Writer) -> None:
+        self._store = store
+        self._writer = writer
+
+    def ready(self) -> bool:
+        """See `Worker`."""
+        return self._writer.needs_maintenance or not self._store._batches.empty()
+
+    def step(self) -> bool:
+        """See `Worker`. Commits one batch, or does one step of maintenance."""
+        store, writer = self._store, self._writer
+        if writer.maintenance_overdue or (writer.needs_maintenance and store._batches.empty()):
+            writer.run_maintenance()
+            return True
+        batch = store._batches.get()
+        if batch is not None:
+            reason = writer.commit(batch)
+            store._call_from_thread(store._batch_written, batch, reason)
+            return True
+        for thread in tuple(store._backups):
+            thread.join()
+        # If the checkpoint fails, the write-ahead log is read at the next start.
+        with suppress(sqlite3.Error):
+            writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        writer.connection.close()
+        store._call_from_thread(store._closed)
+        return False
+
+
+class _ListerWorker:
+    """Answers listings on a read connection of its own."""
+
+    def __init__(
+        self,
+        listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None],
+        connection: sqlite3.Connection,
+    ) -> None:
+        self._listings = listings
+        self._connection = connection
+
+    def ready(self) -> bool:
+        """See `Worker`."""
+        return not self._listings.empty()
+
+    def step(self) -> bool:
+        """See `Worker`. Answers one listing."""
+        listing = self._listings.get()
+        if listing is None:
+            self._connection.close()
+            return False
+        listing(self._connection)
+        return True
+
+
+class _BackupWorker:
+    """Makes one copy of the store."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._run = run
+
+    def ready(self) -> bool:
+        """See `Worker`."""
+        return True
+
+    def step(self) -> bool:
+        """See `Worker`. Makes the copy."""
+        self._run()
+        return False

@@ -1,0 +1,77 @@
+"""What the daemon takes from the machine and from the process, besides its reactor."""
+
+from __future__ import annotations
+
+import resource
+import secrets
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from twisted.internet.protocol import Factory
+from twisted.python.threadpool import ThreadPool
+
+from chatd.daemon.listeners import check_port
+from chatd.daemon.signals import reload_on_signal, stop_on_signals
+from chatd.server.owner_socket import OwnerPort
+from chatd.server.tls import Certificate
+from chatd.stores.sqlite.file import connect
+from chatd.stores.sqlite.workers import Worker, WorkerThread, start_thread
+
+
+class System:
+    """The machine and the process that the daemon runs in.
+
+    Everything in the daemon that is not a function of its options, its input and its reactor comes
+    from here: a program that gives `makeService` another system controls all of it, as the
+    simulation in `tests/simulation/` does.
+    """
+
+    def boot_id(self) -> str:
+        """What distinguishes one boot of this machine from another: Linux's boot id, else empty."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except OSError:
+            return ""
+
+    def random_bytes(self, count: int) -> bytes:
+        """Bytes that cannot be guessed."""
+        return secrets.token_bytes(count)
+
+    def raise_open_files(self) -> None:
+        """Allow as many open files as the system permits: each connection is one."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def handle_signals(self, reactor: Any, certificates: Collection[Certificate]) -> None:
+        """Stop the reactor on SIGTERM and SIGINT; read the certificates again on SIGHUP."""
+        stop_on_signals(reactor)
+        if certificates:
+            reload_on_signal(reactor, certificates)
+
+    def check_port(self, host: str, port: int) -> None:
+        """See `chatd.daemon.listeners.check_port`."""
+        check_port(host, port)
+
+    def owner_port(self, path: str, factory: Factory, reactor: Any) -> Any:
+        """A port for the admin socket, not listening yet. See `OwnerPort`."""
+        return OwnerPort(path, factory, reactor)
+
+    def password_threads(self) -> Any:
+        """A thread pool for hashing passwords, not started yet."""
+        return ThreadPool(0, 2, "chatd-passwords")
+
+    def password_hasher(self) -> Any:
+        """What hashes and verifies passwords: an `argon2.PasswordHasher`."""
+        return PasswordHasher()
+
+    def connect(self, path: str, *, writing: bool) -> sqlite3.Connection:
+        """A connection to the SQLite store. See `chatd.stores.sqlite.file.connect`."""
+        return connect(path, writing=writing)
+
+    def start_worker(self, worker: Worker, name: str) -> WorkerThread:
+        """Run a worker of the SQLite store on a thread of its own, from now on."""
+        return start_thread(worker, name)
