@@ -124,7 +124,7 @@ class AdminProtocol(LineOnlyReceiver):
 
     def connectionMade(self) -> None:
         """Accept the connection if it is of this user or root."""
-        self.factory.connections.add(self)
+        self.factory.connections[self] = None
         if self.factory.stopping or not is_permitted(self.transport):
             logger.warn("Admin: a connection was refused")
             self.transport.loseConnection()
@@ -224,7 +224,7 @@ class AdminFactory(Factory):
 
     def __init__(self, operations: Operations) -> None:
         self.operations = operations
-        self.connections: set[AdminProtocol] = set()
+        self.connections: dict[AdminProtocol, None] = {}
         self.stopping = False
         self._finished: Deferred[None] | None = None
 
@@ -242,7 +242,7 @@ class AdminFactory(Factory):
 
     def connection_ended(self, connection: AdminProtocol) -> None:
         """A connection is closed and carries out no request any more."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         self._check_finished()
 
     def _check_finished(self) -> None:

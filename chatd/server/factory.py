@@ -56,7 +56,8 @@ class ConnectionFactory(Factory):
         self._portal = portal
         self.limits = limits
         self.clock = IReactorTime(clock)
-        self.connections: set[AnyConnection] = set()
+        # In the order in which they were made, which a set does not keep.
+        self.connections: dict[AnyConnection, None] = {}
         self.unauthenticated: Deadlines[AnyConnection] = Deadlines(
             clock, limits.login_time, self._login_timed_out
         )
@@ -88,7 +89,7 @@ class ConnectionFactory(Factory):
 
         If too many are unauthenticated, the one of them that has been idle longest is aborted.
         """
-        self.connections.add(connection)
+        self.connections[connection] = None
         if self._idle_timer is None:
             self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
         self.unauthenticated.touch(connection)
@@ -107,7 +108,7 @@ class ConnectionFactory(Factory):
 
     def connection_closed(self, connection: AnyConnection) -> None:
         """Count a connection no longer: its transport is closed and its session has ended."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         if self._all_closed is not None and not self.connections:
             all_closed, self._all_closed = self._all_closed, None
             all_closed.callback(None)

@@ -160,7 +160,7 @@ class Sniffer(_BeforeProtocol):
         self._stop_waiting()
         factory = self.factory
         factory.cancel_deadlines(self)
-        factory.connections.discard(self)
+        factory.connections.pop(self, None)
         connection = protocol(factory)
         self.transport.protocol = connection
         connection.makeConnection(self.transport)

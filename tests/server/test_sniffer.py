@@ -91,7 +91,7 @@ class Sniffing(SynchronousTestCase):
         self.assertEqual(
             (connection.protocol.name, connection.protocol.received), ("seven", [b"\x07abc"])
         )
-        self.assertEqual(self.factory.connections, {connection.protocol})
+        self.assertEqual(list(self.factory.connections), [connection.protocol])
 
     def test_input_in_pieces(self) -> None:
         """The protocol is known as soon as possible; no byte is lost or doubled."""
@@ -158,7 +158,7 @@ class Sniffing(SynchronousTestCase):
             connection = self.connect()
             connection.protocol.dataReceived(text)
             connection.protocol.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual(self.factory.connections, set())
+        self.assertEqual(self.factory.connections, {})
         self.clock.advance(self.server.limits.login_time + 1)
         self.assertIsInstance(connection.protocol, Sniffer)
 
@@ -176,7 +176,7 @@ class Sniffing(SynchronousTestCase):
             self.clock.advance(5)
             self.assertTrue(connection.disconnecting)
             connection.protocol.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((self.factory.connections, connection.out), (set(), b"what?\n"))
+            self.assertEqual((self.factory.connections, connection.out), ({}, b"what?\n"))
 
     def test_input_after_a_rejection_is_read_up_to_a_limit(self) -> None:
         """A client that goes on sending is not read from while it can read the reply."""
