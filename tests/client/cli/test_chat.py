@@ -224,17 +224,3 @@ class ScriptTests(ChatTestCase):
         self.screen.end_input()
         self.assertEqual(self.printed(), ["! There is no account of that name.", "-> bob: hi"])
         self.assertEqual(self.successResultOf(self.ended), 1)
-
-    def test_commands_ask_no_questions(self) -> None:
-        """``/passwd`` reads the new password from the next line."""
-        self.begin(password="old")
-        self.type("/destroy #garden", "/passwd", "new", "/unregister")
-        self.assertEqual(
-            self.requests(),
-            [
-                c.DeleteRoom(0, "#garden"),
-                c.ChangePassword(0, "old", "new"),
-                c.DeleteAccount(0, "new"),
-            ],
-        )
-        self.assertEqual(self.successResultOf(self.ended), 0)

@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase
+from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
 from tests.doubles.client import SINCE
+
+CASES: list[CommandCase] = [("/history", [])]
+
+
+class HistoryCommandTests(CommandTestCase):
+    """A person in the lobby, whose log was empty at the login."""
+
+    def test_history_of_an_empty_log_requests_nothing(self) -> None:
+        """The log has no entries before those that were pushed."""
+        self.check_requests(CASES)
+
+    def test_wrong_arguments_print_the_usage(self) -> None:
+        """Nothing is requested."""
+        self.check_usage("/history a b", "/history 0")
 
 
 class HistoryTests(ChatTestCase):
@@ -72,15 +86,15 @@ class HistoryTests(ChatTestCase):
         self.client.answers[c.History] = c.Page(0, "@alice", page, True)
         self.assertEqual(self.type("/history 1 bob")[1:-1], ["bob: fine"])
 
-    def test_history_of_a_room_takes_membership(self) -> None:
-        """The refusal says so."""
+    def test_history_of_a_room_is_for_its_members(self) -> None:
+        """The refusal names the room."""
         self.assertEqual(
             self.type("/history #garden"),
             ["! You are not a member of #garden, so you cannot read its history."],
         )
 
     def test_room_messages_of_blocked_accounts_are_hidden(self) -> None:
-        """As they are when they are pushed."""
+        """Pushed messages of these accounts are hidden too."""
         self.type("/block carl")
         self.printed()
         page = [self.item(1, "carl", "spam"), self.item(2, "bob", "hi")]

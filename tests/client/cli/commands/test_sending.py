@@ -3,8 +3,36 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase
+from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
 from tests.doubles.client import pushed
+
+CASES: list[CommandCase] = [
+    ("/to #lobby", [c.FindMembers(0, "#lobby")]),
+    ("/msg bob  hi ", [c.Send(0, "bob", " hi ")]),
+    ("/w #lobby hi", [c.Send(0, "#lobby", "hi")]),
+    ("/to bob", []),
+]
+
+
+class SendingCommandTests(CommandTestCase):
+    """A person in the lobby, where Bob has sent messages."""
+
+    def test_commands_send_their_requests(self) -> None:
+        """An account that has sent a message is not looked up."""
+        self.check_requests(CASES)
+
+    def test_wrong_arguments_print_the_usage(self) -> None:
+        """Nothing is requested."""
+        self.check_usage("/to", "/to a b", "/msg bob")
+
+    def test_unknown_target_is_refused(self) -> None:
+        """Accounts must exist, and rooms must have been joined."""
+        self.client.answers[c.Who] = c.People(0, [c.Person("nobody", "unknown")])
+        self.assertEqual(self.type("/to nobody"), ["! There is no account nobody."])
+        self.assertEqual(
+            self.type("/to #garden"),
+            ["! You are not a member of #garden: use /join #garden first."],
+        )
 
 
 class SendingTests(ChatTestCase):

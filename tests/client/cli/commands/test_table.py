@@ -12,10 +12,39 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.cli.commands import table as slash
 from chatd.client.cli.commands.arguments import UsageProblem
 from chatd.client.cli.output.jsonlines import REQUESTS
+from tests.client.cli.commands import (
+    test_accounts,
+    test_blocking,
+    test_edits,
+    test_history,
+    test_presence,
+    test_receipts,
+    test_reports,
+    test_rooms,
+    test_sending,
+    test_session,
+)
+from tests.doubles.chat import CommandCase, CommandTestCase
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "client.md"
 BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->"
 NAMES = ["alice", "Albert", "bob", "#lobby", "#Lounge"]
+
+CASES: list[CommandCase] = [("/help", []), ("/help join", [])]
+ALL_CASES = [
+    *CASES,
+    *test_accounts.CASES,
+    *test_blocking.CASES,
+    *test_edits.CASES,
+    *test_history.CASES,
+    *test_presence.CASES,
+    *test_receipts.CASES,
+    *test_reports.CASES,
+    *test_rooms.CASES,
+    *test_sending.CASES,
+    *test_session.CASES,
+]
+"""the requests of the commands of all modules"""
 
 
 def generated(text: str) -> str:
@@ -49,10 +78,31 @@ class TableTests(SynchronousTestCase):
         for name in REQUESTS:
             self.assertIn(f"`{name}`", text)
 
+    def test_requests_of_every_command_are_tested(self) -> None:
+        """By the module of tests that is named as the module of the command."""
+        tested = {line.split()[0].removeprefix("/") for line, _ in ALL_CASES}
+        self.assertEqual({command.name for command in slash.COMMANDS} - tested, set())
+
     def test_names_and_aliases_are_unique(self) -> None:
         """Over all commands."""
         names = [name for each in slash.COMMANDS for name in (each.name, *each.aliases)]
         self.assertEqual(len(names), len(set(names)))
+
+
+class HelpTests(CommandTestCase):
+    """``/help``."""
+
+    def test_help_sends_no_request(self) -> None:
+        """It works without a connection."""
+        self.client.connected = False
+        self.check_requests(CASES)
+
+    def test_help_explains_one_command_or_lists_all(self) -> None:
+        """An alias stands for its command; an unknown one is an error."""
+        self.assertEqual(self.type("/help"), slash.help_lines())
+        for line in ("/help join", "/help /j"):
+            self.assertEqual(self.type(line), ["/join #ROOM: join a room (also /j)"])
+        self.assertIn("There is no command /jion.", self.type("/help jion")[0])
 
 
 class ParsingTests(SynchronousTestCase):

@@ -1,0 +1,128 @@
+"""The commands for rooms: joining and leaving, lists, topic, access, members and roles."""
+
+from __future__ import annotations
+
+from chatd.client.library.errors import RefusedByServer
+from chatd.codecs import v1_messages as c
+from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
+from tests.doubles.client import SINCE
+
+_MEMBERS = c.FindMembers(0, "#Garden")
+
+CASES: list[CommandCase] = [
+    ("/join #garden", [c.Join(0, "#garden"), _MEMBERS]),
+    ("/join garden", [c.Join(0, "#garden"), _MEMBERS]),
+    ("/leave", [c.Leave(0, "#Garden")]),
+    ("/leave #lobby", [c.Leave(0, "#lobby")]),
+    (
+        "/create #garden Seeds and  bulbs",
+        [c.CreateRoom(0, "#garden", "Seeds and  bulbs"), _MEMBERS],
+    ),
+    ("/create #garden --private X", [c.CreateRoom(0, "#garden", "X", True), _MEMBERS]),
+    ("/create --private #garden", [c.CreateRoom(0, "#garden", "", True), _MEMBERS]),
+    ("/rooms", [c.FindRooms(0, "*")]),
+    ("/rooms g*", [c.FindRooms(0, "#g*")]),
+    ("/rooms #g*", [c.FindRooms(0, "#g*")]),
+    ("/rooms [gh]*", [c.FindRooms(0, "[gh]*")]),
+    ("/who", [c.FindMembers(0, "#Garden"), c.Who(0, [])]),
+    ("/who bob carl", [c.Who(0, ["bob", "carl"])]),
+    ("/topic", []),
+    ("/topic Frost!", [c.SetTopic(0, "#Garden", "Frost!")]),
+    ("/topic -", [c.SetTopic(0, "#Garden", "")]),
+    ("/private", [c.SetPrivate(0, "#Garden", True)]),
+    ("/public #lobby", [c.SetPrivate(0, "#lobby", False)]),
+    ("/invite bob", [c.Invite(0, "#Garden", "bob")]),
+    ("/kick bob #lobby", [c.Kick(0, "#lobby", "bob")]),
+    ("/role bob moderator", [c.SetRole(0, "#Garden", "bob", "moderator")]),
+    ("/destroy #garden\ny", [c.DeleteRoom(0, "#garden")]),
+    ("/destroy #garden\nn", []),
+]
+
+
+class RoomTests(CommandTestCase):
+    """A person in the lobby."""
+
+    def test_commands_send_their_requests(self) -> None:
+        """The lines are typed in this order: ``/join`` and ``/create`` choose the target."""
+        self.check_requests(CASES)
+
+    def test_wrong_arguments_print_the_usage(self) -> None:
+        """Nothing is requested."""
+        self.check_usage(
+            "/join",
+            "/leave bob",
+            "/create",
+            "/invite #lobby",
+            "/kick",
+            "/role bob king",
+            "/destroy",
+            "/destroy garden",
+            "/private bob",
+        )
+
+    def test_joining_an_unknown_room_suggests_creating_it(self) -> None:
+        """A private room is unknown to accounts that are not invited."""
+        self.client.answers[c.Join] = RefusedByServer(
+            "unknown-room", "There is no room of that name."
+        )
+        self.assertEqual(
+            self.type("/join #x"),
+            ["! There is no room #x, or it is private. /create #x creates a room."],
+        )
+
+    def test_refusal_is_printed(self) -> None:
+        """The sentence is that of the server."""
+        self.client.answers[c.Kick] = RefusedByServer("not-allowed", "That takes another role.")
+        self.assertEqual(self.type("/kick bob"), ["! That takes another role."])
+
+    def test_topic_of_the_room_is_printed(self) -> None:
+        """When the room is joined, and when ``/topic`` asks for it."""
+        self.assertEqual(
+            self.type("/join #garden")[-2:],
+            ["(Now talking in #Garden.)", "(The topic is: Seeds)"],
+        )
+        self.assertEqual(self.type("/topic"), ["#Garden: Seeds"])
+
+    def test_command_for_a_room_needs_one_as_target(self) -> None:
+        """Unless the line names a room."""
+        sentence = "! No room is selected: name one, such as #lobby."
+        self.assertEqual(self.type("/to bob", "/leave", "/topic x")[1:], [sentence] * 2)
+        self.assertEqual(self.requests(), [])
+
+    def test_rooms_are_requested_page_by_page(self) -> None:
+        """To the last page; each room is one line."""
+        room = c.RoomInfo("#Garden", SINCE, "Seeds", True, "bob", 1, "owner")
+        self.client.answers[c.FindRooms] = [c.Rooms(0, [room], True, "#garden"), c.Rooms(0, [])]
+        self.assertEqual(self.type("/rooms"), ["#Garden (1 member, private, owner) Seeds"])
+        self.assertEqual(self.requests(), [c.FindRooms(0, "*"), c.FindRooms(0, "*", "#garden")])
+
+    def test_empty_list_of_rooms_is_a_note(self) -> None:
+        """A script gets no line."""
+        self.assertEqual(self.type("/rooms x*"), ["(No room matches.)"])
+
+    def test_who_lists_members_with_role_and_presence(self) -> None:
+        """The presence of offline members is not printed."""
+        self.client.answers[c.FindMembers] = c.Members(
+            0, [c.Member("Bob", "owner"), c.Member("cy", "invited")]
+        )
+        self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "away"), c.Person("cy", "off")])
+        self.assertEqual(self.type("/who #garden"), ["Bob (owner) away", "cy (invited)"])
+
+    def test_refused_confirmation_deletes_no_room(self) -> None:
+        """Any answer but yes."""
+        self.assertEqual(self.type("/destroy #garden", "maybe"), ["(Not deleted.)"])
+        self.assertEqual(self.requests(), [])
+
+
+class ScriptTests(ChatTestCase):
+    """The input is a pipe."""
+
+    interactive = False
+
+    def test_destroy_needs_no_confirmation(self) -> None:
+        """The next line is not an answer to a question."""
+        self.begin()
+        self.type("/destroy #garden", "hello")
+        self.assertEqual(
+            self.requests(), [c.DeleteRoom(0, "#garden"), c.Send(0, "#lobby", "hello")]
+        )
