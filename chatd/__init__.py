@@ -7,8 +7,8 @@ The path of a message, here of protocol version 1 (docs/architecture.md):
 3. ``protocols/v1/protocol.py`` passes the texts among them to the realm,
 4. ``realm/realm.py`` checks permissions and appends each text to the log of its recipient,
 5. ``stores/sqlite/`` commits the appends of many senders in one transaction,
-6. ``realm/delivery.py`` pushes the committed entries to the sessions of the recipients, in one write
-   for each session, and then answers the senders.
+6. ``realm/delivery.py`` pushes the committed entries to the sessions of the recipients, in one
+   write for each session, and then answers the senders.
 
 The packages:
 
