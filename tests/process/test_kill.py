@@ -91,7 +91,7 @@ class Kill(SynchronousTestCase):
             self.assertLessEqual(len(numbers), len(writer.echoed) + DEEP + 1)
 
     def check_nothing_missing(self, writers: Sequence[Writer], *parts: Sequence[Reply]) -> None:
-        """Check that every echoed message arrived. What was in a socket at the kill may arrive again
+        """Check that every echoed message arrived. What was in a socket at the kill may also arrive
         as mail."""
         for writer in writers:
             writer.check_end(self)
