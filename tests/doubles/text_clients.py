@@ -1,4 +1,4 @@
-"""Clients of the protocols that are text, on transports in memory, beside those of version 1."""
+"""Clients of the text protocols in memory."""
 
 from __future__ import annotations
 
@@ -8,54 +8,56 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from chatd.protocols.doors import connection_maker, main_port
-from tests.doubles.classic_clients import MemoryTransport
-from tests.doubles.v1_clients import MainPortServer
+from tests.doubles.memory_server import MemoryServer
 
 
 class TextClient:
-    """One connection, seen from the other end, to the main port or to one of a protocol's own."""
+    """The client's end of one connection, to the main port or to the port of one protocol.
 
-    def __init__(self, server: MainPortServer, port: str = "any") -> None:
+    `transport.protocol` is the server's end; `transport.writes` has the server's writes since the
+    last `receive`.
+    """
+
+    def __init__(self, server: MemoryServer, port: str = "any") -> None:
         self.server = server
-        server._ports += 1
-        transport: Any = MemoryTransport(server._ports)
-        transport.writes = []
-        write = transport.write
+        transport: Any = server.new_transport()
         self.transport = transport
+        write = transport.write
 
-        def noted(data: bytes) -> None:
+        def record(data: bytes) -> None:
             self.transport.writes.append(data)
             write(data)
 
-        self.transport.write = noted
-        self.transport.protocol = connection_maker(port, main_port())(server.factory)
+        transport.writes = []
+        transport.write = record
+        transport.protocol = connection_maker(port, main_port())(server.factory)
         self.transport.protocol.makeConnection(self.transport)
 
-    def send(self, *chunks: str | bytes) -> None:
-        """Each by itself."""
-        for chunk in chunks:
+    def send(self, *segments: str | bytes) -> None:
+        """Send segments, which the server reads one by one."""
+        for segment in segments:
             self.transport.protocol.dataReceived(
-                chunk.encode() if isinstance(chunk, str) else chunk
+                segment.encode() if isinstance(segment, str) else segment
             )
 
-    def got(self) -> str:
-        """What has come since the last time."""
-        data, self.transport.out = self.transport.out, b""
+    def receive(self) -> str:
+        """The text received since the last call."""
+        data, self.transport.output = self.transport.output, b""
         self.transport.writes.clear()
         return bytes(data).decode("utf-8")
 
-    def ask(self, *chunks: str | bytes) -> str:
-        """What comes of them."""
-        self.got()
-        self.send(*chunks)
+    def request(self, *segments: str | bytes) -> str:
+        """Send segments, and return what is received then."""
+        self.receive()
+        self.send(*segments)
         self.server.clock.advance(0)
-        return self.got()
+        return self.receive()
 
-    def close_sending(self) -> None:
-        """FIN from this end."""
+    def half_close(self) -> None:
+        """Close the sending side of the client."""
         self.transport.protocol.readConnectionLost()
 
-    def lose(self) -> None:
-        """The connection is gone."""
+    def disconnect(self) -> None:
+        """Close the connection."""
         self.transport.disconnected = True
         self.transport.protocol.connectionLost(Failure(ConnectionDone()))

@@ -1,4 +1,4 @@
-"""Clients of version 1 on transports in memory, beside classic ones, at a port that knows both."""
+"""Clients of version 1 in memory, and a server with the main port, which has every protocol."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from typing import Any, TypeVar
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from chatd.auth.credentials import portal
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import client_decoder, encode
 from chatd.protocols.doors import main_port
-from chatd.server.factory import ConnectionFactory
-from tests.doubles.classic_clients import ClassicServer, MemoryTransport
+from tests.doubles.memory_server import MemoryServer
 
 M = TypeVar("M", bound=c.Message)
 
 
 class V1Client:
-    """One connection, seen from the other end. Answers are given to who asked; the rest is in
-    `events`."""
+    """The client's end of one connection.
 
-    def __init__(self, server: MainPortServer, port: int) -> None:
+    The answer of a request is returned by the method that sent it; all other messages received
+    meanwhile wait for `receive_events`.
+    """
+
+    def __init__(self, server: MainPortServer) -> None:
         self.server = server
-        self.transport = MemoryTransport(port)
+        self.transport = server.new_transport()
         self.transport.protocol = server.factory.buildProtocol(None)  # type: ignore[attr-defined]
-        self.transport.protocol.makeConnection(self.transport)  # type: ignore[attr-defined]
-        self.events: list[c.Message] = []
+        self.protocol.makeConnection(self.transport)
+        self._events: list[c.Message] = []
         self._decoder = client_decoder(1 << 24)
         self._ref = 0
 
@@ -35,115 +36,109 @@ class V1Client:
         """The server's end."""
         return self.transport.protocol  # type: ignore[attr-defined]
 
-    def raw(self, data: bytes) -> None:
-        """Bytes, if the server reads at all."""
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes in one segment. Fails if the server has paused reading."""
         assert self.transport.producerState == "producing", "the server does not read"
         self.protocol.dataReceived(data)
 
-    def take(self) -> list[c.Message]:
-        """What has come since the last time."""
-        data, self.transport.out = self.transport.out, b""
+    def send(self, *messages: c.Message) -> None:
+        """Send messages in one segment."""
+        self.send_bytes(b"".join(map(encode, messages)))
+
+    def receive(self) -> list[c.Message]:
+        """The messages received since the last call."""
+        data, self.transport.output = self.transport.output, b""
         messages = self._decoder.feed(data)
         assert all(isinstance(message, c.Message) for message in messages), messages
         return messages  # type: ignore[return-value]
 
-    def send(self, *messages: c.Message) -> None:
-        """All in one piece."""
-        self.raw(b"".join(map(encode, messages)))
-
-    def ask(self, message: Any) -> Any:
-        """A request and its answer."""
+    def answer_to(self, request: Any) -> Any:
+        """Send a request, and return its answer, which may be a refusal."""
         self._ref += 1
-        message.ref = self._ref
-        self.send(message)
+        request.ref = self._ref
+        self.send(request)
         self.server.runner.clock.advance(0)
         answer = None
-        for got in self.take():
-            if getattr(got, "ref", 0) == self._ref and got.command < c.Pushed.command:
+        for message in self.receive():
+            if getattr(message, "ref", 0) == self._ref and message.command < c.Pushed.command:
                 assert answer is None, "two answers"
-                answer = got
+                answer = message
             else:
-                self.events.append(got)
-        assert answer is not None, f"no answer to {message}; {self.events}"
+                self._events.append(message)
+        assert answer is not None, f"no answer to {request}; {self._events}"
         return answer
 
-    def done(self, message: Any) -> Any:
-        """A request that succeeds, and its answer."""
-        answer = self.ask(message)
+    def request(self, request: Any) -> Any:
+        """Send a request, and return its answer. Fails if it is refused."""
+        answer = self.answer_to(request)
         assert not isinstance(answer, c.Refusal), answer
         return answer
 
-    def refused(self, message: Any) -> str:
-        """The code with which a request is refused."""
-        answer = self.ask(message)
+    def refusal_code(self, request: Any) -> str:
+        """Send a request, and return the code of its refusal. Fails if it is not refused."""
+        answer = self.answer_to(request)
         assert isinstance(answer, c.Refusal), answer
-        assert answer.sentence and answer.request == message.command
+        assert answer.sentence and answer.request == request.command
         return answer.code
 
-    def told(self, *kinds: type[M]) -> list[M]:
-        """The events of these kinds since the last time; others are forgotten."""
-        events, self.events = self.events + self.take(), []
+    def receive_events(self, *kinds: type[M]) -> list[M]:
+        """The events of these classes since the last call; other events are discarded."""
+        events, self._events = self._events + self.receive(), []
         return [event for event in events if isinstance(event, kinds)]
 
-    def texts(self) -> list[tuple[str, str, str]]:
-        """(log, sender, body) of what was pushed since the last time; before the body a kind but
-        text."""
+    def receive_entries(self) -> list[tuple[str, str, str]]:
+        """(log, sender, body) of the entries pushed since the last call.
+
+        The kind of an entry that is not a text precedes its body. Other events are discarded.
+        """
         return [
             (
-                each.log,
-                each.sender,
-                each.body if each.kind == "text" else f"{each.kind} {each.body}".strip(),
+                entry.log,
+                entry.sender,
+                entry.body if entry.kind == "text" else f"{entry.kind} {entry.body}".strip(),
             )
-            for each in self.told(c.Pushed)
+            for entry in self.receive_events(c.Pushed)
         ]
 
-    def lose(self) -> None:
-        """The connection is gone."""
+    def receive_bodies(self) -> list[str]:
+        """The bodies of `receive_entries`."""
+        return [body for _, _, body in self.receive_entries()]
+
+    def disconnect(self) -> None:
+        """Close the connection."""
         self.transport.disconnected = True
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class MainPortServer(ClassicServer):
-    """A server in memory behind the main port: version 1, classic, CHAT/1.0 and ops."""
+class MainPortServer(MemoryServer):
+    """A server in memory with the main port, on which every protocol is recognised."""
 
     def __init__(self, **limits: Any) -> None:
-        super().__init__(**limits)
-        passwords: Any = self.passwords
-        self.factory = ConnectionFactory(
-            main_port(),
-            self.realm,
-            portal(self.realm, passwords, self.clock),
-            self.limits,
-            self.clock,
-        )
+        super().__init__(main_port(), **limits)
         self.run(self.realm.start())
 
-    def run(self, coroutine: Any) -> None:
-        """Something that needs nothing but the store."""
-        self.runner.spawn(coroutine)
-        assert not self.runner.failures, self.runner.failures
-
     def connect(self) -> V1Client:
-        """A stranger."""
-        self._ports += 1
-        return V1Client(self, self._ports)
+        """A new client, not logged in."""
+        return V1Client(self)
 
-    def come(
+    def log_in(
         self, name: str, *features: str, rooms: tuple[str, ...] = (), password: str | None = None
     ) -> V1Client:
-        """An account, made if need be, logged in and in these rooms; what that brought is
-        forgotten."""
+        """A new client, logged in to an account, which is created if it does not exist.
+
+        The client has asked for `features` and joined `rooms`; the events of that are discarded.
+        """
         client = self.connect()
-        client.ask(c.Register(0, name, password))
-        client.done(c.Hello(0, "test", "1", list(features)))
-        client.done(c.LogIn(0, name, password))
+        client.answer_to(c.Register(0, name, password))
+        client.request(c.Hello(0, "test", "1", list(features)))
+        client.request(c.LogIn(0, name, password))
         for room in rooms:
-            client.done(c.Join(0, room))
-        client.told()
+            client.request(c.Join(0, room))
+        client.receive_events()
         return client
 
-    def come_raw(self, name: str) -> V1Client:
-        """An open account that exists, logged in; what that brought is kept."""
+    def log_in_again(self, name: str) -> V1Client:
+        """A new client, logged in to an open account that exists; waiting entries are pushed."""
         client = self.connect()
-        client.done(c.LogIn(0, name))
+        client.request(c.LogIn(0, name))
         return client

@@ -22,7 +22,6 @@ class ServerTransport(StringTransport):
 
     def __init__(self, server: ScriptedServer) -> None:
         super().__init__()
-        self.lost = False
         self._server = server
         self._decoder = server_decoder(1 << 20)
 
@@ -32,35 +31,35 @@ class ServerTransport(StringTransport):
             self._server.message_received(message)
 
     def abortConnection(self) -> None:
-        """See ITCPTransport."""
-        self.lose()
+        """See `ITCPTransport`."""
+        self.disconnect()
 
     def loseConnection(self) -> None:
-        """See ITransport."""
-        self.lose()
+        """See `ITransport`."""
+        self.disconnect()
 
-    def lose(self) -> None:
-        """End the connection."""
-        if not self.lost:
-            self.lost = True
+    def disconnect(self) -> None:
+        """Close the connection."""
+        if not self.disconnected:
+            self.disconnected = True
             self._server.connection.connectionLost(Failure(ConnectionDone()))
 
 
 class ScriptedServer:
     """An endpoint whose server answers `Hello`, `LogIn`, `Register` and `LogOut`.
 
-    Other requests are recorded in `asked` (as are `Register` and `LogOut`), for the test to answer
-    with `send`.
+    Other requests are recorded in `requests` (as are `Register` and `LogOut`), for the test to
+    answer with `send`.
     """
 
     def __init__(self) -> None:
         self.transport: ServerTransport
         self.connection: Any
         self.welcome = WELCOME
-        self.asked: list[Any] = []
-        self.greetings: list[c.Hello] = []
+        self.requests: list[Any] = []
+        self.hellos: list[c.Hello] = []
         self.logins: list[c.LogIn] = []
-        self.acks: list[tuple[str, int]] = []
+        self.acknowledged: list[tuple[str, int]] = []
         self.login_refusals: list[tuple[str, str]] = []
         """(code, sentence) of the answers to the next logins"""
         self.register_refusal: tuple[str, str] | None = None
@@ -73,7 +72,7 @@ class ScriptedServer:
         self.connections = 0
 
     def connect(self, factory: Any) -> Deferred[Any]:
-        """See IStreamClientEndpoint."""
+        """See `IStreamClientEndpoint`."""
         if self.down:
             return fail(ConnectionRefusedError())
         self.connections += 1
@@ -92,7 +91,7 @@ class ScriptedServer:
             return
         match message:
             case c.Hello():
-                self.greetings.append(message)
+                self.hellos.append(message)
                 self.send(msgspec.structs.replace(self.welcome, ref=message.ref))
             case c.LogIn():
                 self.logins.append(message)
@@ -101,15 +100,15 @@ class ScriptedServer:
                 else:
                     self.send(c.LoggedIn(message.ref, "Ann", self.state))
             case c.Ack():
-                self.acks.append((message.log, message.last))
+                self.acknowledged.append((message.log, message.last))
             case c.Register() if self.register_refusal is not None:
                 self.send(c.Refusal(message.ref, *self.register_refusal, message.command))
             case c.Register() | c.LogOut():
-                self.asked.append(message)
+                self.requests.append(message)
                 self.send(c.Done(message.ref))
             case _:
-                self.asked.append(message)
+                self.requests.append(message)
 
     def entry(self, seq: int, body: str = "", log: str = "@ann") -> c.Pushed:
-        """A text from bob, by default the seq in digits, in Ann's inbox."""
+        """A text from bob, by default the seq in digits, in Ann's mailbox."""
         return c.Pushed(log, seq, 1000 + seq, 0, "bob", "text", body or str(seq))

@@ -80,8 +80,8 @@ class Connections(SynchronousTestCase):
 
     def test_ops_greets_at_once_on_its_own_port_only(self) -> None:
         """On the main port the greeting comes with the first reply."""
-        self.assertEqual(TextClient(MainPortServer(), "ops").got(), ops.GREETING)
-        self.assertEqual(TextClient(MainPortServer()).got(), "")
+        self.assertEqual(TextClient(MainPortServer(), "ops").receive(), ops.GREETING)
+        self.assertEqual(TextClient(MainPortServer()).receive(), "")
 
     def test_without_tls_each_protocol_gets_its_own_refusal(self) -> None:
         """On a port that requires TLS the reply is in the framing that the client understands."""
@@ -93,5 +93,5 @@ class Connections(SynchronousTestCase):
             client.transport.protocol.makeConnection(client.transport)
             client.send(FIRST_BYTES[door.name])
             self.assertIsInstance(client.transport.protocol, Rejection)
-            self.assertEqual(client.transport.out, door.tls_only_reply)
-            self.assertIn(b"This port speaks TLS only.", client.transport.out)
+            self.assertEqual(client.transport.output, door.tls_only_reply)
+            self.assertIn(b"This port speaks TLS only.", client.transport.output)

@@ -14,50 +14,50 @@ class SlowReaders(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = ClassicServer(page=3)
-        self.ann = self.server.client("ann")
-        self.bob = self.server.client("Bob")
+        self.ann = self.server.register("ann")
+        self.bob = self.server.register("Bob")
 
     def test_a_slow_reader_falls_behind_and_catches_up(self) -> None:
         """What does not fit waits in the log, not in memory; it is sent in order later."""
         texts = [str(number) for number in range(40)]
-        self.bob.transport.room = 200
+        self.bob.transport.capacity = 200
         for text in texts:
-            self.ann.say("ann", "Bob", text)
-        self.assertEqual(self.ann.texts(), texts)
+            self.ann.send_texts("ann", "Bob", text)
+        self.assertEqual(self.ann.receive_texts(), texts)
         self.assertLess(len(self.bob.transport.buffer), 200)
         self.bob.transport.drain()
-        self.ann.say("ann", "Bob", "last")
-        self.assertEqual(self.bob.texts(), [*texts, "last"])
+        self.ann.send_texts("ann", "Bob", "last")
+        self.assertEqual(self.bob.receive_texts(), [*texts, "last"])
 
     def test_commands_wait_while_output_waits(self) -> None:
         """A client that does not read its answers is not read from."""
-        self.bob.transport.room = 0
+        self.bob.transport.capacity = 0
         self.bob.send(encode(LIST))
         self.assertEqual(self.bob.transport.producerState, "paused")
         self.bob.transport.drain()
         self.assertEqual(
-            (self.bob.texts(), self.bob.transport.producerState), (["ann,Bob"], "producing")
+            (self.bob.receive_texts(), self.bob.transport.producerState), (["ann,Bob"], "producing")
         )
 
     def test_mail_that_has_not_arrived_is_delivered_again(self) -> None:
         """If the connection breaks, exactly the entries on their way wait again, as a whole."""
         frames = [encode_send("ann", "Bob", str(number)) for number in range(10)]
         self.ann.send(*frames)
-        self.bob.transport.on_the_way = len(frames[0]) * 2 + 1
-        self.bob.lose()
-        bob = self.server.login("Bob")
+        self.bob.transport.in_flight = len(frames[0]) * 2 + 1
+        self.bob.disconnect()
+        bob = self.server.log_in("Bob")
         bob.send(encode(DELIVER))
-        self.assertEqual(bob.texts(), ["7", "8", "9"])
+        self.assertEqual(bob.receive_texts(), ["7", "8", "9"])
 
     def test_mail_that_was_not_sent_is_delivered_again(self) -> None:
         """If the connection breaks, entries in the output buffer wait again."""
-        self.bob.transport.room = 100
-        self.ann.say("ann", "Bob", *[str(number) for number in range(10)])
-        read = self.bob.texts()
-        self.bob.lose()
-        bob = self.server.login("Bob")
+        self.bob.transport.capacity = 100
+        self.ann.send_texts("ann", "Bob", *[str(number) for number in range(10)])
+        read = self.bob.receive_texts()
+        self.bob.disconnect()
+        bob = self.server.log_in("Bob")
         bob.send(encode(DELIVER))
-        self.assertEqual(read + bob.texts(), [str(number) for number in range(10)])
+        self.assertEqual(read + bob.receive_texts(), [str(number) for number in range(10)])
 
 
 class Limits(SynchronousTestCase):
@@ -66,28 +66,28 @@ class Limits(SynchronousTestCase):
     def test_commands_over_the_rate_are_slowed_down(self) -> None:
         """Too many commands are all carried out, none is refused."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
-        ann = server.client("ann")
+        ann = server.register("ann")
         ann.send(*[encode(LIST, f"*{number}") for number in range(30)])
-        self.assertEqual((ann.texts(), ann.transport.producerState), ([], "paused"))
+        self.assertEqual((ann.receive_texts(), ann.transport.producerState), ([], "paused"))
         server.clock.advance(1.9)
-        self.assertEqual(ann.texts(), [])
+        self.assertEqual(ann.receive_texts(), [])
         server.clock.advance(0.3)
-        self.assertEqual((len(ann.texts()), ann.transport.producerState), (30, "producing"))
+        self.assertEqual((len(ann.receive_texts()), ann.transport.producerState), (30, "producing"))
 
     def test_a_burst_is_not_slowed_down(self) -> None:
         """As many commands as the burst allows are carried out at once."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
-        ann = server.client("ann")
+        ann = server.register("ann")
         ann.send(*[encode(LIST)] * 8)
-        self.assertEqual(len(ann.texts()), 8)
+        self.assertEqual(len(ann.receive_texts()), 8)
 
     def test_a_long_listing_counts_as_several_commands(self) -> None:
         """The rate limit counts the names of a listing."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         for number in range(5):
-            server.client(f"user{number}").lose()
+            server.register(f"user{number}").disconnect()
         self.patch(__import__("chatd.protocols.classic", fromlist=["x"]), "_NAMES_PER_COMMAND", 1)
-        ann = server.client("ann")
+        ann = server.register("ann")
         ann.send(encode(LIST))
         ann.send(encode(LIST))
         self.assertEqual(ann.transport.producerState, "paused")
@@ -95,23 +95,23 @@ class Limits(SynchronousTestCase):
     def test_an_unfinished_frame_closes_the_connection(self) -> None:
         """Half a frame is reported after 30 seconds, and the connection closed."""
         server = ClassicServer()
-        ann, slow = server.client("ann"), server.client("slow")
+        ann, slow = server.register("ann"), server.register("slow")
         slow.send(encode(LIST)[:10])
         server.clock.advance(29)
         slow.send(encode(LIST)[10:20])
-        self.assertEqual(slow.got(), [])
+        self.assertEqual(slow.receive(), [])
         server.clock.advance(1.1)
         self.assertEqual(
-            slow.texts(), ["unfinished frame: the rest of it did not come within 30 s"]
+            slow.receive_texts(), ["unfinished frame: the rest of it did not come within 30 s"]
         )
         self.assertTrue(slow.transport.half_closed)
         ann.send(encode(LIST))
-        self.assertEqual(ann.texts(), ["ann,slow"])
+        self.assertEqual(ann.receive_texts(), ["ann,slow"])
 
     def test_an_idle_connection_without_login_is_closed(self) -> None:
         """A connection that is logged in may be idle."""
         server = ClassicServer()
-        ann, connection = server.client("ann"), server.client()
+        ann, connection = server.register("ann"), server.connect()
         server.clock.advance(299)
         self.assertFalse(connection.transport.disconnecting)
         server.clock.advance(2)
@@ -121,13 +121,13 @@ class Limits(SynchronousTestCase):
     def test_too_many_connections_without_login_close_the_oldest(self) -> None:
         """The one that has been idle longest is closed; new ones are accepted."""
         server = ClassicServer(unauthenticated=3)
-        server.client("ann")
+        server.register("ann")
         connections = []
         for _ in range(3):
-            connections.append(server.client())
+            connections.append(server.connect())
             server.clock.advance(1)
         connections[0].send(encode(LIST))
-        server.client()
+        server.connect()
         self.assertEqual(
             [connection.transport.disconnecting for connection in connections], [False, True, False]
         )
@@ -135,12 +135,12 @@ class Limits(SynchronousTestCase):
     def test_a_backlog_of_the_store_pauses_senders(self) -> None:
         """Senders are paused until the store has caught up."""
         server = ClassicServer(backlog=100)
-        ann, bob = server.client("ann"), server.client("Bob")
+        ann, bob = server.register("ann"), server.register("Bob")
         server.store.eager = False
-        ann.say("ann", "Bob", *["x" * 30] * 4)
+        ann.send_texts("ann", "Bob", *["x" * 30] * 4)
         self.assertEqual(ann.transport.producerState, "paused")
         server.store.release()
-        self.assertEqual((ann.transport.producerState, len(bob.texts())), ("producing", 4))
+        self.assertEqual((ann.transport.producerState, len(bob.receive_texts())), ("producing", 4))
 
 
 class Endings(SynchronousTestCase):
@@ -148,27 +148,27 @@ class Endings(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = ClassicServer()
-        self.ann = self.server.client("ann")
-        self.bob = self.server.client("Bob")
+        self.ann = self.server.register("ann")
+        self.bob = self.server.register("Bob")
 
     def test_the_phases_of_a_connection_that_the_client_closes(self) -> None:
         """It finishes what it is handling, closes its transport, and is closed when that is."""
         self.server.store.eager = False
-        self.ann.say("ann", "Bob", "1")
+        self.ann.send_texts("ann", "Bob", "1")
         phases = [self.ann.protocol.phase]
-        self.ann.close_sending()
+        self.ann.half_close()
         phases.append(self.ann.protocol.phase)
         self.server.store.release()
         phases.append(self.ann.protocol.phase)
-        self.ann.lose()
+        self.ann.disconnect()
         phases.append(self.ann.protocol.phase)
         self.assertEqual(phases, [Phase.OPEN, Phase.FINISHING, Phase.CLOSING, Phase.CLOSED])
 
     def test_the_phases_of_a_connection_that_is_lost(self) -> None:
         """What it is handling is finished before it is closed; it never moves back."""
         self.server.store.eager = False
-        self.ann.say("ann", "Bob", "1")
-        self.ann.lose()
+        self.ann.send_texts("ann", "Bob", "1")
+        self.ann.disconnect()
         self.assertIs(self.ann.protocol.phase, Phase.DISCONNECTED)
         self.assertIn(self.ann.protocol, self.server.factory.connections)
         self.server.store.release()
@@ -181,67 +181,70 @@ class Endings(SynchronousTestCase):
         """Then the connection is closed, and the account can log in again."""
         self.server.store.eager = False
         self.ann.send(encode_send("ann", "Bob", "1"), encode(LIST, "B*"))
-        self.ann.close_sending()
+        self.ann.half_close()
         self.assertFalse(self.ann.transport.disconnecting)
         for _ in range(10):
             self.server.store.release()
-        self.assertEqual((self.ann.texts(), self.ann.transport.disconnecting), (["1", "Bob"], True))
+        self.assertEqual(
+            (self.ann.receive_texts(), self.ann.transport.disconnecting), (["1", "Bob"], True)
+        )
         self.server.store.eager = True
-        self.server.login("ann")
+        self.server.log_in("ann")
 
     def test_a_new_login_does_not_wait_for_a_closing_connection(self) -> None:
         """The account is free although the old connection still has output to send."""
-        self.bob.transport.room = 0
-        self.ann.say("ann", "Bob", "1")
-        self.bob.close_sending()
+        self.bob.transport.capacity = 0
+        self.ann.send_texts("ann", "Bob", "1")
+        self.bob.half_close()
         self.assertFalse(self.bob.transport.disconnecting)
-        bob = self.server.login("Bob")
+        bob = self.server.log_in("Bob")
         bob.send(encode(DELIVER))
-        self.assertEqual(bob.texts(), ["1"])
+        self.assertEqual(bob.receive_texts(), ["1"])
 
     def test_commands_received_before_the_end_are_carried_out(self) -> None:
         """A DELETE that arrived before the connection was lost still deletes the account."""
         self.server.store.eager = False
         self.ann.send(encode_send("ann", "Bob", "1"), encode(DELETE))
-        self.ann.lose()
+        self.ann.disconnect()
         self.server.store.eager = True
         self.server.store.flush()
         self.bob.send(encode(LIST))
-        self.assertEqual(self.bob.texts(), ["1", "Bob"])
+        self.assertEqual(self.bob.receive_texts(), ["1", "Bob"])
 
     def test_closing_all_answers_messages_that_are_being_handled(self) -> None:
         """Queued messages are dropped, and then the connections close."""
         self.server.store.eager = False
-        self.ann.say("ann", "Bob", "1")
+        self.ann.send_texts("ann", "Bob", "1")
         closed = self.server.factory.close_all()
         self.assertFalse(self.ann.transport.disconnecting)
         self.server.store.eager = True
         self.server.store.flush()
-        self.assertEqual(self.ann.texts(), ["1"])
+        self.assertEqual(self.ann.receive_texts(), ["1"])
         self.assertTrue(self.ann.transport.disconnecting and self.bob.transport.disconnecting)
         self.assertNoResult(closed)
-        self.ann.lose()
-        self.bob.lose()
+        self.ann.disconnect()
+        self.bob.disconnect()
         self.assertIsNone(self.successResultOf(closed))
 
     def test_after_a_framing_error_the_reply_can_be_read(self) -> None:
         """The server closes its sending side first and discards further input."""
         self.ann.send(encode(LIST, "B*"), b"\x07", b"rubbish")
         self.assertEqual(
-            self.ann.texts(), ["Bob", "unknown version 7: a classic frame begins with version 0"]
+            self.ann.receive_texts(),
+            ["Bob", "unknown version 7: a classic frame begins with version 0"],
         )
         self.assertEqual(
             (self.ann.transport.half_closed, self.ann.transport.disconnecting), (True, False)
         )
         self.ann.protocol.dataReceived(encode(LIST))
-        self.assertEqual(self.ann.got(), [])
+        self.assertEqual(self.ann.receive(), [])
         self.server.clock.advance(2.1)
         self.assertTrue(self.ann.transport.disconnecting)
 
     def test_input_after_an_error_is_read_up_to_a_limit(self) -> None:
         """A client that goes on sending is not read from; its error reply can still be read."""
         self.ann.send(b"\x00\x05" + (1 << 31).to_bytes(40, "big"))
-        self.assertIn("frame too long", self.ann.texts()[0])
+        self.assertIn("frame too long", self.ann.receive_texts()[0])
         for _ in range(16):
             self.ann.protocol.dataReceived(b"x" * 65_536)
         self.assertEqual(self.ann.transport.producerState, "paused")
@@ -252,8 +255,8 @@ class Endings(SynchronousTestCase):
 
     def test_a_client_that_does_not_read_is_aborted(self) -> None:
         """A connection that does not close by itself is aborted after `flush_time`."""
-        self.bob.transport.room = 0
-        self.ann.say("ann", "Bob", "1")
-        self.bob.close_sending()
+        self.bob.transport.capacity = 0
+        self.ann.send_texts("ann", "Bob", "1")
+        self.bob.half_close()
         self.server.clock.advance(31)
         self.assertTrue(self.bob.transport.disconnecting)

@@ -13,7 +13,8 @@ from zope.interface import implementer
 
 from chatd.server.connection import DISCARD_LIMIT
 from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
-from tests.doubles.classic_clients import ClassicServer, MemoryTransport
+from tests.doubles.classic_clients import ClassicServer
+from tests.doubles.memory_server import MemoryTransport
 
 
 @implementer(IHalfCloseableProtocol)
@@ -169,14 +170,14 @@ class Sniffing(SynchronousTestCase):
             connection.protocol.dataReceived(text)
             self.assertIsInstance(connection.protocol, Rejection)
             self.assertEqual(
-                (connection.out, connection.half_closed, connection.disconnecting),
+                (connection.output, connection.half_closed, connection.disconnecting),
                 (b"what?\n", True, False),
             )
             connection.protocol.dataReceived(b"more" * 1000)
             self.clock.advance(5)
             self.assertTrue(connection.disconnecting)
             connection.protocol.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual((self.factory.connections, connection.out), ({}, b"what?\n"))
+            self.assertEqual((self.factory.connections, connection.output), ({}, b"what?\n"))
 
     def test_input_after_a_rejection_is_read_up_to_a_limit(self) -> None:
         """A client that goes on sending is not read from while it can read the reply."""

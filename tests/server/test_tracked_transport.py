@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 from chatd.server.tracked_transport import TrackedTransport, UntrackedTransport, tracked
-from tests.doubles.classic_clients import MemoryTransport
+from tests.doubles.memory_server import MemoryTransport
 
 
 class Kinds(SynchronousTestCase):

@@ -99,9 +99,9 @@ class StateTests(ClientCase):
         self.server.welcome = msgspec.structs.replace(self.server.welcome, idle=5.0)
         self.client = self.connect()
         self.clock.advance(IDLE_TIMEOUT)
-        self.assertEqual(self.server.asked, [])
+        self.assertEqual(self.server.requests, [])
         self.clock.advance(5)
-        self.assertEqual([type(message) for message in self.server.asked], [c.Ping])
+        self.assertEqual([type(message) for message in self.server.requests], [c.Ping])
 
     def test_rooms_are_kept_up_to_date(self) -> None:
         """A room is known after joining, changes with its entries, and is removed when left."""
@@ -109,7 +109,7 @@ class StateTests(ClientCase):
         room = c.RoomInfo("#Den", 5, "", False, "bob", 1, "member")
         joining = self.start(self.client.join("#den"))
         self.server.send(
-            c.RoomState(self.server.asked[0].ref, c.LogState("#den", 5, 7, 7, 7, room))
+            c.RoomState(self.server.requests[0].ref, c.LogState("#den", 5, 7, 7, 7, room))
         )
         self.assertEqual(self.successResultOf(joining), room)
         changes = [("topic", "bears"), ("role", "Ann owner"), ("join", ""), ("access", "private")]
@@ -126,7 +126,7 @@ class StateTests(ClientCase):
         self.consume()
         self.server.send(c.Joined(c.LogState("#den", 5, 7, 7, 7)), self.server.entry(8, log="#den"))
         self.assertEqual(self.bodies(), ["8"])
-        self.assertEqual(self.server.acks, [("#den", 8)])
+        self.assertEqual(self.server.acknowledged, [("#den", 8)])
 
     def test_entries_of_other_logs_are_ignored(self) -> None:
         """An entry of a log that is not followed is no event."""
@@ -140,7 +140,7 @@ class StateTests(ClientCase):
             self.server.send(c.Joined(c.LogState("#den", 5, 7, 7, 7)))
             self.assertIn("#den", self.client.logs)
             leaving = self.start(leave("#Den"))
-            self.server.send(c.Done(self.server.asked[-1].ref))
+            self.server.send(c.Done(self.server.requests[-1].ref))
             self.successResultOf(leaving)
             self.assertNotIn("#den", self.client.logs)
 
@@ -148,7 +148,7 @@ class StateTests(ClientCase):
         """A marker advances by the client's own request and by a receipt of another session."""
         marking = self.start(self.client.mark_read("@ann", 3))
         self.assertEqual(self.client.logs["@ann"].read, 0)
-        self.server.send(c.Done(self.server.asked[0].ref))
+        self.server.send(c.Done(self.server.requests[0].ref))
         self.successResultOf(marking)
         self.assertEqual(self.client.logs["@ann"].read, 3)
         self.server.send(c.Receipt("@ann", "delivered", [4]), c.Receipt("@bob", "read", [5]))
@@ -164,7 +164,7 @@ class SendTests(ClientCase):
         """Each message has a key, greater than the one before; a refusal has the server's code."""
         first = self.start(self.client.send("bob", "1"))
         second = self.start(self.client.send("bob", "2"))
-        one, two = self.server.asked
+        one, two = self.server.requests
         self.assertLess(one.key, two.key)
         self.server.send(
             c.Refusal(two.ref, "blocked", "He takes nothing.", 10),
@@ -179,30 +179,30 @@ class SendTests(ClientCase):
         refused = self.failureResultOf(
             self.start(self.client.send("bob", "é" * 32_769)), TextTooLong
         ).value
-        self.assertEqual((refused.code, self.server.asked), ("text-too-long", []))
+        self.assertEqual((refused.code, self.server.requests), ("text-too-long", []))
         self.start(self.client.send("bob", "é" * 32_768))
-        self.assertEqual(len(self.server.asked), 1)
+        self.assertEqual(len(self.server.requests), 1)
 
     def test_cancelled_send_is_sent_all_the_same(self) -> None:
         """A caller that stops waiting does not take the message back."""
         sending = self.start(self.client.send("bob", "x"))
         sending.cancel()
         self.failureResultOf(sending)
-        self.server.send(c.Accepted(self.server.asked[0].ref, "@bob", 1, 9, 0))
+        self.server.send(c.Accepted(self.server.requests[0].ref, "@bob", 1, 9, 0))
         self.successResultOf(self.start(self.client.close()))
 
     def test_request_without_connection_fails(self) -> None:
         """Only messages with a key wait for the next connection."""
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         failed = self.failureResultOf(self.start(self.client.history("@ann")), ConnectionClosed)
         self.assertEqual(failed.value.code, "disconnected")
 
     def test_new_password_is_used_for_the_next_login(self) -> None:
         """After `change_password` the client logs in with the new one."""
         changing = self.start(self.client.change_password(None, "pw"))
-        self.server.send(c.Done(self.server.asked[0].ref))
+        self.server.send(c.Done(self.server.requests[0].ref))
         self.successResultOf(changing)
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.reconnect()
         self.assertEqual([login.password for login in self.server.logins], [None, "pw"])
 
@@ -219,12 +219,12 @@ class EventTests(ClientCase):
             return await anext(events)
 
         self.assertEqual(self.successResultOf(self.start(take())).seq, 1)
-        self.assertEqual(self.server.acks, [])
+        self.assertEqual(self.server.acknowledged, [])
         self.assertEqual(self.successResultOf(self.start(take())).seq, 2)
         self.clock.advance(ACK_DELAY)
-        self.assertEqual(self.server.acks, [("@ann", 1)])
+        self.assertEqual(self.server.acknowledged, [("@ann", 1)])
         self.start(take())
-        self.assertEqual(self.server.acks, [("@ann", 1), ("@ann", 2)])
+        self.assertEqual(self.server.acknowledged, [("@ann", 1), ("@ann", 2)])
         self.assertEqual([position.seq for position in self.client.positions], [2])
 
     def test_entries_over_the_queue_limit_are_fetched_when_it_is_half_empty(self) -> None:
@@ -270,22 +270,24 @@ class ReconnectTests(ClientCase):
         self.server.send(self.server.entry(1), self.server.entry(2))
         sends = [self.start(self.client.send("bob", text)) for text in "ab"]
         request = self.start(self.client.history("@ann"))
-        before = list(self.server.asked)
+        before = list(self.server.requests)
         self.server.send(c.Accepted(before[0].ref, "@bob", 1, 9, 0))
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.failureResultOf(request, ConnectionClosed)
         self.assertFalse(self.client.connected)
         late = self.start(self.client.send("bob", "c"))
-        self.server.asked.clear()
+        self.server.requests.clear()
         self.server.state = [c.LogState("@ann", 1, 3, 0, 0)]
         self.reconnect()
         self.assertEqual([position.seq for position in self.server.logins[-1].positions], [2])
         self.assertEqual(
-            [(message.text, message.key == before[1].key) for message in self.server.asked],
+            [(message.text, message.key == before[1].key) for message in self.server.requests],
             [("b", True), ("c", False)],
         )
-        self.assertIn(("@ann", 2), self.server.acks[1:], "the server may have lost the first one")
-        for message in self.server.asked:
+        self.assertIn(
+            ("@ann", 2), self.server.acknowledged[1:], "the server may have lost the first one"
+        )
+        for message in self.server.requests:
             self.server.send(c.Accepted(message.ref, "@bob", 2, 9, 0))
         self.server.send(self.server.entry(2), self.server.entry(3))
         self.assertEqual(self.bodies(), ["1", "2", "3"])
@@ -298,7 +300,7 @@ class ReconnectTests(ClientCase):
         """They double up to `LONGEST_DELAY`, and begin again after a success."""
         self.consume()
         self.server.down = True
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         for _ in range(12):
             self.clock.advance(LONGEST_DELAY)
         for number, event in enumerate(self.events):
@@ -307,7 +309,7 @@ class ReconnectTests(ClientCase):
         self.server.down = False
         self.clock.advance(LONGEST_DELAY)
         self.assertEqual(type(self.events[-1]), Connected)
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.assertLessEqual(self.events[-1].retry_in, FIRST_DELAY)
 
     def test_temporary_refusal_is_retried_and_another_one_ends_the_client(self) -> None:
@@ -315,7 +317,7 @@ class ReconnectTests(ClientCase):
         self.consume()
         sending = self.start(self.client.send("bob", "x"))
         self.server.login_refusals = [("busy", "later"), ("wrong-password", "no")]
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         for _ in range(3):
             self.clock.advance(2)
         for failed in (self.ended(), sending, self.start(self.client.send("bob", "y"))):
@@ -325,14 +327,14 @@ class ReconnectTests(ClientCase):
         """It does after one that is not final."""
         self.consume()
         self.server.send(c.Goodbye("stopping", "The server is stopping."))
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.assertIn(
             Disconnected("The server is stopping.", self.events[-1].retry_in), self.events
         )
         self.reconnect()
         self.assertTrue(self.client.connected)
         self.server.send(c.Goodbye("kicked", "Out."))
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         failure = self.failureResultOf(self.ended(), ConnectionClosed)
         self.assertEqual(str(failure.value), "Out.")
         self.clock.advance(LONGEST_DELAY)
@@ -342,9 +344,9 @@ class ReconnectTests(ClientCase):
         """The server closes the connection; the events end with an error."""
         self.consume()
         deleting = self.start(self.client.delete_account())
-        self.server.send(c.Done(self.server.asked[0].ref))
+        self.server.send(c.Done(self.server.requests[0].ref))
         self.successResultOf(deleting)
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.failureResultOf(self.ended(), ConnectionClosed)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -352,22 +354,22 @@ class ReconnectTests(ClientCase):
         """With `reconnect=False` a lost connection is the end."""
         self.client = self.connect(reconnect=False)
         self.consume()
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.failureResultOf(self.ended(), ConnectionClosed)
 
     def test_presence_and_watch_list_are_set_again(self) -> None:
         """After each login; the presence of watched accounts is then an event."""
         watching = self.start(self.client.who(["bob"], watch=True))
         away = self.start(self.client.set_presence(away=True, text="lunch"))
-        who, presence = self.server.asked
+        who, presence = self.server.requests
         self.server.send(c.People(who.ref, [c.Person("bob", "on")]), c.Done(presence.ref))
         self.successResultOf(watching)
         self.successResultOf(away)
-        self.server.asked.clear()
+        self.server.requests.clear()
         self.consume()
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.reconnect()
-        requests = {type(message): message for message in self.server.asked}
+        requests = {type(message): message for message in self.server.requests}
         self.assertEqual(requests[c.Who].names, ["bob"])
         self.assertEqual(
             (requests[c.SetPresence].away, requests[c.SetPresence].text), (True, "lunch")
@@ -380,7 +382,7 @@ class ReconnectTests(ClientCase):
         self.consume()
         room = c.RoomInfo("#Den", 5, "", False, "bob", 1, "member")
         self.server.send(c.Joined(c.LogState("#den", 5, 7, 7, 7, room)))
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.reconnect()
         self.assertIn(c.Left("#Den", "left"), self.events)
         self.assertEqual(self.client.rooms, {})
@@ -394,8 +396,8 @@ class CloseTests(ClientCase):
         self.consume()
         self.server.send(self.server.entry(1))
         self.successResultOf(self.start(self.client.close()))
-        self.assertEqual(self.server.acks, [("@ann", 1)])
-        self.assertEqual(type(self.server.asked[-1]), c.LogOut)
+        self.assertEqual(self.server.acknowledged, [("@ann", 1)])
+        self.assertEqual(type(self.server.requests[-1]), c.LogOut)
         self.successResultOf(self.ended())
         self.successResultOf(self.start(self.client.close()))
         self.failureResultOf(self.start(self.client.send("bob", "x")), ConnectionClosed)
@@ -425,7 +427,7 @@ class CloseTests(ClientCase):
     def test_close_without_connection_stops_reconnecting(self) -> None:
         """The timer of the next attempt is cancelled."""
         self.consume()
-        self.server.transport.lose()
+        self.server.transport.disconnect()
         self.successResultOf(self.start(self.client.close()))
         self.clock.advance(LONGEST_DELAY)
         self.assertEqual(self.server.connections, 1)
@@ -433,8 +435,8 @@ class CloseTests(ClientCase):
     def test_drop_closes_at_once_without_acknowledging(self) -> None:
         """Nothing is sent; the events end."""
         self.consume()
-        self.server.asked.clear()
+        self.server.requests.clear()
         self.client.drop()
-        self.assertEqual(self.server.asked, [])
-        self.assertTrue(self.server.transport.lost)
+        self.assertEqual(self.server.requests, [])
+        self.assertTrue(self.server.transport.disconnected)
         self.successResultOf(self.ended())

@@ -88,7 +88,7 @@ class ConnectTests(SynchronousTestCase):
         self.successResultOf(self.connect())
         self.successResultOf(self.connect(program="bot", version="7", features=["typing"]))
         self.assertEqual(
-            [(hello.client, hello.version, hello.features) for hello in self.server.greetings],
+            [(hello.client, hello.version, hello.features) for hello in self.server.hellos],
             [
                 ("chatd.client", chatd.__version__, ["presence", "receipts", "typing"]),
                 ("bot", "7", ["typing"]),
@@ -103,11 +103,11 @@ class ConnectTests(SynchronousTestCase):
             self.assertEqual(self.failureResultOf(failed, Refused).value.code, code)
             self.server.login_refusals = [(code, "no")]
             self.successResultOf(self.connect("pw", register=True, invite="token"))
-            [register] = self.server.asked
+            [register] = self.server.requests
             self.assertEqual(
                 (register.name, register.password, register.invite), ("ann", "pw", "token")
             )
-            self.server.asked.clear()
+            self.server.requests.clear()
 
     def test_login_refusal_is_raised_if_the_name_is_taken(self) -> None:
         """The account exists, so the password was wrong; another refusal is raised as it is."""
@@ -117,14 +117,14 @@ class ConnectTests(SynchronousTestCase):
             server.register_refusal = (code, "no")
             failed = self.connect(server=server, register=True)
             self.assertEqual(self.failureResultOf(failed, Refused).value.code, expected)
-            self.assertTrue(server.transport.lost)
+            self.assertTrue(server.transport.disconnected)
 
     def test_other_protocol_is_reported(self) -> None:
         """A server that does not speak version 1 is named as that, and the connection closed."""
         server = GarbageServer()
         failed = self.connect(server=server)
         self.assertIn("version 1", str(self.failureResultOf(failed, ConnectionClosed).value))
-        self.assertTrue(server.transport.lost)
+        self.assertTrue(server.transport.disconnected)
 
     def test_refused_connection_is_raised(self) -> None:
         """The first attempt is not repeated."""

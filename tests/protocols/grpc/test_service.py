@@ -52,7 +52,7 @@ class Calls(SynchronousTestCase):
     def setUp(self) -> None:
         self.server = MainPortServer()
         self.service = ChatService(self.server.factory)
-        self.ann = self.server.come("ann")
+        self.ann = self.server.log_in("ann")
 
     def call(self, method: Any, request: Any, context: Context | None = None) -> Any:
         """What a call gives; raises what it raises."""
@@ -141,14 +141,14 @@ class Notices(Calls):
         that name."""
         self.create("mason")
         stream = self.open("mason")
-        self.ann.done(c.Send(0, "mason", "hi"))
+        self.ann.request(c.Send(0, "mason", "hi"))
         self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="mason"))
         self.assertEqual(
             self.read("mason", stream)[-2:],
             [("ann", "hi"), ("Server", "Your account has been deleted!")],
         )
         self.refused(UnknownAccount, self.service.log_in, pb.LogOutRequest(client_id="mason"))
-        self.assertEqual(self.ann.refused(c.Send(0, "mason", "x")), "unknown-account")
+        self.assertEqual(self.ann.refusal_code(c.Send(0, "mason", "x")), "unknown-account")
         self.create("Mason")
         self.assertEqual(
             self.read("Mason", self.open("Mason")), [("Server", "Account Mason has been created!")]
@@ -159,7 +159,7 @@ class Notices(Calls):
         self.create("mason")
         self.call(self.service.wild_card, pb.WildCardRequest(client_id="mason", pattern="mason"))
         self.log_out("mason")
-        self.ann.done(c.Send(0, "mason", "waits"))
+        self.ann.request(c.Send(0, "mason", "waits"))
         stream = self.open("mason")
         self.assertEqual(
             [text for _, text in self.read("mason", stream)],
@@ -203,10 +203,10 @@ class Streams(Calls):
         self.log_out("mason")
         self.open("mason")
         for text in ("one", "two"):
-            self.ann.done(c.Send(0, "mason", text))
+            self.ann.request(c.Send(0, "mason", text))
         self.log_in("mason")
         stream = self.open("mason")
-        self.ann.done(c.Send(0, "mason", "three"))
+        self.ann.request(c.Send(0, "mason", "three"))
         self.assertEqual(
             [text for _, text in self.read("mason", stream)],
             ["one", "two", "You have been successfully logged in!", "three"],
@@ -230,7 +230,7 @@ class Streams(Calls):
         """Both get everything, and both end."""
         self.create("mason")
         streams = [self.open("mason"), self.open("mason")]
-        self.ann.done(c.Send(0, "mason", "hi"))
+        self.ann.request(c.Send(0, "mason", "hi"))
         self.log_out("mason")
         for stream in streams:
             self.assertEqual([text for _, text in self.read("mason", stream)][-2:][0], "hi")
@@ -242,7 +242,7 @@ class Streams(Calls):
         account = self.service._account("mason")
         stream = self.open("mason")
         for text in ("one", "two", "three"):
-            self.ann.done(c.Send(0, "mason", text))
+            self.ann.request(c.Send(0, "mason", text))
         self.assertEqual([text for _, text in self.read("mason", stream, 2)][1:], ["one"])
         self.server.clock.advance(ACK_DELAY)
         self.read("mason", stream, 1)
@@ -267,7 +267,7 @@ class Streams(Calls):
         """Whoever says good-bye has read what came before."""
         self.create("mason")
         stream = self.open("mason")
-        self.ann.done(c.Send(0, "mason", "hi"))
+        self.ann.request(c.Send(0, "mason", "hi"))
         self.read("mason", stream)
         self.log_out("mason")
         self.log_in("mason")
@@ -294,7 +294,7 @@ class Streams(Calls):
         self.service.remove_idle()
         self.assertFalse(self.server.realm.sessions.online("mason"))
         self.assertTrue(self.server.realm.sessions.online("wayne"))
-        self.ann.done(c.Send(0, "wayne", "still"))
+        self.ann.request(c.Send(0, "wayne", "still"))
         self.assertEqual(self.read("wayne", stream)[-1], ("ann", "still"))
 
 
@@ -333,7 +333,7 @@ class Who(Calls):
         self.create("mason")
         self.log_out("mason")
         self.send("mason", "ann", "hi")
-        self.assertEqual(self.ann.texts(), [("@ann", "mason", "hi")])
+        self.assertEqual(self.ann.receive_entries(), [("@ann", "mason", "hi")])
 
     def test_passwords(self) -> None:
         """Whoever has one must bring it, with every call."""
@@ -351,7 +351,7 @@ class Who(Calls):
             self.refused(WrongPassword, method, request, Context("ann:secret"))
         self.refused(WrongPassword, self.service.log_in, pb.LogOutRequest(client_id="eve"), wrong)
         self.call(self.service.send_message, letter, right)
-        self.assertEqual(self.ann.texts(), [("@ann", "eve", "hi")])
+        self.assertEqual(self.ann.receive_entries(), [("@ann", "eve", "hi")])
         self.call(self.service.log_out, pb.LogOutRequest(client_id="eve"), right)
         self.refused(PasswordRequired, self.service.send_message, letter)
         self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="eve"), right)

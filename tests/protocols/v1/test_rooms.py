@@ -39,7 +39,7 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
 
 def heard(client: V1Client, message: Any) -> str:
     """`OK`, or the code of the refusal."""
-    answer = client.ask(message)
+    answer = client.answer_to(message)
     return answer.code if isinstance(answer, c.Refusal) else OK
 
 
@@ -51,19 +51,19 @@ class Rights(SynchronousTestCase):
         for what, (message, expected) in RIGHTS.items():
             for place, answer in enumerate(expected):
                 server = MainPortServer()
-                owner = server.come("owner")
-                owner.done(c.CreateRoom(0, "#den", "old"))
-                people = [owner, *(server.come(name) for name in ("mod", "member", "stranger"))]
-                others = [server.come(name) for name in ("second", "victim", "guest")]
+                owner = server.log_in("owner")
+                owner.request(c.CreateRoom(0, "#den", "old"))
+                people = [owner, *(server.log_in(name) for name in ("mod", "member", "stranger"))]
+                others = [server.log_in(name) for name in ("second", "victim", "guest")]
                 for member in (people[1], people[2], others[0], others[1]):
-                    member.done(c.Join(0, "#den"))
+                    member.request(c.Join(0, "#den"))
                 for name in ("mod", "second"):
-                    owner.done(c.SetRole(0, "#den", name, "moderator"))
-                others[1].done(c.Send(0, "#den", "said"))
+                    owner.request(c.SetRole(0, "#den", name, "moderator"))
+                others[1].request(c.Send(0, "#den", "said"))
                 # Joining and roles were entries, too; the fifth is the last one's joining.
-                owner.done(c.Send(0, "#den", "x"))
+                owner.request(c.Send(0, "#den", "x"))
                 if what == "retract":
-                    seq = others[1].done(c.Send(0, "#den", "bad")).seq
+                    seq = others[1].request(c.Send(0, "#den", "bad")).seq
                     self.assertEqual(
                         heard(people[place], c.Retract(0, "#den", seq)), answer, (what, place)
                     )
@@ -77,156 +77,159 @@ class Rooms(SynchronousTestCase):
     def setUp(self) -> None:
         """Two people."""
         self.server = MainPortServer()
-        self.ann = self.server.come("Ann")
-        self.bob = self.server.come("bob")
+        self.ann = self.server.log_in("Ann")
+        self.bob = self.server.log_in("bob")
 
     def test_the_lobby(self) -> None:
         """It is there from the start, for everyone, nobody's, and stays."""
-        state = self.ann.done(c.Join(0, "#LOBBY")).state
+        state = self.ann.request(c.Join(0, "#LOBBY")).state
         self.assertEqual(
             (state.log, state.room.room, state.room.owner, state.room.role),
             ("#lobby", "#lobby", "", "member"),
         )
-        self.assertEqual(self.ann.refused(c.SetTopic(0, "#lobby", "mine")), "not-allowed")
-        self.assertEqual(self.ann.refused(c.CreateRoom(0, "#Lobby")), "room-taken")
-        self.ann.done(c.Leave(0, "#lobby"))
-        self.bob.done(c.Join(0, "#lobby"))
-        self.assertEqual(self.bob.texts(), [("#lobby", "bob", "join")])
+        self.assertEqual(self.ann.refusal_code(c.SetTopic(0, "#lobby", "mine")), "not-allowed")
+        self.assertEqual(self.ann.refusal_code(c.CreateRoom(0, "#Lobby")), "room-taken")
+        self.ann.request(c.Leave(0, "#lobby"))
+        self.bob.request(c.Join(0, "#lobby"))
+        self.assertEqual(self.bob.receive_entries(), [("#lobby", "bob", "join")])
 
     def test_talking(self) -> None:
         """All members hear all, the speaker included, from where they joined; notices tell what
         happens."""
-        self.ann.done(c.CreateRoom(0, "#Den", "bears"))
-        self.ann.done(c.Send(0, "#den", "before"))
-        state = self.bob.done(c.Join(0, "#den")).state
+        self.ann.request(c.CreateRoom(0, "#Den", "bears"))
+        self.ann.request(c.Send(0, "#den", "before"))
+        state = self.bob.request(c.Join(0, "#den")).state
         self.assertEqual(
             (state.room.room, state.room.topic, state.room.members, state.head),
             ("#Den", "bears", 2, 2),
         )
-        self.bob.done(c.Send(0, "#DEN", "hi"))
-        self.ann.done(c.SetTopic(0, "#den", "honey"))
-        self.ann.done(c.SetPrivate(0, "#den", True))
-        self.ann.done(c.SetRole(0, "#den", "bob", "moderator"))
-        self.bob.done(c.Leave(0, "#den"))
+        self.bob.request(c.Send(0, "#DEN", "hi"))
+        self.ann.request(c.SetTopic(0, "#den", "honey"))
+        self.ann.request(c.SetPrivate(0, "#den", True))
+        self.ann.request(c.SetRole(0, "#den", "bob", "moderator"))
+        self.bob.request(c.Leave(0, "#den"))
         told = ["join", "hi", "topic honey", "access private", "role bob moderator"]
-        self.assertEqual([text for _, _, text in self.bob.texts()], told)
-        self.assertEqual(
-            [text for _, _, text in self.ann.texts()], ["join", "before", *told, "leave"]
-        )
+        self.assertEqual(self.bob.receive_bodies(), told)
+        self.assertEqual(self.ann.receive_bodies(), ["join", "before", *told, "leave"])
 
     def test_those_who_were_away_catch_up(self) -> None:
         """From what they have acknowledged on."""
-        self.ann.done(c.CreateRoom(0, "#den"))
-        self.bob.done(c.Join(0, "#den"))
-        self.bob.done(c.Ack(0, "#den", 2))
-        self.bob.lose()
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.bob.request(c.Join(0, "#den"))
+        self.bob.request(c.Ack(0, "#den", 2))
+        self.bob.disconnect()
         for number in range(300):
             self.ann.send(c.Send(0, "#den", str(number)))
-        bob = self.server.come_raw("bob")
-        self.assertEqual(
-            [text for _, _, text in bob.texts()], [str(number) for number in range(300)]
-        )
+        bob = self.server.log_in_again("bob")
+        self.assertEqual(bob.receive_bodies(), [str(number) for number in range(300)])
 
     def test_private(self) -> None:
         """Others do not even learn that it is there; who is invited gets an entry and may join."""
-        self.ann.done(c.CreateRoom(0, "#den", "", True))
+        self.ann.request(c.CreateRoom(0, "#den", "", True))
         for message in (
             c.Join(0, "#den"),
             c.FindMembers(0, "#den"),
             c.Leave(0, "#den"),
             c.Kick(0, "#den", "ann"),
         ):
-            self.assertEqual(self.bob.refused(message), "unknown-room")
-        self.assertEqual([room.room for room in self.bob.done(c.FindRooms(0)).rooms], ["#lobby"])
-        self.ann.done(c.Invite(0, "#den", "BOB"))
-        self.assertEqual(self.bob.texts(), [("@bob", "Ann", "invite #den")])
+            self.assertEqual(self.bob.refusal_code(message), "unknown-room")
+        self.assertEqual([room.room for room in self.bob.request(c.FindRooms(0)).rooms], ["#lobby"])
+        self.ann.request(c.Invite(0, "#den", "BOB"))
+        self.assertEqual(self.bob.receive_entries(), [("@bob", "Ann", "invite #den")])
         self.assertEqual(
-            [room.role for room in self.bob.done(c.FindRooms(0, "#d*")).rooms], ["invited"]
+            [room.role for room in self.bob.request(c.FindRooms(0, "#d*")).rooms], ["invited"]
         )
-        self.assertEqual(self.bob.refused(c.FindMembers(0, "#den")), "not-a-member")
-        members = self.ann.done(c.FindMembers(0, "#den")).members
+        self.assertEqual(self.bob.refusal_code(c.FindMembers(0, "#den")), "not-a-member")
+        members = self.ann.request(c.FindMembers(0, "#den")).members
         self.assertEqual(
             [(member.name, member.role) for member in members],
             [("Ann", "owner"), ("bob", "invited")],
         )
-        self.bob.done(c.Join(0, "#den"))
-        self.ann.done(c.Kick(0, "#den", "bob"))
-        self.assertEqual(self.bob.refused(c.Join(0, "#den")), "unknown-room")
-        self.ann.done(c.Invite(0, "#den", "bob"))
-        self.ann.done(c.Kick(0, "#den", "bob"))
+        self.bob.request(c.Join(0, "#den"))
+        self.ann.request(c.Kick(0, "#den", "bob"))
+        self.assertEqual(self.bob.refusal_code(c.Join(0, "#den")), "unknown-room")
+        self.ann.request(c.Invite(0, "#den", "bob"))
+        self.ann.request(c.Kick(0, "#den", "bob"))
         self.assertEqual(
-            self.bob.refused(c.Join(0, "#den")), "unknown-room", "the invitation was taken back"
+            self.bob.refusal_code(c.Join(0, "#den")),
+            "unknown-room",
+            "the invitation was taken back",
         )
 
     def test_kicked(self) -> None:
         """They hear it, read no more of it, and begin anew when they join again."""
-        self.ann.done(c.CreateRoom(0, "#den"))
-        self.bob.done(c.Join(0, "#den"))
-        self.ann.done(c.Kick(0, "#den", "bob"))
-        (left,) = self.bob.told(c.Left)
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.bob.request(c.Join(0, "#den"))
+        self.ann.request(c.Kick(0, "#den", "bob"))
+        (left,) = self.bob.receive_events(c.Left)
         self.assertEqual((left.room, left.reason), ("#den", "kicked"))
-        self.ann.done(c.Send(0, "#den", "without him"))
-        self.assertEqual(self.bob.texts(), [])
-        self.assertEqual(self.bob.refused(c.Ack(0, "#den", 1)), "unknown-log")
-        state = self.bob.done(c.Join(0, "#den")).state
+        self.ann.request(c.Send(0, "#den", "without him"))
+        self.assertEqual(self.bob.receive_entries(), [])
+        self.assertEqual(self.bob.refusal_code(c.Ack(0, "#den", 1)), "unknown-log")
+        state = self.bob.request(c.Join(0, "#den")).state
         self.assertEqual((state.head, state.upto), (4, 4))
-        self.assertEqual(self.bob.texts(), [("#den", "bob", "join")])
-        self.assertEqual(self.ann.refused(c.Kick(0, "#den", "nobody")), "unknown-member")
+        self.assertEqual(self.bob.receive_entries(), [("#den", "bob", "join")])
+        self.assertEqual(self.ann.refusal_code(c.Kick(0, "#den", "nobody")), "unknown-member")
 
     def test_kicked_while_away(self) -> None:
         """At the next login the room is not theirs any more."""
-        self.ann.done(c.CreateRoom(0, "#den"))
-        self.bob.done(c.Join(0, "#den"))
-        self.bob.lose()
-        self.ann.done(c.Kick(0, "#den", "bob"))
-        logs = self.server.connect().done(c.LogIn(0, "bob")).logs
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.bob.request(c.Join(0, "#den"))
+        self.bob.disconnect()
+        self.ann.request(c.Kick(0, "#den", "bob"))
+        logs = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_succession(self) -> None:
         """An owner who leaves is followed by a moderator, else by who came first; the last one ends
         it."""
-        eve = self.server.come("eve")
-        self.ann.done(c.CreateRoom(0, "#den"))
-        self.bob.done(c.Join(0, "#den"))
-        eve.done(c.Join(0, "#den"))
-        self.ann.done(c.SetRole(0, "#den", "eve", "moderator"))
-        self.ann.done(c.Leave(0, "#den"))
-        self.assertEqual([room.owner for room in eve.done(c.FindRooms(0, "#den")).rooms], ["eve"])
-        eve.done(c.SetRole(0, "#den", "bob", "owner"))
+        eve = self.server.log_in("eve")
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.bob.request(c.Join(0, "#den"))
+        eve.request(c.Join(0, "#den"))
+        self.ann.request(c.SetRole(0, "#den", "eve", "moderator"))
+        self.ann.request(c.Leave(0, "#den"))
+        self.assertEqual(
+            [room.owner for room in eve.request(c.FindRooms(0, "#den")).rooms], ["eve"]
+        )
+        eve.request(c.SetRole(0, "#den", "bob", "owner"))
         self.assertEqual(heard(eve, c.SetTopic(0, "#den", "x")), OK, "she is a moderator now")
-        self.bob.done(c.Leave(0, "#den"))
-        eve.done(c.Leave(0, "#den"))
-        self.assertEqual(eve.refused(c.Join(0, "#den")), "unknown-room")
-        self.bob.done(c.CreateRoom(0, "#den"))
-        self.assertEqual(self.bob.done(c.History(0, "#den")).entries[0].kind, "join")
+        self.bob.request(c.Leave(0, "#den"))
+        eve.request(c.Leave(0, "#den"))
+        self.assertEqual(eve.refusal_code(c.Join(0, "#den")), "unknown-room")
+        self.bob.request(c.CreateRoom(0, "#den"))
+        self.assertEqual(self.bob.request(c.History(0, "#den")).entries[0].kind, "join")
 
     def test_deleted(self) -> None:
         """Its members hear it; another room of that name is another room, for those who were away
         as well."""
-        self.ann.done(c.CreateRoom(0, "#den"))
-        self.bob.done(c.Join(0, "#den"))
-        self.bob.lose()
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.bob.request(c.Join(0, "#den"))
+        self.bob.disconnect()
         self.server.now += 1
-        self.ann.done(c.DeleteRoom(0, "#den"))
+        self.ann.request(c.DeleteRoom(0, "#den"))
         self.assertEqual(
-            [(left.room, left.reason) for left in self.ann.told(c.Left)], [("#den", "deleted")]
+            [(left.room, left.reason) for left in self.ann.receive_events(c.Left)],
+            [("#den", "deleted")],
         )
-        self.assertEqual(self.ann.refused(c.Send(0, "#den", "x")), "not-a-member")
-        self.ann.done(c.CreateRoom(0, "#den"))
-        logs = self.server.connect().done(c.LogIn(0, "bob")).logs
+        self.assertEqual(self.ann.refusal_code(c.Send(0, "#den", "x")), "not-a-member")
+        self.ann.request(c.CreateRoom(0, "#den"))
+        logs = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_roles(self) -> None:
         """There are three, for members; nobody makes themselves less than an owner."""
-        self.ann.done(c.CreateRoom(0, "#den"))
+        self.ann.request(c.CreateRoom(0, "#den"))
         self.assertEqual(
-            self.ann.refused(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member"
+            self.ann.refusal_code(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member"
         )
-        self.bob.done(c.Join(0, "#den"))
-        self.assertEqual(self.ann.refused(c.SetRole(0, "#den", "bob", "king")), "unknown-role")
-        self.assertEqual(self.ann.refused(c.SetRole(0, "#den", "ann", "member")), "unknown-role")
-        self.ann.done(c.SetRole(0, "#den", "bob", "owner"))
-        members = self.ann.done(c.FindMembers(0, "#den")).members
+        self.bob.request(c.Join(0, "#den"))
+        self.assertEqual(self.ann.refusal_code(c.SetRole(0, "#den", "bob", "king")), "unknown-role")
+        self.assertEqual(
+            self.ann.refusal_code(c.SetRole(0, "#den", "ann", "member")), "unknown-role"
+        )
+        self.ann.request(c.SetRole(0, "#den", "bob", "owner"))
+        members = self.ann.request(c.FindMembers(0, "#den")).members
         self.assertEqual(
             [(member.name, member.role) for member in members],
             [("Ann", "moderator"), ("bob", "owner")],
@@ -235,30 +238,30 @@ class Rooms(SynchronousTestCase):
     def test_names_and_bounds(self) -> None:
         """A room has a name; topics, members and rooms per account have bounds."""
         server = MainPortServer(rooms=2, members=2, topic=10)
-        ann, bob, eve = (server.come(name) for name in ("ann", "bob", "eve"))
+        ann, bob, eve = (server.log_in(name) for name in ("ann", "bob", "eve"))
         for name in ("den", "#", "#a b", "#" + "x" * 33, "@den"):
-            self.assertEqual(ann.refused(c.CreateRoom(0, name)), "illegal-room", name)
-        self.assertEqual(ann.refused(c.CreateRoom(0, "#den", "x" * 11)), "topic-too-long")
-        ann.done(c.CreateRoom(0, "#den", "x" * 10))
-        self.assertEqual(ann.refused(c.SetTopic(0, "#den", "x" * 11)), "topic-too-long")
-        bob.done(c.Join(0, "#den"))
-        self.assertEqual(eve.refused(c.Join(0, "#den")), "limit-reached")
-        ann.done(c.Join(0, "#lobby"))
-        self.assertEqual(ann.refused(c.CreateRoom(0, "#more")), "limit-reached")
+            self.assertEqual(ann.refusal_code(c.CreateRoom(0, name)), "illegal-room", name)
+        self.assertEqual(ann.refusal_code(c.CreateRoom(0, "#den", "x" * 11)), "topic-too-long")
+        ann.request(c.CreateRoom(0, "#den", "x" * 10))
+        self.assertEqual(ann.refusal_code(c.SetTopic(0, "#den", "x" * 11)), "topic-too-long")
+        bob.request(c.Join(0, "#den"))
+        self.assertEqual(eve.refusal_code(c.Join(0, "#den")), "limit-reached")
+        ann.request(c.Join(0, "#lobby"))
+        self.assertEqual(ann.refusal_code(c.CreateRoom(0, "#more")), "limit-reached")
 
     def test_listing(self) -> None:
         """Page by page, in alphabetical order."""
         for name in ("#b", "#A", "#c"):
-            self.ann.done(c.CreateRoom(0, name))
-        page = self.bob.done(c.FindRooms(0, "*", "", 2))
+            self.ann.request(c.CreateRoom(0, name))
+        page = self.bob.request(c.FindRooms(0, "*", "", 2))
         self.assertEqual(([room.room for room in page.rooms], page.more), (["#A", "#b"], True))
-        page = self.bob.done(c.FindRooms(0, "*", page.last, 2))
+        page = self.bob.request(c.FindRooms(0, "*", page.last, 2))
         self.assertEqual([room.room for room in page.rooms], ["#c", "#lobby"])
         for name in ("x1", "x2", "x3"):
-            self.server.come(name, rooms=("#lobby",))
-        page = self.bob.done(c.FindMembers(0, "#lobby", "", 2))
+            self.server.log_in(name, rooms=("#lobby",))
+        page = self.bob.request(c.FindMembers(0, "#lobby", "", 2))
         self.assertEqual(
             ([member.name for member in page.members], page.more), (["x1", "x2"], True)
         )
-        page = self.bob.done(c.FindMembers(0, "#lobby", "x2", 2))
+        page = self.bob.request(c.FindMembers(0, "#lobby", "x2", 2))
         self.assertEqual(([member.name for member in page.members], page.more), (["x3"], False))
