@@ -42,18 +42,18 @@ class Pair:
         self._bob = SocketClient(case, daemon).create("healthy-bob")
         self._stop = threading.Event()
         self._wrong: list[BaseException] = []
-        self._said = 0
+        self._sent = 0
         self._thread = threading.Thread(target=self._talk, daemon=True)
         self._thread.start()
         case.addCleanup(self._stop.set)
 
     def _talk(self) -> None:
         try:
-            while not self._said or not self._stop.wait(0.01):
-                text = f"healthy {self._said}"
+            while not self._sent or not self._stop.wait(0.01):
+                text = f"healthy {self._sent}"
                 self._ann.send_text("healthy-ann", "healthy-bob", text)
                 assert self._bob.receive() == sent("healthy-ann", "healthy-bob", text)
-                self._said += 1
+                self._sent += 1
         except BaseException as error:
             self._wrong.append(error)
 
@@ -62,7 +62,7 @@ class Pair:
         self._stop.set()
         self._thread.join(30)
         case.assertEqual(self._wrong, [])
-        case.assertGreater(self._said, 0)
+        case.assertGreater(self._sent, 0)
         case.assertEqual(self._ann.received_so_far() + self._bob.received_so_far(), [])
 
 

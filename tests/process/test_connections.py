@@ -46,29 +46,31 @@ class Connections(DaemonCase):
     def test_reset_loses_only_what_was_readable(self) -> None:
         """The recipient misses at most what it could have read; other connections miss nothing."""
         ann, bob = self.pair()
-        said = [f"{number} " + "x" * 500 for number in range(2000)]
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[:1000]))
+        sent_texts = [f"{number} " + "x" * 500 for number in range(2000)]
+        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in sent_texts[:1000]))
         bob.receive_many(10)
         bob.reset()
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said[1000:]))
-        self.assertEqual(texts(ann.receive_many(2000)), said)
+        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in sent_texts[1000:]))
+        self.assertEqual(texts(ann.receive_many(2000)), sent_texts)
         later = texts(self.client().login("Bob").fetch_mail())
-        self.assertEqual(later, said[2000 - len(later) :])
+        self.assertEqual(later, sent_texts[2000 - len(later) :])
         self.assertEqual(ann.received_so_far(), [])
 
     def test_half_closed_connection_gets_every_answer(self) -> None:
         """The daemon closes after the last answer."""
         ann, bob = self.pair()
-        said = [str(number) for number in range(300)]
+        sent_texts = [str(number) for number in range(300)]
         ann.send(
-            *(encode(SEND, "Ann", "Bob", text) for text in said), encode(LIST), encode(LOGIN, "Zed")
+            *(encode(SEND, "Ann", "Bob", text) for text in sent_texts),
+            encode(LIST),
+            encode(LOGIN, "Zed"),
         )
         ann.close_sending()
         *echoes, names, refused = ann.read_to_end()
-        self.assertEqual(echoes, [sent("Ann", "Bob", text) for text in said])
+        self.assertEqual(echoes, [sent("Ann", "Bob", text) for text in sent_texts])
         self.assertEqual(names, ListResponse(("Ann", "Bob")))
         self.assertEqual(refused, Response("username does not exist"))
-        self.assertEqual(texts(bob.receive_many(300)), said)
+        self.assertEqual(texts(bob.receive_many(300)), sent_texts)
         self.client().login("Ann")
 
     def test_whole_session_in_one_segment_is_served(self) -> None:
@@ -88,13 +90,13 @@ class Connections(DaemonCase):
         """It arrives completely, and is not delivered again."""
         ann, bob = self.pair()
         bob.close()
-        said = [f"{number} " + "x" * 2000 for number in range(1500)]
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.receive_many(1500)), said)
+        sent_texts = [f"{number} " + "x" * 2000 for number in range(1500)]
+        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in sent_texts))
+        self.assertEqual(texts(ann.receive_many(1500)), sent_texts)
         bob = self.client().login("Bob")
         bob.send(encode(DELIVER))
         bob.close_sending()
-        self.assertEqual(texts(bob.read_to_end()), said)
+        self.assertEqual(texts(bob.read_to_end()), sent_texts)
         self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
     def test_delete_is_carried_out_when_the_client_closes(self) -> None:
@@ -158,10 +160,10 @@ class Connections(DaemonCase):
     def test_thousands_of_frames_at_once_keep_their_order(self) -> None:
         """Echoes and deliveries have the order of the sends."""
         ann, bob = self.pair()
-        said = [str(number) for number in range(5000)]
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.receive_many(5000)), said)
-        self.assertEqual(texts(bob.receive_many(5000)), said)
+        sent_texts = [str(number) for number in range(5000)]
+        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in sent_texts))
+        self.assertEqual(texts(ann.receive_many(5000)), sent_texts)
+        self.assertEqual(texts(bob.receive_many(5000)), sent_texts)
 
 
 class ConnectionsInMemory(Connections, SynchronousTestCase):

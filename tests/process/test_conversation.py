@@ -145,12 +145,12 @@ class Commands(DaemonCase):
         """Oldest first, and once."""
         ann, bob = self.pair()
         bob.close()
-        said = [f"{number} " + "x" * (number % 7 * 50) for number in range(700)]
-        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in said))
-        self.assertEqual(texts(ann.receive_many(700)), said)
+        sent_texts = [f"{number} " + "x" * (number % 7 * 50) for number in range(700)]
+        ann.send(*(encode(SEND, "Ann", "Bob", text) for text in sent_texts))
+        self.assertEqual(texts(ann.receive_many(700)), sent_texts)
         bob = self.client().login("Bob")
         self.assertEqual(bob.received_so_far(), [])
-        self.assertEqual(bob.fetch_mail(), [sent("Ann", "Bob", text) for text in said])
+        self.assertEqual(bob.fetch_mail(), [sent("Ann", "Bob", text) for text in sent_texts])
         self.assertEqual(bob.fetch_mail(), [])
         bob.close()
         self.assertEqual(self.client().login("Bob").fetch_mail(), [])

@@ -84,8 +84,8 @@ class FullDisk(SynchronousTestCase):
         self.daemon.stop()
         self.daemon = self.start()
         mail = texts(self.client().login("away").fetch_mail())
-        # It read them while nobody could note that; now it is so, or they come again, but never
-        # less.
+        # Its position could not be stored while the disk was full: either it was stored later, or
+        # all of the mail is delivered again.
         self.assertEqual(mail[-1], "after")
         self.assertIn(mail[:-1], ([], self.kept))
 

@@ -103,11 +103,11 @@ class Kill(SynchronousTestCase):
             missing = set(range(len(writer.echoed))) - seen
             self.assertEqual(len(missing), 0, f"{len(missing)} of {len(writer.echoed)} are lost")
 
-    def numbers(self, writer: Writer, got: Sequence[Reply]) -> list[int]:
+    def numbers(self, writer: Writer, received: Sequence[Reply]) -> list[int]:
         """The numbers of the messages of a writer."""
         return [
             int(message.text.split(" ")[1])
-            for message in got
+            for message in received
             if isinstance(message, Send) and message.sender == writer.name
         ]
 
@@ -127,10 +127,10 @@ class Kill(SynchronousTestCase):
         """What Bob fetches after a restart; check that another restart delivers nothing more."""
         daemon = self.start()
         bob = SocketClient(self, daemon).login("bob")
-        got = bob.fetch_mail()
+        received = bob.fetch_mail()
         self.assertEqual(bob.fetch_mail(), [])
         self.assertEqual(daemon.stop(), 0)
-        return got
+        return received
 
     def test_offline_recipient_gets_every_acknowledged_message(self) -> None:
         """In order, and once."""
@@ -184,8 +184,8 @@ class Kill(SynchronousTestCase):
             writers = self.writers(daemon, padding)
             for writer in writers:
                 self.assertTrue(writer.busy.wait(PATIENCE), writer.echoed)
-            # Killed with this unread, the daemon's kernel breaks off the connection and drops what
-            # it holds.
+            # With this unread at the kill, the kernel resets the connection and drops what the
+            # daemon had written.
             os.kill(daemon.pid, signal.SIGSTOP)
             bob.send(*[encode(SEND, "bob", "ann", "talk")] * 100)
             self.kill(daemon, writers)

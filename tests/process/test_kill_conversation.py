@@ -33,12 +33,12 @@ class Talker:
         self._thread.start()
 
     def _talk(self) -> None:
-        echoed = said = 0
+        echoed = sent = 0
         try:
             while True:
-                while said - echoed < DEEP:
-                    self._client.send(encode(SEND, self.me, OTHER[self.me], f"{said}"))
-                    said += 1
+                while sent - echoed < DEEP:
+                    self._client.send(encode(SEND, self.me, OTHER[self.me], f"{sent}"))
+                    sent += 1
                 message = self._client.receive()
                 self._come.append(message)
                 echoed += isinstance(message, Send) and message.sender == self.me
@@ -76,9 +76,9 @@ class KillTalking(SynchronousTestCase):
             again = Daemon(self, store)
             for reader, writer in (talkers, reversed(talkers)):
                 mail = SocketClient(self, again).login(reader.me).fetch_mail()
-                got = reader.numbers(writer.me, *mail)
+                received = reader.numbers(writer.me, *mail)
                 echoed = writer.numbers(writer.me)
-                self.assertEqual(got, list(range(len(got))))
+                self.assertEqual(received, list(range(len(received))))
                 self.assertEqual(echoed, list(range(len(echoed))))
-                self.assertGreaterEqual(len(got), len(echoed))
+                self.assertGreaterEqual(len(received), len(echoed))
             self.assertEqual(again.stop(), 0)

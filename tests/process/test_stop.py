@@ -97,39 +97,39 @@ class Stop(SynchronousTestCase):
         client = self.client().create("Ann")
         bob = Reader(self.client().create("Bob"))
         ann = Reader(client)
-        said = [f"{number} " + "x" * 1000 for number in range(20_000)]
-        sender = threading.Thread(target=self._send_all, args=(client, said), daemon=True)
+        sent_texts = [f"{number} " + "x" * 1000 for number in range(20_000)]
+        sender = threading.Thread(target=self._send_all, args=(client, sent_texts), daemon=True)
         sender.start()
         self.assertTrue(ann.busy.wait(PATIENCE))
         self.stop()
         sender.join(PATIENCE)
         echoed = texts(ann.end(self))
-        self.assertEqual(echoed, said[: len(echoed)])
+        self.assertEqual(echoed, sent_texts[: len(echoed)])
         read = bob.end(self)
         self.daemon = self.start()
         mail = self.client().login("Bob").fetch_mail()
         self.assertEqual(texts(read) + texts(mail), echoed)
 
-    def _send_all(self, client: SocketClient, said: list[str]) -> None:
+    def _send_all(self, client: SocketClient, sent_texts: list[str]) -> None:
         with contextlib.suppress(ConnectionError):
-            for text in said:
+            for text in sent_texts:
                 client.send(encode(SEND, "Ann", "Bob", text))
 
     def test_clients_that_do_not_read_do_not_delay_the_stop(self) -> None:
         """What they did not read is delivered later."""
-        said = [f"{number} " + "x" * 30_000 for number in range(300)]
+        sent_texts = [f"{number} " + "x" * 30_000 for number in range(300)]
         names = ("Bob", "Cid", "Dan")
         ann = self.client().create("Ann")
-        deaf = [SocketClient(self, self.daemon, window=8192).create(name) for name in names]
+        paused = [SocketClient(self, self.daemon, window=8192).create(name) for name in names]
         for name in names:
-            for text in said:
+            for text in sent_texts:
                 ann.send_text("Ann", name, text)
         self.stop()
         self.assertEqual(ann.read_to_end(), [])
         self.daemon = self.start()
-        for name, client in zip(names, deaf, strict=True):
-            got = texts([*client.read_remaining(), *self.client().login(name).fetch_mail()])
-            missing = [text.split(" ")[0] for text in said if text not in got]
+        for name, client in zip(names, paused, strict=True):
+            received = texts([*client.read_remaining(), *self.client().login(name).fetch_mail()])
+            missing = [text.split(" ")[0] for text in sent_texts if text not in received]
             self.assertEqual(missing, [], name)
 
     def test_stop_under_full_load_loses_nothing(self) -> None:
@@ -159,13 +159,13 @@ class Stop(SynchronousTestCase):
             read = bob.end(self)
             self.daemon = self.start()
             late = self.client().login("bob")
-            got = [*read, *late.fetch_mail()]
+            received = [*read, *late.fetch_mail()]
             late.close()
             for name in names:
                 self.assertEqual(
                     [
                         message
-                        for message in got
+                        for message in received
                         if isinstance(message, Send) and message.sender == name
                     ],
                     echoes[name],

@@ -183,7 +183,7 @@ class Inside(Secured):
                 rest += decoder.feed(ann.recv(1 << 16))
             found += [each.text for each in rest if isinstance(each, classic.Send)]
             break
-        # What was on its way when she left may come twice, and nothing is missing.
+        # What was in transit at the end of the connection may be delivered twice.
         self.assertEqual(set(found), set(texts))
 
     def read_some(self, connection: socket.socket, count: int) -> list[str]:
@@ -244,20 +244,20 @@ class Inside(Secured):
         )
         old = self.connect(mine[:2])
         ann.close()
-        done = self.client(
+        completed = self.client(
             *("ann", f"chats://localhost:{self.daemon.port}", "--tls-ca", str(self.certificate)),
             *("--tls-cert", str(mine[0]), "--tls-key", str(mine[1])),
             text="/status\n",
         )
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertIn("account: ann", done.stdout)
-        said = run(
+        self.assertEqual((completed.returncode, completed.stderr), (0, ""))
+        self.assertIn("account: ann", completed.stdout)
+        completed = run(
             ["chatd.admin", "certificate", "ann", "none"],
             cwd=self.folder,
             env=environment(),
             timeout=START_PATIENCE,
         )
-        self.assertEqual(said.stdout, "ann can no longer log in by certificate\n")
+        self.assertEqual(completed.stdout, "ann can no longer log in by certificate\n")
         self.assertEqual(self.request(old, c.LogIn(1, "ann")).code, "password-required")
 
 
@@ -274,11 +274,13 @@ class Clients(Secured):
                 (f"chats://localhost:{port}", "--tls-pin", self.pin),
             )
         ):
-            done = self.client(f"ann{number}", *words, text="hello\n")
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
-            self.assertIn(f"<ann{number}> hello", done.stdout)
-            done = self.client(f"bob{number}", *words, "--protocol", "classic", text="l\n\nq\n")
-            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            completed = self.client(f"ann{number}", *words, text="hello\n")
+            self.assertEqual((completed.returncode, completed.stderr), (0, ""))
+            self.assertIn(f"<ann{number}> hello", completed.stdout)
+            completed = self.client(
+                f"bob{number}", *words, "--protocol", "classic", text="l\n\nq\n"
+            )
+            self.assertEqual((completed.returncode, completed.stderr), (0, ""))
 
     def test_unverified_certificate_is_an_error(self) -> None:
         """One sentence, and an exit status."""
@@ -291,18 +293,18 @@ class Clients(Secured):
             ((f"chats://127.0.0.2:{port}", "--tls-ca", str(self.certificate)), None),
         ):
             for protocol in ("1", "classic"):
-                done = self.client("ann", *words, "--protocol", protocol, text="hello\n")
-                self.assertEqual(done.returncode, 1, done.stderr)
-                self.assertNotIn("Traceback", done.stderr)
+                completed = self.client("ann", *words, "--protocol", protocol, text="hello\n")
+                self.assertEqual(completed.returncode, 1, completed.stderr)
+                self.assertNotIn("Traceback", completed.stderr)
                 if sentence is not None:
-                    self.assertIn(sentence, done.stderr)
+                    self.assertIn(sentence, completed.stderr)
 
     def test_server_without_tls_is_an_error(self) -> None:
         """The error says so."""
         plain = Daemon(self, "memory")
-        done = self.client("ann", f"chats://localhost:{plain.port}", text="hello\n")
-        self.assertEqual((done.returncode, "Traceback" in done.stderr), (1, False))
-        self.assertIn("does not speak TLS", done.stderr)
+        completed = self.client("ann", f"chats://localhost:{plain.port}", text="hello\n")
+        self.assertEqual((completed.returncode, "Traceback" in completed.stderr), (1, False))
+        self.assertIn("does not speak TLS", completed.stderr)
 
     def test_invalid_combinations_of_options_are_errors(self) -> None:
         """So are missing files."""
@@ -320,9 +322,9 @@ class Clients(Secured):
                 "are not a certificate and its private key",
             ),
         ):
-            done = self.client("ann", *words)
-            self.assertEqual(done.returncode, 2)
-            self.assertIn(sentence, done.stderr)
+            completed = self.client("ann", *words)
+            self.assertEqual(completed.returncode, 2)
+            self.assertIn(sentence, completed.stderr)
 
 
 class Only(Secured):
@@ -347,11 +349,11 @@ class Only(Secured):
             connection.sendall(data)
             self.assertEqual(connection.recv(1 << 16), answer)
         for protocol in ("1", "classic"):
-            done = self.client(
+            completed = self.client(
                 "ann", f"chat://localhost:{self.daemon.port}", "--protocol", protocol, text="q\n"
             )
-            self.assertEqual(done.returncode, 1)
-            self.assertIn(sentence, done.stderr)
+            self.assertEqual(completed.returncode, 1)
+            self.assertIn(sentence, completed.stderr)
 
     def test_tls_connections_are_served(self) -> None:
         """As without --tls-only."""
@@ -411,8 +413,8 @@ class Starting(Start):
 
     def test_make_cert_writes_both_files_once(self) -> None:
         """Only the owner can read the key."""
-        said = self.make()
-        self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", said.stdout)
+        completed = self.make()
+        self.assertIn("--tls-cert chatd.pem --tls-key chatd.key", completed.stdout)
         self.assertEqual((self.folder / "chatd.key").stat().st_mode & 0o777, 0o600)
         again = self.make()
         self.assertEqual((again.returncode, again.stdout), (1, ""))
