@@ -14,7 +14,7 @@ from chatd.core.limits import Retention
 
 def port(value: str) -> int:
     """Return a TCP port; 0 is any free port."""
-    if not (value.isascii() and value.isdigit()) or int(value) > 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or int(value) > 65535:
         raise ValueError(f"a port is a number from 0 to 65535 (0: any free one), not {value!r}")
     return int(value)
 

@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Mapping
 from contextlib import redirect_stdout
-from typing import Any
 
 from twisted.application.app import ServerOptions
 from twisted.python import usage
@@ -16,6 +15,7 @@ from chatd import __version__
 from chatd.config.option_types import LEGACY, Listen, on_loopback
 from chatd.config.options import Options, variable
 from chatd.core.limits import Retention
+from tests.config.option_values import INVALID, VALID
 from tests.doubles.folders import folder
 
 NAMES = (
@@ -33,74 +33,11 @@ NAMES = (
     "tls-only",
     "listen",
 )
-# What stands on the command line for a switch.
+# The flags of the command line that set a switch.
 FLAGS = {
     ("allow-open-accounts", "yes"): "--allow-open-accounts",
     ("allow-open-accounts", "no"): "--forbid-open-accounts",
     ("legacy-ports", "yes"): "--legacy-ports",
-}
-# For each option a value for each source, as text, and as what it becomes; all are legal.
-CHOICES: Mapping[str, tuple[tuple[str, Any], ...]] = {
-    "port": (("1", 1), ("2", 2), ("3", 3)),
-    "host": (("::1", "::1"), ("example.org", "example.org"), ("0.0.0.0", "0.0.0.0")),
-    "store": (("memory", "memory"), ("sqlite:a.db", "sqlite:a.db"), ("sqlite:/b:c", "sqlite:/b:c")),
-    "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
-    "registration": (("closed", "closed"), ("invite", "invite"), ("open", "open")),
-    "allow-open-accounts": (("no", False), ("yes", True), ("no", False)),
-    "retain": (
-        ("30d", Retention(30 * 86400)),
-        ("10000", Retention(None, 10_000)),
-        ("100000,2w", Retention(14 * 86400, 100_000)),
-    ),
-    "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
-    "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
-    "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
-    "listen": (
-        ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
-        (
-            "chat10=unix:/run/chat  any=tcp6:1",
-            (Listen("chat10", "unix:/run/chat"), Listen("any", "tcp6:1")),
-        ),
-        ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
-    ),
-}
-BAD: Mapping[str, tuple[str, ...]] = {
-    "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
-    "host": ("", "a b", "\t", "127.0.0.1\n"),
-    "store": ("", "sqlite", "sqlite:", "memory:", "Memory", "postgres:x", "/var/lib/chatd.db"),
-    "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
-    "registration": ("", "Open", "yes", "none"),
-    "allow-open-accounts": ("", "Yes", "1", "maybe"),
-    "retain": (
-        "",
-        "0",
-        "0d",
-        "d",
-        "30y",
-        "-1d",
-        "1.5d",
-        "30d,",
-        "1d,2d",
-        "1,2",
-        "1d,2,3w",
-        "٣d",
-        "all",
-    ),
-    "admin": ("",),
-    "legacy-ports": ("", "Yes", "1", "maybe"),
-    "tls-only": ("", "on"),
-    "tls-cert": ("",),
-    "listen": (
-        "ops",
-        "=",
-        "ops=",
-        "ops=2023",
-        "ops=tcp:x",
-        "ops=tcp:",
-        "irc=tcp:1",
-        "grpc=fd:3",
-        "ops=:1",
-    ),
 }
 
 
@@ -192,7 +129,7 @@ class Sources(OptionsCase):
 
     def test_every_option_in_every_source(self) -> None:
         """Command line, environment and file."""
-        for name, choices in CHOICES.items():
+        for name, choices in VALID.items():
             for text, value in choices:
                 path = self.file(f"{name} = {text!r}")
                 for options in (
@@ -262,7 +199,7 @@ class Sources(OptionsCase):
 
     def test_the_command_line_wins_over_the_environment_over_the_file(self) -> None:
         """Of three sources the nearest counts, for each option by itself."""
-        for name, ((line, first), (near, second), (text, third)) in CHOICES.items():
+        for name, ((line, first), (near, second), (text, third)) in VALID.items():
             path = self.file(f"{name} = {text!r}")
             environment = {variable(name): near, "CHATD_CONFIG": path}
             self.assertEqual(self.parsed(*words(name, line), environment=environment)[name], first)
@@ -303,7 +240,7 @@ class Errors(OptionsCase):
 
     def test_invalid_values_are_refused(self) -> None:
         """The sentence names the source of the value."""
-        for name, values in BAD.items():
+        for name, values in INVALID.items():
             for value in values:
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
                 path = self.file(f'{name} = "{quoted}"')

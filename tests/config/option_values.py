@@ -1,0 +1,75 @@
+"""Valid and invalid texts of options, for the tests of option types and of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatd.config.option_types import Listen
+from chatd.core.limits import Retention
+
+VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "port": (("1", 1), ("2", 2), ("3", 3)),
+    "host": (("::1", "::1"), ("example.org", "example.org"), ("0.0.0.0", "0.0.0.0")),
+    "store": (("memory", "memory"), ("sqlite:a.db", "sqlite:a.db"), ("sqlite:/b:c", "sqlite:/b:c")),
+    "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
+    "registration": (("closed", "closed"), ("invite", "invite"), ("open", "open")),
+    "allow-open-accounts": (("no", False), ("yes", True), ("no", False)),
+    "retain": (
+        ("30d", Retention(30 * 86400)),
+        ("10000", Retention(None, 10_000)),
+        ("100000,2w", Retention(14 * 86400, 100_000)),
+    ),
+    "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
+    "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
+    "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
+    "listen": (
+        ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
+        (
+            "chat10=unix:/run/chat  any=tcp6:1",
+            (Listen("chat10", "unix:/run/chat"), Listen("any", "tcp6:1")),
+        ),
+        ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
+    ),
+}
+"""for each option, three texts and their values"""
+
+INVALID: Mapping[str, tuple[str, ...]] = {
+    "port": ("", "65536", "-1", "+1", "1.0", "٣", " 1", "telnet", "9" * 5000),
+    "host": ("", "a b", "\t", "127.0.0.1\n"),
+    "store": ("", "sqlite", "sqlite:", "memory:", "Memory", "postgres:x", "/var/lib/chatd.db"),
+    "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
+    "registration": ("", "Open", "yes", "none"),
+    "allow-open-accounts": ("", "Yes", "1", "maybe"),
+    "retain": (
+        "",
+        "0",
+        "0d",
+        "d",
+        "30y",
+        "-1d",
+        "1.5d",
+        "30d,",
+        "1d,2d",
+        "1,2",
+        "1d,2,3w",
+        "٣d",
+        "all",
+    ),
+    "admin": ("",),
+    "legacy-ports": ("", "Yes", "1", "maybe"),
+    "tls-only": ("", "on"),
+    "tls-cert": ("",),
+    "listen": (
+        "ops",
+        "=",
+        "ops=",
+        "ops=2023",
+        "ops=tcp:x",
+        "ops=tcp:",
+        "irc=tcp:1",
+        "grpc=fd:3",
+        "ops=:1",
+    ),
+}
+"""for each option, texts that are refused"""
