@@ -1,4 +1,4 @@
-"""The codec of version 1: the catalogue, the examples, frames."""
+"""The codec of version 1: the examples, and frames."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from chatd.codecs.v1 import (
     server_decoder,
 )
 from chatd.codecs.v1_messages import (
-    FEATURES,
     MESSAGES,
     REPLIES,
     REQUESTS,
@@ -66,29 +65,6 @@ def without_sentences(messages: Sequence[Received]) -> list[Received]:
         else message
         for message in messages
     ]
-
-
-class Catalogue(SynchronousTestCase):
-    """Rules for all messages."""
-
-    def test_command_numbers_are_unique_and_in_ranges(self) -> None:
-        """Requests, answers and events have a range each; a byte is enough."""
-        self.assertEqual(len(MESSAGES), len(Message.__subclasses__()))
-        self.assertEqual(set(REQUESTS), {n for n in MESSAGES if n < 64} | {Pong.command})
-        self.assertEqual(set(REPLIES), {n for n in MESSAGES if n >= 64} | {Ping.command})
-        self.assertLess(max(MESSAGES), 256)
-
-    def test_requests_and_answers_begin_with_ref(self) -> None:
-        """Events have none."""
-        for number, kind in MESSAGES.items():
-            fields = kind.__struct_fields__
-            self.assertEqual("ref" in fields, number < 80, kind)
-            self.assertEqual(fields[0] == "ref", number < 80, kind)
-
-    def test_features_are_named_as_their_events(self) -> None:
-        """`receipts` brings `Receipt`, for example."""
-        names = {kind.__name__.lower().rstrip("s") for kind in MESSAGES.values()}
-        self.assertLessEqual({feature.rstrip("s") for feature in FEATURES}, names)
 
 
 class Examples(SynchronousTestCase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +16,7 @@ from chatd.protocols.grpc import server as grpc_server
 from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 from tests.doubles.folders import folder
+from twisted import internet
 
 FACTORY = cast(ConnectionFactory, object())
 
@@ -145,11 +146,8 @@ class ReactorTests(SynchronousTestCase):
         class PollReactor:
             pass
 
-        from twisted import internet
-
+        self.assertIn("twisted.internet.reactor", sys.modules)
         self.patch(internet, "reactor", PollReactor())
-        modules = {**sys.modules, "twisted.internet.reactor": cast(Any, None)}
-        self.patch(sys, "modules", modules)
         ended = self.assertRaises(SystemExit, use_asyncio)
         self.assertEqual(
             ended.code,

@@ -1,49 +1,9 @@
-"""The writer's maintenance: indexing recent entries, and purging deleted ones."""
+"""The writer's maintenance: purging the rows of deleted entries."""
 
 from __future__ import annotations
 
 from tests.doubles.sqlite_writer import WithWriter
 from tests.stores.contract import new_text
-
-
-class HalfIndexed(WithWriter):
-    """Between two steps of indexing."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.append(*[new_text(log, str(n)) for n in range(5) for log in ("@a", "@b")])
-        self.index()
-        self.append(*[new_text(log, str(n)) for n in range(5) for log in ("@a", "@b")])
-        self.begin_index()
-
-    def check(self) -> None:
-        """Both logs can be read completely, from any seq."""
-        for log in ("@a", "@b"):
-            for after in range(11):
-                self.assertEqual(self.seqs(log, after), list(range(after + 1, 11)))
-                self.assertEqual(
-                    self.seqs(log, after, 3), list(range(after + 1, min(after + 4, 11)))
-                )
-
-    def test_entry_in_both_is_read_once(self) -> None:
-        """Entries are both indexed and recent until the last step."""
-        self.check()
-
-    def test_crash_between_two_steps_loses_nothing(self) -> None:
-        """Entries that are indexed are loaded as recent ones."""
-        self.reopen()
-        self.check()
-        self.index()
-        self.check()
-
-    def test_entries_appended_meanwhile_stay_recent(self) -> None:
-        """Indexing releases the planned entries only."""
-        self.append(new_text("@a", "more"), new_text("@c", "other"))
-        self.assertEqual(self.seqs("@a", 8), [9, 10, 11])
-        while self.writer.needs_maintenance:
-            self.writer.run_maintenance()
-        self.assertEqual(len(self.writer._recent), 2)
-        self.assertEqual((self.seqs("@a", 8), self.seqs("@c")), ([9, 10, 11], [1]))
 
 
 class Purging(WithWriter):
