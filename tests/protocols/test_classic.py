@@ -22,6 +22,7 @@ from chatd.codecs.classic import (
     encode_send,
 )
 from chatd.core.errors import StoreUnavailable
+from chatd.protocols import classic as classic_protocol
 from tests.doubles.classic_clients import ClassicServer
 
 
@@ -293,3 +294,18 @@ class Ordering(SynchronousTestCase):
         self.assertIn("refused: unknown-account  [ eve ]", told)
         self.assertNotIn("a-secret-text", told)
         self.assertNotIn("passw0rd", told)
+
+
+class Rate(SynchronousTestCase):
+    """What counts against the client's rate."""
+
+    def test_a_long_listing_counts_as_several_commands(self) -> None:
+        """The rate limit counts the names of a listing."""
+        server = ClassicServer(rate=10.0, burst_seconds=1.0)
+        for number in range(5):
+            server.register(f"user{number}").disconnect()
+        self.patch(classic_protocol, "_NAMES_PER_COMMAND", 1)
+        ann = server.register("ann")
+        ann.send(encode(LIST))
+        ann.send(encode(LIST))
+        self.assertEqual(ann.transport.producerState, "paused")

@@ -1,4 +1,4 @@
-"""Connections of the classic protocol: slow readers, limits, and every way to close."""
+"""`Connection`, by the classic protocol: slow readers, limits, and every way to close."""
 
 from __future__ import annotations
 
@@ -81,17 +81,6 @@ class Limits(SynchronousTestCase):
         ann.send(*[encode(LIST)] * 8)
         self.assertEqual(len(ann.receive_texts()), 8)
 
-    def test_a_long_listing_counts_as_several_commands(self) -> None:
-        """The rate limit counts the names of a listing."""
-        server = ClassicServer(rate=10.0, burst_seconds=1.0)
-        for number in range(5):
-            server.register(f"user{number}").disconnect()
-        self.patch(__import__("chatd.protocols.classic", fromlist=["x"]), "_NAMES_PER_COMMAND", 1)
-        ann = server.register("ann")
-        ann.send(encode(LIST))
-        ann.send(encode(LIST))
-        self.assertEqual(ann.transport.producerState, "paused")
-
     def test_an_unfinished_frame_closes_the_connection(self) -> None:
         """Half a frame is reported after 30 seconds, and the connection closed."""
         server = ClassicServer()
@@ -107,30 +96,6 @@ class Limits(SynchronousTestCase):
         self.assertTrue(slow.transport.half_closed)
         ann.send(encode(LIST))
         self.assertEqual(ann.receive_texts(), ["ann,slow"])
-
-    def test_an_idle_connection_without_login_is_closed(self) -> None:
-        """A connection that is logged in may be idle."""
-        server = ClassicServer()
-        ann, connection = server.register("ann"), server.connect()
-        server.clock.advance(299)
-        self.assertFalse(connection.transport.disconnecting)
-        server.clock.advance(2)
-        self.assertTrue(connection.transport.disconnecting)
-        self.assertFalse(ann.transport.disconnecting)
-
-    def test_too_many_connections_without_login_close_the_oldest(self) -> None:
-        """The one that has been idle longest is closed; new ones are accepted."""
-        server = ClassicServer(unauthenticated=3)
-        server.register("ann")
-        connections = []
-        for _ in range(3):
-            connections.append(server.connect())
-            server.clock.advance(1)
-        connections[0].send(encode(LIST))
-        server.connect()
-        self.assertEqual(
-            [connection.transport.disconnecting for connection in connections], [False, True, False]
-        )
 
     def test_a_backlog_of_the_store_pauses_senders(self) -> None:
         """Senders are paused until the store has caught up."""
@@ -210,21 +175,6 @@ class Endings(SynchronousTestCase):
         self.server.store.flush()
         self.bob.send(encode(LIST))
         self.assertEqual(self.bob.receive_texts(), ["1", "Bob"])
-
-    def test_closing_all_answers_messages_that_are_being_handled(self) -> None:
-        """Queued messages are dropped, and then the connections close."""
-        self.server.store.eager = False
-        self.ann.send_texts("ann", "Bob", "1")
-        closed = self.server.factory.close_all()
-        self.assertFalse(self.ann.transport.disconnecting)
-        self.server.store.eager = True
-        self.server.store.flush()
-        self.assertEqual(self.ann.receive_texts(), ["1"])
-        self.assertTrue(self.ann.transport.disconnecting and self.bob.transport.disconnecting)
-        self.assertNoResult(closed)
-        self.ann.disconnect()
-        self.bob.disconnect()
-        self.assertIsNone(self.successResultOf(closed))
 
     def test_after_a_framing_error_the_reply_can_be_read(self) -> None:
         """The server closes its sending side first and discards further input."""

@@ -1,0 +1,227 @@
+"""TLS in memory: certificate files, what the transport inside reports, and client certificates."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet.protocol import Factory
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.admin import selfsigned
+from chatd.core.errors import CertificateUnusable
+from chatd.server.identity import IdentifiedProtocol
+from chatd.server.tls import Certificate, TLSFactory, fingerprint_of
+from tests.doubles.folders import folder
+from tests.doubles.memory_server import MemoryServer, MemoryTransport
+
+
+class Files(SynchronousTestCase):
+    """The PEM files of a certificate."""
+
+    def setUp(self) -> None:
+        self.certificate, self.key, _ = selfsigned.make(folder(self), [])
+        self.other_certificate, self.other_key, _ = selfsigned.make(folder(self), [])
+
+    def refusal(self, certificate: Path, key: Path) -> str:
+        """The sentence with which files are refused."""
+        return str(self.assertRaises(CertificateUnusable, Certificate, str(certificate), str(key)))
+
+    def logged(self) -> list[str]:
+        """Record the formats of the events that are logged from now on."""
+        formats: list[str] = []
+
+        @implementer(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            formats.append(str(event.get("log_format", "")))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        return formats
+
+    def test_both_files_are_read(self) -> None:
+        """`pem` has the contents of the key and of the certificate, in this order."""
+        certificate = Certificate(str(self.certificate), str(self.key))
+        self.assertEqual(certificate.pem, (self.key.read_bytes(), self.certificate.read_bytes()))
+
+    def test_one_file_may_have_certificate_and_key(self) -> None:
+        """The options name it twice."""
+        both = Path(folder(self), "both.pem")
+        both.write_bytes(self.key.read_bytes() + self.certificate.read_bytes())
+        Certificate(str(both), str(both))
+
+    def test_unusable_files_are_refused(self) -> None:
+        """The sentence names the file and the reason."""
+        missing, text = Path(folder(self), "missing.pem"), Path(folder(self), "text.pem")
+        text.write_text("not PEM")
+        for certificate, key, sentence in (
+            (
+                missing,
+                self.key,
+                f"the TLS certificate {missing} cannot be read: no such file or directory",
+            ),
+            (
+                self.certificate,
+                missing,
+                f"the TLS key {missing} cannot be read: no such file or directory",
+            ),
+            (text, self.key, f"there is no TLS certificate (PEM) in {text}"),
+            (self.certificate, text, f"there is no TLS key (PEM) in {text}"),
+            (
+                self.certificate,
+                self.other_key,
+                f"the TLS key {self.other_key} does not belong to the certificate "
+                f"{self.certificate}",
+            ),
+        ):
+            self.assertEqual(self.refusal(certificate, key), sentence)
+
+    def test_expired_certificate_is_used_with_a_warning(self) -> None:
+        """Clients refuse it, and the operator learns why from the log."""
+        self.patch(selfsigned, "_VALID_DAYS", -0.02)
+        expired, key, _ = selfsigned.make(folder(self), [])
+        events = self.logged()
+        Certificate(str(expired), str(key))
+        self.assertIn("The TLS certificate {path} has expired", events)
+
+    def test_reloading_uses_the_new_files(self) -> None:
+        """The change is logged."""
+        certificate = Certificate(str(self.certificate), str(self.key))
+        shutil.copy(self.other_certificate, self.certificate)
+        shutil.copy(self.other_key, self.key)
+        events = self.logged()
+        certificate.reload()
+        self.assertEqual(certificate.pem[1], self.other_certificate.read_bytes())
+        self.assertEqual(events, ["The TLS certificate {path} has been read again"])
+
+    def test_reloading_invalid_files_keeps_the_old_certificate(self) -> None:
+        """The reason is logged."""
+        certificate = Certificate(str(self.certificate), str(self.key))
+        pem = certificate.pem
+        shutil.copy(self.other_key, self.key)
+        events = self.logged()
+        certificate.reload()
+        self.assertIs(certificate.pem, pem)
+        self.assertEqual(events, ["The old TLS certificate is kept: {sentence}"])
+
+
+class _Inside(IdentifiedProtocol):
+    """The protocol inside TLS; records its input."""
+
+    received = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+
+class Transport(SynchronousTestCase):
+    """A connection by TLS, whose client is OpenSSL in memory."""
+
+    def setUp(self) -> None:
+        self.certificate, self.key, self.fingerprint = selfsigned.make(folder(self), [])
+        certificate = Certificate(str(self.certificate), str(self.key))
+        self.inside = _Inside()
+        inside: Any = Factory()
+        inside.buildProtocol = lambda address: self.inside
+        server = MemoryServer(lambda factory: self.fail("not used"))
+        self.below: MemoryTransport = server.new_transport()
+        self.tls: Any = TLSFactory(certificate, inside, server.clock).buildProtocol(None)
+        self.tls.makeConnection(self.below)
+
+    def connect(self, certificate: tuple[Path, Path] | None = None) -> None:
+        """Begin TLS as a client, which may show a certificate (with its key)."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        if certificate is not None:
+            context.use_certificate_file(str(certificate[0]))
+            context.use_privatekey_file(str(certificate[1]))
+        self.client = SSL.Connection(context, None)
+        self.client.set_connect_state()
+        for _ in range(4):
+            try:
+                self.client.do_handshake()
+            except SSL.WantReadError:
+                self.exchange()
+        self.exchange()
+
+    def exchange(self) -> None:
+        """Carry the bytes of both ends to the other end."""
+        with contextlib.suppress(SSL.WantReadError):
+            self.tls.dataReceived(self.client.bio_read(1 << 16))
+        data, self.below.output = self.below.output, b""
+        if data:
+            self.client.bio_write(data)
+
+    def test_protocol_inside_has_plain_text(self) -> None:
+        """In both directions; what is on the wire is not."""
+        self.connect()
+        self.client.send(b"hello")
+        self.exchange()
+        self.assertEqual(self.inside.received, b"hello")
+        self.inside.transport.write(b"answer")
+        self.assertNotIn(b"answer", self.below.output)
+        self.exchange()
+        self.assertEqual(self.client.recv(100), b"answer")
+
+    def test_bytes_are_counted_in_plain_text(self) -> None:
+        """A write has been sent, or has arrived, when all its bytes below have."""
+        self.connect()
+        transport = self.inside.transport
+        transport.write(b"x" * 100)
+        self.assertEqual(
+            (transport.bytes_written(), transport.bytes_sent(), transport.bytes_arrived()),
+            (100, 100, 100),
+        )
+        self.below.in_flight = 1
+        transport.write(b"y" * 50)
+        self.assertEqual((transport.bytes_sent(), transport.bytes_arrived()), (150, 100))
+        self.below.capacity = 10
+        transport.write(b"z" * 30)
+        self.assertEqual((transport.bytes_written(), transport.bytes_sent()), (180, 150))
+        self.below.in_flight = 0
+        self.below.drain()
+        self.assertEqual((transport.bytes_sent(), transport.bytes_arrived()), (180, 180))
+
+    def test_write_before_the_end_of_the_handshake_has_not_been_sent(self) -> None:
+        """It waits, and counts from the next write on."""
+        transport = self.inside.transport
+        transport.write(b"x" * 100)
+        self.assertEqual(
+            (transport.bytes_written(), transport.bytes_sent(), transport.bytes_arrived()),
+            (100, 0, 0),
+        )
+        self.connect()
+        self.assertEqual(self.client.recv(200), b"x" * 100)
+        transport.write(b"y")
+        self.assertEqual(transport.bytes_arrived(), 101)
+
+    def test_input_is_never_reported_as_waiting(self) -> None:
+        """The end of TLS is in the stream, so a reset after it takes no output away."""
+        self.below.input_waiting = True
+        self.assertFalse(self.inside.transport.input_waits())
+        self.assertFalse(self.inside.transport.hung_up())
+
+    def test_half_close_sends_the_end_of_tls(self) -> None:
+        """The client reads the output before it, and then the end."""
+        self.connect()
+        self.inside.transport.write(b"last")
+        self.inside.transport.loseWriteConnection()
+        self.exchange()
+        self.assertEqual(self.client.recv(100), b"last")
+        self.assertRaises(SSL.ZeroReturnError, self.client.recv, 100)
+
+    def test_client_certificate_is_known_by_its_fingerprint(self) -> None:
+        """Of any issuer, after the handshake."""
+        self.assertIsNone(self.inside.certificate)
+        self.connect((self.certificate, self.key))
+        self.assertEqual(self.inside.certificate, self.fingerprint)
+
+    def test_client_without_a_certificate_has_no_fingerprint(self) -> None:
+        """A connection without TLS has none either."""
+        self.connect()
+        self.assertIsNone(self.inside.certificate)
+        self.assertIsNone(fingerprint_of(self.below))
