@@ -15,7 +15,8 @@ from chatd.core.errors import Refused
 from chatd.core.limits import Limits
 from chatd.realm.realm import Realm
 from chatd.server.factory import AnyConnection, ConnectionFactory
-from tests.doubles.realm import HeldStore, Runner
+from tests.doubles.realm import Runner
+from tests.doubles.stores import HeldStore
 
 ADDRESS = "192.0.2.7"
 """the address of every client"""

@@ -1,5 +1,4 @@
-"""The realm in memory: a store that commits when the test says so, peers that record what they
-are sent, and a harness with accounts."""
+"""The realm in memory: peers that record what they are sent, and a harness with accounts."""
 
 from __future__ import annotations
 
@@ -21,30 +20,7 @@ from chatd.realm.realm import Realm
 from chatd.realm.session import Peer
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
-from chatd.stores.memory import MemoryStore
-
-
-class HeldStore(MemoryStore):
-    """A store that commits at once while `eager`, or else when the test calls `release`."""
-
-    eager = True
-
-    def flush(self) -> None:
-        """See `Store.flush`."""
-        if self.eager:
-            super().flush()
-
-    def release(self) -> None:
-        """Commit what is waiting now, and answer it."""
-        if self._open:
-            batch = self._take_open()
-            self._commit(batch)
-            self._answer(batch)
-
-    def crash(self) -> None:
-        """Lose what was not committed, as when the daemon is killed."""
-        self._open = []
-        self._calls = 0
+from tests.doubles.stores import HeldStore
 
 
 class Runner:
@@ -80,7 +56,14 @@ class AckRecorder(Peer):
         self.answers: list[Append] = []
         self.receipts: list[tuple[str, str, int]] = []
         self.echoes: list[str] = []
-        self.rooms_left: list[str] = []
+        self.rooms_joined: list[str] = []
+        self.rooms_left: list[tuple[str, str]] = []
+        """(room, reason)"""
+        self.presences: list[tuple[str, str, str, int]] = []
+        """(name, status, text, seen)"""
+        self.typing_notices: list[tuple[str, str, bool]] = []
+        """(log, name, typing)"""
+        self.ended_with = ""
 
     @property
     def writable(self) -> bool:
@@ -113,10 +96,23 @@ class AckRecorder(Peer):
 
     def left(self, room: str, reason: str) -> None:
         """See `Peer`."""
-        self.rooms_left.append(room)
+        self.rooms_left.append((room, reason))
+
+    def joined(self, log: str) -> None:
+        """See `Peer`."""
+        self.rooms_joined.append(log)
+
+    def presence(self, name: str, status: str, text: str, seen: int) -> None:
+        """See `Peer`."""
+        self.presences.append((name, status, text, seen))
+
+    def typing(self, log: str, name: str, typing: bool) -> None:
+        """See `Peer`."""
+        self.typing_notices.append((log, name, typing))
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
+        self.ended_with = code
 
     def drain(self) -> None:
         """Make it writable again, without a limit."""

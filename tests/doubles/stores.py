@@ -1,4 +1,4 @@
-"""Stores that fail as a test asks them to."""
+"""Stores whose commits and failures a test controls."""
 
 from __future__ import annotations
 
@@ -11,13 +11,35 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.errors import StoreUnavailable
 from chatd.stores import Document
 from chatd.stores.memory import MemoryStore
-from tests.doubles.realm import HeldStore
 
 
 def flush_unavailable(test: SynchronousTestCase) -> None:
     """Accept failures of the store that were logged because their results were never awaited."""
     gc.collect()
     test.flushLoggedErrors(StoreUnavailable)
+
+
+class HeldStore(MemoryStore):
+    """A store that commits at once while `eager`, or else when the test calls `release`."""
+
+    eager = True
+
+    def flush(self) -> None:
+        """See `Store.flush`."""
+        if self.eager:
+            super().flush()
+
+    def release(self) -> None:
+        """Commit what is waiting now, and answer it."""
+        if self._open:
+            batch = self._take_open()
+            self._commit(batch)
+            self._answer(batch)
+
+    def crash(self) -> None:
+        """Lose what was not committed, as when the daemon is killed."""
+        self._open = []
+        self._calls = 0
 
 
 class FailingDocumentStore(HeldStore):

@@ -36,18 +36,6 @@ NOTHING = "nothing"
 """the outcome of what is allowed, and has no effect"""
 
 
-class TypingFollower(AckRecorder):
-    """A peer that keeps typing notices."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.typing_accounts: list[str] = []
-
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `AckPeer`."""
-        self.typing_accounts.append(name)
-
-
 class World:
     """Accounts of every kind, the rooms #public and #private, and some messages."""
 
@@ -55,7 +43,7 @@ class World:
         self.harness = RealmHarness(**limits)
         self.realm = self.harness.realm
         self.sessions: dict[str, AckSession] = {}
-        self.peers: dict[str, TypingFollower] = {}
+        self.peers: dict[str, AckRecorder] = {}
         run, rooms = self.harness.run, self.realm.rooms
         run(self.realm.start())
         for name in (*KINDS[1:], TARGET, "other"):
@@ -85,7 +73,7 @@ class World:
     def open(self, name: str, account: Account) -> None:
         """Register an account and log it in."""
         self.harness.run(self.realm.accounts.register(name, account))
-        peer = self.peers[name] = TypingFollower()
+        peer = self.peers[name] = AckRecorder()
         session = self.harness.run(self.realm.sessions.open_ack_session(name, account, peer))
         session.wants_typing = True
         session.begin({})
@@ -106,7 +94,7 @@ class World:
     async def typing_arrives(self, session: AckSession, recipient: str) -> str | None:
         """Send a typing notice; the outcome says whether the target was notified."""
         await self.realm.presence.notify_typing(session, recipient, True)
-        return ALLOWED if self.peers[TARGET].typing_accounts else NOTHING
+        return ALLOWED if self.peers[TARGET].typing_notices else NOTHING
 
     def seq(self, author: str) -> int:
         """The seq of an account's message in #public."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.errors import Busy, Exists, NotAllowed
 from chatd.realm.documents import Documents, Stored
 from chatd.realm.tasks import gather
-from tests.doubles.realm import HeldStore
+from tests.doubles.stores import HeldStore
 
 
 class Counter(msgspec.Struct, frozen=True, array_like=True):

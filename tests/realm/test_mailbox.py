@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.realm.live_log import MIN_RETAINED
 from chatd.realm.mailbox import Mailbox
-from tests.doubles.realm import HeldStore, RealmHarness, Runner
+from tests.doubles.realm import RealmHarness, Runner
+from tests.doubles.stores import HeldStore
 
 
 class Receipts(SynchronousTestCase):

@@ -224,7 +224,7 @@ class RoomOperations(OperationsCase):
         session, follower = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
         self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
-        self.assertEqual(follower.rooms_left, ["#Garden"])
+        self.assertEqual(follower.rooms_left, [("#Garden", "deleted")])
         self.refused(UnknownRoom, self.operations.delete_room("#garden"))
 
     def test_the_lobby_is_created_again_when_it_is_deleted(self) -> None:

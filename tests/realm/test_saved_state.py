@@ -14,8 +14,8 @@ from chatd.realm.claims import Claim
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.read_state import Settings
 from chatd.realm.saved_state import RETRY_SECONDS
-from tests.doubles.realm import HeldStore, Runner
-from tests.doubles.stores import FailingDocumentStore, flush_unavailable
+from tests.doubles.realm import Runner
+from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 
 
 class Saving(SynchronousTestCase):

@@ -1,0 +1,108 @@
+"""Deleting an account, and registering its name again."""
+
+from __future__ import annotations
+
+from chatd.core.entries import Cursor
+from chatd.core.errors import StoreUnavailable
+from chatd.realm.accounts import Account
+from chatd.realm.claims import Claim
+from tests.doubles.realm import Text
+from tests.doubles.stores import flush_unavailable
+from tests.realm.case import RealmCase
+
+
+class AccountDeletion(RealmCase):
+    """Ann's account is deleted."""
+
+    def setUp(self) -> None:
+        """Ann is logged in; one message waits, and one has been received."""
+        super().setUp()
+        self.bob = self.harness.login("bob")
+        self.harness.send("bob", "ann", "old")
+        self.recorder = self.harness.login("Ann")
+        self.harness.send("bob", "ann", "read")
+        self.session = self.harness.sessions["Ann"]
+
+    def test_name_is_free_and_nothing_is_left(self) -> None:
+        """The next account of the name has its own spelling, and no mail, cursor or claim."""
+        self.harness.run(self.realm.delete(self.session))
+        self.assertTrue(self.session.ended)
+        for kind in (Cursor.document_kind, Claim.document_kind):
+            self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
+        self.harness.register("ANN")
+        recorder = self.harness.login("ANN")
+        self.harness.fetch("ANN")
+        self.assertEqual(recorder.texts, [])
+        self.harness.send("bob", "ann", "new")
+        self.assertEqual([(entry.seq, entry.body) for entry in recorder.received], [(1, "new")])
+
+    def test_session_of_a_deleted_account_has_ended(self) -> None:
+        """It gets no entries of the next account of the name, and changes nothing."""
+        self.harness.run(self.realm.delete(self.session))
+        self.harness.register("ann")
+        new = self.harness.login("ann")
+        self.session.end()
+        self.harness.run(self.realm.delete(self.session))
+        self.harness.send("bob", "ann", "new")
+        self.assertEqual((self.recorder.texts, new.texts), (["read"], ["new"]))
+        self.assertTrue(self.realm.sessions.online("ann"))
+
+    def test_send_to_a_deleted_account(self) -> None:
+        """The account is removed from the cache."""
+        self.harness.run(self.realm.delete(self.session))
+        self.assertEqual(
+            self.realm.send(self.harness.sessions["bob"], [Text("bob", "ann", "x")]), ([], None)
+        )
+        self.assertIsNone(self.harness.run(self.realm.accounts.account("ann")))
+
+    def test_message_sent_before_the_deletion(self) -> None:
+        """It is answered, and does not reach the next account of the name."""
+        self.store.eager = False
+        self.harness.send("bob", "ann", "last")
+        deleting = self.begin(self.realm.delete(self.session))
+        self.harness.settle()
+        self.successResultOf(deleting)
+        self.assertEqual([append.body for append in self.bob.answers], ["old", "read", "last"])
+        self.store.eager = True
+        self.harness.register("ann")
+        recorder = self.harness.login("ann")
+        self.harness.fetch("ann")
+        self.assertEqual(recorder.texts, [])
+
+    def test_account_is_unknown_while_it_is_deleted(self) -> None:
+        """From the start of the deletion on, lookups give None and nothing is sent to it."""
+        self.store.eager = False
+        before = self.begin(self.realm.accounts.account("ann"))
+        deleting = self.begin(self.realm.delete(self.session))
+        during = self.begin(self.realm.accounts.account("ann"))
+        self.store.release()
+        self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
+        self.assertIsNone(self.successResultOf(during))
+        self.assertEqual(
+            self.realm.send(self.harness.sessions["bob"], [Text("bob", "ann", "x")]), ([], None)
+        )
+        registering = self.begin(self.realm.accounts.register("ann", Account(5)))
+        self.harness.settle()
+        self.successResultOf(deleting)
+        self.successResultOf(registering)
+        self.store.eager = True
+        self.assertEqual(self.harness.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
+
+    def test_failed_deletion_changes_nothing(self) -> None:
+        """If the store fails, the account stays and its session goes on."""
+        self.store.writable = False
+        # It is in one transaction with the account, so both fail.
+        self.patch(self.store, "drop", lambda log: self.store._call(self.store._fail))
+        self.failureResultOf(self.begin(self.realm.delete(self.session)), StoreUnavailable)
+        self.store.writable = True
+        flush_unavailable(self)
+        self.harness.send("bob", "ann", "after")
+        self.assertEqual(self.recorder.texts, ["read", "after"])
+        self.assertEqual(
+            self.successResultOf(self.store.list(Account.document_kind)), ["Ann", "bob"]
+        )
+        self.harness.logout("Ann")
+        recorder = self.harness.login("Ann")
+        self.harness.fetch("Ann")
+        self.assertEqual(recorder.texts, ["old"])
