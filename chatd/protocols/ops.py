@@ -23,7 +23,7 @@ from twisted.internet.task import deferLater
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import ops
 from chatd.core.entries import described
-from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused
+from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
 from chatd.core.simple_regex import matcher
 from chatd.realm.accounts import Account
 from chatd.realm.auto_ack_session import AutoAckSession
@@ -154,9 +154,14 @@ class OpsProtocol(Unframed):
         elif self.session is None:
             self._reply(ops.INVALID)
         else:
-            await self.realm.deliver(self.session, message)
-            self.pending.append(message)
-            self.realm.flush()
+            try:
+                await self.realm.deliver(self.session, message)
+            except UnknownAccount:
+                # The account was deleted meanwhile.
+                self._reply(ops.unknown_recipient(message.recipient))
+            else:
+                self.pending.append(message)
+                self.realm.flush()
 
     async def _fetch(self, id: str) -> None:
         account = await self._open_account(ops.name_of(id))

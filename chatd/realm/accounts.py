@@ -92,7 +92,7 @@ class Accounts:
         """Return an account's name as first written. Raises `UnknownAccount`."""
         account = await self.account(name)
         if account is None:
-            raise UnknownAccount()
+            raise UnknownAccount(f"There is no account called {name}.")
         return account[0]
 
     async def names(self, pattern: str = "*") -> list[str]:

@@ -159,13 +159,13 @@ class Realm:
         appends, refusal = self.send(session, (message,))
         if not appends and refusal is None:
             if await self.accounts.account(message.recipient) is None:
-                raise UnknownAccount(f"there is no account called {message.recipient}")
+                raise UnknownAccount(f"There is no account called {message.recipient}.")
             appends, refusal = self.send(session, (message,))
         if refusal is not None:
             raise refusal
         if not appends:
             # The account was deleted, or forgotten among too many, between the two attempts.
-            raise UnknownAccount(f"there is no account called {message.recipient}")
+            raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 
     def _address(self, session: Session, recipient: str) -> str | None:
