@@ -35,8 +35,8 @@ ID = 2**53 + 1
 M = TypeVar("M", bound=Message)
 
 
-def inbox(head: int = 0, upto: int = 0, since: int = SINCE) -> LogState:
-    """The state of Ann's inbox at her login."""
+def mailbox(head: int = 0, upto: int = 0, since: int = SINCE) -> LogState:
+    """The state of Ann's mailbox at her login."""
     return LogState("@ann", since, head, upto, 0)
 
 
@@ -90,9 +90,9 @@ class SocketServer:
         self.send(Done(self.receive(Register).ref))
 
     def answer_login(self, *states: LogState, then: tuple[Message, ...] = ()) -> LogIn:
-        """Answer `LogIn`, by default with an empty inbox; send `then` in the same write."""
+        """Answer `LogIn`, by default with an empty mailbox; send `then` in the same write."""
         request = self.receive(LogIn)
-        self.send(LoggedIn(request.ref, "Ann", list(states or (inbox(),))), *then)
+        self.send(LoggedIn(request.ref, "Ann", list(states or (mailbox(),))), *then)
         return request
 
     def answer_join(self) -> None:

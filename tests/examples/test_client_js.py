@@ -31,7 +31,7 @@ from chatd.codecs.v1_messages import (
 )
 from tests.codecs.v1_examples import frame
 from tests.doubles.node import PATIENCE, JsClient
-from tests.doubles.v1_socket_server import ID, SINCE, SocketServer, entry, inbox, room
+from tests.doubles.v1_socket_server import ID, SINCE, SocketServer, entry, mailbox, room
 
 
 class ScriptedServerTests(SynchronousTestCase):
@@ -124,7 +124,7 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_entries_are_printed_and_acknowledged(self) -> None:
         """Control characters are replaced; entries of other kinds than text are not printed."""
-        client, server = self.start(inbox(3, 1))
+        client, server = self.start(mailbox(3, 1))
         server.send(
             entry("@ann", 2, "Grüße 🌱 \x1b[31m\nx\u0085"), entry("@ann", 3, "#garden", "invite")
         )
@@ -141,7 +141,7 @@ class ScriptedServerTests(SynchronousTestCase):
         client = JsClient(self, self.port, "Ann")
         server = self.accept()
         server.answer_register()
-        server.answer_login(inbox(2, 0), then=(entry("@ann", 1, "1"), entry("@ann", 2, "2")))
+        server.answer_login(mailbox(2, 0), then=(entry("@ann", 1, "1"), entry("@ann", 2, "2")))
         self.assertEqual([client.next_line(), client.next_line()], ["Bob: 1", "Bob: 2"])
         # In either order.
         kinds = {type(server.receive(Message)) for _ in range(2)}
@@ -149,7 +149,7 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_frames_in_pieces(self) -> None:
         """Data may be divided anywhere."""
-        client, server = self.start(inbox(0))
+        client, server = self.start(mailbox(0))
         data = encode(entry("@ann", 1, "🌱" * 300)) + encode(entry("@ann", 2, "x" * 70_000))
         for at in range(0, 1400, 3):
             server.socket.sendall(data[at : at + 3])
@@ -160,7 +160,7 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_unknown_messages_and_fields_are_ignored(self) -> None:
         """A later version of the protocol may add them."""
-        client, server = self.start(inbox(0))
+        client, server = self.start(mailbox(0))
         pushed = [*msgspec.to_builtins(entry("@ann", 1, "hi")), "new", [None, -1, 1.5]]
         server.socket.sendall(frame(200, b"\x91\xc0") + frame(79, b"\x91\x01") + frame(90, b"\x90"))
         server.socket.sendall(frame(Pushed.command, msgspec.msgpack.encode(pushed)))
@@ -201,7 +201,7 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_lost_connection_is_resumed(self) -> None:
         """With the positions, the unaccepted messages and the acknowledgements."""
-        client, server = self.start(inbox(4, 1))
+        client, server = self.start(mailbox(4, 1))
         server.send(entry("@ann", 2, "2"), entry("@ann", 3, "3"))
         self.assertEqual([client.next_line(), client.next_line()], ["Bob: 2", "Bob: 3"])
         server.receive_acks("@ann", 3)
@@ -213,7 +213,7 @@ class ScriptedServerTests(SynchronousTestCase):
 
         again = self.accept()
         again.answer_hello()
-        request = again.answer_login(inbox(4, 1), room("#lobby", 7, 7))
+        request = again.answer_login(mailbox(4, 1), room("#lobby", 7, 7))
         self.assertEqual(
             request.positions, [Position("@ann", SINCE, 3), Position("#lobby", SINCE, 7)]
         )
@@ -230,11 +230,11 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_position_in_another_log_of_the_same_name_is_dropped(self) -> None:
         """The log was created again or restored from a backup, or its room was left."""
-        client, server = self.start(inbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
+        client, server = self.start(mailbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
         server.socket.close()
         again = self.accept()
         again.answer_hello()
-        request = again.answer_login(inbox(2, 1, SINCE + 1), room("#a", 4, 3))
+        request = again.answer_login(mailbox(2, 1, SINCE + 1), room("#a", 4, 3))
         self.assertEqual(len(request.positions), 4)
         again.answer_join()
         again.send(entry("@ann", 2, "new"), entry("#b", 6, "not mine"), entry("#a", 4, "back"))

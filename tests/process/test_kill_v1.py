@@ -23,7 +23,7 @@ class Reader:
     """What the clients of one account read, one after another."""
 
     def __init__(self) -> None:
-        self.read: dict[str, list[tuple[str, str]]] = {"inbox": [], "#lobby": []}
+        self.read: dict[str, list[tuple[str, str]]] = {"mailbox": [], "#lobby": []}
         self._left = 2 * len(WRITERS)
         self._waiting: list[tuple[int, Deferred[None]]] = []
 
@@ -43,7 +43,7 @@ class Reader:
         async for event in client.events():
             if not isinstance(event, Pushed) or event.kind != "text":
                 continue
-            self.read["inbox" if event.log.startswith("@") else event.log].append(
+            self.read["mailbox" if event.log.startswith("@") else event.log].append(
                 (event.sender, event.body)
             )
             self._left -= event.body == LAST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getopt
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -39,7 +40,12 @@ class Command(usage.Options):
         except getopt.error as error:
             raise usage.UsageError(str(error)) from None
         with_value = {f"--{name[:-1]}" for name in self.longOpt if name.endswith("=")}
-        words = [f"{option}={value}" if option in with_value else option for option, value in pairs]
+        with_value |= {f"-{letter}" for letter in re.findall("(.):", self.shortOpt)}
+        words = [
+            word
+            for option, value in pairs
+            for word in ((option, value) if option in with_value else (option,))
+        ]
         super().parseOptions([*words, "--", *arguments])  # type: ignore[no-untyped-call]
 
     def parseArgs(self, *words: str) -> None:

@@ -137,9 +137,8 @@ class ClassicChat:
             if self._lost_reason:
                 self._screen.show_error(self._lost_reason)
             if self._unacknowledged:
-                self._screen.show_error(
-                    f"{_messages(self._unacknowledged)} not acknowledged: perhaps not sent."
-                )
+                messages = _messages(self._unacknowledged)
+                self._screen.show_error(f"{messages} not acknowledged and may not have been sent.")
             self._screen.show_error("Disconnected from server ... exiting!")
             return FAILED
         return FAILED if self._error_shown and not self._screen.interactive else SUCCESS

@@ -97,7 +97,7 @@ class Client(Requests):
 
     @property
     def logs(self) -> Mapping[str, FollowedLog]:
-        """The logs that are followed, by name: the inbox and the rooms."""
+        """The logs that are followed, by name: the mailbox and the rooms."""
         return self._logs.by_name
 
     @property

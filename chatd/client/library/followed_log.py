@@ -10,13 +10,13 @@ from chatd.codecs import v1_messages as c
 
 
 class FollowedLog:
-    """A log that the client follows: its inbox, or a room.
+    """A log that the client follows: its mailbox, or a room.
 
     `name` is the log's name and `since` the time when its account or room was made: a later log of
     the same name has another one. `head` is the last seq of the log that the client knows of,
     `received` that of the last entry received, `handled` that of the last entry that the program
     has handled, `acknowledged` that of the last entry acknowledged to the server; `read` is the
-    account's read marker. `room` describes the room, and is None for the inbox.
+    account's read marker. `room` describes the room, and is None for the mailbox.
     """
 
     __slots__ = ("acknowledged", "handled", "head", "name", "read", "received", "room", "since")

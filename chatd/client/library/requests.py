@@ -56,13 +56,13 @@ class Requests:
         await self.request(c.MarkRead(0, log, seq))
 
     async def receipts(self, log: str, seqs: Iterable[int]) -> list[c.ReceiptState]:
-        """Return whether messages that the account sent, at most 100 of them, to the inbox `log`
+        """Return whether messages that the account sent, at most 100 of them, to the mailbox `log`
         are delivered and read."""
         answer: c.Receipts = await self.request(c.GetReceipts(0, log, list(seqs)))
         return answer.states
 
     async def history(self, log: str, after: int = 0, before: int = 0, limit: int = 100) -> c.Page:
-        """Return entries of the account's inbox or of a room, oldest first: the first ones after
+        """Return entries of the account's mailbox or of a room, oldest first: the first ones after
         seq `after`, or the last ones before seq `before`."""
         page: c.Page = await self.request(c.History(0, log, after, before, limit))
         return page
@@ -144,7 +144,7 @@ class Requests:
         await self.request(c.Unwatch(0, list(names)))
 
     async def block(self, name: str, blocked: bool = True) -> None:
-        """Block an account, so that it cannot send to this account's inbox, or unblock it."""
+        """Block an account, so that it cannot send to this account's mailbox, or unblock it."""
         await self.request(c.Block(0, name, blocked))
 
     async def blocked(self) -> list[str]:

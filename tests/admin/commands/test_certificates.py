@@ -30,14 +30,18 @@ class MakeCertificate(SynchronousTestCase):
         self.assertEqual((completed.status, completed.stdout), (REFUSED, ""))
         self.assertIn("exists already", completed.stderr)
 
-    def test_another_folder_and_json(self) -> None:
+    def test_files_are_written_to_the_chosen_folder(self) -> None:
         """The paths are as given."""
-        place = folder(self)
-        os.mkdir(f"{place}/tls")
-        completed = run_command("make-cert", "--out", "tls", "--json", cwd=place)
-        answer = json.loads(completed.stdout)
-        self.assertEqual((answer["certificate"], answer["key"]), ("tls/chatd.pem", "tls/chatd.key"))
-        self.assertEqual(len(answer["pin"]), 64)
+        for option in ("--out", "-o"):
+            place = folder(self)
+            os.mkdir(f"{place}/tls")
+            completed = run_command("make-cert", option, "tls", "--json", cwd=place)
+            answer = json.loads(completed.stdout)
+            self.assertEqual(
+                (answer["certificate"], answer["key"]), ("tls/chatd.pem", "tls/chatd.key")
+            )
+            self.assertEqual(len(answer["pin"]), 64)
+            self.assertEqual(sorted(os.listdir(f"{place}/tls")), ["chatd.key", "chatd.pem"])
 
     def test_failures(self) -> None:
         """A folder that does not exist, a host that is no name."""

@@ -355,7 +355,7 @@ class EndTests(ChatCase):
         self.assertEqual(
             self.shown(),
             [
-                "! 2 messages were not acknowledged: perhaps not sent.",
+                "! 2 messages were not acknowledged and may not have been sent.",
                 "! Disconnected from server ... exiting!",
             ],
         )

@@ -25,7 +25,7 @@ class FakeConnection:
 
 
 class AcknowledgerTests(SynchronousTestCase):
-    """An account with an inbox and a room."""
+    """An account with a mailbox and a room."""
 
     def setUp(self) -> None:
         self.clock = Clock()

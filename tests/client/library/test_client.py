@@ -89,7 +89,7 @@ class StateTests(ClientCase):
     """What a client knows."""
 
     def test_state_after_login(self) -> None:
-        """The name is the registered one; the inbox is followed."""
+        """The name is the registered one; the mailbox is followed."""
         self.assertEqual((self.client.name, self.client.connected), ("Ann", True))
         self.assertEqual(self.client.welcome.limits.text, 65_536)
         self.assertEqual(list(self.client.logs), ["@ann"])

@@ -10,8 +10,8 @@ from chatd.codecs import v1_messages as c
 ROOM = c.RoomInfo("#Den", 5, "old", False, "bob", 3, "member")
 
 
-def inbox(head: int = 0, upto: int = 0, read: int = 0, since: int = 1) -> c.LogState:
-    """The state of Ann's inbox."""
+def mailbox(head: int = 0, upto: int = 0, read: int = 0, since: int = 1) -> c.LogState:
+    """The state of Ann's mailbox."""
     return c.LogState("@ann", since, head, upto, read)
 
 
@@ -30,7 +30,7 @@ class FollowedLogTests(SynchronousTestCase):
 
     def test_new_log_begins_after_what_is_acknowledged(self) -> None:
         """The entries after `upto` are about to be pushed."""
-        log = FollowedLog(inbox(head=9, upto=4, read=2))
+        log = FollowedLog(mailbox(head=9, upto=4, read=2))
         self.assertEqual((log.received, log.handled, log.acknowledged), (4, 4, 4))
         self.assertEqual((log.head, log.read), (9, 2))
         self.assertEqual(log.position, c.Position("@ann", 1, 4))
@@ -44,9 +44,9 @@ class FollowedLogTests(SynchronousTestCase):
 
     def test_resume_keeps_what_was_received(self) -> None:
         """Only what is acknowledged may be less than before: the server may have lost it."""
-        log = FollowedLog(inbox(head=9, upto=4, read=6))
+        log = FollowedLog(mailbox(head=9, upto=4, read=6))
         log.received = log.handled = log.acknowledged = 8
-        log.resume(inbox(head=12, upto=5, read=3))
+        log.resume(mailbox(head=12, upto=5, read=3))
         self.assertEqual((log.received, log.handled, log.acknowledged), (8, 8, 5))
         self.assertEqual((log.head, log.read), (12, 6))
 
@@ -82,9 +82,9 @@ class FollowedLogTests(SynchronousTestCase):
         log.update_room(entry(9, "leave"), "ann")
         self.assertEqual(log.room.members, 0, "never below 0")
 
-    def test_inbox_has_no_room(self) -> None:
+    def test_mailbox_has_no_room(self) -> None:
         """Entries change nothing."""
-        log = FollowedLog(inbox())
+        log = FollowedLog(mailbox())
         log.update_room(entry(1, "topic", "x"), "ann")
         self.assertIsNone(log.room)
 
@@ -97,23 +97,23 @@ class FollowedLogsTests(SynchronousTestCase):
         positions = [c.Position("@ann", 1, 4), c.Position("#den", 5, 99)]
         logs = FollowedLogs(positions)
         self.assertEqual(logs.received, positions)
-        self.assertEqual(logs.logged_in([inbox(head=9, upto=9), den()]), [])
+        self.assertEqual(logs.logged_in([mailbox(head=9, upto=9), den()]), [])
         self.assertEqual(logs.handled, [c.Position("@ann", 1, 4), c.Position("#den", 5, 7)])
         logs = FollowedLogs(positions)
-        logs.logged_in([inbox(head=9, upto=9, since=2)])
+        logs.logged_in([mailbox(head=9, upto=9, since=2)])
         self.assertEqual(logs.received, [c.Position("@ann", 2, 9)])
 
     def test_next_login_resumes_the_same_logs(self) -> None:
         """A later log of the same name begins anew; rooms not named were left."""
         logs = FollowedLogs([])
-        logs.logged_in([inbox(), den()])
+        logs.logged_in([mailbox(), den()])
         log = logs.by_name["@ann"]
         log.received = log.handled = 3
-        self.assertEqual(logs.logged_in([inbox(head=5)]), [ROOM])
+        self.assertEqual(logs.logged_in([mailbox(head=5)]), [ROOM])
         self.assertIs(logs.get("@ann"), log)
         self.assertEqual(logs.received, [c.Position("@ann", 1, 3)])
         self.assertIsNone(logs.get("#den"))
-        self.assertEqual(logs.logged_in([inbox(since=2)]), [])
+        self.assertEqual(logs.logged_in([mailbox(since=2)]), [])
         self.assertEqual(logs.received, [c.Position("@ann", 2, 0)])
 
     def test_follow_and_unfollow(self) -> None:
@@ -131,7 +131,7 @@ class FollowedLogsTests(SynchronousTestCase):
     def test_read_marker_only_advances(self) -> None:
         """In logs that are followed."""
         logs = FollowedLogs([])
-        logs.follow(inbox(read=3))
+        logs.follow(mailbox(read=3))
         for name, seq in (("@ann", 5), ("@ann", 4), ("@bob", 9)):
             logs.mark_read(name, seq)
         self.assertEqual(logs.by_name["@ann"].read, 5)

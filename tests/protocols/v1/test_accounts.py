@@ -176,7 +176,7 @@ class Accounts(SynchronousTestCase):
         stranger.request(c.LogIn(0, "ann", "new"))
 
     def test_deleting(self) -> None:
-        """It takes the password; inbox and places in rooms are gone, others are told, the name is
+        """It takes the password; mailbox and places in rooms are gone, others are told, the name is
         free."""
         other = self.server.connect()
         other.request(c.LogIn(0, "ann", "s3cret"))

@@ -19,7 +19,7 @@ class Messages(SynchronousTestCase):
         self.bob = self.server.log_in("bob", "receipts")
 
     def test_sending(self) -> None:
-        """Accepted with its place in the recipient's inbox, pushed as it was said."""
+        """Accepted with its place in the recipient's mailbox, pushed as it was said."""
         accepted = self.ann.request(c.Send(0, "BOB", "Grüße 🌱 ||| \n"))
         (pushed,) = self.bob.receive_events(c.Pushed)
         self.assertEqual(

@@ -15,7 +15,7 @@ from chatd.client.cli.commands.context import CommandContext, HistoryPosition
 from chatd.client.cli.message_cache import conversation_of
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
-from chatd.core.names import is_room
+from chatd.core.names import is_room, mailbox_owner
 
 _DEFAULT_COUNT = 20
 _MAILBOX_PAGE = 100
@@ -74,7 +74,7 @@ async def _read_back(
                 break
             before = item.seq
             entry = c.Pushed(log, *(getattr(item, field) for field in c.Item.__struct_fields__))
-            belongs = log == conversation or item.sender.lower() == conversation[1:]
+            belongs = log == conversation or item.sender.lower() == mailbox_owner(conversation)
             if belongs and not context.blocking.hides(entry):
                 entries.append(entry)
     return entries[::-1], before, more

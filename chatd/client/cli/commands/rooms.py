@@ -68,8 +68,8 @@ async def leave(context: CommandContext, arguments: str) -> None:
 async def list_rooms(context: CommandContext, arguments: str) -> None:
     """List the visible rooms whose names match a pattern."""
     pattern = single_word(arguments) if arguments.strip() else "*"
-    if not pattern.startswith(("#", "*", "?", "[")):
-        pattern = f"#{pattern}"
+    if not pattern.startswith(("*", "?", "[")):
+        pattern = complete_room_name(pattern)
     after, count = "", 0
     while True:
         answer: c.Rooms = await context.request_and_show(c.FindRooms(0, pattern, after))

@@ -195,7 +195,8 @@ def complete(text: str, names: Iterable[str]) -> list[str]:
         candidates = _argument_candidates(before, names)
     else:
         candidates = list(names)
-    end = ": " if not before and not word.startswith(("/", "#")) else " "
+    addressed = not before and not word.startswith("/") and not is_room(word)
+    end = ": " if addressed else " "
     return sorted(
         before + candidate + end
         for candidate in candidates
