@@ -17,6 +17,7 @@ from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
+from tests.doubles.folders import MEMORY
 from tests.doubles.sqlite_writer import SteppedStore, WithWriter
 from tests.stores.contract import NULL_ORIGIN, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script
@@ -264,7 +265,7 @@ class Sequences(SequenceContract):
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.patch(keys_module, "_RUN_KEYS", 2)
         self.patch(keys_module, "_CACHED_PAIRS", 3)
-        with tempfile.TemporaryDirectory(prefix="chatd-test-") as self.folder:
+        with tempfile.TemporaryDirectory(prefix="chatd-test-", dir=MEMORY) as self.folder:
             self.play(script)
 
     def open(self) -> SteppedStore:

@@ -16,7 +16,7 @@ from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
-from tests.doubles.folders import folder
+from tests.doubles.folders import MEMORY, folder
 from tests.doubles.sqlite_file import InFile, PumpedReactor
 from tests.stores.contract import DocumentContract, LogContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
@@ -50,7 +50,7 @@ class SQLiteSequences(SequenceContract):
     def open(self) -> SQLiteStore:
         """A store in a file of its own."""
         self.reactor = PumpedReactor()
-        store = SQLiteStore(self.reactor, os.path.join(folder(self), "chatd.db"))
+        store = SQLiteStore(self.reactor, os.path.join(folder(self, MEMORY), "chatd.db"))
         store.start()
         return store
 
