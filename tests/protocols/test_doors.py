@@ -71,6 +71,19 @@ class Connections(SynchronousTestCase):
             client.send(FIRST_BYTES[door.name])
             self.assertIs(type(client.transport.protocol), PROTOCOLS[door.name])
 
+    def test_a_connection_of_an_unknown_protocol_gets_a_sentence_and_is_closed(self) -> None:
+        """Beside connections of known protocols, on the same port; all are counted."""
+        server = MainPortServer()
+        classic_client, v1_client, unknown = (server.connect() for _ in range(3))
+        classic_client.send_bytes(classic.encode(classic.LIST, "*"))
+        self.assertEqual(classic_client.transport.output[:2], b"\x00\x07")
+        v1_client.send_bytes(v1.encode(c.Ping(1)))
+        self.assertEqual(v1_client.receive(), [c.Pong(1)])
+        unknown.send_bytes(b"GET / HTTP/1.1\r\n")
+        self.assertIn(b"Unknown protocol.", unknown.transport.output)
+        self.assertTrue(unknown.transport.half_closed)
+        self.assertEqual(len(server.factory.connections), 3)
+
     def test_a_port_of_one_protocol_has_no_other(self) -> None:
         """Nothing is sniffed there."""
         server = MainPortServer()

@@ -1,67 +1,60 @@
-"""Version 1, as a client sees it: accounts and sessions."""
+"""Version 1: registering, logging in and out, changing and finding accounts."""
 
 from __future__ import annotations
 
-import msgspec
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, LOGIN, encode
-from chatd.realm import registration as invites
+from chatd.protocols.v1.protocol import V1Protocol
+from chatd.realm import registration
 from chatd.realm.permissions import Policy
-from chatd.realm.saved_state import SOON_SECONDS
 from tests.doubles.v1_clients import MainPortServer
 
 
-class Accounts(SynchronousTestCase):
-    """Registering, logging in and out, passwords, deletion."""
+class AccountsCase(SynchronousTestCase):
+    """A server with the account Ann, whose password is "s3cret"."""
 
     def setUp(self) -> None:
-        """A daemon with an account that has a password."""
         self.server = MainPortServer()
         self.ann = self.server.log_in("Ann", password="s3cret")
 
-    def test_hello(self) -> None:
-        """The server says who it is and what it takes."""
-        welcome = self.server.connect().request(c.Hello(0, "test", "1"))
-        self.assertEqual(welcome.server, "chatd")
-        self.assertEqual((welcome.registration, welcome.open_accounts), ("open", True))
-        self.assertEqual((welcome.limits.text, welcome.limits.topic), (65_536, 256))
 
-    def test_registering(self) -> None:
-        """A name is taken once, whatever its spelling, and has to be one."""
-        stranger = self.server.connect()
-        self.assertEqual(stranger.refusal_code(c.Register(0, "ANN", "x")), "name-taken")
-        self.assertEqual(stranger.refusal_code(c.Register(0, "a b")), "illegal-name")
-        self.assertEqual(stranger.refusal_code(c.Register(0, "server")), "illegal-name")
-        stranger.request(c.Register(0, "bob"))
-        self.assertEqual(stranger.request(c.LogIn(0, "BOB")).name, "bob")
+class Registering(AccountsCase):
+    """Creating accounts."""
 
-    def test_by_invitation(self) -> None:
-        """A token is good for as many accounts as the operator said, and none is lost on a taken
-        name."""
+    def test_taken_and_illegal_names_are_refused(self) -> None:
+        """A name is taken in every spelling."""
+        client = self.server.connect()
+        self.assertEqual(client.refusal_code(c.Register(0, "ANN", "x")), "name-taken")
+        self.assertEqual(client.refusal_code(c.Register(0, "a b")), "illegal-name")
+        self.assertEqual(client.refusal_code(c.Register(0, "server")), "illegal-name")
+        client.request(c.Register(0, "bob"))
+        self.assertEqual(client.request(c.LogIn(0, "BOB")).name, "bob")
+
+    def test_invite_token_is_good_for_as_many_accounts_as_the_operator_said(self) -> None:
+        """A refused registration does not use it up."""
         self.server.realm.policy = Policy("invite", open_accounts=False)
         tokens: list[str] = []
-        Deferred.fromCoroutine(invites.make(self.server.realm.documents, 0, 1)).addCallback(
-            tokens.append
-        )
-        stranger = self.server.connect()
-        self.assertEqual(stranger.refusal_code(c.Register(0, "bob", "pw")), "invite-required")
-        self.assertEqual(
-            stranger.refusal_code(c.Register(0, "bob", "pw", "nonsense")), "invite-invalid"
-        )
-        self.assertEqual(
-            stranger.refusal_code(c.Register(0, "bob", None, tokens[0])), "password-needed"
-        )
-        self.assertEqual(stranger.refusal_code(c.Register(0, "ann", "pw", tokens[0])), "name-taken")
-        stranger.request(c.Register(0, "bob", "pw", tokens[0]))
-        self.assertEqual(
-            stranger.refusal_code(c.Register(0, "cyd", "pw", tokens[0])), "invite-invalid"
-        )
 
-    def test_closed(self) -> None:
-        """Nobody can make an account, by any protocol."""
+        async def make() -> None:
+            tokens.append(await registration.make(self.server.realm.documents, 0, 1))
+
+        self.server.run(make())
+        (token,) = tokens
+        client = self.server.connect()
+        for request, code in (
+            (c.Register(0, "bob", "pw"), "invite-required"),
+            (c.Register(0, "bob", "pw", "nonsense"), "invite-invalid"),
+            (c.Register(0, "bob", None, token), "password-needed"),
+            (c.Register(0, "ann", "pw", token), "name-taken"),
+        ):
+            self.assertEqual(client.refusal_code(request), code)
+        client.request(c.Register(0, "bob", "pw", token))
+        self.assertEqual(client.refusal_code(c.Register(0, "cyd", "pw", token)), "invite-invalid")
+
+    def test_closed_registration_is_refused_by_any_protocol(self) -> None:
+        """Version 1 and classic."""
         self.server.realm.policy = Policy("closed")
         self.assertEqual(
             self.server.connect().refusal_code(c.Register(0, "bob")), "registration-closed"
@@ -70,19 +63,23 @@ class Accounts(SynchronousTestCase):
         classic.send_bytes(encode(CREATE, "bob"))
         self.assertIn(b"New accounts cannot be registered here", classic.transport.output)
 
-    def test_logging_in(self) -> None:
-        """An unknown name and a wrong password look the same; without a password one has to know
-        the name."""
-        stranger = self.server.connect()
-        wrong = stranger.answer_to(c.LogIn(0, "ann", "guess"))
-        unknown = stranger.answer_to(c.LogIn(0, "nobody", "guess"))
-        self.assertEqual((wrong.code, wrong.sentence), (unknown.code, unknown.sentence))
-        self.assertEqual(stranger.refusal_code(c.LogIn(0, "ann")), "password-required")
-        self.assertEqual(stranger.refusal_code(c.LogIn(0, "nobody")), "unknown-account")
-        self.assertEqual(stranger.request(c.LogIn(0, "ann", "s3cret")).name, "Ann")
 
-    def test_open_accounts_are_allowed_or_not(self) -> None:
-        """Where they are not, those there are cannot be used either, by any protocol."""
+class LoggingIn(AccountsCase):
+    """Opening and ending sessions."""
+
+    def test_unknown_account_and_wrong_password_look_the_same(self) -> None:
+        """Without a password, the name of an account can be found out."""
+        client = self.server.connect()
+        wrong = client.answer_to(c.LogIn(0, "ann", "guess"))
+        unknown = client.answer_to(c.LogIn(0, "nobody", "guess"))
+        self.assertEqual((wrong.code, wrong.sentence), (unknown.code, unknown.sentence))
+        self.assertEqual(wrong.code, "wrong-password")
+        self.assertEqual(client.refusal_code(c.LogIn(0, "ann")), "password-required")
+        self.assertEqual(client.refusal_code(c.LogIn(0, "nobody")), "unknown-account")
+        self.assertEqual(client.request(c.LogIn(0, "ann", "s3cret")).name, "Ann")
+
+    def test_open_accounts_cannot_log_in_where_they_are_forbidden(self) -> None:
+        """By any protocol."""
         self.server.log_in("bob").disconnect()
         self.server.realm.policy = Policy("open", open_accounts=False)
         self.assertEqual(self.server.connect().refusal_code(c.LogIn(0, "bob")), "password-needed")
@@ -91,51 +88,8 @@ class Accounts(SynchronousTestCase):
         self.assertIn(b"password", classic.transport.output)
         self.assertFalse(self.server.realm.sessions.online("bob"))
 
-    def test_nothing_without_logging_in(self) -> None:
-        """What takes an account is refused to strangers, each request on its own."""
-        stranger = self.server.connect()
-        for number, kind in c.REQUESTS.items():
-            if kind in (c.Hello, c.Ping, c.Pong, c.Register, c.LogIn):
-                continue
-            values = {
-                "log": "@ann",
-                "room": "#x",
-                "private": True,
-                "names": [],
-                "seqs": [],
-                "fingerprints": [],
-                "seq": 1,
-                "last": 1,
-            }
-            required = [field.name for field in msgspec.structs.fields(kind)[1:] if field.required]
-            message = kind(0, *(values.get(name, "x") for name in required))
-            self.assertEqual(stranger.refusal_code(message), "not-logged-in", number)
-
-    def test_many_sessions(self) -> None:
-        """One account on two devices: both get what comes, and each hears what the other sends."""
-        other = self.server.connect()
-        other.request(c.LogIn(0, "ann", "s3cret"))
-        bob = self.server.log_in("bob")
-        bob.request(c.Send(0, "ann", "hi"))
-        for device in (self.ann, other):
-            self.assertEqual(device.receive_entries(), [("@ann", "bob", "hi")])
-        self.ann.request(c.Send(0, "bob", "hello"))
-        (sent,) = other.receive_events(c.Sent)
-        self.assertEqual((sent.log, sent.seq, sent.kind, sent.body), ("@bob", 1, "text", "hello"))
-        self.assertEqual(self.ann.receive_events(c.Sent), [])
-        self.ann.request(c.Join(0, "#lobby"))
-        self.assertEqual([event.state.log for event in other.receive_events(c.Joined)], ["#lobby"])
-        self.ann.request(c.Send(0, "#lobby", "here"))
-        self.assertEqual(other.receive_entries()[-1], ("#lobby", "Ann", "here"))
-        other.request(c.Leave(0, "#lobby"))
-        self.assertEqual(
-            [(event.room, event.reason) for event in self.ann.receive_events(c.Left)],
-            [("#lobby", "left")],
-        )
-
-    def test_logging_out(self) -> None:
-        """What was acknowledged is stored when the answer comes; the connection can be somebody
-        else then."""
+    def test_log_out_is_answered_when_acknowledgements_are_stored(self) -> None:
+        """The connection can log in to another account then."""
         bob = self.server.log_in("bob")
         bob.request(c.Send(0, "ann", "1"))
         self.ann.send(c.Ack(0, "@ann", 1))
@@ -147,18 +101,21 @@ class Accounts(SynchronousTestCase):
         self.assertEqual((mailbox_log.head, mailbox_log.upto), (1, 1))
         self.assertEqual(again.receive_entries(), [])
 
-    def test_acknowledgements_are_stored_soon(self) -> None:
-        """Without being asked for it, within a second."""
-        bob = self.server.log_in("bob")
-        bob.request(c.Send(0, "ann", "1"))
-        self.ann.send(c.Ack(0, "@ann", 1))
-        self.server.clock.advance(SOON_SECONDS)
-        stored: list[object] = []
-        self.server.store.get("cursor", "@ann").addCallback(stored.append)
-        self.assertNotEqual(stored, [None])
+    def test_login_on_a_connection_that_is_logged_in_replaces_its_session(self) -> None:
+        """A refused login does not."""
+        self.server.log_in("bob").disconnect()
+        self.assertEqual(self.ann.refusal_code(c.LogIn(0, "nobody")), "unknown-account")
+        self.assertTrue(self.server.realm.sessions.online("ann"))
+        self.ann.request(c.LogIn(0, "bob"))
+        self.assertFalse(self.server.realm.sessions.online("ann"))
+        self.assertTrue(self.server.realm.sessions.online("bob"))
 
-    def test_changing_a_password(self) -> None:
-        """It takes the old one, and ends the account's other sessions."""
+
+class Changing(AccountsCase):
+    """Password, certificates and deletion."""
+
+    def test_new_password_needs_the_old_one_and_ends_other_sessions(self) -> None:
+        """The session that changes it goes on."""
         other = self.server.connect()
         other.request(c.LogIn(0, "ann", "s3cret"))
         self.assertEqual(
@@ -171,13 +128,26 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(
             [event.code for event in other.receive_events(c.Goodbye)], ["password-changed"]
         )
-        stranger = self.server.connect()
-        self.assertEqual(stranger.refusal_code(c.LogIn(0, "ann", "s3cret")), "wrong-password")
-        stranger.request(c.LogIn(0, "ann", "new"))
+        client = self.server.connect()
+        self.assertEqual(client.refusal_code(c.LogIn(0, "ann", "s3cret")), "wrong-password")
+        client.request(c.LogIn(0, "ann", "new"))
+        self.ann.request(c.GetBlocked(0))
 
-    def test_deleting(self) -> None:
-        """It takes the password; mailbox and places in rooms are gone, others are told, the name is
-        free."""
+    def test_certificates_need_the_password_and_a_fingerprint(self) -> None:
+        """A client with one of them logs in without the password."""
+        fingerprint = "ab" * 32
+        self.assertEqual(
+            self.ann.refusal_code(c.SetCertificates(0, [fingerprint])), "password-required"
+        )
+        self.assertEqual(
+            self.ann.refusal_code(c.SetCertificates(0, ["x"], "s3cret")), "fingerprint-invalid"
+        )
+        self.ann.request(c.SetCertificates(0, [fingerprint], "s3cret"))
+        self.patch(V1Protocol, "certificate", fingerprint)
+        self.assertEqual(self.server.connect().request(c.LogIn(0, "ann")).name, "Ann")
+
+    def test_deletion_needs_the_password_and_frees_the_name(self) -> None:
+        """Its sessions end, its rooms are notified, and its mailbox is deleted."""
         other = self.server.connect()
         other.request(c.LogIn(0, "ann", "s3cret"))
         bob = self.server.log_in("bob", rooms=("#lobby",))
@@ -191,25 +161,19 @@ class Accounts(SynchronousTestCase):
         self.assertEqual(self.ann.refusal_code(c.GetBlocked(0)), "not-logged-in")
         self.assertIn(("#lobby", "Ann", "leave"), bob.receive_entries())
         self.assertEqual(bob.refusal_code(c.Send(0, "ann", "x")), "unknown-account")
-        again = self.server.log_in("ann")
-        self.assertEqual(again.receive_entries(), [])
-        members = [member.name for member in bob.request(c.FindMembers(0, "#lobby")).members]
-        self.assertEqual(members, ["bob"])
+        again = self.server.connect()
+        again.request(c.Register(0, "ann"))
+        (mailbox_log,) = again.request(c.LogIn(0, "ann")).logs
+        self.assertEqual((mailbox_log.head, again.receive_entries()), (0, []))
+        members = bob.request(c.FindMembers(0, "#lobby")).members
+        self.assertEqual([member.name for member in members], ["bob"])
 
-    def test_a_name_is_not_its_former_owner(self) -> None:
-        """Whoever has the name now cannot change, or ask about, what the one before said."""
-        bob = self.server.log_in("bob")
-        seq = self.ann.request(c.Send(0, "bob", "by the first Ann")).seq
-        self.ann.request(c.DeleteAccount(0, "s3cret"))
-        self.server.clock.advance(1)
-        self.server.now += 1000
-        ann = self.server.log_in("Ann")
-        self.assertEqual(ann.refusal_code(c.Edit(0, "@bob", seq, "never said")), "unknown-entry")
-        self.assertEqual(ann.request(c.GetReceipts(0, "@bob", [seq])).states, [])
-        self.assertEqual(bob.receive_entries(), [("@bob", "Ann", "by the first Ann")])
 
-    def test_finding(self) -> None:
-        """Page by page, in alphabetical order, by pattern."""
+class Finding(AccountsCase):
+    """The names of accounts."""
+
+    def test_accounts_are_found_by_pattern_in_alphabetical_order(self) -> None:
+        """In pages."""
         for name in ("bob", "Carl", "abe", "dora"):
             self.server.log_in(name).disconnect()
         page = self.ann.request(c.FindAccounts(0, "*", "", 2))

@@ -1,4 +1,4 @@
-"""Version 1, as a client sees it: rooms."""
+"""Version 1: rooms and their members."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from chatd.codecs import v1_messages as c
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 OK = "ok"
-# For each thing that can be done: what the owner, a moderator, a member and a stranger of a public
-# room hear.
+# By action: the request, and what the owner, a moderator, a member and an account outside of a
+# public room are answered.
 RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
-    "speak": (lambda: c.Send(0, "#den", "hi"), (OK, OK, OK, "not-a-member")),
+    "send": (lambda: c.Send(0, "#den", "hi"), (OK, OK, OK, "not-a-member")),
     "topic": (lambda: c.SetTopic(0, "#den", "new"), (OK, OK, "not-allowed", "not-a-member")),
     "invite": (lambda: c.Invite(0, "#den", "guest"), (OK, OK, OK, "not-a-member")),
     "kick a member": (lambda: c.Kick(0, "#den", "victim"), (OK, OK, "not-allowed", "not-a-member")),
@@ -29,59 +29,68 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
         lambda: c.SetRole(0, "#den", "victim", "moderator"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),
     ),
-    "delete": (lambda: c.DeleteRoom(0, "#den"), (OK, "not-allowed", "not-allowed", "not-a-member")),
-    "retract": (lambda: c.Retract(0, "#den", 5), (OK, OK, "not-the-author", "unknown-entry")),
+    "delete the room": (
+        lambda: c.DeleteRoom(0, "#den"),
+        (OK, "not-allowed", "not-allowed", "not-a-member"),
+    ),
+    "delete a message": (
+        lambda: c.Retract(0, "#den", MESSAGE),
+        (OK, OK, "not-the-author", "unknown-entry"),
+    ),
     "history": (lambda: c.History(0, "#den"), (OK, OK, OK, "unknown-log")),
     "members": (lambda: c.FindMembers(0, "#den"), (OK, OK, OK, OK)),
     "leave": (lambda: c.Leave(0, "#den"), (OK, OK, OK, "not-a-member")),
 }
+MESSAGE = 8
+"""the seq of a message of `victim`: five members have joined, and two have become moderators"""
 
 
-def heard(client: V1Client, message: Any) -> str:
+def outcome(client: V1Client, request: Any) -> str:
     """`OK`, or the code of the refusal."""
-    answer = client.answer_to(message)
+    answer = client.answer_to(request)
     return answer.code if isinstance(answer, c.Refusal) else OK
 
 
 class Rights(SynchronousTestCase):
-    """Who may do what."""
+    """What each kind of account may do in a room."""
 
-    def test_table(self) -> None:
-        """Each thing by each kind of account, in a room of its own."""
-        for what, (message, expected) in RIGHTS.items():
-            for place, answer in enumerate(expected):
-                server = MainPortServer()
-                owner = server.log_in("owner")
-                owner.request(c.CreateRoom(0, "#den", "old"))
-                people = [owner, *(server.log_in(name) for name in ("mod", "member", "stranger"))]
-                others = [server.log_in(name) for name in ("second", "victim", "guest")]
-                for member in (people[1], people[2], others[0], others[1]):
-                    member.request(c.Join(0, "#den"))
-                for name in ("mod", "second"):
-                    owner.request(c.SetRole(0, "#den", name, "moderator"))
-                others[1].request(c.Send(0, "#den", "said"))
-                # Joining and roles were entries, too; the fifth is the last one's joining.
-                owner.request(c.Send(0, "#den", "x"))
-                if what == "retract":
-                    seq = others[1].request(c.Send(0, "#den", "bad")).seq
-                    self.assertEqual(
-                        heard(people[place], c.Retract(0, "#den", seq)), answer, (what, place)
-                    )
-                    continue
-                self.assertEqual(heard(people[place], message()), answer, (what, place))
+    def accounts(self) -> tuple[V1Client, V1Client, V1Client, V1Client]:
+        """The owner, a moderator and a member of #den, and an account outside.
+
+        `second` is another moderator, `victim` another member, `guest` another account outside.
+        """
+        server = MainPortServer()
+        owner = server.log_in("owner")
+        owner.request(c.CreateRoom(0, "#den", "old"))
+        moderator, member, outsider = (
+            server.log_in(name) for name in ("moderator", "member", "outsider")
+        )
+        second, victim, _ = (server.log_in(name) for name in ("second", "victim", "guest"))
+        for client in (moderator, member, second, victim):
+            client.request(c.Join(0, "#den"))
+        for name in ("moderator", "second"):
+            owner.request(c.SetRole(0, "#den", name, "moderator"))
+        self.assertEqual(victim.request(c.Send(0, "#den", "hi")).seq, MESSAGE)
+        return owner, moderator, member, outsider
+
+    def test_each_action_by_each_kind_of_account(self) -> None:
+        """Each in a room of its own."""
+        for action, (request, expected) in RIGHTS.items():
+            for kind, code in enumerate(expected):
+                client = self.accounts()[kind]
+                self.assertEqual(outcome(client, request()), code, (action, kind))
 
 
 class Rooms(SynchronousTestCase):
-    """The life of rooms."""
+    """Rooms from their creation to their deletion, with Ann and Bob."""
 
     def setUp(self) -> None:
-        """Two people."""
         self.server = MainPortServer()
         self.ann = self.server.log_in("Ann")
         self.bob = self.server.log_in("bob")
 
-    def test_the_lobby(self) -> None:
-        """It is there from the start, for everyone, nobody's, and stays."""
+    def test_lobby_exists_from_the_start_and_stays(self) -> None:
+        """Every account may join it, and it has no owner."""
         state = self.ann.request(c.Join(0, "#LOBBY")).state
         self.assertEqual(
             (state.log, state.room.room, state.room.owner, state.room.role),
@@ -93,9 +102,8 @@ class Rooms(SynchronousTestCase):
         self.bob.request(c.Join(0, "#lobby"))
         self.assertEqual(self.bob.receive_entries(), [("#lobby", "bob", "join")])
 
-    def test_talking(self) -> None:
-        """All members hear all, the speaker included, from where they joined; notices tell what
-        happens."""
+    def test_members_are_sent_all_entries_from_their_joining_on(self) -> None:
+        """Their own messages as well; changes of the room are entries, too."""
         self.ann.request(c.CreateRoom(0, "#Den", "bears"))
         self.ann.request(c.Send(0, "#den", "before"))
         state = self.bob.request(c.Join(0, "#den")).state
@@ -108,12 +116,12 @@ class Rooms(SynchronousTestCase):
         self.ann.request(c.SetPrivate(0, "#den", True))
         self.ann.request(c.SetRole(0, "#den", "bob", "moderator"))
         self.bob.request(c.Leave(0, "#den"))
-        told = ["join", "hi", "topic honey", "access private", "role bob moderator"]
-        self.assertEqual(self.bob.receive_bodies(), told)
-        self.assertEqual(self.ann.receive_bodies(), ["join", "before", *told, "leave"])
+        expected = ["join", "hi", "topic honey", "access private", "role bob moderator"]
+        self.assertEqual(self.bob.receive_bodies(), expected)
+        self.assertEqual(self.ann.receive_bodies(), ["join", "before", *expected, "leave"])
 
-    def test_those_who_were_away_catch_up(self) -> None:
-        """From what they have acknowledged on."""
+    def test_member_that_was_offline_catches_up(self) -> None:
+        """It is sent the entries after those that it has acknowledged."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
         self.bob.request(c.Ack(0, "#den", 2))
@@ -123,8 +131,8 @@ class Rooms(SynchronousTestCase):
         bob = self.server.log_in_again("bob")
         self.assertEqual(bob.receive_bodies(), [str(number) for number in range(300)])
 
-    def test_private(self) -> None:
-        """Others do not even learn that it is there; who is invited gets an entry and may join."""
+    def test_private_room_is_unknown_to_accounts_outside(self) -> None:
+        """An invited account gets an entry and may join, until it is kicked."""
         self.ann.request(c.CreateRoom(0, "#den", "", True))
         for message in (
             c.Join(0, "#den"),
@@ -153,17 +161,17 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(
             self.bob.refusal_code(c.Join(0, "#den")),
             "unknown-room",
-            "the invitation was taken back",
+            "the invitation is withdrawn",
         )
 
-    def test_kicked(self) -> None:
-        """They hear it, read no more of it, and begin anew when they join again."""
+    def test_kicked_member_is_notified_and_sent_no_more_entries(self) -> None:
+        """When it joins again, it begins with the entry of that."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
         self.ann.request(c.Kick(0, "#den", "bob"))
         (left,) = self.bob.receive_events(c.Left)
         self.assertEqual((left.room, left.reason), ("#den", "kicked"))
-        self.ann.request(c.Send(0, "#den", "without him"))
+        self.ann.request(c.Send(0, "#den", "without bob"))
         self.assertEqual(self.bob.receive_entries(), [])
         self.assertEqual(self.bob.refusal_code(c.Ack(0, "#den", 1)), "unknown-log")
         state = self.bob.request(c.Join(0, "#den")).state
@@ -171,8 +179,8 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(self.bob.receive_entries(), [("#den", "bob", "join")])
         self.assertEqual(self.ann.refusal_code(c.Kick(0, "#den", "nobody")), "unknown-member")
 
-    def test_kicked_while_away(self) -> None:
-        """At the next login the room is not theirs any more."""
+    def test_member_kicked_while_offline_has_left_at_the_next_login(self) -> None:
+        """The room is not among its logs."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
         self.bob.disconnect()
@@ -180,9 +188,8 @@ class Rooms(SynchronousTestCase):
         logs = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
-    def test_succession(self) -> None:
-        """An owner who leaves is followed by a moderator, else by who came first; the last one ends
-        it."""
+    def test_owner_that_leaves_is_succeeded(self) -> None:
+        """By a moderator, else by the member that joined first; without members the room ends."""
         eve = self.server.log_in("eve")
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
@@ -193,16 +200,15 @@ class Rooms(SynchronousTestCase):
             [room.owner for room in eve.request(c.FindRooms(0, "#den")).rooms], ["eve"]
         )
         eve.request(c.SetRole(0, "#den", "bob", "owner"))
-        self.assertEqual(heard(eve, c.SetTopic(0, "#den", "x")), OK, "she is a moderator now")
+        self.assertEqual(outcome(eve, c.SetTopic(0, "#den", "x")), OK, "eve is a moderator now")
         self.bob.request(c.Leave(0, "#den"))
         eve.request(c.Leave(0, "#den"))
         self.assertEqual(eve.refusal_code(c.Join(0, "#den")), "unknown-room")
         self.bob.request(c.CreateRoom(0, "#den"))
         self.assertEqual(self.bob.request(c.History(0, "#den")).entries[0].kind, "join")
 
-    def test_deleted(self) -> None:
-        """Its members hear it; another room of that name is another room, for those who were away
-        as well."""
+    def test_deleted_room_is_not_the_next_one_of_its_name(self) -> None:
+        """Its members are notified; one that was offline is not a member of the next one."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
         self.bob.disconnect()
@@ -217,8 +223,8 @@ class Rooms(SynchronousTestCase):
         logs = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
-    def test_roles(self) -> None:
-        """There are three, for members; nobody makes themselves less than an owner."""
+    def test_roles_are_changed_by_the_owner(self) -> None:
+        """Only of members, to a known role; an owner cannot take a lower one."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.assertEqual(
             self.ann.refusal_code(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member"
@@ -235,8 +241,8 @@ class Rooms(SynchronousTestCase):
             [("Ann", "moderator"), ("bob", "owner")],
         )
 
-    def test_names_and_bounds(self) -> None:
-        """A room has a name; topics, members and rooms per account have bounds."""
+    def test_names_topics_and_numbers_are_limited(self) -> None:
+        """Members of a room, and rooms of an account."""
         server = MainPortServer(rooms=2, members=2, topic=10)
         ann, bob, eve = (server.log_in(name) for name in ("ann", "bob", "eve"))
         for name in ("den", "#", "#a b", "#" + "x" * 33, "@den"):
@@ -249,8 +255,8 @@ class Rooms(SynchronousTestCase):
         ann.request(c.Join(0, "#lobby"))
         self.assertEqual(ann.refusal_code(c.CreateRoom(0, "#more")), "limit-reached")
 
-    def test_listing(self) -> None:
-        """Page by page, in alphabetical order."""
+    def test_rooms_and_members_are_listed_in_pages(self) -> None:
+        """In alphabetical order."""
         for name in ("#b", "#A", "#c"):
             self.ann.request(c.CreateRoom(0, name))
         page = self.bob.request(c.FindRooms(0, "*", "", 2))
