@@ -128,8 +128,8 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             None,
             None,
             "Who can create accounts: open (anyone), invite (clients with a token from python -m "
-            "chatd.admin invite) or closed (nobody). Default: open if only this machine can "
-            "connect, else invite.",
+            "chatd.admin invite) or closed (no account can be created). Default: open if only "
+            "this machine can connect, else invite.",
         ],
         [
             "retain",

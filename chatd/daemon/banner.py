@@ -87,7 +87,7 @@ class Banner:
         """Who can create accounts, and who can use them."""
         invite = f"{self.python} -m chatd.admin invite"
         if self.policy.registration == CLOSED:
-            sentence = "Nobody can create an account"
+            sentence = "No account can be created"
         elif self.policy.registration == INVITE_ONLY and self.admin_path is not None:
             sentence = f"Creating an account requires an invite token ({invite})"
         elif self.policy.registration == INVITE_ONLY:

@@ -107,7 +107,7 @@ class Lines(SynchronousTestCase):
                 None,
                 "Anyone can create an account, and anyone can use an account that has no password",
             ),
-            (Policy(CLOSED, False), None, "Nobody can create an account"),
+            (Policy(CLOSED, False), None, "No account can be created"),
             (
                 Policy(INVITE_ONLY, False),
                 "socket",

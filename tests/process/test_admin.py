@@ -417,7 +417,7 @@ class Policies(Administered):
             ),
             (
                 ("--registration", "closed", "--forbid-open-accounts"),
-                "Nobody can create an account\n",
+                "No account can be created\n",
             ),
             (
                 ("--registration", "invite"),
