@@ -20,7 +20,7 @@ from tests.doubles.folders import folder
 
 
 class WithoutDaemon(SynchronousTestCase):
-    """What is answered without a daemon."""
+    """Command lines that need no daemon, or find none."""
 
     def setUp(self) -> None:
         self.folder = folder(self)
@@ -49,15 +49,15 @@ class WithoutDaemon(SynchronousTestCase):
             self.assertIn("--json", own.stdout)
         self.assertNotIn(" kick ", text.stdout)
 
-    def test_version(self) -> None:
-        """Of the program, also after a command."""
+    def test_version_is_printed(self) -> None:
+        """It is that of the program, even after the name of a command."""
         for words in (["--version"], ["stats", "--version"]):
             completed = run_command(*words, cwd=self.folder)
             self.assertEqual(completed.status, 0)
             self.assertRegex(completed.stdout, r"\Achatd \d")
 
     def test_mistakes_are_wrong_usage(self) -> None:
-        """With a pointer to the help."""
+        """Each error names the help."""
         for words, text in (
             ([], "a command is missing: users, "),
             (["fly"], "fly"),
@@ -79,14 +79,14 @@ class WithoutDaemon(SynchronousTestCase):
             self.assertIn(text, sentence)
             self.assertIn("--help", sentence)
 
-    def test_an_argument_that_is_not_text(self) -> None:
+    def test_argument_that_is_not_text_is_wrong_usage(self) -> None:
         """Bytes that are not UTF-8 arrive as surrogates, which a request cannot have."""
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(os.path.join(self.folder, "socket"))
             listening.listen()
             self.failed(WRONG_USAGE, "--admin", "socket", "delete", "--yes", "\udcff")
 
-    def test_no_daemon(self) -> None:
+    def test_missing_daemon_has_its_own_status(self) -> None:
         """The sentence names the path at which it was expected."""
         self.assertIn("chatd.db.admin", self.failed(NO_DAEMON, "users"))
         self.assertIn(
@@ -97,7 +97,7 @@ class WithoutDaemon(SynchronousTestCase):
         self.failed(NO_DAEMON, "--admin", "x" * 200, "users")
 
     def test_every_command_is_carried_out_in_one_way(self) -> None:
-        """By the daemon, or without it."""
+        """A daemon carries it out, or no daemon is needed."""
         for command in COMMANDS:
             self.assertNotEqual(
                 issubclass(command, DaemonCommand), issubclass(command, LocalCommand)
@@ -105,7 +105,7 @@ class WithoutDaemon(SynchronousTestCase):
 
 
 class WithDaemon(CommandCase):
-    """What takes a daemon."""
+    """Command lines that need a daemon."""
 
     def test_the_socket_is_found_as_the_daemon_finds_it(self) -> None:
         """The command line wins over the environment, the environment over the file."""
@@ -124,14 +124,14 @@ class WithDaemon(CommandCase):
             self.assertEqual(self.paths.pop(), path)
 
     def test_options_may_follow_arguments(self) -> None:
-        """With their values, or abbreviated."""
+        """They may have values, and may be abbreviated."""
         self.output("delete", "ann", "--yes")
         self.output("reset-password", "bob", "--op")
         self.assertEqual([user["name"] for user in self.json("users", "*")], ["bob"])
         self.failed(WRONG_USAGE, "users", "--", "--json", "more")
 
     def test_other_programs_that_listen_are_recognized(self) -> None:
-        """One that answers something else, and one that disconnects."""
+        """One of them sends something else, and one disconnects."""
         for data, status in ((b"220 hello\n", REFUSED), (b"", NO_DAEMON)):
             ours, theirs = socket.socketpair()
             theirs.sendall(data)
@@ -140,8 +140,8 @@ class WithDaemon(CommandCase):
             self.failed(status, "stats")
             theirs.close()
 
-    def test_interruption(self) -> None:
-        """Ctrl-C has a status of its own, and so has the end of input at a question."""
+    def test_interruption_has_its_own_status(self) -> None:
+        """Ctrl-C and the end of input at a question have the same status."""
 
         def interrupted(path: str) -> Any:
             raise KeyboardInterrupt()
@@ -151,7 +151,7 @@ class WithDaemon(CommandCase):
         self.failed(INTERRUPTED, "stats")
 
     def test_a_reader_that_closes_the_output_is_no_error(self) -> None:
-        """As in a pipe to head(1)."""
+        """The output may be a pipe to head(1), for example."""
         read, write = os.pipe()
         os.close(read)
         with open(write, "w") as closed:

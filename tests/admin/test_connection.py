@@ -21,7 +21,7 @@ class Connecting(SynchronousTestCase):
         self.path = os.path.join(folder(self), "socket")
 
     def test_a_listening_socket_is_connected(self) -> None:
-        """Without a time limit from then on."""
+        """The connection has no time limit."""
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(self.path)
             listening.listen()
@@ -29,8 +29,8 @@ class Connecting(SynchronousTestCase):
             self.assertIsNone(daemon._connection.gettimeout())
             daemon.close()
 
-    def test_nothing_listens(self) -> None:
-        """The reason is in the sentence."""
+    def test_socket_on_which_no_process_listens_is_refused(self) -> None:
+        """The sentence contains the reason."""
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(self.path)
         for path, reason in (
@@ -42,7 +42,7 @@ class Connecting(SynchronousTestCase):
             self.assertIn(reason, str(error))
 
     def test_a_socket_of_another_user_is_refused(self) -> None:
-        """That is no missing daemon."""
+        """This is not the error for a missing daemon."""
 
         class Forbidden(socket.socket):
             def connect(self, path: object) -> None:
@@ -70,27 +70,27 @@ class Asking(SynchronousTestCase):
         """The requests that were sent."""
         return [c.decode_request(line) for line in self.theirs.recv(1 << 16).splitlines()]
 
-    def test_an_answer_has_no_ok(self) -> None:
-        """It has its fields only."""
+    def test_ok_is_removed_from_an_answer(self) -> None:
+        """The other fields are returned."""
         self.answer({"ok": True, "name": "Ann"})
         self.assertEqual(self.daemon.ask(c.DeleteAccount("ann")), {"name": "Ann"})
         self.assertEqual(self.requests(), [c.DeleteAccount("ann")])
 
-    def test_answers_in_one_read_are_told_apart(self) -> None:
-        """What is behind an answer is the beginning of the next."""
+    def test_answers_in_one_read_are_separated(self) -> None:
+        """Bytes after an answer are the beginning of the next one."""
         self.answer({"ok": True, "name": "Ann"}, {"ok": True, "name": "bob"})
         names = [self.daemon.ask(c.DeleteAccount("x"))["name"] for _ in range(2)]
         self.assertEqual(names, ["Ann", "bob"])
 
     def test_a_long_answer_is_read_whole(self) -> None:
-        """In as many reads as it takes."""
+        """It may take several reads."""
         items = ["x" * 1000] * 100
         self.theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self.answer({"ok": True, "items": items})
         self.assertEqual(self.daemon.ask(c.ListInviteTokens()), {"items": items})
 
     def test_a_refusal_is_raised_with_its_sentence(self) -> None:
-        """The connection goes on."""
+        """The connection can be used again."""
         self.answer({"ok": False, "code": "x", "sentence": "It is not."}, {"ok": False}, {})
         for sentence in ("It is not.", "the daemon refused", "the daemon refused"):
             error = self.assertRaises(RequestRefused, self.daemon.ask, c.GetStatistics())
@@ -102,8 +102,8 @@ class Asking(SynchronousTestCase):
         error = self.assertRaises(RequestRefused, self.daemon.ask, c.GetStatistics())
         self.assertIn("/path is not chatd", str(error))
 
-    def test_a_connection_that_ends_is_no_daemon(self) -> None:
-        """Before the answer, in the middle of it, or before the request."""
+    def test_connection_that_ends_is_reported_as_no_daemon(self) -> None:
+        """It may end in the middle of the answer, or before the request."""
         self.theirs.sendall(b'{"ok":tr')
         self.theirs.shutdown(socket.SHUT_WR)
         error = self.assertRaises(NoDaemon, self.daemon.ask, c.GetStatistics())

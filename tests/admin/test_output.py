@@ -11,7 +11,7 @@ from chatd.admin.output import Output, moment, printable
 
 
 class Outputs(SynchronousTestCase):
-    """As text and as JSON."""
+    """`Output`, as text and as JSON."""
 
     def output(self, json: bool) -> Output:
         """An output that writes to `out` and `err`."""
@@ -43,14 +43,14 @@ class Outputs(SynchronousTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_lines_below_a_heading_are_indented(self) -> None:
-        """None of them can pass for a heading."""
+        """No text of a user can be taken for a heading."""
         self.output(False).paragraphs(
             [{"body": "1\n2"}], lambda item: ("heading", *item["body"].split("\n"))
         )
         self.assertEqual(self.out.getvalue(), "heading\n    1\n    2\n")
 
     def test_text_of_users_cannot_control_the_terminal(self) -> None:
-        """Wherever it is shown."""
+        """This holds for tables, paragraphs, answers and notes."""
         bad = "a\x1b[2Jb\r\x07\u202e\x9b\ud800é"
         shown = "a\\x1b[2Jb\\r\\x07\\u202e\\x9b\\ud800é"
         self.assertEqual(printable(bad), shown)

@@ -23,8 +23,8 @@ class SelfSigned(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = folder(self)
 
-    def test_it_is_for_this_machine_and_the_hosts(self) -> None:
-        """Names and addresses, each once."""
+    def test_certificate_is_for_this_machine_and_the_hosts(self) -> None:
+        """Each name and each address is listed once."""
         path, _, _ = selfsigned.make(
             self.folder, ["chat.example.org", "192.0.2.1", "2001:db8::1", "localhost"]
         )
@@ -37,8 +37,8 @@ class SelfSigned(SynchronousTestCase):
         )
         self.assertEqual(certificate.subject.rfc4514_string(), "CN=chat.example.org")
 
-    def test_it_is_valid_for_a_year_from_now(self) -> None:
-        """A clock that is a little slow accepts it, too."""
+    def test_certificate_is_valid_for_a_year_from_now(self) -> None:
+        """A machine whose clock is up to an hour slow accepts it."""
         path, _, _ = selfsigned.make(self.folder, [])
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         now = datetime.now(UTC)
@@ -47,7 +47,7 @@ class SelfSigned(SynchronousTestCase):
         self.assertLess(now + timedelta(days=364), end)
         self.assertLess(end, now + timedelta(days=366))
 
-    def test_the_key_belongs_to_the_certificate_and_to_its_owner(self) -> None:
+    def test_key_belongs_to_the_certificate_and_is_readable_by_its_owner(self) -> None:
         """The pin is the SHA-256 of the certificate."""
         certificate, key, pin = selfsigned.make(self.folder, [])
         self.assertEqual(
@@ -66,8 +66,8 @@ class SelfSigned(SynchronousTestCase):
             self.assertEqual(os.listdir(self.folder), [name])
             os.unlink(Path(self.folder, name))
 
-    def test_a_missing_folder_and_a_bad_host_are_errors(self) -> None:
-        """For the caller to tell."""
+    def test_missing_folder_and_invalid_host_are_errors(self) -> None:
+        """No file is written."""
         self.assertRaises(OSError, selfsigned.make, os.path.join(self.folder, "none"), [])
         self.assertRaises(ValueError, selfsigned.make, self.folder, ["chät"])
         self.assertEqual(os.listdir(self.folder), [])

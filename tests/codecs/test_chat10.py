@@ -20,7 +20,7 @@ def lines(*texts: str) -> list[chat10.Command]:
 class Decoding(SynchronousTestCase):
     """Messages from the client."""
 
-    def test_registration_in_either_framing(self) -> None:
+    def test_registration_decides_the_framing(self) -> None:
         """A registration has exactly three words."""
         for text, command in (
             ("REGISTER luca CHAT/1.0", Register("luca")),
@@ -93,7 +93,7 @@ class Decoding(SynchronousTestCase):
     @settings(derandomize=True, deadline=None)
     @given(st.lists(st.text(max_size=20), max_size=8), st.lists(st.integers(0, 200), max_size=20))
     def test_any_cut_of_lines_decodes_to_the_same(self, texts: list[str], cuts: list[int]) -> None:
-        """However the lines are cut on their way."""
+        """A line may arrive in any number of pieces."""
         data = b"REGISTER luca CHAT/1.0\n" + "".join(text + "\n" for text in texts).encode()
         uncut = Decoder().feed(data)
         decoder = Decoder()
@@ -115,7 +115,7 @@ class Decoding(SynchronousTestCase):
             for message in decoder.feed(data):
                 self.assertIsInstance(message, chat10.Command)
 
-    def test_opens(self) -> None:
+    def test_signature_is_recognized(self) -> None:
         """The first bytes of a connection decide whether it speaks CHAT/1.0."""
         for data, opens in (
             (b"R", None),

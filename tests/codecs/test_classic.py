@@ -94,14 +94,14 @@ class Examples(SynchronousTestCase):
             if data is not None:
                 self.assertEqual(data, example.data, example.title)
 
-    def test_byte_by_byte(self) -> None:
+    def test_message_is_decoded_with_its_last_byte(self) -> None:
         """The message is decoded with its last byte, once."""
         for example in EXAMPLES:
             at = decoder(example)
             single = [example.data[n : n + 1] for n in range(len(example.data))]
             self.assertEqual(feed(at, single), [example.message], example.title)
 
-    def test_every_cut_in_two(self) -> None:
+    def test_message_is_decoded_from_any_two_pieces(self) -> None:
         """The frame is unfinished until the second piece arrives."""
         for example in EXAMPLES:
             for cut in range(1, len(example.data)):
@@ -115,7 +115,7 @@ class Examples(SynchronousTestCase):
                     self.assertEqual((first, at.unfinished), ([], True), example.title)
                     self.assertEqual(at.feed(example.data[cut:]), [example.message], example.title)
 
-    def test_many_frames_in_one_piece(self) -> None:
+    def test_all_frames_of_one_piece_are_decoded(self) -> None:
         """Messages are in order; malformed frames do not affect the next ones."""
         for sender in ("client", "server"):
             some = [e for e in EXAMPLES if e.sender == sender and not isinstance(e.message, Broken)]
@@ -186,7 +186,7 @@ class AnyInput(SynchronousTestCase):
 
     @bounded
     @given(st.lists(_commands), st.lists(st.integers(0, 4000)), st.booleans())
-    def test_any_sequence_of_commands(
+    def test_any_sequence_of_commands_is_decoded(
         self, messages: list[Command], cuts: list[int], reverse: bool
     ) -> None:
         """Encoded, cut anywhere, decoded: the same messages, frames of SEND byte for byte."""
@@ -194,7 +194,9 @@ class AnyInput(SynchronousTestCase):
 
     @bounded
     @given(st.lists(_replies), st.lists(st.integers(0, 4000)))
-    def test_any_sequence_of_replies(self, messages: list[Reply], cuts: list[int]) -> None:
+    def test_any_sequence_of_replies_is_decoded(
+        self, messages: list[Reply], cuts: list[int]
+    ) -> None:
         """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, client_decoder(LIMIT))
 
@@ -218,7 +220,7 @@ class AnyInput(SynchronousTestCase):
     @bounded
     @given(st.text(max_size=60), field)
     def test_any_text_is_sent_as_three_ascii_fields(self, text: str, name: str) -> None:
-        """Also texts that were sent by other protocols."""
+        """Other protocols can send texts that are not ASCII."""
         (message,) = client_decoder(LIMIT).feed(encode_send(name, "Bobert", text))
         assert isinstance(message, Send)
         self.assertEqual((message.sender, message.recipient), (name, "Bobert"))

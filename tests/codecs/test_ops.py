@@ -55,7 +55,7 @@ class Commands(SynchronousTestCase):
             self.assertIsInstance(command, ops.Command)
         self.assertFalse(decoder.unfinished)
 
-    def test_opens(self) -> None:
+    def test_signature_is_recognized(self) -> None:
         """The first bytes of a connection decide whether it speaks ops."""
         for data, opens in (
             (b"2", None),

@@ -71,7 +71,7 @@ class Examples(SynchronousTestCase):
     """All examples of the tables."""
 
     def test_every_message_has_one_example(self) -> None:
-        """In the order of the command numbers."""
+        """The examples are in the order of the command numbers."""
         self.assertEqual([type(example.message) for example in EXAMPLES], list(MESSAGES.values()))
 
     def test_messages_encode_to_their_frames(self) -> None:
@@ -96,8 +96,8 @@ class Examples(SynchronousTestCase):
             self.assertEqual(without_sentences(got), [wrong.answer, *rest], wrong.title)
             self.assertFalse(at.unfinished, wrong.title)
 
-    def test_byte_by_byte(self) -> None:
-        """The message is decoded with its last byte, once."""
+    def test_message_is_decoded_with_its_last_byte(self) -> None:
+        """Each byte is fed alone; the message is decoded once."""
         for example in EXAMPLES:
             at = decoder(example.message)
             single = [example.data[n : n + 1] for n in range(len(example.data))]
@@ -106,7 +106,7 @@ class Examples(SynchronousTestCase):
             self.assertEqual(at.feed(single[-1]), [example.message], example)
             self.assertFalse(at.unfinished, example)
 
-    def test_every_cut_in_two(self) -> None:
+    def test_message_is_decoded_from_any_two_pieces(self) -> None:
         """An empty piece changes nothing."""
         for example in EXAMPLES:
             for cut in range(1, len(example.data)):
@@ -115,8 +115,8 @@ class Examples(SynchronousTestCase):
                 self.assertTrue(at.unfinished, example)
                 self.assertEqual(at.feed(example.data[cut:]), [example.message], example)
 
-    def test_many_frames_in_one_piece(self) -> None:
-        """Followed by the beginning of another."""
+    def test_all_frames_of_one_piece_are_decoded(self) -> None:
+        """The beginning of another frame follows them."""
         for side in (REQUESTS, REPLIES):
             some = [example for example in EXAMPLES if example.message.command in side]
             messages = [example.message for example in some]
@@ -192,7 +192,7 @@ class Frames(SynchronousTestCase):
                 self.assertEqual((refused.code, ping), ("frame-too-long", Ping(7)))
 
     def test_discarded_frame_counts_as_unfinished(self) -> None:
-        """So the deadline for unfinished frames applies."""
+        """The deadline for unfinished frames applies to it."""
         at = server_decoder(100)
         self.assertEqual(len(at.feed(frame(10, b"", length=200))), 1)
         self.assertTrue(at.unfinished)
@@ -215,7 +215,7 @@ class Frames(SynchronousTestCase):
             self.assertFalse(at.unfinished)
 
     def test_other_version_breaks_the_stream_at_its_first_byte(self) -> None:
-        """Also later in the stream: earlier frames are decoded, and nothing after it."""
+        """Frames before it are decoded, and nothing after it."""
         for version in (0, 2, 71, 255):
             at = server_decoder(100)
             ping, broken = at.feed(PING + bytes([version]))
@@ -239,7 +239,7 @@ class Frames(SynchronousTestCase):
             self.assertLess(allocated, 1.5 * LIMIT, size)
 
     def test_discarded_frame_is_not_buffered(self) -> None:
-        """Whatever its length is."""
+        """Its length does not matter."""
         at = server_decoder(LIMIT)
         at.feed(frame(Send.command, b"", length=256 * LIMIT))
         piece = b"x" * LIMIT
@@ -274,7 +274,7 @@ class Frames(SynchronousTestCase):
                 self.assertLess(most, 100_000, data)
 
     def test_deep_nesting_is_refused(self) -> None:
-        """Also in fields that the decoder ignores."""
+        """Fields that the decoder ignores are checked too."""
         for deep in (b"\x91" * 100_000, b"\x81\xa0" * 50_000):
             for data in (deep, b"\x91" + deep, b"\x92\x05" + deep):
                 for command in REQUESTS:
@@ -283,7 +283,7 @@ class Frames(SynchronousTestCase):
                     self.assertEqual((message.request, message.code), (command, "malformed"))
 
     def test_text_that_is_not_utf8_is_refused(self) -> None:
-        """In every field; surrogates are not valid."""
+        """Every field is checked; surrogates are not valid."""
         for wrong in (b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf0\x9f\x8c", b"\xc0\x80"):
             text = bytes([0xA0 + len(wrong)]) + wrong
             for data in (b"\x93\x07" + text + b"\xa1x", b"\x93\x07\xa3bob" + text):

@@ -87,13 +87,17 @@ class AnyInput(SynchronousTestCase):
 
     @bounded
     @given(st.lists(_requests, max_size=8), st.lists(st.integers(0, 1000)))
-    def test_any_sequence_of_requests(self, messages: list[Message], cuts: list[int]) -> None:
+    def test_any_sequence_of_requests_is_decoded(
+        self, messages: list[Message], cuts: list[int]
+    ) -> None:
         """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, server_decoder(LIMIT))
 
     @bounded
     @given(st.lists(_replies, max_size=8), st.lists(st.integers(0, 1000)))
-    def test_any_sequence_of_replies(self, messages: list[Message], cuts: list[int]) -> None:
+    def test_any_sequence_of_replies_is_decoded(
+        self, messages: list[Message], cuts: list[int]
+    ) -> None:
         """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, client_decoder(LIMIT))
 
@@ -104,7 +108,7 @@ class AnyInput(SynchronousTestCase):
         self.assertEqual(feed(at, parts), messages)
         self.assertFalse(at.unfinished)
 
-    def test_round_trip_of_every_message(self) -> None:
+    def test_every_message_is_decoded_as_it_was_encoded(self) -> None:
         """Each type of message is tested, not only those that a sequence happens to have."""
         for kind in MESSAGES.values():
 
@@ -162,7 +166,7 @@ class AnyInput(SynchronousTestCase):
     @bounded
     @given(st.integers(0, 255).filter(lambda number: number not in REQUESTS), _anything)
     def test_unknown_command_is_refused(self, command: int, value: Any) -> None:
-        """Whatever its data is; the next frame is decoded."""
+        """Its data does not matter; the next frame is decoded."""
         data = frame(command, msgspec.msgpack.encode(value))
         got, ping = server_decoder(LIMIT).feed(data + PING)
         self.assertEqual(ping, Ping(7))

@@ -67,13 +67,13 @@ class Catalogue(SynchronousTestCase):
             self.assertTrue(inspect.cleandoc(kind.__doc__ or "").endswith("."), kind)
 
     def test_entries_have_the_same_fields_everywhere(self) -> None:
-        """In pages of history without their log, in events with it; one's own without sender."""
+        """Pages of history omit the log; the account's own entries omit the sender."""
         self.assertEqual(("log", *Item.__struct_fields__), Pushed.__struct_fields__)
         fields = [field for field in Pushed.__struct_fields__ if field != "sender"]
         self.assertEqual(list(Sent.__struct_fields__), fields)
 
-    def test_omitted_fields_have_their_defaults(self) -> None:
-        """They are omitted from the end only, so fields without defaults come first."""
+    def test_fields_without_defaults_come_first(self) -> None:
+        """Fields can be omitted from the end of the array only."""
         for kind in MESSAGES.values():
             required = [field.required for field in msgspec.structs.fields(kind)]
             self.assertEqual(required, sorted(required, reverse=True), kind)

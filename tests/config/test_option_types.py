@@ -73,7 +73,7 @@ class TypeTests(SynchronousTestCase):
             self.assertRaises(ValueError, option_types.seconds, text)
 
     def test_retention_is_an_age_a_number_or_both(self) -> None:
-        """In any order; ``none`` keeps everything."""
+        """The order does not matter; ``none`` keeps everything."""
         for text, value in (
             ("none", Retention()),
             ("1d", Retention(86_400)),

@@ -228,7 +228,7 @@ class Sources(OptionsCase):
         )
 
     def test_variables_of_the_process_are_read(self) -> None:
-        """Unless a test passes others."""
+        """Tests can pass other variables."""
         self.patch(os, "environ", {"CHATD_PORT": "7"})
         options = Options()
         options.parseOptions([])
@@ -304,14 +304,14 @@ class Errors(OptionsCase):
 
     def test_below_twistd_an_error_is_one_sentence(self) -> None:
         """Without the help text around it."""
-        for words, told in (
+        for words, start in (
             (["--port", "x"], "chatd: --port: a port is"),
             (["--nothing"], "chatd: "),
         ):
             options = Options({})
             options.parent = ServerOptions()
             leaving = self.assertRaises(SystemExit, options.parseOptions, words)
-            self.assertTrue(str(leaving).startswith(told), leaving)
+            self.assertTrue(str(leaving).startswith(start), leaving)
             self.assertTrue(str(leaving).endswith("(see: twistd chatd --help)"), leaving)
 
 
@@ -332,7 +332,7 @@ class Help(OptionsCase):
 
     def test_version(self) -> None:
         """--version says which one this is, and leaves."""
-        said = io.StringIO()
-        with redirect_stdout(said):
+        output = io.StringIO()
+        with redirect_stdout(output):
             leaving = self.assertRaises(SystemExit, self.parsed, "--version")
-        self.assertEqual((leaving.code, said.getvalue()), (0, f"chatd {__version__}\n"))
+        self.assertEqual((leaving.code, output.getvalue()), (0, f"chatd {__version__}\n"))

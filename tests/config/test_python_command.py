@@ -31,12 +31,12 @@ class PythonCommand(SynchronousTestCase):
         self.patch(os, "environ", {"PATH": os.path.join(self.folder, search_path)})
         return python_command()
 
-    def test_python_where_the_search_path_leads_to_it(self) -> None:
+    def test_command_is_python_if_the_search_path_leads_to_it(self) -> None:
         """The name of the executable may differ."""
         self.assertEqual(self.command("one/bin/python", "one/bin"), "python")
         self.assertEqual(self.command("one/bin/python3", "one/bin"), "python")
 
-    def test_a_relative_path_below_the_current_folder(self) -> None:
+    def test_path_below_the_current_folder_is_relative(self) -> None:
         """Another environment on the search path does not count, though its Python is the same."""
         self.assertEqual(self.command("one/bin/python", "another one/bin"), "one/bin/python")
         self.assertEqual(self.command("one/bin/python", "none"), "one/bin/python")
@@ -52,7 +52,7 @@ class PythonCommand(SynchronousTestCase):
         command = self.command("another one/bin/python", "one/bin")
         self.assertEqual(command, "'another one/bin/python'")
 
-    def test_an_absolute_path_elsewhere(self) -> None:
+    def test_path_elsewhere_is_absolute(self) -> None:
         """Nothing is relative to a folder above."""
         os.chdir(os.path.join(self.folder, "another one"))
         command = self.command("one/bin/python", "none")

@@ -49,7 +49,7 @@ class Lines(SynchronousTestCase):
         (line,) = (line for line in lines if line.startswith(heading))
         return line.removeprefix(heading)
 
-    def test_what_to_type_works_in_the_readers_shell(self) -> None:
+    def test_commands_can_be_typed_as_they_are(self) -> None:
         """The commands begin with the Python that runs the daemon; paths are quoted."""
         self.assertEqual(
             self.line("Connect: ", python=".venv/bin/python"),
@@ -61,7 +61,7 @@ class Lines(SynchronousTestCase):
         )
         self.assertEqual(self.line("Stop: "), f"Ctrl-C, or kill {os.getpid()}")
 
-    def test_the_address_to_connect_to(self) -> None:
+    def test_address_to_connect_to_is_one_that_clients_can_use(self) -> None:
         """A port on every address is reached as localhost; with TLS only, by chats."""
         for address, tls_only, url in (
             ("0.0.0.0:1", False, "chat://localhost:1"),
@@ -89,7 +89,7 @@ class Lines(SynchronousTestCase):
             f"TLS only, and inside it {titles}",
         )
 
-    def test_other_ports(self) -> None:
+    def test_other_ports_have_a_line_each(self) -> None:
         """Each port besides the main one has a line of its own."""
         listeners = _listeners(
             _Listener("127.0.0.1:65432"), _Listener("127.0.0.1:2023", title="ops")
@@ -98,7 +98,7 @@ class Lines(SynchronousTestCase):
             self.line("Also listening: ", listeners=listeners), "ops on 127.0.0.1:2023"
         )
 
-    def test_who_can_create_and_use_accounts(self) -> None:
+    def test_policy_is_described_in_words(self) -> None:
         """The policy in words."""
         for policy, admin_path, sentence in (
             (Policy(OPEN, False), None, "Anyone can create an account"),
@@ -122,7 +122,7 @@ class Lines(SynchronousTestCase):
             line = self.line("Reach: ", policy=policy, admin_path=admin_path)
             self.assertEqual(line, f"this machine only (--host 0.0.0.0 for others). {sentence}")
 
-    def test_a_port_that_others_can_reach_is_a_warning(self) -> None:
+    def test_port_that_others_can_reach_is_a_warning(self) -> None:
         """It names the address, and whether connections are encrypted."""
         listeners = _listeners(_Listener("0.0.0.0:1", local=False))
         for certificate, tls_only, words in (
@@ -137,7 +137,7 @@ class Lines(SynchronousTestCase):
             self.assertTrue(warning.startswith("Reach: anyone who can reach 0.0.0.0:1. "), warning)
             self.assertTrue(warning.endswith("; " + words), warning)
 
-    def test_the_namespace_of_log_lines_is_chatd(self) -> None:
+    def test_namespace_of_log_lines_is_chatd(self) -> None:
         """Operators' log lines do not change with the names of modules."""
         events: list[LogEvent] = []
         observer = cast("ILogObserver", events.append)

@@ -73,7 +73,7 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(ended.code, "chatd: cannot listen on 192.0.2.1:1 for gRPC")
 
     def test_port_is_local_if_only_this_machine_can_connect(self) -> None:
-        """For the warning in the banner."""
+        """The banner contains a warning if it is not."""
         for endpoint, local in (("tcp:1:interface=127.0.0.1", True), ("tcp:1", False)):
             self.assertIs(GrpcListener(Listen("grpc", endpoint), FACTORY).local, local)
 

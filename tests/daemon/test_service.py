@@ -38,7 +38,7 @@ class QuietReactor(MemoryReactorClock):
 
 @contextmanager
 def busy_port() -> Iterator[int]:
-    """A port of this machine that somebody listens on."""
+    """A port of this machine on which a process listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(1)
@@ -60,7 +60,7 @@ class MakeService(SynchronousTestCase):
         return makeService(options, self.reactor)
 
     def refused(self, *words: str) -> str:
-        """The sentence that is said instead of making a service; nothing else is."""
+        """The sentence that refuses to make a service."""
         leaving = self.assertRaises(SystemExit, self.made, *words)
         sentence = leaving.code
         assert isinstance(sentence, str)
@@ -160,7 +160,7 @@ class MakeService(SynchronousTestCase):
 
 
 class Imports(SynchronousTestCase):
-    """What is loaded by the time the daemon listens."""
+    """Modules that are loaded when the daemon has bound its ports."""
 
     def loaded(self, *words: str) -> set[str]:
         """The modules of gRPC, and those that use it, in a process that has bound its ports."""

@@ -53,7 +53,7 @@ class SignalTests(SynchronousTestCase):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def test_sigterm_and_sigint_stop_the_reactor(self) -> None:
-        """In the reactor's thread, not in the signal handler."""
+        """The call is made in the reactor's thread, not in the signal handler."""
         for number in (signal.SIGTERM, signal.SIGINT):
             reactor = RecordingReactor()
             stop_on_signals(reactor)

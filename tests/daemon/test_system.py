@@ -26,7 +26,7 @@ class SystemTests(SynchronousTestCase):
         self.assertEqual(self.system.boot_id(), boot_id)
 
     def test_random_bytes_differ_each_time(self) -> None:
-        """As many as requested."""
+        """Their number is the one that was requested."""
         samples = {self.system.random_bytes(16) for _ in range(10)}
         self.assertEqual({len(sample) for sample in samples}, {16})
         self.assertEqual(len(samples), 10)

@@ -241,7 +241,7 @@ class LogContract(StoreContract):
 class DocumentContract(StoreContract):
     """Documents: create, get, update, delete, list, page."""
 
-    async def test_create_and_get(self) -> None:
+    async def test_created_document_can_be_read(self) -> None:
         """A new document has version 1; each kind and key has one document."""
         self.assertEqual(await self.store.create("account", "Ann", b"body"), 1)
         document = await self.store.get("account", "Ann")

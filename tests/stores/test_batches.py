@@ -102,7 +102,7 @@ class BatchesTests(SynchronousTestCase):
         self.assertEqual(self.store.flushes, 1)
 
     def test_appends_during_a_commit_belong_to_the_next_batch(self) -> None:
-        """So do calls, which do not divide the batch before them."""
+        """Calls too belong to the next batch; they do not divide the batch before them."""
         self.store.append([new_text("@a", "1"), new_text("@a", "2")])
         batch = self.store._take_open()
         self.store.append([new_text("@a", "3")])

@@ -32,8 +32,8 @@ class MemorySequences(SequenceContract):
 
     @bounded
     @any_script
-    def test_any_sequence(self, script: Script) -> None:
-        """Every result is that of the model."""
+    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
+        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
         self.play(script)
 
     def open(self) -> MemoryStore:

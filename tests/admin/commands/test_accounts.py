@@ -17,7 +17,7 @@ FINGERPRINT = "ab" * 32
 class Listings(CommandCase):
     """``users`` and ``sessions``."""
 
-    def test_users(self) -> None:
+    def test_users_are_listed_with_login_and_sessions(self) -> None:
         """A row for each account that matches."""
         self.harness.login("Ann")
         self.output("reset-password", "bob", typed="secret\n")
@@ -37,8 +37,8 @@ class Listings(CommandCase):
         self.harness.register(*(f"c{number:04}" for number in range(1001)))
         self.assertEqual(len(self.json("users", "c*")), 1001)
 
-    def test_sessions(self) -> None:
-        """Of all accounts, or of one."""
+    def test_sessions_of_all_accounts_or_of_one_are_listed(self) -> None:
+        """An unknown account is an error."""
         self.harness.login("Ann")
         self.harness.login("bob")
         heading, *rows = self.output("sessions").splitlines()
@@ -54,7 +54,7 @@ class Listings(CommandCase):
 class EndSessions(CommandCase):
     """``end-sessions``."""
 
-    def test_the_reason_need_not_be_quoted(self) -> None:
+    def test_reason_for_ending_sessions_need_not_be_quoted(self) -> None:
         """The number of sessions is shown."""
         reasons: list[str] = []
         reader = self.harness.login("Ann")
@@ -75,8 +75,8 @@ class SetPassword(CommandCase):
         super().setUp()
         self.file = Path(folder(self), "password")
 
-    def test_sources_of_the_password(self) -> None:
-        """The first line of standard input, or of a file."""
+    def test_password_is_read_from_standard_input_or_a_file(self) -> None:
+        """Only the first line counts; its line break is removed."""
         self.file.write_text("second\r\nrest\n")
         for words, password in (
             ([], "typed"),
@@ -89,8 +89,8 @@ class SetPassword(CommandCase):
             )
             self.assertEqual(self.password("ann"), f"hash of {password}")
 
-    def test_open(self) -> None:
-        """The password is removed."""
+    def test_open_removes_the_password(self) -> None:
+        """The output warns that anyone can log in."""
         self.output("reset-password", "ann", typed="secret\n")
         self.assertEqual(
             self.output("reset-password", "ann", "--open"),
@@ -111,8 +111,8 @@ class SetPassword(CommandCase):
             self.failed(WRONG_USAGE, "reset-password", "ann", *words, typed=typed)
             self.assertIsNone(self.password("ann"))
 
-    def test_at_a_terminal_it_is_asked_for_twice(self) -> None:
-        """If the answers differ nothing is changed."""
+    def test_password_is_asked_for_twice_at_a_terminal(self) -> None:
+        """Nothing is changed if the answers differ."""
         prompts: list[str] = []
         answers = ["third", "other", "third", "third"]
 
@@ -137,8 +137,8 @@ class SetCertificates(CommandCase):
         certificates: tuple[str, ...] = account.certificates
         return certificates
 
-    def test_several_and_none(self) -> None:
-        """They replace those of before."""
+    def test_new_certificates_replace_the_stored_ones(self) -> None:
+        """The word `none` removes all of them."""
         other = "cd" * 32
         self.assertEqual(
             self.output("certificate", "ann", f"{FINGERPRINT},{other}"),
@@ -151,7 +151,7 @@ class SetCertificates(CommandCase):
         self.assertEqual(self.certificates(), ())
 
     def test_a_malformed_fingerprint_is_refused(self) -> None:
-        """It takes 64 hexadecimal digits."""
+        """A fingerprint has 64 hexadecimal digits."""
         self.assertIn("SHA-256", self.failed(REFUSED, "certificate", "ann", "xyz"))
         self.assertIn("missing", self.failed(WRONG_USAGE, "certificate", "ann"))
 
@@ -159,14 +159,14 @@ class SetCertificates(CommandCase):
 class DeleteAccount(CommandCase):
     """``delete``."""
 
-    def test_without_a_terminal_it_takes_yes(self) -> None:
+    def test_delete_without_a_terminal_requires_yes(self) -> None:
         """An answer on standard input does not count."""
         self.assertIn("--yes", self.failed(WRONG_USAGE, "delete", "ann", typed="yes\n"))
         self.assertEqual(self.json("delete", "ann", "--yes"), [{"name": "Ann"}])
         self.assertEqual(self.output("delete", "-y", "bob"), "Deleted: bob\n")
         self.assertIn("no account", self.failed(REFUSED, "delete", "--yes", "nobody"))
 
-    def test_at_a_terminal_it_asks(self) -> None:
+    def test_delete_asks_at_a_terminal(self) -> None:
         """Anything but yes cancels."""
         question = "Delete the account bob and its mailbox? (yes/no) "
         for answer in ("no\n", "\n", "maybe\n"):

@@ -16,8 +16,8 @@ from tests.doubles.folders import folder
 class MakeCertificate(SynchronousTestCase):
     """``make-cert``."""
 
-    def test_files_and_advice(self) -> None:
-        """Both files are in the current directory; nothing is replaced."""
+    def test_files_are_written_and_their_use_is_explained(self) -> None:
+        """Both files are in the current folder; a second run replaces nothing."""
         place = folder(self)
         words = ["make-cert", "--host", "chat.example.org", "--host", "192.0.2.1"]
         completed = run_command(*words, cwd=place)
@@ -31,7 +31,7 @@ class MakeCertificate(SynchronousTestCase):
         self.assertIn("exists already", completed.stderr)
 
     def test_files_are_written_to_the_chosen_folder(self) -> None:
-        """The paths are as given."""
+        """The paths in the output are relative if that of the folder is."""
         for option in ("--out", "-o"):
             place = folder(self)
             os.mkdir(f"{place}/tls")
@@ -43,8 +43,8 @@ class MakeCertificate(SynchronousTestCase):
             self.assertEqual(len(answer["pin"]), 64)
             self.assertEqual(sorted(os.listdir(f"{place}/tls")), ["chatd.key", "chatd.pem"])
 
-    def test_failures(self) -> None:
-        """A folder that does not exist, a host that is no name."""
+    def test_missing_folder_and_invalid_host_are_refused(self) -> None:
+        """No file is written."""
         place = folder(self)
         for words in (["--out", "none"], ["--host", "chät"]):
             completed = run_command("make-cert", *words, cwd=place)

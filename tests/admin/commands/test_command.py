@@ -71,7 +71,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.parsed("--", "ann", "--json")["pattern"], "--json")
 
     def test_value_that_looks_like_an_option_belongs_to_its_option(self) -> None:
-        """In each way of writing it."""
+        """This holds for each way of writing an option with a value."""
         for words in (
             ("ann", "--uses", "--json"),
             ("ann", "--uses=--json"),
@@ -85,7 +85,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("--fast", self.error("ann", "--fast"))
 
     def test_number_has_up_to_15_ascii_digits(self) -> None:
-        """So that it fits into 64 bits."""
+        """Such a number fits into 64 bits."""
         self.assertEqual(self.parsed("ann", "--uses", "9" * 15).number("uses"), 10**15 - 1)
         for text in ("", "-1", "1.5", "many", "\u0663", "9" * 16):
             command = self.parsed("ann", f"--uses={text}")

@@ -24,7 +24,7 @@ class InviteTokens(CommandCase):
         self.assertEqual((token["uses"], token["note"]), (2, "for the choir"))
         self.assertEqual(token["expires"] - token["created"], 7 * DAY)
 
-    def test_how_long_it_is_valid(self) -> None:
+    def test_token_expires_after_the_chosen_time(self) -> None:
         """A time with a unit, or never."""
         for words, expires, sentence in (
             (["--expires", "30d"], 30 * DAY, "Valid for one account until "),
@@ -33,7 +33,7 @@ class InviteTokens(CommandCase):
             self.assertIn(sentence, self.command("invite", *words).stderr)
             self.assertEqual(self.json("invite", *words)[0]["expires"], expires)
 
-    def test_invites(self) -> None:
+    def test_invites_are_listed_without_their_tokens(self) -> None:
         """A row for each token, without its text."""
         token = self.command("invite", "--expires", "never", "--note", "for the choir").stdout
         heading, row = (re.split(r"\s\s+", line) for line in self.output("invites").splitlines())
@@ -42,8 +42,8 @@ class InviteTokens(CommandCase):
         self.assertEqual(row, [stored["key"][:12], "-", "never", "1", "for the choir"])
         self.assertNotIn(token.strip(), self.output("invites"))
 
-    def test_revoke(self) -> None:
-        """By the token or by the beginning of its hash, once."""
+    def test_token_is_revoked_by_itself_or_its_hash(self) -> None:
+        """The beginning of the hash is enough; a revoked token is unknown."""
         token = self.command("invite").stdout.strip()
         (made,) = self.json("invite")
         key = made["key"]
@@ -53,7 +53,7 @@ class InviteTokens(CommandCase):
         self.assertEqual(self.output("invites"), "")
 
     def test_wrong_options_create_nothing(self) -> None:
-        """What is well-formed but out of bounds is refused by the daemon."""
+        """The daemon refuses well-formed values that are out of bounds."""
         for words in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
             self.failed(WRONG_USAGE, "invite", *words)
         self.failed(REFUSED, "invite", "--uses", "0")

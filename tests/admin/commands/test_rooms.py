@@ -16,8 +16,8 @@ class Rooms(CommandCase):
         session, _ = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses\x07", True))
 
-    def test_rooms(self) -> None:
-        """Private ones as well; topics cannot control the terminal."""
+    def test_rooms_are_listed_with_access_and_topic(self) -> None:
+        """Private rooms are listed too; topics cannot control the terminal."""
         heading, *rows = self.output("rooms").splitlines()
         self.assertEqual(
             heading.split(), ["ROOM", "ACCESS", "CREATED", "OWNER", "MEMBERS", "TOPIC"]
@@ -32,8 +32,8 @@ class Rooms(CommandCase):
         (room,) = self.json("rooms", "#l*")
         self.assertEqual((room["room"], room["owner"]), ("#lobby", ""))
 
-    def test_delete_room(self) -> None:
-        """The # may be left out."""
+    def test_room_is_deleted_after_confirmation(self) -> None:
+        """The # of the room may be omitted."""
         self.assertIn("--yes", self.failed(WRONG_USAGE, "delete-room", "garden"))
         completed = self.command("delete-room", "garden", typed="no\n", terminal=True)
         self.assertEqual(completed.stdout, "Delete the room #garden and its history? (yes/no) ")
@@ -45,8 +45,8 @@ class Rooms(CommandCase):
 class Reports(CommandCase):
     """``reports``."""
 
-    def test_reports(self) -> None:
-        """A heading and indented lines for each, from a number on."""
+    def test_reports_are_listed_from_a_number_on(self) -> None:
+        """Each report has a heading and indented lines."""
         self.assertEqual(self.output("reports"), "")
         for body in ("bob: rude\x1b[2J\nagain", "bob: ruder"):
             self.harness.realm.note("@server", "Ann", "report", body)

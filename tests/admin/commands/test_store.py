@@ -13,8 +13,8 @@ from tests.doubles.admin import CommandCase
 class Store(CommandCase):
     """``stats`` and ``backup``."""
 
-    def test_stats(self) -> None:
-        """A line for each value, in columns."""
+    def test_statistics_are_shown_in_columns(self) -> None:
+        """Each value has a line."""
         self.harness.login("Ann")
         lines = self.output("stats").splitlines()
         self.assertEqual(lines[0].split(), ["version", __version__])
@@ -23,7 +23,7 @@ class Store(CommandCase):
         (stats,) = self.json("stats")
         self.assertEqual((stats["rooms"], stats["counts"]["sessions"]), (1, 1))
 
-    def test_a_backup_path_is_of_this_directory(self) -> None:
+    def test_backup_path_is_made_absolute(self) -> None:
         """The daemon gets an absolute path."""
         paths: list[str] = []
 

@@ -28,7 +28,7 @@ class DialogueTests(ClientCase):
         user.answers("> ", "c", "Recipient: ", recipient, "Message: ", text, "Send? (y/n): ", "y")
         user.sees(f"Sent to {recipient}: ", text)
 
-    def test_dialogue_of_the_old_client(self) -> None:
+    def test_dialogue_is_that_of_the_old_client(self) -> None:
         """Every line of the old client's README: messages to online and to offline users."""
         alicia = TerminalUser(self, self.url)
         alicia.answers(MENU_BEFORE + "\r\n> ", "login", "Username: ", "Alicia")
@@ -120,7 +120,7 @@ class DialogueTests(ClientCase):
             ],
         )
 
-    def test_message_received_while_typing(self) -> None:
+    def test_message_received_while_typing_keeps_the_line(self) -> None:
         """The line under edit is neither garbled nor lost, even if it wraps and the window
         changes."""
         alicia = TerminalUser(self, "Alicia", self.url)
@@ -139,7 +139,7 @@ class DialogueTests(ClientCase):
         alicia.leaves()
 
     def test_password_is_never_shown(self) -> None:
-        """Neither when it is chosen nor when it is asked for."""
+        """Passwords are typed when they are chosen and when they are asked for."""
         alice = TerminalUser(self, "alice", self.url)
         alice.sees("CREATING NEW ID: alice")
         alice.answers(
@@ -154,8 +154,8 @@ class DialogueTests(ClientCase):
         again.leaves()
         self.assertNotIn("hunter", alice.log.getvalue() + again.log.getvalue())
 
-    def test_ctrl_c_and_ctrl_d_at_every_prompt(self) -> None:
-        """The client exits, after a sentence in the case of Ctrl-C."""
+    def test_ctrl_c_and_ctrl_d_end_the_client_at_every_prompt(self) -> None:
+        """After Ctrl-C the client prints a sentence."""
         for answers in (
             ["> "],
             ["> ", "login", "Username: "],

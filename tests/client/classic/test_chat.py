@@ -69,7 +69,7 @@ class ChatCase(SynchronousTestCase):
 class MenuTests(ChatCase):
     """The menus at a terminal."""
 
-    def test_create_account_and_log_in(self) -> None:
+    def test_account_is_created_and_logged_in_by_menu(self) -> None:
         """The lines are those of the old client."""
         self.begin()
         self.assertEqual(self.shown(), [MENU_BEFORE])
@@ -82,14 +82,14 @@ class MenuTests(ChatCase):
         self.assertEqual(self.successResultOf(self.ended), 0)
 
     def test_name_that_is_taken_is_refused(self) -> None:
-        """So is a second login to an account."""
+        """A second login to an account is refused too."""
         self.account("Alicia")
         self.begin()
         self.assertIn("! Username is taken.", self.type("create_account", "Alicia"))
         self.assertIn("! user is already logged in", self.type("login", "Alicia"))
 
     def test_compose_asks_before_it_sends(self) -> None:
-        """For the recipient, the text, and a confirmation."""
+        """The questions are for the recipient, the text, and a confirmation."""
         bob = self.account("Bobert")
         self.begin("Alicia")
         self.type("")
@@ -105,8 +105,8 @@ class MenuTests(ChatCase):
         self.assertEqual(self.type("c", "nobody", "hi", "y")[0][:16], "! Server error: ")
         self.assertEqual(bob.outstanding, 0)
 
-    def test_list_by_menu_and_by_slash_command(self) -> None:
-        """By name, by letter and by slash command; with a pattern, or all accounts."""
+    def test_accounts_are_listed_by_menu_and_by_slash_command(self) -> None:
+        """The menu has a name and a letter for it; a pattern is optional."""
         self.account("Bobert")
         self.begin("Alicia")
         self.type("")
@@ -119,7 +119,7 @@ class MenuTests(ChatCase):
         self.assertEqual(self.type("/list A*"), ["Accounts:", "\tAlicia"])
 
     def test_get_shows_waiting_messages(self) -> None:
-        """Or a note that there are none."""
+        """If no message waits, there is a note."""
         self.account("Bobert").send("Bobert", "x")
         self.begin("Alicia")
         self.type("")
@@ -129,7 +129,7 @@ class MenuTests(ChatCase):
         self.assertEqual(self.type("get messages"), ["Bobert> hi"])
 
     def test_delete_asks_and_exits(self) -> None:
-        """Unless it is confirmed, the account is kept."""
+        """The account is deleted only if that is confirmed."""
         self.begin("Alicia")
         self.type("")
         self.shown()
@@ -153,8 +153,8 @@ class MenuTests(ChatCase):
             self.type("login"), ["! (invalid command)", "(You are already logged in as Alicia.)"]
         )
 
-    def test_commands_that_require_an_account(self) -> None:
-        """Before logging in they get a hint; the help lists those that can be used."""
+    def test_commands_that_require_an_account_get_a_hint(self) -> None:
+        """Before logging in, the help lists the commands that can be used."""
         self.begin()
         self.shown()
         self.assertEqual(
@@ -169,16 +169,16 @@ class MenuTests(ChatCase):
         self.type("quit")
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_every_form_of_the_command_to_exit(self) -> None:
-        """By name, by letter, by slash command."""
+    def test_every_form_of_the_command_to_exit_ends_the_client(self) -> None:
+        """The forms are a name, a letter and a slash command."""
         for word in ("q", "logout", "/quit", "quit", "tata", "/tata"):
             self.daemon = FakeDaemon()
             self.begin("Alicia")
             self.type("", word)
             self.assertEqual(self.successResultOf(self.ended), 0, word)
 
-    def test_completion(self) -> None:
-        """Of commands, and of the names that were shown."""
+    def test_commands_and_names_are_completed(self) -> None:
+        """The names are those that were shown."""
         self.account("Bobert")
         self.begin("Alicia")
         self.type("", "/list")
@@ -203,7 +203,7 @@ class LoginAtStartTests(ChatCase):
         self.assertEqual(self.daemon.passwords, {"alice": None})
 
     def test_new_password_is_asked_for_twice(self) -> None:
-        """Until both are the same."""
+        """The questions are repeated until both answers are the same."""
         self.begin("alice")
         self.assertEqual(
             self.type("secret", "secrte")[-1], "(The passwords do not match. Try again.)"
@@ -226,15 +226,15 @@ class LoginAtStartTests(ChatCase):
         self.begin("alice")
         self.assertEqual(self.type("a", "b", "c"), ["! wrong password"] * 3 + [MENU_BEFORE])
 
-    def test_password_given_is_tried_once(self) -> None:
-        """After that the user is asked: the next login may be to another account."""
+    def test_password_of_the_command_line_is_tried_once(self) -> None:
+        """Then the user is asked for one: the next login may be to another account."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice", "stale")
         self.assertEqual(self.shown(), ["! wrong password", MENU_BEFORE])
         self.assertEqual(self.type("login", "alice", "secret"), ["Logged in as: alice", MENU])
 
-    def test_account_that_is_already_logged_in(self) -> None:
+    def test_account_that_is_already_logged_in_is_refused(self) -> None:
         """The server's error and the menu are shown."""
         self.account("alice")
         self.begin("alice")
@@ -259,8 +259,8 @@ class ScriptTests(ChatCase):
         self.assertEqual(self.shown(), [">bob one", ">bob  two "])
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_exit_status_tells_of_errors(self) -> None:
-        """A refused message, an unsendable one, an invalid line."""
+    def test_exit_status_is_1_after_an_error(self) -> None:
+        """Errors are a refused message, an unsendable one and an invalid line."""
         for line in (
             "/msg nobody hi",
             "/msg alice a|||b",
@@ -289,7 +289,7 @@ class ScriptTests(ChatCase):
         self.assertEqual(self.screen.prompt, "> ")
 
     def test_delete_by_slash_command_does_not_ask(self) -> None:
-        """A script has nothing to answer."""
+        """A script cannot be asked."""
         self.begin("alice")
         self.type("/delete")
         self.assertEqual(self.successResultOf(self.ended), 0)
@@ -303,8 +303,8 @@ class ScriptTests(ChatCase):
         self.assertIn(">alice hi", lines)
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_password_of_a_script(self) -> None:
-        """It is used if the account has one; if none was given, the error says how to give it."""
+    def test_password_of_a_script_comes_from_the_command_line(self) -> None:
+        """It is used if the account has one; without it, the error says how to set it."""
         self.account("alice", "secret")
         self.daemon.online.clear()
         self.begin("alice")
@@ -317,8 +317,8 @@ class ScriptTests(ChatCase):
         self.assertEqual(self.shown(), ["! wrong password"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
-    def test_password_of_a_new_account(self) -> None:
-        """It is the one that was given."""
+    def test_new_account_of_a_script_gets_the_password(self) -> None:
+        """The script is not asked for another one."""
         self.begin("alice", "secret")
         self.assertEqual(self.daemon.passwords, {"alice": "secret"})
 
@@ -326,7 +326,7 @@ class ScriptTests(ChatCase):
 class EndTests(ChatCase):
     """Refused and lost connections, and interrupts."""
 
-    def test_refused_connection(self) -> None:
+    def test_refused_connection_is_an_error(self) -> None:
         """The error is shown, and the exit status is 1."""
         page = FakeScreen(True)
         refused: Deferred[Connection] = fail(ConnectionRefusedError())
@@ -334,8 +334,8 @@ class EndTests(ChatCase):
         self.assertEqual(page.lines, ["! Error:  That host or port is not accepting connections."])
         self.assertEqual(self.successResultOf(ended), 1)
 
-    def test_connection_lost_during_a_question(self) -> None:
-        """The question ends."""
+    def test_lost_connection_ends_a_question(self) -> None:
+        """The client exits with an error."""
         self.begin("alice")
         self.type("", "c")
         self.shown()
@@ -343,8 +343,8 @@ class EndTests(ChatCase):
         self.assertEqual(self.shown(), ["! Disconnected from server ... exiting!"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
-    def test_connection_lost_with_unacknowledged_messages(self) -> None:
-        """Their number is shown: they may be stored or not."""
+    def test_lost_connection_reports_unacknowledged_messages(self) -> None:
+        """Their number is printed: the server may have stored them or not."""
         self.begin("alice")
         self.screen.type("")
         self.daemon.pump()
@@ -360,15 +360,15 @@ class EndTests(ChatCase):
             ],
         )
 
-    def test_connection_lost_during_a_command(self) -> None:
+    def test_lost_connection_ends_a_command(self) -> None:
         """The dialogue ends although a reply is pending."""
         self.begin("alice")
         self.screen.type("")
         self.lose()
         self.assertEqual(self.successResultOf(self.ended), 1)
 
-    def test_interrupt(self) -> None:
-        """During a question, while a reply is pending, and while connecting."""
+    def test_interrupt_ends_the_dialogue(self) -> None:
+        """It may come during a question, while a reply is pending, and while connecting."""
         self.begin("alice")
         self.shown()
         self.chat.interrupt(0, INTERRUPT)
@@ -394,7 +394,7 @@ class EndTests(ChatCase):
         self.assertEqual(self.successResultOf(ended), 0)
 
     def test_error_without_command_is_shown(self) -> None:
-        """Marked as the server's."""
+        """It is marked as an error of the server."""
         self.begin("alice")
         self.type("")
         self.shown()
@@ -402,6 +402,6 @@ class EndTests(ChatCase):
         self.assertEqual(self.shown(), ["! Server error: too slow"])
 
     def test_screen_pauses_the_connection(self) -> None:
-        """A screen that is behind slows the server down."""
+        """While the screen is behind, nothing is read from the server."""
         self.begin("alice")
         self.assertIs(self.screen.source, self.connection)

@@ -11,7 +11,7 @@ class CommandTests(SynchronousTestCase):
     """Texts printed from the table, and lines parsed with it."""
 
     def test_menus_are_those_of_the_old_client(self) -> None:
-        """Byte for byte."""
+        """Scripts of the old client compare them byte for byte."""
         self.assertEqual(commands.menu(False), "Commands: login, create_account, quit")
         self.assertEqual(
             commands.menu(True),
@@ -20,7 +20,7 @@ class CommandTests(SynchronousTestCase):
         )
 
     def test_help_lists_every_command_and_fits(self) -> None:
-        """Before and after logging in, in at most 80 columns."""
+        """This holds before and after logging in; a line has at most 80 columns."""
         for logged_in in (False, True):
             lines = commands.help_lines(logged_in)
             for command, line in zip(commands.usable(logged_in), lines, strict=True):
@@ -29,7 +29,7 @@ class CommandTests(SynchronousTestCase):
                 self.assertLessEqual(len(line), 80)
 
     def test_every_form_of_a_command_is_parsed(self) -> None:
-        """In any case, with blanks around it; no two usable commands have a form in common."""
+        """Case and blanks around it do not count; each form belongs to one usable command."""
         for logged_in in (False, True):
             words = [word for command in commands.usable(logged_in) for word in command.words]
             self.assertEqual(len(words), len(set(words)))
@@ -38,7 +38,7 @@ class CommandTests(SynchronousTestCase):
                     self.assertEqual(commands.parse(f" {word.upper()} ", logged_in), (command, ""))
 
     def test_arguments_are_unchanged(self) -> None:
-        """Blanks and line breaks after a slash command are kept; other lines are no commands."""
+        """Blanks and line breaks in them are preserved; other lines are not commands."""
         self.assertEqual(
             commands.parse("/msg bob  hi \n there ", True), (commands.MESSAGE, "bob  hi \n there ")
         )

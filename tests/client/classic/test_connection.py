@@ -55,7 +55,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(again))
         self.assertIsNone(self.successResultOf(all_replied))
 
-    def test_reply_in_single_bytes(self) -> None:
+    def test_reply_is_decoded_from_single_bytes(self) -> None:
         """The data of a reply may be divided anywhere."""
         listed = self.alice.list("*")
         for byte in classic.encode_names(["alice", "bob"]):
@@ -63,7 +63,7 @@ class ConnectionTests(SynchronousTestCase):
             self.alice.dataReceived(bytes([byte]))
         self.assertEqual(self.successResultOf(listed), ("alice", "bob"))
 
-    def test_message_pushed_before_a_reply(self) -> None:
+    def test_message_pushed_before_a_reply_is_not_the_reply(self) -> None:
         """It goes to the handler, and the reply stays pending."""
         stored = self.alice.send("bob", "hi")
         self.alice.dataReceived(classic.encode_send("bob", "alice", "hi"))
@@ -72,7 +72,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(stored))
         self.assertEqual(self.handler.calls, [("bob", "hi")])
 
-    def test_message_to_oneself(self) -> None:
+    def test_message_to_oneself_is_acknowledged_and_received(self) -> None:
         """One copy is the acknowledgement, the other one goes to the handler."""
         first, second = self.alice.send("alice", "note"), self.alice.send("alice", "note")
         self.daemon.pump()
@@ -81,8 +81,8 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.handler.calls, [("alice", "note")] * 2)
         self.assertEqual(self.alice.outstanding, 0)
 
-    def test_message_to_oneself_that_is_not_pushed(self) -> None:
-        """With one copy the message is acknowledged: the server may push it later."""
+    def test_message_to_oneself_may_be_pushed_later(self) -> None:
+        """One copy is enough to acknowledge the message."""
         stored = self.alice.send("alice", "note")
         self.alice.dataReceived(
             classic.encode_send("alice", "alice", "note") + classic.encode_names([])
@@ -90,8 +90,8 @@ class ConnectionTests(SynchronousTestCase):
         self.successResultOf(stored)
         self.assertEqual(self.handler.calls, [])
 
-    def test_refused_message_to_oneself(self) -> None:
-        """The refusal belongs to the fenced command, and the fence's reply to no other one."""
+    def test_refusal_of_a_message_to_oneself_belongs_to_it(self) -> None:
+        """The reply to the fence is not taken for that of another command."""
         stored = self.alice.send("alice", "note")
         self.alice.dataReceived(classic.encode(classic.RESPONSE, "full") + classic.encode_names([]))
         self.assertEqual(str(self.failureResultOf(stored, Refused).value), "full")
@@ -122,7 +122,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertNotIn("alice", self.daemon.passwords)
 
     def test_password_is_the_second_field(self) -> None:
-        """It is left out for an open account."""
+        """It is omitted for an open account."""
         connection = self.daemon.connect(RecordingHandler())
         connection.create("carol", "a|||b")
         self.daemon.pump()
@@ -131,7 +131,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.daemon.received[0], classic.Create("alice", None))
 
     def test_unsendable_text_is_refused(self) -> None:
-        """Separators and characters that are not ASCII, before any data is sent."""
+        """Separators and characters that are not ASCII are refused; no data is sent."""
         seen = len(self.daemon.received)
         for refused in (
             self.alice.send("bob", "a|||b"),
@@ -158,7 +158,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.handler.calls, [("error", "going down")])
 
     def test_lost_connection_fails_commands(self) -> None:
-        """Pending and later ones; the handler is notified once."""
+        """Pending and later commands fail; the handler is notified once."""
         pending, all_replied = self.alice.list("*"), self.alice.all_replied()
         self.alice.connectionLost(Failure(ConnectionDone()))
         self.failureResultOf(pending, ConnectionClosed)
@@ -177,7 +177,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.daemon.clock.getDelayedCalls(), [])
         self.successResultOf(self.alice.close())
 
-    def test_close_does_not_wait_long(self) -> None:
+    def test_close_has_a_time_limit(self) -> None:
         """A server that does not close its side has `CLOSE_TIMEOUT` seconds."""
         self.alice.close()
         self.daemon.clock.advance(CLOSE_TIMEOUT)
@@ -203,8 +203,8 @@ class ConnectionTests(SynchronousTestCase):
         self.alice.dataReceived(classic.encode_names(["x"]))
         self.assertTrue(self.alice.transport.disconnecting)
 
-    def test_silent_server_is_given_up_if_it_owes_a_reply(self) -> None:
-        """After `REPLY_TIMEOUT` seconds; without a pending command there is no limit."""
+    def test_connection_to_a_silent_server_ends_if_a_reply_is_pending(self) -> None:
+        """The limit is `REPLY_TIMEOUT` seconds; without a pending command there is none."""
         self.daemon.clock.advance(10 * REPLY_TIMEOUT)
         pending = self.alice.list("*")
         self.daemon.clock.advance(REPLY_TIMEOUT - 1)
@@ -233,7 +233,7 @@ class ConnectTests(SynchronousTestCase):
     """`connect`."""
 
     def test_connecting_has_a_time_limit(self) -> None:
-        """An address that does not answer is given up after `CONNECT_TIMEOUT` seconds."""
+        """The attempt fails after `CONNECT_TIMEOUT` seconds without an answer."""
         reactor = MemoryReactorClock()
         attempt = connect(reactor, "192.0.2.1", 65432, RecordingHandler())
         reactor.advance(CONNECT_TIMEOUT - 1)

@@ -15,7 +15,7 @@ class PipeTests(ClientCase):
 
     protocol = "classic"
 
-    def test_message_to_offline_user(self) -> None:
+    def test_message_to_an_offline_user_waits(self) -> None:
         """It is stored, and fetched by a later script of the recipient."""
         self.assertEqual(self.script("", "bob", self.url).returncode, 0)
         done = self.executed("/msg bob hi\n", "alice", f"chat://localhost:{self.daemon.port}")
@@ -43,7 +43,7 @@ class PipeTests(ClientCase):
         )
         self.assertEqual((done.stderr, done.returncode), ("", 0))
 
-    def test_password_from_environment_or_file(self) -> None:
+    def test_password_comes_from_environment_or_file(self) -> None:
         """Without one, the error says how to give it."""
         self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)
         done = self.script("", "alice", self.url)
@@ -56,8 +56,8 @@ class PipeTests(ClientCase):
         done = self.script("/list\n", "alice", self.url, "--password-file", "password")
         self.assertEqual((done.stdout, done.returncode), ("Accounts:\n\talice\n", 0))
 
-    def test_thousands_of_messages(self) -> None:
-        """All are acknowledged before the client exits, and delivered in order."""
+    def test_thousands_of_messages_are_delivered_in_order(self) -> None:
+        """The client exits when all of them are acknowledged."""
         self.script("", "bob", self.url)
         done = self.script("".join(f"/msg bob {n}\n" for n in range(3000)), "alice", self.url)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -65,8 +65,8 @@ class PipeTests(ClientCase):
         got = self.script("/get\n", "bob", self.url)
         self.assertEqual(got.stdout.splitlines(), [f"alice: {n}" for n in range(3000)])
 
-    def test_closed_output(self) -> None:
-        """As in a pipe to `head -1`: the client exits without a traceback."""
+    def test_closed_output_ends_the_client(self) -> None:
+        """There is no traceback; the output may be a pipe to `head -1`, for example."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
@@ -76,7 +76,7 @@ class PipeTests(ClientCase):
         self.assertEqual(client.stderr.read(), "")
         self.assertEqual(client.wait(PATIENCE), 1)
 
-    def test_input_and_output_are_files(self) -> None:
+    def test_input_and_output_may_be_files(self) -> None:
         """They work like pipes."""
         script, output = Path(self.folder, "script"), Path(self.folder, "output")
         script.write_text("/list\n")
@@ -94,8 +94,8 @@ class PipeTests(ClientCase):
             (status, output.read_text()), (0, "CREATING NEW ID: alice\nAccounts:\n\talice\n")
         )
 
-    def test_daemon_stops(self) -> None:
-        """The client exits with an error, although its input has not ended."""
+    def test_stop_of_the_daemon_ends_the_client(self) -> None:
+        """The client exits with an error before its input has ended."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATING NEW ID: alice\n")
@@ -106,7 +106,7 @@ class PipeTests(ClientCase):
         self.assertEqual(client.stderr.read(), "Disconnected from server ... exiting!\n")
         self.assertEqual(client.wait(PATIENCE), 1)
 
-    def test_no_daemon(self) -> None:
+    def test_server_that_cannot_be_reached_is_an_error(self) -> None:
         """A closed port, and an argument that is no address of a server."""
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -119,8 +119,8 @@ class PipeTests(ClientCase):
         )
         self.assertEqual(done.returncode, 2)
 
-    def test_help_and_version(self) -> None:
-        """They are printed, and the exit status is 0."""
+    def test_help_and_version_are_printed(self) -> None:
+        """The exit status is 0."""
         done = self.script("", "--help")
         self.assertEqual(done.returncode, 0)
         self.assertIn("python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]]", done.stdout)
@@ -128,8 +128,8 @@ class PipeTests(ClientCase):
         done = self.script("", "--version")
         self.assertEqual((done.returncode, done.stdout), (0, f"chatd {chatd.__version__}\n"))
 
-    def test_ipv6_address(self) -> None:
-        """It is in brackets."""
+    def test_ipv6_address_is_in_brackets(self) -> None:
+        """The URL is that of any IPv6 address."""
         try:
             with socket.socket(socket.AF_INET6) as probe:
                 probe.bind(("::1", 0))

@@ -31,7 +31,7 @@ class TerminalTests(ClientCase):
         return [re.sub(r"^\d\d:\d\d ", "00:00 ", line) for line in user.screen()]
 
     def test_conversation_in_rooms_and_in_private(self) -> None:
-        """With edits, reactions, receipts, typing and roles, as they happen."""
+        """It contains edits, reactions, receipts, typing and roles."""
         alice, bob = self.user("alice"), self.user("bob", "secret")
         alice.sees_joined("bob", "#lobby")
         self.types(alice, "hello all")
@@ -113,7 +113,7 @@ class TerminalTests(ClientCase):
         self.assertNotIn("\x1b", carl.log.getvalue())
 
     def test_output_keeps_the_line_that_is_being_typed(self) -> None:
-        """Though it wraps and the window changes its size."""
+        """The line wraps, and the window changes its size."""
         alice = self.user("alice")
         alice.presses("la " * 40 + "end\x1b[D\x1b[D\x1b[D")
         alice.sees("end")
@@ -126,7 +126,7 @@ class TerminalTests(ClientCase):
         alice.leaves()
 
     def test_messages_sent_while_the_daemon_is_down_arrive_once(self) -> None:
-        """After the client has reconnected."""
+        """They are sent when the client has reconnected."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])

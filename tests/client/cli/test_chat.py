@@ -130,7 +130,7 @@ class ConnectionLossTests(ChatTestCase):
         self.assertEqual(self.printed()[-1], "! Interrupted.")
 
     def test_interrupt_ends_a_command_that_waits(self) -> None:
-        """Here, for the answer to a message."""
+        """The command waits for the answer to a message."""
         self.type("/msg bob hi", "/who")
         self.chat.interrupt(0, "")
         self.assertEqual(self.successResultOf(self.ended), 0)
@@ -170,7 +170,7 @@ class ScriptTests(ChatTestCase):
         self.assertEqual(self.successResultOf(self.ended), 0)
 
     def test_end_of_input_waits_for_a_paused_output(self) -> None:
-        """However long the output is paused."""
+        """There is no time limit while the output is paused."""
         self.client.logs["@alice"].head = 1
         self.begin()
         source = self.screen.source
@@ -206,7 +206,7 @@ class ScriptTests(ChatTestCase):
         self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_command_waits_for_answers_to_earlier_messages(self) -> None:
-        """Then it is carried out."""
+        """It is carried out when they have arrived."""
         self.client.slow = True
         self.begin()
         self.type("/msg bob x", "/blocked")

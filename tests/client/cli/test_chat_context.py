@@ -123,7 +123,7 @@ class RequestTests(ContextTestCase):
         self.assertEqual(self.expected, [("#garden", 4)])
 
     def test_refusals_are_remembered(self) -> None:
-        """For the exit status of a script."""
+        """The exit status of a script depends on them."""
         self.assertFalse(self.context.any_refused)
         self.context.show_refusal(REFUSAL)
         self.assertEqual(self.screen.lines, ["! There is no room of that name."])
@@ -172,7 +172,7 @@ class PostTests(ContextTestCase):
         self.assertEqual(len(self.client.posted), 1)
 
     def test_post_waits_while_too_many_are_unanswered(self) -> None:
-        """For one answer."""
+        """One answer is enough to continue."""
         self.client.slow = True
         for _ in range(WINDOW - 1):
             self.successResultOf(self.post(c.Send(0, "bob", "hi")))
@@ -194,7 +194,7 @@ class ConfirmTests(ContextTestCase):
     """Questions to a person."""
 
     def test_only_yes_confirms(self) -> None:
-        """In any case, with spaces around it; control characters of the question are replaced."""
+        """Case and spaces do not count; control characters of the question are replaced."""
         for answer, confirmed in (
             ("y", True),
             (" YES ", True),

@@ -27,7 +27,7 @@ class JsonTests(ChatTestCase):
         return [json.loads(line) for line in self.type(*lines)]
 
     def test_login_prints_the_server_and_the_account(self) -> None:
-        """As ``welcome`` and ``logged_in``."""
+        """The objects are ``welcome`` and ``logged_in``."""
         welcome, logged_in = map(json.loads, self.greeting)
         self.assertEqual((welcome["type"], welcome["limits"]["text"]), ("welcome", 65536))
         self.assertEqual(
@@ -75,7 +75,7 @@ class JsonTests(ChatTestCase):
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_block_request_hides_room_messages(self) -> None:
-        """As the command ``/block`` does."""
+        """It has the effect of the command ``/block``."""
         self.type_json('{"block": {"name": "Carl"}}')
         self.client.tell(pushed("#lobby", "carl", "spam"))
         self.assertEqual(self.printed(), [])
@@ -122,7 +122,7 @@ class JsonTests(ChatTestCase):
             self.assertEqual(list(map(json.loads, self.printed())), [printed])
 
     def test_history_is_printed_as_stored(self) -> None:
-        """In one line."""
+        """All entries are in one line."""
         self.client.logs["#lobby"].head = 1
         self.client.answers[c.History] = c.Page(
             0, "#lobby", [c.Item(1, 5, SINCE, "bob", "text", "hi")]

@@ -49,7 +49,7 @@ class EventPumpTests(SynchronousTestCase):
         self.assertEqual(self.handled, [ONE, TWO])
 
     def test_resuming_without_an_event_does_nothing(self) -> None:
-        """Also if the pump was not paused."""
+        """The pump may be paused or not."""
         self.pump.resumeProducing()
         self.pump.pauseProducing()
         self.pump.resumeProducing()
@@ -57,7 +57,7 @@ class EventPumpTests(SynchronousTestCase):
         self.assertEqual(self.handled, [ONE])
 
     def test_stopped_pump_handles_no_event(self) -> None:
-        """Not even when it is resumed; the entry is not marked as handled."""
+        """Resuming does not change that; the entry is not marked as handled."""
         self.pump.stop()
         self.client.tell(ONE)
         self.pump.resumeProducing()

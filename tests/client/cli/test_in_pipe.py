@@ -17,7 +17,7 @@ class PipeTests(ClientCase):
     """Scripts of lines and commands."""
 
     def test_message_waits_for_its_recipient_and_arrives_once(self) -> None:
-        """As in the documentation."""
+        """The lines are those of the documentation."""
         self.assertEqual(
             self.script("", "bob", self.url).stdout, "CREATED ACCOUNT: bob\n* bob joined #lobby\n"
         )
@@ -46,7 +46,7 @@ class PipeTests(ClientCase):
             self.assertIn(line, lines)
 
     def test_times_option_adds_the_time(self) -> None:
-        """To each line."""
+        """Each line begins with it."""
         done = self.script("hello\n", "alice", self.url, "--times")
         self.assertRegex(done.stdout, r"(?m)^\d\d:\d\d #lobby <alice> hello$")
 
@@ -92,7 +92,7 @@ class PipeTests(ClientCase):
         )
 
     def test_closed_output_ends_the_client(self) -> None:
-        """As before ``head -1``, without a traceback."""
+        """There is no traceback; the output may be a pipe to ``head -1``, for example."""
         client = self.start("alice", self.url)
         assert client.stdin and client.stdout and client.stderr
         self.assertEqual(client.stdout.readline(), "CREATED ACCOUNT: alice\n")

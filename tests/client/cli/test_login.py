@@ -115,7 +115,7 @@ class LoginTests(SynchronousTestCase):
         self.failureResultOf(self.log_in([UNKNOWN, refused], "alice", interactive=False), Refused)
 
     def test_invite_token_is_asked_for_if_required(self) -> None:
-        """As is a password where open accounts are forbidden."""
+        """A password is asked for where open accounts are forbidden."""
         required = RefusedByServer("invite-required", "A new account takes an invite token here.")
         needed = RefusedByServer("password-needed", "Choose a password.")
         login = self.log_in([UNKNOWN, required, needed, None], "alice")

@@ -32,7 +32,7 @@ class MessageCacheTests(SynchronousTestCase):
         self.assertEqual(self.cache.display_name("@nobody"), "nobody")
 
     def test_latest_edit_counts_and_deleted_messages_are_not_listed(self) -> None:
-        """In whatever order edits arrive."""
+        """The order in which edits arrive does not matter."""
         self.cache.add(pushed("#lobby", "bob", "a", seq=1, id=11))
         for seq, text in ((3, "c"), (2, "b")):
             self.cache.add(pushed("#lobby", "bob", text, "edit", seq=seq, about=11))

@@ -37,7 +37,7 @@ class OptionsTests(SynchronousTestCase):
         )
 
     def test_server_is_a_url_or_options(self) -> None:
-        """In any order with the name."""
+        """The name may come before or after them."""
         for arguments, address in (
             (["alice", "chat://localhost:64700"], ("localhost", 64700)),
             (["alice", "chat://localhost"], ("localhost", 65432)),

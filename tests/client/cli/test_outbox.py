@@ -42,7 +42,7 @@ class OutboxTests(SynchronousTestCase):
         return posted
 
     def test_answer_is_passed_on_with_its_request(self) -> None:
-        """And with the message that the request refers to, and the program's number."""
+        """The message that it refers to and the number of the program are passed on too."""
         request = self.post(c.Edit(0, "#lobby", 3, "ho"), MESSAGE, 5)
         self.assertEqual(self.accepted, [])
         self.client.accept()
@@ -98,7 +98,7 @@ class OutboxTests(SynchronousTestCase):
         self.successResultOf(empty)
 
     def test_outbox_is_empty_after_the_answer_is_passed_on(self) -> None:
-        """So output of the answer precedes that of a command that waits."""
+        """The answer is printed before a command that waits prints anything."""
         self.post()
         accepted: list[int] = []
         self.outbox.when_empty().addCallback(lambda _: accepted.append(len(self.accepted)))

@@ -44,7 +44,7 @@ class BulkInsertTests(SynchronousTestCase):
             self.connection.execute("DELETE FROM numbers")
 
     def test_statement_for_one_row_is_public(self) -> None:
-        """For callers with a single row."""
+        """Callers with a single row use it."""
         insert = BulkInsert("INSERT INTO numbers (n, square)", 2)
         self.assertEqual(insert.columns, 2)
         self.connection.execute(insert.one, (3, 9))

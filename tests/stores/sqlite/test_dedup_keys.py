@@ -26,7 +26,7 @@ from tests.stores.sequences import Script, SequenceContract, any_script
 class Resending(WithWriter):
     """A resend, wherever the first entry is by then."""
 
-    def test_resend_of_recent_entry(self) -> None:
+    def test_resend_of_recent_entry_gets_its_seq(self) -> None:
         """Before and after a restart."""
         self.append(new_text("@a", "x", "k"))
         self.assertEqual(self.append(new_text("@a", "x", "k")), [(1, True)])
@@ -35,7 +35,7 @@ class Resending(WithWriter):
             self.append(new_text("@a", "x", "k"), new_text("@a", "y", "l")), [(1, True), (2, False)]
         )
 
-    def test_resend_of_indexed_entry(self) -> None:
+    def test_resend_of_indexed_entry_gets_its_seq(self) -> None:
         """Keys that increase, and one that does not, before and after a restart."""
         self.append(*[new_text("@a", "x", f"k{n}") for n in range(10, 20)])
         self.index()
@@ -46,7 +46,7 @@ class Resending(WithWriter):
             self.assertEqual(again, [(1, True), (10, True), (11, True), (12, True)])
             self.reopen()
 
-    def test_resend_while_the_index_is_written(self) -> None:
+    def test_resend_while_the_index_is_written_gets_its_seq(self) -> None:
         """Half of the keys are in the file."""
         self.append(*[new_text(log, "x", "k") for log in ("@a", "@b")])
         self.begin_index()
@@ -60,7 +60,7 @@ class Resending(WithWriter):
             self.append(new_text("@a", "x", "k"), new_text("@b", "x", "k")), [(1, True)] * 2
         )
 
-    def test_resend_while_the_index_is_written_again_after_a_crash(self) -> None:
+    def test_resend_after_a_crash_of_indexing_gets_its_seq(self) -> None:
         """The same keys are written again, with later ones."""
         self.append(*[new_text(log, "x", key) for log in ("@a", "@b") for key in ("k1", "k2")])
         self.begin_index()
@@ -71,7 +71,7 @@ class Resending(WithWriter):
         again = self.append(*[new_text("@a", "x", f"k{n}") for n in range(4)])
         self.assertEqual(again, [(4, True), (1, True), (2, True), (3, True)])
 
-    def test_resend_of_many_keys_in_any_order(self) -> None:
+    def test_resend_of_many_keys_in_any_order_gets_their_seqs(self) -> None:
         """The keys fill several runs."""
         keys = [f"{n * 7919 % 1000:03d}" for n in range(1000)]
         for half in (keys[:500], keys[500:]):
@@ -83,7 +83,7 @@ class Resending(WithWriter):
         self.assertEqual(self.append(new_text("@a", "x", "0005")), [(1001, False)])
 
     def test_any_text_can_be_a_key(self) -> None:
-        """Also the empty text, and texts that UTF-8 and UTF-16 order differently."""
+        """The empty text is one; UTF-8 and UTF-16 order some texts differently."""
         keys = ["", "\0", "a\0b", "Z", "a", "é", "\uffff", "\N{GRINNING FACE}"]
         self.append(*[new_text("@a", "x", key) for key in keys])
         for step in (self.index, self.reopen):
@@ -196,13 +196,13 @@ class FreeAgain(WithWriter):
         self.check("k1", 4)
         self.assertEqual(self.append(new_text("@a", "stays", "k3")), [(3, True)])
 
-    def test_key_used_again_before_it_is_indexed(self) -> None:
+    def test_key_can_be_used_again_before_it_is_indexed(self) -> None:
         """The recent keys are then not in the order of their seqs."""
         self.append(new_text("@a", "old", "k1"), new_text("@a", "old", "k2"))
         self.trim(2)
         self.check("k1", 3)
 
-    def test_key_used_again_while_an_older_row_remains(self) -> None:
+    def test_key_can_be_used_again_while_an_older_row_remains(self) -> None:
         """A removed run leaves single keys below it, one of which is used again."""
         self.append(new_text("@a", "old", "k9"))
         self.index()
@@ -258,8 +258,8 @@ class Sequences(SequenceContract):
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @any_script
-    def test_any_sequence(self, script: Script) -> None:
-        """Every result is that of the model."""
+    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
+        """Maintenance runs at any time, with small bounds."""
         self.patch(writer_module, "INDEX_AT", 3)
         self.patch(writer_module, "_PURGE_STEP", 2)
         self.patch(recent_module, "_INDEX_STEP", 1)

@@ -70,7 +70,7 @@ class FromTheFirstSchema(WithWriter):
             self.assertIsInstance(other.refusal, KeyReused)
 
     def test_migrated_store_has_all_entries_and_keys(self) -> None:
-        """After the migration, after indexing and purging, and after a restart."""
+        """They are checked after the migration, after maintenance, and after a restart."""
         for step in (lambda: None, self.index, self.reopen):
             step()
             self.check_all()

@@ -1,4 +1,4 @@
-"""Recent entries: what is in the index, what is not yet, and access to both."""
+"""Recent entries: access to entries in the index and to those not yet in it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RecentEntriesTests(WithWriter):
         self.assertEqual(heads, [8, 1, 0])
 
     def test_page_continues_from_the_index_into_recent_entries(self) -> None:
-        """In order, and not beyond its limit."""
+        """The entries are in order, and not more than the limit."""
         log = self.number("@a")
         for after, limit, seqs in (
             (0, 100, [1, 2, 3, 4, 5, 6, 7, 8]),

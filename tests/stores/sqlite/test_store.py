@@ -35,13 +35,13 @@ class SQLiteSequences(SequenceContract):
 
     @bounded
     @any_script
-    def test_any_sequence(self, script: Script) -> None:
-        """Every result is that of the model."""
+    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
+        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
         self.play(script)
 
     @bounded
     @any_script
-    def test_any_sequence_with_frequent_indexing(self, script: Script) -> None:
+    def test_frequent_indexing_does_not_change_results(self, script: Script) -> None:
         """Every few entries are indexed, log by log, with calls between the steps."""
         self.patch(writer_module, "INDEX_AT", 3)
         self.patch(recent_module, "_INDEX_STEP", 1)
@@ -90,7 +90,7 @@ class Restart(InFile):
         self.assertEqual((document.version, document.body), (2, b"2"))
 
     async def test_indexed_and_recent_entries_are_one_sequence(self) -> None:
-        """Also when the recent entries are loaded after a restart."""
+        """This holds when the recent entries are loaded after a restart, too."""
         self.patch(writer_module, "INDEX_AT", 40)
         count = self.store._call
         for start in range(0, 100, 10):

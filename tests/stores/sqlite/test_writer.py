@@ -44,7 +44,7 @@ class Purging(WithWriter):
         self.assertEqual(self.rows(), (3, 3, 0))
         self.assertEqual((self.seqs("@a"), self.seqs("@b")), ([4, 5], [1]))
 
-    def test_purge_of_a_log_indexed_in_part(self) -> None:
+    def test_purge_of_a_log_indexed_in_part_is_complete(self) -> None:
         """Indexed and recent entries are removed."""
         self.append(*[new_text("@a", "x") for _ in range(5)])
         self.index()
@@ -54,7 +54,7 @@ class Purging(WithWriter):
         self.assertEqual(self.rows(), (2, 2, 0))
         self.assertEqual(self.seqs("@a"), [9, 10])
 
-    def test_purge_after_a_crash_between_two_steps(self) -> None:
+    def test_purge_after_a_crash_between_two_steps_is_complete(self) -> None:
         """Entries both indexed and recent are removed once."""
         self.append(*[new_text(log, "x") for log in ("@a", "@b") for _ in range(5)])
         self.begin_index()

@@ -30,7 +30,7 @@ class AccountTests(CommandTestCase):
         self.check_usage("/list a b", "/passwd x", "/certificate", "/unregister alice")
 
     def test_accounts_are_requested_page_by_page(self) -> None:
-        """To the last page."""
+        """The last page ends the list."""
         self.client.answers[c.FindAccounts] = [c.Names(0, ["a", "b"], True), c.Names(0, ["c"])]
         self.assertEqual(self.type("/list"), ["a", "b", "c"])
         self.assertEqual(self.requests(), [c.FindAccounts(0, "*"), c.FindAccounts(0, "*", "b")])
@@ -68,7 +68,7 @@ class AccountTests(CommandTestCase):
         )
 
     def test_unregister_prints_the_deleted_account_and_ends_the_client(self) -> None:
-        """Unless the question is answered with no."""
+        """If the question is answered with no, the account is not deleted."""
         self.assertEqual(self.type("/unregister", "n"), ["(Not deleted.)"])
         self.assertNoResult(self.ended)
         self.assertEqual(self.type("/unregister", "y", "secret"), ["DELETED ACCOUNT: alice"])

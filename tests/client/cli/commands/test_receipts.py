@@ -42,7 +42,7 @@ class ReceiptTests(CommandTestCase):
         self.assertEqual(self.requests(), [])
 
     def test_messages_of_other_sessions_have_receipts(self) -> None:
-        """As far as this client has shown them."""
+        """This client must have shown the messages."""
         self.client.tell(c.Sent("@bob", 7, 70, SINCE, "text", "from my phone"))
         self.type("/to bob")
         self.requests()

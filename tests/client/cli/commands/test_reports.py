@@ -13,7 +13,7 @@ class ReportTests(CommandTestCase):
     """A person in the lobby, where Bob has sent messages."""
 
     def test_latest_message_of_the_account_is_reported(self) -> None:
-        """In the current room."""
+        """It is the latest one in the current room."""
         self.check_requests(CASES)
 
     def test_private_message_is_reported_outside_of_rooms(self) -> None:

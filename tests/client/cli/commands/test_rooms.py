@@ -84,13 +84,13 @@ class RoomTests(CommandTestCase):
         self.assertEqual(self.type("/topic"), ["#Garden: Seeds"])
 
     def test_command_for_a_room_needs_one_as_target(self) -> None:
-        """Unless the line names a room."""
+        """The line may name a room instead."""
         sentence = "! No room is selected: name one, such as #lobby."
         self.assertEqual(self.type("/to bob", "/leave", "/topic x")[1:], [sentence] * 2)
         self.assertEqual(self.requests(), [])
 
     def test_rooms_are_requested_page_by_page(self) -> None:
-        """To the last page; each room is one line."""
+        """The last page ends the list; each room is one line."""
         room = c.RoomInfo("#Garden", SINCE, "Seeds", True, "bob", 1, "owner")
         self.client.answers[c.FindRooms] = [c.Rooms(0, [room], True, "#garden"), c.Rooms(0, [])]
         self.assertEqual(self.type("/rooms"), ["#Garden (1 member, private, owner) Seeds"])

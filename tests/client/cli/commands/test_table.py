@@ -61,7 +61,7 @@ class TableTests(SynchronousTestCase):
     """Help and document."""
 
     def test_help_has_a_line_for_each_command_of_at_most_90_columns(self) -> None:
-        """And one about messages."""
+        """One more line is about messages."""
         lines = slash.help_lines()
         for command, line in zip(slash.COMMANDS, lines, strict=False):
             self.assertIn(command.usage, line)
@@ -109,14 +109,14 @@ class ParsingTests(SynchronousTestCase):
     """Lines that begin with a slash."""
 
     def test_names_ignore_case_and_arguments_are_kept(self) -> None:
-        """Also for aliases."""
+        """Aliases are parsed in the same way."""
         for command in slash.COMMANDS:
             for name in (command.name, *command.aliases):
                 self.assertEqual(slash.parse(f"/{name.upper()}"), (command, ""))
                 self.assertEqual(slash.parse(f"/{name}  a \n b "), (command, " a \n b "))
 
     def test_unknown_command_suggests_a_similar_one(self) -> None:
-        """Or the help, if there is none."""
+        """If no command is similar, the error names the help."""
         for line, hint in (
             ("/jion #x", "/join?"),
             ("/histroy", "/history?"),

@@ -77,6 +77,6 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(one_line(line), line)
 
     def test_message_names_are_in_snake_case(self) -> None:
-        """As in docs/protocols/v1.md."""
+        """The names are those of docs/protocols/v1.md."""
         self.assertEqual(jsonlines.snake_case(c.FindRooms), "find_rooms")
         self.assertEqual(jsonlines.snake_case(c.Ping), "ping")

@@ -15,7 +15,7 @@ class StyleTests(SynchronousTestCase):
     """Colours."""
 
     def test_names_have_constant_colours_and_own_messages_are_dim(self) -> None:
-        """Whatever the case of the name."""
+        """The case of the name does not matter."""
         cache = MessageCache()
         cache.account = "alice"
         own = wording.entry(pushed("#lobby", "alice", "hi"), cache)

@@ -42,7 +42,7 @@ class WordingTests(SynchronousTestCase):
         self.assertTrue(wording.quoted("x" * 1000).endswith('..."'))
 
     def test_receipts_name_the_recipient(self) -> None:
-        """And the number of messages, if there are several."""
+        """If there are several messages, the sentence contains their number."""
         cache = MessageCache()
         self.assertEqual(
             self.text(wording.receipt("@bob", "delivered", 1, cache)), "(delivered to bob)"

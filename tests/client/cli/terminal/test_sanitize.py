@@ -23,7 +23,7 @@ class SanitizeTests(SynchronousTestCase):
                     )
 
     def test_control_characters_become_visible(self) -> None:
-        """In caret notation, or as U+FFFD."""
+        """They are shown in caret notation, or as U+FFFD."""
         self.assertEqual(one_line("\x1b[2J\x07\x7f"), "^[[2J^G^?")
         self.assertEqual(one_line("a\tb"), "a       b")
         self.assertEqual(one_line("a\r\nb\nc\rd"), "a\\nb\\nc^Md")

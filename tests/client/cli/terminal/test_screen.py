@@ -123,7 +123,7 @@ class TypingTests(SynchronousTestCase):
         self.assertEqual(self.answer(UP, "Recipient: "), "Bobert")
 
     def test_hidden_answer_is_not_shown(self) -> None:
-        """Not even as stars."""
+        """No stars are shown in its place."""
         reply = self.terminal.screen.ask("Password: ", hidden=True)
         self.terminal.press(b"secret")
         self.terminal.screen.show("news")
@@ -220,7 +220,7 @@ class ComposingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.compose(UP + b"\r", "bob> ")), "one")
 
     def test_composer_completes_the_line(self) -> None:
-        """And the completed text is reported."""
+        """The completed text is reported."""
         self.compose(b"bo\t")
         self.assertEqual(self.terminal.lines(), ["#lobby> bobert:"])
         self.assertEqual(self.composer.texts[-1], "bobert: ")
@@ -240,7 +240,7 @@ class ComposingTests(SynchronousTestCase):
         self.assertEqual(self.terminal.lines()[-1], "Sure?")
 
     def test_ctrl_d_on_an_empty_line_ends_the_input(self) -> None:
-        """For this line and all later ones."""
+        """This line and all later ones fail."""
         self.failureResultOf(self.compose(b"\x04"), EndOfInput)
         self.failureResultOf(self.compose(b""), EndOfInput)
 
@@ -252,7 +252,7 @@ class EndTests(SynchronousTestCase):
         self.terminal = TerminalFixture()
 
     def test_ctrl_c_interrupts_at_once(self) -> None:
-        """With or without a prompt; the line stays visible."""
+        """There may be a prompt or none; the line stays visible."""
         self.terminal.press(b"\x03")
         self.assertEqual(self.terminal.interrupts, 1)
         self.terminal.screen.ask("> ")
@@ -262,7 +262,7 @@ class EndTests(SynchronousTestCase):
         self.assertEqual(self.terminal.lines(), ["> half", "bye"])
 
     def test_ctrl_d_on_an_empty_prompt_ends_the_input(self) -> None:
-        """For this prompt and all later ones."""
+        """This prompt and all later ones fail."""
         reply = self.terminal.screen.ask("> ")
         self.terminal.press(b"\x04")
         self.failureResultOf(reply, EndOfInput)
@@ -320,7 +320,7 @@ class DrawingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(reply), "/msg Bobert Xhi")
 
     def test_sent_message_has_its_recipient_above(self) -> None:
-        """As in the old client."""
+        """The old client prints it in this way."""
         terminal = TerminalFixture()
         terminal.screen.show_sent("Bobert", "Salutations")
         self.assertEqual(terminal.lines(), ["Sent to Bobert:", "Salutations"])

@@ -52,7 +52,7 @@ class TerminalTests(StdioTestCase):
         self.assertFalse(stdio.at_terminal())
 
     def test_input_and_output_must_both_be_a_terminal(self) -> None:
-        """As they are not in a script whose output is shown."""
+        """The output of a script may be a terminal, and its input a pipe."""
         self.use_terminal()
         terminal = stdio.INPUT
         self.use_pipe()
@@ -94,7 +94,7 @@ class StreamTests(StdioTestCase):
     """What other processes may share with the client."""
 
     def test_blocking_mode_is_restored(self) -> None:
-        """For each stream, also after an error."""
+        """This holds for each stream, even after an error."""
         self.use_pipe()
         os.set_blocking(stdio.INPUT, False)
 
