@@ -204,16 +204,21 @@ async def hash_password(password: str) -> str:
 class RealmHarness:
     """A realm with accounts, over a store that the test controls."""
 
-    def __init__(self, store: HeldStore | None = None, boot: str = "boot", **limits: Any) -> None:
+    def __init__(
+        self, store: HeldStore | None = None, boot: str = "boot", now: int = 0, **limits: Any
+    ) -> None:
         self.store = store or HeldStore()
         self.runner = Runner()
         self.hash_password = hash_password
+        self.now = now
+        """milliseconds since 1970 (UTC)"""
         self.realm = Realm(
             self.store,
             self.runner.background,
             Limits(**limits),
             lambda password: self.hash_password(password),
             boot=boot,
+            now=lambda: self.now,
         )
         self.sessions: dict[str, AutoAckSession] = {}
 
@@ -287,6 +292,6 @@ class RealmHarness:
     def restart(self, boot: str = "boot") -> RealmHarness:
         """Kill the daemon and start another one on the same store."""
         self.store.crash()
-        harness = RealmHarness(self.store, boot)
+        harness = RealmHarness(self.store, boot, self.now)
         harness.run(harness.realm.start())
         return harness

@@ -23,7 +23,7 @@ class RealmCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Register the accounts."""
         self.store = FailingDocumentStore()
-        self.harness = RealmHarness(self.store, **self.limits)
+        self.harness = RealmHarness(self.store, now=1, **self.limits)
         self.realm = self.harness.realm
         self.harness.register("Ann", "bob")
 

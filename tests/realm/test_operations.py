@@ -43,8 +43,7 @@ class OperationsCase(SynchronousTestCase):
         self.harness = RealmHarness()
         self.harness.register("Ann", "bob")
         self.harness.run(self.harness.realm.start())
-        self.now = 0
-        self.harness.realm.now = lambda: self.now
+        self.harness.now = 0
         self.hashed: list[str] = []
         self.harness.hash_password = self.hash_password
         self.operations = Operations(self.harness.realm)
@@ -85,11 +84,11 @@ class AccountOperations(OperationsCase):
     def test_an_account_with_a_session_was_last_seen_now(self) -> None:
         """Afterwards its `seen` is when its last session ended."""
         self.harness.login("Ann")
-        self.now = 7
+        self.harness.now = 7
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
         self.assertEqual((ann.sessions, ann.seen), (1, 7))
         self.harness.logout("Ann")
-        self.now = 9
+        self.harness.now = 9
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
         self.harness.runner.clock.advance(60)
@@ -260,7 +259,7 @@ class InviteTokenOperations(OperationsCase):
 
     def test_a_token_is_listed_without_its_text(self) -> None:
         """Times are in milliseconds."""
-        self.now = 500
+        self.harness.now = 500
         token = self.create()
         self.assertEqual(token.expires, 60_500)
         self.assertEqual(
@@ -288,7 +287,7 @@ class DaemonOperations(OperationsCase):
 
     def test_statistics(self) -> None:
         """Several sessions of an account are one account online."""
-        self.now = 5
+        self.harness.now = 5
         self.harness.login("Ann")
         self.harness.login_ack("Ann", {})
         self.patch(type(self.harness.store), "backlog", 8)

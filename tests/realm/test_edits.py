@@ -1,0 +1,167 @@
+"""Edits, deletions and reactions: where they are appended, and who may make them."""
+
+from __future__ import annotations
+
+from chatd.core.errors import (
+    Blocked,
+    NotTheAuthor,
+    TextTooLong,
+    UnknownAccount,
+    UnknownEntry,
+)
+from tests.realm.case import AckRealmCase
+
+
+class EditsCase(AckRealmCase):
+    """Bob has sent a message to Ann."""
+
+    limits = {"text": 100}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.edits = self.realm.edits
+        self.send(self.bob, "ann", "helo")
+
+    def about(self, log: str) -> list[tuple[str, str, str, int]]:
+        """The (sender, kind, body, seq of the message it is about) of the changes in a log."""
+        entries = self.result(self.store.read(log, 0, 100))
+        messages = self.result(self.store.read("@ann", 0, 100)) + entries
+        seqs = {entry.id: entry.seq for entry in messages}
+        return [
+            (entry.sender, entry.kind, entry.body, seqs[entry.about])
+            for entry in entries
+            if entry.about
+        ]
+
+
+class Editing(EditsCase):
+    """Replacing the text of a message."""
+
+    def test_edit_is_appended_to_the_log_of_the_message(self) -> None:
+        """It is about the message's id; the message itself does not change."""
+        self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", None))
+        self.assertEqual(self.about("@ann"), [("bob", "edit", "hello", 1)])
+        self.assertEqual(self.entries("@ann")[0], (1, "bob", "text", "helo"))
+        self.assertEqual(self.ann_peer.logs["@ann"][1], (2, "bob", "edit", "hello"))
+
+    def test_author_is_answered_when_the_edit_is_durable(self) -> None:
+        """Not before the commit."""
+        self.store.eager = False
+        editing = self.begin(self.edits.edit(self.bob, "@ann", 1, "hello", None))
+        for _ in range(2):
+            self.store.release()
+        self.assertEqual(len(self.bob_peer.answers), 1)
+        self.successResultOf(editing)
+        self.store.release()
+        self.assertEqual(
+            [(append.kind, append.seq) for append in self.bob_peer.answers],
+            [("text", 1), ("edit", 2)],
+        )
+
+    def test_only_the_author_edits(self) -> None:
+        """The recipient of a message cannot change it, nor can it change an edit."""
+        self.refuse(NotTheAuthor, self.edits.edit(self.ann, "@ann", 1, "no", None))
+        self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", None))
+        self.refuse(NotTheAuthor, self.edits.edit(self.bob, "@ann", 2, "no", None))
+
+    def test_message_that_does_not_exist_is_refused(self) -> None:
+        """Nothing is appended."""
+        for log, seq in (("@ann", 2), ("@ann", 0), ("@nemo", 1), ("#lobby", 1)):
+            self.refuse(UnknownEntry, self.edits.edit(self.bob, log, seq, "x", None))
+        self.assertEqual(self.about("@ann"), [])
+
+    def test_long_text_is_refused(self) -> None:
+        """The limit is that of messages, and is checked first."""
+        self.run_now(self.edits.edit(self.bob, "@ann", 1, "x" * 100, None))
+        self.refuse(TextTooLong, self.edits.edit(self.bob, "@ann", 1, "x" * 101, None))
+        self.refuse(TextTooLong, self.edits.edit(self.bob, "@nemo", 1, "x" * 101, None))
+
+    def test_edit_resent_with_its_key_is_stored_once(self) -> None:
+        """It gets the same answer again."""
+        for _ in range(2):
+            self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", "key"))
+        self.assertEqual(self.about("@ann"), [("bob", "edit", "hello", 1)])
+        self.assertEqual(
+            [(append.seq, append.resent) for append in self.bob_peer.answers[1:]],
+            [(2, False), (2, True)],
+        )
+
+    def test_blocked_author_cannot_edit(self) -> None:
+        """An edit would be another way to send a text."""
+        self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
+        self.refuse(Blocked, self.edits.edit(self.bob, "@ann", 1, "hello", None))
+
+    def test_message_to_a_deleted_account_cannot_be_edited(self) -> None:
+        """Its mailbox was deleted with it."""
+        self.run_now(self.realm.delete(self.ann))
+        self.refuse(UnknownEntry, self.edits.edit(self.bob, "@ann", 1, "hello", None))
+
+
+class Deleting(EditsCase):
+    """Deleting a message."""
+
+    def test_deletion_is_appended_to_the_log_of_the_message(self) -> None:
+        """Without a text."""
+        self.run_now(self.edits.delete(self.bob, "@ann", 1, None))
+        self.assertEqual(self.about("@ann"), [("bob", "delete", "", 1)])
+
+    def test_only_the_author_deletes_a_private_message(self) -> None:
+        """Its recipient cannot."""
+        self.refuse(NotTheAuthor, self.edits.delete(self.ann, "@ann", 1, None))
+
+    def test_blocked_author_can_delete(self) -> None:
+        """Nothing is sent with it."""
+        self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
+        self.run_now(self.edits.delete(self.bob, "@ann", 1, None))
+        self.assertEqual(self.about("@ann"), [("bob", "delete", "", 1)])
+
+    def test_moderators_delete_messages_of_members(self) -> None:
+        """But no other entry of the room, and members cannot delete theirs."""
+        self.create_room(self.ann, self.bob)
+        self.send(self.bob, "#room", "spam")
+        self.send(self.ann, "#room", "stop")
+        self.run_now(self.edits.delete(self.ann, "#room", 3, None))
+        self.assertEqual(self.about("#room"), [("Ann", "delete", "", 3)])
+        self.refuse(NotTheAuthor, self.edits.delete(self.ann, "#room", 2, None))
+        self.refuse(NotTheAuthor, self.edits.delete(self.bob, "#room", 4, None))
+
+
+class Reacting(EditsCase):
+    """Reacting to a message."""
+
+    def test_recipients_reaction_is_appended_to_the_authors_mailbox(self) -> None:
+        """There its author sees it."""
+        self.run_now(self.edits.react(self.ann, "@ann", 1, "+1", None))
+        self.assertEqual(self.about("@bob"), [("Ann", "reaction", "+1", 1)])
+        self.assertEqual(self.about("@ann"), [])
+        self.assertEqual(self.bob_peer.logs["@bob"], [(1, "Ann", "reaction", "+1")])
+
+    def test_authors_reaction_is_appended_to_the_recipients_mailbox(self) -> None:
+        """It is about a message that the author sent."""
+        self.run_now(self.edits.react(self.bob, "@ann", 1, "!", None))
+        self.assertEqual(self.about("@ann"), [("bob", "reaction", "!", 1)])
+
+    def test_empty_reaction_withdraws_the_former_one(self) -> None:
+        """It is appended as any other."""
+        for reaction in ("+1", ""):
+            self.run_now(self.edits.react(self.ann, "@ann", 1, reaction, None))
+        self.assertEqual([body for _, _, body, _ in self.about("@bob")], ["+1", ""])
+
+    def test_reaction_in_a_room_is_appended_there(self) -> None:
+        """By any member."""
+        self.create_room(self.ann, self.bob)
+        self.send(self.ann, "#room", "x")
+        self.run_now(self.edits.react(self.bob, "#room", 3, "+1", None))
+        self.assertEqual(self.about("#room"), [("bob", "reaction", "+1", 3)])
+
+    def test_blocked_account_cannot_react(self) -> None:
+        """Neither as the recipient of the message, nor as its author."""
+        self.run_now(self.realm.blocking.set_blocked(self.bob, "ann", True))
+        self.refuse(Blocked, self.edits.react(self.ann, "@ann", 1, "+1", None))
+        self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
+        self.refuse(Blocked, self.edits.react(self.bob, "@ann", 1, "+1", None))
+
+    def test_reaction_to_a_message_of_a_deleted_account_is_refused(self) -> None:
+        """There is no mailbox to append it to."""
+        self.run_now(self.realm.delete(self.bob))
+        self.refuse(UnknownAccount, self.edits.react(self.ann, "@ann", 1, "+1", None))

@@ -1,0 +1,111 @@
+"""History: pages of a log, forwards and backwards, and single entries."""
+
+from __future__ import annotations
+
+from chatd.core.errors import UnknownEntry, UnknownLog
+from chatd.stores import PAGE_BYTES
+from tests.realm.case import AckRealmCase
+
+
+class Pages(AckRealmCase):
+    """Reading a log page by page."""
+
+    def page(
+        self, after: int = 0, before: int = 0, limit: int = 10, log: str = "@ann"
+    ) -> tuple[list[int], bool]:
+        """The seqs of a page of a log that Ann reads, and whether there are more."""
+        entries, more = self.harness.run(
+            self.realm.history.page(self.ann, log, after, before, limit)
+        )
+        return [entry.seq for entry in entries], more
+
+    def test_pages_forwards_have_the_entries_after_a_seq(self) -> None:
+        """The last page says that there are no more."""
+        self.send(self.bob, "ann", *"abcde")
+        self.assertEqual(self.page(after=0, limit=3), ([1, 2, 3], True))
+        self.assertEqual(self.page(after=3, limit=3), ([4, 5], False))
+        self.assertEqual(self.page(after=3, limit=2), ([4, 5], False))
+        self.assertEqual(self.page(after=5), ([], False))
+        self.assertEqual(self.page(after=99), ([], False))
+
+    def test_pages_backwards_have_the_last_entries_before_a_seq(self) -> None:
+        """In the order in which they were sent."""
+        self.send(self.bob, "ann", *"abcde")
+        self.assertEqual(self.page(before=6, limit=3), ([3, 4, 5], True))
+        self.assertEqual(self.page(before=3, limit=3), ([1, 2], False))
+        self.assertEqual(self.page(before=3, limit=2), ([1, 2], False))
+        self.assertEqual(self.page(before=1), ([], False))
+        self.assertEqual(self.page(before=99, limit=2), ([4, 5], True))
+
+    def test_long_page_backwards_is_read_in_several_reads(self) -> None:
+        """No entry is missing or repeated where they meet."""
+        self.send(self.bob, "ann", *["x"] * 100)
+        self.assertEqual(self.page(before=100, limit=70), (list(range(30, 100)), True))
+
+    def test_page_has_at_least_one_entry(self) -> None:
+        """A limit of none, or less, counts as one."""
+        self.send(self.bob, "ann", *"abc")
+        for limit in (0, -1):
+            self.assertEqual(self.page(limit=limit), ([1], True))
+            self.assertEqual(self.page(before=4, limit=limit), ([3], True))
+
+    def test_page_of_long_texts_is_short(self) -> None:
+        """A page has no more text than about `PAGE_BYTES`, in both directions."""
+        size = 60_000
+        self.send(self.bob, "ann", *["x" * size] * 10)
+        count = PAGE_BYTES // size
+        self.assertEqual(self.page(), (list(range(1, count + 1)), True))
+        self.assertEqual(self.page(before=11), (list(range(11 - count, 11)), True))
+
+    def test_trimmed_entries_are_not_in_a_page(self) -> None:
+        """A page backwards ends at the first entry that is left."""
+        self.send(self.bob, "ann", *"abcde")
+        self.result(self.store.trim("@ann", 2))
+        self.assertEqual(self.page(limit=2), ([3, 4], True))
+        self.assertEqual(self.page(before=5, limit=2), ([3, 4], False))
+        self.assertEqual(self.page(before=3), ([], False))
+
+    def test_log_that_is_not_followed_is_refused(self) -> None:
+        """Other mailboxes, and rooms of which the account is not a member."""
+        for log in ("@bob", "#lobby", "@nemo", ""):
+            self.refuse(UnknownLog, self.realm.history.page(self.ann, log, 0, 0, 10))
+
+    def test_members_read_the_history_before_they_joined(self) -> None:
+        """All of a room's history is open to its members."""
+        self.create_room(self.bob)
+        self.send(self.bob, "#room", "before")
+        self.run_now(self.realm.rooms.join(self.ann, "#room"))
+        self.assertEqual(self.page(log="#room"), ([1, 2, 3], False))
+
+
+class SingleEntries(AckRealmCase):
+    """Looking up the entry that a request is about."""
+
+    def test_entry_of_the_own_mailbox(self) -> None:
+        """Of any sender."""
+        self.send(self.bob, "ann", "1", "2")
+        entry = self.harness.run(self.realm.history.entry(self.ann, "@ann", 2))
+        self.assertEqual((entry.seq, entry.sender, entry.body), (2, "bob", "2"))
+
+    def test_own_entry_of_another_mailbox(self) -> None:
+        """An author can refer to what it sent; nobody else's entry there exists for it."""
+        self.send(self.bob, "ann", "1")
+        self.send(self.ann, "ann", "2")
+        entry = self.harness.run(self.realm.history.entry(self.bob, "@ann", 1))
+        self.assertEqual(entry.body, "1")
+        self.refuse(UnknownEntry, self.realm.history.entry(self.bob, "@ann", 2))
+
+    def test_seq_without_an_entry_is_refused(self) -> None:
+        """Before the first, after the last, and trimmed."""
+        self.send(self.bob, "ann", *"abc")
+        self.result(self.store.trim("@ann", 1))
+        for seq in (-1, 0, 1, 4):
+            self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "@ann", seq))
+
+    def test_entry_of_a_room_is_for_its_members(self) -> None:
+        """Not even its author can refer to it after leaving."""
+        self.create_room(self.bob, self.ann)
+        self.send(self.ann, "#room", "x")
+        self.assertEqual(self.harness.run(self.realm.history.entry(self.ann, "#room", 3)).body, "x")
+        self.run_now(self.realm.rooms.leave("Ann", "#room"))
+        self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "#room", 3))

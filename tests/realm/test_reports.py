@@ -1,0 +1,66 @@
+"""Reports: what is written for the operators, and what cannot be reported."""
+
+from __future__ import annotations
+
+from chatd.core.errors import UnknownAccount, UnknownEntry
+from chatd.realm.reports import REPORTS
+from tests.realm.case import AckRealmCase
+
+
+class Reporting(AckRealmCase):
+    """Ann reports bob."""
+
+    def setUp(self) -> None:
+        """Bob sends a message to Ann, which she reports."""
+        super().setUp()
+        self.send(self.bob, "ann", "spam")
+
+    def report(self, name: str, log: str = "", seq: int = 0) -> list[str]:
+        """Report an account; return all reports."""
+        self.run_now(self.realm.reports.report(self.ann, name, "It is unkind.", log, seq))
+        reports = self.entries(REPORTS)
+        for _, sender, kind, _ in reports:
+            self.assertEqual((sender, kind), ("Ann", "report"))
+        return [body for _, _, _, body in reports]
+
+    def test_account_is_reported(self) -> None:
+        """By its name as first written, with the reason."""
+        self.assertEqual(self.report("BOB"), ["bob: It is unkind."])
+
+    def test_reported_message_is_quoted(self) -> None:
+        """With its log and its seq, so that operators can find it."""
+        self.assertEqual(self.report("Bob", "@ann", 1), ["bob: It is unkind.\n@ann 1: spam"])
+
+    def test_long_message_is_quoted_in_part(self) -> None:
+        """Its first 500 characters."""
+        self.send(self.bob, "ann", "x" * 500 + "y")
+        (report,) = self.report("bob", "@ann", 2)
+        self.assertEqual(report, "bob: It is unkind.\n@ann 2: " + "x" * 500)
+
+    def test_message_of_another_account_is_refused(self) -> None:
+        """A report cannot attribute a message to an account that did not write it."""
+        self.harness.register("cyd")
+        sentence = self.refuse(
+            UnknownEntry, self.realm.reports.report(self.ann, "cyd", "", "@ann", 1)
+        )
+        self.assertEqual(sentence, "that entry is not by cyd")
+        self.assertEqual(self.entries(REPORTS), [])
+
+    def test_message_that_the_reporter_cannot_read_is_refused(self) -> None:
+        """A message in another mailbox, and one that does not exist."""
+        self.send(self.bob, "bob", "a note")
+        for log, seq in (("@bob", 1), ("@ann", 2), ("#lobby", 1)):
+            self.refuse(UnknownEntry, self.realm.reports.report(self.ann, "bob", "", log, seq))
+        self.assertEqual(self.entries(REPORTS), [])
+
+    def test_unknown_account_is_refused(self) -> None:
+        """Nothing is written."""
+        self.refuse(UnknownAccount, self.realm.reports.report(self.ann, "nemo", "", "", 0))
+        self.assertEqual(self.entries(REPORTS), [])
+
+    def test_reports_cannot_be_read_by_accounts(self) -> None:
+        """Their log is nobody's mailbox: not even the reporter can look up its report."""
+        self.report("bob")
+        self.harness.register("cyd")
+        cyd, _ = self.login("cyd")
+        self.refuse(UnknownEntry, self.realm.history.entry(cyd, REPORTS, 1))
