@@ -55,10 +55,10 @@ class RealmCase(SynchronousTestCase):
 
         return self.harness.run(wait())
 
-    def send(self, session: Session, recipient: str, *texts: str) -> None:
+    def send(self, session: Session, recipient: str, *texts: str, key: str | None = None) -> None:
         """Send texts, which are committed."""
         for text in texts:
-            self.run_now(self.realm.deliver(session, Text(session.name, recipient, text)))
+            self.run_now(self.realm.deliver(session, Text(session.name, recipient, text, key)))
 
     def entries(self, log: str) -> list[tuple[int, str, str, str]]:
         """The (seq, sender, kind, body) of the entries of a log."""

@@ -1,0 +1,215 @@
+"""Presence: online, away and offline, watching, hiding, and typing notices."""
+
+from __future__ import annotations
+
+from chatd.core.errors import LimitReached, NotAMember, UnknownAccount
+from chatd.realm.presence import PresenceState
+from tests.realm.case import AckRealmCase, RealmCase
+
+
+class Finding(RealmCase):
+    """Asking for the presence of accounts."""
+
+    def setUp(self) -> None:
+        """Ann asks."""
+        super().setUp()
+        self.ann, _ = self.harness.login_ack("Ann", {})
+
+    def find(self, *names: str) -> list[PresenceState]:
+        """What Ann is answered."""
+        states: list[PresenceState] = self.harness.run(
+            self.realm.presence.find(self.ann, names, False)
+        )
+        return states
+
+    def test_online_and_offline_accounts_by_their_names_as_first_written(self) -> None:
+        """In the order asked; an unknown account by the name asked."""
+        self.assertEqual(
+            self.find("BOB", "Nemo", "ann"),
+            [
+                PresenceState("bob", "off"),
+                PresenceState("Nemo", "unknown"),
+                PresenceState("Ann", "on"),
+            ],
+        )
+
+    def test_account_is_online_by_either_kind_of_session(self) -> None:
+        """Until its last session has ended."""
+        self.harness.login("bob")
+        session, _ = self.harness.login_ack("bob", {})
+        self.harness.logout("bob")
+        self.assertEqual(self.find("bob"), [PresenceState("bob", "on")])
+        session.end()
+        self.assertEqual([state.status for state in self.find("bob")], ["off"])
+
+    def test_offline_account_was_seen_when_its_last_session_ended(self) -> None:
+        """Also after the mailbox has been released."""
+        session, _ = self.harness.login_ack("bob", {})
+        self.harness.now = 77
+        session.end()
+        self.harness.settle()
+        self.assertIsNone(self.realm.sessions.mailbox("bob"))
+        self.harness.now = 99
+        self.assertEqual(self.find("bob"), [PresenceState("bob", "off", "", 77)])
+
+    def test_away_message_lasts_until_the_last_session_ends(self) -> None:
+        """It is not stored."""
+        session, _ = self.harness.login_ack("bob", {})
+        self.run_now(self.realm.presence.set_presence(session, True, "lunch", False))
+        self.assertEqual(self.find("bob"), [PresenceState("bob", "away", "lunch")])
+        self.run_now(self.realm.presence.set_presence(session, False, "", False))
+        self.assertEqual(self.find("bob"), [PresenceState("bob", "on")])
+        self.run_now(self.realm.presence.set_presence(session, True, "lunch", False))
+        session.end()
+        self.harness.login_ack("bob", {})
+        self.assertEqual(self.find("bob"), [PresenceState("bob", "on")])
+
+    def test_hidden_account_appears_as_offline_and_never_seen(self) -> None:
+        """While it is online, after it has logged out, and after a restart."""
+        session, _ = self.harness.login_ack("bob", {})
+        self.run_now(self.realm.presence.set_presence(session, True, "lunch", True))
+        hidden = [PresenceState("bob", "off")]
+        self.assertEqual(self.find("bob"), hidden)
+        session.end()
+        self.harness.settle()
+        self.assertEqual(self.find("bob"), hidden)
+        self.harness = self.harness.restart()
+        self.realm = self.harness.realm
+        self.ann, _ = self.harness.login_ack("Ann", {})
+        self.harness.login_ack("bob", {})
+        self.assertEqual(self.find("bob"), hidden)
+
+
+class Watching(AckRealmCase):
+    """Notices of changes: Ann watches bob, who is online."""
+
+    limits = {"watched": 3}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.watch("BOB")
+
+    def watch(self, *names: str) -> None:
+        """Ann watches accounts."""
+        self.run_now(self.realm.presence.find(self.ann, names, True))
+
+    def set_presence(self, away: bool = False, text: str = "", hidden: bool = False) -> None:
+        """Bob sets his presence."""
+        self.run_now(self.realm.presence.set_presence(self.bob, away, text, hidden))
+
+    def test_watcher_is_notified_of_first_and_last_session_only(self) -> None:
+        """By the name as first written, with the time at which the last one ended."""
+        second, _ = self.login("bob")
+        self.harness.now = 5
+        second.end()
+        self.assertEqual(self.ann_peer.presences, [])
+        self.bob.end()
+        self.login("bob")
+        self.assertEqual(self.ann_peer.presences, [("bob", "off", "", 5), ("bob", "on", "", 0)])
+
+    def test_watcher_is_notified_of_away_messages(self) -> None:
+        """And when the account is back."""
+        self.set_presence(away=True, text="lunch")
+        self.set_presence()
+        self.assertEqual(
+            self.ann_peer.presences, [("bob", "away", "lunch", 0), ("bob", "on", "", 0)]
+        )
+
+    def test_nothing_is_disclosed_of_a_hidden_account(self) -> None:
+        """The watcher sees it go offline once; later changes give no notice."""
+        self.set_presence(hidden=True)
+        self.assertEqual(self.ann_peer.presences, [("bob", "off", "", 0)])
+        self.set_presence(away=True, text="lunch", hidden=True)
+        self.bob.end()
+        self.bob, _ = self.login("bob")
+        self.assertEqual(len(self.ann_peer.presences), 1)
+        self.set_presence()
+        self.assertEqual(self.ann_peer.presences[1:], [("bob", "on", "", 0)])
+
+    def test_each_watching_session_is_notified(self) -> None:
+        """Sessions of the watcher that do not watch are not, nor is one that has ended."""
+        _, other_peer = self.login("Ann")
+        third, third_peer = self.login("Ann")
+        self.run_now(self.realm.presence.find(third, ["bob"], True))
+        third.end()
+        self.set_presence(away=True)
+        self.assertEqual(len(self.ann_peer.presences), 1)
+        self.assertEqual((other_peer.presences, third_peer.presences), ([], []))
+
+    def test_no_notice_after_unwatching(self) -> None:
+        """In any spelling; unwatching an account that is not watched does nothing."""
+        self.realm.presence.unwatch(self.ann, ["Bob", "nemo"])
+        self.set_presence(away=True)
+        self.assertEqual(self.ann_peer.presences, [])
+
+    def test_account_can_be_watched_before_it_is_registered(self) -> None:
+        """The watcher is notified when it logs in for the first time."""
+        self.watch("cyd")
+        self.harness.register("Cyd")
+        self.login("Cyd")
+        self.assertEqual(self.ann_peer.presences, [("Cyd", "on", "", 0)])
+
+    def test_request_to_watch_too_many_accounts_watches_none_of_them(self) -> None:
+        """Accounts that are watched already do not count twice; unwatching makes room."""
+        self.watch("bob", "Bob")
+        self.refuse(LimitReached, self.realm.presence.find(self.ann, ["Ann", "x", "y"], True))
+        self.login("Ann")[0].end()
+        self.assertEqual(self.ann_peer.presences, [])
+        self.watch("x", "y")
+        self.realm.presence.unwatch(self.ann, ["x"])
+        self.watch("z")
+
+
+class Typing(AckRealmCase):
+    """Typing notices."""
+
+    def setUp(self) -> None:
+        """Both accounts want typing notices."""
+        super().setUp()
+        self.ann.wants_typing = self.bob.wants_typing = True
+
+    def notify(self, recipient: str, typing: bool = True) -> None:
+        """Bob types."""
+        self.run_now(self.realm.presence.notify_typing(self.bob, recipient, typing))
+
+    def test_all_sessions_of_the_recipient_that_want_notices_are_notified(self) -> None:
+        """That the sender types, and that it has stopped."""
+        second, second_peer = self.login("Ann")
+        second.wants_typing = True
+        _, third_peer = self.login("Ann")
+        self.notify("ANN")
+        self.notify("ann", False)
+        notices = [("@ann", "bob", True), ("@ann", "bob", False)]
+        self.assertEqual(self.ann_peer.typing_notices, notices)
+        self.assertEqual(second_peer.typing_notices, notices)
+        self.assertEqual(third_peer.typing_notices, [])
+
+    def test_unknown_recipient_is_refused(self) -> None:
+        """As for a message."""
+        self.refuse(UnknownAccount, self.realm.presence.notify_typing(self.bob, "nemo", True))
+
+    def test_notice_to_an_account_that_is_offline_does_nothing(self) -> None:
+        """There is no session to notify."""
+        self.ann.end()
+        self.notify("ann")
+
+    def test_recipient_that_blocks_the_sender_is_not_notified(self) -> None:
+        """The sender is not told."""
+        self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
+        self.notify("ann")
+        self.assertEqual(self.ann_peer.typing_notices, [])
+
+    def test_other_members_of_a_room_are_notified(self) -> None:
+        """The sender's own sessions are not."""
+        self.create_room(self.bob, self.ann)
+        other, other_peer = self.login("bob")
+        other.wants_typing = True
+        self.notify("#ROOM")
+        self.assertEqual(self.ann_peer.typing_notices, [("#room", "bob", True)])
+        self.assertEqual((self.bob_peer.typing_notices, other_peer.typing_notices), ([], []))
+
+    def test_notice_to_a_room_is_for_members(self) -> None:
+        """Nobody in it is notified."""
+        self.create_room(self.ann)
+        self.refuse(NotAMember, self.realm.presence.notify_typing(self.bob, "#room", True))
+        self.assertEqual(self.ann_peer.typing_notices, [])
