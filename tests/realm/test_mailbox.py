@@ -1,4 +1,4 @@
-"""A mailbox: the receipts it owes, and what an ephemeral store may trim."""
+"""A mailbox: the receipts that are due, when it is released, and what an ephemeral store trims."""
 
 from __future__ import annotations
 
@@ -28,11 +28,64 @@ class Receipts(SynchronousTestCase):
         self.mailbox.receipts_due(1, 6)
         self.assertEqual(self.mailbox.receipts_due(1, 6), {})
 
+    def test_seqs_outside_the_range_stay_due(self) -> None:
+        """Ranges may be empty, and may begin or end where no receipt is due."""
+        self.assertEqual(self.mailbox.receipts_due(7, 9), {})
+        self.assertEqual(self.mailbox.receipts_due(5, 4), {})
+        self.assertEqual(self.mailbox.receipts_due(6, 9), {"bob": [6]})
+        self.assertEqual(self.mailbox.receipts_due(1, 9), {"bob": [2, 4], "cyd": [1, 3, 5]})
+
     def test_oldest_are_dropped_over_the_limit(self) -> None:
         """Only so many entries are remembered for an account that never acknowledges."""
         self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 10_000))
         self.assertEqual(self.mailbox.receipts_due(1, 6), {})
         self.assertEqual(self.mailbox.receipts_due(9_999, 9_999), {"bob": [9_999]})
+
+    def test_latest_4096_to_8192_are_remembered(self) -> None:
+        """Over the upper bound, the latest 4,096 stay, in order."""
+        self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 8_193))
+        self.assertEqual(len(self.mailbox.unconfirmed), 8_192)
+        self.mailbox.expect_receipts([(8_193, "bob")])
+        self.assertEqual(list(self.mailbox.unconfirmed), list(range(4_098, 8_194)))
+
+
+class Holding(SynchronousTestCase):
+    """When a mailbox may be released, and what it reads first."""
+
+    def setUp(self) -> None:
+        """An empty mailbox in a store with two entries for it."""
+        self.harness = RealmHarness()
+        self.harness.register("ann", "bob")
+        self.harness.login("bob")
+        self.harness.send("bob", "ann", "1", "2")
+        self.released: list[Mailbox] = []
+        self.mailbox = Mailbox(
+            self.harness.store, self.harness.runner.background, "@ann", self.released.append
+        )
+
+    def test_head_is_read_when_it_is_loaded(self) -> None:
+        """Once; entries that were committed meanwhile count."""
+        self.assertFalse(self.mailbox.loaded)
+        self.harness.run(self.mailbox.load())
+        self.assertEqual((self.mailbox.loaded, self.mailbox.head), (True, 2))
+        self.mailbox.head = 9
+        self.harness.run(self.mailbox.load())
+        self.assertEqual(self.mailbox.head, 9)
+
+    def test_results_of_other_reads_are_returned(self) -> None:
+        """Whether or not the mailbox had been loaded."""
+        for _ in range(2):
+            results = self.harness.run(self.mailbox.load(self.harness.store.head("@ann")))
+            self.assertEqual(results, [2])
+
+    def test_mailbox_is_released_when_it_is_idle(self) -> None:
+        """Not while a login is under way."""
+        self.mailbox.reserved = 1
+        self.mailbox.release_if_idle()
+        self.assertEqual(self.released, [])
+        self.mailbox.reserved = 0
+        self.mailbox.release_if_idle()
+        self.assertEqual(self.released, [self.mailbox])
 
 
 class Trimming(SynchronousTestCase):
@@ -56,8 +109,8 @@ class Trimming(SynchronousTestCase):
         )
         self.harness.logout("ann")
         self.harness.send("bob", "ann", "waits")
-        subscription = self.harness.login("ann")
+        recorder = self.harness.login("ann")
         for number in range(3 * MIN_RETAINED):
             self.harness.send("bob", "ann", str(number))
         self.harness.fetch("ann")
-        self.assertEqual(subscription.texts[3 * MIN_RETAINED :], ["waits"])
+        self.assertEqual(recorder.texts[3 * MIN_RETAINED :], ["waits"])

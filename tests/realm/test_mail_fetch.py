@@ -1,0 +1,98 @@
+"""Fetching mail without a session: pages, acknowledgements, receipts."""
+
+from __future__ import annotations
+
+from chatd.core.errors import StoreUnavailable, UnknownAccount
+from chatd.realm.accounts import Account
+from chatd.realm.mail_fetch import MailFetch
+from tests.doubles.realm import OPEN
+from tests.doubles.stores import flush_unavailable
+from tests.realm.case import RealmCase
+
+
+class Fetching(RealmCase):
+    """Five messages of bob, who wants receipts, wait for Ann."""
+
+    limits = {"page": 2}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob, self.bob_peer = self.harness.login_ack("bob", {})
+        self.send(self.bob, "ann", *"abcde")
+
+    def open(self) -> MailFetch:
+        """Begin to fetch Ann's mail."""
+        fetch: MailFetch = self.harness.run(self.realm.sessions.open_mail_fetch("Ann", OPEN))
+        return fetch
+
+    def pages(self, fetch: MailFetch) -> list[str]:
+        """The pages that are left, each as one text."""
+        pages = []
+        while page := self.harness.run(fetch.page()):
+            pages.append("".join(entry.body for entry in page))
+        return pages
+
+    def test_mail_is_fetched_page_by_page_from_the_oldest(self) -> None:
+        """`waits` says whether another page follows."""
+        fetch = self.open()
+        self.assertTrue(fetch.waits)
+        self.assertEqual(self.pages(fetch), ["ab", "cd", "e"])
+        self.assertFalse(fetch.waits)
+
+    def test_page_waits_until_it_is_acknowledged(self) -> None:
+        """What was fetched and not acknowledged is fetched again the next time."""
+        first = self.open()
+        page = self.harness.run(first.page())
+        self.harness.run(first.page())
+        self.harness.run(first.acknowledge(page))
+        first.close()
+        self.assertEqual(self.pages(self.open()), ["cd", "e"])
+
+    def test_senders_are_notified_when_the_acknowledgement_is_stored(self) -> None:
+        """Once for each message."""
+        fetch = self.open()
+        self.send(self.bob, "ann", "f")
+        self.store.eager = False
+        entries = self.result(self.store.read("@ann", 5, 1))
+        acknowledging = self.begin(fetch.acknowledge(entries))
+        self.assertEqual(self.bob_peer.receipts, [])
+        self.harness.settle()
+        self.successResultOf(acknowledging)
+        self.assertEqual(self.bob_peer.receipts, [("@ann", "delivered", 6)])
+        self.store.eager = True
+        self.harness.run(fetch.acknowledge(entries))
+        self.assertEqual(len(self.bob_peer.receipts), 1)
+
+    def test_acknowledgement_that_is_not_stored_notifies_no_sender(self) -> None:
+        """The client is told that it failed."""
+        fetch = self.open()
+        self.send(self.bob, "ann", "f")
+        entries = self.result(self.store.read("@ann", 5, 1))
+        self.store.writable = False
+        self.refuse(StoreUnavailable, fetch.acknowledge(entries))
+        self.assertEqual(self.bob_peer.receipts, [])
+        flush_unavailable(self)
+
+    def test_mail_that_a_session_has_read_does_not_wait(self) -> None:
+        """Gaps in what was read do."""
+        session, _ = self.harness.login_ack("Ann", {})
+        session.acknowledge("@ann", 2, 3)
+        self.assertEqual(self.pages(self.open()), ["a", "de"])
+
+    def test_trimmed_mail_is_passed_over(self) -> None:
+        """Only what is left is fetched."""
+        self.result(self.store.trim("@ann", 3))
+        self.assertEqual(self.pages(self.open()), ["de"])
+
+    def test_mailbox_is_held_until_the_fetch_is_closed(self) -> None:
+        """Then it is released."""
+        fetch = self.open()
+        self.assertIsNotNone(self.realm.sessions.mailbox("Ann"))
+        fetch.close()
+        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
+
+    def test_fetch_for_a_changed_account_is_refused(self) -> None:
+        """The right to it was proven for another record; the mailbox is not held."""
+        self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("Ann", Account(0, "hash")))
+        self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("nemo", OPEN))
+        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
