@@ -79,7 +79,7 @@ class ChatTestCase(SynchronousTestCase):
         return requests
 
 
-CommandCase = tuple[str, list[Any]]
+RequestCase = tuple[str, list[Any]]
 """a line with a command, and the requests that it sends; further lines answer its questions"""
 
 
@@ -107,7 +107,7 @@ class CommandTestCase(ChatTestCase):
         self.requests()
         self.printed()
 
-    def check_requests(self, cases: Sequence[CommandCase]) -> None:
+    def check_requests(self, cases: Sequence[RequestCase]) -> None:
         """Type the lines of each case; check its requests, and that no error is printed."""
         for line, requests in cases:
             printed = self.type(*line.split("\n"))

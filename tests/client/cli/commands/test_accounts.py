@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
+from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/list b*", [c.FindAccounts(0, "b*")]),
     ("/list", [c.FindAccounts(0, "*")]),
     ("/passwd\nsecret\nnew\nnew", [c.ChangePassword(0, "secret", "new")]),

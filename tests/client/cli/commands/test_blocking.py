@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chatd.client.library.errors import RefusedByServer
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 from tests.doubles.client import pushed
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/block carl", [c.Block(0, "carl")]),
     ("/unblock carl", [c.Block(0, "carl", False)]),
     ("/blocked", [c.GetBlocked(0)]),

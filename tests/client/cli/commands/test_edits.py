@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/edit TWO", [c.Edit(0, "#lobby", 2, "TWO")]),
     ("/delete", [c.Retract(0, "#lobby", 2)]),
     ("/delete bob 2", [c.Retract(0, "#lobby", 1)]),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
+from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
 from tests.doubles.client import SINCE
 
-CASES: list[CommandCase] = [("/history", [])]
+CASES: list[RequestCase] = [("/history", [])]
 
 
 class HistoryCommandTests(CommandTestCase):

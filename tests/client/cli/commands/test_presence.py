@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 
 _OWN_PRESENCE = c.Who(0, ["alice"])
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/seen bob", [c.Who(0, ["bob"])]),
     ("/watch bob carl", [c.Who(0, ["bob", "carl"], True)]),
     ("/unwatch bob", [c.Unwatch(0, ["bob"])]),

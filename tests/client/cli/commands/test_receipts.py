@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 from tests.doubles.client import SINCE, pushed
 
-CASES: list[CommandCase] = [("/receipts", [c.GetReceipts(0, "@bob", [1])])]
+CASES: list[RequestCase] = [("/receipts", [c.GetReceipts(0, "@bob", [1])])]
 
 
 class ReceiptTests(CommandTestCase):

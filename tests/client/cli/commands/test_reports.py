@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 from tests.doubles.client import pushed
 
-CASES: list[CommandCase] = [("/report bob rude", [c.Report(0, "bob", "rude", "#lobby", 3)])]
+CASES: list[RequestCase] = [("/report bob rude", [c.Report(0, "bob", "rude", "#lobby", 3)])]
 
 
 class ReportTests(CommandTestCase):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from chatd.client.library.errors import RefusedByServer
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
+from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
 from tests.doubles.client import SINCE
 
 _MEMBERS = c.FindMembers(0, "#Garden")
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/join #garden", [c.Join(0, "#garden"), _MEMBERS]),
     ("/join garden", [c.Join(0, "#garden"), _MEMBERS]),
     ("/leave", [c.Leave(0, "#Garden")]),

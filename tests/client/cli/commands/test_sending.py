@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import ChatTestCase, CommandCase, CommandTestCase
+from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
 from tests.doubles.client import pushed
 
-CASES: list[CommandCase] = [
+CASES: list[RequestCase] = [
     ("/to #lobby", [c.FindMembers(0, "#lobby")]),
     ("/msg bob  hi ", [c.Send(0, "bob", " hi ")]),
     ("/w #lobby hi", [c.Send(0, "#lobby", "hi")]),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 
-CASES: list[CommandCase] = [("/status", [c.Ping(0)]), ("/quit", [])]
+CASES: list[RequestCase] = [("/status", [c.Ping(0)]), ("/quit", [])]
 
 
 class SessionTests(CommandTestCase):

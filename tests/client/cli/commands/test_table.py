@@ -24,13 +24,13 @@ from tests.client.cli.commands import (
     test_sending,
     test_session,
 )
-from tests.doubles.chat import CommandCase, CommandTestCase
+from tests.doubles.chat import CommandTestCase, RequestCase
 
 DOCUMENT = Path(__file__).resolve().parents[4] / "docs" / "client.md"
 BEGIN, END = "<!-- commands -->\n", "<!-- end of commands -->"
 NAMES = ["alice", "Albert", "bob", "#lobby", "#Lounge"]
 
-CASES: list[CommandCase] = [("/help", []), ("/help join", [])]
+CASES: list[RequestCase] = [("/help", []), ("/help join", [])]
 ALL_CASES = [
     *CASES,
     *test_accounts.CASES,
