@@ -1,0 +1,164 @@
+"""`GrpcAccount`: what waits for the streams of an account, and what they have been written."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import fail
+
+from chatd.codecs import v1_messages as c
+from chatd.core.errors import StoreUnavailable
+from chatd.protocols.grpc.account import ACK_DELAY, MAX_NOTICES
+from chatd.protocols.grpc.stream import MAX_WAITING
+from tests.doubles.grpc_calls import ServiceCase
+
+
+class Notices(ServiceCase):
+    """Notices of the server."""
+
+    def test_notices_wait_for_a_stream_in_order(self) -> None:
+        """After the log-out a stream gets them, and ends. Mail waits for the next log-in."""
+        self.create_account("mason")
+        self.find("mason", "mason")
+        self.log_out("mason")
+        self.ann.request(c.Send(0, "mason", "waits"))
+        stream = self.open("mason")
+        self.assertEqual(
+            self.read_texts("mason", stream),
+            [
+                "Account mason has been created!",
+                "Account matched: mason",
+                "You have been successfully logged out!",
+            ],
+        )
+        self.successResultOf(stream.ready())
+        self.assertEqual(self.read("mason", self.open("mason")), [])
+        self.log_in("mason")
+        self.assertEqual(
+            self.read("mason", self.open("mason")),
+            [("ann", "waits"), ("Server", "You have been successfully logged in!")],
+        )
+
+    def test_only_the_latest_notices_wait(self) -> None:
+        """Older ones are dropped."""
+        self.create_account("mason")
+        for number in range(MAX_NOTICES + 5):
+            self.find("mason", f"x{number}")
+        texts = self.read_texts("mason", self.open("mason"))
+        self.assertEqual(len(texts), MAX_NOTICES)
+        self.assertIn(f"x{MAX_NOTICES + 4} ", texts[-1])
+
+    def test_account_is_idle_when_nothing_is_lost_by_dropping_it(self) -> None:
+        """Without a session, streams and notices."""
+        self.create_account("mason")
+        account = self.account("mason")
+        self.assertFalse(account.idle)
+        self.log_out("mason")
+        self.assertFalse(account.idle, "notices are waiting")
+        stream = self.open("mason")
+        self.read("mason", stream)
+        self.assertTrue(account.idle)
+
+
+class Streams(ServiceCase):
+    """The streams of an account that is logged in."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.create_account("mason")
+
+    def test_waiting_mail_precedes_notices_and_new_messages(self) -> None:
+        """Oldest first."""
+        self.log_out("mason")
+        self.open("mason")
+        for text in ("one", "two"):
+            self.ann.request(c.Send(0, "mason", text))
+        self.log_in("mason")
+        stream = self.open("mason")
+        self.ann.request(c.Send(0, "mason", "three"))
+        self.assertEqual(
+            self.read_texts("mason", stream),
+            ["one", "two", "You have been successfully logged in!", "three"],
+        )
+
+    def test_every_stream_gets_everything(self) -> None:
+        """All end with the log-out."""
+        streams = [self.open("mason"), self.open("mason")]
+        self.ann.request(c.Send(0, "mason", "hi"))
+        self.log_out("mason")
+        for stream in streams:
+            self.assertEqual(
+                self.read_texts("mason", stream)[-2:],
+                ["hi", "You have been successfully logged out!"],
+            )
+            self.successResultOf(stream.ready())
+
+    def test_messages_written_just_before_a_cancellation_are_shown_again(self) -> None:
+        """Those that were written earlier are acknowledged."""
+        account = self.account("mason")
+        stream = self.open("mason")
+        for text in ("one", "two", "three"):
+            self.ann.request(c.Send(0, "mason", text))
+        self.assertEqual(self.read_texts("mason", stream, 2)[1:], ["one"])
+        self.server.clock.advance(ACK_DELAY)
+        self.read("mason", stream, 1)
+        account.close(stream)
+        again = self.open("mason")
+        self.assertEqual(self.read_texts("mason", again), ["two", "three"])
+        self.server.clock.advance(ACK_DELAY)
+        account.close(again)
+        self.assertEqual(self.read("mason", self.open("mason")), [])
+
+    def test_mail_without_a_stream_waits_in_the_log(self) -> None:
+        """Not in memory; nor does the mail that a slow client has not read."""
+        for number in range(700):
+            self.ann.send(c.Send(number + 1, "mason", str(number)))
+        stream = self.open("mason")
+        self.assertLessEqual(len(stream._waiting), MAX_WAITING * 2 + 1)
+        texts = [text for sender, text in self.read("mason", stream) if sender == "ann"]
+        self.assertEqual(texts, [str(number) for number in range(700)])
+
+    def test_log_out_acknowledges_the_messages_written_before(self) -> None:
+        """They are not shown at the next log-in."""
+        stream = self.open("mason")
+        self.ann.request(c.Send(0, "mason", "hi"))
+        self.read("mason", stream)
+        self.log_out("mason")
+        self.log_in("mason")
+        self.assertEqual(
+            self.read_texts("mason", self.open("mason")), ["You have been successfully logged in!"]
+        )
+
+    def test_stream_of_a_session_ended_by_the_operator_gives_the_reason(self) -> None:
+        """Then it ends."""
+        stream = self.open("mason")
+        self.server.run(self.server.realm.sessions.end("mason", "kicked", "You are out."))
+        self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
+        self.successResultOf(stream.ready())
+        self.assertFalse(self.server.realm.sessions.online("mason"))
+
+    def test_reading_mail_is_tried_again_when_the_store_has_failed(self) -> None:
+        """After a second."""
+        self.ann.request(c.Send(0, "mason", "waits"))
+        read = self.server.store.read
+        unavailable = StoreUnavailable("the disk is full")
+        self.patch(self.server.store, "read", lambda *_: fail(unavailable))
+        stream = self.open("mason")
+        self.assertEqual(self.read("mason", stream), [])
+        self.patch(self.server.store, "read", read)
+        self.server.clock.advance(0.9)
+        self.assertEqual(self.read("mason", stream), [])
+        self.server.clock.advance(0.2)
+        self.assertEqual(
+            self.read_texts("mason", stream), ["waits", "Account mason has been created!"]
+        )
+
+    def test_rooms_of_the_account_are_not_shown(self) -> None:
+        """Joined before the log-in, or by another session meanwhile."""
+        self.log_out("mason")
+        other = self.server.log_in("mason", rooms=("#lobby",))
+        self.log_in("mason")
+        stream = self.open("mason")
+        self.read("mason", stream)
+        other.request(c.CreateRoom(0, "#den"))
+        other.request(c.Send(0, "#den", "hi"))
+        other.request(c.Send(0, "#lobby", "hi"))
+        self.assertEqual(self.read("mason", stream), [])

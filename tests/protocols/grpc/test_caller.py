@@ -1,0 +1,75 @@
+"""`Caller`: the address and the password of the client of a call."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.errors import WrongPassword
+from chatd.protocols.grpc.caller import Caller
+from tests.doubles.grpc_calls import CallContext
+
+
+class Addresses(SynchronousTestCase):
+    """`Caller.address`, by which attempts to log in are throttled."""
+
+    def test_address_has_no_port(self) -> None:
+        """Clients of a unix socket are local."""
+        for peer, address in (
+            ("ipv4:192.0.2.7:5000", "192.0.2.7"),
+            ("ipv6:[2001:db8::7]:5000", "2001:db8::7"),
+            ("unix:", "local"),
+            ("unix:/run/chatd.sock", "local"),
+        ):
+            caller = Caller(CallContext(peer=peer))
+            self.assertEqual((caller.peer, caller.address), (peer, address))
+
+
+class BasicAuthentication(SynchronousTestCase):
+    """`Caller.password` (RFC 7617)."""
+
+    def caller(self, *authorization: str) -> Caller:
+        """The caller of a call with these values of `authorization`."""
+        context: Any = CallContext()
+        context.metadata += [("authorization", value) for value in authorization]
+        return Caller(context)
+
+    def encoded(self, credentials: bytes) -> str:
+        """Credentials in Base64."""
+        return b64encode(credentials).decode()
+
+    def test_call_without_metadata_has_no_password(self) -> None:
+        """None is not the empty password."""
+        context: Any = CallContext()
+        self.assertIsNone(Caller(context).password("eve"))
+        context.metadata = None
+        self.assertIsNone(Caller(context).password("eve"))
+        self.assertEqual(Caller(CallContext("eve:")).password("eve"), "")
+
+    def test_password_is_everything_after_the_first_colon(self) -> None:
+        """In UTF-8; the spellings of the scheme and of the name do not matter."""
+        self.assertEqual(Caller(CallContext("EVE:s:é ")).password("eve"), "s:é ")
+        caller = self.caller("bASIC " + self.encoded(b"eve:secret"))
+        self.assertEqual(caller.password("Eve"), "secret")
+
+    def test_first_of_several_values_counts(self) -> None:
+        """A client sends one."""
+        caller = self.caller(
+            "Basic " + self.encoded(b"eve:first"), "Basic " + self.encoded(b"eve:second")
+        )
+        self.assertEqual(caller.password("eve"), "first")
+
+    def test_malformed_values_are_refused_as_wrong_passwords(self) -> None:
+        """So is a password for another account."""
+        for value in (
+            "",
+            "Basic",
+            "Basic !!!",
+            "Basic " + self.encoded(b"eve"),
+            "Basic " + self.encoded(b"eve:\xff"),
+            "Basic " + self.encoded(b"ann:secret"),
+            "Bearer " + self.encoded(b"eve:secret"),
+        ):
+            self.assertRaises(WrongPassword, self.caller(value).password, "eve")
