@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chatd.core.entries import Cursor
-from chatd.core.errors import StoreUnavailable
+from chatd.core.errors import StoreUnavailable, UnknownAccount, UnknownRoom
 from chatd.realm.accounts import Account
 from chatd.realm.claims import Claim
 from tests.doubles.realm import Text
 from tests.doubles.stores import flush_unavailable
-from tests.realm.case import RealmCase
+from tests.realm.case import AckRealmCase, RealmCase
 
 
 class AccountDeletion(RealmCase):
@@ -106,3 +106,36 @@ class AccountDeletion(RealmCase):
         recorder = self.harness.login("Ann")
         self.harness.fetch("Ann")
         self.assertEqual(recorder.texts, ["old"])
+
+
+class DeletionWithRooms(AckRealmCase):
+    """Ann, who is in rooms and has several sessions, is deleted."""
+
+    def test_other_sessions_are_ended_with_a_reason(self) -> None:
+        """The session that asked for it is answered by its protocol."""
+        _, other_peer = self.login("Ann")
+        recorder = self.harness.login("Ann")
+        self.run_now(self.realm.delete(self.ann))
+        self.assertEqual(
+            (self.ann_peer.ended_with, other_peer.ended_with, recorder.ended_with),
+            ("", "account-deleted", "account-deleted"),
+        )
+
+    def test_account_leaves_its_rooms(self) -> None:
+        """Another member becomes the owner; the members are shown that it left."""
+        self.create_room(self.ann, self.bob)
+        self.run_now(self.realm.delete(self.ann))
+        room = self.realm.rooms.loaded("#room")
+        assert room is not None
+        self.assertEqual((room.record.owner, list(room.record.members)), ("bob", ["bob"]))
+        self.assertEqual(self.bob_peer.logs["#room"][-1], (3, "Ann", "leave", ""))
+
+    def test_operator_deletes_an_account_that_is_offline(self) -> None:
+        """By any spelling of its name; an unknown account is refused."""
+        self.create_room(self.ann)
+        self.ann.end()
+        self.harness.settle()
+        self.run_now(self.realm.delete_account("ANN"))
+        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
+        self.refuse(UnknownRoom, self.realm.rooms.room("#room"))
+        self.refuse(UnknownAccount, self.realm.delete_account("Ann"))

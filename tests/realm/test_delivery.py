@@ -8,9 +8,9 @@ from chatd.core.errors import StoreUnavailable
 from chatd.realm.live_log import Run
 from chatd.stores import Append
 from chatd.stores.batches import Batch
-from tests.doubles.realm import OPEN, Recorder
+from tests.doubles.realm import OPEN, AckRecorder, Recorder, Text
 from tests.doubles.stores import HeldStore
-from tests.realm.case import RealmCase
+from tests.realm.case import AckRealmCase, RealmCase
 
 
 class Order(RealmCase):
@@ -84,6 +84,78 @@ class Order(RealmCase):
         self.store.writable = True
         self.harness.runner.clock.advance(1)
         self.assertEqual(self.answered(), ["to ann", "to bob"])
+
+
+class RunRecorder(AckRecorder):
+    """A peer that records the runs of each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[list[Run]] = []
+
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `Peer`."""
+        self.calls.append(list(runs))
+
+
+class Pushing(AckRealmCase):
+    """What sessions are pushed of a batch."""
+
+    def open(self, name: str) -> RunRecorder:
+        """Open another session of an account, which has caught up."""
+        peer = RunRecorder()
+        session = self.harness.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
+        session.begin({})
+        self.harness.run(session.catch_up())
+        peer.calls.clear()
+        return peer
+
+    def test_session_is_shown_a_batch_in_one_call(self) -> None:
+        """Entries of one log that follow each other are one run."""
+        self.create_room(self.ann, self.bob)
+        peer = self.open("Ann")
+        self.store.eager = False
+        for recipient, text in (("ann", "1"), ("ann", "2"), ("#room", "3"), ("ann", "4")):
+            self.realm.send(self.bob, [Text("bob", recipient, text)])
+        self.assertEqual(peer.calls, [])
+        self.store.release()
+        (runs,) = peer.calls
+        self.assertEqual(
+            [(run.log, [entry.body for entry in run.entries]) for run in runs],
+            [("@ann", ["1", "2"]), ("#room", ["3"]), ("@ann", ["4"])],
+        )
+
+    def test_run_for_several_sessions_is_encoded_once(self) -> None:
+        """All of them are shown the same run; one for a single session has no encodings."""
+        first, second = self.open("Ann"), self.open("Ann")
+        only = self.open("bob")
+        self.bob.end()
+        self.send(self.ann, "ann", "x")
+        self.send(self.ann, "bob", "y")
+        self.assertIs(first.calls[0][0], second.calls[0][0])
+        self.assertEqual(first.calls[0][0].encodings, {})
+        self.assertIsNone(only.calls[0][0].encodings)
+
+    def test_slow_session_does_not_delay_others(self) -> None:
+        """It falls behind alone."""
+        _, other_peer = self.login("Ann")
+        self.ann_peer.capacity = 0
+        self.send(self.bob, "ann", "1", "2")
+        self.assertEqual(len(self.ann_peer.logs["@ann"]), 1)
+        self.assertEqual(len(other_peer.logs["@ann"]), 2)
+
+    def test_resent_message_is_not_pushed_again(self) -> None:
+        """Recipients were shown it the first time."""
+        self.send(self.bob, "ann", "x", "x", key="key")
+        self.assertEqual(self.ann_peer.logs["@ann"], [(1, "bob", "text", "x")])
+        self.assertEqual([append.resent for append in self.bob_peer.answers], [False, True])
+
+    def test_entries_of_the_server_are_pushed_and_not_answered(self) -> None:
+        """No session waits for their outcome."""
+        self.realm.note("@ann", "bob", "invite", "#room")
+        self.realm.flush()
+        self.assertEqual(self.ann_peer.logs["@ann"], [(1, "bob", "invite", "#room")])
+        self.assertEqual(self.bob_peer.answers, [])
 
 
 class BackPressure(RealmCase):

@@ -1,13 +1,27 @@
-"""The send path of the realm."""
+"""The realm: sending, registering, and changing passwords."""
 
 from __future__ import annotations
 
 import msgspec
 
-from chatd.core.errors import NotTheSender, Refused, TextTooLong, UnknownAccount
+from chatd.core.errors import (
+    IllegalName,
+    InviteInvalid,
+    InviteRequired,
+    NameTaken,
+    NotAMember,
+    NotTheSender,
+    OpenAccountsForbidden,
+    Refused,
+    RegistrationClosed,
+    TextTooLong,
+    UnknownAccount,
+)
 from chatd.realm.accounts import Account
+from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
+from chatd.realm.registration import listing, make
 from tests.doubles.realm import OPEN, Text
-from tests.realm.case import RealmCase
+from tests.realm.case import AckRealmCase, RealmCase
 
 
 class Sending(RealmCase):
@@ -66,3 +80,116 @@ class Sending(RealmCase):
         for appends in (recorder.received, self.bob.answers):
             self.assertEqual([append.body for append in appends], ["1", "2"])
             self.assertEqual([append.sender for append in appends], ["bob", "bob"])
+
+    def test_message_to_a_room_is_for_members(self) -> None:
+        """Sessions that cannot acknowledge follow no rooms."""
+        session, _ = self.harness.login_ack("bob", {})
+        self.run_now(self.realm.rooms.create(session, "#room", "", False))
+        appends, refusal = self.realm.send(session, [Text("bob", "#ROOM", "x")])
+        self.assertEqual(([append.log for append in appends], refusal), (["#room"], None))
+        _, refusal = self.realm.send(session, [Text("bob", "#other", "x")])
+        self.assertIsInstance(refusal, NotAMember)
+        self.assertEqual(self.send_burst(Text("bob", "#room", "x")), (0, None))
+
+    def test_ids_increase(self) -> None:
+        """Also those of a daemon that was started a millisecond later."""
+        first = self.realm.new_id()
+        self.assertEqual(self.realm.new_id(), first + 1)
+        self.harness.now += 1
+        self.assertGreater(self.harness.restart().realm.new_id(), first + 100_000)
+
+
+class Registering(RealmCase):
+    """`Realm.register`: the order of its checks, and invite tokens."""
+
+    def setUp(self) -> None:
+        """Record which passwords are hashed."""
+        super().setUp()
+        self.hashed: list[str] = []
+
+        async def hash_password(password: str) -> str:
+            self.hashed.append(password)
+            return f"hash of {password}"
+
+        self.harness.hash_password = hash_password
+
+    def uses(self) -> int:
+        """How many accounts can still be registered with the only invite token."""
+        ((_, token),) = self.harness.run(listing(self.realm.documents))
+        return int(token.uses)
+
+    def test_account_is_stored_with_the_hash_of_its_password(self) -> None:
+        """Without a password it is open."""
+        self.harness.now = 7
+        account = self.harness.run(self.realm.register("Cyd", "secret"))
+        self.assertEqual(account, Account(7, "hash of secret"))
+        self.assertEqual(self.harness.run(self.realm.accounts.account("cyd")), ("Cyd", account))
+        self.assertEqual(self.harness.run(self.realm.register("dee")), Account(7))
+
+    def test_no_password_is_hashed_for_a_registration_that_is_refused(self) -> None:
+        """Hashing is expensive, so everything else is checked before it, in this order."""
+        self.realm.policy = Policy(CLOSED, open_accounts=False)
+        for name, refusal in (
+            ("ANN", NameTaken),
+            ("a b", IllegalName),
+            ("cyd", RegistrationClosed),
+        ):
+            self.refuse(refusal, self.realm.register(name, "secret"))
+        self.realm.policy = Policy(INVITE_ONLY, open_accounts=False)
+        self.refuse(InviteRequired, self.realm.register("cyd", "secret"))
+        self.refuse(OpenAccountsForbidden, self.realm.register("cyd", None, "a token"))
+        self.assertEqual(self.hashed, [])
+        self.refuse(InviteInvalid, self.realm.register("cyd", "secret", "a token"))
+        self.assertEqual(self.hashed, ["secret"])
+
+    def test_one_use_of_the_token_is_redeemed(self) -> None:
+        """None for a name that is taken."""
+        self.realm.policy = Policy(INVITE_ONLY)
+        token = self.harness.run(make(self.realm.documents, 0, uses=2))
+        self.harness.run(self.realm.register("cyd", None, token))
+        self.refuse(NameTaken, self.realm.register("CYD", None, token))
+        self.assertEqual(self.uses(), 1)
+
+    def test_use_is_restored_if_the_name_is_taken_meanwhile(self) -> None:
+        """Of two concurrent registrations of a name one costs a use."""
+        self.realm.policy = Policy(INVITE_ONLY)
+        token = self.harness.run(make(self.realm.documents, 0, uses=5))
+        self.store.eager = False
+        first = self.begin(self.realm.register("cyd", None, token))
+        second = self.begin(self.realm.register("CYD", None, token))
+        self.harness.settle()
+        self.successResultOf(first)
+        self.failureResultOf(second, NameTaken)
+        self.store.eager = True
+        self.assertEqual(self.uses(), 4)
+
+    def test_token_is_not_used_where_registration_is_open(self) -> None:
+        """It is not even checked."""
+        token = self.harness.run(make(self.realm.documents, 0))
+        self.harness.run(self.realm.register("cyd", None, token))
+        self.harness.run(self.realm.register("dee", None, "no token"))
+        self.assertEqual(self.uses(), 1)
+
+
+class Passwords(AckRealmCase):
+    """`Realm.set_password`."""
+
+    def test_sessions_end_except_that_of_the_asker(self) -> None:
+        """With a reason; the account can log in again."""
+        _, other_peer = self.login("Ann")
+        self.run_now(self.realm.set_password("Ann", "new", OPEN, self.ann))
+        self.assertEqual(self.ann_peer.ended_with, "")
+        self.assertEqual(other_peer.ended_with, "password-changed")
+        _, account = self.harness.run(self.realm.accounts.account("ann"))
+        self.assertEqual(account, Account(0, "hash of new"))
+
+    def test_change_that_was_proven_for_another_record_is_refused(self) -> None:
+        """No session ends."""
+        self.refuse(UnknownAccount, self.realm.set_password("Ann", "new", Account(0, "old")))
+        self.refuse(UnknownAccount, self.realm.set_password("nemo", "new"))
+        self.assertEqual(self.ann_peer.ended_with, "")
+
+    def test_operator_changes_a_password_by_any_spelling_of_the_name(self) -> None:
+        """The record need not be given; all sessions end."""
+        self.run_now(self.realm.set_password("ANN", None))
+        self.assertEqual(self.ann_peer.ended_with, "password-changed")
