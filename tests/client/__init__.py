@@ -1,1 +1,1 @@
-"""The stdio client."""
+"""Tests of the client: its library, and its programs for the command line."""

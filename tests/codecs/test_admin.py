@@ -69,7 +69,7 @@ class AdminCodec(SynchronousTestCase):
             self.assertRaises(BadRequest, c.decode_answer, wrong)
 
     def test_values_out_of_bounds_are_refused(self) -> None:
-        """By the decoder, so that nothing else need check them."""
+        """The decoder refuses them, so that no other module has to check them."""
         for line in (
             b'{"command":"users","limit":0}',
             b'{"command":"users","limit":1001}',

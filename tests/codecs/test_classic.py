@@ -230,7 +230,7 @@ class AnyInput(SynchronousTestCase):
         )
 
     def test_runs_of_bars_are_broken_up_by_blanks(self) -> None:
-        """Three bars, and more."""
+        """Three or more bars would end a field."""
         for text, sent in (
             ("|||", "|| |"),
             ("a||||b", "a|| ||b"),

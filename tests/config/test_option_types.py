@@ -84,7 +84,7 @@ class TypeTests(SynchronousTestCase):
             self.assertEqual(option_types.retain(text), value)
 
     def test_nul_is_not_part_of_a_path(self) -> None:
-        """Of a file, a store or a socket."""
+        """This holds for files, stores and sockets."""
         for convert, text in (
             (option_types.path, "a\0b"),
             (option_types.store, "sqlite:a\0b"),
@@ -145,7 +145,7 @@ class ListenTests(SynchronousTestCase):
             self.assertIs(Listen("any", endpoint).local, local, endpoint)
 
     def test_legacy_ports_are_local(self) -> None:
-        """One for each protocol that had a server of its own."""
+        """Each protocol that had a server of its own has one."""
         self.assertEqual([listen.name for listen in LEGACY], list(LEGACY_PORTS))
         self.assertTrue(all(listen.local for listen in LEGACY))
 

@@ -72,8 +72,8 @@ class OptionsCase(SynchronousTestCase):
 class Sources(OptionsCase):
     """Where a value comes from."""
 
-    def test_defaults(self) -> None:
-        """Without options: this machine only, one file in the current folder, a generous rate."""
+    def test_defaults_are_for_this_machine_only(self) -> None:
+        """The store is one file in the current folder, and the rate is generous."""
         options = self.parsed()
         self.assertEqual(
             {name: options[name] for name in NAMES},
@@ -144,8 +144,8 @@ class Sources(OptionsCase):
                 ):
                     self.assertEqual(options[name], value)
 
-    def test_several_ports(self) -> None:
-        """`--listen` can be repeated; in a file it is an array; legacy ports come last."""
+    def test_listen_can_be_repeated(self) -> None:
+        """In a file it is an array; legacy ports come last."""
         asked = (
             Listen("ops", "tcp:1:interface=0.0.0.0"),
             Listen("chat10", r"tcp:2:interface=\:\:1"),
@@ -182,23 +182,23 @@ class Sources(OptionsCase):
             self.assertEqual(options["registration"] == "open", local, endpoint)
             self.assertEqual(options["allow-open-accounts"], local, endpoint)
 
-    def test_tls_options(self) -> None:
-        """The key may be in the file of the certificate, which TLS requires."""
+    def test_tls_requires_a_certificate(self) -> None:
+        """The key may be in the file of the certificate."""
         options = self.parsed("--tls-cert", "a", "--tls-only")
         self.assertEqual((options["tls-key"], options["tls-only"]), ("a", True))
         self.assertEqual(self.parsed("--tls-cert", "a", "--tls-key", "b")["tls-key"], "b")
         for line in (("--tls-only",), ("--tls-key", "b")):
             self.assertEqual(self.error(*line), "TLS requires a certificate: --tls-cert")
 
-    def test_short_options(self) -> None:
-        """The most frequent options have one-letter names."""
+    def test_frequent_options_have_short_names(self) -> None:
+        """A short name is one letter."""
         options = self.parsed(
             "-p", "0", "-H", "::", "-s", "memory", "-r", "none", "-c", self.file("port = 9")
         )
         self.assertEqual([options[name] for name in NAMES[:4]], [0, "::", "memory", None])
 
     def test_the_command_line_wins_over_the_environment_over_the_file(self) -> None:
-        """Of three sources the nearest counts, for each option by itself."""
+        """The nearest of the three sources counts, for each option by itself."""
         for name, ((line, first), (near, second), (text, third)) in VALID.items():
             path = self.file(f"{name} = {text!r}")
             environment = {variable(name): near, "CHATD_CONFIG": path}
@@ -303,7 +303,7 @@ class Errors(OptionsCase):
         self.assertIn("--prot", self.error("--prot", "1"))
 
     def test_below_twistd_an_error_is_one_sentence(self) -> None:
-        """Without the help text around it."""
+        """There is no help text around it."""
         for words, start in (
             (["--port", "x"], "chatd: --port: a port is"),
             (["--nothing"], "chatd: "),
@@ -330,8 +330,8 @@ class Help(OptionsCase):
         for option in ("--help", "--version"):
             self.assertIn(option, text)
 
-    def test_version(self) -> None:
-        """--version says which one this is, and leaves."""
+    def test_version_is_printed(self) -> None:
+        """`--version` ends the program with status 0."""
         output = io.StringIO()
         with redirect_stdout(output):
             leaving = self.assertRaises(SystemExit, self.parsed, "--version")

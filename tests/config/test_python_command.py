@@ -12,7 +12,7 @@ from tests.doubles.folders import folder
 
 
 class PythonCommand(SynchronousTestCase):
-    """With several search paths and current folders."""
+    """`python_command`, with several search paths and current folders."""
 
     def setUp(self) -> None:
         """Two environments whose executables are links to one file, as is usual."""

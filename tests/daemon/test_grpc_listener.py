@@ -66,7 +66,7 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(self.bound("unix:/run/chat"), ("unix:/run/chat", "/run/chat"))
 
     def test_port_that_cannot_be_bound_is_refused(self) -> None:
-        """With one sentence, which names the address."""
+        """The error is one sentence, which names the address."""
         self.patch(FakeServer, "fails", True)
         listener = GrpcListener(Listen("grpc", "tcp:1:interface=192.0.2.1"), FACTORY)
         ended = self.assertRaises(SystemExit, listener.privilegedStartService)
@@ -129,7 +129,7 @@ class CertificateTests(SynchronousTestCase):
         )
 
     def test_unusable_certificate_is_refused(self) -> None:
-        """With the reason."""
+        """The sentence contains the reason."""
         path = os.path.join(self.folder, "none.pem")
         sentence = self.refused(f"ssl:1:certKey={path}")
         self.assertEqual(

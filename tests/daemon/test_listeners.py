@@ -116,7 +116,7 @@ class ListenerTests(TestCase):
             self.assertEqual(self.listener(endpoint).port.backlog, backlog)
 
     def test_invalid_endpoint_is_refused(self) -> None:
-        """With one sentence, which repeats the option."""
+        """The error is one sentence, which repeats the option."""
         ended = self.assertRaises(
             SystemExit, Listener, reactor, Listen("ops", "nonsense:1"), self.factory
         )
@@ -126,7 +126,7 @@ class ListenerTests(TestCase):
         )
 
     def test_port_in_use_is_refused(self) -> None:
-        """With one sentence, which names the address."""
+        """The error is one sentence, which names the address."""
         number = self.listener(LOCAL).port.getHost().port
         second = Listener(reactor, Listen("any", f"tcp:{number}:interface=127.0.0.1"), self.factory)
         ended = self.assertRaises(SystemExit, second.privilegedStartService)
@@ -167,7 +167,7 @@ class AdminListenerTests(TestCase):
         self.assertFalse(self.exists())
 
     async def test_socket_of_another_daemon_is_refused(self) -> None:
-        """With one sentence; the socket of the other daemon stays."""
+        """The error is one sentence; the socket of the other daemon stays."""
         listener = self.listener()
         listener.startService()
         ended = self.assertRaises(SystemExit, self.listener().startService)
@@ -191,7 +191,7 @@ class CheckPortTests(SynchronousTestCase):
         check_port("127.0.0.1", number)
 
     def test_port_in_use_is_refused(self) -> None:
-        """With one sentence, which names the address."""
+        """The error is one sentence, which names the address."""
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             listening.listen(1)
@@ -202,7 +202,7 @@ class CheckPortTests(SynchronousTestCase):
         )
 
     def test_invalid_host_name_is_refused(self) -> None:
-        """Without a look-up: a label may have at most 63 characters."""
+        """It is not looked up: a label may have at most 63 characters."""
         host = "x" * 64 + ".invalid"
         ended = self.assertRaises(SystemExit, check_port, host, 1)
         self.assertTrue(str(ended.code).startswith(f"chatd: cannot listen on {host}:1: "))

@@ -85,7 +85,7 @@ class MakeService(SynchronousTestCase):
         self.assertEqual(made._factory.limits.rate, 7.0)
         self.assertIs(made._factory.realm, made._realm)
 
-    def test_optional_parts(self) -> None:
+    def test_optional_parts_depend_on_the_options(self) -> None:
         """Without retention nothing is trimmed; a store in memory has no admin socket."""
         made = self.made("--store", "memory")
         assert isinstance(made, Daemon)
@@ -99,7 +99,7 @@ class MakeService(SynchronousTestCase):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_an_unusable_admin_socket_is_refused(self) -> None:
-        """Before any file is made."""
+        """It is refused before any file is made."""
         missing = os.path.join(self.folder, "none", "socket")
         self.assertIn("there is no folder", self.refused("--store", "memory", "--admin", missing))
         self.assertIn("too long", self.refused("--store", "memory", "--admin", "x" * 200))
@@ -196,7 +196,7 @@ class Command(SynchronousTestCase):
     """How twistd finds the command."""
 
     def test_twistd_lists_the_command(self) -> None:
-        """With a description."""
+        """It has a description."""
         makers: list[Any] = [
             maker for maker in plugin.getPlugins(IServiceMaker, plugins) if maker.tapname == "chatd"
         ]
@@ -207,7 +207,7 @@ class Command(SynchronousTestCase):
         self.assertTrue(maker.description)
 
     def test_python_m_chatd_is_twistd_n_chatd(self) -> None:
-        """With the same options."""
+        """The options are the same."""
         ran: list[list[str]] = []
         self.patch(twistd, "run", lambda: ran.append(sys.argv))
         self.patch(sys, "argv", ["chatd/__main__.py", "--port", "1"])

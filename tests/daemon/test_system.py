@@ -43,7 +43,7 @@ class SystemTests(SynchronousTestCase):
         self.assertEqual(len(limits), 1)
 
     def test_sighup_is_handled_only_with_a_certificate(self) -> None:
-        """Without one it ends the process, as usual."""
+        """Without a certificate the signal ends the process, as usual."""
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         before = {number: signal.getsignal(number) for number in numbers}
         for number, handler in before.items():

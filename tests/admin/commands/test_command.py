@@ -113,7 +113,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(set(questions), {"Delete ann? (yes/no) "})
 
     def test_confirmation_is_not_asked_for_with_yes(self) -> None:
-        """At a terminal or not."""
+        """There may be a terminal or none."""
         self.patch(builtins, "input", self.fail)
         for stream in (Terminal(), io.StringIO()):
             self.patch(sys, "stdin", stream)
@@ -126,6 +126,6 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("--yes", str(error))
 
     def test_command_must_define_what_it_does(self) -> None:
-        """With a daemon, or without one."""
+        """Commands with and without a daemon have the same rule."""
         for run, arguments in ((DaemonCommand.run, 3), (LocalCommand.run, 2)):
             self.assertRaises(NotImplementedError, run, *[None] * arguments)

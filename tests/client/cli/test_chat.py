@@ -45,7 +45,7 @@ class StartTests(ChatTestCase):
         self.assertEqual(self.type("/msg bob hi"), ["-> bob: hi"])
 
     def test_leaving_the_target_selects_the_lobby(self) -> None:
-        """Without the lobby no target is left."""
+        """If the account is not in the lobby, there is no target."""
         self.begin()
         self.client.answers[c.Join] = c.RoomState(0, state("#Garden"))
         self.type("/join #garden")
@@ -122,7 +122,7 @@ class ConnectionLossTests(ChatTestCase):
         self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_interrupt_ends_the_chat_at_once(self) -> None:
-        """With the exit status and the sentence that it is given."""
+        """The exit status and the sentence are its arguments."""
         self.type("/msg bob hi")
         self.chat.interrupt(130, "Interrupted.")
         self.assertEqual(self.successResultOf(self.ended), 130)

@@ -63,7 +63,7 @@ class TargetTests(ContextTestCase):
         )
 
     def test_names_of_members_are_requested_for_completion(self) -> None:
-        """When a room becomes the target."""
+        """The request is sent when a room becomes the target."""
         self.client.answers[c.FindMembers] = c.Members(0, [c.Member("Carl", "member")])
         self.context.set_target("#lobby")
         self.assertEqual(self.client.asked, [c.FindMembers(0, "#lobby")])
@@ -93,7 +93,7 @@ class RequestTests(ContextTestCase):
         self.assertNotIn("dora", self.context.blocking)
 
     def test_answer_is_printed_and_returned(self) -> None:
-        """With the sentence for people."""
+        """A sentence for people follows the answer."""
         self.client.answers[c.FindAccounts] = c.Names(0, ["bob"])
         request = self.context.request_and_show(c.FindAccounts(0, "*"), "That is all.")
         self.assertEqual(self.successResultOf(self.start(request)), c.Names(0, ["bob"]))
@@ -154,7 +154,7 @@ class PostTests(ContextTestCase):
         self.assertEqual(self.screen.lines, [])
 
     def test_text_over_the_limit_is_not_sent(self) -> None:
-        """Of messages and edits; the limit counts bytes of UTF-8."""
+        """Messages and edits are checked; the limit counts bytes of UTF-8."""
         text = "\u00e9" * 32769
         for request in (c.Send(0, "bob", text), c.Edit(0, "@bob", 1, text)):
             failure = self.failureResultOf(self.post(request), UsageProblem)
@@ -214,7 +214,7 @@ class ScriptTests(ContextTestCase):
     interactive = False
 
     def test_script_confirms_everything(self) -> None:
-        """It is asked nothing."""
+        """It is asked no question."""
         self.assertTrue(self.successResultOf(self.start(self.context.confirm("Delete? "))))
         self.assertEqual(self.screen.prompt, "")
 

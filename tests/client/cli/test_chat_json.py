@@ -94,7 +94,7 @@ class JsonTests(ChatTestCase):
         )
 
     def test_events_have_the_names_and_fields_of_the_catalogue(self) -> None:
-        """One line for each event."""
+        """Each event has one line."""
         entry = {
             "log": "#lobby",
             "seq": 1,

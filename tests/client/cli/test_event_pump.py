@@ -28,7 +28,7 @@ class EventPumpTests(SynchronousTestCase):
         self.running = Deferred.fromCoroutine(self.pump.run())
 
     def test_events_are_handled_in_order(self) -> None:
-        """Until the client is closed."""
+        """The pump ends when the client is closed."""
         self.client.tell(ONE, TWO)
         self.assertEqual(self.handled, [ONE, TWO])
         self.successResultOf(Deferred.fromCoroutine(self.client.close()))

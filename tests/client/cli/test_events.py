@@ -120,7 +120,7 @@ class EventTests(ChatTestCase):
         self.assertEqual(self.printed(), ["(read by bob)", "(delivered to bob)"])
 
     def test_shown_entries_are_marked_as_read_after_a_delay(self) -> None:
-        """One request for each log."""
+        """Each log has one request."""
         self.client.tell(
             pushed("@alice", "bob", "one", seq=1), pushed("@alice", "bob", "two", seq=2)
         )

@@ -29,7 +29,7 @@ class PipeTests(ClientCase):
         self.assertEqual(self.script("", "bob", self.url).stdout, "")
 
     def test_messages_go_to_the_lobby_or_the_chosen_room(self) -> None:
-        """With the commands of rooms."""
+        """The script uses the commands for rooms."""
         done = self.script(
             "hello\n/create #garden Seeds\nhi\n/topic\n/who\n/edit ho\n/leave\n", "alice", self.url
         )

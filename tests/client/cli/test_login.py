@@ -148,7 +148,7 @@ class LoginTests(SynchronousTestCase):
         self.assertIn("--protocol classic", str(failure.value))
 
     def test_end_of_input_ends_the_login(self) -> None:
-        """While a question is open."""
+        """A question is open at that time."""
         login = self.log_in([])
         self.screen.end_input()
         self.failureResultOf(login, EndOfInput)

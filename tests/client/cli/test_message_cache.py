@@ -16,7 +16,7 @@ class MessageCacheTests(SynchronousTestCase):
         self.cache.account = "alice"
 
     def test_private_conversation_has_both_sides_in_order_of_time(self) -> None:
-        """Each message once."""
+        """Each message is listed once."""
         theirs = pushed("@alice", "Bob", "one", seq=1, id=11)
         ours = pushed("@bob", "alice", "two", seq=2, id=12)
         for entry in (ours, theirs, theirs, pushed("@alice", "carl", "x", seq=3, id=13)):

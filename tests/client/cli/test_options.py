@@ -30,7 +30,7 @@ class OptionsTests(SynchronousTestCase):
         self.patch(os, "environ", {"CHATD_PASSWORD": password})
 
     def test_defaults_are_the_local_daemon_and_no_account(self) -> None:
-        """No password either."""
+        """There is no password either."""
         options = parsed()
         self.assertEqual(
             (options.name, options.address, options.password), (None, ("127.0.0.1", 65432), None)
@@ -53,7 +53,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(parsed("--", "-alice").name, "-alice")
 
     def test_invalid_url_is_refused(self) -> None:
-        """All with the same sentence."""
+        """All of them have the same sentence."""
         for url in (
             "https://localhost:1",
             "http://localhost",

@@ -59,7 +59,7 @@ class OutboxTests(SynchronousTestCase):
         self.assertEqual((self.accepted, self.outbox.lost), ([], 0))
 
     def test_request_without_answer_is_counted_as_lost(self) -> None:
-        """When the client will not connect again."""
+        """This happens if the client will not connect again."""
         self.post()
         self.post()
         self.client.accept()

@@ -39,7 +39,7 @@ class PipeTests(SynchronousTestCase):
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
     def test_end_of_input_fails_the_pending_prompt(self) -> None:
-        """With `EndOfInput`."""
+        """The failure is `EndOfInput`."""
         asked = self.screen.ask("> ")
         self.screen.readConnectionLost()
         self.failureResultOf(asked, EndOfInput)
@@ -83,7 +83,7 @@ class PipeTests(SynchronousTestCase):
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
     def test_close_fires_when_everything_is_written(self) -> None:
-        """When the transport has closed."""
+        """That is when the transport has closed."""
         closed = self.screen.close()
         self.assertNoResult(closed)
         self.screen.connectionLost(Failure(ConnectionDone()))

@@ -14,13 +14,13 @@ from chatd.codecs import v1_messages as c
 
 
 class FakeConnection:
-    """A connection that keeps what is sent."""
+    """A connection that records the messages that are sent."""
 
     def __init__(self) -> None:
         self.sent: list[c.Message] = []
 
     def send(self, message: c.Message) -> None:
-        """Keep it."""
+        """Record a message."""
         self.sent.append(message)
 
 

@@ -86,10 +86,10 @@ class ClientCase(SynchronousTestCase):
 
 
 class StateTests(ClientCase):
-    """What a client knows."""
+    """The state of a client: its name, logs and rooms."""
 
-    def test_state_after_login(self) -> None:
-        """The name is the registered one; the mailbox is followed."""
+    def test_login_sets_the_name_and_follows_the_mailbox(self) -> None:
+        """The name has the spelling with which it was registered."""
         self.assertEqual((self.client.name, self.client.connected), ("Ann", True))
         self.assertEqual(self.client.welcome.limits.text, 65_536)
         self.assertEqual(list(self.client.logs), ["@ann"])
@@ -135,7 +135,7 @@ class StateTests(ClientCase):
         self.assertEqual(self.events, [])
 
     def test_leaving_or_deleting_a_room_unfollows_it(self) -> None:
-        """By the answer, without an event of the server."""
+        """The answer changes it, without an event of the server."""
         for leave in (self.client.leave, self.client.delete_room):
             self.server.send(c.Joined(c.LogState("#den", 5, 7, 7, 7)))
             self.assertIn("#den", self.client.logs)

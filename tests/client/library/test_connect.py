@@ -36,8 +36,8 @@ class GarbageServer(ScriptedServer):
 class AddressTests(SynchronousTestCase):
     """Addresses."""
 
-    def test_valid_addresses(self) -> None:
-        """The scheme chooses TLS; the port may be left out."""
+    def test_address_gives_tls_host_and_port(self) -> None:
+        """The scheme chooses TLS; the port may be omitted."""
         self.assertEqual(parse_address("chat://example.org"), (False, "example.org", 65432))
         self.assertEqual(parse_address("chats://[::1]:7"), (True, "::1", 7))
 
@@ -74,8 +74,8 @@ class ConnectTests(SynchronousTestCase):
         coroutine = connect("chat://test", "ann", *arguments, reactor=self.clock, **options)
         return Deferred.fromCoroutine(coroutine)
 
-    def test_login_with_password(self) -> None:
-        """Password and positions are sent as given."""
+    def test_password_and_positions_are_sent(self) -> None:
+        """The client is connected after the login."""
         position = c.Position("@ann", 1, 0)
         client = self.successResultOf(self.connect("pw", positions=[position]))
         self.assertTrue(client.connected)
@@ -84,7 +84,7 @@ class ConnectTests(SynchronousTestCase):
         self.assertEqual(login.positions, [position])
 
     def test_hello_names_program_and_features(self) -> None:
-        """By default the library, its version and all features."""
+        """The defaults are the library, its version and all features."""
         self.successResultOf(self.connect())
         self.successResultOf(self.connect(program="bot", version="7", features=["typing"]))
         self.assertEqual(

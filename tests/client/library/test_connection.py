@@ -74,13 +74,13 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual((self.handler.events, self.transport.disconnecting), ([], False))
 
     def test_events_go_to_the_handler(self) -> None:
-        """In order."""
+        """They arrive in the order of the stream."""
         events: list[c.Message] = [c.Typing("@ann", "bob", True), c.Left("#den", "left")]
         self.receive(*events)
         self.assertEqual(self.handler.events, events)
 
     def test_message_without_answer_is_sent(self) -> None:
-        """Until the connection is lost; then it is dropped."""
+        """When the connection is lost, it is dropped."""
         self.connection.send(c.Ack(0, "@ann", 7))
         self.assertEqual(self.written(), [c.Ack(0, "@ann", 7)])
         self.lose()
@@ -88,7 +88,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.written(), [])
 
     def test_ping_of_the_server_is_answered(self) -> None:
-        """With the same `ref`."""
+        """The answer has the same `ref`."""
         self.receive(c.Ping(7))
         self.assertEqual(self.written(), [c.Pong(7)])
 

@@ -9,7 +9,7 @@ from chatd.client.library.errors import RefusedByServer
 
 
 class ErrorsTests(SynchronousTestCase):
-    """What programs can catch."""
+    """The errors that programs can catch."""
 
     def test_refusal_of_the_server_has_its_code_and_sentence(self) -> None:
         """The class has no code of its own, so other refusals keep theirs."""

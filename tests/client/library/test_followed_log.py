@@ -116,8 +116,8 @@ class FollowedLogsTests(SynchronousTestCase):
         self.assertEqual(logs.logged_in([mailbox(since=2)]), [])
         self.assertEqual(logs.received, [c.Position("@ann", 2, 0)])
 
-    def test_follow_and_unfollow(self) -> None:
-        """A log that is followed already is not reset; room names ignore case."""
+    def test_following_again_does_not_reset_a_log(self) -> None:
+        """The names of rooms ignore case, also when they are unfollowed."""
         logs = FollowedLogs([])
         logs.follow(den())
         logs.by_name["#den"].received = 9

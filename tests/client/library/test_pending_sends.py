@@ -14,13 +14,13 @@ from chatd.core.errors import Refused
 
 
 class FakeConnection:
-    """A connection that keeps requests with the Deferreds of their answers."""
+    """A connection that records requests with the Deferreds of their answers."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[c.Send, Deferred[Any]]] = []
 
     def request(self, message: Any) -> Deferred[Any]:
-        """Keep it; set its `ref`, as a connection does."""
+        """Record a message, and set its `ref`, as a connection does."""
         message.ref = len(self.requests) + 1
         answer: Deferred[Any] = Deferred()
         self.requests.append((message, answer))
@@ -81,7 +81,7 @@ class PendingSendsTests(SynchronousTestCase):
         self.assertEqual(again.texts(), ["a", "b"])
 
     def test_message_is_sent_again_unchanged(self) -> None:
-        """With the same key; the caller's message is not modified."""
+        """It has the same key; the caller's message is not modified."""
         message = c.Send(0, "bob", "a", "key")
         self.sends.post(message, self.connection)
         self.lose()

@@ -29,8 +29,8 @@ def imported_modules(source: str) -> set[str]:
 class PublicNamesTests(SynchronousTestCase):
     """The public interface of the library."""
 
-    def test_public_names(self) -> None:
-        """The exported names change only on purpose: bots and other programs import them."""
+    def test_exported_names_are_unchanged(self) -> None:
+        """Bots and other programs import them, so they change only on purpose."""
         self.assertEqual(
             chatd.client.__all__,
             [

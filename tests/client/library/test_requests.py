@@ -74,7 +74,7 @@ class RequestTests(SynchronousTestCase):
         ):
             self.check(coroutine, request, accepted, accepted)
 
-    def test_requests_about_messages(self) -> None:
+    def test_methods_for_messages_send_their_requests(self) -> None:
         """Read markers, receipts, history, typing."""
         client = self.client
         page = c.Page(0, "@ann", [])
@@ -90,7 +90,7 @@ class RequestTests(SynchronousTestCase):
         self.check(client.typing("bob"), c.SayTyping(0, "bob", True))
         self.check(client.typing("bob", False), c.SayTyping(0, "bob", False))
 
-    def test_requests_about_rooms(self) -> None:
+    def test_methods_for_rooms_send_their_requests(self) -> None:
         """Creating, joining, leaving, changing, finding, deleting."""
         client = self.client
         state = c.RoomState(0, c.LogState("#den", 5, 1, 1, 1, ROOM))

@@ -52,8 +52,8 @@ class CertificateCase(SynchronousTestCase):
 class ValidateTests(CertificateCase):
     """Options that cannot be used."""
 
-    def test_usable_options(self) -> None:
-        """Nothing at all, and everything."""
+    def test_usable_options_are_accepted(self) -> None:
+        """There may be no option, or all of them."""
         validate(Security())
         validate(Security(self.certificate, self.pin, self.certificate, self.key))
 
@@ -64,7 +64,7 @@ class ValidateTests(CertificateCase):
         validate(Security(certificate=str(both)))
 
     def test_unusable_options_are_rejected(self) -> None:
-        """With a sentence that names the file."""
+        """The sentence names the file."""
         for security, sentence in (
             (Security(pin="x"), "64 hexadecimal digits"),
             (Security(ca=self.key), f"{self.key} contains no PEM certificates"),
@@ -106,17 +106,17 @@ class HandshakeTests(CertificateCase):
         self.assertEqual(tls_failure(Failure(error)), sentence)
         return sentence
 
-    def test_trusted_issuer(self) -> None:
-        """By name and by address."""
+    def test_certificate_of_a_trusted_issuer_is_accepted(self) -> None:
+        """The address may be a name or a number."""
         for host in ("chat.example.org", "localhost", "127.0.0.1"):
             self.handshake(host, Security(ca=self.certificate))
 
-    def test_matching_pin(self) -> None:
+    def test_certificate_with_the_pin_is_accepted(self) -> None:
         """Issuer and name are not verified then."""
         self.handshake("other.example.org", Security(pin=self.pin.upper()))
 
     def test_self_signed_certificate_is_refused(self) -> None:
-        """If it is not among the trusted ones."""
+        """It is not among the trusted ones."""
         self.assertEqual(
             self.refusal("localhost", Security()),
             "The certificate of localhost is self-signed and not trusted (see --tls-ca and"
@@ -148,7 +148,7 @@ class HandshakeTests(CertificateCase):
 class FailureTests(SynchronousTestCase):
     """Sentences for errors that end a connection."""
 
-    def test_errors_of_tls(self) -> None:
+    def test_errors_of_tls_are_explained(self) -> None:
         """A server without TLS is recognised by what OpenSSL says about its bytes."""
         for reasons, sentence in (
             (["wrong version number"], "The server does not speak TLS on this port: use chat://"),

@@ -325,8 +325,10 @@ class AnySequence(SmallBounds):
 
     @settings(derandomize=True, deadline=None, max_examples=400)
     @given(st.lists(_steps, min_size=8, max_size=20))
-    def test_any_sequence(self, script: list[tuple[str, Iterable[Any]]]) -> None:
-        """Every result, and the file in the end, are those of the model."""
+    def test_any_sequence_has_the_results_of_the_model(
+        self, script: list[tuple[str, Iterable[Any]]]
+    ) -> None:
+        """The file at the end is that of the model, too."""
         self.play(script)
 
 

@@ -18,7 +18,7 @@ class BlockingTests(CommandTestCase):
     """A person in the lobby."""
 
     def test_commands_send_their_requests(self) -> None:
-        """One request each."""
+        """Each command sends one request."""
         self.check_requests(CASES)
 
     def test_wrong_arguments_print_the_usage(self) -> None:
@@ -26,7 +26,7 @@ class BlockingTests(CommandTestCase):
         self.check_usage("/block", "/block a b", "/unblock", "/blocked carl")
 
     def test_result_is_printed(self) -> None:
-        """With the command that ends the blocking."""
+        """The sentence names the command that ends the blocking."""
         self.assertEqual(
             self.type("/block carl", "/unblock carl"),
             [

@@ -44,7 +44,7 @@ class PresenceTests(CommandTestCase):
         self.assertEqual(self.requests()[-1], c.SetPresence(0, False, "", True))
 
     def test_presence_is_printed(self) -> None:
-        """One line for each account."""
+        """Each account has one line."""
         people = [c.Person("Bob", "away", "lunch"), c.Person("carl", "unknown")]
         self.client.answers[c.Who] = c.People(0, people)
         self.assertEqual(

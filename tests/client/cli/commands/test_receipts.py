@@ -20,7 +20,7 @@ class ReceiptTests(CommandTestCase):
         self.check_requests(CASES)
 
     def test_receipts_are_printed_with_the_texts(self) -> None:
-        """One line for each message."""
+        """Each message has one line."""
         self.type("/msg bob hi", "/to bob")
         self.assertEqual(self.type("/receipts"), ['delivered: "hi"'])
 

@@ -76,7 +76,7 @@ class RoomTests(CommandTestCase):
         self.assertEqual(self.type("/kick bob"), ["! That takes another role."])
 
     def test_topic_of_the_room_is_printed(self) -> None:
-        """When the room is joined, and when ``/topic`` asks for it."""
+        """It is printed when the room is joined, and by ``/topic``."""
         self.assertEqual(
             self.type("/join #garden")[-2:],
             ["(Now talking in #Garden.)", "(The topic is: Seeds)"],
@@ -109,7 +109,7 @@ class RoomTests(CommandTestCase):
         self.assertEqual(self.type("/who #garden"), ["Bob (owner) away", "cy (invited)"])
 
     def test_refused_confirmation_deletes_no_room(self) -> None:
-        """Any answer but yes."""
+        """Any answer but yes refuses it."""
         self.assertEqual(self.type("/destroy #garden", "maybe"), ["(Not deleted.)"])
         self.assertEqual(self.requests(), [])
 

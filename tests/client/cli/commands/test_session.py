@@ -23,7 +23,7 @@ class SessionTests(CommandTestCase):
         self.assertNoResult(self.ended)
 
     def test_status_shows_account_connection_and_rooms(self) -> None:
-        """One line for each."""
+        """Each of them has one line."""
         self.assertEqual(
             self.type("/away lunch", "/status")[1:],
             [

@@ -84,7 +84,7 @@ class TableTests(SynchronousTestCase):
         self.assertEqual({command.name for command in slash.COMMANDS} - tested, set())
 
     def test_names_and_aliases_are_unique(self) -> None:
-        """Over all commands."""
+        """No two commands share one."""
         names = [name for each in slash.COMMANDS for name in (each.name, *each.aliases)]
         self.assertEqual(len(names), len(set(names)))
 

@@ -15,7 +15,7 @@ from chatd.codecs import v1_messages as c
 
 
 class ReadingTests(SynchronousTestCase):
-    """Requests."""
+    """Requests that are read."""
 
     def test_requests_are_read_by_field_names(self) -> None:
         """Fields with a default may be missing; `ref` is returned apart."""
@@ -58,10 +58,10 @@ class ReadingTests(SynchronousTestCase):
 
 
 class WritingTests(SynchronousTestCase):
-    """Lines."""
+    """Lines that are printed."""
 
     def test_printable_characters_are_not_escaped(self) -> None:
-        """All others are."""
+        """Control and format characters are escaped."""
         self.assertEqual(
             jsonlines.write({"a": "h\u00e9 \U0001f331"}), '{"a": "h\u00e9 \U0001f331"}'
         )

@@ -12,7 +12,7 @@ class KeyBindingsTests(SynchronousTestCase):
     """Keys and escape sequences."""
 
     def test_enter_and_control_keys_have_their_usual_actions(self) -> None:
-        """Those of a shell."""
+        """The bindings are those of a shell."""
         for key, action in (
             (b"\r", keys.ENTER),
             (b"\n", keys.ENTER),

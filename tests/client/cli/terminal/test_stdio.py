@@ -61,7 +61,7 @@ class TerminalTests(StdioTestCase):
         self.assertFalse(stdio.at_terminal())
 
     def test_size_is_that_of_the_terminal(self) -> None:
-        """Columns and lines."""
+        """It has columns and lines."""
         self.use_terminal()
         fcntl.ioctl(stdio.OUTPUT, termios.TIOCSWINSZ, struct.pack("4H", 30, 100, 0, 0))
         self.assertEqual(stdio.size(), (100, 30))
