@@ -139,3 +139,23 @@ class DeletionWithRooms(AckRealmCase):
         self.assertIsNone(self.realm.sessions.mailbox("Ann"))
         self.refuse(UnknownRoom, self.realm.rooms.room("#room"))
         self.refuse(UnknownAccount, self.realm.delete_account("Ann"))
+
+    def test_account_is_deleted_once(self) -> None:
+        """Of two concurrent requests the second does nothing."""
+        other, _ = self.login("Ann")
+        self.store.eager = False
+        requests = [self.begin(self.realm.delete(session)) for session in (self.ann, other)]
+        self.harness.settle()
+        for request in requests:
+            self.successResultOf(request)
+        self.store.eager = True
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
+
+    def test_room_that_the_account_has_lost_meanwhile_is_passed_over(self) -> None:
+        """Its position there may be older than its membership."""
+        self.create_room(self.bob, self.ann)
+        position = self.ann.mailbox.read_state.positions["#room"]
+        self.run_now(self.realm.rooms.kick("bob", "#room", "Ann"))
+        self.ann.mailbox.read_state.positions.update({"#room": position, "#gone": position})
+        self.run_now(self.realm.delete(self.ann))
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])

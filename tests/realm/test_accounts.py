@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.errors import IllegalName, NameTaken, PatternTooLong, UnknownAccount
-from chatd.realm.accounts import Account
-from tests.doubles.realm import RealmHarness
-from tests.doubles.stores import FailingDocumentStore
+from chatd.core.errors import (
+    FingerprintInvalid,
+    IllegalName,
+    LimitReached,
+    NameTaken,
+    PatternTooLong,
+    UnknownAccount,
+)
+from chatd.realm.accounts import Account, fingerprints
+from tests.realm.case import RealmCase
 
 
 class AccountRecord(SynchronousTestCase):
@@ -33,22 +36,7 @@ class AccountRecord(SynchronousTestCase):
         self.assertIsNone(Account(0).password)
 
 
-class AccountsCase(SynchronousTestCase):
-    """The accounts Ann and bob, over a store that can fail."""
-
-    def setUp(self) -> None:
-        """Register the accounts."""
-        self.store = FailingDocumentStore()
-        self.harness = RealmHarness(self.store)
-        self.realm = self.harness.realm
-        self.harness.register("Ann", "bob")
-
-    def begin(self, coroutine: Any) -> Deferred[Any]:
-        """Start a coroutine that waits for the store."""
-        return Deferred.fromCoroutine(coroutine)
-
-
-class Names(AccountsCase):
+class Names(RealmCase):
     """Registering, finding and listing accounts."""
 
     def test_name_is_taken_in_all_spellings(self) -> None:
@@ -96,8 +84,62 @@ class Names(AccountsCase):
         )
         self.assertIn("257 characters, the limit is 256", str(refusal.value))
 
+    def test_accounts_are_found_in_alphabetical_order(self) -> None:
+        """Page by page, regardless of the case of letters, from any name on."""
+        self.harness.register("abe", "Cyd")
+        for pattern, after, limit, page in (
+            ("*", "", 2, (["abe", "Ann"], True)),
+            ("*", "ANN", 2, (["bob", "Cyd"], False)),
+            ("*", "b", 1, (["bob"], True)),
+            ("*", "cyd", 2, ([], False)),
+            ("?b*", "", 9, (["abe"], False)),
+        ):
+            answer = self.harness.run(self.realm.accounts.find_accounts(pattern, after, limit))
+            self.assertEqual(answer, page, (pattern, after, limit))
+        self.refuse(PatternTooLong, self.realm.accounts.find_accounts("*" * 257, "", 1))
 
-class Changing(AccountsCase):
+    def test_names_are_compared_with_pauses(self) -> None:
+        """A pattern that is expensive to compare does not delay other requests for long."""
+        self.harness.register(*(f"u{number}" for number in range(600)))
+        compared: list[str] = []
+
+        def matches(name: str) -> bool:
+            compared.append(name)
+            return name.endswith("99")
+
+        names = self.begin(self.realm.accounts.names_like(matches))
+        self.assertNoResult(names)
+        self.assertEqual(len(compared), 250)
+        self.harness.runner.clock.advance(0)
+        self.assertEqual(len(compared), 602)
+        self.assertEqual(
+            self.successResultOf(names), ["u99", "u199", "u299", "u399", "u499", "u599"]
+        )
+
+
+class Fingerprints(SynchronousTestCase):
+    """The fingerprints of certificates."""
+
+    def test_fingerprints_are_normalized(self) -> None:
+        """With colons or without, in either case, each once."""
+        plain = "ab12" * 16
+        colons = ":".join(plain[start : start + 2] for start in range(0, 64, 2))
+        self.assertEqual(fingerprints([colons.upper(), plain]), (plain,))
+        self.assertEqual(fingerprints([]), ())
+
+    def test_malformed_fingerprints_are_refused(self) -> None:
+        """Too short, too long, and with other characters."""
+        for text in ("", "ab", "a" * 63, "a" * 65, "g" * 64, "a" * 64 + "\n"):
+            self.assertRaises(FingerprintInvalid, fingerprints, ["0" * 64, text])
+
+    def test_too_many_fingerprints_are_refused(self) -> None:
+        """An account has at most eight."""
+        digests = [f"{number:064x}" for number in range(9)]
+        self.assertEqual(len(fingerprints(digests[:8])), 8)
+        self.assertRaises(LimitReached, fingerprints, digests)
+
+
+class Changing(RealmCase):
     """Passwords and certificates."""
 
     def account(self) -> Account:
@@ -115,6 +157,11 @@ class Changing(AccountsCase):
             with self.assertRaises(UnknownAccount):
                 self.harness.run(accounts.set_password("ann", proven, None))
         self.assertEqual(self.account().password, "hash")
+
+    def test_certificates_of_an_unknown_account_are_refused(self) -> None:
+        """No account is created."""
+        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("nemo", ("ab",)))
+        self.assertIsNone(self.harness.run(self.realm.accounts.account("nemo")))
 
     def test_concurrent_changes_are_both_made(self) -> None:
         """A new password and new certificates do not overwrite each other."""

@@ -40,6 +40,11 @@ class Beginning(AckRealmCase):
         self.assertEqual(self.shown({"@ann": 1}), [2, 3, 4, 5])
         self.assertEqual(self.shown({"@ann": 5}), [])
 
+    def test_acknowledged_entries_at_the_end_are_passed_over(self) -> None:
+        """The session is live without reading them."""
+        self.ann.acknowledge("@ann", 5, 5)
+        self.assertEqual(self.shown({}), [3])
+
     def test_position_beyond_the_last_entry_is_ignored(self) -> None:
         """A client cannot have entries that do not exist."""
         self.assertEqual(self.shown({"@ann": 6}), [3, 5])
@@ -105,6 +110,30 @@ class SlowConnections(AckRealmCase):
         self.ann_peer.drain()
         self.run_now(self.ann.catch_up())
         self.assertEqual(seqs(self.ann_peer), [1, 4])
+
+    def test_concurrent_calls_of_catch_up_show_everything_once(self) -> None:
+        """The second one does nothing while the first waits for the store."""
+        self.ann_peer.capacity = 0
+        self.send(self.bob, "ann", *"abcd")
+        self.ann_peer.drain()
+        self.store.eager = False
+        calls = [self.begin(self.ann.catch_up()) for _ in range(2)]
+        self.harness.settle()
+        for call in calls:
+            self.successResultOf(call)
+        self.assertEqual(seqs(self.ann_peer), [1, 2, 3, 4])
+
+    def test_entries_of_a_session_that_is_behind_are_not_consumed(self) -> None:
+        """They must not be trimmed, even if another session has acknowledged them."""
+        self.ann_peer.capacity = 0
+        self.send(self.bob, "ann", *"abc")
+        other, _ = self.login("Ann")
+        self.run_now(other.catch_up())
+        other.acknowledge("@ann", 0, 3)
+        self.assertEqual(self.ann.mailbox.consumed, 1)
+        self.ann_peer.drain()
+        self.run_now(self.ann.catch_up())
+        self.assertEqual(self.ann.mailbox.consumed, 3)
 
     def test_session_that_ends_while_it_reads_is_shown_nothing(self) -> None:
         """The page that was being read is dropped."""

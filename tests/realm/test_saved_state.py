@@ -12,8 +12,8 @@ from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.claims import Claim
 from chatd.realm.mailbox import Mailbox
-from chatd.realm.read_state import Settings
-from chatd.realm.saved_state import RETRY_SECONDS
+from chatd.realm.read_state import ReadState, RoomPosition, Settings
+from chatd.realm.saved_state import RETRY_SECONDS, SOON_SECONDS
 from tests.doubles.realm import Runner
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 
@@ -166,6 +166,24 @@ class Saving(SynchronousTestCase):
         self.mailbox.saved_state.save_now()
         self.assertEqual(self.mailbox.settings, Settings(("bob",), True))
         self.assertEqual(self.load().settings, Settings(("bob",), True))
+
+    def test_read_state_of_another_writer_is_merged(self) -> None:
+        """The later read marker, and the rooms that either of them has joined."""
+        self.overwrite(ReadState(9, {"#a": RoomPosition(1, Cursor(2), 3)}))
+        self.mailbox.read_state = ReadState(4, {"#b": RoomPosition(1, Cursor(5), 6)})
+        self.mailbox.saved_state.save_now()
+        self.assertEqual(self.mailbox.read_state.read, 9)
+        self.assertEqual(set(self.mailbox.read_state.positions), {"#a", "#b"})
+        self.assertEqual(self.load().read_state, self.mailbox.read_state)
+
+    def test_changes_are_saved_soon(self) -> None:
+        """All changes of a second are saved with one write."""
+        for upto in (1, 2, 3):
+            self.mailbox.acked = Cursor(upto)
+            self.mailbox.saved_state.save_soon()
+        self.assertEqual(self.store.attempts, 0)
+        self.runner.clock.advance(SOON_SECONDS)
+        self.assertEqual((self.stored()[0], self.store.attempts), (Cursor(3), 1))
 
     def test_entries_that_wait_again_stay_waiting_after_a_failure(self) -> None:
         """A write that succeeded although it seemed to fail is no change of another writer."""
