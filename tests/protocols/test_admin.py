@@ -1,4 +1,4 @@
-"""The admin socket: requests, answers, their order, and who may connect."""
+"""The admin protocol: requests, answers, their order, and the users that are permitted."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class AdminCase(SynchronousTestCase):
         self.transport.clear()
         return [json.loads(line) for line in lines]
 
-    def ask(self, command: str, **fields: object) -> Any:
+    def request(self, command: str, **fields: object) -> Any:
         """The answer to a request that is carried out, without `ok`."""
         self.send({"command": command, **fields})
         (answer,) = self.answers()
         self.assertTrue(answer.pop("ok"), answer)
         return answer
 
-    def refused(self, command: str, **fields: object) -> str:
+    def refusal_code(self, command: str, **fields: object) -> str:
         """The code with which a request is refused."""
         self.send({"command": command, **fields})
         (answer,) = self.answers()
@@ -75,49 +75,51 @@ class AdminCase(SynchronousTestCase):
 class Requests(AdminCase):
     """Every request: the fields of its answer, and its refusals."""
 
-    def test_users(self) -> None:
-        """Accounts in alphabetical order, in pages."""
+    def test_accounts_are_listed_in_alphabetical_order(self) -> None:
+        """In pages, all or by pattern."""
         self.harness.login("Ann")
-        answer = self.ask("users")
+        answer = self.request("users")
         self.assertEqual([item["name"] for item in answer["items"]], ["Ann", "bob"])
         self.assertEqual(
             answer["items"][0],
             {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0},
         )
         self.assertEqual(sorted(answer), ["items", "last", "more"])
-        page = self.ask("users", limit=1)
+        page = self.request("users", limit=1)
         self.assertEqual(([item["name"] for item in page["items"]], page["more"]), (["Ann"], True))
-        page = self.ask("users", limit=1, after=page["last"])
+        page = self.request("users", limit=1, after=page["last"])
         self.assertEqual([item["name"] for item in page["items"]], ["bob"])
-        self.assertEqual(self.ask("users", after=page["last"])["more"], False)
+        self.assertEqual(self.request("users", after=page["last"])["more"], False)
         self.assertEqual(
-            [item["name"] for item in self.ask("users", pattern="b*")["items"]], ["bob"]
+            [item["name"] for item in self.request("users", pattern="b*")["items"]], ["bob"]
         )
-        self.assertEqual(self.refused("users", pattern="*" * 1000), "pattern-too-long")
+        self.assertEqual(self.refusal_code("users", pattern="*" * 1000), "pattern-too-long")
 
-    def test_sessions(self) -> None:
+    def test_sessions_are_listed_by_account(self) -> None:
         """All sessions of an account are on one page."""
-        self.assertEqual(self.ask("sessions")["items"], [])
+        self.assertEqual(self.request("sessions")["items"], [])
         self.harness.login("bob")
         self.harness.login("Ann")
         about = self.harness.sessions["Ann"].peer.about
-        page = self.ask("sessions", limit=1)
+        page = self.request("sessions", limit=1)
         self.assertEqual(page["items"], [{"name": "Ann", "since": 0, "about": about}])
         self.assertTrue(page["more"])
-        page = self.ask("sessions", limit=1, after=page["last"])
+        page = self.request("sessions", limit=1, after=page["last"])
         self.assertEqual(([item["name"] for item in page["items"]], page["more"]), (["bob"], False))
         self.assertEqual(
-            [item["name"] for item in self.ask("sessions", name="ANN")["items"]], ["Ann"]
+            [item["name"] for item in self.request("sessions", name="ANN")["items"]], ["Ann"]
         )
-        self.assertEqual(self.refused("sessions", name="nobody"), "unknown-account")
+        self.assertEqual(self.refusal_code("sessions", name="nobody"), "unknown-account")
 
-    def test_end_sessions(self) -> None:
-        """The answer has the number of sessions that were ended."""
+    def test_ended_sessions_are_counted(self) -> None:
+        """An account without sessions has none to end."""
         self.harness.login("Ann")
-        self.assertEqual(self.ask("end-sessions", name="ann", sentence="Enough."), {"sessions": 1})
+        self.assertEqual(
+            self.request("end-sessions", name="ann", sentence="Enough."), {"sessions": 1}
+        )
         self.assertTrue(self.harness.sessions["Ann"].ended)
-        self.assertEqual(self.ask("end-sessions", name="ann"), {"sessions": 0})
-        self.assertEqual(self.refused("end-sessions", name="nobody"), "unknown-account")
+        self.assertEqual(self.request("end-sessions", name="ann"), {"sessions": 0})
+        self.assertEqual(self.refusal_code("end-sessions", name="nobody"), "unknown-account")
 
     def password(self) -> str | None:
         """The stored hash of Ann's password."""
@@ -125,51 +127,57 @@ class Requests(AdminCase):
         password: str | None = account.password
         return password
 
-    def test_reset_password(self) -> None:
-        """A new password, or none (null); a request without the field is refused."""
+    def test_password_is_replaced_or_removed(self) -> None:
+        """By null; a request without the field is refused. Sessions end."""
         self.harness.login("Ann")
-        self.assertEqual(self.ask("reset-password", name="ann", password="new"), {"name": "Ann"})
+        self.assertEqual(
+            self.request("reset-password", name="ann", password="new"), {"name": "Ann"}
+        )
         self.assertEqual(self.password(), "hash of new")
         self.assertTrue(self.harness.sessions["Ann"].ended)
-        self.assertEqual(self.refused("reset-password", name="ann"), "bad-request")
-        self.assertEqual(self.refused("reset-password", name="ann", password=""), "bad-request")
+        self.assertEqual(self.refusal_code("reset-password", name="ann"), "bad-request")
         self.assertEqual(
-            self.refused("reset-password", name="nobody", password="x"), "unknown-account"
+            self.refusal_code("reset-password", name="ann", password=""), "bad-request"
+        )
+        self.assertEqual(
+            self.refusal_code("reset-password", name="nobody", password="x"), "unknown-account"
         )
         self.assertEqual(self.password(), "hash of new")
-        self.ask("reset-password", name="ann", password=None)
+        self.request("reset-password", name="ann", password=None)
         self.assertIsNone(self.password())
 
-    def test_an_account_is_not_made_open_where_open_accounts_are_forbidden(self) -> None:
-        """Not even by an operator: nobody could log in to it."""
+    def test_account_is_not_made_open_where_open_accounts_are_forbidden(self) -> None:
+        """Its owner could not log in to it."""
         self.harness.realm.policy = Policy("open", open_accounts=False)
         self.assertEqual(
-            self.refused("reset-password", name="ann", password=None), "password-needed"
+            self.refusal_code("reset-password", name="ann", password=None), "password-needed"
         )
 
-    def test_set_certificates(self) -> None:
-        """Fingerprints replace those of before."""
+    def test_fingerprints_of_certificates_are_replaced(self) -> None:
+        """One that is none is refused."""
         fingerprint = "ab" * 32
         self.assertEqual(
-            self.ask("set-certificates", name="ann", fingerprints=[fingerprint]), {"name": "Ann"}
+            self.request("set-certificates", name="ann", fingerprints=[fingerprint]),
+            {"name": "Ann"},
         )
         _, account = self.harness.run(self.harness.realm.accounts.account("ann"))
         self.assertEqual(account.certificates, (fingerprint,))
         self.assertEqual(
-            self.refused("set-certificates", name="ann", fingerprints=["x"]), "fingerprint-invalid"
+            self.refusal_code("set-certificates", name="ann", fingerprints=["x"]),
+            "fingerprint-invalid",
         )
 
-    def test_delete(self) -> None:
-        """The account's sessions end, and its name is unknown."""
+    def test_deleted_account_is_unknown(self) -> None:
+        """Its sessions end."""
         self.harness.login("Ann")
-        self.assertEqual(self.ask("delete", name="ANN"), {"name": "Ann"})
+        self.assertEqual(self.request("delete", name="ANN"), {"name": "Ann"})
         self.assertTrue(self.harness.sessions["Ann"].ended)
-        self.assertEqual([item["name"] for item in self.ask("users")["items"]], ["bob"])
-        self.assertEqual(self.refused("delete", name="Ann"), "unknown-account")
+        self.assertEqual([item["name"] for item in self.request("users")["items"]], ["bob"])
+        self.assertEqual(self.refusal_code("delete", name="Ann"), "unknown-account")
 
-    def test_rooms(self) -> None:
-        """They are listed and deleted; the lobby is created again at once."""
-        (room,) = self.ask("rooms")["items"]
+    def test_rooms_are_listed_and_deleted(self) -> None:
+        """A deleted lobby is created again at once."""
+        (room,) = self.request("rooms")["items"]
         self.assertEqual(
             room,
             {
@@ -181,20 +189,20 @@ class Requests(AdminCase):
                 "members": 0,
             },
         )
-        self.assertEqual(self.ask("delete-room", room="#LOBBY"), {"room": "#lobby"})
+        self.assertEqual(self.request("delete-room", room="#LOBBY"), {"room": "#lobby"})
         self.assertEqual(
-            [item["room"] for item in self.ask("rooms", pattern="#l*")["items"]], ["#lobby"]
+            [item["room"] for item in self.request("rooms", pattern="#l*")["items"]], ["#lobby"]
         )
-        self.assertEqual(self.refused("delete-room", room="#garden"), "unknown-room")
+        self.assertEqual(self.refusal_code("delete-room", room="#garden"), "unknown-room")
 
-    def test_reports(self) -> None:
-        """They come in pages until an empty one."""
+    def test_reports_are_listed_in_pages(self) -> None:
+        """Until an empty page."""
         realm = self.harness.realm
         for number in range(3):
             realm.note("@server", "Ann", "report", f"bob: reason {number}")
         realm.flush()
         self.harness.settle()
-        first = self.ask("reports", limit=2)
+        first = self.request("reports", limit=2)
         self.assertEqual(
             first["items"],
             [
@@ -202,29 +210,29 @@ class Requests(AdminCase):
                 {"seq": 2, "time": 0, "sender": "Ann", "body": "bob: reason 1"},
             ],
         )
-        second = self.ask("reports", after=first["last"])
+        second = self.request("reports", after=first["last"])
         self.assertEqual([item["seq"] for item in second["items"]], [3])
-        third = self.ask("reports", after=second["last"])
+        third = self.request("reports", after=second["last"])
         self.assertEqual(third, {"items": [], "more": False, "last": 3})
 
-    def test_invite_tokens(self) -> None:
-        """They are created, listed without their text, and revoked."""
-        token = self.ask("invite", uses=3, seconds=60, note="the choir")
+    def test_invite_tokens_are_created_listed_and_revoked(self) -> None:
+        """The list does not have their text."""
+        token = self.request("invite", uses=3, seconds=60, note="the choir")
         self.assertEqual(sorted(token), ["expires", "key", "token"])
         self.assertEqual(token["expires"], 60_000)
-        (item,) = self.ask("invites")["items"]
+        (item,) = self.request("invites")["items"]
         self.assertEqual(
             item,
             {"key": token["key"], "created": 0, "expires": 60_000, "uses": 3, "note": "the choir"},
         )
-        self.assertEqual(self.ask("revoke", invite=token["token"]), {"key": token["key"]})
-        self.assertEqual(self.refused("revoke", invite=token["token"]), "invite-invalid")
-        self.assertEqual(self.refused("invite", uses=0), "bad-request")
+        self.assertEqual(self.request("revoke", invite=token["token"]), {"key": token["key"]})
+        self.assertEqual(self.refusal_code("revoke", invite=token["token"]), "invite-invalid")
+        self.assertEqual(self.refusal_code("invite", uses=0), "bad-request")
 
-    def test_stats(self) -> None:
-        """Counts have the names under which operators see them."""
+    def test_stats_have_the_documented_names(self) -> None:
+        """As operators see them."""
         self.harness.login("Ann")
-        stats = self.ask("stats")
+        stats = self.request("stats")
         self.assertEqual(sorted(stats), ["accounts", "counts", "rooms", "started", "version"])
         self.assertEqual((stats["accounts"], stats["rooms"], stats["started"]), (2, 1, 0))
         self.assertEqual(
@@ -238,16 +246,16 @@ class Requests(AdminCase):
             },
         )
 
-    def test_backup(self) -> None:
-        """A relative path is refused: the client and the daemon may run in different folders."""
-        self.assertEqual(self.refused("backup", path="copy.db"), "bad-request")
-        self.assertEqual(self.refused("backup", path="/nowhere/copy.db"), "backup-failed")
+    def test_backup_to_a_relative_path_is_refused(self) -> None:
+        """The client and the daemon may run in different folders."""
+        self.assertEqual(self.refusal_code("backup", path="copy.db"), "bad-request")
+        self.assertEqual(self.refusal_code("backup", path="/nowhere/copy.db"), "backup-failed")
 
 
 class Lines(AdminCase):
     """The order of requests and answers, and the end of a connection."""
 
-    def test_lines_that_are_no_request_are_refused(self) -> None:
+    def test_lines_that_are_not_requests_are_refused(self) -> None:
         """The next line is read all the same."""
         for line in (
             b"\n",
@@ -267,9 +275,9 @@ class Lines(AdminCase):
             self.send(line)
             (answer,) = self.answers()
             self.assertEqual((answer["ok"], answer["code"]), (False, "bad-request"), line)
-        self.ask("stats")
+        self.request("stats")
 
-    def test_a_line_without_end_closes_the_connection(self) -> None:
+    def test_line_without_end_closes_the_connection(self) -> None:
         """After a refusal."""
         self.send(b"x" * (c.MAX_LINE + 1))
         (answer,) = self.answers()
@@ -277,7 +285,7 @@ class Lines(AdminCase):
         self.assertTrue(self.transport.disconnecting)
 
     def test_requests_are_answered_in_order(self) -> None:
-        """In whatever pieces they arrive."""
+        """In whatever segments they arrive."""
         requests = [{"command": "end-sessions", "name": f"nobody{number}"} for number in range(5)]
         data = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
         for at in range(0, len(data), 7):
@@ -291,7 +299,7 @@ class Lines(AdminCase):
         self.assertEqual(len(self.answers()), 20_000)
 
     def test_reading_is_paused_while_a_request_is_carried_out(self) -> None:
-        """Each request is answered once."""
+        """Each request has one answer."""
         self.harness.store.eager = False
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"invites"}\n')
         self.assertEqual(self.transport.producerState, "paused")
@@ -300,7 +308,7 @@ class Lines(AdminCase):
         self.assertEqual([answer["ok"] for answer in self.answers()], [True, True])
         self.assertEqual(self.transport.producerState, "producing")
 
-    def test_an_operator_that_does_not_read_is_not_answered(self) -> None:
+    def test_operator_that_does_not_read_is_not_answered(self) -> None:
         """Until the transport has room again; reading is paused as long."""
         self.operator.pauseProducing()
         self.send({"command": "stats"}, {"command": "stats"})
@@ -310,19 +318,19 @@ class Lines(AdminCase):
         self.assertEqual(len(self.answers()), 2)
         self.assertEqual(self.transport.producerState, "producing")
 
-    def test_an_unexpected_exception_is_logged_and_answered(self) -> None:
+    def test_unexpected_exception_is_logged_and_answered(self) -> None:
         """The connection goes on."""
 
         def broken() -> Any:
             raise ZeroDivisionError()
 
         self.patch(self.harness.realm.sessions, "all", broken)
-        self.assertEqual(self.refused("stats"), "error")
+        self.assertEqual(self.refusal_code("stats"), "error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.ask("invites")
+        self.request("invites")
 
     def test_stopping_finishes_the_request_that_is_carried_out(self) -> None:
-        """It is answered; those behind it are dropped, and all connections are closed."""
+        """It is answered; queued requests are dropped, and all connections are closed."""
         self.harness.store.eager = False
         idle, idle_transport = self.connect()
         self.operator.dataReceived(b'{"command":"stats"}\n{"command":"stats"}\n')
@@ -357,10 +365,10 @@ class Lines(AdminCase):
 
 
 class Permission(TestCase):
-    """Who is at the other end of the socket."""
+    """The user at the other end of the socket."""
 
-    async def test_this_user_is_permitted(self) -> None:
-        """The system tells who has connected."""
+    async def test_user_of_the_daemon_is_permitted(self) -> None:
+        """The system tells which user has connected."""
         permitted: Deferred[bool] = Deferred()
 
         class Accepting(Protocol):
@@ -377,7 +385,7 @@ class Permission(TestCase):
             self.assertTrue(await permitted)
         await port.stopListening()
 
-    def test_root_and_this_user_are_permitted_and_others_are_not(self) -> None:
+    def test_root_and_the_user_of_the_daemon_are_permitted_only(self) -> None:
         """By the credentials that the system gives."""
 
         class Transport:

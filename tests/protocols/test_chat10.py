@@ -13,22 +13,22 @@ from tests.doubles.v1_clients import MainPortServer
 OK = "200 Registration successful"
 
 
-class Chat(SynchronousTestCase):
-    """A server in memory in which `ann`, who speaks version 1, is in the lobby."""
+class Chat10Case(SynchronousTestCase):
+    """A server in memory on which `ann`, who uses version 1, is a member of the lobby."""
 
     def setUp(self) -> None:
         self.server = MainPortServer()
         self.ann = self.server.log_in("ann", rooms=("#lobby",))
 
-    def lines(self, name: str = "", port: str = "any") -> TextClient:
-        """A client of the first framing, registered if it has a name."""
+    def client_with_lines(self, name: str = "", port: str = "any") -> TextClient:
+        """A client that sends lines, registered if it has a name."""
         client = TextClient(self.server, port)
         if name:
             self.assertEqual(client.request(f"REGISTER {name} CHAT/1.0\n"), OK + "\n")
         return client
 
-    def bare(self, name: str = "", port: str = "any") -> TextClient:
-        """One of the other."""
+    def client_without_framing(self, name: str = "", port: str = "any") -> TextClient:
+        """A client that sends no line ends, registered if it has a name."""
         client = TextClient(self.server, port)
         if name:
             client.send(f"REGISTER {name} CHAT/1.0")
@@ -38,23 +38,23 @@ class Chat(SynchronousTestCase):
             self.server.clock.advance(0.26)
         return client
 
-    def heard(self) -> list[tuple[str, str]]:
-        """(sender, text) of what ann has been pushed from the lobby."""
+    def lobby_messages(self) -> list[tuple[str, str]]:
+        """(sender, text) of what ann has received from the lobby since the last call."""
         return [
             (sender, text) for log, sender, text in self.ann.receive_entries() if log == "#lobby"
         ]
 
 
-class Registering(Chat):
-    """The first message, and what is said to it."""
+class Registering(Chat10Case):
+    """The first message, and its reply."""
 
-    def test_success(self) -> None:
-        """On both ports, by both framings; an account is made, or used."""
-        self.lines("luca")
-        self.lines("ROBERT", "chat10")
-        self.bare("user10")
-        self.bare("bo", "chat10").disconnect()
-        self.bare("bo", "chat10")
+    def test_registration_creates_an_account_or_uses_one(self) -> None:
+        """On both ports, in both framings."""
+        self.client_with_lines("luca")
+        self.client_with_lines("ROBERT", "chat10")
+        self.client_without_framing("user10")
+        self.client_without_framing("bo", "chat10").disconnect()
+        self.client_without_framing("bo", "chat10")
         self.assertEqual(
             [
                 name
@@ -64,8 +64,8 @@ class Registering(Chat):
             ["luca", "ROBERT", "user10", "bo"],
         )
 
-    def test_a_byte_at_a_time(self) -> None:
-        """With pauses between that are shorter than the end of a message."""
+    def test_registration_may_arrive_byte_by_byte(self) -> None:
+        """With pauses that are shorter than the one that ends a message."""
         client = TextClient(self.server)
         for char in "REGISTER bo CHAT/1.0":
             client.send(char)
@@ -74,8 +74,8 @@ class Registering(Chat):
         self.server.clock.advance(0.02)
         self.assertEqual(client.receive(), OK)
 
-    def test_invalid(self) -> None:
-        """Is told, and closed, by the client's own framing."""
+    def test_invalid_registration_is_refused(self) -> None:
+        """In the framing of the client, and the connection is closed."""
         for text in (
             "REGISTER luca CHAT/2.0",
             "REGISTER luca",
@@ -91,8 +91,8 @@ class Registering(Chat):
                 self.assertEqual(client.receive(), "400 Invalid registration" + end, text)
                 self.assertTrue(client.transport.half_closed)
 
-    def test_the_keyword_alone_is_a_malformed_registration(self) -> None:
-        """The main port answers it in the client's framing, like any other malformed one."""
+    def test_keyword_alone_is_an_invalid_registration(self) -> None:
+        """The main port answers it in the framing of the client."""
         for text in ("REGISTER\n", "REGISTER\r\n", "REGISTER\tluca\n"):
             client = TextClient(self.server)
             self.assertEqual(client.request(text), "400 Invalid registration\n", text)
@@ -106,17 +106,17 @@ class Registering(Chat):
                 self.server.clock.pump([0.11, 0.11])
             self.assertEqual(client.receive(), "400 Invalid registration")
 
-    def test_something_else_first(self) -> None:
-        """On its own port whatever comes is a registration, or none."""
+    def test_any_other_first_message_is_an_invalid_registration(self) -> None:
+        """On the port of the protocol."""
         for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):
             self.assertEqual(
                 TextClient(self.server, "chat10").request(text), "400 Invalid registration\n"
             )
 
-    def test_taken(self) -> None:
-        """A name is one client's at a time, whichever way it came; who was first stays."""
-        luca = self.lines("luca")
-        for client in (self.lines(), self.bare()):
+    def test_registration_of_a_name_that_is_online_is_refused(self) -> None:
+        """By any protocol and in any spelling; the first client goes on."""
+        luca = self.client_with_lines("luca")
+        for client in (self.client_with_lines(), self.client_without_framing()):
             for name, end in (("luca", "\n"), ("LUCA", ""), ("ann", "\n")):
                 client = TextClient(self.server)
                 client.send(f"REGISTER {name} CHAT/1.0{end}")
@@ -124,10 +124,10 @@ class Registering(Chat):
                 self.assertEqual(client.receive(), "401 Client already registered" + end)
                 self.assertTrue(client.transport.half_closed)
         luca.send("@luca: still here\n")
-        self.assertEqual(self.heard()[-1], ("luca", "still here"))
+        self.assertEqual(self.lobby_messages()[-1], ("luca", "still here"))
 
-    def test_two_at_once(self) -> None:
-        """Of two that come in the same moment one gets the name."""
+    def test_one_of_two_simultaneous_registrations_succeeds(self) -> None:
+        """The other one is refused."""
         self.server.store.eager = False
         clients = [TextClient(self.server), TextClient(self.server)]
         for client in clients:
@@ -140,8 +140,8 @@ class Registering(Chat):
             [OK + "\n", "401 Client already registered\n"],
         )
 
-    def test_a_whole_class_at_once(self) -> None:
-        """Everyone who comes in the same moment is let in."""
+    def test_hundred_simultaneous_registrations_succeed(self) -> None:
+        """Of different names."""
         self.server.store.eager = False
         clients = [TextClient(self.server) for _ in range(100)]
         for number, client in enumerate(clients):
@@ -151,42 +151,44 @@ class Registering(Chat):
         self.server.clock.advance(0)
         self.assertEqual({client.receive() for client in clients}, {OK + "\n"})
 
-    def test_an_account_with_a_password(self) -> None:
-        """Is not to be had."""
+    def test_account_with_a_password_cannot_be_used(self) -> None:
+        """It looks as if it were online."""
         self.server.log_in("eve", password="secret").disconnect()
         self.assertEqual(
-            self.lines().request("REGISTER eve CHAT/1.0\n"), "401 Client already registered\n"
+            self.client_with_lines().request("REGISTER eve CHAT/1.0\n"),
+            "401 Client already registered\n",
         )
 
-    def test_where_nobody_may(self) -> None:
-        """Neither a new account nor an old one without a password."""
-        self.lines("luca").disconnect()
+    def test_registration_is_refused_where_open_accounts_are_forbidden(self) -> None:
+        """New accounts and existing ones; where registration is closed, new ones only."""
+        self.client_with_lines("luca").disconnect()
         self.server.realm.policy = Policy(open_accounts=False)
         for name in ("luca", "new"):
             self.assertEqual(
-                self.lines().request(f"REGISTER {name} CHAT/1.0\n"),
+                self.client_with_lines().request(f"REGISTER {name} CHAT/1.0\n"),
                 "400 Invalid registration\n",
                 name,
             )
         self.server.realm.policy = Policy("closed")
         self.assertEqual(
-            self.lines().request("REGISTER new CHAT/1.0\n"), "400 Invalid registration\n"
+            self.client_with_lines().request("REGISTER new CHAT/1.0\n"),
+            "400 Invalid registration\n",
         )
-        self.lines("luca")
+        self.client_with_lines("luca")
 
-    def test_registering_twice(self) -> None:
-        """Later it is a text like others."""
-        luca = self.lines("luca")
+    def test_second_registration_is_a_text(self) -> None:
+        """It is sent to the lobby."""
+        luca = self.client_with_lines("luca")
         luca.send("REGISTER other CHAT/1.0\n")
-        self.assertEqual(self.heard()[-1], ("luca", "REGISTER other CHAT/1.0"))
+        self.assertEqual(self.lobby_messages()[-1], ("luca", "REGISTER other CHAT/1.0"))
 
 
-class Talking(Chat):
-    """In the lobby."""
+class Sending(Chat10Case):
+    """Messages to the lobby."""
 
-    def test_all_together(self) -> None:
-        """Both framings and version 1, each hears the others and not itself."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_all_members_of_the_lobby_get_a_message_but_its_sender(self) -> None:
+        """In both framings and by version 1."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: hello\n")
         self.assertEqual((bo.receive(), luca.receive()), ("@luca: hello", ""))
         bo.send("@bo: hé")
@@ -194,11 +196,11 @@ class Talking(Chat):
         self.ann.request(c.Send(0, "#lobby", "one\ntwo é"))
         self.assertEqual(luca.transport.writes, [b"@ann: one\n", b"@ann: two ?\n"])
         self.assertEqual(bo.transport.writes, [b"@ann: one", "@ann: two é".encode()])
-        self.assertEqual(self.heard()[-2:], [("bo", "hé"), ("ann", "one\ntwo é")])
+        self.assertEqual(self.lobby_messages()[-2:], [("bo", "hé"), ("ann", "one\ntwo é")])
 
-    def test_nobody_speaks_for_another(self) -> None:
-        """Whatever prefix is written, and however many lines are in it."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_sender_cannot_be_forged(self) -> None:
+        """By another prefix, or by several lines in one message."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@ann: I am ann\n")
         self.assertEqual(bo.receive(), "@luca: I am ann")
         bo.send("@bo: x\n@ann: I am ann\nDISCONNECT ann CHAT/1.0")
@@ -206,30 +208,30 @@ class Talking(Chat):
             luca.receive(), "@bo: x\n@bo: @ann: I am ann\n@bo: DISCONNECT ann CHAT/1.0\n"
         )
 
-    def test_empty_texts(self) -> None:
-        """Are nothing."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_empty_texts_are_ignored(self) -> None:
+        """With a prefix and without."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("\n", "@luca:\n", "@luca: \r\n")
         bo.send("@bo:", "@bo: \n")
         self.server.clock.advance(0)
         self.assertEqual((luca.receive(), bo.receive()), ("", ""))
 
-    def test_nothing_of_the_past(self) -> None:
-        """Who comes, and who comes again, sees what is said from then on; nor are there notices."""
+    def test_client_gets_only_texts_sent_after_its_registration(self) -> None:
+        """Each time it registers; no other entries."""
         self.ann.request(c.Send(0, "#lobby", "before"))
-        luca = self.lines("luca")
+        luca = self.client_with_lines("luca")
         self.assertEqual(luca.receive(), "")
         luca.disconnect()
         self.ann.request(c.Send(0, "#lobby", "between"))
-        luca = self.lines("luca")
+        luca = self.client_with_lines("luca")
         self.server.log_in("eve", rooms=("#lobby",))
         self.ann.request(c.React(0, "#lobby", 1, "+1"))
         self.ann.request(c.Send(0, "#lobby", "after"))
         self.assertEqual(luca.receive(), "@ann: after\n")
 
-    def test_the_reply_by_itself(self) -> None:
-        """A client without framing gets what is said in the first moment after it."""
-        luca, bo = self.lines("luca"), TextClient(self.server)
+    def test_registration_reply_is_read_by_itself_without_framing(self) -> None:
+        """Messages sent meanwhile are written a moment later."""
+        luca, bo = self.client_with_lines("luca"), TextClient(self.server)
         bo.send("REGISTER bo CHAT/1.0")
         self.server.clock.advance(0.11)
         luca.send("@luca: early\n")
@@ -242,9 +244,9 @@ class Talking(Chat):
         self.assertEqual(sorted(bo.transport.writes), [b"@ann: (private) mail", b"@luca: early"])
         self.assertEqual(luca.receive(), "@bo: early too\n")
 
-    def test_long_texts(self) -> None:
-        """Pass; one that is too long does not, and the client lives."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_text_over_the_limit_is_not_sent(self) -> None:
+        """The connection goes on; a long text within the limit is sent."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: " + "x" * 60_000 + "\n")
         self.assertEqual(
             "".join(data[7:].decode() for data in bo.transport.writes).count("x"), 60_000
@@ -254,9 +256,9 @@ class Talking(Chat):
         luca.send("@luca: on\n")
         self.assertTrue(bo.receive().endswith("@luca: on"))
 
-    def test_half_a_line(self) -> None:
-        """Waits for its end, for a while, and nobody waits for it."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_unfinished_line_waits_for_its_end(self) -> None:
+        """Others are not delayed; after a time the connection is closed."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: he")
         bo.send("@bo: hi")
         self.assertEqual((bo.receive(), luca.receive()), ("", "@bo: hi\n"))
@@ -266,9 +268,9 @@ class Talking(Chat):
         self.server.clock.advance(31)
         self.assertEqual(luca.receive(), "DISCONNECT CHAT/1.0\n")
 
-    def test_slow_readers(self) -> None:
-        """Get it later, and nobody waits for them."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_slow_reader_catches_up(self) -> None:
+        """Others are not delayed, and memory is bounded."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.transport.capacity = 10
         for number in range(500):
             bo.send(f"@bo: {number}")
@@ -277,9 +279,9 @@ class Talking(Chat):
         self.server.clock.advance(0)
         self.assertEqual(luca.receive(), "".join(f"@bo: {number}\n" for number in range(500)))
 
-    def test_too_many_messages(self) -> None:
-        """Who sends on and on is cut off; in lines it is slowed instead."""
-        bo = self.bare("bo")
+    def test_client_without_framing_that_sends_too_much_is_disconnected(self) -> None:
+        """One that sends lines is read more slowly instead."""
+        bo = self.client_without_framing("bo")
         self.server.store.eager = False
         bo.transport.protocol.pause_for(PauseReason.RATE)
         for _ in range(1_001):
@@ -291,20 +293,20 @@ class Talking(Chat):
         self.assertTrue(bo.transport.half_closed or bo.transport.disconnecting)
 
 
-class Mail(Chat):
-    """What is for the account alone."""
+class Mail(Chat10Case):
+    """Messages to the account."""
 
-    def test_live(self) -> None:
-        """Is shown as private, and is read then."""
-        luca = self.lines("luca")
+    def test_mail_is_shown_as_private_and_acknowledged(self) -> None:
+        """When it has arrived."""
+        luca = self.client_with_lines("luca")
         self.ann.request(c.Send(0, "luca", "psst"))
         self.assertEqual(luca.receive(), "@ann: (private) psst\n")
         self.server.clock.advance(0.1)
         luca.disconnect()
         self.assertEqual(self.server.log_in("luca").receive_entries(), [])
 
-    def test_waiting(self) -> None:
-        """Comes after the reply, in order, and once."""
+    def test_waiting_mail_follows_the_registration_reply(self) -> None:
+        """In order, and once."""
         self.server.log_in("luca").disconnect()
         for text in ("one", "two"):
             self.ann.request(c.Send(0, "luca", text))
@@ -314,11 +316,11 @@ class Mail(Chat):
         self.assertEqual(luca.receive(), f"{OK}\n@ann: (private) one\n@ann: (private) two\n")
         self.server.clock.advance(0.1)
         luca.disconnect()
-        self.lines("luca")
+        self.client_with_lines("luca")
 
-    def test_what_does_not_arrive(self) -> None:
-        """Waits for another time."""
-        luca = self.lines("luca")
+    def test_mail_that_has_not_arrived_waits_again(self) -> None:
+        """For any protocol."""
+        luca = self.client_with_lines("luca")
         luca.transport.in_flight = 1000
         self.ann.request(c.Send(0, "luca", "psst"))
         self.server.clock.advance(10)
@@ -330,12 +332,12 @@ class Mail(Chat):
         )
 
 
-class Leaving(Chat):
-    """However it happens."""
+class Closing(Chat10Case):
+    """Every way in which a connection ends."""
 
-    def test_disconnect(self) -> None:
-        """The client says so, is told so, and the account stays."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_disconnect_is_answered_and_closes_the_connection(self) -> None:
+        """The account remains."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         self.assertEqual(
             luca.request("@luca: bye\nDISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n"
         )
@@ -347,11 +349,11 @@ class Leaving(Chat):
         self.assertEqual(bo.receive(), "DISCONNECT CHAT/1.0")
         self.assertTrue(bo.transport.disconnecting)
         luca.disconnect()
-        self.lines("luca")
+        self.client_with_lines("luca")
 
-    def test_closing(self) -> None:
-        """Half, or as a whole, is leaving, too."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_client_that_closes_its_connection_is_logged_out(self) -> None:
+        """One that closes its sending side only gets the last reply."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: last")
         luca.half_close()
         self.server.clock.advance(0)
@@ -362,17 +364,17 @@ class Leaving(Chat):
         )
         self.assertEqual(self.ann.answer_to(c.Send(0, "#lobby", "x")).command, c.Accepted.command)
 
-    def test_closing_before_anything(self) -> None:
-        """A registration may be all there is."""
+    def test_registration_without_another_message_is_answered(self) -> None:
+        """The client has closed its sending side."""
         bo = TextClient(self.server)
         bo.send("REGISTER bo CHAT/1.0")
         bo.half_close()
         self.server.clock.pump([0.1] * 5)
         self.assertEqual(bo.receive(), OK + "DISCONNECT CHAT/1.0")
 
-    def test_the_server_stops(self) -> None:
-        """Everyone is told, in their own framing, by itself."""
-        luca, bo = self.lines("luca"), self.bare("bo")
+    def test_stopping_server_disconnects_each_client_in_its_framing(self) -> None:
+        """The reply is a message of its own."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: x\n")
         self.server.factory.close_all()
         self.assertEqual(luca.receive(), "DISCONNECT CHAT/1.0\n")
@@ -381,9 +383,9 @@ class Leaving(Chat):
         self.assertEqual(bo.receive(), "DISCONNECT CHAT/1.0")
         self.assertTrue(luca.transport.disconnecting and bo.transport.disconnecting)
 
-    def test_an_operator(self) -> None:
-        """Can end it, and who deletes the account from elsewhere."""
-        luca, bo = self.lines("luca"), self.lines("bo")
+    def test_client_whose_session_is_ended_is_disconnected(self) -> None:
+        """By an operator, or by the deletion of its account."""
+        luca, bo = self.client_with_lines("luca"), self.client_with_lines("bo")
         self.server.run(self.server.realm.sessions.end("luca", "kicked", "You are out."))
         self.assertEqual(luca.receive(), "DISCONNECT CHAT/1.0\n")
         self.server.run(self.server.realm.delete_account("bo"))

@@ -1,4 +1,4 @@
-"""The classic protocol: what is answered, in which order, and what waits for what."""
+"""The classic protocol: replies, their order, and the commands that wait for others."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tests.doubles.classic_clients import ClassicServer
 
 
 class Ordering(SynchronousTestCase):
-    """With a store that commits when told to."""
+    """Ann and Bob, with a store that commits when the test says so."""
 
     def setUp(self) -> None:
         self.server = ClassicServer()
         self.ann = self.server.register("ann")
         self.bob = self.server.register("Bob")
 
-    def test_nothing_before_it_is_durable(self) -> None:
-        """Neither echo nor delivery before the commit; then the very frame, to both."""
+    def test_message_is_echoed_and_delivered_when_it_is_durable(self) -> None:
+        """Not before the commit; then the same frame is sent to both."""
         self.server.store.eager = False
         frame = encode_send("ann", "Bob", "hi")
         self.ann.send(frame)
@@ -43,8 +43,8 @@ class Ordering(SynchronousTestCase):
         self.server.store.release()
         self.assertEqual((self.ann.transport.output, self.bob.transport.output), (frame, frame))
 
-    def test_replies_in_the_order_of_the_commands(self) -> None:
-        """Many commands in one piece, commits late: each answer in its place."""
+    def test_replies_are_sent_in_the_order_of_the_commands(self) -> None:
+        """Many commands in one segment, of which some wait for a commit."""
         self.server.store.eager = False
         self.ann.send(
             encode_send("ann", "Bob", "1"),
@@ -72,29 +72,28 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(texts[7:], ["ann"])
         self.assertEqual(self.bob.receive_texts(), ["1", "2", "4"])
 
-    def test_readers_before_senders(self) -> None:
-        """A reader is handed an entry before its sender hears of it."""
+    def test_recipient_is_sent_an_entry_before_its_sender_gets_the_echo(self) -> None:
+        """Both in one write for each client."""
         order: list[str] = []
         for name, client in (("ann", self.ann), ("Bob", self.bob)):
             write = client.transport.write
-            client.transport.write = partial(self._note, order, name, write)  # type: ignore[method-assign]
+            client.transport.write = partial(self._record, order, name, write)  # type: ignore[method-assign]
         self.ann.send_texts("ann", "Bob", "1", "2")
         self.assertEqual(order, ["Bob", "ann"])
 
-    def _note(
+    def _record(
         self, order: list[str], name: str, write: Callable[[bytes], None], data: bytes
     ) -> None:
         order.append(name)
         write(data)
 
-    def test_to_oneself_twice(self) -> None:
-        """Delivered, and acknowledged."""
+    def test_message_to_oneself_is_delivered_and_echoed(self) -> None:
+        """The client receives it twice."""
         self.ann.send_texts("ann", "ann", "note")
         self.assertEqual(self.ann.receive_texts(), ["note", "note"])
 
-    def test_refused_by_the_store(self) -> None:
-        """What could not be written is refused in its place; when the store recovers, all goes
-        on."""
+    def test_message_that_the_store_cannot_write_is_refused(self) -> None:
+        """In its place; when the store has recovered, messages are accepted."""
         self.server.store.refusal = StoreUnavailable("the store cannot write at the moment: full")
         self.ann.send_texts("ann", "Bob", "1", "2")
         self.assertEqual(
@@ -104,30 +103,29 @@ class Ordering(SynchronousTestCase):
         self.ann.send_texts("ann", "Bob", "3")
         self.assertEqual((self.ann.receive_texts(), self.bob.receive_texts()), (["3"], ["3"]))
 
-    def test_a_response_comes_before_any_push(self) -> None:
-        """Somebody writes while the login is under way: RESPONSE first, whatever comes."""
+    def test_response_to_a_login_precedes_every_message(self) -> None:
+        """Messages that are sent during the login are delivered after it."""
         self.bob.disconnect()
         self.server.store.eager = False
-        late = self.server.connect()
-        late.send(encode(LOGIN, "bob"))
+        client = self.server.connect()
+        client.send(encode(LOGIN, "bob"))
         for number in range(6):
             self.ann.send_texts("ann", "Bob", str(number))
             self.server.store.release()
-        late_got = late.receive()
-        self.assertEqual(late_got[0], Response(""))
-        pushed = [message.text for message in late_got[1:] if isinstance(message, Send)]
+        replies = client.receive()
+        self.assertEqual(replies[0], Response(""))
+        pushed = [message.text for message in replies[1:] if isinstance(message, Send)]
         self.server.store.eager = True
-        late.send(encode(DELIVER))
-        waiting = late.receive_texts()
+        client.send(encode(DELIVER))
+        waiting = client.receive_texts()
         self.assertEqual(sorted(pushed + waiting), [str(number) for number in range(6)])
         self.assertEqual((pushed, waiting), (sorted(pushed), sorted(waiting)))
         self.assertEqual(
-            {message.recipient for message in late_got[1:] if isinstance(message, Send)}, {"bob"}
+            {message.recipient for message in replies[1:] if isinstance(message, Send)}, {"bob"}
         )
 
-    def test_mail_before_what_comes_meanwhile(self) -> None:
-        """DELIVER gives the old mail oldest first; what is said meanwhile comes after it; nothing
-        again."""
+    def test_deliver_sends_waiting_mail_before_new_messages(self) -> None:
+        """Oldest first, and once."""
         self.bob.disconnect()
         self.ann.send_texts("ann", "Bob", *[f"old {n}" for n in range(600)])
         bob = self.server.log_in("Bob")
@@ -144,9 +142,8 @@ class Ordering(SynchronousTestCase):
             self.server.store.release()
         self.assertEqual(bob.receive_texts(), ["ListResponse"])
 
-    def test_later_commands_wait_until_fetched_mail_is_recorded(self) -> None:
-        """Whoever has an answer to a later command does not get the mail again, even after a
-        crash."""
+    def test_commands_after_deliver_wait_until_its_mail_is_acknowledged(self) -> None:
+        """A client that has an answer to one of them never gets the mail again."""
         self.bob.disconnect()
         self.ann.send_texts("ann", "Bob", "old")
         bob = self.server.log_in("Bob")
@@ -157,37 +154,39 @@ class Ordering(SynchronousTestCase):
             texts = bob.receive_texts()
             if "Bob" in texts:
                 break
+        else:
+            self.fail("LIST is not answered")
         cursor = self.server.store._documents["cursor"]["@bob"]
         self.assertEqual(cursor.body, b"\x92\x01\x90")
 
-    def test_two_logins_at_once(self) -> None:
-        """The first one wins."""
+    def test_first_of_two_simultaneous_logins_succeeds(self) -> None:
+        """The second is refused."""
         self.bob.disconnect()
-        one, two = self.server.connect(), self.server.connect()
+        first, second = self.server.connect(), self.server.connect()
         self.server.store.eager = False
-        one.send(encode(LOGIN, "Bob"))
-        two.send(encode(LOGIN, "BOB"))
+        first.send(encode(LOGIN, "Bob"))
+        second.send(encode(LOGIN, "BOB"))
         for _ in range(6):
             self.server.store.release()
         self.assertEqual(
-            (one.receive(), two.receive()),
+            (first.receive(), second.receive()),
             ([Response("")], [Response("user is already logged in")]),
         )
 
-    def test_gone_during_the_login(self) -> None:
-        """Who does not wait for the answer is not left logged in."""
+    def test_client_that_disconnects_during_its_login_is_not_logged_in(self) -> None:
+        """The account can log in on another connection."""
         self.bob.disconnect()
-        one = self.server.connect()
+        client = self.server.connect()
         self.server.store.eager = False
-        one.send(encode(LOGIN, "Bob"))
-        one.disconnect()
+        client.send(encode(LOGIN, "Bob"))
+        client.disconnect()
         for _ in range(6):
             self.server.store.release()
         self.server.store.eager = True
         self.server.log_in("Bob")
 
-    def test_change_of_account(self) -> None:
-        """CREATE or LOGIN as another: the former account is offline at once, and its mail waits."""
+    def test_login_to_another_account_logs_the_former_one_out(self) -> None:
+        """By CREATE or LOGIN; mail of the former account waits. A refused login changes nothing."""
         self.bob.register("cyd")
         self.ann.send_texts("ann", "Bob", "for Bob")
         self.ann.send_texts("ann", "cyd", "for cyd")
@@ -200,8 +199,8 @@ class Ordering(SynchronousTestCase):
         self.ann.send_texts("ann", "Bob", "still Bob")
         self.assertEqual(self.bob.receive_texts(), ["still Bob"])
 
-    def test_delete(self) -> None:
-        """No answer; the connection goes on, logged out; the name is free and its mailbox empty."""
+    def test_deleted_account_leaves_an_empty_mailbox_and_a_free_name(self) -> None:
+        """DELETE has no answer; the connection goes on, logged out."""
         self.ann.send_texts("ann", "ann", "old")
         self.ann.receive()
         self.ann.send(encode(DELETE), encode(DELIVER), encode(LIST))
@@ -213,12 +212,12 @@ class Ordering(SynchronousTestCase):
         self.ann.send(encode(DELIVER), encode(LIST))
         self.assertEqual(self.ann.receive_texts(), ["Bob,ANN"])
 
-    def test_before_logging_in(self) -> None:
-        """What needs an account says so."""
-        stranger = self.server.connect()
-        stranger.send(encode_send("x", "Bob", "hi"), encode(DELIVER), encode(DELETE), encode(LIST))
+    def test_commands_that_need_a_login_are_refused_without_it(self) -> None:
+        """LIST needs none."""
+        client = self.server.connect()
+        client.send(encode_send("x", "Bob", "hi"), encode(DELIVER), encode(DELETE), encode(LIST))
         self.assertEqual(
-            stranger.receive_texts(),
+            client.receive_texts(),
             [
                 "attempting to send a message before logging in, "
                 "for message: from: x | to: Bob | body: hi",
@@ -228,9 +227,9 @@ class Ordering(SynchronousTestCase):
             ],
         )
 
-    def test_names(self) -> None:
-        """Every rule, and what is checked first."""
-        stranger = self.server.connect()
+    def test_illegal_and_taken_names_are_refused(self) -> None:
+        """Each with its sentence."""
+        client = self.server.connect()
         for name, sentence in (
             ("ANN", "username already exists"),
             ("", "Empty string is not a valid username."),
@@ -238,14 +237,14 @@ class Ordering(SynchronousTestCase):
             ("x" * 33, "username has 33 characters, the limit is 32"),
             ("server", "the username server is reserved"),
         ):
-            stranger.send(encode(CREATE, name))
-            (text,) = stranger.receive_texts()
+            client.send(encode(CREATE, name))
+            (text,) = client.receive_texts()
             self.assertTrue(text.startswith(sentence), text)
-        stranger.send(encode(CREATE, "a", "b", "c"))
-        self.assertEqual(stranger.receive_texts(), ["illegal character sequence ||| in username"])
+        client.send(encode(CREATE, "a", "b", "c"))
+        self.assertEqual(client.receive_texts(), ["illegal character sequence ||| in username"])
 
-    def test_passwords(self) -> None:
-        """An account with a password is nobody's without it; an open one is anybody's."""
+    def test_account_with_a_password_needs_it(self) -> None:
+        """An unknown account looks like a wrong password."""
         self.server.connect().register("eve", "s3cret").disconnect()
         eve = self.server.connect()
         eve.send(encode(LOGIN, "eve"), encode(LOGIN, "eve", "wrong"), encode(LOGIN, "nobody", "x"))
@@ -255,9 +254,8 @@ class Ordering(SynchronousTestCase):
         )
         eve.log_in("eve", "s3cret")
 
-    def test_commands_wait_for_a_hash(self) -> None:
-        """While a password is checked, nothing else of this connection is done, and it is not read
-        from."""
+    def test_commands_wait_while_a_password_is_verified(self) -> None:
+        """The connection is not read from meanwhile."""
         self.server.connect().register("eve", "s3cret").disconnect()
         eve = self.server.connect()
         self.server.passwords.hold = Deferred()
@@ -268,8 +266,8 @@ class Ordering(SynchronousTestCase):
             (eve.receive_texts(), eve.transport.producerState), (["Response", "eve"], "producing")
         )
 
-    def test_the_log_tells_no_secrets(self) -> None:
-        """Who comes and goes and why something was refused, never what was said or a password."""
+    def test_log_has_neither_texts_nor_passwords(self) -> None:
+        """It has connections, log-outs and the codes of refusals."""
         events: list[str] = []
 
         @implementer(ILogObserver)
@@ -288,18 +286,18 @@ class Ordering(SynchronousTestCase):
         eve.send_texts("ann", "Bob", "a-secret-text")
         eve.send(encode(CREATE, "Bob", "passw0rd"))
         eve.disconnect()
-        told = "\n".join(events)
-        self.assertIn("Client (192.0.2.7, 3) connected  [ eve ]", told)
-        self.assertIn("Client (192.0.2.7, 3) is offline  [ eve ]", told)
-        self.assertIn("refused: unknown-account  [ eve ]", told)
-        self.assertNotIn("a-secret-text", told)
-        self.assertNotIn("passw0rd", told)
+        log = "\n".join(events)
+        self.assertIn("Client (192.0.2.7, 3) connected  [ eve ]", log)
+        self.assertIn("Client (192.0.2.7, 3) is offline  [ eve ]", log)
+        self.assertIn("refused: unknown-account  [ eve ]", log)
+        self.assertNotIn("a-secret-text", log)
+        self.assertNotIn("passw0rd", log)
 
 
 class Rate(SynchronousTestCase):
     """What counts against the client's rate."""
 
-    def test_a_long_listing_counts_as_several_commands(self) -> None:
+    def test_long_listing_counts_as_several_commands(self) -> None:
         """The rate limit counts the names of a listing."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         for number in range(5):

@@ -1,4 +1,4 @@
-"""The table of doors, and what the options know of it."""
+"""The table of doors: names, ports, and the protocol that a connection gets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Table(SynchronousTestCase):
         self.assertEqual(ports, LEGACY_PORTS)
 
     def test_every_name_has_a_title(self) -> None:
-        """The banner names each protocol for people who do not know it."""
+        """The banner shows them to people who do not know the protocols."""
         self.assertEqual(
             [shown_title(name) for name in LISTEN_NAMES],
             ["all protocols", "classic", "version 1", "CHAT/1.0", "ops", "gRPC"],
@@ -62,16 +62,16 @@ class Table(SynchronousTestCase):
 
 
 class Connections(SynchronousTestCase):
-    """Which protocol a connection gets."""
+    """The protocol of a connection, by its port and its first bytes."""
 
-    def test_the_main_port_recognises_every_protocol(self) -> None:
-        """The first bytes lead to the protocol of their door."""
+    def test_main_port_recognises_every_protocol(self) -> None:
+        """By the first bytes of a connection."""
         for door in DOORS:
             client = TextClient(MainPortServer())
             client.send(FIRST_BYTES[door.name])
             self.assertIs(type(client.transport.protocol), PROTOCOLS[door.name])
 
-    def test_a_connection_of_an_unknown_protocol_gets_a_sentence_and_is_closed(self) -> None:
+    def test_connection_of_an_unknown_protocol_gets_a_sentence_and_is_closed(self) -> None:
         """Beside connections of known protocols, on the same port; all are counted."""
         server = MainPortServer()
         classic_client, v1_client, unknown = (server.connect() for _ in range(3))
@@ -84,20 +84,20 @@ class Connections(SynchronousTestCase):
         self.assertTrue(unknown.transport.half_closed)
         self.assertEqual(len(server.factory.connections), 3)
 
-    def test_a_port_of_one_protocol_has_no_other(self) -> None:
-        """Nothing is sniffed there."""
+    def test_port_of_one_protocol_has_no_other(self) -> None:
+        """Its connections have that protocol from the beginning."""
         server = MainPortServer()
         for door in DOORS:
             made = connection_maker(door.name, main_port())(server.factory)
             self.assertIs(type(made), PROTOCOLS[door.name])
 
     def test_ops_greets_at_once_on_its_own_port_only(self) -> None:
-        """On the main port the greeting comes with the first reply."""
+        """On the main port the greeting precedes the first reply."""
         self.assertEqual(TextClient(MainPortServer(), "ops").receive(), ops.GREETING)
         self.assertEqual(TextClient(MainPortServer()).receive(), "")
 
-    def test_without_tls_each_protocol_gets_its_own_refusal(self) -> None:
-        """On a port that requires TLS the reply is in the framing that the client understands."""
+    def test_client_without_tls_is_refused_in_its_own_protocol(self) -> None:
+        """On a port that requires TLS; the client can read the reply."""
         for door in DOORS:
             server = MainPortServer()
             server.factory.protocol = main_port(tls_only=True)

@@ -1,4 +1,4 @@
-"""The ops protocol, every reply and rule of it."""
+"""The ops protocol: every reply, the mailbox, and the order of commands."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
 
 
-class Ops(SynchronousTestCase):
-    """A server in memory, with a port of the protocol's own."""
+class OpsCase(SynchronousTestCase):
+    """A server in memory, with clients of the port of ops."""
 
     def setUp(self) -> None:
         self.server = MainPortServer()
 
     def client(self, name: str = "", port: str = "ops") -> TextClient:
-        """One that has been greeted, and made an account, if it has a name."""
+        """A new client, which has created an account if it has a name."""
         client = TextClient(self.server, port)
         if name:
             self.assertEqual(
@@ -28,17 +28,17 @@ class Ops(SynchronousTestCase):
         return client
 
 
-class Greeting(Ops):
-    """What is said before anything."""
+class Greeting(OpsCase):
+    """The text that precedes the first reply."""
 
-    def test_on_its_own_port(self) -> None:
-        """At once."""
+    def test_greeting_is_sent_at_once_on_the_port_of_ops(self) -> None:
+        """Before any command."""
         client = TextClient(self.server, "ops")
         self.assertEqual(client.receive(), ops.GREETING)
         self.assertEqual(client.request("4|x123"), "User not Found ")
 
-    def test_on_the_main_port(self) -> None:
-        """With the first reply, in one piece."""
+    def test_greeting_precedes_the_first_reply_on_the_main_port(self) -> None:
+        """In one write."""
         client = TextClient(self.server)
         self.assertEqual(client.receive(), "")
         client.send("1|mason")
@@ -46,8 +46,8 @@ class Greeting(Ops):
         self.assertEqual(client.receive(), ops.GREETING + ops.created("mason"))
         self.assertEqual(client.request("2"), "Showing all accounts: mason\n")
 
-    def test_a_digit_by_itself(self) -> None:
-        """Is a command after a moment's silence."""
+    def test_digit_by_itself_is_a_command_after_a_pause(self) -> None:
+        """On the main port, where more bytes could follow."""
         client = TextClient(self.server)
         client.send("2")
         self.assertEqual(client.receive(), "")
@@ -55,11 +55,11 @@ class Greeting(Ops):
         self.assertEqual(client.receive(), ops.GREETING + "Showing all accounts: \n")
 
 
-class Accounts(Ops):
-    """Ops 0, 1, 2 and 5."""
+class Accounts(OpsCase):
+    """Commands 0, 1, 2 and 5."""
 
-    def test_create(self) -> None:
-        """Makes it, and logs in; a taken name stays whose it is."""
+    def test_created_account_is_logged_in_and_its_name_is_taken(self) -> None:
+        """In every spelling; its messages still go to the first client."""
         mason = self.client("mason")
         for name in ("mason", "Mason"):
             self.assertEqual(
@@ -69,8 +69,8 @@ class Accounts(Ops):
         self.assertEqual(self.client("wayne").request("3|mason|hi")[:12], "Sender wayne")
         self.assertEqual(mason.receive(), "wayne: hi")
 
-    def test_names_that_are_none(self) -> None:
-        """Are refused, with the rule."""
+    def test_illegal_names_are_refused_with_the_rule(self) -> None:
+        """The connection goes on."""
         client = self.client()
         for name, sentence in (
             ("", "Empty string"),
@@ -83,8 +83,8 @@ class Accounts(Ops):
             self.assertIn(sentence, client.request(f"1|{name}"), name)
         self.assertEqual(client.request("2"), "Showing all accounts: \n")
 
-    def test_login(self) -> None:
-        """By ID; messages come here from then on."""
+    def test_login_by_id_receives_the_messages(self) -> None:
+        """Of an unknown ID it is refused."""
         self.client("mason").disconnect()
         client = self.client()
         for id in ("wayne123", "mason", "123", "", "mason1234", "Server123"):
@@ -97,9 +97,8 @@ class Accounts(Ops):
         self.client("wayne").request("3|mason|hi")
         self.assertEqual(client.receive(), "wayne: hi")
 
-    def test_login_elsewhere(self) -> None:
-        """Takes the account over: the older connection is nobody, may be somebody again, and its
-        end changes nothing."""
+    def test_login_takes_an_account_over_from_another_connection(self) -> None:
+        """The older connection goes on, logged out; its end changes nothing."""
         older, wayne = self.client("mason"), self.client("wayne")
         newer = self.client()
         self.assertEqual(newer.request("0|mason123"), "user : mason is now logged in\n")
@@ -114,8 +113,8 @@ class Accounts(Ops):
         wayne.request("3|mason|two")
         self.assertEqual((newer.receive(), third.receive()), ("wayne: two", ""))
 
-    def test_login_as_another(self) -> None:
-        """Changes the account: the first one is off."""
+    def test_creating_an_account_logs_the_former_one_out(self) -> None:
+        """Its messages wait from then on."""
         client, other = self.client("mason"), self.client("other")
         self.assertEqual(client.request("1|wayne"), ops.created("wayne"))
         self.assertEqual(
@@ -125,8 +124,8 @@ class Accounts(Ops):
         self.assertIn("Sender other", other.request("3|wayne|hi"))
         self.assertEqual(client.receive(), "other: hi")
 
-    def test_list(self) -> None:
-        """All names, or those that match as a whole, in order of creation, without logging in."""
+    def test_accounts_are_listed_in_order_of_creation(self) -> None:
+        """All, or those whose whole name matches a pattern; without logging in."""
         self.client("wayne")
         self.client("mason")
         client = self.client()
@@ -140,16 +139,16 @@ class Accounts(Ops):
         ):
             self.assertEqual(client.request(command), reply)
 
-    def test_patterns_that_hung_the_old_server(self) -> None:
-        """Are refused, and the connection lives."""
+    def test_patterns_that_take_exponential_time_are_refused(self) -> None:
+        """The connection goes on."""
         self.client("a" * 30)
         client = self.client()
         for pattern in ("(a+)+$", "([", "(.+)+x", "x" * 300):
             self.assertEqual(client.request(f"2|{pattern}"), ops.INVALID, pattern)
         self.assertEqual(client.request("2|a+"), f"Account matched: {'a' * 30}\n")
 
-    def test_delete(self) -> None:
-        """By ID, one's own or another, unless mail waits."""
+    def test_account_is_deleted_by_its_id_unless_mail_waits(self) -> None:
+        """That of the client, or another."""
         mason, wayne = self.client("mason"), self.client("wayne")
         self.assertEqual(mason.request("5|nobody123"), "User Not Found! ")
         wayne.half_close()
@@ -167,8 +166,8 @@ class Accounts(Ops):
             mason.request("1|mason", "4|mason123"), ops.created("mason") + "No new messages\n"
         )
 
-    def test_an_account_with_a_password(self) -> None:
-        """Is nobody's here."""
+    def test_account_with_a_password_cannot_be_used(self) -> None:
+        """Messages can be sent to it."""
         self.server.log_in("ann", password="secret")
         client = self.client("mason")
         self.assertEqual(client.request("0|ann123"), ops.unknown_id("ann123"))
@@ -176,8 +175,8 @@ class Accounts(Ops):
         self.assertEqual(client.request("1|ann"), ops.taken("ann"))
         self.assertIn("Sender mason", client.request("3|ann|hi"))
 
-    def test_where_open_accounts_are_not_allowed(self) -> None:
-        """Nobody gets in, and everybody is told why."""
+    def test_commands_are_refused_where_open_accounts_are_forbidden(self) -> None:
+        """With the reason. Closed registration is refused, too."""
         self.client("mason").disconnect()
         self.server.realm.policy = Policy(open_accounts=False)
         client = self.client()
@@ -188,11 +187,11 @@ class Accounts(Ops):
         self.assertEqual(client.request("2|wayne"), "Account matched to: wayne doesn't exist \n")
 
 
-class Messages(Ops):
-    """Ops 3 and 4."""
+class Messages(OpsCase):
+    """Commands 3 and 4."""
 
-    def test_online(self) -> None:
-        """The recipient has it at once, without a line break; a write for each."""
+    def test_message_to_an_online_recipient_is_sent_at_once(self) -> None:
+        """Without a line break, each in a write of its own."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.receive()
         self.assertEqual(
@@ -203,15 +202,15 @@ class Messages(Ops):
         self.server.clock.advance(0)
         self.assertEqual(wayne.transport.writes, [b"mason: a", b"mason: b|c|"])
 
-    def test_to_oneself(self) -> None:
-        """One is on."""
+    def test_message_to_oneself_is_delivered_and_answered(self) -> None:
+        """The client is online."""
         mason = self.client("mason")
         self.assertEqual(
             mason.request("3|mason|x"), "mason: xSender mason sends a new message x to mason\n"
         )
 
-    def test_the_mailbox(self) -> None:
-        """Mail waits until it is asked for, and once."""
+    def test_mailbox_is_fetched_once(self) -> None:
+        """Messages that arrive while the recipient is online are not in it."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.disconnect()
         for text in ("one", "two"):
@@ -230,8 +229,8 @@ class Messages(Ops):
         self.assertEqual(wayne.request("4|wayne123"), "No new messages\n")
         self.assertEqual(wayne.request("4|nobody123", "4|wayne"), "User not Found " * 2)
 
-    def test_a_mailbox_of_many_pages(self) -> None:
-        """All of it, in order, under one heading."""
+    def test_mailbox_of_many_pages_is_sent_in_order(self) -> None:
+        """Under one heading, and once."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.disconnect()
         for number in range(700):
@@ -241,22 +240,22 @@ class Messages(Ops):
         self.assertEqual(texts[1], "".join(f"mason sends: {number}\n\n" for number in range(700)))
         self.assertEqual(self.client().request("4|wayne123"), "No new messages\n")
 
-    def test_a_mailbox_that_does_not_arrive(self) -> None:
-        """Waits again."""
+    def test_mailbox_that_has_not_arrived_waits_again(self) -> None:
+        """Until it has."""
         mason = self.client("mason")
         self.client("wayne").disconnect()
         mason.request("3|wayne|hi")
-        subscription = self.client()
-        subscription.transport.in_flight = 10
-        self.assertIn("mason sends: hi", subscription.request("4|wayne123"))
-        subscription.disconnect()
+        client = self.client()
+        client.transport.in_flight = 10
+        self.assertIn("mason sends: hi", client.request("4|wayne123"))
+        client.disconnect()
         self.server.clock.advance(0.1)
         again = self.client()
         self.assertIn("mason sends: hi", again.request("4|wayne123"))
         self.assertEqual(again.request("4|wayne123"), "No new messages\n")
 
-    def test_what_was_pushed_and_did_not_arrive(self) -> None:
-        """Waits, too."""
+    def test_message_that_has_not_arrived_waits_in_the_mailbox(self) -> None:
+        """If the connection is lost."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.transport.in_flight = 1000
         mason.request("3|wayne|hi")
@@ -264,15 +263,15 @@ class Messages(Ops):
         self.server.clock.advance(2)
         self.assertIn("mason sends: hi", self.client().request("4|wayne123"))
 
-    def test_unknown(self) -> None:
-        """The recipient is looked at first, then the sender."""
+    def test_send_to_unknown_recipient_is_refused(self) -> None:
+        """The recipient is checked before the sender."""
         client = self.client()
         self.assertEqual(client.request("3|wayne|hi"), "Receiver: wayne doesn't exist \n")
         self.client("wayne")
         self.assertEqual(client.request("3|wayne|hi"), ops.INVALID)
 
-    def test_too_long(self) -> None:
-        """Is refused; the longest passes."""
+    def test_text_over_the_limit_is_refused(self) -> None:
+        """The longest text is sent."""
         server = self.server = MainPortServer(text=2000)
         mason, wayne = self.client("mason"), self.client("wayne")
         self.assertIn("text too long", mason.request("3|wayne|" + "x" * 2001))
@@ -281,8 +280,8 @@ class Messages(Ops):
         self.assertEqual(wayne.receive(), "mason: " + "x" * 2000)
         self.assertEqual(len(server.factory.connections), 2)
 
-    def test_characters(self) -> None:
-        """What is not ASCII goes out as question marks, and is kept as it was said."""
+    def test_characters_beyond_ascii_are_sent_as_question_marks(self) -> None:
+        """They are stored unchanged, for other protocols."""
         mason, wayne, ann = self.client("mason"), self.client("wayne"), self.server.log_in("ann")
         wayne.receive()
         self.assertEqual(
@@ -292,8 +291,8 @@ class Messages(Ops):
         mason.request("3|ann|é\nx")
         self.assertEqual(ann.receive_entries(), [("@ann", "mason", "é\nx")])
 
-    def test_invalid(self) -> None:
-        """Whatever else, and the connection lives."""
+    def test_invalid_commands_are_refused(self) -> None:
+        """The connection goes on."""
         client = self.client("mason")
         for chunk in ("", "9|x", "3|wayne", "hello", b"\xff\xfe", "quit"):
             if chunk:
@@ -301,11 +300,11 @@ class Messages(Ops):
         self.assertEqual(client.request("4|mason123"), "No new messages\n")
 
 
-class Order(Ops):
-    """What waits, and the end."""
+class Order(OpsCase):
+    """Commands that wait for others, and the end of a connection."""
 
-    def test_in_order(self) -> None:
-        """Commands that come while another waits for the store are answered in turn."""
+    def test_commands_are_answered_in_order(self) -> None:
+        """Also those that arrive while another waits for the store."""
         mason = self.client("mason")
         self.server.store.eager = False
         mason.receive()
@@ -322,16 +321,16 @@ class Order(Ops):
             + "No new messages\n",
         )
 
-    def test_never_paused(self) -> None:
-        """Or two commands would be read as one."""
+    def test_connection_is_read_while_commands_wait(self) -> None:
+        """Two commands in one read would be taken for one."""
         mason = self.client("mason")
         self.server.store.eager = False
         for _ in range(50):
             mason.send("3|mason|x")
         self.assertEqual(mason.transport.producerState, "producing")
 
-    def test_too_many(self) -> None:
-        """Who never waits for a reply is cut off at some time."""
+    def test_client_that_does_not_wait_for_replies_is_disconnected(self) -> None:
+        """With a reply, when too many commands wait."""
         mason = self.client("mason")
         self.server.store.eager = False
         mason.receive()
@@ -343,9 +342,8 @@ class Order(Ops):
         self.assertIn("too many commands", mason.receive())
         self.assertTrue(mason.transport.disconnecting or mason.transport.half_closed)
 
-    def test_bye(self) -> None:
-        """The client closes its sending side: it is logged out, gets what it is owed, and then the
-        end."""
+    def test_half_closed_client_gets_its_replies(self) -> None:
+        """Then it is logged out, and the connection is closed."""
         mason = self.client("mason")
         self.server.store.eager = False
         mason.receive()
@@ -359,9 +357,9 @@ class Order(Ops):
         self.assertIn("Sender mason sends a new message x to mason\n", mason.receive())
         self.assertFalse(self.server.realm.sessions.online("mason"))
 
-    def test_the_conversations_of_the_old_tests(self) -> None:
+    def test_conversations_of_the_former_tests(self) -> None:
         """Each on a connection of its own, a command every tenth of a second."""
-        for talk, replies in (
+        for commands, replies in (
             (
                 ("1|mason", "2|m.son", "4|mason123"),
                 (ops.created("mason"), "Account matched: mason\n", "No new messages\n"),
@@ -388,7 +386,7 @@ class Order(Ops):
         ):
             client = self.client()
             self.assertEqual(client.receive(), ops.GREETING)
-            for command, reply in zip(talk, replies, strict=True):
+            for command, reply in zip(commands, replies, strict=True):
                 self.assertEqual(client.request(command), reply)
                 self.server.clock.advance(0.1)
             client.half_close()
