@@ -34,7 +34,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     flush_time: float = 30.0
     """how long a client may take to read the last output before its connection is aborted"""
     backlog: int = 8 * 1024 * 1024
-    """text waiting for the store; over it, senders are paused until it is half of that"""
+    """characters of text waiting for the store; over it, senders are paused until it is half of
+    that"""
     page: int = 256
     """entries that are read from a log at once"""
     rooms: int = 200

@@ -1,6 +1,6 @@
 """Protocols: wire messages to realm calls and back.
 
-A *door* is a protocol with its port and signature.
+A *door* is a protocol with its port, its first bytes (signature) and its TLS rule.
 
 To add a door NAME:
 
@@ -8,7 +8,8 @@ To add a door NAME:
 2. `chatd/protocols/NAME.py`: a subclass of `chatd.server.connection.Connection` whose `burst` takes
    the frequent messages and whose `perform` takes the others, one at a time. It is also the `Peer`
    of its session (`chatd.realm.session`): it shows entries and answers. Begin with `chat10.py`.
-3. One row in `doors.DOORS`: name, title, signature, class, the reply to a client without TLS.
+3. One row in `doors.DOORS`: name, title, signature, class, the reply to a client without TLS; its
+   name in `chatd.config.option_types.LISTEN_NAMES`, which a test compares with the table.
 4. `docs/protocols/NAME.md`, a row in `docs/protocols/overview.md`, and `tests/` for 1 and 2.
 
 A protocol translates only: who may do what is decided in `chatd.realm.permissions`. It imports

@@ -88,9 +88,9 @@ def _statistics(statistics: Statistics) -> Mapping[str, object]:
         "counts": {
             "sessions": statistics.sessions,
             "accounts online": statistics.accounts_online,
-            "classic sessions": statistics.auto_ack_sessions,
+            "sessions without acknowledgements": statistics.auto_ack_sessions,
             "rooms in memory": statistics.rooms_in_memory,
-            "bytes waiting for the store": statistics.store_backlog,
+            "characters waiting for the store": statistics.store_backlog,
         },
     }
 

@@ -9,7 +9,7 @@ whose sender was answered has been written to the peer's connection or is in the
 `resolved` may count the entries after `after` as received. For the same reason, the senders of
 entries that are committed after a session has ended are not answered before its claim is deleted
 (`chatd.realm.delivery`). If the whole machine stopped, what was written to the connection may be
-lost. Then these entries wait again: the recipient may receive them twice, but never not at all.
+lost. Then these entries wait again: the recipient may receive them twice, but does not miss them.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Mailbox(LiveLog):
         """what has been acknowledged, by any session"""
         self.claim: Claim | None = None
         self.session: AutoAckSession | None = None
-        """the session that hands over without acknowledgements; there is at most one"""
+        """the account's `AutoAckSession`, if any; an account has at most one"""
         self.reserved = 0
         """how many logins are under way"""
         self.claiming = False

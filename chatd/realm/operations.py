@@ -114,7 +114,7 @@ class Statistics(msgspec.Struct, frozen=True):
     """sessions of protocols whose clients cannot acknowledge"""
     rooms_in_memory: int
     store_backlog: int
-    """bytes of text that the store has accepted and not yet committed"""
+    """characters of text that the store has accepted and not committed yet"""
 
 
 class Operations:

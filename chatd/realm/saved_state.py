@@ -36,7 +36,7 @@ class Positions(Protocol):
     cursor: Cursor
     """what the sessions of peers that cannot acknowledge have handed over"""
     acked: Cursor
-    """what has been acknowledged; saved as one cursor with the other"""
+    """what clients have acknowledged; saved as the union of this and `cursor`"""
     claim: Claim | None
     claimed: bool
     """whether the store may have a claim"""

@@ -1,8 +1,8 @@
 """A session: one authenticated connection of an account, and the peer behind it.
 
-There are two kinds, for two kinds of protocols. An `AutoAckSession` belongs to a peer that cannot
-acknowledge entries: what it has been handed counts as read. An `AckSession` belongs to a peer that
-acknowledges, and that reads rooms besides its mailbox.
+There are two kinds. An `AutoAckSession` reads the mailbox only, and what it has shown counts as
+read (classic, ops). An `AckSession` reads the mailbox and rooms, and its peer acknowledges: the
+client of version 1 itself, or the protocol on behalf of its clients (CHAT/1.0, gRPC).
 """
 
 from __future__ import annotations

@@ -240,9 +240,9 @@ class Requests(AdminCase):
             {
                 "sessions": 1,
                 "accounts online": 1,
-                "classic sessions": 1,
+                "sessions without acknowledgements": 1,
                 "rooms in memory": 0,
-                "bytes waiting for the store": 0,
+                "characters waiting for the store": 0,
             },
         )
 

@@ -1,8 +1,8 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
-`COMMANDS`, its request in `chatd.codecs.admin`, its method in `chatd.realm.operations`, and its
-line in ``docs/operations.md``.
+`COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin`, its method in
+`chatd.realm.operations`, and its line in ``docs/operations.md``.
 """
 
 from __future__ import annotations
