@@ -72,7 +72,7 @@ class LoggingIn(TestCase):
         return str(raised.exception)
 
     async def test_open_account_needs_its_name_only(self) -> None:
-        """In any spelling; the session has the name as first written."""
+        """The name may be in any spelling; the session has it as first written."""
         interface, session, log_out = await self.log_in(NameOnly("bOB", ADDRESS))
         self.assertEqual((interface, session.name), (IAutoAckSession, "Bob"))
         self.assertTrue(self.harness.realm.sessions.online("bob"))
@@ -91,12 +91,12 @@ class LoggingIn(TestCase):
         self.assertFalse(self.harness.realm.sessions.online("bob"))
 
     async def test_any_password_is_accepted_for_an_open_account(self) -> None:
-        """It has none that could be wrong."""
+        """An open account has no password that could be wrong."""
         _, session, _ = await self.log_in(NamePassword("bob", "anything", ADDRESS))
         self.assertEqual(session.name, "Bob")
 
     async def test_open_account_is_refused_where_they_are_forbidden(self) -> None:
-        """With or without a password."""
+        """It is refused with a password and without one."""
         self.harness.realm.policy = Policy(open_accounts=False)
         await self.refusal(OpenAccountsForbidden, self.log_in(NameOnly("bob", ADDRESS)))
         await self.refusal(
@@ -104,7 +104,7 @@ class LoggingIn(TestCase):
         )
 
     async def test_unknown_account_is_refused(self) -> None:
-        """With a password, the refusal does not tell that there is no such account."""
+        """With a password, the refusal does not tell that the account does not exist."""
         await self.refusal(UnknownAccount, self.log_in(NameOnly("cyd", ADDRESS)))
         unknown = await self.refusal(
             WrongPassword, self.log_in(NamePassword("cyd", "right", ADDRESS))
@@ -115,7 +115,7 @@ class LoggingIn(TestCase):
         self.assertEqual(unknown, wrong)
 
     async def test_account_with_a_password_is_refused_without_it(self) -> None:
-        """Its name is not enough."""
+        """The name of the account is not enough."""
         refusal = await self.refusal(PasswordRequired, self.log_in(NameOnly("ann", ADDRESS)))
         self.assertEqual(refusal, "password required: this account has one")
         self.assertFalse(self.harness.realm.sessions.online("ann"))
@@ -149,7 +149,7 @@ class LoggingIn(TestCase):
         await self.log_in(NamePassword("ann", "right", OTHER_ADDRESS))
 
     async def test_login_waits_after_wrong_passwords(self) -> None:
-        """Even with the right password, until the waiting time is over."""
+        """Even the right password is checked only when the waiting time is over."""
         for _ in range(4):
             await self.refusal(WrongPassword, self.log_in(NamePassword("ann", "wrong", ADDRESS)))
         right = self.log_in(NamePassword("ann", "right", ADDRESS))
@@ -163,13 +163,13 @@ class LoggingIn(TestCase):
         await again
 
     async def test_attempts_without_a_password_do_not_count(self) -> None:
-        """They do not make the owner wait."""
+        """Attempts without a password do not make the owner wait."""
         for _ in range(10):
             await self.refusal(PasswordRequired, self.log_in(NameOnly("ann", ADDRESS)))
         await self.log_in(NamePassword("ann", "right", ADDRESS))
 
     async def test_login_over_the_memory_store_of_the_daemon(self) -> None:
-        """The store of `--store memory`, which commits by itself."""
+        """The store of `--store memory` commits by itself."""
         realm = Realm(MemoryStore(), Runner().background, Limits(), hash_password)
         await realm.accounts.register("eve", Account(0, cheap_hasher().hash("right")))
         cred_portal: Any = portal(realm, self.passwords, self.clock)
@@ -179,7 +179,7 @@ class LoggingIn(TestCase):
         self.assertEqual(session.name, "eve")
 
     async def test_other_avatars_and_other_credentials_are_programming_errors(self) -> None:
-        """They are not refusals."""
+        """Their exceptions are not refusals."""
         logging_in = self.portal.login(NameOnly("bob", ADDRESS), Recorder(), IPeerAddress)
         await self.refusal(ValueError, logging_in)
         await self.refusal(UnhandledCredentials, self.log_in(Anonymous()))

@@ -50,7 +50,7 @@ class Hashing(TestCase):
         self.assertFalse(await passwords.verify(hashed, "123456789"))
 
     async def test_damaged_hash_verifies_no_password(self) -> None:
-        """Nor does it raise anything."""
+        """Verifying it is false and raises nothing."""
         for hashed in ("", "right", "$argon2id$v=19$", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$x"):
             self.assertFalse(await self.passwords.verify(hashed, "right"))
 

@@ -84,7 +84,7 @@ class Throttling(SynchronousTestCase):
         self.assertEqual(self.attempts_at_once(5), [0, 0, 0, 0, 0.5])
 
     def test_attempts_are_forgotten_after_an_hour(self) -> None:
-        """Not earlier."""
+        """An attempt after exactly an hour still counts with those before."""
         self.attempts_at_once(6)
         self.clock.advance(3.5 + 3600)
         self.assertEqual(self.attempts_at_once(2), [0, 4])

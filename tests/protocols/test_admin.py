@@ -76,7 +76,7 @@ class Requests(AdminCase):
     """Every request: the fields of its answer, and its refusals."""
 
     def test_accounts_are_listed_in_alphabetical_order(self) -> None:
-        """In pages, all or by pattern."""
+        """The list comes in pages and can be limited by a pattern."""
         self.harness.login("Ann")
         answer = self.request("users")
         self.assertEqual([item["name"] for item in answer["items"]], ["Ann", "bob"])
@@ -128,7 +128,7 @@ class Requests(AdminCase):
         return password
 
     def test_password_is_replaced_or_removed(self) -> None:
-        """By null; a request without the field is refused. Sessions end."""
+        """Null removes it; a request without the field is refused. Sessions end."""
         self.harness.login("Ann")
         self.assertEqual(
             self.request("reset-password", name="ann", password="new"), {"name": "Ann"}
@@ -154,7 +154,7 @@ class Requests(AdminCase):
         )
 
     def test_fingerprints_of_certificates_are_replaced(self) -> None:
-        """One that is none is refused."""
+        """A text that is not a fingerprint is refused."""
         fingerprint = "ab" * 32
         self.assertEqual(
             self.request("set-certificates", name="ann", fingerprints=[fingerprint]),
@@ -168,7 +168,7 @@ class Requests(AdminCase):
         )
 
     def test_deleted_account_is_unknown(self) -> None:
-        """Its sessions end."""
+        """The sessions of the account end."""
         self.harness.login("Ann")
         self.assertEqual(self.request("delete", name="ANN"), {"name": "Ann"})
         self.assertTrue(self.harness.sessions["Ann"].ended)
@@ -196,7 +196,7 @@ class Requests(AdminCase):
         self.assertEqual(self.refusal_code("delete-room", room="#garden"), "unknown-room")
 
     def test_reports_are_listed_in_pages(self) -> None:
-        """Until an empty page."""
+        """The page after the last report is empty."""
         realm = self.harness.realm
         for number in range(3):
             realm.note("@server", "Ann", "report", f"bob: reason {number}")
@@ -230,7 +230,7 @@ class Requests(AdminCase):
         self.assertEqual(self.refusal_code("invite", uses=0), "bad-request")
 
     def test_stats_have_the_documented_names(self) -> None:
-        """As operators see them."""
+        """Counts have the names under which operators see them."""
         self.harness.login("Ann")
         stats = self.request("stats")
         self.assertEqual(sorted(stats), ["accounts", "counts", "rooms", "started", "version"])
@@ -278,14 +278,14 @@ class Lines(AdminCase):
         self.request("stats")
 
     def test_line_without_end_closes_the_connection(self) -> None:
-        """After a refusal."""
+        """The operator gets a refusal before."""
         self.send(b"x" * (c.MAX_LINE + 1))
         (answer,) = self.answers()
         self.assertEqual(answer["code"], "bad-request")
         self.assertTrue(self.transport.disconnecting)
 
     def test_requests_are_answered_in_order(self) -> None:
-        """In whatever segments they arrive."""
+        """The segments in which they arrive do not matter."""
         requests = [{"command": "end-sessions", "name": f"nobody{number}"} for number in range(5)]
         data = b"".join(json.dumps(request).encode() + b"\n" for request in requests)
         for at in range(0, len(data), 7):
@@ -294,7 +294,7 @@ class Lines(AdminCase):
         self.assertEqual([answer["ok"] for answer in self.answers()], [False] * 5 + [True, False])
 
     def test_thousands_of_lines_in_one_read_are_answered(self) -> None:
-        """Without a recursion for each."""
+        """Handling them takes no recursion for each line."""
         self.send(b"\n" * 20_000)
         self.assertEqual(len(self.answers()), 20_000)
 
@@ -309,7 +309,7 @@ class Lines(AdminCase):
         self.assertEqual(self.transport.producerState, "producing")
 
     def test_operator_that_does_not_read_is_not_answered(self) -> None:
-        """Until the transport has room again; reading is paused as long."""
+        """Reading and answering are paused until the transport has room again."""
         self.operator.pauseProducing()
         self.send({"command": "stats"}, {"command": "stats"})
         self.assertEqual(self.answers(), [])
@@ -357,7 +357,7 @@ class Lines(AdminCase):
         self.assertEqual(self.answers(), [])
 
     def test_other_users_are_disconnected(self) -> None:
-        """Without an answer."""
+        """They get no answer."""
         self.patch(admin, "is_permitted", lambda transport: False)
         self.operator, self.transport = self.connect()
         self.assertTrue(self.transport.disconnecting)
@@ -386,7 +386,7 @@ class Permission(TestCase):
         await port.stopListening()
 
     def test_root_and_the_user_of_the_daemon_are_permitted_only(self) -> None:
-        """By the credentials that the system gives."""
+        """The user is known by the credentials that the system gives."""
 
         class Transport:
             def __init__(self, user: int) -> None:

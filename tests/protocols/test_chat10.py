@@ -49,7 +49,7 @@ class Registering(Chat10Case):
     """The first message, and its reply."""
 
     def test_registration_creates_an_account_or_uses_one(self) -> None:
-        """On both ports, in both framings."""
+        """It succeeds on both ports and in both framings."""
         self.client_with_lines("luca")
         self.client_with_lines("ROBERT", "chat10")
         self.client_without_framing("user10")
@@ -65,7 +65,7 @@ class Registering(Chat10Case):
         )
 
     def test_registration_may_arrive_byte_by_byte(self) -> None:
-        """With pauses that are shorter than the one that ends a message."""
+        """The pauses between bytes are shorter than the pause that ends a message."""
         client = TextClient(self.server)
         for char in "REGISTER bo CHAT/1.0":
             client.send(char)
@@ -75,7 +75,7 @@ class Registering(Chat10Case):
         self.assertEqual(client.receive(), OK)
 
     def test_invalid_registration_is_refused(self) -> None:
-        """In the framing of the client, and the connection is closed."""
+        """The reply is in the framing of the client, and the connection is closed."""
         for text in (
             "REGISTER luca CHAT/2.0",
             "REGISTER luca",
@@ -107,14 +107,14 @@ class Registering(Chat10Case):
             self.assertEqual(client.receive(), "400 Invalid registration")
 
     def test_any_other_first_message_is_an_invalid_registration(self) -> None:
-        """On the port of the protocol."""
+        """On the port of the protocol, every first message is a registration."""
         for text in ("hello\n", "\n", "@luca: hi\n", "GET / HTTP/1.1\r\n"):
             self.assertEqual(
                 TextClient(self.server, "chat10").request(text), "400 Invalid registration\n"
             )
 
     def test_registration_of_a_name_that_is_online_is_refused(self) -> None:
-        """By any protocol and in any spelling; the first client goes on."""
+        """The protocol and the spelling do not matter; the first client goes on."""
         luca = self.client_with_lines("luca")
         for client in (self.client_with_lines(), self.client_without_framing()):
             for name, end in (("luca", "\n"), ("LUCA", ""), ("ann", "\n")):
@@ -141,7 +141,7 @@ class Registering(Chat10Case):
         )
 
     def test_hundred_simultaneous_registrations_succeed(self) -> None:
-        """Of different names."""
+        """Registrations of different names do not disturb each other."""
         self.server.store.eager = False
         clients = [TextClient(self.server) for _ in range(100)]
         for number, client in enumerate(clients):
@@ -160,7 +160,7 @@ class Registering(Chat10Case):
         )
 
     def test_registration_is_refused_where_open_accounts_are_forbidden(self) -> None:
-        """New accounts and existing ones; where registration is closed, new ones only."""
+        """This holds for new and existing accounts; closed registration concerns new ones only."""
         self.client_with_lines("luca").disconnect()
         self.server.realm.policy = Policy(open_accounts=False)
         for name in ("luca", "new"):
@@ -187,7 +187,7 @@ class Sending(Chat10Case):
     """Messages to the lobby."""
 
     def test_all_members_of_the_lobby_get_a_message_but_its_sender(self) -> None:
-        """In both framings and by version 1."""
+        """The members use both framings and version 1."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: hello\n")
         self.assertEqual((bo.receive(), luca.receive()), ("@luca: hello", ""))
@@ -199,7 +199,7 @@ class Sending(Chat10Case):
         self.assertEqual(self.lobby_messages()[-2:], [("bo", "hé"), ("ann", "one\ntwo é")])
 
     def test_sender_cannot_be_forged(self) -> None:
-        """By another prefix, or by several lines in one message."""
+        """Neither another prefix nor several lines in one message change the sender."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@ann: I am ann\n")
         self.assertEqual(bo.receive(), "@luca: I am ann")
@@ -209,7 +209,7 @@ class Sending(Chat10Case):
         )
 
     def test_empty_texts_are_ignored(self) -> None:
-        """With a prefix and without."""
+        """A text is empty with the prefix of its sender and without."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("\n", "@luca:\n", "@luca: \r\n")
         bo.send("@bo:", "@bo: \n")
@@ -217,7 +217,7 @@ class Sending(Chat10Case):
         self.assertEqual((luca.receive(), bo.receive()), ("", ""))
 
     def test_client_gets_only_texts_sent_after_its_registration(self) -> None:
-        """Each time it registers; no other entries."""
+        """Earlier texts and other entries are never sent."""
         self.ann.request(c.Send(0, "#lobby", "before"))
         luca = self.client_with_lines("luca")
         self.assertEqual(luca.receive(), "")
@@ -257,7 +257,7 @@ class Sending(Chat10Case):
         self.assertTrue(bo.receive().endswith("@luca: on"))
 
     def test_unfinished_line_waits_for_its_end(self) -> None:
-        """Others are not delayed; after a time the connection is closed."""
+        """Other clients are not delayed; after a time the connection is closed."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.send("@luca: he")
         bo.send("@bo: hi")
@@ -269,7 +269,7 @@ class Sending(Chat10Case):
         self.assertEqual(luca.receive(), "DISCONNECT CHAT/1.0\n")
 
     def test_slow_reader_catches_up(self) -> None:
-        """Others are not delayed, and memory is bounded."""
+        """Other clients are not delayed, and memory is bounded."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
         luca.transport.capacity = 10
         for number in range(500):
@@ -297,7 +297,7 @@ class Mail(Chat10Case):
     """Messages to the account."""
 
     def test_mail_is_shown_as_private_and_acknowledged(self) -> None:
-        """When it has arrived."""
+        """It is acknowledged when it has arrived."""
         luca = self.client_with_lines("luca")
         self.ann.request(c.Send(0, "luca", "psst"))
         self.assertEqual(luca.receive(), "@ann: (private) psst\n")
@@ -306,7 +306,7 @@ class Mail(Chat10Case):
         self.assertEqual(self.server.log_in("luca").receive_entries(), [])
 
     def test_waiting_mail_follows_the_registration_reply(self) -> None:
-        """In order, and once."""
+        """It is sent in order and once."""
         self.server.log_in("luca").disconnect()
         for text in ("one", "two"):
             self.ann.request(c.Send(0, "luca", text))
@@ -319,7 +319,7 @@ class Mail(Chat10Case):
         self.client_with_lines("luca")
 
     def test_mail_that_has_not_arrived_waits_again(self) -> None:
-        """For any protocol."""
+        """It is delivered at the next login by any protocol."""
         luca = self.client_with_lines("luca")
         luca.transport.in_flight = 1000
         self.ann.request(c.Send(0, "luca", "psst"))
@@ -384,7 +384,7 @@ class Closing(Chat10Case):
         self.assertTrue(luca.transport.disconnecting and bo.transport.disconnecting)
 
     def test_client_whose_session_is_ended_is_disconnected(self) -> None:
-        """By an operator, or by the deletion of its account."""
+        """An operator ends it, or the deletion of its account."""
         luca, bo = self.client_with_lines("luca"), self.client_with_lines("bo")
         self.server.run(self.server.realm.sessions.end("luca", "kicked", "You are out."))
         self.assertEqual(luca.receive(), "DISCONNECT CHAT/1.0\n")

@@ -35,7 +35,7 @@ class Ordering(SynchronousTestCase):
         self.bob = self.server.register("Bob")
 
     def test_message_is_echoed_and_delivered_when_it_is_durable(self) -> None:
-        """Not before the commit; then the same frame is sent to both."""
+        """Nothing is sent before the commit; then the same frame is sent to both."""
         self.server.store.eager = False
         frame = encode_send("ann", "Bob", "hi")
         self.ann.send(frame)
@@ -44,7 +44,7 @@ class Ordering(SynchronousTestCase):
         self.assertEqual((self.ann.transport.output, self.bob.transport.output), (frame, frame))
 
     def test_replies_are_sent_in_the_order_of_the_commands(self) -> None:
-        """Many commands in one segment, of which some wait for a commit."""
+        """The commands arrive in one segment, and some wait for a commit."""
         self.server.store.eager = False
         self.ann.send(
             encode_send("ann", "Bob", "1"),
@@ -73,7 +73,7 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(self.bob.receive_texts(), ["1", "2", "4"])
 
     def test_recipient_is_sent_an_entry_before_its_sender_gets_the_echo(self) -> None:
-        """Both in one write for each client."""
+        """Each client is sent both entries in one write."""
         order: list[str] = []
         for name, client in (("ann", self.ann), ("Bob", self.bob)):
             write = client.transport.write
@@ -125,7 +125,7 @@ class Ordering(SynchronousTestCase):
         )
 
     def test_deliver_sends_waiting_mail_before_new_messages(self) -> None:
-        """Oldest first, and once."""
+        """It is sent oldest first and once."""
         self.bob.disconnect()
         self.ann.send_texts("ann", "Bob", *[f"old {n}" for n in range(600)])
         bob = self.server.log_in("Bob")
@@ -186,7 +186,7 @@ class Ordering(SynchronousTestCase):
         self.server.log_in("Bob")
 
     def test_login_to_another_account_logs_the_former_one_out(self) -> None:
-        """By CREATE or LOGIN; mail of the former account waits. A refused login changes nothing."""
+        """Mail of the former account waits. A refused login changes nothing."""
         self.bob.register("cyd")
         self.ann.send_texts("ann", "Bob", "for Bob")
         self.ann.send_texts("ann", "cyd", "for cyd")
@@ -228,7 +228,7 @@ class Ordering(SynchronousTestCase):
         )
 
     def test_illegal_and_taken_names_are_refused(self) -> None:
-        """Each with its sentence."""
+        """Each refusal has its sentence."""
         client = self.server.connect()
         for name, sentence in (
             ("ANN", "username already exists"),

@@ -65,14 +65,14 @@ class Connections(SynchronousTestCase):
     """The protocol of a connection, by its port and its first bytes."""
 
     def test_main_port_recognises_every_protocol(self) -> None:
-        """By the first bytes of a connection."""
+        """The first bytes of a connection tell its protocol."""
         for door in DOORS:
             client = TextClient(MainPortServer())
             client.send(FIRST_BYTES[door.name])
             self.assertIs(type(client.transport.protocol), PROTOCOLS[door.name])
 
     def test_connection_of_an_unknown_protocol_gets_a_sentence_and_is_closed(self) -> None:
-        """Beside connections of known protocols, on the same port; all are counted."""
+        """It is counted beside connections of known protocols on the same port."""
         server = MainPortServer()
         classic_client, v1_client, unknown = (server.connect() for _ in range(3))
         classic_client.send_bytes(classic.encode(classic.LIST, "*"))
@@ -97,7 +97,7 @@ class Connections(SynchronousTestCase):
         self.assertEqual(TextClient(MainPortServer()).receive(), "")
 
     def test_client_without_tls_is_refused_in_its_own_protocol(self) -> None:
-        """On a port that requires TLS; the client can read the reply."""
+        """The client of a port that requires TLS can read the reply."""
         for door in DOORS:
             server = MainPortServer()
             server.factory.protocol = main_port(tls_only=True)

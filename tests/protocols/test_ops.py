@@ -32,13 +32,13 @@ class Greeting(OpsCase):
     """The text that precedes the first reply."""
 
     def test_greeting_is_sent_at_once_on_the_port_of_ops(self) -> None:
-        """Before any command."""
+        """The client need not send anything."""
         client = TextClient(self.server, "ops")
         self.assertEqual(client.receive(), ops.GREETING)
         self.assertEqual(client.request("4|x123"), "User not Found ")
 
     def test_greeting_precedes_the_first_reply_on_the_main_port(self) -> None:
-        """In one write."""
+        """Both are sent in one write."""
         client = TextClient(self.server)
         self.assertEqual(client.receive(), "")
         client.send("1|mason")
@@ -47,7 +47,7 @@ class Greeting(OpsCase):
         self.assertEqual(client.request("2"), "Showing all accounts: mason\n")
 
     def test_digit_by_itself_is_a_command_after_a_pause(self) -> None:
-        """On the main port, where more bytes could follow."""
+        """On the main port more bytes could follow it."""
         client = TextClient(self.server)
         client.send("2")
         self.assertEqual(client.receive(), "")
@@ -59,7 +59,7 @@ class Accounts(OpsCase):
     """Commands 0, 1, 2 and 5."""
 
     def test_created_account_is_logged_in_and_its_name_is_taken(self) -> None:
-        """In every spelling; its messages still go to the first client."""
+        """The name is taken in every spelling; messages still go to the first client."""
         mason = self.client("mason")
         for name in ("mason", "Mason"):
             self.assertEqual(
@@ -70,7 +70,7 @@ class Accounts(OpsCase):
         self.assertEqual(mason.receive(), "wayne: hi")
 
     def test_illegal_names_are_refused_with_the_rule(self) -> None:
-        """The connection goes on."""
+        """The connection goes on after a refusal."""
         client = self.client()
         for name, sentence in (
             ("", "Empty string"),
@@ -84,7 +84,7 @@ class Accounts(OpsCase):
         self.assertEqual(client.request("2"), "Showing all accounts: \n")
 
     def test_login_by_id_receives_the_messages(self) -> None:
-        """Of an unknown ID it is refused."""
+        """A login with an unknown ID is refused."""
         self.client("mason").disconnect()
         client = self.client()
         for id in ("wayne123", "mason", "123", "", "mason1234", "Server123"):
@@ -125,7 +125,7 @@ class Accounts(OpsCase):
         self.assertEqual(client.receive(), "other: hi")
 
     def test_accounts_are_listed_in_order_of_creation(self) -> None:
-        """All, or those whose whole name matches a pattern; without logging in."""
+        """A pattern must match the whole name. No login is needed."""
         self.client("wayne")
         self.client("mason")
         client = self.client()
@@ -140,7 +140,7 @@ class Accounts(OpsCase):
             self.assertEqual(client.request(command), reply)
 
     def test_patterns_that_take_exponential_time_are_refused(self) -> None:
-        """The connection goes on."""
+        """The connection goes on after the refusal."""
         self.client("a" * 30)
         client = self.client()
         for pattern in ("(a+)+$", "([", "(.+)+x", "x" * 300):
@@ -148,7 +148,7 @@ class Accounts(OpsCase):
         self.assertEqual(client.request("2|a+"), f"Account matched: {'a' * 30}\n")
 
     def test_account_is_deleted_by_its_id_unless_mail_waits(self) -> None:
-        """That of the client, or another."""
+        """A client may delete its own account or another one."""
         mason, wayne = self.client("mason"), self.client("wayne")
         self.assertEqual(mason.request("5|nobody123"), "User Not Found! ")
         wayne.half_close()
@@ -176,7 +176,7 @@ class Accounts(OpsCase):
         self.assertIn("Sender mason", client.request("3|ann|hi"))
 
     def test_commands_are_refused_where_open_accounts_are_forbidden(self) -> None:
-        """With the reason. Closed registration is refused, too."""
+        """The reply has the reason. Closed registration is refused, too."""
         self.client("mason").disconnect()
         self.server.realm.policy = Policy(open_accounts=False)
         client = self.client()
@@ -191,7 +191,7 @@ class Messages(OpsCase):
     """Commands 3 and 4."""
 
     def test_message_to_an_online_recipient_is_sent_at_once(self) -> None:
-        """Without a line break, each in a write of its own."""
+        """Each message is a write of its own, without a line break."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.receive()
         self.assertEqual(
@@ -203,7 +203,7 @@ class Messages(OpsCase):
         self.assertEqual(wayne.transport.writes, [b"mason: a", b"mason: b|c|"])
 
     def test_message_to_oneself_is_delivered_and_answered(self) -> None:
-        """The client is online."""
+        """The client receives its message before the reply."""
         mason = self.client("mason")
         self.assertEqual(
             mason.request("3|mason|x"), "mason: xSender mason sends a new message x to mason\n"
@@ -230,7 +230,7 @@ class Messages(OpsCase):
         self.assertEqual(wayne.request("4|nobody123", "4|wayne"), "User not Found " * 2)
 
     def test_mailbox_of_many_pages_is_sent_in_order(self) -> None:
-        """Under one heading, and once."""
+        """All pages are under one heading and are sent once."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.disconnect()
         for number in range(700):
@@ -241,7 +241,7 @@ class Messages(OpsCase):
         self.assertEqual(self.client().request("4|wayne123"), "No new messages\n")
 
     def test_mailbox_that_has_not_arrived_waits_again(self) -> None:
-        """Until it has."""
+        """It can be fetched again after the connection is lost."""
         mason = self.client("mason")
         self.client("wayne").disconnect()
         mason.request("3|wayne|hi")
@@ -255,7 +255,7 @@ class Messages(OpsCase):
         self.assertEqual(again.request("4|wayne123"), "No new messages\n")
 
     def test_message_that_has_not_arrived_waits_in_the_mailbox(self) -> None:
-        """If the connection is lost."""
+        """It can be fetched after the connection is lost."""
         mason, wayne = self.client("mason"), self.client("wayne")
         wayne.transport.in_flight = 1000
         mason.request("3|wayne|hi")
@@ -271,7 +271,7 @@ class Messages(OpsCase):
         self.assertEqual(client.request("3|wayne|hi"), ops.INVALID)
 
     def test_text_over_the_limit_is_refused(self) -> None:
-        """The longest text is sent."""
+        """A text of the greatest length is sent."""
         server = self.server = MainPortServer(text=2000)
         mason, wayne = self.client("mason"), self.client("wayne")
         self.assertIn("text too long", mason.request("3|wayne|" + "x" * 2001))
@@ -304,7 +304,7 @@ class Order(OpsCase):
     """Commands that wait for others, and the end of a connection."""
 
     def test_commands_are_answered_in_order(self) -> None:
-        """Also those that arrive while another waits for the store."""
+        """Commands that arrive while another waits for the store are queued."""
         mason = self.client("mason")
         self.server.store.eager = False
         mason.receive()
@@ -330,7 +330,7 @@ class Order(OpsCase):
         self.assertEqual(mason.transport.producerState, "producing")
 
     def test_client_that_does_not_wait_for_replies_is_disconnected(self) -> None:
-        """With a reply, when too many commands wait."""
+        """It gets a reply when too many commands wait."""
         mason = self.client("mason")
         self.server.store.eager = False
         mason.receive()
@@ -358,7 +358,7 @@ class Order(OpsCase):
         self.assertFalse(self.server.realm.sessions.online("mason"))
 
     def test_conversations_of_the_former_tests(self) -> None:
-        """Each on a connection of its own, a command every tenth of a second."""
+        """Each is on a connection of its own, with a command every tenth of a second."""
         for commands, replies in (
             (
                 ("1|mason", "2|m.son", "4|mason123"),

@@ -32,7 +32,7 @@ class OwnerSocket(TestCase):
         return port
 
     async def test_only_the_owner_can_open_it(self) -> None:
-        """Whatever the umask is, which is left as it was; the file is removed at the end."""
+        """The umask does not matter and is not changed; the file is removed at the end."""
         former = os.umask(0)
         try:
             port = self.port()

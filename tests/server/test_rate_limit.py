@@ -23,7 +23,7 @@ class TokenBuckets(SynchronousTestCase):
     @settings(derandomize=True, deadline=None, max_examples=100)
     @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 50)), max_size=30))
     def test_the_rate_is_never_exceeded(self, commands: list[tuple[float, int]]) -> None:
-        """A client that waits as told gets the burst and the rate, plus its last command."""
+        """A client that waits as long as it must gets the burst, the rate and one command."""
         now, done, bucket = 0.0, 0, TokenBucket(5.0, 10.0, 0.0)
         for pause, cost in commands:
             now += pause

@@ -124,7 +124,7 @@ class Sending(TestCase):
         self.assertTrue(producer.transport.hung_up())
 
     async def test_a_peer_that_has_hung_up_is_noticed(self) -> None:
-        """Without reading its last input."""
+        """Its last input need not be read first."""
         producer, peer = await self.connect()
         producer.transport.pauseProducing()
         peer.sendall(b"unread")

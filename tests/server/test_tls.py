@@ -82,7 +82,7 @@ class Files(SynchronousTestCase):
             self.assertEqual(self.refusal(certificate, key), sentence)
 
     def test_expired_certificate_is_used_with_a_warning(self) -> None:
-        """Clients refuse it, and the operator learns why from the log."""
+        """Clients refuse it, and the log tells the operator why."""
         self.patch(selfsigned, "_VALID_DAYS", -0.02)
         expired, key, _ = selfsigned.make(folder(self), [])
         events = self.logged()
@@ -157,7 +157,7 @@ class Transport(SynchronousTestCase):
             self.client.bio_write(data)
 
     def test_protocol_inside_has_plain_text(self) -> None:
-        """In both directions; what is on the wire is not."""
+        """The bytes on the network are encrypted in both directions."""
         self.connect()
         self.client.send(b"hello")
         self.exchange()
@@ -215,7 +215,7 @@ class Transport(SynchronousTestCase):
         self.assertRaises(SSL.ZeroReturnError, self.client.recv, 100)
 
     def test_client_certificate_is_known_by_its_fingerprint(self) -> None:
-        """Of any issuer, after the handshake."""
+        """Its issuer does not matter. Before the handshake it is unknown."""
         self.assertIsNone(self.inside.certificate)
         self.connect((self.certificate, self.key))
         self.assertEqual(self.inside.certificate, self.fingerprint)

@@ -47,7 +47,7 @@ class Notices(ServiceCase):
         self.assertIn(f"x{MAX_NOTICES + 4} ", texts[-1])
 
     def test_account_is_idle_when_nothing_is_lost_by_dropping_it(self) -> None:
-        """Without a session, streams and notices."""
+        """An idle account has no session, no streams and no notices."""
         self.create_account("mason")
         account = self.account("mason")
         self.assertFalse(account.idle)
@@ -66,7 +66,7 @@ class Streams(ServiceCase):
         self.create_account("mason")
 
     def test_waiting_mail_precedes_notices_and_new_messages(self) -> None:
-        """Oldest first."""
+        """Waiting mail is sent oldest first."""
         self.log_out("mason")
         self.open("mason")
         for text in ("one", "two"):
@@ -80,7 +80,7 @@ class Streams(ServiceCase):
         )
 
     def test_every_stream_gets_everything(self) -> None:
-        """All end with the log-out."""
+        """All streams end with the log-out."""
         streams = [self.open("mason"), self.open("mason")]
         self.ann.request(c.Send(0, "mason", "hi"))
         self.log_out("mason")
@@ -92,7 +92,7 @@ class Streams(ServiceCase):
             self.successResultOf(stream.ready())
 
     def test_messages_written_just_before_a_cancellation_are_shown_again(self) -> None:
-        """Those that were written earlier are acknowledged."""
+        """Messages that were written earlier are acknowledged and not shown again."""
         account = self.account("mason")
         stream = self.open("mason")
         for text in ("one", "two", "three"):
@@ -108,7 +108,7 @@ class Streams(ServiceCase):
         self.assertEqual(self.read("mason", self.open("mason")), [])
 
     def test_mail_without_a_stream_waits_in_the_log(self) -> None:
-        """Not in memory; nor does the mail that a slow client has not read."""
+        """Neither it nor the mail that a slow client has not read takes memory."""
         for number in range(700):
             self.ann.send(c.Send(number + 1, "mason", str(number)))
         stream = self.open("mason")
@@ -128,7 +128,7 @@ class Streams(ServiceCase):
         )
 
     def test_stream_of_a_session_ended_by_the_operator_gives_the_reason(self) -> None:
-        """Then it ends."""
+        """The stream ends after the reason."""
         stream = self.open("mason")
         self.server.run(self.server.realm.sessions.end("mason", "kicked", "You are out."))
         self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
@@ -136,7 +136,7 @@ class Streams(ServiceCase):
         self.assertFalse(self.server.realm.sessions.online("mason"))
 
     def test_reading_mail_is_tried_again_when_the_store_has_failed(self) -> None:
-        """After a second."""
+        """The account waits for a second before it reads again."""
         self.ann.request(c.Send(0, "mason", "waits"))
         read = self.server.store.read
         unavailable = StoreUnavailable("the disk is full")
@@ -152,7 +152,7 @@ class Streams(ServiceCase):
         )
 
     def test_rooms_of_the_account_are_not_shown(self) -> None:
-        """Joined before the log-in, or by another session meanwhile."""
+        """Rooms joined before the log-in or meanwhile by another session are not shown."""
         self.log_out("mason")
         other = self.server.log_in("mason", rooms=("#lobby",))
         self.log_in("mason")

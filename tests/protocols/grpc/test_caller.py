@@ -16,7 +16,7 @@ class Addresses(SynchronousTestCase):
     """`Caller.address`, by which attempts to log in are throttled."""
 
     def test_address_has_no_port(self) -> None:
-        """Clients of a unix socket are local."""
+        """The address of a client of a unix socket is ``local``."""
         for peer, address in (
             ("ipv4:192.0.2.7:5000", "192.0.2.7"),
             ("ipv6:[2001:db8::7]:5000", "2001:db8::7"),
@@ -41,7 +41,7 @@ class BasicAuthentication(SynchronousTestCase):
         return b64encode(credentials).decode()
 
     def test_call_without_metadata_has_no_password(self) -> None:
-        """None is not the empty password."""
+        """No password (None) differs from an empty one."""
         context: Any = CallContext()
         self.assertIsNone(Caller(context).password("eve"))
         context.metadata = None
@@ -49,20 +49,20 @@ class BasicAuthentication(SynchronousTestCase):
         self.assertEqual(Caller(CallContext("eve:")).password("eve"), "")
 
     def test_password_is_everything_after_the_first_colon(self) -> None:
-        """In UTF-8; the spellings of the scheme and of the name do not matter."""
+        """It is read as UTF-8; case does not matter in the scheme and the name."""
         self.assertEqual(Caller(CallContext("EVE:s:é ")).password("eve"), "s:é ")
         caller = self.caller("bASIC " + self.encoded(b"eve:secret"))
         self.assertEqual(caller.password("Eve"), "secret")
 
     def test_first_of_several_values_counts(self) -> None:
-        """A client sends one."""
+        """Further values of `authorization` are ignored."""
         caller = self.caller(
             "Basic " + self.encoded(b"eve:first"), "Basic " + self.encoded(b"eve:second")
         )
         self.assertEqual(caller.password("eve"), "first")
 
     def test_malformed_values_are_refused_as_wrong_passwords(self) -> None:
-        """So is a password for another account."""
+        """A password for another account is refused, too."""
         for value in (
             "",
             "Basic",

@@ -87,7 +87,7 @@ class Handlers(ServerCase):
     """The methods of the service."""
 
     def test_every_method_has_a_handler_of_its_kind(self) -> None:
-        """They convert messages from and to bytes."""
+        """The handlers convert messages from and to bytes."""
         for name, method in METHODS.items():
             handler = self.handler(name)
             self.assertEqual(
@@ -100,11 +100,11 @@ class Handlers(ServerCase):
             self.assertEqual(handler.response_serializer(answer), answer.SerializeToString())
 
     def test_unknown_method_has_none(self) -> None:
-        """gRPC answers that it is unimplemented."""
+        """gRPC answers that an unknown method is unimplemented."""
         self.assertIsNone(self.handler("Fly"))
 
     def test_calls_are_answered(self) -> None:
-        """With the message of their method."""
+        """The answer is the message of the method."""
         answer = self.run_in_asyncio(self.call("CreateAccount", client_id="mason"))
         self.assertEqual(answer, pb.CreateAccountResponse())
         self.assertTrue(self.server.realm.sessions.online("mason"))
@@ -135,7 +135,7 @@ class Statuses(ServerCase):
         )
 
     def test_refusals_of_other_kinds_are_permission_denied(self) -> None:
-        """Registration that is closed."""
+        """An example is registration that is closed."""
         self.server.realm.policy = Policy("closed")
         sentence = self.assert_aborted(
             self.call("CreateAccount", client_id="mason"), grpc.StatusCode.PERMISSION_DENIED
@@ -147,7 +147,7 @@ class Streams(ServerCase):
     """ReceiveMessages."""
 
     def test_stream_is_written_until_the_log_out(self) -> None:
-        """Waiting mail and notices, in order."""
+        """Waiting mail and notices are written in order."""
         context = _NotifyingContext()
         ann = self.server.log_in("ann")
 
@@ -166,13 +166,13 @@ class Streams(ServerCase):
         )
 
     def test_stream_of_an_unknown_account_ends_at_once(self) -> None:
-        """Without an error, as on the former server."""
+        """The call ends without an error, as on the former server."""
         context = CallContext()
         self.run_in_asyncio(self.receive(context, "nobody"))
         self.assertEqual(context.written, [])
 
     def test_stream_of_an_account_with_a_password_needs_it(self) -> None:
-        """Before the log-in and after it, and for notices that wait after the log-out."""
+        """It is needed while the account is logged in, and for notices that wait afterwards."""
         self.run_in_asyncio(self.call("CreateAccount", "eve:secret", client_id="eve"))
         self.assert_aborted(self.receive(CallContext(), "eve"), grpc.StatusCode.UNAUTHENTICATED)
         self.run_in_asyncio(self.call("LogOut", "eve:secret", client_id="eve"))

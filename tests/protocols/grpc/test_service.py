@@ -23,7 +23,7 @@ class Calls(ServiceCase):
     """Calls that succeed."""
 
     def test_notices_of_every_call(self) -> None:
-        """Word for word, as the clients of the former server match them."""
+        """The texts are matched word for word by clients of the former server."""
         self.create_account("mason")
         stream = self.open("mason")
         for pattern in ("ma.+", "x", "(a+)+$", "y" * 300):
@@ -55,7 +55,7 @@ class Calls(ServiceCase):
         self.assertIsNone(stream.next())
 
     def test_deleted_account_leaves_nothing_to_the_next_of_its_name(self) -> None:
-        """Its stream ends with the notice."""
+        """The stream of the deleted account ends with the notice."""
         self.create_account("mason")
         stream = self.open("mason")
         self.ann.request(c.Send(0, "mason", "hi"))
@@ -74,7 +74,7 @@ class Calls(ServiceCase):
         )
 
     def test_message_is_received_with_all_its_fields(self) -> None:
-        """The thread id as well, if the recipient has a stream of this service."""
+        """The thread id is kept as well if the recipient has a stream open."""
         self.create_account("mason")
         self.create_account("wayne")
         stream = self.open("wayne")
@@ -89,18 +89,18 @@ class Calls(ServiceCase):
         )
 
     def test_sender_that_is_not_logged_in_is_logged_in(self) -> None:
-        """To an open account the name is enough."""
+        """For an open account the name is enough."""
         self.create_account("mason")
         self.log_out("mason")
         self.send("mason", "ann", "hi")
         self.assertEqual(self.ann.receive_entries(), [("@ann", "mason", "hi")])
 
     def test_finding_for_an_unknown_account_does_nothing(self) -> None:
-        """It is no error."""
+        """The call is answered without an error."""
         self.find("nobody", ".*")
 
     def test_account_without_streams_and_calls_is_logged_out(self) -> None:
-        """One with a stream is not, and nothing is lost."""
+        """An account with a stream is not logged out and loses nothing."""
         self.create_account("mason")
         self.create_account("wayne")
         stream = self.open("wayne")
@@ -128,7 +128,7 @@ class Refusals(ServiceCase):
     """Calls that are refused."""
 
     def test_unknown_taken_and_illegal_names_are_refused(self) -> None:
-        """The sender of notices is no account."""
+        """``Server``, the sender of notices, is not an account either."""
         self.create_account("mason")
         for method in (self.service.log_in, self.service.log_out):
             self.assert_refused(UnknownAccount, method, pb.LogOutRequest(client_id="x"))
@@ -178,7 +178,7 @@ class Refusals(ServiceCase):
         self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="eve"), right)
 
     def test_open_accounts_are_refused_where_they_are_forbidden(self) -> None:
-        """No call is carried out for them. Closed registration is refused, too."""
+        """Every call for them is refused. Closed registration is refused, too."""
         self.create_account("mason")
         self.server.realm.policy = Policy(open_accounts=False)
         for method, request in (

@@ -38,7 +38,7 @@ class Streams(SynchronousTestCase):
         )
 
     def test_ready_fires_with_the_first_message(self) -> None:
-        """At once if one is waiting."""
+        """It fires at once if a message is waiting."""
         ready = self.stream.ready()
         self.assertNoResult(ready)
         self.put("one", "two")
@@ -49,7 +49,7 @@ class Streams(SynchronousTestCase):
         self.assertNoResult(self.stream.ready())
 
     def test_ended_stream_gives_the_messages_queued_before(self) -> None:
-        """Later ones are dropped; `ready` fires although there is none."""
+        """Later messages are dropped; `ready` fires at the end of the stream."""
         ready = self.stream.ready()
         self.stream.end()
         self.successResultOf(ready)
@@ -62,7 +62,7 @@ class Streams(SynchronousTestCase):
         self.successResultOf(stream.ready())
 
     def test_full_stream_notifies_when_it_has_room_again(self) -> None:
-        """Once, not with each message that is taken."""
+        """It notifies once, not with each message that is taken."""
         self.put(*map(str, range(MAX_WAITING - 1)))
         self.assertFalse(self.stream.full)
         self.put("last")

@@ -54,7 +54,7 @@ class Registering(AccountsCase):
         self.assertEqual(client.refusal_code(c.Register(0, "cyd", "pw", token)), "invite-invalid")
 
     def test_closed_registration_is_refused_by_any_protocol(self) -> None:
-        """Version 1 and classic."""
+        """Version 1 and classic refuse it."""
         self.server.realm.policy = Policy("closed")
         self.assertEqual(
             self.server.connect().refusal_code(c.Register(0, "bob")), "registration-closed"
@@ -68,7 +68,7 @@ class LoggingIn(AccountsCase):
     """Opening and ending sessions."""
 
     def test_unknown_account_and_wrong_password_look_the_same(self) -> None:
-        """Without a password, the name of an account can be found out."""
+        """Without a password, a client can find out whether a name is taken."""
         client = self.server.connect()
         wrong = client.answer_to(c.LogIn(0, "ann", "guess"))
         unknown = client.answer_to(c.LogIn(0, "nobody", "guess"))
@@ -79,7 +79,7 @@ class LoggingIn(AccountsCase):
         self.assertEqual(client.request(c.LogIn(0, "ann", "s3cret")).name, "Ann")
 
     def test_open_accounts_cannot_log_in_where_they_are_forbidden(self) -> None:
-        """By any protocol."""
+        """Version 1 and classic refuse them."""
         self.server.log_in("bob").disconnect()
         self.server.realm.policy = Policy("open", open_accounts=False)
         self.assertEqual(self.server.connect().refusal_code(c.LogIn(0, "bob")), "password-needed")
@@ -173,7 +173,7 @@ class Finding(AccountsCase):
     """The names of accounts."""
 
     def test_accounts_are_found_by_pattern_in_alphabetical_order(self) -> None:
-        """In pages."""
+        """The answers are pages."""
         for name in ("bob", "Carl", "abe", "dora"):
             self.server.log_in(name).disconnect()
         page = self.ann.request(c.FindAccounts(0, "*", "", 2))

@@ -17,7 +17,7 @@ class Blocking(SynchronousTestCase):
         self.bob = self.server.log_in("bob")
 
     def test_blocked_sender_is_refused(self) -> None:
-        """Its messages, edits and reactions, until it is unblocked."""
+        """Messages, edits and reactions are refused until the sender is unblocked."""
         sent = self.bob.request(c.Send(0, "ann", "grr"))
         self.ann.request(c.Block(0, "BOB"))
         for message in (
@@ -31,7 +31,7 @@ class Blocking(SynchronousTestCase):
         self.assertEqual(self.ann.receive_bodies(), ["grr", "sorry"])
 
     def test_blocked_accounts_are_listed(self) -> None:
-        """With their names as first written."""
+        """Their names are as first written."""
         self.assertEqual(self.ann.request(c.GetBlocked(0)).names, [])
         self.ann.request(c.Block(0, "BOB"))
         self.assertEqual(self.ann.request(c.GetBlocked(0)).names, ["bob"])
@@ -39,11 +39,11 @@ class Blocking(SynchronousTestCase):
         self.assertEqual(self.ann.request(c.GetBlocked(0)).names, [])
 
     def test_typing_of_a_blocked_account_is_not_shown(self) -> None:
-        """It is not told that it is blocked."""
+        """The request of the blocked account succeeds all the same."""
         self.ann.request(c.Block(0, "bob"))
         self.bob.request(c.SayTyping(0, "ann"))
         self.assertEqual(self.ann.receive_events(c.Typing), [])
 
     def test_unknown_account_cannot_be_blocked(self) -> None:
-        """There must be such an account."""
+        """The refusal has a code."""
         self.assertEqual(self.ann.refusal_code(c.Block(0, "nobody")), "unknown-account")

@@ -44,7 +44,7 @@ class Edits(SynchronousTestCase):
         self.assertEqual(eve.refusal_code(c.React(0, "@bob", sent.seq, "x")), "unknown-entry")
 
     def test_edit_is_answered_when_it_is_durable(self) -> None:
-        """The recipient is sent it then, too."""
+        """The recipient is sent it at the same time."""
         sent = self.ann.request(c.Send(0, "bob", "helo"))
         self.bob.receive()
         self.server.store.eager = False
@@ -57,7 +57,7 @@ class Edits(SynchronousTestCase):
         self.assertEqual((accepted.ref, pushed.body), (9, "hello"))
 
     def test_new_owner_of_a_name_cannot_edit_messages_of_the_former_one(self) -> None:
-        """They are not its messages."""
+        """The messages belong to the deleted account."""
         seq = self.ann.request(c.Send(0, "bob", "by the first Ann")).seq
         self.ann.request(c.DeleteAccount(0))
         self.server.clock.advance(1)

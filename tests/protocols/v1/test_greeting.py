@@ -44,7 +44,7 @@ class Greeting(SynchronousTestCase):
         self.assertEqual((welcome.registration, welcome.open_accounts), ("open", True))
 
     def test_missing_rate_limit_is_sent_as_zero(self) -> None:
-        """As the catalogue says."""
+        """Zero stands for no limit."""
         client = MainPortServer(rate=None).connect()
         self.assertEqual(client.request(c.Hello(0, "test", "1")).limits.rate, 0)
 
@@ -63,6 +63,6 @@ class Greeting(SynchronousTestCase):
         self.assertEqual(ann.receive_events(c.Typing), [])
 
     def test_ping_is_answered_and_pong_is_not(self) -> None:
-        """Both without logging in."""
+        """Neither needs a login."""
         self.client.send(c.Ping(7), c.Pong(0), c.Ping(8))
         self.assertEqual(self.client.receive(), [c.Pong(7), c.Pong(8)])

@@ -24,14 +24,14 @@ class History(SynchronousTestCase):
         return "".join(entry.body for entry in page.entries), page.more
 
     def test_pages_forwards_and_backwards(self) -> None:
-        """Always in the order of the log; `more` is about the direction of reading."""
+        """Entries are in the order of the log; `more` is about the direction of reading."""
         self.assertEqual(self.page(0, 0, 4), ("0123", True))
         self.assertEqual(self.page(4, 0, 100), ("456789", False))
         self.assertEqual(self.page(0, 11, 4), ("6789", True))
         self.assertEqual(self.page(0, 7, 100), ("012345", False))
 
     def test_items_have_all_fields_of_their_entries(self) -> None:
-        """As they were pushed."""
+        """They are the same as in `Pushed`."""
         self.bob.request(c.React(0, "@bob", 10, "+1"))
         self.ann.request(c.Edit(0, "@bob", 10, "nine"))
         pushed = self.bob.receive_events(c.Pushed)[-1]
@@ -55,7 +55,7 @@ class History(SynchronousTestCase):
         self.assertEqual(self.ann.refusal_code(c.History(0, "@bob")), "unknown-log")
 
     def test_pages_of_long_texts_have_fewer_entries(self) -> None:
-        """Read backwards, they are the latest."""
+        """A page read backwards has the latest ones."""
         for _ in range(9):
             self.ann.request(c.Send(0, "bob", "x" * 65_000))
         page = self.bob.request(c.History(0, "@bob", 0, 99, 100))

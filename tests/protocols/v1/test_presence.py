@@ -30,7 +30,7 @@ class Presence(SynchronousTestCase):
         return [state(event.person) for event in client.receive_events(c.Presence)]
 
     def test_presence_of_accounts_can_be_asked_for(self) -> None:
-        """Away, online by any protocol, offline with the time, and unknown."""
+        """Accounts are away, online by any protocol, offline since a time, or unknown."""
         self.server.connect().send_bytes(encode(CREATE, "carl"))
         self.server.log_in("eve").disconnect()
         self.bob.request(c.SetPresence(0, True, "lunch"))
@@ -46,7 +46,7 @@ class Presence(SynchronousTestCase):
         )
 
     def test_changes_of_watched_accounts_are_pushed(self) -> None:
-        """Until they are watched no more. A second session of an account is no change."""
+        """Changes after `Unwatch` are not. A second session of an account is no change."""
         self.ann.request(c.Who(0, ["bob"], True))
         self.bob.request(c.SetPresence(0, True, "lunch"))
         self.bob.request(c.SetPresence(0))
@@ -88,14 +88,14 @@ class Presence(SynchronousTestCase):
         ann.request(c.Who(0, ["BOB", "X"], True))
 
     def test_presence_is_not_pushed_without_the_feature(self) -> None:
-        """Whatever the client watches."""
+        """Watching an account does not suffice."""
         plain = self.server.log_in("plain")
         plain.request(c.Who(0, ["bob"], True))
         self.bob.disconnect()
         self.assertEqual(plain.receive_events(c.Presence), [])
 
     def test_typing_is_pushed_to_the_recipient_or_the_room(self) -> None:
-        """Not to the sender, and not to clients that have not asked for it."""
+        """The sender, and clients without the feature, are not sent it."""
         for client in (self.ann, self.bob):
             client.request(c.Join(0, "#lobby"))
         plain = self.server.log_in("plain", rooms=("#lobby",))
@@ -110,6 +110,6 @@ class Presence(SynchronousTestCase):
         )
 
     def test_typing_to_unknown_recipients_is_refused(self) -> None:
-        """Accounts that do not exist, and rooms of others."""
+        """These are accounts that do not exist and rooms of others."""
         self.assertEqual(self.bob.refusal_code(c.SayTyping(0, "nobody")), "unknown-account")
         self.assertEqual(self.bob.refusal_code(c.SayTyping(0, "#den")), "not-a-member")

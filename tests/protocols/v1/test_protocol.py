@@ -59,7 +59,7 @@ class Sending(SynchronousTestCase):
         self.assertEqual((accepted.log, accepted.seq), ("@bob", 1))
 
     def test_refused_message_does_not_concern_those_before_and_after_it(self) -> None:
-        """To an unknown account, to a room of others, and of too many bytes."""
+        """Three of five messages in one segment are refused, each for its own reason."""
         long = "é" * 32_768
         self.ann.send(
             c.Send(1, "bob", "1"),
@@ -81,7 +81,7 @@ class Sending(SynchronousTestCase):
         self.assertEqual(self.bob.receive_bodies(), ["1", long])
 
     def test_same_key_is_the_same_message(self) -> None:
-        """Another text with it is refused. Keys are each sender's and each log's own."""
+        """Another text with the key is refused. Senders and logs have separate keys."""
         first = self.ann.request(c.Send(0, "bob", "hi", "k"))
         again = self.ann.request(c.Send(0, "bob", "hi", "k"))
         self.assertEqual((again.seq, again.id, again.time), (first.seq, first.id, first.time))
@@ -99,7 +99,7 @@ class Sending(SynchronousTestCase):
         self.assertEqual(self.bob.receive_bodies(), ["2"])
 
     def test_every_session_of_an_account_is_sent_everything(self) -> None:
-        """Messages to the account, and what its other sessions send, join and leave."""
+        """This includes what its other sessions send, join and leave."""
         other = self.server.connect()
         other.request(c.LogIn(0, "ann"))
         self.bob.request(c.Send(0, "ann", "hi"))
@@ -120,7 +120,7 @@ class Sending(SynchronousTestCase):
         )
 
     def test_requests_without_login_are_refused(self) -> None:
-        """Each by itself, but for those that need no account."""
+        """Each is refused by itself, but for those that need no account."""
         client = self.server.connect()
         for number, kind in c.REQUESTS.items():
             if kind in (c.Hello, c.Ping, c.Pong, c.Register, c.LogIn):
@@ -139,7 +139,7 @@ class Waiting(SynchronousTestCase):
         self.bob = self.server.log_in("bob")
 
     def test_waiting_mail_is_pushed_until_it_is_acknowledged(self) -> None:
-        """At each login, in order."""
+        """It is pushed in order at each login."""
         self.bob.disconnect()
         for number in range(600):
             self.ann.send(c.Send(0, "bob", str(number)))
@@ -156,7 +156,7 @@ class Waiting(SynchronousTestCase):
         self.assertEqual(bob.receive_bodies(), expected[100:199] + expected[300:])
 
     def test_client_that_gives_its_position_is_sent_the_entries_after_it(self) -> None:
-        """Whatever other clients have acknowledged. The position must be of the same account."""
+        """What others acknowledged does not matter; the position must be of the same account."""
         for number in range(5):
             self.ann.request(c.Send(0, "bob", str(number)))
         self.bob.request(c.Ack(0, "@bob", 5))
@@ -211,7 +211,7 @@ class Input(SynchronousTestCase):
         self.assertFalse(self.server.realm.sessions.online("ann"))
 
     def test_unfinished_frame_is_refused_after_a_time(self) -> None:
-        """`Limits.frame_time`."""
+        """The time is `Limits.frame_time`."""
         ann = self.server.log_in("ann")
         ann.send_bytes(encode(c.Ping(1))[:-1])
         self.server.clock.advance(self.server.limits.frame_time)
@@ -242,7 +242,7 @@ class Flow(SynchronousTestCase):
         self.assertEqual(ann.receive_entries(), [("@ann", "bob", "live again")])
 
     def test_events_to_a_client_that_does_not_read_are_bounded(self) -> None:
-        """Later ones are dropped until it reads again."""
+        """Later events are dropped until the client reads again."""
         server = MainPortServer(rate=None)
         ann, bob = server.log_in("ann", "typing"), server.log_in("bob")
         ann.transport.capacity = 0
@@ -270,7 +270,7 @@ class Flow(SynchronousTestCase):
         self.assertEqual(other.transport.producerState, "paused")
 
     def test_silent_client_is_sent_a_ping_and_then_disconnected(self) -> None:
-        """One that answers stays; classic clients may be silent."""
+        """A client that answers stays; classic clients may be silent."""
         server = MainPortServer()
         ann, bob = server.log_in("ann"), server.log_in("bob")
         classic = server.connect()
@@ -296,7 +296,7 @@ class Closing(SynchronousTestCase):
         self.bob = self.server.log_in("bob")
 
     def test_stopping_server_says_goodbye(self) -> None:
-        """Messages sent before that are still accepted; their recipients get them later."""
+        """Messages sent before are still accepted; their recipients get them later."""
         self.server.store.eager = False
         self.ann.send(c.Send(1, "bob", "last words"))
         self.server.factory.close_all()
@@ -306,7 +306,7 @@ class Closing(SynchronousTestCase):
         self.assertEqual([type(message) for message in self.bob.receive()], [c.Goodbye])
 
     def test_log_out_waits_for_the_answers_before_it(self) -> None:
-        """In the order of the requests."""
+        """Answers are in the order of the requests."""
         self.server.store.eager = False
         self.ann.send(c.Send(1, "bob", "x"), c.LogOut(2))
         self.assertEqual(self.ann.receive(), [])
@@ -332,7 +332,7 @@ class BesideClassic(SynchronousTestCase):
         return [message.text for message in self.decoder.feed(data) if isinstance(message, Send)]
 
     def test_entries_that_classic_cannot_show_are_described(self) -> None:
-        """In ASCII, without the classic separator; texts of classic clients are pushed as texts."""
+        """They are in ASCII, without the separator of classic."""
         sent = self.ann.request(c.Send(0, "carl", "Grüße ||| x"))
         self.ann.request(c.Edit(0, "@carl", sent.seq, "hello"))
         self.ann.request(c.React(0, "@carl", sent.seq, "+1"))

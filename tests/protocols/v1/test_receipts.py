@@ -19,7 +19,7 @@ class Acknowledgements(SynchronousTestCase):
         self.bob = self.server.log_in("bob")
 
     def test_wrong_acknowledgements_are_refused(self) -> None:
-        """Of entries that do not exist, of logs of others, and with too many gaps."""
+        """These are of missing entries, of logs of others, or leave too many gaps."""
         self.ann.request(c.Send(0, "bob", "1"))
         self.assertEqual(self.bob.refusal_code(c.Ack(0, "@bob", 2)), "nothing-to-acknowledge")
         self.assertEqual(self.bob.refusal_code(c.Ack(0, "@ann", 1)), "unknown-log")
@@ -34,7 +34,7 @@ class Acknowledgements(SynchronousTestCase):
         self.assertEqual(codes.count(""), 64)
 
     def test_acknowledgements_without_a_number_are_stored_soon(self) -> None:
-        """Within a second."""
+        """The store has them within `SOON_SECONDS`."""
         self.ann.request(c.Send(0, "bob", "1"))
         self.bob.send(c.Ack(0, "@bob", 1))
         self.server.clock.advance(SOON_SECONDS)
@@ -43,7 +43,7 @@ class Acknowledgements(SynchronousTestCase):
         self.assertNotEqual(stored, [None])
 
     def test_acknowledgements_with_a_number_are_answered_when_stored(self) -> None:
-        """A later daemon does not push the entries again."""
+        """The answer comes after the commit."""
         self.ann.request(c.Send(0, "bob", "1"))
         self.server.store.eager = False
         self.bob.send(c.Ack(7, "@bob", 1))
@@ -68,7 +68,7 @@ class Receipts(SynchronousTestCase):
         ]
 
     def test_sender_is_notified_when_messages_are_delivered_and_read(self) -> None:
-        """It can also ask later; others cannot."""
+        """The sender can also ask later; other accounts cannot."""
         seqs = [self.ann.request(c.Send(0, "bob", text)).seq for text in "abc"]
         self.bob.request(c.Ack(0, "@bob", 2))
         self.assertEqual(self.receipts(self.ann), [("@bob", "delivered", [1, 2])])
@@ -87,7 +87,7 @@ class Receipts(SynchronousTestCase):
         self.assertEqual(self.receipts(self.ann), [])
 
     def test_sender_is_notified_of_mail_that_waited(self) -> None:
-        """When the recipient acknowledges it after logging in."""
+        """The recipient acknowledges it after logging in."""
         self.bob.disconnect()
         self.ann.request(c.Send(0, "bob", "1"))
         bob = self.server.log_in_again("bob")

@@ -34,7 +34,7 @@ class Reports(SynchronousTestCase):
         self.assertEqual(self.successResultOf(server.store.read("@server", 0, 9)), [])
 
     def test_report_counts_as_many_commands(self) -> None:
-        """An operator has to read it."""
+        """A report takes time of an operator."""
         server = MainPortServer(rate=10.0, burst_seconds=3.0)
         ann = server.log_in("Ann")
         server.log_in("bob")

@@ -32,7 +32,7 @@ class Table(SynchronousTestCase):
     """Handlers by class of request."""
 
     def test_every_request_has_exactly_one_handler(self) -> None:
-        """All but `Send`, which the connection itself handles."""
+        """Only `Send` has none, which the connection itself handles."""
         requests = {f"c.{kind.__name__}" for kind in c.REQUESTS.values()}
         self.assertEqual(Counter(entries()), Counter(requests - {"c.Send"}))
         self.assertEqual(SESSION_REQUESTS.keys() & UNAUTHENTICATED_REQUESTS.keys(), set())
@@ -42,14 +42,14 @@ class Table(SynchronousTestCase):
         )
 
     def test_modules_are_named_as_features_of_the_realm(self) -> None:
-        """All but `greeting`, which concerns the connection only."""
+        """Only `greeting` is not, which concerns the connection."""
         for module in FEATURES:
             name = module.__name__.rpartition(".")[2]
             if name != "greeting":
                 self.assertIsNotNone(find_spec(f"chatd.realm.{name}"), name)
 
     def test_every_handler_is_in_a_module_of_the_table(self) -> None:
-        """None is entered by any other module."""
+        """No other module enters a handler."""
         modules = {
             handler.__module__
             for handler in (*SESSION_REQUESTS.values(), *UNAUTHENTICATED_REQUESTS.values())
@@ -57,7 +57,7 @@ class Table(SynchronousTestCase):
         self.assertEqual(modules, {module.__name__ for module in FEATURES})
 
     def test_requests_before_login_are_registering_greeting_and_logging_in(self) -> None:
-        """Every other one needs a session."""
+        """Every other request needs a session."""
         self.assertEqual(
             set(UNAUTHENTICATED_REQUESTS), {c.Hello, c.Ping, c.Pong, c.Register, c.LogIn}
         )

@@ -74,7 +74,7 @@ class Rights(SynchronousTestCase):
         return owner, moderator, member, outsider
 
     def test_each_action_by_each_kind_of_account(self) -> None:
-        """Each in a room of its own."""
+        """Each case has a room of its own."""
         for action, (request, expected) in RIGHTS.items():
             for kind, code in enumerate(expected):
                 client = self.accounts()[kind]
@@ -189,7 +189,7 @@ class Rooms(SynchronousTestCase):
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_owner_that_leaves_is_succeeded(self) -> None:
-        """By a moderator, else by the member that joined first; without members the room ends."""
+        """The next owner is a moderator, else the member that joined first."""
         eve = self.server.log_in("eve")
         self.ann.request(c.CreateRoom(0, "#den"))
         self.bob.request(c.Join(0, "#den"))
@@ -224,7 +224,7 @@ class Rooms(SynchronousTestCase):
         self.assertEqual([state.log for state in logs], ["@bob"])
 
     def test_roles_are_changed_by_the_owner(self) -> None:
-        """Only of members, to a known role; an owner cannot take a lower one."""
+        """Roles are those of members; an owner cannot take a lower one."""
         self.ann.request(c.CreateRoom(0, "#den"))
         self.assertEqual(
             self.ann.refusal_code(c.SetRole(0, "#den", "bob", "moderator")), "unknown-member"
@@ -242,7 +242,7 @@ class Rooms(SynchronousTestCase):
         )
 
     def test_names_topics_and_numbers_are_limited(self) -> None:
-        """Members of a room, and rooms of an account."""
+        """The numbers are members of a room and rooms of an account."""
         server = MainPortServer(rooms=2, members=2, topic=10)
         ann, bob, eve = (server.log_in(name) for name in ("ann", "bob", "eve"))
         for name in ("den", "#", "#a b", "#" + "x" * 33, "@den"):
@@ -256,7 +256,7 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(ann.refusal_code(c.CreateRoom(0, "#more")), "limit-reached")
 
     def test_rooms_and_members_are_listed_in_pages(self) -> None:
-        """In alphabetical order."""
+        """Pages are in alphabetical order."""
         for name in ("#b", "#A", "#c"):
             self.ann.request(c.CreateRoom(0, name))
         page = self.bob.request(c.FindRooms(0, "*", "", 2))
