@@ -25,7 +25,7 @@ from chatd.realm.tasks import Tasks, gather
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE = 250
-"""names that are compared with a pattern before other work has its turn"""
+"""how many names are compared with a pattern before other work gets a turn"""
 
 
 class Account(msgspec.Struct, frozen=True, array_like=True):
@@ -56,7 +56,7 @@ def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 class Accounts:
-    """All accounts. Those used lately are cached, so that a message to them can be sent without
+    """All accounts. Those used recently are cached, so that a message to them can be sent without
     asking the store."""
 
     def __init__(self, context: Context, tasks: Tasks) -> None:
@@ -69,7 +69,7 @@ class Accounts:
         case: a message to one of these needs no further check"""
         # What the other cached accounts block; all names in lower case.
         self._blocking: dict[str, frozenset[str]] = {}
-        self._leaving: set[str] = set()
+        self._being_deleted: set[str] = set()
 
     # Finding
 
@@ -78,7 +78,7 @@ class Accounts:
         account, settings = await gather(
             self._documents.get(Account, name), self._documents.get(Settings, mailbox_log(name))
         )
-        if account is None or name.lower() in self._leaving:
+        if account is None or name.lower() in self._being_deleted:
             return None
         mailbox = self._context.sessions.mailbox(name)
         if mailbox is not None and mailbox.loaded:
@@ -145,15 +145,15 @@ class Accounts:
     async def set_password(self, name: str, account: Account, password: str | None) -> None:
         """Set the password of an account: its hash, or None to make the account open.
 
-        `account` is what the right to do so was proven for. Raises `UnknownAccount` if the account
-        has been deleted since then, or has another password.
+        `account` is the record that the right to do so was proven against. Raises `UnknownAccount`
+        if the account has been deleted since then, or has another password.
         """
 
         def changed(current: Account | None) -> Account:
             if (
                 current is None
                 or (current.created, current.password) != (account.created, account.password)
-                or self.leaving(name)
+                or self.being_deleted(name)
             ):
                 raise UnknownAccount()
             return msgspec.structs.replace(current, password=password)
@@ -167,7 +167,7 @@ class Accounts:
         """
 
         def changed(current: Account | None) -> Account:
-            if current is None or self.leaving(name):
+            if current is None or self.being_deleted(name):
                 raise UnknownAccount()
             return msgspec.structs.replace(current, certificates=certificates)
 
@@ -227,19 +227,19 @@ class Accounts:
         """Whether a cached account blocks a sender."""
         return is_blocked(self._blocking.get(name.lower(), ()), sender)
 
-    def leaving(self, name: str) -> bool:
+    def being_deleted(self, name: str) -> bool:
         """Whether an account is being deleted."""
-        return name.lower() in self._leaving
+        return name.lower() in self._being_deleted
 
-    def leave(self, name: str) -> None:
-        """Treat an account as unknown from now on, since it is being deleted."""
+    def begin_deletion(self, name: str) -> None:
+        """Treat an account as unknown from now on, because it is being deleted."""
         self._remove(name)
-        self._leaving.add(name.lower())
+        self._being_deleted.add(name.lower())
 
-    def left(self, name: str) -> None:
-        """Undo `leave`: the account has been deleted, or could not be."""
+    def end_deletion(self, name: str) -> None:
+        """Undo `begin_deletion`: the account has been deleted, or the deletion has failed."""
         self._remove(name)
-        self._leaving.discard(name.lower())
+        self._being_deleted.discard(name.lower())
 
     def _remove(self, name: str) -> None:
         self.direct_logs.pop(name.lower(), None)

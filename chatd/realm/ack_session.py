@@ -50,7 +50,7 @@ class Subscription:
 
 
 class AckSession(Session):
-    """A peer logged in as the account `name`, besides others perhaps. Nothing is pushed before
+    """A session whose peer acknowledges; an account may have several. Nothing is pushed before
     `begin`."""
 
     __slots__ = (
@@ -95,7 +95,7 @@ class AckSession(Session):
         live_log.subscribe(subscription)
 
     def begin(self, positions: Mapping[str, int]) -> None:
-        """Push from now on; in a log for which the client has given a position, from there."""
+        """Begin to push. A log for which the client has given a position is shown from there."""
         for log, subscription in self.subscriptions.items():
             position = positions.get(log)
             if position is not None and position <= subscription.live_log.head:
@@ -121,7 +121,7 @@ class AckSession(Session):
             subscription.live = self.peer.writable
 
     def unsubscribe(self, log: str) -> None:
-        """Show nothing of a log any more."""
+        """Stop showing a log."""
         subscription = self.subscriptions.pop(log, None)
         if subscription is not None:
             subscription.live_log.unsubscribe(subscription)
@@ -170,7 +170,7 @@ class AckSession(Session):
         entries = await live_log.store.read(live_log.log, subscription.sent, self._limits.page)
         if subscription.live or not self._can_read(subscription):
             return
-        # Entries that are not in the log any more are passed over.
+        # Entries that have been trimmed are passed over.
         subscription.sent = entries[-1].seq if entries else live_log.head
         skip = subscription.skip
         if skip is not None:
@@ -183,8 +183,8 @@ class AckSession(Session):
             self.peer.show((Run(live_log.log, entries),))
 
     def acknowledge(self, log: str, first: int, last: int) -> None:
-        """The client has the entries from `first` (0: from the oldest) to `last`; their senders
-        are notified.
+        """Acknowledge the entries from `first` (0: from the oldest) to `last`, and notify their
+        senders.
 
         Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
         """
@@ -212,10 +212,10 @@ class AckSession(Session):
     def end(self, lost: Sequence[int] | None = None) -> None:
         """See `Session`."""
         if not self.ended:
-            self.vanish()
+            self.end_without_saving()
             self.mailbox.saved_state.save_now()
 
-    def vanish(self) -> None:
+    def end_without_saving(self) -> None:
         """See `Session`."""
         self.ended = True
         for log in list(self.subscriptions):

@@ -60,9 +60,9 @@ class AutoAckSession(Session):
         self._after = self._pushed = mailbox.head
         # Mail after this seq is pushed without being fetched. A cursor must not get ever more gaps
         # from sessions that never fetch their mail: with too many gaps, all mail waits for a fetch.
-        crowded = len(self._cursor.ahead) >= limits.gaps
-        self._automatic = sys.maxsize if crowded else mailbox.head
-        self.live = not crowded
+        too_many_gaps = len(self._cursor.ahead) >= limits.gaps
+        self._automatic = sys.maxsize if too_many_gaps else mailbox.head
+        self.live = not too_many_gaps
         mailbox.session = self
         mailbox.subscribe(self)
         if self.live:
@@ -121,7 +121,7 @@ class AutoAckSession(Session):
                 first, last = part
                 limit = min(self._limits.page, last - first + 1)
                 entries = await self._store.read(self.mailbox.log, first - 1, limit)
-                # An entry that is not in the log any more must not be waited for.
+                # An entry that has been trimmed must not be waited for.
                 entries = [entry for entry in entries if entry.seq <= last]
                 self._cursor = self._cursor.acknowledge(first, entries[-1].seq if entries else last)
                 if entries and not self.ended:
@@ -157,7 +157,7 @@ class AutoAckSession(Session):
             handed.without(self.peer.not_arrived() if lost is None else lost), None
         )
 
-    def vanish(self) -> None:
+    def end_without_saving(self) -> None:
         """See `Session`."""
         self.ended = True
         self.live = False

@@ -86,7 +86,7 @@ class Delivery:
                 function()
 
     def _runs(self, appends: Sequence[Append]) -> list[tuple[LiveLog, Run]]:
-        """The new entries of logs with subscribers, a run for each stretch of one log."""
+        """The new entries of logs with subscribers: consecutive entries of one log are one run."""
         live_logs = self.live_logs
         runs: list[tuple[LiveLog, Run]] = []
         entries: list[Append] | None = None

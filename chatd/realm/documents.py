@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Stored(msgspec.Struct, Generic[R], frozen=True):
     """A record as the store has it, or had it when it was read.
 
-    `key` is spelled as it was when the document was created.
+    `key` has the spelling with which the document was created.
     """
 
     key: str
@@ -42,9 +42,9 @@ class Stored(msgspec.Struct, Generic[R], frozen=True):
     body: bytes
 
 
-class _Later(Generic[T]):
-    """The result of a coroutine function, which runs when this is awaited. Unlike a coroutine, it
-    need not be awaited if the caller fails before."""
+class _OnAwait(Generic[T]):
+    """Runs a coroutine function when it is awaited. Unlike a coroutine, it need not be awaited, for
+    example if the caller fails before."""
 
     def __init__(self, run: Callable[[], Coroutine[Any, Any, T]]) -> None:
         self._run = run
@@ -77,7 +77,7 @@ class Documents:
             record = msgspec.msgpack.decode(answer.body, type=record_type)
             return Stored(answer.key, record, answer.version, answer.body)
 
-        return _Later(decoded)
+        return _OnAwait(decoded)
 
     def page(
         self, record_type: type[R], pattern: str, after: str, limit: int
@@ -101,7 +101,7 @@ class Documents:
         async def stored() -> Stored[R]:
             return Stored(key, record, await version, body)
 
-        return _Later(stored)
+        return _OnAwait(stored)
 
     def change(
         self, record_type: type[R], key: str, function: Callable[[R | None], R | None]
@@ -117,7 +117,7 @@ class Documents:
         async def changed() -> Stored[R] | None:
             return await self.change_from(record_type, key, await stored, function)
 
-        return _Later(changed)
+        return _OnAwait(changed)
 
     def change_from(
         self,
@@ -143,7 +143,7 @@ class Documents:
                         attempt = self._attempt(key, await self.get(record_type, key), function)
             raise Busy()
 
-        return _Later(changed)
+        return _OnAwait(changed)
 
     def _attempt(
         self, key: str, expected: Stored[R] | None, function: Callable[[R | None], R | None]
@@ -165,10 +165,10 @@ class Documents:
         async def unchanged() -> Stored[R] | None:
             return stored
 
-        return _Later(unchanged)
+        return _OnAwait(unchanged)
 
     def _deleted(self, deletion: Awaitable[None]) -> Awaitable[None]:
         async def deleted() -> None:
             await deletion
 
-        return _Later(deleted)
+        return _OnAwait(deleted)

@@ -41,7 +41,7 @@ class Subscriber(Protocol):
 
     @property
     def position(self) -> int:
-        """The seq up to which the session needs nothing from the log any more."""
+        """The seq up to which the session needs no entries of the log."""
 
 
 class LiveLog:
@@ -61,13 +61,13 @@ class LiveLog:
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Push later entries to one more subscriber."""
-        # A new sequence each time, so that a loop over the former one is not disturbed.
+        # Always a new sequence: `Delivery` may be iterating over the former one.
         self.subscriptions = (*self.subscriptions, subscriber)
         if self.store.ephemeral and self.trim_at == sys.maxsize:
             self.trim_at = self.head + TRIM_INTERVAL
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Push nothing to this subscriber any more."""
+        """Stop pushing to a subscriber."""
         self.subscriptions = tuple(other for other in self.subscriptions if other is not subscriber)
 
     @property

@@ -38,7 +38,7 @@ class MailFetch:
         return self._next() is not None
 
     async def page(self) -> list[Entry]:
-        """The next entries, none if there are no more. Raises `StoreUnavailable`."""
+        """Return the next entries, none if there are no more. Raises `StoreUnavailable`."""
         mailbox = self._mailbox
         while (part := self._next()) is not None:
             first, last = part
@@ -57,7 +57,7 @@ class MailFetch:
         return None
 
     async def acknowledge(self, entries: Sequence[Entry]) -> None:
-        """The client has these entries; their senders are notified when the store has recorded it.
+        """Acknowledge entries; their senders are notified when the acknowledgement is stored.
         Raises `StoreUnavailable`."""
         mailbox = self._mailbox
         for entry in entries:

@@ -52,7 +52,7 @@ class Mailbox(LiveLog):
         """`on_idle` is called when no session is left and everything is saved."""
         super().__init__(store, log)
         self.cursor = Cursor()
-        """what sessions of peers that cannot acknowledge have handed over, when it was last set"""
+        """what has been handed to peers that cannot acknowledge, when it was last set"""
         self.acked = Cursor()
         """what has been acknowledged, by any session"""
         self.claim: Claim | None = None
@@ -61,7 +61,7 @@ class Mailbox(LiveLog):
         self.reserved = 0
         """how many logins are under way"""
         self.claiming = False
-        """whether one of them is of such a session"""
+        """whether one of these logins opens a session that cannot acknowledge"""
         self.deleted = False
         self.read_state = ReadState()
         self.settings = Settings()
@@ -138,7 +138,10 @@ class Mailbox(LiveLog):
     # Receipts
 
     def expect_receipts(self, senders: Iterable[tuple[int, str]]) -> None:
-        """Note that senders want a receipt: (seq, sender). Only the latest are remembered."""
+        """Note that senders want a receipt: (seq, sender).
+
+        The latest `_UNCONFIRMED` are remembered, and up to twice as many.
+        """
         unconfirmed = self.unconfirmed
         unconfirmed.update(senders)
         if len(unconfirmed) > 2 * _UNCONFIRMED:
@@ -146,8 +149,8 @@ class Mailbox(LiveLog):
                 del unconfirmed[seq]
 
     def receipts_due(self, first: int, last: int) -> dict[str, list[int]]:
-        """Return the seqs from `first` to `last` whose senders want a receipt, by sender; and
-        forget them."""
+        """Return the seqs from `first` to `last` whose senders want a receipt, by sender. They are
+        returned once."""
         due: dict[str, list[int]] = {}
         unconfirmed = self.unconfirmed
         if last - first < len(unconfirmed):

@@ -1,7 +1,7 @@
 """What is stored of an account's reading, and its settings: documents under its mailbox's name.
 
-Several daemons may change them. Each has a `merged` method for three versions: the one that both
-began with, one's own, and the other's.
+Several daemons may change them. Each has a `merged` method, a three-way merge: of this version,
+the version of another writer and, where it is needed, the version that both began with.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class RoomPosition(msgspec.Struct, frozen=True, array_like=True):
     read: int
 
     def merged(self, other: RoomPosition) -> RoomPosition:
-        """The position further on; that in the later room, if they are in different ones."""
+        """The union of two positions; if they are in different rooms, the one in the later room."""
         if self.since != other.since:
             return max(self, other, key=lambda position: position.since)
         return RoomPosition(self.since, self.cursor.union(other.cursor), max(self.read, other.read))

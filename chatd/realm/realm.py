@@ -83,7 +83,7 @@ class Realm:
         self.policy = policy or Policy()
         self._hash_password = hash_password
         self._boot = boot
-        # A million ids a millisecond before they could run into those of a later start.
+        # Ids of a later start are greater, unless more than a million a millisecond are used.
         self._ids = count(now() << 20)
         # A text of at most so many characters has no more bytes than are allowed.
         self._short = limits.text // 4
@@ -151,7 +151,7 @@ class Realm:
         return appends, refusal
 
     async def deliver(self, session: Session, message: OutgoingMessage) -> Append:
-        """Send one message, looking its recipient up if need be. The caller calls `flush`.
+        """Send one message, after looking its recipient up if needed. The caller calls `flush`.
 
         Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`,
         `StoreUnavailable`.
@@ -164,7 +164,7 @@ class Realm:
         if refusal is not None:
             raise refusal
         if not appends:
-            # The account was deleted, or forgotten among too many, between the two attempts.
+            # The account was deleted, or evicted from the cache, between the two attempts.
             raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 
@@ -238,23 +238,23 @@ class Realm:
         name: str,
         password: str | None,
         account: Account | None = None,
-        asker: Session | None = None,
+        requester: Session | None = None,
     ) -> None:
         """Change the password of an account (None: it becomes open), and end its sessions except
-        that of the asker.
+        that of the requester.
 
         `account` is the record that the right to do this was proven against. Raises
         `UnknownAccount` if the account has another record now, `PasswordTooLong`, `Busy`.
         """
         if account is None:
-            found = await self.accounts.account(name)
-            if found is None:
+            named_account = await self.accounts.account(name)
+            if named_account is None:
                 raise UnknownAccount()
-            name, account = found
+            name, account = named_account
         hashed = None if password is None else await self._hash_password(password)
         await self.accounts.set_password(name, account, hashed)
         await self.sessions.end(
-            name, "password-changed", "The password has been changed: log in again.", asker
+            name, "password-changed", "The password has been changed: log in again.", requester
         )
 
     async def delete(self, session: Session) -> None:
@@ -270,11 +270,11 @@ class Realm:
             await mailbox.load()
             await self._delete(mailbox, name, None)
 
-    async def _delete(self, mailbox: Mailbox, name: str, asker: Session | None) -> None:
+    async def _delete(self, mailbox: Mailbox, name: str, requester: Session | None) -> None:
         account = await self.documents.get(Account, name)
-        if account is None or self.accounts.leaving(name):
+        if account is None or self.accounts.being_deleted(name):
             return
-        self.accounts.leave(name)
+        self.accounts.begin_deletion(name)
         try:
             for log in list(mailbox.read_state.positions):
                 try:
@@ -292,9 +292,9 @@ class Realm:
                 mailbox.saved_state.save_now()
                 raise
         finally:
-            self.accounts.left(name)
+            self.accounts.end_deletion(name)
         for session in mailbox.sessions:
-            session.vanish()
-            if session is not asker:
+            session.end_without_saving()
+            if session is not requester:
                 session.peer.session_ended("account-deleted", "The account has been deleted.")
         self.sessions.release(mailbox)

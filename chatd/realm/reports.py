@@ -1,4 +1,4 @@
-"""Reports: what users tell the operators about an account or a message."""
+"""Reports: complaints of users to the operators, about an account or a message."""
 
 from __future__ import annotations
 

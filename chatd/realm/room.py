@@ -13,10 +13,10 @@ from chatd.stores import Store
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
 RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
-"""the roles in order of what they allow"""
+"""roles by rank: each one allows what lower ones allow"""
 
 _EPHEMERAL_HISTORY = 4_096
-"""entries of a room that an ephemeral store keeps"""
+"""the number of latest entries of a room that an ephemeral store retains"""
 
 
 class RoomRecord(msgspec.Struct, frozen=True, array_like=True):

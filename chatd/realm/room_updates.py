@@ -1,8 +1,8 @@
 """Room updates: concurrent changes are coalesced into one compare-and-set write.
 
-Many accounts may join a room at the same moment. If each stored its change by itself, each would
-find that another was quicker, and try again. So changes that arrive while one is being stored are
-stored together next.
+Many accounts may join a room at the same moment. If each stored its change by itself, most
+would find that the record had changed meanwhile, and would have to try again. So changes that
+arrive while one is being stored are stored together next.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Rooms: creating, joining, leaving, inviting, kicking, roles, topic and access.
 
 The room's document decides who is a member. The account's own record of its position in the room
-(`chatd.realm.read_state.RoomPosition`) says where it goes on reading. It is stored before the
-membership, so that no member lacks a position.
+(`chatd.realm.read_state.RoomPosition`) says from where it continues to read. It is stored before
+the membership, so that no member lacks a position.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from chatd.realm.room_updates import update_room
 from chatd.realm.tasks import gather
 
 _CACHED = 10_000
-"""rooms kept in memory although no session follows them"""
+"""rooms that may stay in memory although no session follows them"""
 
 
 class Rooms:

@@ -149,7 +149,8 @@ class SavedState:
             return await gather(*others)
         saved_documents = (self._cursor, self._claim, self._read_state, self._settings)
         results = await gather(
-            *(each.get(self._documents, self._positions.log) for each in saved_documents), *others
+            *(document.get(self._documents, self._positions.log) for document in saved_documents),
+            *others,
         )
         # Another login may have loaded them meanwhile.
         if not self.loaded:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class Peer:
-    """What a protocol is to its session. Notifications that a protocol cannot express do nothing
-    unless it overrides them."""
+    """The connection of a session, which each protocol implements. Notifications that a protocol
+    cannot express do nothing unless it overrides them."""
 
     takes_over = False
     """whether logging in here ends a session of the account elsewhere that is in the way"""
 
     @property
     def writable(self) -> bool:
-        """Whether the connection has taken all it was given. When it has again, the protocol calls
-        `Session.catch_up`."""
+        """Whether the connection has taken all that it was given. When that becomes true again,
+        the protocol calls `Session.catch_up`."""
         raise NotImplementedError
 
     @property
@@ -76,20 +76,20 @@ class Peer:
         """Another session of the account has joined a room."""
 
     def left(self, room: str, reason: str) -> None:
-        """The account is not a member of a room any more."""
+        """The account is no longer a member of a room."""
 
 
 class Session:
     """A peer logged in as the account `name`, whose mailbox is `mailbox`.
 
-    `since` is the time of the log-in, in milliseconds since 1970 (UTC).
+    `since` is the time of the login, in milliseconds since 1970 (UTC).
     """
 
     __slots__ = (
         "_on_end",
         "answers",
+        "closing",
         "ended",
-        "leaving",
         "mailbox",
         "name",
         "outbox",
@@ -115,25 +115,25 @@ class Session:
         self.outbox: list[Run] = []
         """runs committed just now, to be pushed"""
         self.ended = False
-        self.leaving = False
+        self.closing = False
         """whether the connection is about to close"""
         self.wants_receipts = False
         self._on_end = on_end
 
     def push(self) -> bool:
-        """Show the outbox; False if the connection did not take all of it."""
+        """Show the outbox. Returns whether the connection took all of it."""
         runs = self.outbox
         self.outbox = []
         self.peer.show(runs)
         return self.peer.writable
 
     def fall_behind(self) -> None:
-        """Stop pushing; `catch_up` goes on from here."""
+        """Stop pushing; `catch_up` continues from here."""
         raise NotImplementedError
 
     @property
     def behind(self) -> bool:
-        """Whether there is something for `catch_up` to do."""
+        """Whether there are entries for `catch_up` to show."""
         raise NotImplementedError
 
     async def catch_up(self) -> None:
@@ -144,12 +144,12 @@ class Session:
         raise NotImplementedError
 
     def end(self, lost: Sequence[int] | None = None) -> None:
-        """Log out, and save what has been read. Does nothing if the session has ended. `lost` is
-        for sessions whose peers cannot acknowledge."""
+        """End the session, and save what has been read. Does nothing if the session has ended.
+        `lost` is for sessions whose peers cannot acknowledge."""
         raise NotImplementedError
 
-    def vanish(self) -> None:
-        """Log out without saving anything: the account is deleted."""
+    def end_without_saving(self) -> None:
+        """End the session and save nothing, because the account is deleted."""
         raise NotImplementedError
 
     def answer(self) -> None:

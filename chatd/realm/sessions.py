@@ -19,7 +19,7 @@ from chatd.realm.tasks import Tasks
 
 
 class Sessions:
-    """The mailboxes of accounts with sessions, or with log-ins under way, and these sessions.
+    """The mailboxes of accounts that have sessions or are logging in, and these sessions.
 
     `boot` identifies this run of the machine (`chatd.realm.claims`); `live_logs` are the logs that
     delivery pushes to.
@@ -47,9 +47,9 @@ class Sessions:
         """
         mailbox = self.hold(name)
         former = mailbox.session
-        if former is not None and (former.leaving or former.peer.hung_up() or peer.takes_over):
+        if former is not None and (former.closing or former.peer.hung_up() or peer.takes_over):
             former.end()
-            if not former.leaving:
+            if not former.closing:
                 former.peer.session_ended("logged-in-elsewhere", "You have logged in elsewhere.")
             mailbox = self.hold(name)
         if mailbox.session is not None or mailbox.claiming:
@@ -58,7 +58,7 @@ class Sessions:
         context = self._context
         try:
             with self.reserved(mailbox):
-                await self._check_in(mailbox, name, account)
+                await self._load_for(mailbox, name, account)
                 session = AutoAckSession(
                     name,
                     mailbox,
@@ -84,7 +84,7 @@ class Sessions:
         mailbox = self.hold(name)
         context = self._context
         with self.reserved(mailbox):
-            await self._check_in(mailbox, name, account)
+            await self._load_for(mailbox, name, account)
             positions = mailbox.read_state.positions
             await context.rooms.load(list(positions))
             session = AckSession(
@@ -117,7 +117,7 @@ class Sessions:
         """
         mailbox = self.hold(name)
         with self.reserved(mailbox):
-            await self._check_in(mailbox, name, account)
+            await self._load_for(mailbox, name, account)
             mailbox.reserved += 1
         return MailFetch(
             mailbox,
@@ -126,13 +126,13 @@ class Sessions:
             self._context.receipts.notify_delivered,
         )
 
-    async def _check_in(self, mailbox: Mailbox, name: str, account: Account) -> None:
+    async def _load_for(self, mailbox: Mailbox, name: str, account: Account) -> None:
         """Load a reserved mailbox, if its account still has this record."""
         (stored,) = await mailbox.load(self._context.documents.get(Account, name))
         if (
             stored is None
             or mailbox.deleted
-            or self._context.accounts.leaving(name)
+            or self._context.accounts.being_deleted(name)
             or stored.record != account
         ):
             raise UnknownAccount()
@@ -150,16 +150,19 @@ class Sessions:
             mailbox.read_state.seen = self._context.now()
             presence.account_disconnected(session)
 
-    async def end(self, name: str, code: str, sentence: str, but: Session | None = None) -> int:
-        """End all sessions of an account except `but`, with this reason; return their number."""
+    async def end(
+        self, name: str, code: str, sentence: str, excluded: Session | None = None
+    ) -> int:
+        """End all sessions of an account but `excluded`, with this reason; return their number."""
         mailbox = self.mailbox(name)
-        sessions = [] if mailbox is None else [each for each in mailbox.sessions if each is not but]
+        sessions = [] if mailbox is None else mailbox.sessions
+        sessions = [session for session in sessions if session is not excluded]
         for session in sessions:
             session.end()
             session.peer.session_ended(code, sentence)
         return len(sessions)
 
-    # The sessions there are
+    # Finding sessions
 
     def online(self, name: str) -> bool:
         """Whether an account has a session, or a log-in under way."""
@@ -210,7 +213,7 @@ class Sessions:
         self._live_logs.setdefault(mailbox.log, mailbox)
 
     def release(self, mailbox: Mailbox) -> None:
-        """Hold a mailbox no more."""
+        """Stop holding a mailbox."""
         if self._mailboxes.get(mailbox.log) is mailbox:
             del self._mailboxes[mailbox.log]
             del self._live_logs[mailbox.log]

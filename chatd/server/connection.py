@@ -342,7 +342,7 @@ class Connection(IdentifiedProtocol, Peer):
     def _finish(self) -> None:
         self._enter(Phase.FINISHING)
         if self.session is not None:
-            self.session.leaving = True
+            self.session.closing = True
         self._close_when_done()
 
     def _close_when_done(self) -> None:
@@ -406,7 +406,7 @@ class Connection(IdentifiedProtocol, Peer):
     def logged_in(self, session: Session) -> None:
         """Use `session` from now on."""
         self.session = session
-        session.leaving = self.phase is not Phase.OPEN
+        session.closing = self.phase is not Phase.OPEN
         if session.mailbox.token_bucket is None:
             session.mailbox.token_bucket = self._new_token_bucket(self.factory.limits.account_rate)
         self.factory.unauthenticated.discard(self)

@@ -119,6 +119,12 @@ class ReadMarkers(AckRealmCase):
         for log in ("@bob", "#lobby", ""):
             self.refuse(UnknownLog, self.realm.receipts.mark_read(self.ann, log, 1))
 
+    def test_edits_give_no_receipt(self) -> None:
+        """Only texts do."""
+        self.run_now(self.realm.edits.edit(self.bob, "@ann", 1, "one", None))
+        self.mark(4)
+        self.assertEqual([seq for _, _, seq in self.bob_peer.receipts], [1, 2, 3])
+
     def test_other_devices_of_the_reader_are_notified_of_the_marker(self) -> None:
         """The device that set it is not."""
         _, other_peer = self.login("Ann")

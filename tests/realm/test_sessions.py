@@ -50,11 +50,11 @@ class OpeningAutoAckSessions(RealmCase):
         self.harness.send("bob", "ann", "arrived", "lost")
         former.lost = 1
         self.store.eager = False
-        leaving = self.harness.sessions["Ann"]
-        leaving.leaving = True
+        closing = self.harness.sessions["Ann"]
+        closing.closing = True
         recorder = self.harness.login("Ann")
-        self.assertTrue(leaving.ended)
-        leaving.end([])
+        self.assertTrue(closing.ended)
+        closing.end([])
         self.harness.settle()
         self.store.eager = True
         self.harness.send("bob", "ann", "new")
