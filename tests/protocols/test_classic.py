@@ -76,14 +76,15 @@ class Ordering(SynchronousTestCase):
         """Each client is sent both entries in one write."""
         order: list[str] = []
         for name, client in (("ann", self.ann), ("Bob", self.bob)):
-            write = client.transport.write
-            client.transport.write = partial(self._record, order, name, write)  # type: ignore[method-assign]
+            write = partial(self._record, order, name, client.transport.write)
+            self.patch(client.transport, "write", write)
         self.ann.send_texts("ann", "Bob", "1", "2")
         self.assertEqual(order, ["Bob", "ann"])
 
     def _record(
         self, order: list[str], name: str, write: Callable[[bytes], None], data: bytes
     ) -> None:
+        """Record whose transport is written to."""
         order.append(name)
         write(data)
 

@@ -178,7 +178,7 @@ class Endings(SynchronousTestCase):
 
     def test_after_a_framing_error_the_reply_can_be_read(self) -> None:
         """The server closes its sending side first and discards further input."""
-        self.ann.send(encode(LIST, "B*"), b"\x07", b"rubbish")
+        self.ann.send(encode(LIST, "B*"), b"\x07", b"garbage")
         self.assertEqual(
             self.ann.receive_texts(),
             ["Bob", "unknown version 7: a classic frame begins with version 0"],

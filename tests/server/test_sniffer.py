@@ -14,7 +14,6 @@ from zope.interface import implementer
 from chatd.server.connection import DISCARD_LIMIT
 from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
 from tests.doubles.classic_clients import ClassicServer
-from tests.doubles.memory_server import MemoryTransport
 
 
 @implementer(IHalfCloseableProtocol)
@@ -41,10 +40,12 @@ class RecordingProtocol(Protocol):
 
 
 def _word(word: bytes) -> Any:
-    def opens(data: bytes) -> bool | None:
+    """A `Signature.matches` for a protocol that begins with a word."""
+
+    def matches(data: bytes) -> bool | None:
         return True if data.startswith(word) else None if word.startswith(data) else False
 
-    return opens
+    return matches
 
 
 def _digit(data: bytes) -> bool | None:
@@ -61,23 +62,21 @@ class Sniffing(SynchronousTestCase):
         self.server = ClassicServer()
         self.clock = self.server.clock
         self.factory: Any = self.server.factory
-        self.ports = 0
 
-    def start(self, opens: Any, name: str, pause: bool = False) -> Signature:
-        """A protocol, for the sniffer."""
+    def signature(self, matches: Any, name: str, at_pause: bool = False) -> Signature:
+        """The signature of a protocol called `name`."""
         return Signature(
-            opens, lambda factory: RecordingProtocol(name, factory), lambda data: pause
+            matches, lambda factory: RecordingProtocol(name, factory), lambda data: at_pause
         )
 
     def connect(self) -> Any:
-        """A connection; `protocol` is what has become of it."""
-        self.ports += 1
-        transport: Any = MemoryTransport(self.ports)
+        """The transport of a new connection; its `protocol` is a sniffer at first."""
+        transport: Any = self.server.new_transport()
         signatures = [
-            self.start(first_byte(7), "seven"),
-            self.start(_word(b"HELLO "), "hello"),
-            self.start(_word(b"HELP"), "help"),
-            self.start(_digit, "digit", pause=True),
+            self.signature(first_byte(7), "seven"),
+            self.signature(_word(b"HELLO "), "hello"),
+            self.signature(_word(b"HELP"), "help"),
+            self.signature(_digit, "digit", at_pause=True),
         ]
         transport.protocol = Sniffer(
             self.factory, signatures, lambda factory: Rejection(factory, b"what?\n", "strange")
