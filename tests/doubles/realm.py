@@ -242,11 +242,11 @@ class RealmHarness:
 
     def login(self, name: str) -> Recorder:
         """Log in with a peer that cannot acknowledge."""
-        reader = Recorder()
+        recorder = Recorder()
         self.sessions[name] = self.run(
-            self.realm.sessions.open_auto_ack_session(name, OPEN, reader)
+            self.realm.sessions.open_auto_ack_session(name, OPEN, recorder)
         )
-        return reader
+        return recorder
 
     def login_ack(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, AckRecorder]:
         """Log in with a peer that can acknowledge, and has the logs up to these seqs."""

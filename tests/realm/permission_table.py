@@ -193,7 +193,7 @@ TABLE = [
         refused("not-a-member", *OUTSIDE_PUBLIC),
     ),
     Row(
-        "send under one's own name in another spelling",
+        "send under the own name in another spelling",
         (p.check_sender,),
         lambda w, s: w.send(s, "owner", s.name.upper()),
     ),
@@ -258,7 +258,7 @@ TABLE = [
     ),
     # Logs
     Row(
-        "read the history of one's mailbox",
+        "read the history of the own mailbox",
         (p.check_read_log,),
         lambda w, s: w.realm.history.page(s, s.mailbox.log, 0, 0, 10),
     ),

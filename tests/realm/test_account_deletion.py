@@ -71,7 +71,7 @@ class AccountDeletion(RealmCase):
         self.assertEqual(recorder.texts, [])
 
     def test_account_is_unknown_while_it_is_deleted(self) -> None:
-        """From the start of the deletion on, lookups give None and nothing is sent to it."""
+        """From the beginning of the deletion on, lookups give None and nothing is sent to it."""
         self.store.eager = False
         before = self.begin(self.realm.accounts.account("ann"))
         deleting = self.begin(self.realm.delete(self.session))
@@ -90,7 +90,7 @@ class AccountDeletion(RealmCase):
         self.assertEqual(self.harness.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
 
     def test_failed_deletion_changes_nothing(self) -> None:
-        """If the store fails, the account stays and its session goes on."""
+        """If the store fails, the account stays and its session continues."""
         self.store.writable = False
         # It is in one transaction with the account, so both fail.
         self.patch(self.store, "drop", lambda log: self.store._call(self.store._fail))
@@ -131,7 +131,7 @@ class DeletionWithRooms(AckRealmCase):
         self.assertEqual(self.bob_peer.logs["#room"][-1], (3, "Ann", "leave", ""))
 
     def test_operator_deletes_an_account_that_is_offline(self) -> None:
-        """By any spelling of its name; an unknown account is refused."""
+        """The name may have any spelling; an unknown account is refused."""
         self.create_room(self.ann)
         self.ann.end()
         self.harness.settle()
@@ -141,7 +141,7 @@ class DeletionWithRooms(AckRealmCase):
         self.refuse(UnknownAccount, self.realm.delete_account("Ann"))
 
     def test_account_is_deleted_once(self) -> None:
-        """Of two concurrent requests the second does nothing."""
+        """The second of two concurrent requests changes nothing."""
         other, _ = self.login("Ann")
         self.store.eager = False
         requests = [self.begin(self.realm.delete(session)) for session in (self.ann, other)]

@@ -21,7 +21,7 @@ class AccountRecord(SynchronousTestCase):
     """Its encoding, which must stay readable."""
 
     def test_record_is_decoded_as_it_was_encoded(self) -> None:
-        """With a password and without."""
+        """An account with a password and one without are decoded to equal records."""
         for account in (Account(1_700_000_000_000), Account(0, "$argon2id$v=19$...")):
             stored = msgspec.msgpack.encode(account)
             self.assertEqual(msgspec.msgpack.decode(stored, type=Account), account)
@@ -40,7 +40,7 @@ class Names(RealmCase):
     """Registering, finding and listing accounts."""
 
     def test_name_is_taken_in_all_spellings(self) -> None:
-        """It is shown as first written."""
+        """A name that differs only in case is refused; the account keeps the first spelling."""
         for name in ("Ann", "ann", "ANN"):
             with self.assertRaises(NameTaken):
                 self.harness.register(name)
@@ -49,7 +49,7 @@ class Names(RealmCase):
             )
 
     def test_illegal_name_is_refused(self) -> None:
-        """Before the store is asked."""
+        """An illegal name is refused before the store is asked."""
         attempts = self.store.attempts
         for name in ("", "a b", "server", "x" * 33):
             with self.assertRaises(IllegalName):
@@ -57,7 +57,7 @@ class Names(RealmCase):
         self.assertEqual(self.store.attempts, attempts)
 
     def test_concurrent_registrations_of_a_name(self) -> None:
-        """One succeeds, the other one is refused."""
+        """One of two concurrent registrations succeeds, the other one is refused."""
         self.store.eager = False
         first = self.begin(self.realm.accounts.register("cyd", Account(1)))
         second = self.begin(self.realm.accounts.register("CYD", Account(2)))
@@ -66,7 +66,7 @@ class Names(RealmCase):
         self.failureResultOf(second, NameTaken)
 
     def test_unknown_account_is_none(self) -> None:
-        """For a name that was never registered, and for illegal ones."""
+        """Names that were never registered and illegal names give None."""
         for name in ("cyd", "", "@ann", "*"):
             self.assertIsNone(self.harness.run(self.realm.accounts.account(name)))
 
@@ -85,7 +85,7 @@ class Names(RealmCase):
         self.assertIn("257 characters, the limit is 256", str(refusal.value))
 
     def test_accounts_are_found_in_alphabetical_order(self) -> None:
-        """Page by page, regardless of the case of letters, from any name on."""
+        """Pages ignore the case of letters and may begin after any name."""
         self.harness.register("abe", "Cyd")
         for pattern, after, limit, page in (
             ("*", "", 2, (["abe", "Ann"], True)),
@@ -121,19 +121,19 @@ class Fingerprints(SynchronousTestCase):
     """The fingerprints of certificates."""
 
     def test_fingerprints_are_normalized(self) -> None:
-        """With colons or without, in either case, each once."""
+        """Colons and upper case are accepted; a repeated fingerprint is stored once."""
         plain = "ab12" * 16
         colons = ":".join(plain[start : start + 2] for start in range(0, 64, 2))
         self.assertEqual(fingerprints([colons.upper(), plain]), (plain,))
         self.assertEqual(fingerprints([]), ())
 
     def test_malformed_fingerprints_are_refused(self) -> None:
-        """Too short, too long, and with other characters."""
+        """Fingerprints of a wrong length and with other characters are refused."""
         for text in ("", "ab", "a" * 63, "a" * 65, "g" * 64, "a" * 64 + "\n"):
             self.assertRaises(FingerprintInvalid, fingerprints, ["0" * 64, text])
 
     def test_too_many_fingerprints_are_refused(self) -> None:
-        """An account has at most eight."""
+        """An account has at most eight certificates."""
         digests = [f"{number:064x}" for number in range(9)]
         self.assertEqual(len(fingerprints(digests[:8])), 8)
         self.assertRaises(LimitReached, fingerprints, digests)
@@ -149,7 +149,7 @@ class Changing(RealmCase):
         return account
 
     def test_password_is_changed_for_the_proven_account_only(self) -> None:
-        """If the account has another password by now, or is another one, it is unknown."""
+        """If the account has another password, or was created again, the change is refused."""
         accounts = self.realm.accounts
         self.harness.run(accounts.set_password("ann", Account(0), "hash"))
         self.assertEqual(self.account().password, "hash")

@@ -32,7 +32,7 @@ class Beginning(AckRealmCase):
         return seqs(peer)
 
     def test_session_without_positions_is_shown_what_no_session_acknowledged(self) -> None:
-        """Gaps in the cursor are shown, what is beyond them is not repeated."""
+        """Gaps in the cursor are shown; entries beyond them are not repeated."""
         self.assertEqual(self.shown({}), [3, 5])
 
     def test_session_with_a_position_is_shown_all_entries_after_it(self) -> None:
@@ -50,11 +50,11 @@ class Beginning(AckRealmCase):
         self.assertEqual(self.shown({"@ann": 6}), [3, 5])
 
     def test_position_in_a_log_that_is_not_followed_is_ignored(self) -> None:
-        """For example in a room that the account has left."""
+        """A client may have a position in a room that the account has left."""
         self.assertEqual(self.shown({"#gone": 1, "@bob": 0}), [3, 5])
 
     def test_nothing_is_pushed_before_begin(self) -> None:
-        """The protocol answers the login first."""
+        """A session is shown nothing until the protocol has answered the login."""
         peer = AckRecorder()
         session: AckSession = self.harness.run(
             self.realm.sessions.open_ack_session("Ann", OPEN, peer)
@@ -66,7 +66,7 @@ class Beginning(AckRealmCase):
         self.assertEqual(seqs(peer), [6])
 
     def test_rewind_shows_what_is_not_acknowledged_again(self) -> None:
-        """As a new session without a position would be shown it."""
+        """The session is shown what a new session without a position is shown."""
         session, peer = self.login("Ann", {"@ann": 5})
         self.send(self.bob, "ann", "f")
         session.rewind()
@@ -103,7 +103,7 @@ class SlowConnections(AckRealmCase):
         self.assertEqual(seqs(self.ann_peer), [1, 2, 3])
 
     def test_trimmed_entries_are_passed_over(self) -> None:
-        """The session goes on with the first entry that is left."""
+        """The session continues with the first entry that is left."""
         self.ann_peer.capacity = 0
         self.send(self.bob, "ann", *"abcd")
         self.result(self.store.trim("@ann", 3))
@@ -166,25 +166,25 @@ class Acknowledging(AckRealmCase):
         self.assertEqual(self.ann.mailbox.acked, Cursor(4))
 
     def test_zero_acknowledges_from_the_oldest(self) -> None:
-        """All that is before the last one."""
+        """If `first` is 0, all entries up to `last` are acknowledged."""
         self.ann.acknowledge("@ann", 3, 3)
         self.ann.acknowledge("@ann", 0, 7)
         self.assertEqual(self.ann.mailbox.acked, Cursor(7))
 
     def test_entries_that_do_not_exist_are_refused(self) -> None:
-        """Beyond the last one, and ranges that end before they begin."""
+        """Ranges beyond the last entry, and ranges that end before they begin, are refused."""
         for first, last in ((1, 10), (10, 10), (3, 2)):
             with self.assertRaises(NothingToAcknowledge):
                 self.ann.acknowledge("@ann", first, last)
         self.assertEqual(self.ann.mailbox.acked, Cursor())
 
     def test_other_logs_are_refused(self) -> None:
-        """Mailboxes of others, and rooms of which the account is not a member."""
+        """Mailboxes of other accounts and rooms without membership cannot be acknowledged."""
         for log in ("@bob", "#lobby", "ann", ""):
             self.assertRaises(UnknownLog, self.ann.acknowledge, log, 1, 1)
 
     def test_too_many_gaps_are_refused(self) -> None:
-        """An acknowledgement that closes a gap is accepted then."""
+        """An acknowledgement that closes a gap is still accepted."""
         self.ann.acknowledge("@ann", 3, 3)
         self.ann.acknowledge("@ann", 5, 5)
         self.assertRaises(TooManyGaps, self.ann.acknowledge, "@ann", 7, 7)
@@ -193,7 +193,7 @@ class Acknowledging(AckRealmCase):
         self.assertEqual(self.ann.mailbox.acked, Cursor(3, ((5, 5),)))
 
     def test_rooms_have_cursors_of_their_own(self) -> None:
-        """With the same bounds."""
+        """The bounds of acknowledgements in rooms are those of the mailbox."""
         self.create_room(self.bob, self.ann)
         self.send(self.bob, "#room", *"abcdef")
         for first, last in ((4, 4), (6, 6)):
@@ -204,7 +204,7 @@ class Acknowledging(AckRealmCase):
         self.assertEqual(position.cursor, Cursor(1, ((4, 4), (6, 6))))
 
     def test_cursor_is_saved_when_the_session_ends(self) -> None:
-        """Without waiting for the next regular save."""
+        """The cursor is saved without waiting for the next regular save."""
         self.ann.acknowledge("@ann", 0, 5)
         self.ann.end()
         self.harness.settle()
@@ -218,13 +218,13 @@ class Echoes(AckRealmCase):
     """What the other sessions of a sender are shown."""
 
     def test_other_sessions_of_the_sender_are_shown_what_it_sent(self) -> None:
-        """The sending session is answered instead."""
+        """The sending session is answered and gets no echo."""
         _, other_peer = self.login("bob")
         self.send(self.bob, "ann", "x")
         self.assertEqual((self.bob_peer.echoes, other_peer.echoes), ([], ["x"]))
 
     def test_entries_of_followed_logs_are_not_echoed(self) -> None:
-        """They are pushed anyway: in rooms, and in the own mailbox."""
+        """Entries of rooms and of the own mailbox are pushed anyway."""
         _, other_peer = self.login("bob")
         self.create_room(self.bob)
         self.send(self.bob, "#room", "x")
@@ -234,7 +234,7 @@ class Echoes(AckRealmCase):
         self.assertEqual(other_peer.logs["@bob"], [(1, "bob", "text", "y")])
 
     def test_resent_messages_are_not_echoed_again(self) -> None:
-        """Nothing was stored for them."""
+        """A resend that stores nothing gives no echo."""
         _, other_peer = self.login("bob")
         self.send(self.bob, "ann", "x", "x", "y", key="key")
         self.assertEqual([append.resent for append in self.bob_peer.answers], [False, True, False])

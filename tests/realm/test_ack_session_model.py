@@ -358,5 +358,5 @@ class OnceForEachDevice(SynchronousTestCase):
             case "kill":
                 comparison.compare()
                 comparison.kill()
-                for each in NAMES:
-                    comparison.login(each, number, bool(last % 2))
+                for account in NAMES:
+                    comparison.login(account, number, bool(last % 2))

@@ -29,7 +29,7 @@ class Fetching(AutoAckSessionCase):
     limits = {"page": 2}
 
     def test_new_messages_are_pushed_before_the_waiting_mail_is_fetched(self) -> None:
-        """Mail that waits is not shown without being asked for."""
+        """Waiting mail is shown only when it is fetched."""
         self.harness.send("bob", "ann", "new")
         self.assertEqual((self.ann.texts, self.session.live), (["new"], True))
 
@@ -40,7 +40,7 @@ class Fetching(AutoAckSessionCase):
         self.assertEqual((self.ann.texts, self.session.live), (["old 1", "old 2"], True))
 
     def test_messages_that_arrive_during_a_fetch_come_after_the_waiting_mail(self) -> None:
-        """Each one once."""
+        """Each message is shown once."""
         self.ann.capacity = 1
         self.session.fetch_mail()
         self.harness.catch_up("Ann")
@@ -58,7 +58,7 @@ class Fetching(AutoAckSessionCase):
         self.assertEqual((self.session.live, self.session.behind), (True, False))
 
     def test_trimmed_mail_is_passed_over(self) -> None:
-        """The session does not wait for entries that the log does not have any more."""
+        """The session does not wait for entries that have been trimmed."""
         self.harness.send("bob", "ann", "new")
         self.result(self.store.trim("@ann", 2))
         self.harness.fetch("Ann")
@@ -105,18 +105,18 @@ class Ending(AutoAckSessionCase):
         self.harness.send("bob", "ann", "1", "2")
 
     def test_everything_that_arrived_is_read(self) -> None:
-        """Nothing waits."""
+        """Nothing waits for the next session."""
         self.harness.logout("Ann")
         self.assertEqual(self.waiting(), [])
 
     def test_entries_that_may_not_have_arrived_wait_again(self) -> None:
-        """As far as the peer knows."""
+        """The peer reports which entries may not have arrived."""
         self.ann.lost = 1
         self.harness.logout("Ann")
         self.assertEqual(self.waiting(), ["2"])
 
     def test_protocol_can_say_what_was_lost(self) -> None:
-        """That counts in place of what the peer knows."""
+        """The seqs that the protocol gives are used in place of what the peer reports."""
         self.ann.lost = 2
         self.harness.sessions.pop("Ann").end([3])
         self.assertEqual(self.waiting(), ["1"])
@@ -129,14 +129,14 @@ class Ending(AutoAckSessionCase):
         self.assertEqual(self.waiting(), [])
 
     def test_ended_session_is_shown_nothing(self) -> None:
-        """Later messages wait."""
+        """Messages that are sent later wait for the next session."""
         self.harness.logout("Ann")
         self.harness.send("bob", "ann", "3")
         self.assertEqual(self.ann.texts[2:], ["1", "2"])
         self.assertEqual(self.waiting(), ["3"])
 
     def test_acknowledgements_of_other_sessions_count(self) -> None:
-        """What a device that acknowledges has does not wait here."""
+        """An entry that another device has acknowledged does not wait."""
         self.harness.logout("Ann")
         self.harness.send("bob", "ann", "3", "4")
         other, _ = self.harness.login_ack("Ann", {})

@@ -28,7 +28,7 @@ class Blocking(SynchronousTestCase):
         )
 
     def test_blocked_sender_is_refused(self) -> None:
-        """In every spelling of both names; other senders are not."""
+        """Every spelling of both names is refused; other senders are not."""
         self.block("Ann", "BOB")
         for recipient in ("Ann", "ann", "ANN"):
             self.assertRaises(Blocked, self.harness.send, "Bob", recipient, "x")
@@ -52,7 +52,7 @@ class Blocking(SynchronousTestCase):
         self.assertRaises(Blocked, self.harness.send, "Bob", "Ann", "x")
 
     def test_unknown_account_cannot_be_blocked(self) -> None:
-        """The list cannot be filled with invented names; unblocking one does no harm."""
+        """The list cannot be filled with invented names; unblocking one changes nothing."""
         self.assertRaises(UnknownAccount, self.block, "Ann", "nemo")
         self.block("Ann", "nemo", False)
 
@@ -76,7 +76,7 @@ class Blocking(SynchronousTestCase):
         self.assertTrue(self.realm.accounts.blocks("Ann", "Bob"))
 
     def test_block_of_a_deleted_account_ends(self) -> None:
-        """The next account of the name blocks nobody."""
+        """The next account of the name blocks no account."""
         self.block("Ann", "bob")
         self.harness.run(self.realm.delete(self.harness.sessions.pop("Ann")))
         self.assertFalse(self.realm.accounts.blocks("Ann", "Bob"))

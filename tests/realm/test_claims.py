@@ -45,7 +45,7 @@ class Restarts(SynchronousTestCase):
         self.assertEqual(self.waiting(), ["old", "new", "newer"])
 
     def test_entries_without_a_session_wait(self) -> None:
-        """What was sent after ann had logged out waits, whatever was restarted."""
+        """Messages that are sent after Ann has logged out wait, whatever was restarted."""
         self.harness.logout("ann")
         self.harness.send("bob", "ann", "new")
         for boot in ("boot", "another boot"):

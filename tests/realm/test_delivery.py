@@ -111,7 +111,7 @@ class Pushing(AckRealmCase):
         return peer
 
     def test_session_is_shown_a_batch_in_one_call(self) -> None:
-        """Entries of one log that follow each other are one run."""
+        """Consecutive entries of one log are one run."""
         self.create_room(self.ann, self.bob)
         peer = self.open("Ann")
         self.store.eager = False
@@ -126,7 +126,7 @@ class Pushing(AckRealmCase):
         )
 
     def test_run_for_several_sessions_is_encoded_once(self) -> None:
-        """All of them are shown the same run; one for a single session has no encodings."""
+        """All sessions are shown the same run; a run for one session has no encodings."""
         first, second = self.open("Ann"), self.open("Ann")
         only = self.open("bob")
         self.bob.end()
@@ -137,7 +137,7 @@ class Pushing(AckRealmCase):
         self.assertIsNone(only.calls[0][0].encodings)
 
     def test_slow_session_does_not_delay_others(self) -> None:
-        """It falls behind alone."""
+        """Only the slow session falls behind."""
         _, other_peer = self.login("Ann")
         self.ann_peer.capacity = 0
         self.send(self.bob, "ann", "1", "2")

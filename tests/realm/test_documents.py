@@ -1,4 +1,4 @@
-"""Typed documents: what is stored, and changes that meet others."""
+"""Typed documents: what is stored, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Storing(DocumentsCase):
             self.run_now(self.documents.get(Counter, "a")), Stored("A", Counter(5), 1, b"\x91\x05")
         )
 
-    def test_unknown_key_gives_none(self) -> None:
-        """A key without a document."""
+    def test_unexpected_key_gives_none(self) -> None:
+        """A key without a document gives None."""
         self.assertIsNone(self.run_now(self.documents.get(Counter, "a")))
 
     def test_key_is_created_once(self) -> None:
@@ -76,7 +76,7 @@ class Storing(DocumentsCase):
         self.failureResultOf(self.begin(self.documents.create("a", Counter(2))), Exists)
 
     def test_keys_are_listed(self) -> None:
-        """In order of creation, and in alphabetical order by page."""
+        """Keys are listed in order of creation, and in pages in alphabetical order."""
         for key in "bac":
             self.run_now(self.documents.create(key, Counter()))
         self.assertEqual(self.run_now(self.documents.list(Counter)), ["b", "a", "c"])
@@ -138,17 +138,17 @@ class Changing(DocumentsCase):
     def test_change_of_a_document_deleted_meanwhile(self) -> None:
         """The function is called again, with None."""
         self.run_now(self.documents.create("a", Counter(7)))
-        known = self.run_now(self.documents.get(Counter, "a"))
+        expected = self.run_now(self.documents.get(Counter, "a"))
         self.successResultOf(self.change(lambda counter: None))
-        stored = self.run_now(self.documents.change_from(Counter, "a", known, incremented))
+        stored = self.run_now(self.documents.change_from(Counter, "a", expected, incremented))
         self.assertEqual((stored.record, self.count()), (Counter(1), 1))
 
     def test_change_from_an_old_version(self) -> None:
         """What another writer stored meanwhile is not overwritten."""
         self.run_now(self.documents.create("a", Counter(7)))
-        known = self.run_now(self.documents.get(Counter, "a"))
+        expected = self.run_now(self.documents.get(Counter, "a"))
         self.successResultOf(self.change(incremented))
-        self.run_now(self.documents.change_from(Counter, "a", known, incremented))
+        self.run_now(self.documents.change_from(Counter, "a", expected, incremented))
         self.assertEqual(self.count(), 9)
         self.run_now(self.documents.change_from(Counter, "a", None, incremented))
         self.assertEqual(self.count(), 10)

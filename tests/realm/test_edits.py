@@ -38,14 +38,14 @@ class Editing(EditsCase):
     """Replacing the text of a message."""
 
     def test_edit_is_appended_to_the_log_of_the_message(self) -> None:
-        """It is about the message's id; the message itself does not change."""
+        """The edit is about the message's id; the message itself does not change."""
         self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", None))
         self.assertEqual(self.about("@ann"), [("bob", "edit", "hello", 1)])
         self.assertEqual(self.entries("@ann")[0], (1, "bob", "text", "helo"))
         self.assertEqual(self.ann_peer.logs["@ann"][1], (2, "bob", "edit", "hello"))
 
     def test_author_is_answered_when_the_edit_is_durable(self) -> None:
-        """Not before the commit."""
+        """The author is not answered before the commit."""
         self.store.eager = False
         editing = self.begin(self.edits.edit(self.bob, "@ann", 1, "hello", None))
         for _ in range(2):
@@ -59,7 +59,7 @@ class Editing(EditsCase):
         )
 
     def test_only_the_author_edits(self) -> None:
-        """The recipient of a message cannot change it, nor can it change an edit."""
+        """The recipient of a message cannot edit it, and an edit cannot be edited."""
         self.refuse(NotTheAuthor, self.edits.edit(self.ann, "@ann", 1, "no", None))
         self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", None))
         self.refuse(NotTheAuthor, self.edits.edit(self.bob, "@ann", 2, "no", None))
@@ -71,13 +71,13 @@ class Editing(EditsCase):
         self.assertEqual(self.about("@ann"), [])
 
     def test_long_text_is_refused(self) -> None:
-        """The limit is that of messages, and is checked first."""
+        """The limit is that of messages, and is checked before the message is looked up."""
         self.run_now(self.edits.edit(self.bob, "@ann", 1, "x" * 100, None))
         self.refuse(TextTooLong, self.edits.edit(self.bob, "@ann", 1, "x" * 101, None))
         self.refuse(TextTooLong, self.edits.edit(self.bob, "@nemo", 1, "x" * 101, None))
 
     def test_edit_resent_with_its_key_is_stored_once(self) -> None:
-        """It gets the same answer again."""
+        """The resent edit gets the first answer again."""
         for _ in range(2):
             self.run_now(self.edits.edit(self.bob, "@ann", 1, "hello", "key"))
         self.assertEqual(self.about("@ann"), [("bob", "edit", "hello", 1)])
@@ -87,12 +87,12 @@ class Editing(EditsCase):
         )
 
     def test_blocked_author_cannot_edit(self) -> None:
-        """An edit would be another way to send a text."""
+        """An edit would be another way to send a text to the account that blocks its author."""
         self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
         self.refuse(Blocked, self.edits.edit(self.bob, "@ann", 1, "hello", None))
 
     def test_message_to_a_deleted_account_cannot_be_edited(self) -> None:
-        """Its mailbox was deleted with it."""
+        """The messages were deleted with the mailbox."""
         self.run_now(self.realm.delete(self.ann))
         self.refuse(UnknownEntry, self.edits.edit(self.bob, "@ann", 1, "hello", None))
 
@@ -101,22 +101,22 @@ class Deleting(EditsCase):
     """Deleting a message."""
 
     def test_deletion_is_appended_to_the_log_of_the_message(self) -> None:
-        """Without a text."""
+        """A deletion has no text."""
         self.run_now(self.edits.delete(self.bob, "@ann", 1, None))
         self.assertEqual(self.about("@ann"), [("bob", "delete", "", 1)])
 
     def test_only_the_author_deletes_a_private_message(self) -> None:
-        """Its recipient cannot."""
+        """The recipient of a message cannot delete it."""
         self.refuse(NotTheAuthor, self.edits.delete(self.ann, "@ann", 1, None))
 
     def test_blocked_author_can_delete(self) -> None:
-        """Nothing is sent with it."""
+        """A deletion sends no text, so blocking does not prevent it."""
         self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
         self.run_now(self.edits.delete(self.bob, "@ann", 1, None))
         self.assertEqual(self.about("@ann"), [("bob", "delete", "", 1)])
 
     def test_moderators_delete_messages_of_members(self) -> None:
-        """But no other entry of the room, and members cannot delete theirs."""
+        """Moderators cannot delete other entries, nor members the messages of moderators."""
         self.create_room(self.ann, self.bob)
         self.send(self.bob, "#room", "spam")
         self.send(self.ann, "#room", "stop")
@@ -130,38 +130,39 @@ class Reacting(EditsCase):
     """Reacting to a message."""
 
     def test_recipients_reaction_is_appended_to_the_authors_mailbox(self) -> None:
-        """There its author sees it."""
+        """The author is shown the reaction in its own mailbox."""
         self.run_now(self.edits.react(self.ann, "@ann", 1, "+1", None))
         self.assertEqual(self.about("@bob"), [("Ann", "reaction", "+1", 1)])
         self.assertEqual(self.about("@ann"), [])
         self.assertEqual(self.bob_peer.logs["@bob"], [(1, "Ann", "reaction", "+1")])
 
     def test_authors_reaction_is_appended_to_the_recipients_mailbox(self) -> None:
-        """It is about a message that the author sent."""
+        """The reaction is in the mailbox that has the message."""
         self.run_now(self.edits.react(self.bob, "@ann", 1, "!", None))
         self.assertEqual(self.about("@ann"), [("bob", "reaction", "!", 1)])
 
     def test_empty_reaction_withdraws_the_former_one(self) -> None:
-        """It is appended as any other."""
+        """An empty reaction is appended like any other."""
         for reaction in ("+1", ""):
             self.run_now(self.edits.react(self.ann, "@ann", 1, reaction, None))
         self.assertEqual([body for _, _, body, _ in self.about("@bob")], ["+1", ""])
 
     def test_reaction_in_a_room_is_appended_there(self) -> None:
-        """By any member."""
+        """Any member can react to a message in a room."""
         self.create_room(self.ann, self.bob)
         self.send(self.ann, "#room", "x")
         self.run_now(self.edits.react(self.bob, "#room", 3, "+1", None))
         self.assertEqual(self.about("#room"), [("bob", "reaction", "+1", 3)])
 
     def test_blocked_account_cannot_react(self) -> None:
-        """Neither as the recipient of the message, nor as its author."""
+        """Neither the recipient of a message nor its author can react to it if blocked by the
+        other."""
         self.run_now(self.realm.blocking.set_blocked(self.bob, "ann", True))
         self.refuse(Blocked, self.edits.react(self.ann, "@ann", 1, "+1", None))
         self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
         self.refuse(Blocked, self.edits.react(self.bob, "@ann", 1, "+1", None))
 
     def test_reaction_to_a_message_of_a_deleted_account_is_refused(self) -> None:
-        """There is no mailbox to append it to."""
+        """The author has no mailbox to which the reaction could be appended."""
         self.run_now(self.realm.delete(self.bob))
         self.refuse(UnknownAccount, self.edits.react(self.ann, "@ann", 1, "+1", None))

@@ -29,7 +29,7 @@ class Pages(AckRealmCase):
         self.assertEqual(self.page(after=99), ([], False))
 
     def test_pages_backwards_have_the_last_entries_before_a_seq(self) -> None:
-        """In the order in which they were sent."""
+        """A page backwards has its entries in the order in which they were sent."""
         self.send(self.bob, "ann", *"abcde")
         self.assertEqual(self.page(before=6, limit=3), ([3, 4, 5], True))
         self.assertEqual(self.page(before=3, limit=3), ([1, 2], False))
@@ -38,12 +38,12 @@ class Pages(AckRealmCase):
         self.assertEqual(self.page(before=99, limit=2), ([4, 5], True))
 
     def test_long_page_backwards_is_read_in_several_reads(self) -> None:
-        """No entry is missing or repeated where they meet."""
+        """No entry is missing or repeated where two reads meet."""
         self.send(self.bob, "ann", *["x"] * 100)
         self.assertEqual(self.page(before=100, limit=70), (list(range(30, 100)), True))
 
     def test_page_has_at_least_one_entry(self) -> None:
-        """A limit of none, or less, counts as one."""
+        """A limit of zero or less counts as one."""
         self.send(self.bob, "ann", *"abc")
         for limit in (0, -1):
             self.assertEqual(self.page(limit=limit), ([1], True))
@@ -66,7 +66,7 @@ class Pages(AckRealmCase):
         self.assertEqual(self.page(before=3), ([], False))
 
     def test_log_that_is_not_followed_is_refused(self) -> None:
-        """Other mailboxes, and rooms of which the account is not a member."""
+        """Other mailboxes and rooms without membership cannot be read."""
         for log in ("@bob", "#lobby", "@nemo", ""):
             self.refuse(UnknownLog, self.realm.history.page(self.ann, log, 0, 0, 10))
 
@@ -82,13 +82,13 @@ class SingleEntries(AckRealmCase):
     """Looking up the entry that a request is about."""
 
     def test_entry_of_the_own_mailbox(self) -> None:
-        """Of any sender."""
+        """An account can look up entries of its mailbox by any sender."""
         self.send(self.bob, "ann", "1", "2")
         entry = self.harness.run(self.realm.history.entry(self.ann, "@ann", 2))
         self.assertEqual((entry.seq, entry.sender, entry.body), (2, "bob", "2"))
 
     def test_own_entry_of_another_mailbox(self) -> None:
-        """An author can refer to what it sent; nobody else's entry there exists for it."""
+        """An author can look up what it sent, and no other entry of that mailbox."""
         self.send(self.bob, "ann", "1")
         self.send(self.ann, "ann", "2")
         entry = self.harness.run(self.realm.history.entry(self.bob, "@ann", 1))
@@ -96,14 +96,14 @@ class SingleEntries(AckRealmCase):
         self.refuse(UnknownEntry, self.realm.history.entry(self.bob, "@ann", 2))
 
     def test_seq_without_an_entry_is_refused(self) -> None:
-        """Before the first, after the last, and trimmed."""
+        """Seqs before the first entry, after the last one, and of trimmed entries are refused."""
         self.send(self.bob, "ann", *"abc")
         self.result(self.store.trim("@ann", 1))
         for seq in (-1, 0, 1, 4):
             self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "@ann", seq))
 
     def test_entry_of_a_room_is_for_its_members(self) -> None:
-        """Not even its author can refer to it after leaving."""
+        """After leaving, not even the author can look up its entry."""
         self.create_room(self.bob, self.ann)
         self.send(self.ann, "#room", "x")
         self.assertEqual(self.harness.run(self.realm.history.entry(self.ann, "#room", 3)).body, "x")

@@ -49,7 +49,7 @@ class Subscribing(SynchronousTestCase):
     """The subscribers of a log."""
 
     def test_subscribers_are_in_the_order_in_which_they_subscribed(self) -> None:
-        """One that unsubscribes leaves the others; unsubscribing twice does nothing."""
+        """Unsubscribing removes one subscriber; unsubscribing it again changes nothing."""
         log = ConsumedLog(TrimRecorder(True), "#a")
         first, second = FakeSubscriber(), FakeSubscriber()
         log.subscribe(first)
@@ -76,7 +76,7 @@ class Trimming(SynchronousTestCase):
     """When a log is trimmed."""
 
     def test_ephemeral_log_is_trimmed_at_intervals(self) -> None:
-        """Counted from the first subscription; the latest entries stay."""
+        """The interval begins with the first subscription; the latest entries stay."""
         store = TrimRecorder(ephemeral=True)
         log = ConsumedLog(store, "#a")
         log.head = 100
@@ -91,7 +91,7 @@ class Trimming(SynchronousTestCase):
         self.assertEqual(log.trim_at, log.head + TRIM_INTERVAL)
 
     def test_durable_log_is_not_trimmed(self) -> None:
-        """Retention trims it (`chatd.realm.retention`)."""
+        """A durable log is trimmed by `chatd.realm.retention` only."""
         log = ConsumedLog(TrimRecorder(ephemeral=False), "#a")
         log.subscribe(FakeSubscriber())
         self.assertGreater(log.trim_at, 10**12)
@@ -101,7 +101,7 @@ class RoomTrimming(AckRealmCase):
     """Rooms in memory."""
 
     def test_ephemeral_room_retains_some_thousand_entries(self) -> None:
-        """Whether or not the members have acknowledged them."""
+        """Old entries are trimmed whether or not the members have acknowledged them."""
         self.create_room(self.ann)
         room = self.realm.rooms.loaded("#room")
         assert room is not None

@@ -40,7 +40,7 @@ class Fetching(RealmCase):
         self.assertFalse(fetch.waits)
 
     def test_page_waits_until_it_is_acknowledged(self) -> None:
-        """What was fetched and not acknowledged is fetched again the next time."""
+        """What was not acknowledged is fetched again the next time."""
         first = self.open()
         page = self.harness.run(first.page())
         self.harness.run(first.page())
@@ -49,7 +49,7 @@ class Fetching(RealmCase):
         self.assertEqual(self.pages(self.open()), ["cd", "e"])
 
     def test_senders_are_notified_when_the_acknowledgement_is_stored(self) -> None:
-        """Once for each message."""
+        """Each sender is notified once for each message."""
         fetch = self.open()
         self.send(self.bob, "ann", "f")
         self.store.eager = False
@@ -64,7 +64,7 @@ class Fetching(RealmCase):
         self.assertEqual(len(self.bob_peer.receipts), 1)
 
     def test_acknowledgement_that_is_not_stored_notifies_no_sender(self) -> None:
-        """The client is told that it failed."""
+        """The failure is raised to the caller."""
         fetch = self.open()
         self.send(self.bob, "ann", "f")
         entries = self.result(self.store.read("@ann", 5, 1))
@@ -74,25 +74,25 @@ class Fetching(RealmCase):
         flush_unavailable(self)
 
     def test_mail_that_a_session_has_read_does_not_wait(self) -> None:
-        """Gaps in what was read do."""
+        """Only the gaps in what was read are fetched."""
         session, _ = self.harness.login_ack("Ann", {})
         session.acknowledge("@ann", 2, 3)
         self.assertEqual(self.pages(self.open()), ["a", "de"])
 
     def test_trimmed_mail_is_passed_over(self) -> None:
-        """Only what is left is fetched."""
+        """Only the mail that is left is fetched."""
         self.result(self.store.trim("@ann", 3))
         self.assertEqual(self.pages(self.open()), ["de"])
 
     def test_mailbox_is_held_until_the_fetch_is_closed(self) -> None:
-        """Then it is released."""
+        """Closing the fetch releases the mailbox."""
         fetch = self.open()
         self.assertIsNotNone(self.realm.sessions.mailbox("Ann"))
         fetch.close()
         self.assertIsNone(self.realm.sessions.mailbox("Ann"))
 
     def test_fetch_for_a_changed_account_is_refused(self) -> None:
-        """The right to it was proven for another record; the mailbox is not held."""
+        """The record that the right was proven against must be the current one; nothing is held."""
         self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("Ann", Account(0, "hash")))
         self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("nemo", OPEN))
         self.assertIsNone(self.realm.sessions.mailbox("Ann"))

@@ -19,7 +19,7 @@ class Receipts(SynchronousTestCase):
         self.mailbox.expect_receipts((seq, "cyd" if seq % 2 else "bob") for seq in range(1, 7))
 
     def test_receipts_are_due_by_sender(self) -> None:
-        """The seqs of a range, by sender, in order."""
+        """Each sender has its seqs of the range, in order."""
         self.assertEqual(self.mailbox.receipts_due(2, 5), {"bob": [2, 4], "cyd": [3, 5]})
         self.assertEqual(self.mailbox.receipts_due(0, 10**12), {"cyd": [1], "bob": [6]})
 
@@ -36,13 +36,13 @@ class Receipts(SynchronousTestCase):
         self.assertEqual(self.mailbox.receipts_due(1, 9), {"bob": [2, 4], "cyd": [1, 3, 5]})
 
     def test_oldest_are_dropped_over_the_limit(self) -> None:
-        """Only so many entries are remembered for an account that never acknowledges."""
+        """A limited number of entries is remembered for an account that never acknowledges."""
         self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 10_000))
         self.assertEqual(self.mailbox.receipts_due(1, 6), {})
         self.assertEqual(self.mailbox.receipts_due(9_999, 9_999), {"bob": [9_999]})
 
     def test_latest_4096_to_8192_are_remembered(self) -> None:
-        """Over the upper bound, the latest 4,096 stay, in order."""
+        """Over the upper bound only the latest 4,096 are remembered."""
         self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 8_193))
         self.assertEqual(len(self.mailbox.unconfirmed), 8_192)
         self.mailbox.expect_receipts([(8_193, "bob")])
@@ -64,7 +64,7 @@ class Holding(SynchronousTestCase):
         )
 
     def test_head_is_read_when_it_is_loaded(self) -> None:
-        """Once; entries that were committed meanwhile count."""
+        """The head is read once; entries that are committed later advance it."""
         self.assertFalse(self.mailbox.loaded)
         self.harness.run(self.mailbox.load())
         self.assertEqual((self.mailbox.loaded, self.mailbox.head), (True, 2))
@@ -73,13 +73,13 @@ class Holding(SynchronousTestCase):
         self.assertEqual(self.mailbox.head, 9)
 
     def test_results_of_other_reads_are_returned(self) -> None:
-        """Whether or not the mailbox had been loaded."""
+        """The results are returned whether or not the mailbox had been loaded."""
         for _ in range(2):
             results = self.harness.run(self.mailbox.load(self.harness.store.head("@ann")))
             self.assertEqual(results, [2])
 
     def test_mailbox_is_released_when_it_is_idle(self) -> None:
-        """Not while a login is under way."""
+        """A mailbox is not released while a login is under way."""
         self.mailbox.reserved = 1
         self.mailbox.release_if_idle()
         self.assertEqual(self.released, [])
@@ -89,7 +89,7 @@ class Holding(SynchronousTestCase):
 
 
 class Trimming(SynchronousTestCase):
-    """What a store in memory keeps."""
+    """What a store in memory retains."""
 
     def setUp(self) -> None:
         """Ann has a waiting message and is logged in; Bob is, too."""
@@ -100,7 +100,7 @@ class Trimming(SynchronousTestCase):
         self.harness.login("ann")
 
     def test_ephemeral_store_trims_consumed_entries(self) -> None:
-        """In memory only the latest of the entries that were read stay, and all that wait."""
+        """A store in memory retains waiting entries, and the latest of those that were read."""
         self.harness.fetch("ann")
         for number in range(5 * MIN_RETAINED):
             self.harness.send("bob", "ann", str(number))

@@ -49,7 +49,7 @@ class OperationsCase(SynchronousTestCase):
         self.operations = Operations(self.harness.realm)
 
     async def hash_password(self, password: str) -> str:
-        """A hash by which the test can tell the password."""
+        """Record the password, and return a hash that contains it."""
         self.hashed.append(password)
         return f"hash of {password}"
 
@@ -113,7 +113,7 @@ class AccountOperations(OperationsCase):
         self.refused(PatternTooLong, self.operations.rooms("*" * 1000, "", 1))
 
     def test_all_sessions_of_an_account_are_on_one_page(self) -> None:
-        """Even if they are more than the limit."""
+        """A page may have more sessions than the limit."""
         for _ in range(3):
             self.harness.login_ack("Ann", {})
         self.harness.login_ack("bob", {})
@@ -133,24 +133,22 @@ class AccountOperations(OperationsCase):
 
     def test_ending_sessions_gives_their_number_and_the_reason(self) -> None:
         """The account may log in again."""
-        reader = self.harness.login("Ann")
-        _, follower = self.harness.login_ack("Ann", {})
+        recorder = self.harness.login("Ann")
+        _, peer = self.harness.login_ack("Ann", {})
         reasons: list[tuple[str, str]] = []
-        self.patch(
-            follower, "session_ended", lambda code, sentence: reasons.append((code, sentence))
-        )
+        self.patch(peer, "session_ended", lambda code, sentence: reasons.append((code, sentence)))
         self.assertEqual(self.result(self.operations.end_sessions("ann", "Enough.")), 2)
-        self.assertEqual((reader.ended_with, reasons), ("kicked", [("kicked", "Enough.")]))
+        self.assertEqual((recorder.ended_with, reasons), ("kicked", [("kicked", "Enough.")]))
         self.assertEqual(self.result(self.operations.end_sessions("ann")), 0)
         self.harness.login("Ann")
         self.refused(UnknownAccount, self.operations.end_sessions("eve"))
 
     def test_a_new_password_is_hashed_and_ends_the_sessions(self) -> None:
         """What is stored is what the hash function gave."""
-        reader = self.harness.login("Ann")
+        recorder = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.set_password("ANN", "new")), "Ann")
         self.assertEqual(self.account("ann").password, "hash of new")
-        self.assertEqual(reader.ended_with, "password-changed")
+        self.assertEqual(recorder.ended_with, "password-changed")
 
     def test_an_account_can_become_open(self) -> None:
         """Unless open accounts are forbidden; nothing is hashed for that."""
@@ -191,9 +189,9 @@ class AccountOperations(OperationsCase):
 
     def test_deleting_an_account_ends_its_sessions(self) -> None:
         """Its name is unknown afterwards."""
-        reader = self.harness.login("Ann")
+        recorder = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.delete_account("ANN")), "Ann")
-        self.assertEqual(reader.ended_with, "account-deleted")
+        self.assertEqual(recorder.ended_with, "account-deleted")
         self.refused(UnknownAccount, self.operations.delete_account("ann"))
 
 
@@ -218,12 +216,12 @@ class RoomOperations(OperationsCase):
         page = self.result(self.operations.rooms("*", "", 1))
         self.assertEqual((page.more, page.last), (True, "#Garden"))
 
-    def test_deleting_a_room_puts_its_members_out(self) -> None:
+    def test_members_of_a_deleted_room_are_notified(self) -> None:
         """Any room, without being its owner."""
-        session, follower = self.harness.login_ack("Ann", {})
+        session, peer = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
         self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
-        self.assertEqual(follower.rooms_left, [("#Garden", "deleted")])
+        self.assertEqual(peer.rooms_left, [("#Garden", "deleted")])
         self.refused(UnknownRoom, self.operations.delete_room("#garden"))
 
     def test_the_lobby_is_created_again_when_it_is_deleted(self) -> None:
@@ -268,11 +266,11 @@ class InviteTokenOperations(OperationsCase):
         )
 
     def test_a_token_need_not_expire(self) -> None:
-        """None stands for no end."""
+        """A token without a lifetime does not expire."""
         self.assertIsNone(self.create(None).expires)
 
     def test_a_token_is_revoked_by_itself_or_its_key(self) -> None:
-        """Once."""
+        """A token can be revoked once."""
         first, second = self.create(), self.create()
         self.assertEqual(self.result(self.operations.revoke_invite_token(first.token)), first.key)
         self.assertEqual(
@@ -306,6 +304,6 @@ class DaemonOperations(OperationsCase):
         )
 
     def test_a_backup_needs_an_absolute_path(self) -> None:
-        """What else is wrong with it is for the store to say."""
+        """The store reports all other faults of a path."""
         self.assertIn("absolute", self.refused(BadRequest, self.operations.backup("copy.db")))
         self.refused(BackupFailed, self.operations.backup("/nowhere/copy.db"))

@@ -57,7 +57,7 @@ class Table(SynchronousTestCase):
     def test_outcomes_without_session(self) -> None:
         """Registering, open accounts, and the admin socket."""
         for function, arguments, expected in WITHOUT_SESSION:
-            actual = outcome(lambda call=function, given=arguments: call(*given))  # type: ignore[misc]
+            actual = outcome(lambda call=function, values=arguments: call(*values))  # type: ignore[misc]
             self.assertEqual(actual, expected, f"{function.__name__}{arguments}")
 
     def test_every_permission_is_in_the_table(self) -> None:
@@ -115,7 +115,7 @@ class Sentences(SynchronousTestCase):
         return str(self.assertRaises(Refused, self.world.harness.run, coroutine))
 
     def test_refusals_name_the_role(self) -> None:
-        """A refusal in a room says whose right it is."""
+        """A refusal in a room names the role that has the right."""
         rooms = self.world.realm.rooms
         for coroutine, sentence in (
             (
@@ -142,7 +142,7 @@ class Sentences(SynchronousTestCase):
             self.assertEqual(self.sentence(coroutine), sentence)
 
     def test_refusals_name_the_limit(self) -> None:
-        """A refusal over a limit says how many are allowed, and how many there were."""
+        """A refusal over a limit names the limit, and the number requested."""
         limits, room = Limits(members=3), self.world.realm.rooms.loaded("#public")
         assert room is not None
         for check, sentence in (

@@ -173,7 +173,7 @@ class Typing(AckRealmCase):
         self.run_now(self.realm.presence.notify_typing(self.bob, recipient, typing))
 
     def test_all_sessions_of_the_recipient_that_want_notices_are_notified(self) -> None:
-        """That the sender types, and that it has stopped."""
+        """They are notified that the sender types, and that it has stopped."""
         second, second_peer = self.login("Ann")
         second.wants_typing = True
         _, third_peer = self.login("Ann")
@@ -185,7 +185,7 @@ class Typing(AckRealmCase):
         self.assertEqual(third_peer.typing_notices, [])
 
     def test_unknown_recipient_is_refused(self) -> None:
-        """As for a message."""
+        """A typing notice to an unknown account is refused like a message."""
         self.refuse(UnknownAccount, self.realm.presence.notify_typing(self.bob, "nemo", True))
 
     def test_notice_to_an_account_that_is_offline_does_nothing(self) -> None:
@@ -194,7 +194,7 @@ class Typing(AckRealmCase):
         self.notify("ann")
 
     def test_recipient_that_blocks_the_sender_is_not_notified(self) -> None:
-        """The sender is not told."""
+        """The notice is dropped, and the sender gets no refusal."""
         self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
         self.notify("ann")
         self.assertEqual(self.ann_peer.typing_notices, [])
@@ -209,7 +209,7 @@ class Typing(AckRealmCase):
         self.assertEqual((self.bob_peer.typing_notices, other_peer.typing_notices), ([], []))
 
     def test_notice_to_a_room_is_for_members(self) -> None:
-        """Nobody in it is notified."""
+        """The refused notice reaches no member."""
         self.create_room(self.ann)
         self.refuse(NotAMember, self.realm.presence.notify_typing(self.bob, "#room", True))
         self.assertEqual(self.ann_peer.typing_notices, [])

@@ -54,7 +54,7 @@ class Sending(RealmCase):
         self.assertEqual(self.answered(), ["good"] * 4)
 
     def test_burst_is_sent_up_to_a_recipient_that_is_not_cached(self) -> None:
-        """Whether there is such an account is for `deliver` to find out."""
+        """The burst ends there, because `deliver` has to look the account up."""
         good = Text("bob", "ann", "good")
         self.assertEqual(self.send_burst(Text("bob", "cyd", "x"), good), (0, None))
         self.assertEqual(self.send_burst(good, Text("bob", "cyd", "x")), (1, None))
@@ -92,7 +92,7 @@ class Sending(RealmCase):
         self.assertEqual(self.send_burst(Text("bob", "#room", "x")), (0, None))
 
     def test_ids_increase(self) -> None:
-        """Also those of a daemon that was started a millisecond later."""
+        """Ids of a daemon that is started a millisecond later are greater."""
         first = self.realm.new_id()
         self.assertEqual(self.realm.new_id(), first + 1)
         self.harness.now += 1
@@ -119,7 +119,7 @@ class Registering(RealmCase):
         return int(token.uses)
 
     def test_account_is_stored_with_the_hash_of_its_password(self) -> None:
-        """Without a password it is open."""
+        """An account that is registered without a password is open."""
         self.harness.now = 7
         account = self.harness.run(self.realm.register("Cyd", "secret"))
         self.assertEqual(account, Account(7, "hash of secret"))
@@ -143,7 +143,7 @@ class Registering(RealmCase):
         self.assertEqual(self.hashed, ["secret"])
 
     def test_one_use_of_the_token_is_redeemed(self) -> None:
-        """None for a name that is taken."""
+        """A refusal because the name is taken costs no use."""
         self.realm.policy = Policy(INVITE_ONLY)
         token = self.harness.run(make(self.realm.documents, 0, uses=2))
         self.harness.run(self.realm.register("cyd", None, token))
@@ -151,7 +151,7 @@ class Registering(RealmCase):
         self.assertEqual(self.uses(), 1)
 
     def test_use_is_restored_if_the_name_is_taken_meanwhile(self) -> None:
-        """Of two concurrent registrations of a name one costs a use."""
+        """Two concurrent registrations of one name cost one use."""
         self.realm.policy = Policy(INVITE_ONLY)
         token = self.harness.run(make(self.realm.documents, 0, uses=5))
         self.store.eager = False
@@ -164,7 +164,7 @@ class Registering(RealmCase):
         self.assertEqual(self.uses(), 4)
 
     def test_token_is_not_used_where_registration_is_open(self) -> None:
-        """It is not even checked."""
+        """An invite token is neither redeemed nor checked."""
         token = self.harness.run(make(self.realm.documents, 0))
         self.harness.run(self.realm.register("cyd", None, token))
         self.harness.run(self.realm.register("dee", None, "no token"))
@@ -174,8 +174,8 @@ class Registering(RealmCase):
 class Passwords(AckRealmCase):
     """`Realm.set_password`."""
 
-    def test_sessions_end_except_that_of_the_asker(self) -> None:
-        """With a reason; the account can log in again."""
+    def test_sessions_end_except_that_of_the_requester(self) -> None:
+        """The other sessions are given the reason; the account can log in again."""
         _, other_peer = self.login("Ann")
         self.run_now(self.realm.set_password("Ann", "new", OPEN, self.ann))
         self.assertEqual(self.ann_peer.ended_with, "")
@@ -190,6 +190,6 @@ class Passwords(AckRealmCase):
         self.assertEqual(self.ann_peer.ended_with, "")
 
     def test_operator_changes_a_password_by_any_spelling_of_the_name(self) -> None:
-        """The record need not be given; all sessions end."""
+        """Without a record to compare, all sessions of the account end."""
         self.run_now(self.realm.set_password("ANN", None))
         self.assertEqual(self.ann_peer.ended_with, "password-changed")

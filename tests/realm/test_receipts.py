@@ -12,7 +12,7 @@ class Delivered(AckRealmCase):
     """The receipt that a message has reached its recipient."""
 
     def test_sender_is_notified_when_the_recipient_acknowledges(self) -> None:
-        """Not before; once for each message, however often it is acknowledged."""
+        """The sender is notified once for each message, however often it is acknowledged."""
         self.send(self.bob, "ann", "1", "2", "3")
         self.assertEqual(self.bob_peer.receipts, [])
         self.ann.acknowledge("@ann", 0, 2)
@@ -29,7 +29,7 @@ class Delivered(AckRealmCase):
         self.assertEqual(self.bob_peer.receipts, [("@ann", DELIVERED, 1)])
 
     def test_all_sessions_of_the_sender_that_want_receipts_are_notified(self) -> None:
-        """Also those that did not send the message."""
+        """Sessions that did not send the message are notified as well."""
         _, second_peer = self.login("bob")
         without_receipts, third_peer = self.login("bob")
         without_receipts.wants_receipts = False
@@ -50,7 +50,7 @@ class Delivered(AckRealmCase):
         self.assertEqual(cyd_peer.receipts, [("@ann", DELIVERED, 2)])
 
     def test_handing_over_to_a_peer_that_cannot_acknowledge_counts(self) -> None:
-        """The receipt comes with the delivery."""
+        """The sender is notified as soon as the message has been shown."""
         self.ann.end()
         self.harness.login("Ann")
         self.send(self.bob, "ann", "1")
@@ -67,7 +67,7 @@ class Delivered(AckRealmCase):
         self.assertEqual(self.bob_peer.receipts, [("@ann", DELIVERED, 1)])
 
     def test_edits_give_no_receipt(self) -> None:
-        """Only texts do."""
+        """Only texts give receipts."""
         self.send(self.bob, "ann", "1")
         self.run_now(self.realm.edits.edit(self.bob, "@ann", 1, "one", None))
         self.ann.acknowledge("@ann", 0, 2)
@@ -94,7 +94,7 @@ class ReadMarkers(AckRealmCase):
         self.run_now(self.realm.receipts.mark_read(self.ann, log, seq))
 
     def test_sender_is_notified_of_all_messages_up_to_the_marker(self) -> None:
-        """Those after the former marker, once each."""
+        """Messages after the former marker give one receipt each."""
         self.mark(2)
         self.assertEqual(self.bob_peer.receipts, [("@ann", READ, 1), ("@ann", READ, 2)])
         self.mark(3)
@@ -115,18 +115,18 @@ class ReadMarkers(AckRealmCase):
         self.assertEqual(self.ann.mailbox.read_state.read, 0)
 
     def test_marker_in_a_log_that_is_not_followed_is_refused(self) -> None:
-        """Another mailbox, a room of which the account is not a member."""
+        """Other mailboxes and rooms without membership have no marker."""
         for log in ("@bob", "#lobby", ""):
             self.refuse(UnknownLog, self.realm.receipts.mark_read(self.ann, log, 1))
 
     def test_edits_give_no_receipt(self) -> None:
-        """Only texts do."""
+        """Only texts give receipts."""
         self.run_now(self.realm.edits.edit(self.bob, "@ann", 1, "one", None))
         self.mark(4)
         self.assertEqual([seq for _, _, seq in self.bob_peer.receipts], [1, 2, 3])
 
     def test_other_devices_of_the_reader_are_notified_of_the_marker(self) -> None:
-        """The device that set it is not."""
+        """The device that set the marker is not notified."""
         _, other_peer = self.login("Ann")
         self.mark(3)
         self.assertEqual((self.ann_peer.receipts, other_peer.receipts), ([], [("@ann", READ, 3)]))
@@ -151,13 +151,13 @@ class ReadMarkers(AckRealmCase):
         self.assertEqual([seq for _, _, seq in self.bob_peer.receipts], list(range(4, 1_004)))
 
     def test_trimmed_entries_give_no_receipt(self) -> None:
-        """Their senders are not known any more."""
+        """The senders of trimmed entries are not notified."""
         self.result(self.store.trim("@ann", 2))
         self.mark(3)
         self.assertEqual(self.bob_peer.receipts, [("@ann", READ, 3)])
 
     def test_marker_is_stored(self) -> None:
-        """Within a second, and it does not move backwards after a restart."""
+        """The marker is saved within a second."""
         self.mark(2)
         self.harness.runner.clock.advance(1)
         self.harness.settle()
@@ -176,8 +176,8 @@ class States(AckRealmCase):
         )
         return states
 
-    def test_delivered_and_read(self) -> None:
-        """What has been read counts as delivered."""
+    def test_message_that_was_read_counts_as_delivered(self) -> None:
+        """Both are answered for each message."""
         self.send(self.bob, "ann", "1", "2", "3", "4")
         self.ann.acknowledge("@ann", 3, 3)
         self.run_now(self.realm.receipts.mark_read(self.ann, "@ann", 1))
@@ -187,12 +187,12 @@ class States(AckRealmCase):
         )
 
     def test_answers_come_in_the_order_asked_and_once_each(self) -> None:
-        """Seqs that no entry has are left out."""
+        """Seqs without an entry are left out."""
         self.send(self.bob, "ann", "1", "2")
         self.assertEqual([seq for seq, _, _ in self.states(2, 1, 2, 0, -1, 3)], [2, 1])
 
     def test_only_own_messages_are_answered(self) -> None:
-        """Nothing is disclosed about what others have sent."""
+        """Nothing is disclosed about the messages of other senders."""
         self.harness.register("cyd")
         cyd, _ = self.login("cyd")
         self.send(cyd, "ann", "1")
@@ -200,7 +200,7 @@ class States(AckRealmCase):
         self.assertEqual(self.states(1, 2), [(2, False, False)])
 
     def test_state_of_a_recipient_that_is_offline_is_read_from_the_store(self) -> None:
-        """Its mailbox need not be held."""
+        """The recipient's mailbox need not be held."""
         self.send(self.bob, "ann", "1", "2")
         self.ann.acknowledge("@ann", 1, 2)
         self.run_now(self.realm.receipts.mark_read(self.ann, "@ann", 1))
@@ -210,12 +210,12 @@ class States(AckRealmCase):
         self.assertEqual(self.states(1, 2), [(1, True, True), (2, True, False)])
 
     def test_trimmed_messages_are_not_answered(self) -> None:
-        """The store does not know any more who sent them."""
+        """The author of a trimmed message cannot be verified."""
         self.send(self.bob, "ann", "1", "2")
         self.result(self.store.trim("@ann", 1))
         self.assertEqual(self.states(1, 2), [(2, False, False)])
 
     def test_rooms_have_no_receipts(self) -> None:
-        """Not even those that the account follows."""
+        """Even a room that the account follows is refused."""
         self.create_room(self.bob)
         self.refuse(UnknownLog, self.realm.receipts.states(self.bob, "#room", [1]))

@@ -48,7 +48,7 @@ class _InviteTokens(_Case):
         await redeem(self.documents, await make(self.documents, 0), 2**50)
 
     async def test_unknown_token_is_refused(self) -> None:
-        """Invented tokens, an empty one, and the key under which a token is stored."""
+        """Invented tokens, an empty one, and the key of a stored token are refused."""
         await make(self.documents, 0)
         ((key, _),) = await listing(self.documents)
         for token in ("", "-", "a" * 26, key, "\0", "é" * 100):

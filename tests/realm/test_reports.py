@@ -24,15 +24,15 @@ class Reporting(AckRealmCase):
         return [body for _, _, _, body in reports]
 
     def test_account_is_reported(self) -> None:
-        """By its name as first written, with the reason."""
+        """The report has the account's name as first written, and the reason."""
         self.assertEqual(self.report("BOB"), ["bob: It is unkind."])
 
     def test_reported_message_is_quoted(self) -> None:
-        """With its log and its seq, so that operators can find it."""
+        """The report has the log and the seq, so that operators can find the message."""
         self.assertEqual(self.report("Bob", "@ann", 1), ["bob: It is unkind.\n@ann 1: spam"])
 
     def test_long_message_is_quoted_in_part(self) -> None:
-        """Its first 500 characters."""
+        """The report has the first 500 characters of the message."""
         self.send(self.bob, "ann", "x" * 500 + "y")
         (report,) = self.report("bob", "@ann", 2)
         self.assertEqual(report, "bob: It is unkind.\n@ann 2: " + "x" * 500)
@@ -47,19 +47,19 @@ class Reporting(AckRealmCase):
         self.assertEqual(self.entries(REPORTS), [])
 
     def test_message_that_the_reporter_cannot_read_is_refused(self) -> None:
-        """A message in another mailbox, and one that does not exist."""
+        """A message in another mailbox, or one that does not exist, cannot be reported."""
         self.send(self.bob, "bob", "a note")
         for log, seq in (("@bob", 1), ("@ann", 2), ("#lobby", 1)):
             self.refuse(UnknownEntry, self.realm.reports.report(self.ann, "bob", "", log, seq))
         self.assertEqual(self.entries(REPORTS), [])
 
     def test_unknown_account_is_refused(self) -> None:
-        """Nothing is written."""
+        """No report is written about an unknown account."""
         self.refuse(UnknownAccount, self.realm.reports.report(self.ann, "nemo", "", "", 0))
         self.assertEqual(self.entries(REPORTS), [])
 
-    def test_reports_cannot_be_read_by_accounts(self) -> None:
-        """Their log is nobody's mailbox: not even the reporter can look up its report."""
+    def test_reports_of_other_accounts_cannot_be_looked_up(self) -> None:
+        """The log of reports belongs to no account."""
         self.report("bob")
         self.harness.register("cyd")
         cyd, _ = self.login("cyd")

@@ -85,7 +85,7 @@ class _Trimmed(_Case):
         return [entry.seq for entry in await self.store.read(log, 0, 10_000)]
 
     async def test_entries_are_trimmed_by_age(self) -> None:
-        """Entries that are older, not those just as old; in mailboxes and rooms."""
+        """Entries older than the limit are trimmed, those just as old are not."""
         times = [NOW - DAY * days for days in (90, 31, 31, 30, 29, 1, 0)]
         await self.account("Ann", times)
         await self.room("#Garden", times)
@@ -94,7 +94,7 @@ class _Trimmed(_Case):
         self.assertEqual(await self.seqs("#garden"), [4, 5, 6, 7])
 
     async def test_entries_are_trimmed_by_number(self) -> None:
-        """The latest stay, however old they are."""
+        """The latest entries stay, however old they are."""
         await self.account("Ann", [1] * 10)
         await self.room("#garden", [1] * 2)
         await self.trim(count=3)
@@ -102,7 +102,7 @@ class _Trimmed(_Case):
         self.assertEqual(await self.seqs("#garden"), [1, 2])
 
     async def test_entries_are_trimmed_by_age_and_number(self) -> None:
-        """Whichever of the two trims more."""
+        """The limit that trims more counts."""
         old, new = NOW - 40 * DAY, NOW - DAY
         await self.account("Ann", [old] * 2 + [new] * 5)
         await self.account("Bob", [old] * 6 + [new])
@@ -111,7 +111,7 @@ class _Trimmed(_Case):
         self.assertEqual(await self.seqs("@bob"), [7])
 
     async def test_bisection_finds_the_first_young_entry(self) -> None:
-        """At every position in a log, and again when the log has grown."""
+        """The first young entry is found at every position, and again when the log has grown."""
         for length in (1, 2, 3, 4, 7, 8, 9):
             for old in range(length + 1):
                 name = f"a{length}.{old}"
@@ -147,7 +147,7 @@ class _Trimmed(_Case):
         self.assertEqual(await self.seqs("@bob"), [3, 4, 5, 6, 7, 8, 9])
 
     async def test_nothing_is_trimmed_without_a_limit(self) -> None:
-        """Logs that are empty, or trimmed to the end, do no harm."""
+        """Logs that are empty, or trimmed to the end, are passed over."""
         await self.account("Ann", [1] * 3)
         await self.account("Bob", [])
         await self.trim()
@@ -157,13 +157,13 @@ class _Trimmed(_Case):
         self.assertEqual(await self.seqs("@ann"), [])
 
     async def test_reports_are_not_trimmed(self) -> None:
-        """Their log belongs to no account."""
+        """The log of reports belongs to no account."""
         await self.append("@server", [1] * 3)
         await self.trim(age=1, count=1)
         self.assertEqual(await self.seqs("@server"), [1, 2, 3])
 
     async def test_all_logs_are_trimmed(self) -> None:
-        """Also if there are more than are read together."""
+        """All logs are trimmed, even if there are more than are read together."""
         names = [f"u{number}" for number in range(2 * AT_ONCE + 3)]
         for name in names:
             await self.account(name, [1, 1])
@@ -218,7 +218,7 @@ class InTheBackground(SynchronousTestCase):
         runner.spawn(Trimming(store, retention, runner.background, lambda: NOW, no_sessions).run())
 
     def test_logs_are_trimmed_at_intervals(self) -> None:
-        """At once, and every ten minutes, also after a failure of the store."""
+        """Logs are trimmed at once and every ten minutes, also after a failure of the store."""
         store, runner = FailingPageStore(), Runner()
         store.create(RoomRecord.document_kind, "#garden", msgspec.msgpack.encode(RoomRecord(0, "")))
         self.append(store, 3)
@@ -265,14 +265,14 @@ class WithSessions(SynchronousTestCase):
     """`Mailbox.consumed` is what sessions need no longer."""
 
     def test_mailbox_with_a_session_is_trimmed(self) -> None:
-        """Except for entries that may not have arrived."""
+        """Entries that may not have arrived are not trimmed."""
         harness = RealmHarness()
         harness.register("Ann", "Bob")
-        reader = harness.login("Ann")
+        recorder = harness.login("Ann")
         harness.login("Bob")
         harness.send("Bob", "Ann", *"abcdef")
         harness.settle()
-        reader.lost = 2
+        recorder.lost = 2
         mailbox = harness.realm.sessions.mailbox("Ann")
         assert mailbox is not None
         trimming = Trimming(

@@ -25,7 +25,7 @@ class Records(SynchronousTestCase):
         return {name: record.role(name) for name in ("ann", "bob", "cyd", "dee", "eve", "fay")}
 
     def test_roles(self) -> None:
-        """In any spelling of a name; an account outside the room has none."""
+        """A name may have any spelling; an account outside the room has no role."""
         self.assertEqual(
             self.roles(self.record),
             {"ann": OWNER, "bob": MEMBER, "cyd": MODERATOR, "dee": MODERATOR, "eve": INVITED}
@@ -45,7 +45,7 @@ class Records(SynchronousTestCase):
         self.assertEqual((record.invited, record.role("eve")), ({}, MEMBER))
 
     def test_invitation(self) -> None:
-        """It keeps the spelling of the name."""
+        """An invitation has the name as first written."""
         record = self.record.with_invitation("Fay")
         self.assertEqual(record.invited, {"eve": "Eve", "fay": "Fay"})
 
@@ -60,7 +60,7 @@ class Records(SynchronousTestCase):
         self.assertEqual(self.record.without("fay"), self.record)
 
     def test_owner_is_succeeded_by_the_moderator_who_joined_first(self) -> None:
-        """Not by the one who became moderator first, nor by the member who joined first."""
+        """The order in which accounts became moderators does not count."""
         record = self.record.without("ann")
         self.assertEqual((record.owner, record.moderators), ("cyd", ("dee",)))
 

@@ -16,7 +16,7 @@ from tests.doubles.stores import FailingDocumentStore
 
 
 class RoomUpdates(SynchronousTestCase):
-    """A room over a store that commits when the test says so."""
+    """A room over a store whose commits the test controls."""
 
     def setUp(self) -> None:
         """An empty room."""

@@ -81,7 +81,7 @@ class Creating(RoomsCase):
         self.refuse(UnknownRoom, self.rooms.room("#room"))
 
     def test_account_is_a_member_of_a_limited_number_of_rooms(self) -> None:
-        """Those it has created and those it has joined; leaving one makes room."""
+        """Rooms that it created and rooms that it joined count; leaving one makes room."""
         self.run_now(self.rooms.create(self.bob, "#b", "", False))
         for room in ("#x", "#y"):
             self.run_now(self.rooms.create(self.ann, room, "", False))
@@ -95,7 +95,7 @@ class Joining(RoomsCase):
     """Joining and leaving."""
 
     def test_member_is_shown_what_is_sent_after_it_joined(self) -> None:
-        """Beginning with its own joining."""
+        """The first entry that a new member is shown is its own joining."""
         self.create_room(self.ann)
         self.send(self.ann, "#room", "before")
         self.run_now(self.rooms.join(self.bob, "#Room"))
@@ -105,7 +105,7 @@ class Joining(RoomsCase):
         )
 
     def test_all_devices_of_a_new_member_follow_the_room(self) -> None:
-        """Those that did not ask for it are notified."""
+        """The devices that did not send the request are notified."""
         self.create_room(self.ann)
         other, other_peer = self.login("bob")
         self.run_now(self.rooms.join(self.bob, "#room"))
@@ -126,7 +126,7 @@ class Joining(RoomsCase):
             self.refuse(UnknownRoom, self.rooms.join(self.bob, room))
 
     def test_failed_join_leaves_no_trace(self) -> None:
-        """Neither membership nor position; a later attempt succeeds."""
+        """Neither membership nor position is stored; a later attempt succeeds."""
         self.create_room(self.ann)
         self.store.writable = False
         self.refuse(StoreUnavailable, self.rooms.join(self.bob, "#room"))
@@ -152,7 +152,7 @@ class Joining(RoomsCase):
         self.refuse(NotAMember, self.rooms.leave("bob", "#room"))
 
     def test_room_is_deleted_when_its_last_member_leaves(self) -> None:
-        """With its history: the next room of the name begins anew."""
+        """Its history is deleted, too: the next room of the name begins with seq 1."""
         self.create_room(self.ann)
         self.send(self.ann, "#room", "x")
         self.run_now(self.rooms.leave("Ann", "#room"))
@@ -195,7 +195,7 @@ class Changing(RoomsCase):
         self.assertEqual((room.record.topic, room.record.private), ("roses", False))
 
     def test_changes_survive_a_restart(self) -> None:
-        """Each one was stored when the call returned."""
+        """Each change has been stored when the call returns."""
         self.run_now(self.rooms.set_topic("Ann", "#room", "roses"))
         self.run_now(self.rooms.set_role("Ann", "#room", "bob", "owner"))
         harness = self.harness.restart()
@@ -204,7 +204,7 @@ class Changing(RoomsCase):
         self.assertEqual((room.record.role("ann"), room.head), ("moderator", 4))
 
     def test_unknown_role_is_refused(self) -> None:
-        """And an owner cannot leave a room without one."""
+        """An owner cannot leave a room without an owner, either."""
         for role in ("invited", "king", ""):
             self.refuse(UnknownRole, self.rooms.set_role("Ann", "#room", "bob", role))
         self.refuse(UnknownRole, self.rooms.set_role("Ann", "#room", "Ann", "member"))
@@ -264,7 +264,7 @@ class Changing(RoomsCase):
         self.refuse(UnknownRoom, self.rooms.join(self.bob, "#room"))
 
     def test_failed_change_leaves_the_room_as_it_was(self) -> None:
-        """While the store fails, and no entry says otherwise."""
+        """No entry is appended for a change that was not stored."""
         before = self.events()
         self.store.writable = False
         self.refuse(StoreUnavailable, self.rooms.set_topic("Ann", "#room", "roses"))
@@ -291,7 +291,7 @@ class Listing(RoomsCase):
         return [room.name for room in rooms], more, last
 
     def test_rooms_are_found_in_alphabetical_order(self) -> None:
-        """Page by page; private ones by their members and by operators."""
+        """Private rooms are found by their members and by operators."""
         self.assertEqual(self.find("Ann", "*", "", 3), (["#a", "#B", "#c"], True, "#c"))
         self.assertEqual(self.find("Ann", "*", "#c", 3), (["#d"], False, "#d"))
         self.assertEqual(self.find("bob", "*", "", 3), (["#a", "#c"], True, "#c"))
@@ -299,11 +299,11 @@ class Listing(RoomsCase):
         self.assertEqual(self.find("Ann", "*", "#d", 3), ([], False, "#d"))
 
     def test_long_pattern_is_refused(self) -> None:
-        """The bound is that of account names."""
+        """The bound is that of patterns of account names."""
         self.refuse(PatternTooLong, self.rooms.find("Ann", "*" * 257, "", 3))
 
     def test_members_are_listed_in_alphabetical_order(self) -> None:
-        """Page by page, and moderators see who is invited."""
+        """Moderators are also shown the invited accounts."""
         self.harness.register("Cyd")
         self.run_now(self.rooms.join(self.bob, "#a"))
         self.run_now(self.rooms.invite(self.ann, "#a", "Cyd"))

@@ -49,7 +49,7 @@ class Saving(SynchronousTestCase):
         self.mailbox.set_claim(cursor, claim, lambda: self.called.append(name) if name else None)
 
     def test_saved_state_is_loaded_after_a_restart(self) -> None:
-        """Cursor, with its gaps, and claim."""
+        """The cursor with its gaps and the claim are loaded."""
         self.save(Cursor(3, ((5, 7),)), Claim(7, "boot"))
         self.assertEqual(self.stored(), (Cursor(3, ((5, 7),)), Claim(7, "boot")))
         again = self.load()
@@ -59,7 +59,7 @@ class Saving(SynchronousTestCase):
         self.assertEqual((again.cursor, again.claimed), (Cursor(8), False))
 
     def test_unchanged_state_is_not_written(self) -> None:
-        """Neither the same state again, nor the state of an empty mailbox."""
+        """The same state again, and the state of an empty mailbox, cost no write."""
         self.save(Cursor())
         self.assertEqual((self.store.attempts, self.stored()), (0, (None, None)))
         self.save(Cursor(2), Claim(2, "boot"))
@@ -168,7 +168,7 @@ class Saving(SynchronousTestCase):
         self.assertEqual(self.load().settings, Settings(("bob",), True))
 
     def test_read_state_of_another_writer_is_merged(self) -> None:
-        """The later read marker, and the rooms that either of them has joined."""
+        """The merged state has the later read marker, and the rooms that either writer joined."""
         self.overwrite(ReadState(9, {"#a": RoomPosition(1, Cursor(2), 3)}))
         self.mailbox.read_state = ReadState(4, {"#b": RoomPosition(1, Cursor(5), 6)})
         self.mailbox.saved_state.save_now()

@@ -25,7 +25,7 @@ class Defaults(SynchronousTestCase):
         self.assertEqual((list(peer.unsent()), list(peer.not_arrived())), ([], []))
 
     def test_what_every_protocol_needs_must_be_implemented(self) -> None:
-        """Showing entries, answering, and the end of the session."""
+        """Showing entries, answering and ending have no default."""
         peer = Peer()
         self.assertRaises(NotImplementedError, lambda: peer.writable)
         self.assertRaises(NotImplementedError, lambda: peer.about)
@@ -38,7 +38,7 @@ class Answers(RealmCase):
     """The answers to a session."""
 
     def test_each_session_is_answered_for_what_it_sent(self) -> None:
-        """Once for each message, in order."""
+        """Each message is answered once, in order."""
         first, first_peer = self.harness.login_ack("bob", {})
         second, second_peer = self.harness.login_ack("bob", {})
         self.send(first, "ann", "1")
@@ -50,7 +50,7 @@ class Answers(RealmCase):
         self.assertEqual(first.answers, [])
 
     def test_session_that_has_ended_is_still_answered(self) -> None:
-        """Its peer decides whether the client can be told."""
+        """The peer decides whether the client can still be notified."""
         session, peer = self.harness.login_ack("bob", {})
         self.store.eager = False
         sending = self.begin(self.realm.deliver(session, Text("bob", "ann", "x")))

@@ -18,7 +18,7 @@ class OpeningAutoAckSessions(RealmCase):
         self.bob = self.harness.login("bob")
 
     def test_second_session_is_refused(self) -> None:
-        """While an account is logged in or logging in, in any spelling."""
+        """A second login, in any spelling, is refused, also while the first is under way."""
         self.store.eager = False
         first = self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, Recorder()))
         second = self.begin(self.realm.sessions.open_auto_ack_session("ANN", OPEN, Recorder()))
@@ -76,7 +76,7 @@ class OpeningAutoAckSessions(RealmCase):
         self.assertEqual(recorder.texts, ["lost"])
 
     def test_session_of_a_client_that_hung_up_is_replaced(self) -> None:
-        """Although the end of its connection has not been noticed yet."""
+        """The end of the former connection need not have been noticed yet."""
         former = self.harness.login("Ann")
         self.patch(former, "hung_up", lambda: True)
         self.harness.login("Ann")
@@ -87,7 +87,7 @@ class OpeningSessions(AckRealmCase):
     """What all kinds of sessions have in common."""
 
     def test_account_has_any_number_of_sessions_that_acknowledge(self) -> None:
-        """Besides one that does not."""
+        """Besides them it can have one session that cannot acknowledge."""
         self.login("Ann")
         self.harness.login("Ann")
         self.assertEqual(len(self.realm.sessions.ack_sessions("ANN")), 2)
@@ -117,8 +117,7 @@ class OpeningSessions(AckRealmCase):
         self.assertFalse(self.realm.sessions.online("Ann"))
 
     def test_session_follows_the_rooms_of_its_account(self) -> None:
-        """A member that was kicked while it was offline does not, nor after a new room has the
-        name."""
+        """A member that was kicked while it was offline does not follow the room any more."""
         self.create_room(self.bob, self.ann)
         session, _ = self.login("Ann")
         self.assertEqual(set(session.subscriptions), {"@ann", "#room"})
@@ -129,8 +128,20 @@ class OpeningSessions(AckRealmCase):
         self.assertEqual(set(session.subscriptions), {"@ann"})
         self.assertEqual(session.mailbox.read_state.positions, {})
 
+    def test_room_created_again_is_another_room(self) -> None:
+        """A member of the former room that was offline does not follow the new one."""
+        self.create_room(self.bob, self.ann)
+        self.ann.end()
+        self.harness.settle()
+        self.run_now(self.realm.rooms.delete("bob", "#room"))
+        self.harness.now += 1
+        self.create_room(self.bob)
+        session, _ = self.login("Ann")
+        self.assertEqual(set(session.subscriptions), {"@ann"})
+        self.assertEqual(session.mailbox.read_state.positions, {})
+
     def test_mailbox_is_released_after_the_last_session(self) -> None:
-        """When its state has been saved."""
+        """The mailbox is released when its state has been saved."""
         session, _ = self.login("Ann")
         self.ann.end()
         self.assertIsNotNone(self.realm.sessions.mailbox("Ann"))
@@ -144,20 +155,20 @@ class EndingSessions(AckRealmCase):
     """Ending all sessions of an account."""
 
     def test_all_sessions_are_ended_with_a_reason(self) -> None:
-        """Of both kinds; the number is returned."""
+        """Sessions of both kinds are ended, and their number is returned."""
         recorder = self.harness.login("Ann")
         count = self.harness.run(self.realm.sessions.end("ANN", "kicked", "Enough."))
         self.assertEqual(count, 2)
         self.assertEqual((self.ann_peer.ended_with, recorder.ended_with), ("kicked", "kicked"))
         self.assertEqual(self.bob_peer.ended_with, "")
 
-    def test_one_session_can_be_spared(self) -> None:
-        """That of the account's own request, for example."""
+    def test_one_session_can_be_excluded(self) -> None:
+        """The session that made the request, for example, need not be ended."""
         other, other_peer = self.login("Ann")
         count = self.harness.run(self.realm.sessions.end("Ann", "kicked", "", other))
         self.assertEqual((count, self.ann.ended, other.ended), (1, True, False))
         self.assertEqual(other_peer.ended_with, "")
 
-    def test_account_without_sessions(self) -> None:
-        """There is nothing to end."""
+    def test_ending_no_sessions(self) -> None:
+        """An account without sessions has nothing to end."""
         self.assertEqual(self.harness.run(self.realm.sessions.end("nemo", "kicked", "")), 0)

@@ -20,7 +20,7 @@ class Gathering(SynchronousTestCase):
         return Deferred.fromCoroutine(gather(*answers))
 
     def test_results_are_in_the_order_of_the_answers(self) -> None:
-        """Whichever comes first."""
+        """The order in which the answers arrive does not count."""
         first: Deferred[int] = Deferred()
         second: Deferred[int] = Deferred()
         results = self.gather(first, succeed(3), second)
@@ -31,7 +31,7 @@ class Gathering(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.gather()), [])
 
     def test_first_refusal_is_raised_after_all_answers(self) -> None:
-        """So no failure stays without being awaited."""
+        """All answers are awaited, so that no failure stays unhandled."""
         last: Deferred[int] = Deferred()
         results = self.gather(succeed(1), fail(NotAllowed()), fail(UnknownRoom()), last)
         self.assertNoResult(results)
@@ -39,6 +39,6 @@ class Gathering(SynchronousTestCase):
         self.failureResultOf(results, NotAllowed)
 
     def test_other_errors_are_raised_at_once(self) -> None:
-        """They are faults of the program, not answers."""
+        """Errors that are no refusals are faults of the program."""
         last: Deferred[int] = Deferred()
         self.failureResultOf(self.gather(fail(ZeroDivisionError()), last), ZeroDivisionError)
