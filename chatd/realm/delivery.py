@@ -126,7 +126,7 @@ class Delivery:
             self._notify_delivered(mailbox.log, mailbox.receipts_due(seq, seq))
 
     def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Answer a batch only when the store has no claim any more on these mailboxes: while it
+        """Answer a batch only when the store no longer has a claim on these mailboxes: while it
         has, a restart would count their entries as read. Later batches wait behind it."""
         held = _HeldAnswers(appends, len(claimed))
         self._held.append(held)

@@ -43,7 +43,7 @@ class Positions(Protocol):
     read_state: ReadState
     settings: Settings
     deleted: bool
-    """whether the account has been deleted, so that nothing may be saved any more"""
+    """whether the account has been deleted, so that nothing may be saved"""
 
     def release_if_idle(self) -> None:
         """Called when everything has been saved."""

@@ -113,7 +113,7 @@ class Sessions:
     async def open_mail_fetch(self, name: str, account: Account) -> MailFetch:
         """Fetch the waiting mail of an account without a session.
 
-        Raises `UnknownAccount` if `account` is not its record any more, `StoreUnavailable`.
+        Raises `UnknownAccount` if `account` is no longer its record, `StoreUnavailable`.
         """
         mailbox = self.hold(name)
         with self.reserved(mailbox):
@@ -165,7 +165,7 @@ class Sessions:
     # Finding sessions
 
     def online(self, name: str) -> bool:
-        """Whether an account has a session, or a log-in under way."""
+        """Whether an account has a session, or is logging in."""
         mailbox = self.mailbox(name)
         return mailbox is not None and bool(mailbox.subscriptions or mailbox.reserved)
 

@@ -35,7 +35,7 @@ from chatd.realm.permissions import Policy
 from chatd.realm.realm import Realm
 from chatd.stores.memory import MemoryStore
 from tests.doubles.passwords import cheap_hasher, started_passwords
-from tests.doubles.realm import AckRecorder, RealmHarness, Recorder, Runner, hash_password
+from tests.doubles.realm import AckRecorder, AutoAckRecorder, RealmHarness, Runner, hash_password
 
 ADDRESS, OTHER_ADDRESS = "192.0.2.1", "192.0.2.2"
 CERTIFICATE = "ab" * 32
@@ -61,7 +61,7 @@ class LoggingIn(TestCase):
         """Log in with a new peer that cannot acknowledge."""
         cred_portal: Any = self.portal
         logging_in: Deferred[tuple[Any, AutoAckSession, Any]] = cred_portal.login(
-            credentials, Recorder(), IAutoAckSession
+            credentials, AutoAckRecorder(), IAutoAckSession
         )
         return logging_in
 
@@ -174,13 +174,13 @@ class LoggingIn(TestCase):
         await realm.accounts.register("eve", Account(0, cheap_hasher().hash("right")))
         cred_portal: Any = portal(realm, self.passwords, self.clock)
         _, session, _ = await cred_portal.login(
-            NamePassword("Eve", "right", ADDRESS), Recorder(), IAutoAckSession
+            NamePassword("Eve", "right", ADDRESS), AutoAckRecorder(), IAutoAckSession
         )
         self.assertEqual(session.name, "eve")
 
     async def test_other_avatars_and_other_credentials_are_programming_errors(self) -> None:
         """Their exceptions are not refusals."""
-        logging_in = self.portal.login(NameOnly("bob", ADDRESS), Recorder(), IPeerAddress)
+        logging_in = self.portal.login(NameOnly("bob", ADDRESS), AutoAckRecorder(), IPeerAddress)
         await self.refusal(ValueError, logging_in)
         await self.refusal(UnhandledCredentials, self.log_in(Anonymous()))
 

@@ -124,7 +124,7 @@ OPEN = Account(0)
 """the record of the accounts that `RealmHarness.register` creates"""
 
 
-class Recorder(Peer):
+class AutoAckRecorder(Peer):
     """A peer that cannot acknowledge, and records what it is sent.
 
     After `capacity` entries the others stay in its buffer, `buffered` of them, and it is not
@@ -240,9 +240,9 @@ class RealmHarness:
         for name in names:
             self.run(self.realm.accounts.register(name, OPEN))
 
-    def login(self, name: str) -> Recorder:
+    def login(self, name: str) -> AutoAckRecorder:
         """Log in with a peer that cannot acknowledge."""
-        recorder = Recorder()
+        recorder = AutoAckRecorder()
         self.sessions[name] = self.run(
             self.realm.sessions.open_auto_ack_session(name, OPEN, recorder)
         )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.doubles.realm import RealmHarness, Recorder
+from tests.doubles.realm import AutoAckRecorder, RealmHarness
 
 NAMES = ("ann", "Bob", "cyd")
 
@@ -22,7 +22,7 @@ class Model:
         self.received: list[str] = []
         self.at_login = 0
 
-    def check(self, recorder: Recorder | None, fetched: bool) -> None:
+    def check(self, recorder: AutoAckRecorder | None, fetched: bool) -> None:
         """Compare what the present session's peer was sent, when everything has arrived."""
         if recorder is None:
             return
@@ -77,7 +77,7 @@ class ExactlyOnce(SynchronousTestCase):
         """After any script, with a crash at its end or without, each message was received once."""
         harness = RealmHarness(page=2)
         models: dict[str, Model] = {}
-        recorders: dict[str, Recorder] = {}
+        recorders: dict[str, AutoAckRecorder] = {}
         fetched: set[str] = set()
         number = 0
 
@@ -157,8 +157,8 @@ class ExactlyOnce(SynchronousTestCase):
         """A message whose sender was answered has been sent to the recipient, or waits for it."""
         harness = RealmHarness(page=2)
         harness.register(*NAMES)
-        recorders: dict[str, Recorder] = {}
-        former: list[Recorder] = []
+        recorders: dict[str, AutoAckRecorder] = {}
+        former: list[AutoAckRecorder] = []
         number = 0
         for (action, name, other), count in script[:moment]:
             if action == "hold":

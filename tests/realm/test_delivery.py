@@ -8,7 +8,7 @@ from chatd.core.errors import StoreUnavailable
 from chatd.realm.live_log import Run
 from chatd.stores import Append
 from chatd.stores.batches import Batch
-from tests.doubles.realm import OPEN, AckRecorder, Recorder, Text
+from tests.doubles.realm import OPEN, AckRecorder, AutoAckRecorder, Text
 from tests.doubles.stores import HeldStore
 from tests.realm.case import AckRealmCase, RealmCase
 
@@ -49,7 +49,7 @@ class Order(RealmCase):
         """A sender is answered when all recipients of the batch have been sent it."""
         order: list[str] = []
 
-        class OrderRecorder(Recorder):
+        class OrderRecorder(AutoAckRecorder):
             def show(self, runs: Sequence[Run]) -> None:
                 order.extend("sent " + entry.body for run in runs for entry in run.entries)
 

@@ -82,7 +82,7 @@ class AccountOperations(OperationsCase):
         )
 
     def test_an_account_with_a_session_was_last_seen_now(self) -> None:
-        """Afterwards its `seen` is when its last session ended."""
+        """When its last session has ended, `seen` is the time of that."""
         self.harness.login("Ann")
         self.harness.now = 7
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
@@ -98,7 +98,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
 
     def test_pages_of_accounts_follow_each_other(self) -> None:
-        """A full page says that there may be more, and from which name on."""
+        """A full page has the name after which the next page begins."""
         names = []
         page = Page[AccountInfo, str]([], True, "")
         while page.more:
@@ -108,7 +108,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual(page.last, "bob")
 
     def test_a_long_pattern_is_refused(self) -> None:
-        """For accounts and for rooms."""
+        """The bound holds for accounts and for rooms."""
         self.refused(PatternTooLong, self.operations.accounts("*" * 1000, "", 1))
         self.refused(PatternTooLong, self.operations.rooms("*" * 1000, "", 1))
 
@@ -124,7 +124,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual(self.result(self.operations.sessions("", page.last, 1)).items, [])
 
     def test_sessions_of_one_account(self) -> None:
-        """In any spelling of its name; an unknown account is refused."""
+        """The name may have any spelling; an unknown account is refused."""
         self.harness.login("Ann")
         self.harness.login("bob")
         page = self.result(self.operations.sessions("ANN", "", 10))
@@ -144,14 +144,14 @@ class AccountOperations(OperationsCase):
         self.refused(UnknownAccount, self.operations.end_sessions("eve"))
 
     def test_a_new_password_is_hashed_and_ends_the_sessions(self) -> None:
-        """What is stored is what the hash function gave."""
+        """The result of the hash function is stored."""
         recorder = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.set_password("ANN", "new")), "Ann")
         self.assertEqual(self.account("ann").password, "hash of new")
         self.assertEqual(recorder.ended_with, "password-changed")
 
     def test_an_account_can_become_open(self) -> None:
-        """Unless open accounts are forbidden; nothing is hashed for that."""
+        """This is refused if open accounts are forbidden; no password is hashed."""
         self.result(self.operations.set_password("ann", "new"))
         self.assertEqual(self.result(self.operations.set_password("ann", None)), "Ann")
         self.assertIsNone(self.account("ann").password)
@@ -160,13 +160,13 @@ class AccountOperations(OperationsCase):
         self.assertEqual(self.hashed, ["new"])
 
     def test_no_password_is_hashed_for_a_request_that_is_refused(self) -> None:
-        """An unknown account, an empty password."""
+        """An unknown account and an empty password are refused before hashing."""
         self.refused(UnknownAccount, self.operations.set_password("eve", "new"))
         self.refused(BadRequest, self.operations.set_password("ann", ""))
         self.assertEqual(self.hashed, [])
 
     def test_a_failure_to_hash_leaves_the_password(self) -> None:
-        """The refusal of the hash function is the operation's."""
+        """The operation is refused as the hash function was."""
 
         async def busy(password: str) -> str:
             raise Busy()
@@ -177,7 +177,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual(self.account("ann").password, "hash of old")
 
     def test_certificates_are_replaced(self) -> None:
-        """By their fingerprints, normalized; a malformed one changes nothing."""
+        """Fingerprints are stored normalized; a malformed one changes nothing."""
         name = self.result(self.operations.set_certificates("ANN", [FINGERPRINT.upper()]))
         self.assertEqual(name, "Ann")
         self.assertEqual(self.account("ann").certificates, (FINGERPRINT,))
@@ -188,7 +188,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual(self.account("ann").certificates, ())
 
     def test_deleting_an_account_ends_its_sessions(self) -> None:
-        """Its name is unknown afterwards."""
+        """The name is unknown after the deletion."""
         recorder = self.harness.login("Ann")
         self.assertEqual(self.result(self.operations.delete_account("ANN")), "Ann")
         self.assertEqual(recorder.ended_with, "account-deleted")
@@ -199,7 +199,7 @@ class RoomOperations(OperationsCase):
     """Rooms, and the reports of users."""
 
     def test_private_rooms_are_listed(self) -> None:
-        """With the owner's name as first written; the lobby has no owner."""
+        """A room has its owner's name as first written; the lobby has no owner."""
         session, _ = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses", True))
         self.assertEqual(
@@ -217,7 +217,7 @@ class RoomOperations(OperationsCase):
         self.assertEqual((page.more, page.last), (True, "#Garden"))
 
     def test_members_of_a_deleted_room_are_notified(self) -> None:
-        """Any room, without being its owner."""
+        """An operator can delete any room."""
         session, peer = self.harness.login_ack("Ann", {})
         self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
         self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
@@ -225,7 +225,7 @@ class RoomOperations(OperationsCase):
         self.refused(UnknownRoom, self.operations.delete_room("#garden"))
 
     def test_the_lobby_is_created_again_when_it_is_deleted(self) -> None:
-        """It always exists."""
+        """The lobby always exists."""
         self.assertEqual(self.result(self.operations.delete_room("#LOBBY")), "#lobby")
         (lobby,) = self.result(self.operations.rooms("#l*", "", 10)).items
         self.assertEqual(lobby.room, "#lobby")

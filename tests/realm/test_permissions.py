@@ -55,7 +55,7 @@ class Table(SynchronousTestCase):
                 self.assertEqual(actual, expected, f"{row.action}, by {kind}")
 
     def test_outcomes_without_session(self) -> None:
-        """Registering, open accounts, and the admin socket."""
+        """Each function returns or refuses as its row says."""
         for function, arguments, expected in WITHOUT_SESSION:
             actual = outcome(lambda call=function, values=arguments: call(*values))  # type: ignore[misc]
             self.assertEqual(actual, expected, f"{function.__name__}{arguments}")
@@ -72,7 +72,7 @@ class Table(SynchronousTestCase):
         self.assertEqual(in_table, functions)
 
     def test_only_permissions_refuses_rights(self) -> None:
-        """No other module of the daemon raises a refusal about rights."""
+        """No other module of the daemon raises these refusals."""
         refusals = {
             "Blocked",
             "InviteRequired",
@@ -168,7 +168,7 @@ class Sentences(SynchronousTestCase):
             self.assertEqual(str(self.assertRaises(Refused, check)), sentence)
 
     def test_limits_are_inclusive(self) -> None:
-        """What is just at the limit is allowed."""
+        """A value that equals the limit is allowed."""
         p.check_text("", 0)
         p.check_text("12345", 5)
         p.check_watched_count(500, Limits())
@@ -177,7 +177,7 @@ class Sentences(SynchronousTestCase):
         p.check_blocked_count(999, Limits())
 
     def test_not_logged_in_in_the_words_of_the_protocol(self) -> None:
-        """A protocol can give the sentence."""
+        """A protocol can choose the sentence of the refusal."""
         refusal = self.assertRaises(Refused, p.check_logged_in, None, "Log in to delete.")
         self.assertEqual(str(refusal), "Log in to delete.")
         self.assertEqual(str(self.assertRaises(Refused, p.check_logged_in, None)), "Log in first.")
@@ -185,7 +185,7 @@ class Sentences(SynchronousTestCase):
         self.assertIs(p.check_logged_in(session), session)
 
     def test_sender_in_every_spelling(self) -> None:
-        """One's own name is accepted in any case, and nothing else is."""
+        """Only the account's own name is accepted, in any case."""
         session = self.world.sessions["owner"]
         for sender in ("owner", "Owner", "OWNER"):
             p.check_sender(session, sender)

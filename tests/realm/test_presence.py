@@ -23,7 +23,7 @@ class Finding(RealmCase):
         return states
 
     def test_online_and_offline_accounts_by_their_names_as_first_written(self) -> None:
-        """In the order asked; an unknown account by the name asked."""
+        """The answers are in the order asked; an unknown account has the requested name."""
         self.assertEqual(
             self.find("BOB", "Nemo", "ann"),
             [
@@ -34,7 +34,7 @@ class Finding(RealmCase):
         )
 
     def test_account_is_online_by_either_kind_of_session(self) -> None:
-        """Until its last session has ended."""
+        """The account is online until its last session has ended."""
         self.harness.login("bob")
         session, _ = self.harness.login_ack("bob", {})
         self.harness.logout("bob")
@@ -43,7 +43,7 @@ class Finding(RealmCase):
         self.assertEqual([state.status for state in self.find("bob")], ["off"])
 
     def test_offline_account_was_seen_when_its_last_session_ended(self) -> None:
-        """Also after the mailbox has been released."""
+        """The time is known after the mailbox has been released, too."""
         session, _ = self.harness.login_ack("bob", {})
         self.harness.now = 77
         session.end()
@@ -53,7 +53,7 @@ class Finding(RealmCase):
         self.assertEqual(self.find("bob"), [PresenceState("bob", "off", "", 77)])
 
     def test_away_message_lasts_until_the_last_session_ends(self) -> None:
-        """It is not stored."""
+        """An away message is not stored."""
         session, _ = self.harness.login_ack("bob", {})
         self.run_now(self.realm.presence.set_presence(session, True, "lunch", False))
         self.assertEqual(self.find("bob"), [PresenceState("bob", "away", "lunch")])
@@ -65,7 +65,7 @@ class Finding(RealmCase):
         self.assertEqual(self.find("bob"), [PresenceState("bob", "on")])
 
     def test_hidden_account_appears_as_offline_and_never_seen(self) -> None:
-        """While it is online, after it has logged out, and after a restart."""
+        """Being hidden is stored, and holds while the account is online as well as afterwards."""
         session, _ = self.harness.login_ack("bob", {})
         self.run_now(self.realm.presence.set_presence(session, True, "lunch", True))
         hidden = [PresenceState("bob", "off")]
@@ -98,7 +98,7 @@ class Watching(AckRealmCase):
         self.run_now(self.realm.presence.set_presence(self.bob, away, text, hidden))
 
     def test_watcher_is_notified_of_first_and_last_session_only(self) -> None:
-        """By the name as first written, with the time at which the last one ended."""
+        """The notice has the name as first written, and the time when the last session ended."""
         second, _ = self.login("bob")
         self.harness.now = 5
         second.end()
@@ -108,7 +108,7 @@ class Watching(AckRealmCase):
         self.assertEqual(self.ann_peer.presences, [("bob", "off", "", 5), ("bob", "on", "", 0)])
 
     def test_watcher_is_notified_of_away_messages(self) -> None:
-        """And when the account is back."""
+        """The watcher is also notified that the account is back."""
         self.set_presence(away=True, text="lunch")
         self.set_presence()
         self.assertEqual(
@@ -127,7 +127,7 @@ class Watching(AckRealmCase):
         self.assertEqual(self.ann_peer.presences[1:], [("bob", "on", "", 0)])
 
     def test_each_watching_session_is_notified(self) -> None:
-        """Sessions of the watcher that do not watch are not, nor is one that has ended."""
+        """Other sessions of the watching account are not notified, nor ended ones."""
         _, other_peer = self.login("Ann")
         third, third_peer = self.login("Ann")
         self.run_now(self.realm.presence.find(third, ["bob"], True))
@@ -137,7 +137,7 @@ class Watching(AckRealmCase):
         self.assertEqual((other_peer.presences, third_peer.presences), ([], []))
 
     def test_no_notice_after_unwatching(self) -> None:
-        """In any spelling; unwatching an account that is not watched does nothing."""
+        """The name may have any spelling; an account that is not watched is passed over."""
         self.realm.presence.unwatch(self.ann, ["Bob", "nemo"])
         self.set_presence(away=True)
         self.assertEqual(self.ann_peer.presences, [])
@@ -189,7 +189,7 @@ class Typing(AckRealmCase):
         self.refuse(UnknownAccount, self.realm.presence.notify_typing(self.bob, "nemo", True))
 
     def test_notice_to_an_account_that_is_offline_does_nothing(self) -> None:
-        """There is no session to notify."""
+        """A recipient that is offline has no session to notify."""
         self.ann.end()
         self.notify("ann")
 
@@ -200,7 +200,7 @@ class Typing(AckRealmCase):
         self.assertEqual(self.ann_peer.typing_notices, [])
 
     def test_other_members_of_a_room_are_notified(self) -> None:
-        """The sender's own sessions are not."""
+        """The sessions of the sender are not notified."""
         self.create_room(self.bob, self.ann)
         other, other_peer = self.login("bob")
         other.wants_typing = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.core.errors import AlreadyLoggedIn, StoreUnavailable, UnknownAccount
 from chatd.realm.accounts import Account
-from tests.doubles.realm import OPEN, Recorder
+from tests.doubles.realm import OPEN, AutoAckRecorder
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase, RealmCase
 
@@ -20,13 +20,17 @@ class OpeningAutoAckSessions(RealmCase):
     def test_second_session_is_refused(self) -> None:
         """A second login, in any spelling, is refused, also while the first is under way."""
         self.store.eager = False
-        first = self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, Recorder()))
-        second = self.begin(self.realm.sessions.open_auto_ack_session("ANN", OPEN, Recorder()))
+        first = self.begin(
+            self.realm.sessions.open_auto_ack_session("Ann", OPEN, AutoAckRecorder())
+        )
+        second = self.begin(
+            self.realm.sessions.open_auto_ack_session("ANN", OPEN, AutoAckRecorder())
+        )
         self.assertTrue(self.realm.sessions.online("ann"))
         self.failureResultOf(second, AlreadyLoggedIn)
         self.store.release()
         self.failureResultOf(
-            self.begin(self.realm.sessions.open_auto_ack_session("ann", OPEN, Recorder())),
+            self.begin(self.realm.sessions.open_auto_ack_session("ann", OPEN, AutoAckRecorder())),
             AlreadyLoggedIn,
         )
         self.successResultOf(first).end()
@@ -36,7 +40,7 @@ class OpeningAutoAckSessions(RealmCase):
         """A login that could not read the mailbox does not prevent the next one."""
         self.store.readable = False
         self.failureResultOf(
-            self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, Recorder())),
+            self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, AutoAckRecorder())),
             StoreUnavailable,
         )
         flush_unavailable(self)
@@ -67,7 +71,7 @@ class OpeningAutoAckSessions(RealmCase):
         former = self.harness.login("Ann")
         self.harness.send("bob", "ann", "lost")
         former.lost = 1
-        recorder = Recorder()
+        recorder = AutoAckRecorder()
         recorder.takes_over = True
         session = self.harness.run(self.realm.sessions.open_auto_ack_session("ann", OPEN, recorder))
         self.assertEqual(former.ended_with, "logged-in-elsewhere")
@@ -100,9 +104,11 @@ class OpeningSessions(AckRealmCase):
         sessions = self.realm.sessions
         self.ann.end()
         for record in (Account(0, "hash"), Account(1)):
-            self.refuse(UnknownAccount, sessions.open_ack_session("Ann", record, Recorder()))
-            self.refuse(UnknownAccount, sessions.open_auto_ack_session("Ann", record, Recorder()))
-        self.refuse(UnknownAccount, sessions.open_ack_session("nemo", OPEN, Recorder()))
+            self.refuse(UnknownAccount, sessions.open_ack_session("Ann", record, AutoAckRecorder()))
+            self.refuse(
+                UnknownAccount, sessions.open_auto_ack_session("Ann", record, AutoAckRecorder())
+            )
+        self.refuse(UnknownAccount, sessions.open_ack_session("nemo", OPEN, AutoAckRecorder()))
         self.assertIsNone(sessions.mailbox("Ann"))
         self.assertIsNone(sessions.mailbox("nemo"))
 
@@ -110,7 +116,7 @@ class OpeningSessions(AckRealmCase):
         """No session of a deleted account remains."""
         self.store.eager = False
         deleting = self.begin(self.realm.delete(self.ann))
-        login = self.begin(self.realm.sessions.open_ack_session("Ann", OPEN, Recorder()))
+        login = self.begin(self.realm.sessions.open_ack_session("Ann", OPEN, AutoAckRecorder()))
         self.harness.settle()
         self.successResultOf(deleting)
         self.failureResultOf(login, UnknownAccount)

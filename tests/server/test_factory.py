@@ -14,7 +14,7 @@ from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.server.factory import PortFactory
 from tests.doubles.classic_clients import ClassicServer
 from tests.doubles.memory_server import ADDRESS
-from tests.doubles.realm import AckRecorder, Recorder
+from tests.doubles.realm import AckRecorder, AutoAckRecorder
 
 
 class Deadlines(SynchronousTestCase):
@@ -138,7 +138,9 @@ class LoggingIn(SynchronousTestCase):
         """Its name is as first written."""
         factory = self.server.factory
         auto_ack = self.result(
-            factory.log_in(NamePassword("EVE", "s3cret", ADDRESS), Recorder(), AutoAckSession)
+            factory.log_in(
+                NamePassword("EVE", "s3cret", ADDRESS), AutoAckRecorder(), AutoAckSession
+            )
         )
         ack = self.result(factory.log_in(NameOnly("bob", ADDRESS), AckRecorder(), AckSession))
         self.assertIs(type(auto_ack), AutoAckSession)
