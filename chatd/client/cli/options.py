@@ -37,10 +37,12 @@ choose with /join and /to. /help lists the commands. Tab completes commands,
 names and rooms, the arrow keys bring back earlier lines, Ctrl-C and Ctrl-D
 quit.
 
-In a pipe, each line of the input is a message, a command, or the answer to a
-question. Each event is printed as one line, without times and colours. Errors
-go to the error output. At the end of the input, the client waits for
-outstanding answers, prints the messages that have waited for you, and ends.
+In a pipe, each line of the input is a message or a command. Without a
+USERNAME, the first line is the name; the line after /passwd is the new
+password. With --protocol classic, a line can also be the answer to a question.
+Each event is printed as one line, without times and colours. Errors go to the
+error output. At the end of the input, the client waits for outstanding
+answers, prints the messages that have waited for you, and ends.
 
 Options:
   --host HOST           the server's host name or address [{HOST}]

@@ -49,6 +49,13 @@ def leading_number(text: str, default: int) -> tuple[int, str]:
     return int(word), rest
 
 
+def selected_room(target: str) -> str:
+    """`target`, if it is a room. Raises `UsageProblem`, for a command that cannot name a room."""
+    if not is_room(target):
+        raise UsageProblem("No room is selected: use /join #ROOM or /to #ROOM first.")
+    return target
+
+
 def room_or_target(text: str, target: str) -> str:
     """The room that `text` names; if it is blank, `target`. Raises `UsageProblem`."""
     word = single_word(text) if text.strip() else target

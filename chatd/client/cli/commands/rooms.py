@@ -6,6 +6,7 @@ from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
     room_or_target,
+    selected_room,
     single_word,
     split_word,
 )
@@ -83,7 +84,7 @@ async def list_rooms(context: CommandContext, arguments: str) -> None:
 
 async def topic(context: CommandContext, arguments: str) -> None:
     """Show the topic, set it, or remove it with ``-``."""
-    room = room_or_target("", context.target)
+    room = selected_room(context.target)
     text = arguments.strip()
     if text:
         await context.request_and_show(c.SetTopic(0, room, "" if text == "-" else text))
@@ -131,7 +132,7 @@ async def role(context: CommandContext, arguments: str) -> None:
     role = role.strip().lower()
     if not name or role not in _ROLES:
         raise WrongArguments()
-    room = room_or_target("", context.target)
+    room = selected_room(context.target)
     await context.request_and_show(c.SetRole(0, room, name, role))
 
 

@@ -24,7 +24,7 @@ async def to(context: CommandContext, arguments: str) -> None:
         answer: c.People = await context.request(c.Who(0, [target]))
         names = [person.name for person in answer.people if person.status != "unknown"]
         if not names:
-            raise Refused(f"There is no account {target}.")
+            raise Refused(f"There is no account called {target}.")
         context.cache.add_names(*names)
     context.set_target(target)
 

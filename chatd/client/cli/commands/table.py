@@ -77,8 +77,18 @@ COMMANDS = (
         ("m", "w"),
         waits=False,
     ),
-    Command("edit", "[N] TEXT", "edit your last message, or the Nth from the end", edits.edit),
-    Command("delete", "[NAME] [N]", "delete your last message, or that of NAME", edits.delete),
+    Command(
+        "edit",
+        "[N] TEXT",
+        "edit your last message in this conversation, or the Nth last",
+        edits.edit,
+    ),
+    Command(
+        "delete",
+        "[NAME] [N]",
+        "delete your last message in this conversation, or that of NAME",
+        edits.delete,
+    ),
     Command(
         "react", "[N] EMOJI", "react to the last message, or the Nth from the end", edits.react
     ),
@@ -93,7 +103,13 @@ COMMANDS = (
         "receipts", "", "show which of your messages were delivered and read", receipts.receipts
     ),
     Command("join", "#ROOM", "join a room", rooms.join, ("j",)),
-    Command("leave", "[#ROOM]", "leave a room", rooms.leave, ("part",)),
+    Command(
+        "leave",
+        "[#ROOM]",
+        "leave a room; it is deleted when its last member leaves",
+        rooms.leave,
+        ("part",),
+    ),
     Command("create", "#ROOM [--private] [TOPIC]", "create a room that you own", rooms.create),
     Command("rooms", "[PATTERN]", "list rooms; PATTERN may contain * ? [a-d]", rooms.list_rooms),
     Command(

@@ -132,7 +132,7 @@ def person(person: c.Person) -> StyledLine:
     """The presence of an account."""
     match person.status:
         case "unknown":
-            return (Span(f"there is no account {person.name}"),)
+            return (Span(f"There is no account called {person.name}."),)
         case "away" if person.text:
             return name_span(person.name), Span(f" is away: {person.text}")
         case "off" if person.seen:

@@ -51,7 +51,7 @@ class PresenceTests(CommandTestCase):
             self.type("/watch bob carl"),
             [
                 "Bob is away: lunch",
-                "there is no account carl",
+                "There is no account called carl.",
                 "(You will be notified of changes.)",
             ],
         )

@@ -86,7 +86,14 @@ class RoomTests(CommandTestCase):
     def test_command_for_a_room_needs_one_as_target(self) -> None:
         """The line may name a room instead."""
         sentence = "! No room is selected: name one, such as #lobby."
-        self.assertEqual(self.type("/to bob", "/leave", "/topic x")[1:], [sentence] * 2)
+        self.assertEqual(self.type("/to bob", "/leave", "/private")[1:], [sentence] * 2)
+        self.assertEqual(self.requests(), [])
+
+    def test_topic_and_role_need_a_selected_room(self) -> None:
+        """These commands cannot name a room."""
+        sentence = "! No room is selected: use /join #ROOM or /to #ROOM first."
+        lines = self.type("/to bob", "/topic", "/topic #garden", "/role bob member")
+        self.assertEqual(lines[1:], [sentence] * 3)
         self.assertEqual(self.requests(), [])
 
     def test_rooms_are_requested_page_by_page(self) -> None:

@@ -28,7 +28,7 @@ class SendingCommandTests(CommandTestCase):
     def test_unknown_target_is_refused(self) -> None:
         """Accounts must exist, and rooms must have been joined."""
         self.client.answers[c.Who] = c.People(0, [c.Person("nobody", "unknown")])
-        self.assertEqual(self.type("/to nobody"), ["! There is no account nobody."])
+        self.assertEqual(self.type("/to nobody"), ["! There is no account called nobody."])
         self.assertEqual(
             self.type("/to #garden"),
             ["! You are not a member of #garden: use /join #garden first."],

@@ -28,7 +28,7 @@ class WordingTests(SynchronousTestCase):
             (c.Person("bob", "away"), "bob is away"),
             (c.Person("bob", "away", "lunch"), "bob is away: lunch"),
             (c.Person("bob", "off"), "bob is offline"),
-            (c.Person("bob", "unknown"), "there is no account bob"),
+            (c.Person("bob", "unknown"), "There is no account called bob."),
         ):
             self.assertEqual(self.text(wording.person(person)), text)
         self.assertRegex(
