@@ -66,7 +66,7 @@ class Storing(DocumentsCase):
             self.run_now(self.documents.get(Counter, "a")), Stored("A", Counter(5), 1, b"\x91\x05")
         )
 
-    def test_unexpected_key_gives_none(self) -> None:
+    def test_unknown_key_gives_none(self) -> None:
         """A key without a document gives None."""
         self.assertIsNone(self.run_now(self.documents.get(Counter, "a")))
 
