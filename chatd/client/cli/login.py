@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectError, ConnectingCancelledError
 from chatd.client.cli.output.output import Output
 from chatd.client.cli.screen import Screen
 from chatd.client.library.client import Client
+from chatd.client.library.errors import RefusedByServer
 from chatd.core.errors import Fatal, Refused
 
 MAX_ATTEMPTS = 3
@@ -44,6 +45,7 @@ class Login:
         self._connect = connect
         self._name = name
         self._invite = invite
+        self._open_accounts = True  # as far as is known
         self.password = password
         """after the login: the password of the account, None if it is open"""
 
@@ -70,6 +72,8 @@ class Login:
         try:
             return await self._connect(name, None, False, None)
         except Refused as refusal:
+            if isinstance(refusal, RefusedByServer) and refusal.welcome is not None:
+                self._open_accounts = refusal.welcome.open_accounts
             if refusal.code == "unknown-account":
                 return await self._register(name)
             if refusal.code != "password-required":
@@ -109,6 +113,7 @@ class Login:
                     self._invite = (await self._screen.ask("Invite token: ")).strip()
                 elif refusal.code == "password-needed":
                     self._output.error(refusal.code, str(refusal))
+                    self._open_accounts = False
                     self.password = await self._choose_password()
                 else:
                     raise
@@ -118,15 +123,22 @@ class Login:
 
     async def _choose_password(self) -> str | None:
         """Ask for the password of a new account; None: the account will be open."""
-        return await choose_password(self._screen, "Password (empty: anyone can log in): ")
+        return await choose_password(self._screen, "Password", self._open_accounts)
 
 
-async def choose_password(screen: Screen, prompt: str) -> str | None:
-    """Ask for a new password; a person types it twice. None: no password."""
+async def choose_password(screen: Screen, question: str, open_accounts: bool) -> str | None:
+    """Ask for a new password; a person types it twice. None: no password.
+
+    Where `open_accounts` are not allowed, a person cannot choose to have no password.
+    """
+    prompt = f"{question} (empty: anyone can log in): " if open_accounts else f"{question}: "
     while True:
         password = await screen.ask(prompt, hidden=True)
         if not password:
-            return None
+            if open_accounts or not screen.interactive:
+                return None
+            screen.note("Every account of this server needs a password.")
+            continue
         if not screen.interactive or await screen.ask("Password again: ", hidden=True) == password:
             return password
         screen.note("The passwords do not match. Try again.")

@@ -24,7 +24,7 @@ from twisted.logger import Logger
 from chatd.client.library.acknowledging import Acknowledger
 from chatd.client.library.backoff import Backoff
 from chatd.client.library.connection import Connection
-from chatd.client.library.errors import ConnectionClosed
+from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.client.library.events import MAX_WAITING, Connected, Disconnected, Event, EventQueue
 from chatd.client.library.followed_log import FollowedLog, FollowedLogs
 from chatd.client.library.login import log_in
@@ -130,7 +130,11 @@ class Client(Requests):
         try:
             self.welcome = await connection.request(msgspec.structs.replace(self._hello))
             connection.idle_timeout = self.welcome.idle
-            answer = await self._log_in(connection)
+            try:
+                answer = await self._log_in(connection)
+            except RefusedByServer as refused:
+                refused.welcome = self.welcome
+                raise
         except BaseException:
             connection.abort("")
             raise

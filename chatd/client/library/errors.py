@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.codecs.v1_messages import Welcome
 from chatd.core.errors import Fatal, Refused
 
 
@@ -19,3 +20,5 @@ class RefusedByServer(Refused):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code  # type: ignore[misc]  # a class attribute in `Refused`
+        self.welcome: Welcome | None = None
+        """the server's description of itself, if the login was refused"""

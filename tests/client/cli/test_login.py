@@ -14,8 +14,9 @@ from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.plain import PlainOutput
 from chatd.client.cli.screen import EndOfInput
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
+from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
-from tests.doubles.client import FakeClient
+from tests.doubles.client import LIMITS, SINCE, FakeClient
 from tests.doubles.screen import FakeScreen
 
 UNKNOWN = RefusedByServer("unknown-account", "There is no account of that name.")
@@ -106,6 +107,17 @@ class LoginTests(SynchronousTestCase):
         self.successResultOf(login)
         self.assertEqual(self.attempts[1], ("alice", None, True, None))
 
+    def test_new_password_must_not_be_empty_where_open_accounts_are_forbidden(self) -> None:
+        """The refusal of the first attempt has the server's description of itself."""
+        unknown = RefusedByServer("unknown-account", "There is no account of that name.")
+        unknown.welcome = c.Welcome(0, "chatd", "1.2", LIMITS, "invite", False, SINCE, 60.0)
+        login = self.log_in([unknown, None], "alice")
+        again = "Password again: "
+        self.answer("Password: ", "", "Password: ", "p", again, "p")
+        self.successResultOf(login)
+        self.assertEqual(self.attempts[1], ("alice", "p", True, None))
+        self.assertIn("(Every account of this server needs a password.)", self.screen.lines)
+
     def test_script_creates_an_account_without_questions(self) -> None:
         """A refusal is final."""
         login = self.log_in([UNKNOWN, None], "alice", "pw", "token", interactive=False)
@@ -119,8 +131,8 @@ class LoginTests(SynchronousTestCase):
         required = RefusedByServer("invite-required", "A new account takes an invite token here.")
         needed = RefusedByServer("password-needed", "Choose a password.")
         login = self.log_in([UNKNOWN, required, needed, None], "alice")
-        question = "Password (empty: anyone can log in): "
-        self.answer(question, "", "Invite token: ", " t ", question, "p", "Password again: ", "p")
+        question, again = "Password (empty: anyone can log in): ", "Password again: "
+        self.answer(question, "", "Invite token: ", " t ", "Password: ", "p", again, "p")
         self.successResultOf(login)
         self.assertEqual(self.attempts[-1], ("alice", "p", True, "t"))
 

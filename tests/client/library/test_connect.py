@@ -13,6 +13,7 @@ import chatd
 from chatd.client import Client, ConnectionClosed, Refused, Security, connect
 from chatd.client.library.client import CONNECT_TIMEOUT
 from chatd.client.library.connect import parse_address
+from chatd.client.library.errors import RefusedByServer
 from chatd.codecs import v1_messages as c
 from tests.doubles.v1_server import ScriptedServer
 
@@ -108,6 +109,13 @@ class ConnectTests(SynchronousTestCase):
                 (register.name, register.password, register.invite), ("ann", "pw", "token")
             )
             self.server.requests.clear()
+
+    def test_refusal_has_the_description_of_the_server(self) -> None:
+        """A caller that asks for a password needs to know the server's policy."""
+        self.server.login_refusals = [("unknown-account", "no")]
+        refusal = self.failureResultOf(self.connect(), RefusedByServer).value
+        assert refusal.welcome is not None
+        self.assertEqual(refusal.welcome.server, "chatd")
 
     def test_login_refusal_is_raised_if_the_name_is_taken(self) -> None:
         """The account exists, so the password was wrong; another refusal is raised as it is."""

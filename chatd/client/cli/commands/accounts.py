@@ -33,7 +33,9 @@ async def passwd(context: CommandContext, arguments: str) -> None:
     """Change the password; in a pipe the next line is the new one."""
     no_arguments(arguments)
     old = await _current_password(context, "Current password: ")
-    new = await choose_password(context.screen, "New password (empty: anyone can log in): ")
+    new = await choose_password(
+        context.screen, "New password", context.client.welcome.open_accounts
+    )
     await context.request_and_show(
         c.ChangePassword(0, old, new),
         "The password is changed, and your other sessions are logged out.",

@@ -58,6 +58,14 @@ class AccountTests(CommandTestCase):
         self.type("new")
         self.assertFalse(self.screen.hidden)
 
+    def test_new_password_must_not_be_empty_where_open_accounts_are_forbidden(self) -> None:
+        """The question does not offer an open account."""
+        self.client.welcome.open_accounts = False
+        self.type("/passwd", "secret")
+        self.assertEqual(self.screen.prompt, "New password: ")
+        self.type("", "new", "new")
+        self.assertEqual(self.requests(), [c.ChangePassword(0, "secret", "new")])
+
     def test_certificate_and_unregister_ask_for_the_password(self) -> None:
         """The server checks it."""
         self.check_requests(
