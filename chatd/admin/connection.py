@@ -35,8 +35,10 @@ class RequestRefused(Exception):
 def connect(path: str) -> Daemon:
     """Connect to the daemon whose admin socket is at `path`.
 
-    Raises `NoDaemon`, and `RequestRefused` if this user may not open the socket.
+    Raises `NoDaemon`, and `RequestRefused` if this user may not open the socket; both show the path
+    as an absolute one.
     """
+    absolute_path = os.path.abspath(path)
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.settimeout(_CONNECT_SECONDS)
@@ -44,13 +46,13 @@ def connect(path: str) -> Daemon:
     except PermissionError:
         connection.close()
         raise RequestRefused(
-            f"only the user that runs the daemon, or root, may open {path}"
+            f"only the user that runs the daemon, or root, may open {absolute_path}"
         ) from None
     except OSError as error:
         connection.close()
         reason = (os.strerror(error.errno) if error.errno else str(error)).lower()
         raise NoDaemon(
-            f"no daemon listens at {path} ({reason}); is it running? "
+            f"no daemon listens at {absolute_path} ({reason}); is it running? "
             "If its socket is elsewhere, give --admin PATH"
         ) from None
     # Requests have no time limit: a backup may take long.

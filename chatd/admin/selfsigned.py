@@ -23,6 +23,8 @@ def make(folder: str, hosts: list[str]) -> tuple[Path, Path, str]:
     Returns both paths and the SHA-256 of the certificate in hexadecimal digits. Raises `OSError` if
     a file cannot be written or exists, `ValueError` if a host is not a valid name.
     """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hosts or ["localhost"])[0][:64])])
     now = datetime.now(UTC)

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from chatd.core.errors import BackupFailed, BadRequest
+from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import registration
 from chatd.realm.accounts import Account, fingerprints
@@ -250,7 +250,10 @@ class Operations:
     async def delete_room(self, room: str) -> str:
         """Delete a room with its history. Returns its name as first written. Raises
         `UnknownRoom`."""
-        name = (await self._realm.rooms.room(room)).name
+        try:
+            name = (await self._realm.rooms.room(room)).name
+        except UnknownRoom:
+            raise UnknownRoom(f"There is no room {room}.") from None
         await self._realm.rooms.delete_by_operator(name)
         return name
 

@@ -339,7 +339,7 @@ class Rooms:
         check_set_role(room, name, member)
         if room.record.owner == member.lower():
             if role != OWNER:
-                raise UnknownRole("an owner makes another member the owner first")
+                raise UnknownRole(f"You own {room.name}: make another member the owner first.")
             return
         await self._update(
             room,

@@ -70,7 +70,7 @@ class WithoutDaemon(SynchronousTestCase):
             (["--config", "missing", "stats"], "missing cannot be read"),
             (["backup"], "PATH is missing"),
             (["revoke", ""], "TOKEN is missing"),
-            (["invite", "--uses", "many"], "--uses: a number is expected, not 'many'"),
+            (["invite", "--uses", "many"], "--uses: a number from 1 is expected, not 'many'"),
             (["reports", "--after", "-1"], "--after: a number is expected"),
             (["reports", "--after", "9" * 16], "--after: a number is expected"),
             (["--admin", "none", "stats"], "no admin socket"),

@@ -41,6 +41,12 @@ class Connecting(SynchronousTestCase):
             error = self.assertRaises(NoDaemon, connect, path)
             self.assertIn(reason, str(error))
 
+    def test_relative_path_is_shown_as_an_absolute_one(self) -> None:
+        """The reader sees in which folder the socket was looked for."""
+        path = os.path.join(os.getcwd(), "missing.admin")
+        error = self.assertRaises(NoDaemon, connect, "missing.admin")
+        self.assertIn(f"no daemon listens at {path} (no such file", str(error))
+
     def test_a_socket_of_another_user_is_refused(self) -> None:
         """This is not the error for a missing daemon."""
 

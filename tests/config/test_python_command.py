@@ -7,7 +7,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config.python_command import python_command
+from chatd.config.python_command import python_command, twistd_command
 from tests.doubles.folders import folder
 
 
@@ -51,6 +51,20 @@ class PythonCommand(SynchronousTestCase):
         """The command can be typed as it is."""
         command = self.command("another one/bin/python", "one/bin")
         self.assertEqual(command, "'another one/bin/python'")
+
+    def test_twistd_is_that_beside_the_python(self) -> None:
+        """Its name is enough if the search path leads to it, or if it is not beside the Python."""
+        self.assertEqual(self.command("one/bin/python", "none"), "one/bin/python")
+        self.assertEqual(twistd_command(), "twistd")
+        for environment in ("one", "another one"):
+            path = os.path.join(self.folder, environment, "bin", "twistd")
+            with open(path, "w", opener=lambda name, flags: os.open(name, flags, 0o755)):
+                pass
+        self.assertEqual(twistd_command(), "one/bin/twistd")
+        self.command("one/bin/python", "one/bin")
+        self.assertEqual(twistd_command(), "twistd")
+        self.command("another one/bin/python", "one/bin")
+        self.assertEqual(twistd_command(), "'another one/bin/twistd'")
 
     def test_path_elsewhere_is_absolute(self) -> None:
         """Nothing is relative to a folder above."""

@@ -151,3 +151,13 @@ async def test_client_continues_after_a_restart(join: Join, daemon: RestartableD
         ("@bob", "ann", "before"),
         ("@bob", "ann", "meanwhile"),
     ]
+
+
+@pytest_twisted.ensureDeferred
+async def test_owner_who_gives_up_the_role_is_told_how(join: Join) -> None:
+    ann = await join("ann")
+    await ann.create_room("#one")
+    with pytest.raises(Refused) as refusal:
+        await ann.set_role("#one", "ann", "member")
+    assert refusal.value.code == "unknown-role"
+    assert str(refusal.value) == "You own #one: make another member the owner first."

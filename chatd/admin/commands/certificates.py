@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 from chatd.admin.commands.command import LocalCommand
 from chatd.admin.connection import RequestRefused
 from chatd.admin.output import Output
-from chatd.config.python_command import python_command
+from chatd.config.python_command import python_command, twistd_command
 
 
 class MakeCertificate(LocalCommand):
@@ -33,13 +35,33 @@ class MakeCertificate(LocalCommand):
             certificate, key, pin = selfsigned.make(self["out"], self.hosts)
         except (OSError, ValueError) as error:
             raise RequestRefused(f"no certificate was made: {error}") from None
-        client = f"{python_command()} -m chatd.client NAME chats://localhost"
+        daemon = f"{twistd_command()} -n chatd{self._listen_option()}"
+        client = f"{python_command()} -m chatd.client NAME {self._url()}"
         output.answer(
             {"certificate": str(certificate), "key": str(key), "pin": pin},
             f"Certificate: {certificate}",
             f"Key:         {key}  (keep it secret)",
             f"Pin:         {pin}",
-            f"Daemon:      twistd -n chatd --tls-cert {certificate} --tls-key {key}",
+            f"Daemon:      {daemon} --tls-cert {certificate} --tls-key {key}",
             f"Client:      {client} --tls-ca {certificate}",
             f"or           {client} --tls-pin {pin}",
         )
+
+    def _listen_option(self) -> str:
+        """The daemon's option for the first host: its address, or all addresses if it is a name."""
+        if not self.hosts:
+            return ""
+        return f" --host {self.hosts[0] if _is_address(self.hosts[0]) else '0.0.0.0'}"
+
+    def _url(self) -> str:
+        """The URL of the first host, or of this machine."""
+        host = self.hosts[0] if self.hosts else "localhost"
+        return f"chats://[{host}]" if ":" in host else f"chats://{host}"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -58,11 +58,14 @@ class Command(usage.Options):
                 raise usage.UsageError(f"{name.upper()} is missing")
             self[name] = word
 
-    def number(self, option: str) -> int:
-        """The value of an option as a number of up to 15 digits. Raises `usage.UsageError`."""
+    def number(self, option: str, minimum: int = 0) -> int:
+        """The value of an option as a number of up to 15 digits, `minimum` or more. Raises
+        `usage.UsageError`."""
         text = self[option]
-        if not (text.isascii() and text.isdigit()) or len(text) > 15:
-            raise usage.UsageError(f"--{option}: a number is expected, not {text!r}")
+        digits = text.isascii() and text.isdigit() and len(text) <= 15
+        if not digits or int(text) < minimum:
+            expected = f"a number from {minimum}" if minimum else "a number"
+            raise usage.UsageError(f"--{option}: {expected} is expected, not {text!r}")
         return int(text)
 
     def confirm(self, question: str) -> None:

@@ -37,7 +37,7 @@ class CreateInviteToken(DaemonCommand):
 
     def postOptions(self) -> None:
         """Check the number and the time."""
-        self["uses"] = self.number("uses")
+        self["uses"] = self.number("uses", minimum=1)
         try:
             self["seconds"] = None if self["expires"] == _NEVER else seconds(self["expires"])
         except ValueError as error:

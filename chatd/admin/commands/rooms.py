@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from chatd.admin.commands.command import DaemonCommand
@@ -9,6 +10,9 @@ from chatd.admin.connection import Daemon
 from chatd.admin.output import Item, Output, moment
 from chatd.codecs import admin as c
 from chatd.core.names import complete_room_name
+
+_QUOTE = re.compile(r"^[@#]\S+ \d+: ", re.M)
+"""the beginning of a line that quotes a message, by its log and seq"""
 
 
 class ListRooms(DaemonCommand):
@@ -71,9 +75,18 @@ class ListReports(DaemonCommand):
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
 
+        quoting = False
+
         def paragraph(report: Item) -> Sequence[str]:
+            nonlocal quoting
+            quoting = quoting or _QUOTE.search(report["body"]) is not None
             heading = f"{report['seq']}  {moment(report['time'])}  {report['sender']} reports"
             return heading, *report["body"].split("\n")
 
         reports = daemon.items(c.ListReports(self["after"], limit=1000))
         output.paragraphs(reports, paragraph)
+        if quoting:
+            output.note(
+                'A line "@NAME N: TEXT" or "#ROOM N: TEXT" quotes the reported message: entry N of'
+                " the mailbox of NAME, or of #ROOM."
+            )

@@ -54,8 +54,9 @@ class InviteTokens(CommandCase):
 
     def test_wrong_options_create_nothing(self) -> None:
         """The daemon refuses well-formed values that are out of bounds."""
-        for words in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
+        for words in (["--uses", "many"], ["--uses", "0"], ["--expires", "5"], ["--expires", ""]):
             self.failed(WRONG_USAGE, "invite", *words)
-        self.failed(REFUSED, "invite", "--uses", "0")
+        error = self.failed(WRONG_USAGE, "invite", "--uses", "0")
+        self.assertIn("--uses: a number from 1 is expected, not '0'", error)
         self.failed(REFUSED, "invite", "--note", "x" * 501)
         self.assertEqual(self.json("invites"), [])

@@ -39,7 +39,8 @@ class Rooms(CommandCase):
         self.assertEqual(completed.stdout, "Delete the room #garden and its history? (yes/no) ")
         self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
         self.assertEqual(self.output("delete-room", "#lobby", "-y"), "Deleted: #lobby\n")
-        self.assertIn("no room", self.failed(REFUSED, "delete-room", "#garden", "--yes"))
+        error = self.failed(REFUSED, "delete-room", "garden", "--yes")
+        self.assertEqual(error, "chatd.admin: There is no room #garden.\n")
 
 
 class Reports(CommandCase):
@@ -60,3 +61,15 @@ class Reports(CommandCase):
         (report,) = self.json("reports", "--after", "1")
         self.assertEqual((report["seq"], report["body"]), (2, "bob: ruder"))
         self.assertEqual(self.output("reports", "--after=2"), "")
+
+    def test_quoted_message_is_explained(self) -> None:
+        """One sentence on standard error, for any number of quoted messages."""
+        for body in ("bob: rude\n@ann 1: psst", "bob: again\n#garden 12: hey"):
+            self.harness.realm.note("@server", "Ann", "report", body)
+        self.harness.realm.flush()
+        self.harness.settle()
+        self.assertEqual(
+            self.command("reports").stderr,
+            'A line "@NAME N: TEXT" or "#ROOM N: TEXT" quotes the reported message: entry N of the'
+            " mailbox of NAME, or of #ROOM.\n",
+        )
