@@ -2,8 +2,10 @@
 
 Usage: python examples/bridge.py NAME chat://HOST[:PORT] ROOM chat://HOST[:PORT] ROOM
 
-The bridge logs in as NAME on both servers; the accounts are registered if they do not exist. If a
-server, the bridge or the network fails, no message is lost or sent twice.
+The bridge logs in as NAME on both servers; the accounts are registered if they do not exist. Both
+rooms must exist; the command /create of the client creates one. If a server, the bridge or the
+network fails later, no message is lost or sent twice. If a server cannot be reached at the start or
+refuses a request, the bridge prints the reason and ends with the status 1.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, TimeoutError, gatherResults
+from twisted.internet.error import ConnectError
 from twisted.internet.task import react
+from twisted.python.failure import Failure
 
-from chatd.client import Client, Pushed, Refused, connect
+from chatd.client import Client, Fatal, Pushed, Refused, connect
 
 
 async def forward(source: Client, target: Client, room: str, other_room: str) -> None:
@@ -52,10 +56,19 @@ async def bridge(
     )
 
 
+def explain(failure: Failure) -> None:
+    """End the process with one sentence; another error is a bug and gets a traceback."""
+    if isinstance(failure.value, FirstError):
+        failure = failure.value.subFailure
+    failure.trap(Refused, Fatal, ConnectError, TimeoutError, OSError, ValueError)
+    sys.exit(failure.getErrorMessage())
+
+
 def main(reactor: Any, *arguments: str) -> Deferred[None]:
     """Run the bridge; called by `react`."""
     name, address, room, other_address, other_room = arguments
-    return Deferred.fromCoroutine(bridge(reactor, name, address, room, other_address, other_room))
+    coroutine = bridge(reactor, name, address, room, other_address, other_room)
+    return Deferred.fromCoroutine(coroutine).addErrback(explain)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ const USAGE = `Usage: node client.js HOST PORT NAME [PASSWORD]
 Logs in as NAME and joins #lobby; the account is registered if it does not exist. Prints messages
 as "SENDER: TEXT" or "#room SENDER: TEXT". Sends the lines of standard input: "@bob hi" to an
 account, "#room hi" to a room. At the end of input it waits until all messages are accepted, and
-exits.`;
+exits. Exit status: 0, or 1 if the server refuses the login or an argument is missing.`;
 
 const { randomUUID } = require("node:crypto");
 const { EventEmitter, once } = require("node:events");

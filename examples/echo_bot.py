@@ -4,7 +4,8 @@ Usage: python examples/echo_bot.py NAME [chat://HOST[:PORT] [ROOM ...]]
 
 The bot logs in as NAME; the account is registered if it does not exist. The default server is
 chat://127.0.0.1:65432. It answers every private message and, in each ROOM, the messages that begin
-with "NAME:".
+with "NAME:". Each ROOM must exist; the command /create of the client creates one. If the server
+cannot be reached or refuses a request, the bot prints the reason and ends with the status 1.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectError
 from twisted.internet.task import react
+from twisted.python.failure import Failure
 
-from chatd.client import Pushed, connect
+from chatd.client import Fatal, Pushed, Refused, connect
 
 
 async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) -> None:
@@ -38,11 +41,17 @@ async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) ->
             await bot.send(event.log, f"{event.sender}: {text}", key=key)
 
 
+def explain(failure: Failure) -> None:
+    """End the process with one sentence; another error is a bug and gets a traceback."""
+    failure.trap(Refused, Fatal, ConnectError, TimeoutError, OSError, ValueError)
+    sys.exit(failure.getErrorMessage())
+
+
 def main(
     reactor: Any, name: str, address: str = "chat://127.0.0.1:65432", *rooms: str
 ) -> Deferred[None]:
     """Run the bot; called by `react`."""
-    return Deferred.fromCoroutine(answer(reactor, name, address, rooms))
+    return Deferred.fromCoroutine(answer(reactor, name, address, rooms)).addErrback(explain)
 
 
 if __name__ == "__main__":

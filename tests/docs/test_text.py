@@ -91,8 +91,9 @@ class MessageTests(SynchronousTestCase):
         "no such file or directory",
         "database disk image is malformed",
         "database or disk is full",
+        "Another twistd server is running, PID",
     }
-    """texts of the operating system and of SQLite"""
+    """texts of the operating system, of SQLite and of Twisted"""
 
     def test_every_explained_message_is_in_the_source(self) -> None:
         """In docs/recipes/troubleshooting.md, capital letters and dots stand for what varies."""

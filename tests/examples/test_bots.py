@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -132,21 +133,48 @@ class BotTests(TestCase):
         self.assertEqual(await self.texts(bob, 1), [("bridge", "<ann> end")])
 
 
+def run_example(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run an example to its end."""
+    command = [str(CHECKOUT / "examples" / name), *arguments]
+    command.insert(0, node() if name.endswith(".js") else sys.executable)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=PATIENCE
+    )
+
+
+class FailureTests(SynchronousTestCase):
+    """A bot that cannot start prints one sentence and exits with the status 1."""
+
+    def check(self, error: str, name: str, *arguments: str) -> None:
+        """Run an example that fails with this sentence."""
+        done = run_example(name, *arguments)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", error + "\n"), name)
+
+    def test_room_that_does_not_exist(self) -> None:
+        """The sentence is that of the server."""
+        daemon = Daemon(self, f"sqlite:{folder(self)}/chatd.db")
+        address = f"chat://127.0.0.1:{daemon.port}"
+        error = "There is no room with that name, or you need an invitation to it."
+        self.check(error, "echo_bot.py", "echo", address, "#nowhere")
+        self.check(error, "bridge.py", "bridge", address, "#lobby", address, "#nowhere")
+
+    def test_server_that_does_not_run(self) -> None:
+        """The sentence has the reason of the system."""
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            address = f"chat://127.0.0.1:{unused.getsockname()[1]}"
+            error = "Connection was refused by other side: 111: Connection refused."
+            self.check(error, "echo_bot.py", "echo", address)
+            self.check(error, "bridge.py", "bridge", address, "#lobby", address, "#lobby")
+
+
 class UsageTests(SynchronousTestCase):
     """The usage texts."""
-
-    def run_example(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run an example to its end."""
-        command = [str(CHECKOUT / "examples" / name), *arguments]
-        command.insert(0, node() if name.endswith(".js") else sys.executable)
-        return subprocess.run(
-            command, capture_output=True, text=True, env=environment(), timeout=PATIENCE
-        )
 
     def test_help_prints_the_usage(self) -> None:
         """To standard output, with the exit status 0."""
         for name in ("echo_bot.py", "bridge.py", "client.js"):
-            done = self.run_example(name, "--help")
+            done = run_example(name, "--help")
             self.assertEqual((done.returncode, done.stderr), (0, ""), name)
             self.assertIn("Usage: ", done.stdout)
             self.assertIn(name, done.stdout)
@@ -154,7 +182,7 @@ class UsageTests(SynchronousTestCase):
     def test_missing_arguments_print_the_usage(self) -> None:
         """To standard error, with the exit status 1."""
         for name in ("echo_bot.py", "bridge.py", "client.js"):
-            done = self.run_example(name)
+            done = run_example(name)
             self.assertEqual((done.returncode, done.stdout), (1, ""), name)
             self.assertIn("Usage: ", done.stderr)
 
