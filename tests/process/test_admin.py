@@ -179,9 +179,9 @@ class Commands(Administered):
         self.assertIsNone(unlimited["expires"])
         self.output("revoke", unlimited["key"][:12])
         self.assertEqual(self.output("invites"), "")
-        for wrong in (["--uses", "many"], ["--expires", "5"], ["--expires", ""]):
+        for wrong in (["--uses", "many"], ["--uses", "0"], ["--expires", "5"], ["--expires", ""]):
             self.failed(WRONG_USAGE, "invite", *wrong)
-        self.failed(REFUSED, "invite", "--uses", "0")
+        self.failed(REFUSED, "invite", "--note", "x" * 501)
         self.assertNotIn(token, self.running.output)
 
     def test_backup_while_clients_send(self) -> None:
