@@ -154,7 +154,7 @@ async def test_client_continues_after_a_restart(join: Join, daemon: RestartableD
 
 
 @pytest_twisted.ensureDeferred
-async def test_owner_who_gives_up_the_role_is_told_how(join: Join) -> None:
+async def test_owner_cannot_become_a_member_without_a_new_owner(join: Join) -> None:
     ann = await join("ann")
     await ann.create_room("#one")
     with pytest.raises(Refused) as refusal:
