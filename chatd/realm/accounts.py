@@ -190,10 +190,19 @@ class Accounts:
         if len(self.direct_logs) + len(self._blocking) >= self._limits.accounts_cached:
             self.direct_logs.clear()
             self._blocking.clear()
-        self.set_blocked(name, settings.blocked)
+        self._set(name, settings.blocked)
 
     def set_blocked(self, name: str, blocked: Collection[str]) -> None:
-        """Note which accounts an account blocks, by their names in lower case."""
+        """Note which accounts a cached account blocks, by their names in lower case.
+
+        An account that is not cached is not added: it may be deleted by now, and what is cached
+        can be sent messages without asking the store.
+        """
+        key = name.lower()
+        if key in self.direct_logs or key in self._blocking:
+            self._set(name, blocked)
+
+    def _set(self, name: str, blocked: Collection[str]) -> None:
         key = name.lower()
         if blocked:
             self.direct_logs.pop(key, None)

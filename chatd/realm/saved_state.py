@@ -233,7 +233,7 @@ class SavedState:
         read_state, settings = positions.read_state.copy(), positions.settings
         # All writes are in the queue before the first is awaited: one transaction.
         writes = [
-            (saved_document, saved_document.save(self._documents, positions.log, record))
+            (saved_document, record, saved_document.save(self._documents, positions.log, record))
             for saved_document, record in (
                 (self._cursor, cursor),
                 (self._claim, positions.claim),
@@ -242,24 +242,27 @@ class SavedState:
             )
         ]
         succeeded = True
-        for saved_document, write in writes:
+        for saved_document, record, write in writes:
             try:
                 saved_document.saved(await write)
             except Refused:
                 succeeded = False
-        if succeeded:
-            self._adopt(cursor, read_state, settings)
+            else:
+                # Even if another write fails: what was merged would be overwritten by the next one.
+                self._adopt(saved_document, record)
         if self._claim.stored is None and positions.claim is None:
             positions.claimed = False
         return succeeded
 
-    def _adopt(self, cursor: Cursor, read_state: ReadState, settings: Settings) -> None:
-        """Take over what was merged from other writers with what was to be saved."""
+    def _adopt(self, saved_document: _SavedDocument, record: Any) -> None:
+        """Take over what was merged from another writer with a record that was to be saved."""
+        stored = saved_document.stored
+        if stored is None or stored.record == record:
+            return
         positions = self._positions
-        if self._cursor.stored is not None and self._cursor.stored.record != cursor:
-            positions.acked = positions.acked.union(self._cursor.stored.record)
-        if self._read_state.stored is not None and self._read_state.stored.record != read_state:
-            merged = positions.read_state.merged(read_state, self._read_state.stored.record)
-            positions.read_state = merged
-        if self._settings.stored is not None and self._settings.stored.record != settings:
-            positions.settings = positions.settings.merged(settings, self._settings.stored.record)
+        if saved_document is self._cursor:
+            positions.acked = positions.acked.union(stored.record)
+        elif saved_document is self._read_state:
+            positions.read_state = positions.read_state.merged(record, stored.record)
+        elif saved_document is self._settings:
+            positions.settings = positions.settings.merged(record, stored.record)

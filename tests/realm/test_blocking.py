@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.errors import Blocked, UnknownAccount
+from chatd.core.errors import Blocked, NotLoggedIn, UnknownAccount
 from chatd.realm.accounts import Accounts
 from tests.doubles.realm import RealmHarness
 
@@ -83,6 +83,49 @@ class Blocking(SynchronousTestCase):
         self.harness.register("Ann")
         self.harness.send("Bob", "Ann", "x")
 
+    def test_block_while_the_account_is_deleted_is_refused(self) -> None:
+        """The deleted account cannot be sent messages, which the next of its name would get."""
+        ann, store = self.harness.sessions.pop("Ann"), self.harness.store
+        store.eager = False
+        deleting: Deferred[Any] = Deferred.fromCoroutine(self.realm.delete(ann))
+        store.release()
+        blocking: Deferred[Any] = Deferred.fromCoroutine(
+            self.realm.blocking.set_blocked(ann, "cyd", True)
+        )
+        self.harness.settle()
+        store.eager = True
+        self.successResultOf(deleting)
+        self.failureResultOf(blocking, NotLoggedIn)
+        self.assertRaises(UnknownAccount, self.harness.send, "Bob", "Ann", "x")
+        self.harness.register("Ann")
+        self.assertEqual(self.harness.login("Ann").texts, [])
+
+    def test_unblocking_while_the_account_is_deleted_makes_it_no_recipient(self) -> None:
+        """The account is left out of the cache of accounts."""
+        ann, store = self.harness.sessions.pop("Ann"), self.harness.store
+        store.eager = False
+        deleting: Deferred[Any] = Deferred.fromCoroutine(self.realm.delete(ann))
+        store.release()
+        unblocking: Deferred[Any] = Deferred.fromCoroutine(
+            self.realm.blocking.set_blocked(ann, "cyd", False)
+        )
+        self.assertIsNone(self.realm.accounts.cached_log("ann", "bob"))
+        self.harness.settle()
+        store.eager = True
+        self.successResultOf(deleting)
+        self.successResultOf(unblocking)
+        self.assertRaises(UnknownAccount, self.harness.send, "Bob", "Ann", "x")
+
+    def test_simultaneous_blocks_all_count(self) -> None:
+        """A block that waits for the store does not undo another one."""
+        ann, store = self.harness.sessions["Ann"], self.harness.store
+        self.realm.accounts.direct_logs.clear()
+        store.eager = False
+        for name in ("bob", "cyd"):
+            Deferred.fromCoroutine(self.realm.blocking.set_blocked(ann, name, True))
+        self.harness.settle()
+        self.assertEqual(set(ann.mailbox.settings.blocked), {"bob", "cyd"})
+
 
 class Cache(SynchronousTestCase):
     """The bound of the cache of accounts."""
@@ -94,6 +137,8 @@ class Cache(SynchronousTestCase):
         harness.login("ann")
         harness.run(harness.realm.blocking.set_blocked(harness.sessions["ann"], "bob", True))
         accounts: Accounts = harness.realm.accounts
+        # To check that there is a bob has filled the cache.
+        harness.run(accounts.account("ann"))
         self.assertEqual(accounts.cached_log("bob", "ann"), "@bob")
         self.assertRaises(Blocked, accounts.cached_log, "ann", "bob")
         harness.register("cyd")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
@@ -175,6 +175,27 @@ class Saving(SynchronousTestCase):
         self.assertEqual(self.mailbox.read_state.read, 9)
         self.assertEqual(set(self.mailbox.read_state.positions), {"#a", "#b"})
         self.assertEqual(self.load().read_state, self.mailbox.read_state)
+
+    def test_merged_settings_are_kept_when_another_write_fails(self) -> None:
+        """The next write does not undo what another daemon has stored."""
+        self.overwrite(Settings(("bob",)))
+        create = self.store.create
+        kinds: list[str] = []
+
+        def fail_first_cursor(kind: str, key: str, body: bytes) -> Deferred[int]:
+            kinds.append(kind)
+            if kinds.count(kind) == 1 and kind == Cursor.document_kind:
+                return fail(StoreUnavailable())
+            return create(kind, key, body)
+
+        self.patch(self.store, "create", fail_first_cursor)
+        self.mailbox.acked = Cursor(3)
+        self.mailbox.settings = Settings(hidden=True)
+        self.mailbox.saved_state.save_now()
+        self.assertEqual(self.mailbox.settings, Settings(("bob",), True))
+        self.runner.clock.advance(RETRY_SECONDS)
+        self.assertEqual(self.stored(), (Cursor(3), None))
+        self.assertEqual(self.load().settings, Settings(("bob",), True))
 
     def test_changes_are_saved_soon(self) -> None:
         """All changes of a second are saved with one write."""
