@@ -112,16 +112,18 @@ class Chat10Protocol(Unframed):
             return 0
         batch = list(takewhile(lambda message: isinstance(message, chat10.Text), messages))
         texts = [
-            OutgoingText(text.text) for text in batch if isinstance(text, chat10.Text) and text.text
+            OutgoingText(message.text)
+            for message in batch
+            if isinstance(message, chat10.Text) and message.text
         ]
-        while texts:
-            appends, refusal = self.realm.send(session, texts)
-            taken = len(appends)
-            self.pending += texts[:taken]
-            if refusal is not None:
+        for text in texts:
+            # One at a time: a refused text must not cost more than another.
+            appends, refusal = self.realm.send(session, (text,))
+            if appends:
+                self.pending.append(text)
+            elif refusal is not None:
                 # The protocol has no reply for it.
                 self.log_refusal(refusal.code)
-            texts = texts[taken + 1 :]
         self.realm.flush()
         return len(batch)
 

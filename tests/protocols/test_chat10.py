@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.realm.permissions import Policy
+from chatd.realm.realm import OutgoingMessage
+from chatd.realm.session import Session
 from chatd.server.states import PauseReason
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
@@ -243,6 +248,22 @@ class Sending(Chat10Case):
         self.server.clock.advance(0.06)
         self.assertEqual(sorted(bo.transport.writes), [b"@ann: (private) mail", b"@luca: early"])
         self.assertEqual(luca.receive(), "@bo: early too\n")
+
+    def test_each_refused_text_costs_as_much_as_a_sent_one(self) -> None:
+        """The texts of a client that is no member any more are offered to the realm once each."""
+        luca, bo = self.client_with_lines("luca"), self.client_with_lines("bo")
+        self.server.run(self.server.realm.rooms.leave("luca", "#lobby"))
+        send = self.server.realm.send
+        offered: list[int] = []
+
+        def count_texts(session: Session, texts: Sequence[OutgoingMessage]) -> Any:
+            offered.append(len(texts))
+            return send(session, texts)
+
+        self.patch(self.server.realm, "send", count_texts)
+        bo.receive()
+        luca.send("x\n" * 50)
+        self.assertEqual((sum(offered), bo.receive()), (50, ""))
 
     def test_text_over_the_limit_is_not_sent(self) -> None:
         """The connection goes on; a long text within the limit is sent."""
