@@ -51,9 +51,14 @@ class GrpcListener(Service):
     title = GRPC.title
 
     def __init__(
-        self, listen: Listen, factory: ConnectionFactory, certificate: Certificate | None = None
+        self,
+        listen: Listen,
+        factory: ConnectionFactory,
+        certificate: Certificate | None = None,
+        thread_ids: dict[int, int] | None = None,
     ) -> None:
-        """An ``ssl:`` endpoint that names no certificate uses `certificate`.
+        """An ``ssl:`` endpoint that names no certificate uses `certificate`. `thread_ids` is shared
+        by all gRPC ports (`chatd.protocols.grpc.service.ChatService`).
 
         Raises SystemExit with a sentence if such an endpoint has no usable certificate.
         """
@@ -62,6 +67,7 @@ class GrpcListener(Service):
         self.address = listen.endpoint
         self._listen = listen
         self._factory = factory
+        self._thread_ids = thread_ids
         self._server: GrpcServer | None = None
 
     def privilegedStartService(self) -> None:
@@ -75,7 +81,7 @@ class GrpcListener(Service):
         interface = self._listen.interface or "[::]"
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
         address = f"unix:{place}" if kind == "unix" else f"{host}:{place}"
-        server = GrpcServer(self._factory)
+        server = GrpcServer(self._factory, self._thread_ids)
         try:
             port = server.bind(address, self.certificate)
         except RuntimeError:

@@ -157,8 +157,9 @@ class Daemon(MultiService):
         host = quoteStringArgument(options["host"])
         main = Listen(ANY, f"tcp:{options['port']}:interface={host}")
         self.listener = Listener(reactor, main, self._factory)
+        grpc_thread_ids: dict[int, int] = {}
         others = [
-            GrpcListener(listen, self._factory, certificate)
+            GrpcListener(listen, self._factory, certificate, grpc_thread_ids)
             if listen.name == GRPC.name
             else Listener(
                 reactor, listen, PortFactory(self._factory, connection_maker(listen.name, protocol))

@@ -58,7 +58,8 @@ class ServiceCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = MainPortServer()
-        self.service = ChatService(self.server.factory)
+        self.thread_ids: dict[int, int] = {}
+        self.service = ChatService(self.server.factory, self.thread_ids)
         self.ann = self.server.log_in("ann")
 
     def call(self, method: Any, request: Any, context: CallContext | None = None) -> Any:

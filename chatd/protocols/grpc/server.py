@@ -38,8 +38,11 @@ class GrpcServer:
     It runs in the event loop of asyncio, which must be the reactor's.
     """
 
-    def __init__(self, factory: ConnectionFactory) -> None:
-        self._service = ChatService(factory)
+    def __init__(
+        self, factory: ConnectionFactory, thread_ids: dict[int, int] | None = None
+    ) -> None:
+        """`thread_ids`: see `ChatService`."""
+        self._service = ChatService(factory, thread_ids)
         self._idle_check = LoopingCall(self._service.remove_idle)
         self._idle_check.clock = factory.clock
         self._health: Any = None

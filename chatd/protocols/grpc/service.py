@@ -88,17 +88,22 @@ class OutgoingText:
 
 class ChatService:
     """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` that all other
-    connections share."""
+    connections share.
 
-    def __init__(self, factory: ConnectionFactory) -> None:
+    `thread_ids` holds the thread ids of the messages that wait to be durable, by the entry's id;
+    all services of a daemon share it.
+    """
+
+    def __init__(
+        self, factory: ConnectionFactory, thread_ids: dict[int, int] | None = None
+    ) -> None:
         self._realm = factory.realm
         self._factory = factory
         self._limits = factory.limits
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
         self._token_buckets: dict[str, TokenBucket] = {}
-        self._thread_ids: dict[int, int] = {}
-        """those of the messages that wait to be durable, by the entry's id"""
+        self._thread_ids = {} if thread_ids is None else thread_ids
 
     # Calls
 

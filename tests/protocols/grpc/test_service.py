@@ -14,7 +14,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.protocols.grpc.service import IDLE
+from chatd.protocols.grpc.service import IDLE, ChatService
 from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import CallContext, ServiceCase
 
@@ -87,6 +87,20 @@ class Calls(ServiceCase):
             (message.sender_id, message.recipient_id, message.message, message.thread_id),
             ("mason", "wayne", "é\n|||", 7),
         )
+
+    def test_thread_id_reaches_a_stream_at_another_port(self) -> None:
+        """The services of all gRPC ports share the thread ids."""
+        other = ChatService(self.server.factory, self.thread_ids)
+        self.create_account("mason")
+        self.create_account("wayne")
+        stream = self.open("wayne")
+        self.read("wayne", stream)
+        self.log_out("mason")
+        self.service = other
+        self.send("mason", "wayne", "hi", 7)
+        waiting = stream.next()
+        assert waiting is not None
+        self.assertEqual((waiting[0].message, waiting[0].thread_id), ("hi", 7))
 
     def test_sender_that_is_not_logged_in_is_logged_in(self) -> None:
         """For an open account the name is enough."""
