@@ -33,6 +33,12 @@ ALLOWED: dict[str, set[str]] = {
 }
 """the packages of chatd that each package may import, besides itself and the version"""
 
+CODECS = {"v1": {"v1", "v1_messages"}, "grpc": {"chat_pb2"}}
+"""the codecs of each protocol that is not named as its only codec"""
+ALL_CODECS = {
+    file.stem for file in (ROOT / "chatd" / "codecs").glob("*.py") if file.stem != "__init__"
+}
+
 CONTRACT_ONLY = ("realm", "server", "protocols")
 """packages that may use the contract of the stores (`chatd.stores`), and no back end"""
 
@@ -64,6 +70,8 @@ def imports(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{file}: imports are absolute"
             found.add(node.module or "")
+            if node.module == "chatd.codecs":
+                found.update(f"chatd.codecs.{alias.name}" for alias in node.names)
     return {name for name in found if name.split(".")[0] == "chatd"}
 
 
@@ -124,7 +132,8 @@ class Layers(SynchronousTestCase):
                 self.assertEqual(backends, set(), name)
 
     def test_protocols_do_not_know_each_other(self) -> None:
-        """A protocol imports its own codec and no other protocol; only the table of doors does."""
+        """A protocol imports its own codec and no other protocol; only the table of doors imports
+        several."""
         for name, file in sources("protocols"):
             own = name.split(".")[2] if name.count(".") > 1 else ""
             if own in ("", "doors"):
@@ -135,6 +144,8 @@ class Layers(SynchronousTestCase):
                 if each.startswith("chatd.protocols.") and each.split(".")[2] != own
             }
             self.assertEqual(others, set(), name)
+            codecs = {each.removeprefix("chatd.codecs.") for each in imports(file)} & ALL_CODECS
+            self.assertEqual(codecs - CODECS.get(own, {own}), set(), name)
 
 
 class Loaded(SynchronousTestCase):

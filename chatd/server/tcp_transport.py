@@ -125,14 +125,15 @@ def tune(transport: Any) -> None:
         return
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
-    if sys.platform == "linux":
-        for option, value in (
-            # A peer that disappears is noticed within a minute.
-            (socket.TCP_KEEPIDLE, 30),
-            (socket.TCP_KEEPINTVL, 10),
-            (socket.TCP_KEEPCNT, 3),
-            (socket.TCP_USER_TIMEOUT, 60_000),
-            # The socket is writable only when everything in it has been sent.
-            (socket.TCP_NOTSENT_LOWAT, 1),
-        ):
-            handle.setsockopt(socket.IPPROTO_TCP, option, value)
+    for option, value in (
+        # A peer that disappears is noticed within a minute.
+        ("TCP_KEEPIDLE", 30),
+        ("TCP_KEEPINTVL", 10),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", 60_000),
+        # The socket is writable only when everything in it has been sent.
+        ("TCP_NOTSENT_LOWAT", 1),
+    ):
+        # Not every system has all of them.
+        if hasattr(socket, option):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
