@@ -48,7 +48,7 @@ class Requester(Protocol):
         """Have a session notify what the client has asked for."""
 
     def log_state(self, session: AckSession, log: str) -> c.LogState:
-        """A log of a session, as the client is told of it."""
+        """The state of a log of a session, as it is sent to the client."""
 
     def write(self, message: c.Message) -> None:
         """Send a message to the client."""

@@ -18,7 +18,7 @@ _ROOMS_PER_PAGE = 200
 
 
 def room_info(room: Room, name: str) -> c.RoomInfo:
-    """A room as the account `name` is told of it."""
+    """The description of a room that is sent to the account `name`."""
     record = room.record
     return c.RoomInfo(
         room.name,
