@@ -27,7 +27,9 @@ class FakeServer:
     bound: tuple[str, Certificate | None] | None = None
     fails = False
 
-    def __init__(self, factory: ConnectionFactory) -> None:
+    def __init__(
+        self, factory: ConnectionFactory, thread_ids: dict[int, int] | None = None
+    ) -> None:
         pass
 
     def bind(self, address: str, certificate: Certificate | None) -> int:
