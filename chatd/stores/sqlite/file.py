@@ -75,9 +75,14 @@ def lock(path: str) -> int:
     return descriptor
 
 
-def connect(path: str, *, writing: bool) -> sqlite3.Connection:
-    """A connection with the settings that chatd relies on; any one thread may use it."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+def connect(
+    path: str, *, writing: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
+) -> sqlite3.Connection:
+    """A connection with the settings that chatd relies on, an instance of `factory`; any one thread
+    may use it."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=5, factory=factory
+    )
     if writing:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
