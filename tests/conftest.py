@@ -8,7 +8,12 @@ import pytest
 
 TESTS = Path(__file__).parent
 FOLDERS_WITH_PROCESSES = {"bench", "examples", "process"}
-MODULES_WITH_PROCESSES = {"test_at_terminal.py", "test_in_pipe.py", "test_layers.py"}
+MODULES_WITH_PROCESSES = {
+    "test_at_terminal.py",
+    "test_in_pipe.py",
+    "test_layers.py",
+    "test_repeatable.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,126 @@
+"""``python -m tests.simulation``: run histories, and report those that break a promise.
+
+Without options, 300 histories from new seeds. A history that breaks a promise in a new way is
+shortened and printed, with the command that runs it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from random import SystemRandom
+
+from twisted.logger import globalLogBeginner
+
+from tests.simulation.coverage import Coverage
+from tests.simulation.faults import CLOCK_FAULT
+from tests.simulation.history import generate
+from tests.simulation.shrink import shrink
+from tests.simulation.world import Outcome, run
+
+_LATE = ("unanswered", "left", "stop", "end", "history", "agree", "lost", "disconnected")
+"""the beginnings of the kinds that say that something happens late or never"""
+
+
+def main() -> int:
+    """Run what the command line says; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="run the history of this seed, and print it")
+    parser.add_argument("--keep", help="with --seed: only these steps (1,2,5), as a report says")
+    parser.add_argument("--count", type=int, default=300, help="run so many histories")
+    parser.add_argument("--minutes", type=float, help="run histories for so many minutes")
+    parser.add_argument("--first", type=int, help="the first seed; the others follow it")
+    parser.add_argument("--coverage", action="store_true", help="print which pairs have met")
+    parser.add_argument("--shrink", type=float, default=20.0, help="seconds to shorten a history")
+    options = parser.parse_args()
+    globalLogBeginner.beginLoggingTo([], discardBuffer=True, redirectStandardIO=False)
+    # Each history ends with a garbage collection, which need not look at the modules.
+    gc.freeze()
+    if options.seed is not None:
+        return _replay(options.seed, options.keep)
+    return _Session(options).run()
+
+
+def _replay(seed: int, keep: str | None) -> int:
+    history = generate(seed)
+    if keep is not None:
+        history = history.only({int(number) for number in keep.split(",")})
+    outcome = run(history)
+    print(history.setup)
+    print("\n".join(outcome.trace))
+    for kind, sentence in outcome.violations:
+        print(f"{kind}: {sentence}")
+    print(f"trace {outcome.digest}")
+    return 1 if outcome.violations else 0
+
+
+class _Session:
+    """Many histories, one after another."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._seeds: dict[str, list[int]] = {}
+        self._coverage = Coverage()
+        self._began = time.monotonic()
+        self._shrinking = 0.0
+
+    def run(self) -> int:
+        """Run them, and report."""
+        options = self._options
+        first = SystemRandom().randrange(1 << 31) if options.first is None else options.first
+        print(f"seeds from {first}", flush=True)
+        count = 0
+        while self._goes_on(count):
+            self._take(first + count, run(generate(first + count)), count + 1)
+            count += 1
+        seconds = time.monotonic() - self._began - self._shrinking
+        print(f"{count} histories, {count / seconds * 60:.0f} a minute")
+        for kind, seeds in sorted(self._seeds.items(), key=lambda item: -len(item[1])):
+            print(f"{len(seeds):6} {kind}  {seeds[:5]}")
+        if options.coverage:
+            print("\n".join(self._coverage.lines()))
+        return 1 if self._seeds else 0
+
+    def _goes_on(self, count: int) -> bool:
+        minutes: float | None = self._options.minutes
+        if minutes is None:
+            return count < int(self._options.count)
+        return time.monotonic() - self._began < minutes * 60
+
+    def _take(self, seed: int, outcome: Outcome, count: int) -> None:
+        self._coverage.add(outcome.met)
+        if not outcome.violations:
+            return
+        steady = set(run(generate(seed).without(CLOCK_FAULT)).kinds)
+        for kind in outcome.kinds:
+            name = kind
+            if kind not in steady:
+                # A clock that is set back makes everything late: one cause, many effects.
+                late = kind.partition(":")[0] in _LATE
+                name = f"{'late' if late else kind} (clock)"
+            if name not in self._seeds:
+                self._report(seed, kind, name, count)
+            self._seeds.setdefault(name, []).append(seed)
+
+    def _report(self, seed: int, kind: str, name: str, count: int) -> None:
+        """Print a shortened history that breaks the promise `kind`, under the name `name`."""
+        if not self._options.shrink:
+            return
+        began = time.monotonic()
+        short = shrink(generate(seed), kind, self._options.shrink)
+        outcome = run(short)
+        kept = ",".join(str(step.number) for step in short.steps)
+        print(f"\n== {name}: history {count}, seed {seed}, {len(short.steps)} steps")
+        print(short.setup)
+        sentence = next((text for found, text in outcome.violations if found == kind), "")
+        for line in outcome.trace:
+            print(line[:300])
+            if f"VIOLATION {kind}: {sentence}" in line:
+                break
+        print(f"again: python -m tests.simulation --seed {seed} --keep {kept}", flush=True)
+        self._shrinking += time.monotonic() - began
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,158 @@
+"""The faults of a history: of the network, the disk, the clock and the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, TypeAlias
+
+from tests.simulation.disk import FULL, IO_ERROR
+
+if TYPE_CHECKING:
+    from tests.simulation.device import Device
+    from tests.simulation.world import World
+
+Do: TypeAlias = "Callable[[World, Device, Random], bool | None]"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How often a fault is chosen, what does it, and whether it needs a store in a file."""
+
+    weight: int
+    do: Do
+    needs_file: bool
+
+
+FAULTS: dict[str, Fault] = {}
+"""by name"""
+CLOCK_FAULT = "wall-clock-jumps"
+"""the fault of the clock"""
+
+
+def fault(weight: int, needs_file: bool = False) -> Callable[[Do], Do]:
+    """Enter a function into the table of faults, under its name."""
+
+    def enter(function: Do) -> Do:
+        FAULTS[function.__name__.replace("_", "-")] = Fault(weight, function, needs_file)
+        return function
+
+    return enter
+
+
+# The network
+
+
+@fault(8)
+def connection_breaks(world: World, device: Device, random: Random) -> bool:
+    """A connection breaks; each end notices that sooner or later."""
+    if device.link is None:
+        return False
+    device.link.break_off(random.choice((0.0, 0.5, 60.0)), random.choice((0.0, 0.3, 30.0)))
+    return True
+
+
+@fault(5)
+def connection_stalls(world: World, device: Device, random: Random) -> bool:
+    """Nothing arrives on a connection for a while."""
+    if device.link is None:
+        return False
+    device.link.stall(random.choice((0.05, 0.5, 5.0, 20.0)))
+    return True
+
+
+@fault(6)
+def client_reads_slowly(world: World, device: Device, random: Random) -> bool:
+    """A client does not read for a while."""
+    link = device.link
+    if link is None or not link.reading:
+        return False
+    link.conditions.window = random.choice((0, 100, 4096))
+    link.set_reading(False)
+
+    def read_again() -> None:
+        link.conditions.window = 1 << 16
+        link.set_reading(True)
+        if link.transport is not None:
+            link.transport.transmit()
+
+    world.schedule.after(random.choice((0.2, 2.0, 12.0)), read_again)
+    return True
+
+
+# The clock
+
+
+@fault(4)
+def wall_clock_jumps(world: World, device: Device, random: Random) -> bool:
+    """The wall clock is set forwards or backwards."""
+    seconds = random.choice((-0.5, 0.5, -30.0, 30.0, -3600.0, 3600.0, -86400.0, 86400.0))
+    world.log(f"the wall clock jumps by {seconds} s")
+    world.schedule.set_wall_clock(seconds)
+    return True
+
+
+# The disk
+
+
+@fault(8, needs_file=True)
+def disk_fails(world: World, device: Device, random: Random) -> bool:
+    """Transactions fail, once or for a while."""
+    disk = world.machine.disk
+    disk.error = random.choice((FULL, IO_ERROR))
+    disk.reads_fail = random.random() < 0.2
+    disk.failures = random.choice((1, 1, 2, 5, -1))
+    world.disk_fails(True)
+    if disk.failures < 0:
+        world.schedule.after(random.choice((0.1, 2.0, 8.0)), lambda: world.disk_fails(False))
+    else:
+        world.schedule.after(10.0, lambda: world.disk_fails(False))
+    return True
+
+
+@fault(4, needs_file=True)
+def disk_is_slow(world: World, device: Device, random: Random) -> bool:
+    """Transactions take long."""
+    threads = world.machine.threads
+    if threads is None:
+        return False
+    threads.delay = random.choice((0.02, 0.3, 2.0))
+    world.schedule.after(random.choice((0.5, 5.0)), lambda: setattr(threads, "delay", 0.002))
+    return True
+
+
+# The daemon
+
+
+@fault(8, needs_file=True)
+def daemon_is_killed(world: World, device: Device, random: Random) -> bool:
+    """The daemon is killed, and started again."""
+    if not world.machine.running:
+        return False
+    world.kill(False)
+    return True
+
+
+@fault(2, needs_file=True)
+def machine_stops(world: World, device: Device, random: Random) -> bool:
+    """The whole machine stops, and starts again."""
+    if not world.machine.running:
+        return False
+    world.kill(True)
+    return True
+
+
+@fault(8, needs_file=True)
+def daemon_dies_in_commit(world: World, device: Device, random: Random) -> bool:
+    """The daemon dies before, during or after its next transaction."""
+    if not world.machine.running:
+        return False
+    world.machine.disk.kill = random.choice(("before", "during", "after"))
+    return True
+
+
+@fault(4, needs_file=True)
+def daemon_restarts(world: World, device: Device, random: Random) -> bool:
+    """The daemon is stopped in order, and started again."""
+    return world.restart()

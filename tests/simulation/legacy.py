@@ -1,0 +1,115 @@
+"""What devices of protocols without acknowledgements have in common."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tests.simulation.device import Device
+from tests.simulation.model import Message, Reader
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SHOWN = re.compile(
+    r"(ann|bob|cat)(?: sends)?: (?:\(private\) )?(?:\[corrected\] |\[reacted: )?(m\d+)[ .]"
+)
+"""a text as clients of text protocols read it: the sender and the mark of the text"""
+
+
+class LegacyDevice(Device):
+    """A device whose protocol cannot acknowledge: what it was sent counts as read."""
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self.reader: Reader | None = None
+        self.half_closed = False
+        self.last_login = 0
+        self.shown: set[str] = set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the device is logged in and waits for no answer."""
+        return self.connected and self.reader is not None
+
+    def connect(self) -> None:
+        """See `Device`."""
+        self.half_closed = False
+        self.shown.clear()
+        super().connect()
+
+    def session_began(self, sent: int) -> None:
+        """The device is logged in, by a request that was sent at a tick."""
+        model = self.model
+        self.model.auto_acknowledged.add(self.name)
+        self.reader = Reader(self.name, sent, model.now())
+        self.last_login = sent
+        if model.exists["@" + self.name].surely(False, sent, model.tick):
+            model.violated("login:no-account", f"{self}")
+
+    def show(self, sender: str, token: str) -> None:
+        """A text was read."""
+        model = self.model
+        if sender.lower() not in model.names:
+            # Rogues create accounts and send what may look like anything.
+            return
+        message = model.messages.get(token)
+        where = f"{self} reads {token} of {sender}"
+        if message is None:
+            model.violated("read:unknown-text", where)
+            return
+        tick = model.now()
+        if message.sender != sender.lower():
+            model.violated("read:other-sender", f"{where}, not {message.sender}")
+        if message.refused:
+            model.violated("read:refused", where)
+        # What a slow network has not delivered within a second counts as not delivered.
+        slow = self.link is not None and self.link.conditions.delay > 0.002
+        resent = message.attempts > 1
+        if token in self.shown and not (self.world.faults_happened or slow or resent):
+            model.violated("read:shown-again", where)
+        self.shown.add(token)
+        reader = self.reader or Reader(self.name, self.last_login)
+        model.read_text(reader, message, tick, where)
+
+    def show_all(self, text: str) -> int:
+        """Read the texts in a stream; returns where the last one ends."""
+        end = 0
+        for match in _SHOWN.finditer(text):
+            self.show(match[1], match[2])
+            end = match.end()
+        return end
+
+    def session_may_have_ended(self) -> bool:
+        """Whether another client or an operator may have ended the session."""
+        model, name = self.model, self.name
+        changes = (
+            *model.password_changes[name],
+            *model.deletions["@" + name],
+            *model.ended_sessions[name],
+            *model.takeovers[name],
+        )
+        return any(
+            change.done is not False
+            and (change.settled is None or change.settled >= self.last_login)
+            for change in changes
+        )
+
+    def disconnected(self) -> None:
+        """See `Client`."""
+        self.log("<- closed")
+        link = self.link
+        ended = link is None or link.broken or link.daemon_start in self.world.ended_starts
+        if not (ended or self.half_closed or self.session_may_have_ended()):
+            self.model.violated(f"disconnected:{self.protocol}", f"{self}")
+        self.lose()
+
+    def lose(self) -> None:
+        """See `Device`."""
+        self.reader = None
+        super().lose()
+
+    def new_message(self, recipient: str) -> Message:
+        """A text to an account, in ASCII on one line."""
+        token = self.world.new_token()
+        return self.model.send(token, token + " hi.", self.name, recipient, None)

@@ -1,0 +1,78 @@
+"""What listings must have: accounts, rooms, members, blocked accounts and presence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.model import Model
+
+if TYPE_CHECKING:
+    from tests.simulation.v1 import V1Device
+
+
+class Listings:
+    """Compares listings that were requested at a tick with what is certain."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def accounts(self, names: Iterable[str], sent: int) -> None:
+        """All accounts."""
+        model = self._model
+        listed = {name.lower() for name in names}
+        for name in model.names:
+            exists = model.exists["@" + name]
+            if name in listed and exists.surely(False, sent, model.tick):
+                model.violated("listing:deleted-account", name)
+            if name not in listed and exists.surely(True, sent, model.tick):
+                model.violated("listing:account-missing", name)
+
+    def rooms(self, device: V1Device, answer: Any, sent: int) -> None:
+        """The rooms that an account may see."""
+        model = self._model
+        listed = {room.room.lower() for room in answer.rooms}
+        for room in model.rooms:
+            member = model.member[room, device.name]
+            if (
+                room in listed
+                and model.private[room].surely(True, sent, model.tick)
+                and member.surely(False, sent, model.tick)
+                and model.invited[room, device.name].surely(False, sent, model.tick)
+            ):
+                model.violated("listing:private-room", f"{room} to {device.name}")
+            if room in listed and model.exists[room].surely(False, sent, model.tick):
+                model.violated("listing:deleted-room", room)
+            if room not in listed and member.surely(True, sent, model.tick):
+                model.violated("listing:room-missing", f"{room} to {device.name}")
+
+    def members(self, room: str, sent: int, answer: Any) -> None:
+        """The members of a room."""
+        model = self._model
+        listed = {member.name.lower() for member in answer.members if member.role != "invited"}
+        for name in model.names:
+            if name in listed and model.member[room, name].surely(False, sent, model.tick):
+                model.violated("listing:not-a-member", f"{name} of {room}")
+            if name not in listed and model.member[room, name].surely(True, sent, model.tick):
+                model.violated("listing:member-missing", f"{name} of {room}")
+
+    def blocked(self, name: str, answer: Any, sent: int) -> None:
+        """The accounts that an account blocks."""
+        model = self._model
+        listed = {other.lower() for other in answer.names}
+        for other in model.names:
+            blocks = model.blocks[name, other]
+            if other in listed and blocks.surely(False, sent, model.tick):
+                model.violated("listing:not-blocked", f"{other} by {name}")
+            if other not in listed and blocks.surely(True, sent, model.tick):
+                model.violated("listing:blocked-missing", f"{other} by {name}")
+
+    def people(self, answer: Any, sent: int) -> None:
+        """The presence of accounts."""
+        model = self._model
+        for person in answer.people:
+            exists = model.exists["@" + person.name.lower()]
+            if person.status == "unknown" and exists.surely(True, sent, model.tick):
+                model.violated("presence:unknown", f"{person}")
+            if person.status != "unknown" and exists.surely(False, sent, model.tick):
+                model.violated("presence:deleted", f"{person}")

@@ -1,0 +1,406 @@
+"""The reference model: what must hold, as far as clients can know what the daemon was asked.
+
+It is told what clients send and receive, and nothing of the daemon's state. Every method that
+finds something wrong calls `Model.violated` with a kind, which names the broken promise, and a
+sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from chatd.core.names import is_room
+from tests.simulation.facts import Change, Fact
+
+TOKEN = re.compile(r"\bm\d+\b")
+"""the mark in a text that tells it from all others of a history"""
+
+
+@dataclass(eq=False)
+class Message:
+    """A text that a client sends. `log` is the mailbox or the room of its recipient."""
+
+    token: str
+    body: str
+    sender: str
+    log: str
+    key: str | None
+    sent: int
+    accepted: int | None = None
+    refused: bool = False
+    attempts: int = 0
+    sent_last: int = 0
+    place: tuple[int, int, int] | None = None
+    """seq, id and time, as the first answer gave them"""
+    kind: str = "text"
+
+
+@dataclass(eq=False)
+class Entry:
+    """An entry as a client has seen it."""
+
+    log: str
+    since: int
+    seq: int
+    id: int
+    time: int
+    sender: str
+    kind: str
+    body: str
+    about: int
+
+
+@dataclass(eq=False)
+class Reader:
+    """What the model knows of the session that reads: its account, and when it began."""
+
+    name: str
+    login_sent: int
+    login_answered: int = 0
+    log_since: dict[str, int] = field(default_factory=dict)
+    log_began: dict[str, int] = field(default_factory=dict)
+    """for each log, the tick of the request by which the session follows it"""
+
+
+class Model:
+    """Accounts, rooms and messages of one history."""
+
+    def __init__(self, names: Iterable[str], rooms: Iterable[str]) -> None:
+        self.tick = 1
+        self.violations: list[tuple[str, str]] = []
+        self.names = list(names)
+        self.rooms = list(rooms)
+        lobby = "#lobby"
+        self.exists = {log: Fact(log == lobby) for log in [*self._mailboxes(), *self.rooms]}
+        self.password = {name: Fact(None) for name in self.names}
+        self.blocks = {(a, b): Fact(False) for a in self.names for b in self.names}
+        self.member = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.private = {room: Fact(False) for room in self.rooms}
+        self.invited = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.deletions: dict[str, list[Change]] = {log: [] for log in self.exists}
+        self.password_changes: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.takeovers: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.messages: dict[str, Message] = {}
+        self.seen: dict[str, set[str]] = {name: set() for name in self.names}
+        self.entries: dict[tuple[str, int, int], Entry] = {}
+        self.ids: dict[int, tuple[str, int, int]] = {}
+        self._heads: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        self.acknowledged: dict[tuple[str, int], set[int]] = {}
+        self.confirmed: dict[tuple[str, int], dict[int, int]] = {}
+        """for each log of an account, the seqs that it has acknowledged with an answer, and when"""
+        self.auto_acknowledged: set[str] = set()
+        """accounts that protocols without acknowledgements have used"""
+        self._store_failures: list[tuple[int, int | None]] = []
+        self.kills: list[tuple[int, bool]] = []
+        self.trimmed = False
+        """whether entries may have been trimmed"""
+        self.sinces: dict[str, dict[int, int]] = {}
+        self.log: Callable[[str], None] = lambda line: None
+
+    def _mailboxes(self) -> list[str]:
+        return ["@" + name for name in self.names]
+
+    def now(self) -> int:
+        """The next tick."""
+        self.tick += 1
+        return self.tick
+
+    def violated(self, kind: str, sentence: str) -> None:
+        """Something that was promised does not hold."""
+        self.log(f"VIOLATION {kind}: {sentence}")
+        self.violations.append((kind, sentence))
+
+    def tokens(self, body: str) -> list[str]:
+        """The marks in a text."""
+        return TOKEN.findall(body)
+
+    def check_since(self, log: str, since: int, tick: int) -> None:
+        """A later account or room of the same name has another `since`."""
+        known = self.sinces.setdefault(log, {})
+        last_seen = known.get(since)
+        if last_seen is not None:
+            for change in self.deletions[log]:
+                settled = tick + 1 if change.settled is None else change.settled
+                if change.done and last_seen <= change.sent and settled <= tick:
+                    self.violated("since:not-unique", f"{log} has {since} again")
+        known[since] = self.now()
+
+    def store_fails(self, fails: bool) -> None:
+        """The store begins to fail, or fails no more."""
+        tick = self.now()
+        self._store_failures = [
+            (start, tick if end is None else end) for start, end in self._store_failures
+        ]
+        if fails:
+            self._store_failures.append((tick, None))
+
+    def store_may_fail(self, start: int) -> bool:
+        """Whether the store may have failed since a tick."""
+        return any(end is None or end >= start for _, end in self._store_failures)
+
+    # Changes of accounts and rooms
+
+    def register(self, name: str, password: str | None) -> Change:
+        """An account is to be created."""
+        change = Change(self.now())
+        self.exists["@" + name].write(True, change)
+        self.password[name].write(password, change)
+        return change
+
+    def delete_account(self, name: str) -> Change:
+        """An account is to be deleted, with everything that belongs to it."""
+        change = Change(self.now())
+        self.exists["@" + name].write(False, change)
+        self.deletions["@" + name].append(change)
+        self.password[name].write(None, change)
+        for other in self.names:
+            self.blocks[name, other].write(False, change)
+        for room in self.rooms:
+            self.member[room, name].write(False, change)
+            self.may_vanish(room)
+        return change
+
+    def may_vanish(self, room: str) -> None:
+        """A member leaves a room: if it was the last one, the room is deleted."""
+        if room != "#lobby":
+            change = Change(self.tick)
+            self.exists[room].write(False, change)
+            self.private[room].write(None, change)
+            for name in self.names:
+                self.invited[room, name].write(False, change)
+
+    def create_room(self, name: str, room: str, private: bool) -> Change:
+        """A room is to be created by an account."""
+        change = Change(self.now())
+        self.exists[room].write(True, change)
+        self.private[room].write(private, change)
+        self.member[room, name].write(True, change)
+        return change
+
+    def delete_room(self, room: str) -> Change:
+        """A room is to be deleted."""
+        change = Change(self.now())
+        self.deletions[room].append(change)
+        if room != "#lobby":
+            self.exists[room].write(False, change)
+            self.private[room].write(None, change)
+        for name in self.names:
+            self.member[room, name].write(False, change)
+            self.invited[room, name].write(False, change)
+        return change
+
+    def set_member(self, room: str, name: str, member: bool) -> Change:
+        """An account is to join a room, or to leave it."""
+        change = Change(self.now())
+        self.member[room, name].write(member, change)
+        self.invited[room, name].write(False, change)
+        if not member:
+            self.may_vanish(room)
+        return change
+
+    def set_password(self, name: str, password: str | None) -> Change:
+        """An account is to get another password."""
+        change = Change(self.now())
+        self.password[name].write(password, change)
+        self.password_changes[name].append(change)
+        self.credential_changes[name].append(change)
+        return change
+
+    def set_certificates(self, name: str) -> Change:
+        """An account is to get other certificates; log-ins that are under way may fail."""
+        change = Change(self.now())
+        self.credential_changes[name].append(change)
+        return change
+
+    def set_private(self, room: str, private: bool) -> Change:
+        """A room is to become private or public."""
+        change = Change(self.now())
+        self.private[room].write(private, change)
+        return change
+
+    def set_blocked(self, name: str, other: str, blocked: bool) -> Change:
+        """An account is to block another, or no longer."""
+        change = Change(self.now())
+        self.blocks[name, other].write(blocked, change)
+        return change
+
+    def invite(self, room: str, name: str) -> Change:
+        """An account is to be invited to a room."""
+        change = Change(self.now())
+        self.invited[room, name].write(True, change)
+        return change
+
+    # Messages
+
+    def send(
+        self, token: str, body: str, sender: str, log: str, key: str | None, kind: str = "text"
+    ) -> Message:
+        """A client sends a message."""
+        message = Message(token, body, sender, log, key, self.now(), kind=kind)
+        self.messages[token] = message
+        return message
+
+    def accepted(self, message: Message, log: str, place: tuple[int, int, int]) -> None:
+        """A message is accepted, as an entry of a log with seq, id and time."""
+        tick = self.now()
+        what = f"{message.token} of {message.sender} to {message.log}"
+        if log != message.log:
+            self.violated("accepted:other-log", f"{what} was stored in {log}")
+        if message.place is not None:
+            if message.place != place and not self._may_have_been_deleted(log, message):
+                self.violated(
+                    "key:other-answer", f"{what} was at {message.place}, and again at {place}"
+                )
+            return
+        message.place = place
+        message.accepted = tick
+        message.refused = False
+        self._check_accepted(message, what, tick)
+
+    def accepted_without_place(self, message: Message) -> None:
+        """A message is accepted, in a protocol that does not say as which entry."""
+        message.accepted = self.now()
+        self._check_accepted(
+            message, f"{message.token} of {message.sender} to {message.log}", message.accepted
+        )
+
+    def _check_accepted(self, message: Message, what: str, tick: int) -> None:
+        log, sent = message.log, message.sent
+        if is_room(log):
+            if self.member[log, message.sender].surely(False, sent, tick):
+                self.violated("accepted:not-a-member", f"{what}, who is not a member")
+            return
+        if self.exists[log].surely(False, sent, tick):
+            self.violated("accepted:unknown-account", f"{what}, which does not exist")
+        own = log == "@" + message.sender and message.kind != "text"
+        if not own and self.blocks[log[1:], message.sender].surely(True, sent, tick):
+            self.violated(f"accepted:blocked:{message.kind}", f"{what}, which blocks the sender")
+
+    def _may_have_been_deleted(self, log: str, message: Message) -> bool:
+        return (
+            self.trimmed
+            or any(change.done is not False for change in self.deletions[log])
+            or not self.exists[log].surely(True, message.sent, self.tick)
+        )
+
+    # Reading
+
+    def observe(self, reader: Reader, entry: Entry) -> None:
+        """A session of version 1 has read an entry of a log that it follows."""
+        tick = self.now()
+        self._check_same(entry)
+        where = f"{reader.name} reads {entry.log} {entry.seq}"
+        if not is_room(entry.log) and entry.log != "@" + reader.name:
+            self.violated("read:other-mailbox", where)
+        # Rogues create accounts and send what may look like anything.
+        tokens = TOKEN.findall(entry.body) if entry.sender.lower() in self.names else []
+        if not tokens and entry.sender.lower() not in self.names:
+            return
+        if entry.kind in ("text", "edit", "reaction") and not tokens and entry.body:
+            self.violated("read:unknown-text", f"{where}: {entry.body!r} was never sent")
+        for token in tokens[:1]:
+            message = self.messages.get(token)
+            if message is None:
+                self.violated("read:unknown-text", f"{where}: {entry.body!r} was never sent")
+                continue
+            self._check_message(reader, entry, message, where)
+            if message.place is None and entry.kind == message.kind:
+                message.place = (entry.seq, entry.id, entry.time)
+            self.read_text(reader, message, tick, where)
+
+    def _check_same(self, entry: Entry) -> None:
+        """An entry is the same whenever it is read, and its id is that of no other."""
+        place = (entry.log, entry.since, entry.seq)
+        known = self.entries.setdefault(place, entry)
+        shown = f"{entry.log} (since {entry.since}) {entry.seq}"
+        if known != entry and vars(known) != vars(entry):
+            self.violated("entry:changed", f"{shown} was {vars(known)}, now {vars(entry)}")
+        other = self.ids.setdefault(entry.id, place)
+        if other != place:
+            self.violated("id:not-unique", f"{shown} has the id {entry.id} of {other}")
+        self.note_head(entry.log, entry.since, entry.seq)
+
+    def note_head(self, log: str, since: int, seq: int) -> None:
+        """A log has an entry with this seq."""
+        heads = self._heads.setdefault((log, since), [(0, 0)])
+        if seq > heads[-1][1]:
+            heads.append((self.tick, seq))
+
+    def head(self, log: str, since: int, tick: int) -> int:
+        """The last seq of a log that was known at a tick."""
+        heads = self._heads.get((log, since), ())
+        return max((seq for at, seq in heads if at < tick), default=0)
+
+    def _check_message(self, reader: Reader, entry: Entry, message: Message, where: str) -> None:
+        if message.log != entry.log:
+            self.violated("read:other-log", f"{where}: {message.token} was sent to {message.log}")
+        if entry.sender.lower() != message.sender:
+            self.violated("read:other-sender", f"{where}: {entry.sender}, not {message.sender}")
+        if entry.kind == message.kind == "text" and entry.body != message.body:
+            self.violated("read:other-text", f"{where}: {entry.body!r}, not {message.body!r}")
+        if message.refused:
+            self.violated("read:refused", f"{where}: {message.token} was refused")
+        if (
+            message.place is not None
+            and message.place[1] != entry.id
+            and not self._may_have_been_deleted(entry.log, message)
+        ):
+            self.violated("read:twice", f"{where}: {message.token} is at {message.place}, too")
+
+    def read_text(self, reader: Reader, message: Message, tick: int, where: str) -> None:
+        """A session has read a message: may it?"""
+        self.seen[reader.name].add(message.token)
+        log = message.log
+        began = reader.log_began.get(log, reader.login_sent)
+        for change in self.deletions[log]:
+            if not change.done or change.settled is None:
+                continue
+            if message.accepted is not None and message.accepted <= change.sent:
+                if change.settled <= began and message.sent_last <= change.sent:
+                    self.violated("read:of-deleted", f"{where}: {message.token}, which is deleted")
+            elif (
+                not is_room(log)
+                and change.settled <= message.sent
+                and 0 < reader.login_answered <= change.sent
+            ):
+                self.violated("read:after-deletion", f"{where}: {message.token}")
+        for change in self.password_changes[reader.name]:
+            if (
+                change.done
+                and change.settled is not None
+                and change.settled <= message.sent
+                and 0 < reader.login_answered <= change.sent
+                and change.by is not reader
+            ):
+                self.violated("read:after-password-change", f"{where}: {message.token}")
+        if is_room(log) and self.member[log, reader.name].surely(False, message.sent, tick):
+            self.violated("read:not-a-member", f"{where}: {message.token}")
+        if not is_room(log) and log != "@" + reader.name:
+            self.violated("read:not-for-them", f"{where}: {message.token} was sent to {log}")
+
+    # At the end
+
+    def check_end(self) -> None:
+        """Everything that was accepted has been read by its recipients."""
+        for message in self.messages.values():
+            if message.accepted is None or message.kind != "text":
+                continue
+            if is_room(message.log):
+                # Retention keeps mail that waits, but not what waits in rooms.
+                for name in () if self.trimmed else self.names:
+                    if (
+                        self.member[message.log, name].surely(True, message.sent, self.tick)
+                        and message.token not in self.seen[name]
+                    ):
+                        self.violated("lost:room", f"{name} never read {message.token}")
+                continue
+            name = message.log[1:]
+            if (
+                self.exists[message.log].surely(True, message.sent, self.tick)
+                and message.token not in self.seen[name]
+            ):
+                self.violated("lost:mailbox", f"{name} never read {message.token}")

@@ -1,0 +1,154 @@
+"""The operator at the admin socket, and its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from chatd.codecs import admin as c
+from tests.simulation.device import Device
+from tests.simulation.facts import Change
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Operator(Device):
+    """One operator, whose requests are answered in order."""
+
+    protocol = "operator"
+    admin = True
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self.pending: list[tuple[Any, int, Change | None]] = []
+        self._line = b""
+
+    def ask(self, request: Any, change: Change | None = None) -> None:
+        """Send a request."""
+        if not self.connected:
+            self._line = b""
+            self.connect()
+        self.pending.append((request, self.model.now(), change))
+        self.log(f"-> {request}")
+        self.write(c.encode(request))
+
+    def received(self, data: bytes) -> None:
+        """See `Client`."""
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self.log(f"<- {line!r}"[:200])
+            if not self.pending:
+                self.model.violated("operator:unasked-answer", f"{line!r}")
+                continue
+            self._answer(*self.pending.pop(0), c.decode_answer(line))
+
+    def _answer(
+        self, request: Any, sent: int, change: Change | None, answer: dict[str, Any]
+    ) -> None:
+        model = self.model
+        tick = model.now()
+        code = answer.get("code", "")
+        if change is not None:
+            change.end(tick, True if answer["ok"] else None if "store" in code else False)
+        name = getattr(request, "name", "")
+        room = getattr(request, "room", "")
+        if code == "unknown-account" and model.exists["@" + name].surely(True, sent, tick):
+            model.violated(f"operator:refused:{code}", f"{request}")
+        if code == "unknown-room" and model.exists[room].surely(True, sent, tick):
+            model.violated(f"operator:refused:{code}", f"{request}")
+        if code == "error":
+            model.violated("operator:failed", f"{request}")
+        if isinstance(request, c.ListAccounts) and answer["ok"]:
+            self.world.listings.accounts((item["name"] for item in answer["items"]), sent)
+
+    def disconnected(self) -> None:
+        """See `Client`."""
+        link = self.link
+        if not (link is None or link.broken or link.daemon_start in self.world.ended_starts):
+            self.model.violated("disconnected:operator", f"{self}")
+        self.lose()
+
+    def lose(self) -> None:
+        """See `Device`."""
+        pending, self.pending = self.pending, []
+        for _, _, change in pending:
+            if change is not None:
+                self.world.settle_later(change, self.link)
+        super().lose()
+
+    def check_rest(self) -> None:
+        """See `Device`."""
+        for request, _, _ in self.pending[:1]:
+            self.model.violated("unanswered:operator", f"{request}")
+
+
+def _look(operator: Operator, random: Random) -> bool:
+    """List something."""
+    request = random.choice(
+        (
+            c.ListAccounts(),
+            c.ListSessions(),
+            c.ListRooms(),
+            c.ListReports(),
+            c.ListInviteTokens(),
+            c.GetStatistics(),
+        )
+    )
+    operator.ask(request)
+    return True
+
+
+def _reset_password(operator: Operator, random: Random) -> bool:
+    """Set the password of an account."""
+    name = random.choice(operator.model.names)
+    password = random.choice((None, "p1", "p2"))
+    operator.ask(c.SetPassword(name, password), operator.model.set_password(name, password))
+    return True
+
+
+def _end_sessions(operator: Operator, random: Random) -> bool:
+    """End all sessions of an account."""
+    name = random.choice(operator.model.names)
+    change = Change(operator.model.now())
+    operator.model.ended_sessions[name].append(change)
+    operator.ask(c.EndSessions(name, "please log in again"), change)
+    return True
+
+
+def _delete(operator: Operator, random: Random) -> bool:
+    """Delete an account."""
+    name = random.choice(operator.model.names)
+    operator.ask(c.DeleteAccount(name), operator.model.delete_account(name))
+    return True
+
+
+def _delete_room(operator: Operator, random: Random) -> bool:
+    """Delete a room, perhaps the lobby."""
+    room = random.choice(operator.model.rooms)
+    operator.ask(c.DeleteRoom(room), operator.model.delete_room(room))
+    return True
+
+
+def _invite(operator: Operator, random: Random) -> bool:
+    """Create an invite token."""
+    operator.ask(c.CreateInviteToken(random.choice((1, 2)), random.choice((None, 60))))
+    return True
+
+
+def _hang_up(operator: Operator, random: Random) -> bool:
+    """Close the connection."""
+    operator.hang_up()
+    return True
+
+
+OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
+    "look": (8, _look),
+    "reset-password": (4, _reset_password),
+    "end-sessions": (4, _end_sessions),
+    "delete": (4, _delete),
+    "delete-room": (4, _delete_room),
+    "invite": (2, _invite),
+    "hang-up": (2, _hang_up),
+}

@@ -1,0 +1,156 @@
+"""The reactor of a simulated daemon, and the schedule that it shares with everything around it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from tests.simulation.network import Port
+
+logger = Logger(namespace="tests.simulation")
+
+LONGEST_TURN = 0.1
+"""the seconds for which the daemon may work without returning to the reactor"""
+_EPOCH = 1_800_000_000.0
+"""the wall clock at the beginning, in seconds since 1970"""
+
+
+@implementer(IReactorTime, IReactorFromThreads)
+class SimulatedReactor(Clock):
+    """A reactor whose calls are made by a `Schedule`.
+
+    As with Twisted's own reactors, `seconds` is the wall clock: a jump of it moves the timers.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self.rightNow = schedule.wall
+        self.thread_calls: deque[tuple[Callable[..., Any], Any, Any]] = deque()
+        self.ports: list[Port] = []
+        self.stopped = False
+
+    def seconds(self) -> float:
+        """See IReactorTime."""
+        return self._schedule.wall
+
+    def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """See IReactorFromThreads."""
+        self.thread_calls.append((callable, args, kwargs))
+
+    def callWhenRunning(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """See IReactorCore; the reactor is running from its first turn on."""
+        self.thread_calls.append((callable, args, kwargs))
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> Port:
+        """See IReactorTCP. The number of the port identifies it among those of the daemon."""
+        listening = Port(factory, IPv4Address("TCP", interface or "127.0.0.1", port))
+        self.ports.append(listening)
+        return listening
+
+    def stop(self) -> None:
+        """See IReactorCore."""
+        self.stopped = True
+
+    def run_thread_calls(self) -> None:
+        """Make the calls that threads have requested."""
+        while self.thread_calls:
+            function, args, kwargs = self.thread_calls.popleft()
+            self.guarded(function, *args, **kwargs)
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next timer is due, on the wall clock."""
+        return self.calls[0].getTime() if self.calls else None
+
+    def run_timer(self) -> None:
+        """Make the call of the next timer."""
+        call = self.calls.pop(0)
+        call.called = 1
+        self.guarded(call.func, *call.args, **call.kw)
+
+    def guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call a function as a reactor does: an error is logged."""
+        try:
+            function(*args, **kwargs)
+        except Exception:
+            logger.failure("An error reached the reactor")
+
+
+class Schedule:
+    """What happens next, on the network, on disks, in threads and at the timers of the daemon.
+
+    `now` is the monotonic time in seconds, `wall` the wall clock, which can be set.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._offset = _EPOCH
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self.reactor: SimulatedReactor | None = None
+        self.turns = 0
+        self.on_turn: Callable[[], None] = lambda: None
+        self.work = 0.0
+        """the seconds of processor time that the daemon has used in this turn, by estimation"""
+        self.on_long_turn: Callable[[float], None] = lambda work: None
+        """called with the work of a turn that has delayed everything else for too long"""
+
+    @property
+    def wall(self) -> float:
+        """The wall clock, in seconds since 1970."""
+        return self.now + self._offset
+
+    def set_wall_clock(self, seconds: float) -> None:
+        """Let the wall clock jump by so many seconds."""
+        self._offset += seconds
+
+    def after(self, delay: float, function: Callable[[], None]) -> None:
+        """Call a function after so many seconds of monotonic time."""
+        self.at(self.now + delay, function)
+
+    def at(self, time: float, function: Callable[[], None]) -> None:
+        """Call a function at a monotonic time; those of one time in the order of these calls."""
+        self._count += 1
+        heappush(self._events, (time, self._count, function))
+
+    def run_for(self, seconds: float) -> None:
+        """Let everything happen that is due within so many seconds."""
+        end = self.now + seconds
+        self.on_turn()
+        while True:
+            reactor = self.reactor
+            if reactor is not None and reactor.thread_calls:
+                self._turn(reactor.run_thread_calls)
+                continue
+            event = self._events[0][0] if self._events else None
+            due = None if reactor is None else reactor.next_due
+            timer = None if due is None else max(self.now, due - self._offset)
+            if event is not None and event <= end and (timer is None or event <= timer):
+                self.now = max(self.now, event)
+                self._turn(heappop(self._events)[2])
+            elif timer is not None and timer <= end:
+                assert reactor is not None
+                self.now = timer
+                self._turn(reactor.run_timer)
+            else:
+                break
+        self.now = end
+
+    def _turn(self, function: Callable[[], None]) -> None:
+        self.turns += 1
+        if self.turns > 400_000:
+            raise RuntimeError("the simulation does not come to rest")
+        self.work = 0.0
+        function()
+        if self.work > LONGEST_TURN:
+            self.on_long_turn(self.work)
+        self.on_turn()

@@ -1,0 +1,84 @@
+"""Histories in continuous integration: those that are known to break a promise, fixed and new
+ones."""
+
+from __future__ import annotations
+
+import gc
+from random import SystemRandom
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.simulation.faults import CLOCK_FAULT
+from tests.simulation.history import History, generate
+from tests.simulation.known import EFFECTS, KNOWN
+from tests.simulation.shrink import shrink
+from tests.simulation.world import Outcome, run
+
+FIXED = range(120)
+NEW = 80
+
+
+class Histories(SynchronousTestCase):
+    """Runs histories; what their daemons log is part of their outcomes."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Each history ends with a garbage collection, which need not look at other objects."""
+        gc.collect()
+        gc.freeze()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """Let later collections look at all objects again."""
+        gc.unfreeze()
+
+    def run_history(self, history: History) -> Outcome:
+        """What comes of a history."""
+        outcome = run(history)
+        self.flushLoggedErrors()
+        return outcome
+
+
+class KnownViolations(Histories):
+    """Violations that stand. When one is repaired, its row in `known` is removed."""
+
+    def test_known_violations_stand(self) -> None:
+        """Each history of the table still breaks its promise."""
+        for known in KNOWN:
+            steps = {int(number) for number in known.steps.split(",") if number}
+            outcome = self.run_history(generate(known.seed).only(steps))
+            self.assertIn(known.kind, outcome.kinds, f"repaired? {known.cause}")
+
+
+class ManyHistories(Histories):
+    """Histories from seeds."""
+
+    def unknown(self, history: History) -> list[str]:
+        """The kinds of violations of a history that are not known."""
+        return [kind for kind in self.run_history(history).kinds if kind not in EFFECTS]
+
+    def test_fixed_seeds(self) -> None:
+        """Nothing but what is known goes wrong, as long as the clock is not set."""
+        for seed in FIXED:
+            unknown = self.unknown(generate(seed).without(CLOCK_FAULT))
+            self.assertEqual(unknown, [], f"python -m tests.simulation --seed {seed}")
+
+    def test_new_seeds(self) -> None:
+        """New histories run to their end; what is new about them is printed."""
+        first = SystemRandom().randrange(1 << 31)
+        print(f"\nnew histories: python -m tests.simulation --first {first} --count {NEW}")
+        for seed in range(first, first + NEW):
+            unknown = self.unknown(generate(seed).without(CLOCK_FAULT))
+            if unknown:
+                print(f"python -m tests.simulation --seed {seed}: {', '.join(unknown)}")
+
+
+class Shrinking(Histories):
+    """`shrink` finds the steps that matter."""
+
+    def test_a_history_is_shortened_and_still_breaks_its_promise(self) -> None:
+        """The result has fewer steps, and the same kind of violation."""
+        known = KNOWN[0]
+        short = shrink(generate(known.seed), known.kind, 5.0)
+        self.assertLess(len(short.steps), len(generate(known.seed).steps))
+        self.assertIn(known.kind, self.run_history(short).kinds)

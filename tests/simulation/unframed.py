@@ -1,0 +1,291 @@
+"""Devices that speak the text protocols ops and CHAT/1.0, and their operations.
+
+Neither protocol has frames that survive any network, so what these devices send arrives in one
+piece, one line after another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from tests.simulation.facts import Change
+from tests.simulation.legacy import LegacyDevice
+from tests.simulation.model import Message
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_SENT = re.compile(
+    r"Sender \w+ sends a new message (m\d+)|message from \w+ has been delivered to \w+'s mailbox\n"
+)
+_REFUSED = re.compile("store|too many|logged in elsewhere|no account|[Pp]assword")
+"""what the sentences of refusals have that any command may get"""
+_OPS_REPLIES = {
+    "create": (r"Success New Account Creation!.*\n", r"already exists\.[^\n]*\n"),
+    "login": (r"is now logged in\n", r"is not recognized[^\n]*\n"),
+    "send": (_SENT.pattern, r"Receiver: \w+ doesn't exist|does not accept|valid input"),
+    "list": (r"Showing all accounts: [^\n]*\n", r"\Znever"),
+    "fetch": (r"undelivered message for|No new messages\n", r"User not Found"),
+    "delete": (r"has been deleted\n", r"User Not Found!|check your mailbox"),
+}
+"""for each command, the replies to one that was carried out and to one that was refused"""
+
+
+class TextDevice(LegacyDevice):
+    """A device of a protocol without reliable frames."""
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self.stream = ""
+        self.read_upto = 0
+
+    def connect(self) -> None:
+        """See `Device`."""
+        super().connect()
+        self.stream = ""
+        self.read_upto = 0
+        if self.link is not None:
+            self.link.conditions.piece = 1 << 16
+
+    def say(self, line: str) -> None:
+        """Send a line."""
+        self.log(f"-> {line}")
+        self.write(line.encode() + b"\n")
+
+    def received(self, data: bytes) -> None:
+        """See `Client`."""
+        self.log(f"<- {data!r}"[:200])
+        self.stream += data.decode()
+        self.read_upto += self.show_all(self.stream[self.read_upto :])
+        self.heard()
+
+    def heard(self) -> None:
+        """More of the stream has been read."""
+
+
+class OpsDevice(TextDevice):
+    """One ops client: sends a command when the one before it is answered."""
+
+    protocol = "ops"
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self.command = ""
+        self._sent = 0
+        self._change: Change | None = None
+        self._text: Message | None = None
+        self._answer_from = 0
+
+    def ask(
+        self, command: str, line: str, change: Change | None = None, text: Message | None = None
+    ) -> None:
+        """Send a command."""
+        self.command, self._change, self._text = command, change, text
+        self._sent = self.model.now()
+        self._answer_from = len(self.stream)
+        self.say(line)
+
+    def heard(self) -> None:
+        """See `TextDevice`."""
+        if not self.command:
+            return
+        done, refused = _OPS_REPLIES[self.command]
+        stream = self.stream[self._answer_from :]
+        if re.search(done, stream):
+            self._done(True)
+        elif re.search(refused, stream) or _REFUSED.search(stream):
+            if self._text is not None and "exist" in stream:
+                self._check_unknown()
+            self._done(None if "store" in stream else False)
+
+    def _check_unknown(self) -> None:
+        assert self._text is not None
+        log = self._text.log
+        if self.model.exists[log].surely(True, self._sent, self.model.tick):
+            self.model.violated("ops:refused:unknown-recipient", f"{self} to {log}")
+
+    def _done(self, done: bool | None) -> None:
+        command, self.command = self.command, ""
+        if self._change is not None:
+            self._change.end(self.model.now(), done)
+        if self._text is not None:
+            if done:
+                self.model.accepted_without_place(self._text)
+            else:
+                self._text.refused = True
+        if done and command in ("create", "login"):
+            self.session_began(self._sent)
+        if done and command == "delete":
+            self.reader = None
+
+    def lose(self) -> None:
+        """See `Device`."""
+        if self.command and self._change is not None:
+            self.world.settle_later(self._change, self.link)
+        self.command = ""
+        super().lose()
+
+    def check_rest(self) -> None:
+        """See `Device`."""
+        if self.command:
+            self.model.violated(f"unanswered:ops-{self.command}", f"{self}: {self.stream[-80:]!r}")
+
+
+class Chat10Device(TextDevice):
+    """One client of CHAT/1.0."""
+
+    protocol = "chat10"
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self._changes: list[Change] = []
+        self.registering = False
+        self._sent = 0
+        self.leaving = False
+
+    def register(self) -> None:
+        """Register, and join the lobby."""
+        model, name = self.model, self.name
+        self._changes = [model.register(name, None), model.set_member("#lobby", name, True)]
+        self._sent = model.tick
+        self.registering = True
+        self.leaving = False
+        self.say(f"REGISTER {name} CHAT/1.0")
+
+    def heard(self) -> None:
+        """See `TextDevice`."""
+        if not self.registering or "\n" not in self.stream:
+            return
+        self.registering = False
+        registered = self.stream.startswith("200 ")
+        for change in self._changes:
+            change.end(self.model.now(), True if registered else None)
+        if registered:
+            self.session_began(self._sent)
+        else:
+            self.leaving = True
+
+    def disconnected(self) -> None:
+        """See `Client`."""
+        self.half_closed = self.half_closed or self.leaving
+        super().disconnected()
+
+    def lose(self) -> None:
+        """See `Device`."""
+        if self.registering:
+            for change in self._changes:
+                self.world.settle_later(change, self.link)
+        self.registering = False
+        super().lose()
+
+    def check_rest(self) -> None:
+        """See `Device`."""
+        if self.registering:
+            self.model.violated("unanswered:chat10-register", f"{self}")
+
+
+def _ops_come(device: OpsDevice, random: Random) -> bool:
+    """Connect if need be, and create the account or log in to it."""
+    if device.command or (device.connected and device.reader is not None):
+        return False
+    if not device.connected:
+        device.connect()
+    model, name = device.model, device.name
+    tick = model.tick
+    takeover = Change(tick)
+    model.takeovers[name].append(takeover)
+    device.world.settle_later(takeover, device.link)
+    if not model.exists["@" + name].surely(True, tick, tick):
+        device.ask("create", f"1|{name}", model.register(name, None))
+    else:
+        device.ask("login", f"0|{name}123")
+    return True
+
+
+def _ops_send(device: OpsDevice, random: Random) -> bool:
+    """Send a message."""
+    if not device.ready or device.command:
+        return False
+    recipient = random.choice([name for name in device.model.names if name != device.name])
+    text = device.new_message("@" + recipient)
+    device.ask("send", f"3|{recipient}|{text.body}", None, text)
+    return True
+
+
+def _ops_fetch(device: OpsDevice, random: Random) -> bool:
+    """Fetch the waiting mail."""
+    if not device.ready or device.command:
+        return False
+    device.ask("fetch", f"4|{device.name}123")
+    return True
+
+
+def _ops_list(device: OpsDevice, random: Random) -> bool:
+    """List the accounts."""
+    if not device.ready or device.command:
+        return False
+    device.ask("list", "2")
+    return True
+
+
+def _ops_delete(device: OpsDevice, random: Random) -> bool:
+    """Delete the account."""
+    if not device.ready or device.command:
+        return False
+    device.ask("delete", f"5|{device.name}123", device.model.delete_account(device.name))
+    return True
+
+
+def _leave_network(device: TextDevice, random: Random) -> bool:
+    """Close the connection."""
+    if not device.connected:
+        return False
+    device.hang_up()
+    return True
+
+
+def _chat10_come(device: Chat10Device, random: Random) -> bool:
+    """Connect and register."""
+    if device.connected:
+        return False
+    device.connect()
+    device.register()
+    return True
+
+
+def _chat10_send(device: Chat10Device, random: Random) -> bool:
+    """Send a text to the lobby."""
+    if not device.ready or device.leaving:
+        return False
+    text = device.new_message("#lobby")
+    device.say(f"@{device.name}: {text.body}")
+    return True
+
+
+def _chat10_disconnect(device: Chat10Device, random: Random) -> bool:
+    """End the session."""
+    if not device.ready or device.leaving:
+        return False
+    device.leaving = True
+    device.say(f"DISCONNECT {device.name} CHAT/1.0")
+    return True
+
+
+OPS_OPERATIONS: dict[str, tuple[int, Callable[[OpsDevice, Random], bool]]] = {
+    "come": (20, _ops_come),
+    "send": (25, _ops_send),
+    "fetch": (15, _ops_fetch),
+    "list": (3, _ops_list),
+    "delete": (4, _ops_delete),
+    "leave-network": (8, _leave_network),
+}
+
+CHAT10_OPERATIONS: dict[str, tuple[int, Callable[[Chat10Device, Random], bool]]] = {
+    "come": (20, _chat10_come),
+    "send": (25, _chat10_send),
+    "disconnect": (6, _chat10_disconnect),
+    "leave-network": (6, _leave_network),
+}

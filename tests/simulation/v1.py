@@ -1,0 +1,436 @@
+"""A device that speaks version 1: its connection and requests, and checks of the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from chatd.codecs import v1_messages as c
+from chatd.codecs.v1 import Broken, Malformed, client_decoder, encode
+from chatd.core.names import is_room
+from tests.simulation.device import Device
+from tests.simulation.facts import Change
+from tests.simulation.model import Entry, Message, Reader
+from tests.simulation.v1_refusals import is_justified
+from tests.simulation.v1_requests import ANSWERS, APPENDS, LATE_ACK, Followed, Request, shown
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class V1Device(Device):
+    """One device. It obeys the document of version 1."""
+
+    protocol = "v1"
+
+    def __init__(self, world: World, number: int, name: str) -> None:
+        super().__init__(world, number, name)
+        self.pending: dict[int, Request] = {}
+        self.followed: dict[str, Followed] = {}
+        self.positions: dict[str, tuple[int, int]] = {}
+        self.reader: Reader | None = None
+        self.texts: list[Message] = []
+        """messages that were sent and may be sent again"""
+        self.keys = 0
+        self.registrations = 0
+        self._ref = 0
+        self._decoder = client_decoder(1 << 24)
+        self._goodbye = ""
+        self.half_closed = False
+        self.last_login = 0
+        self.log_out_refused = False
+        self._wrong_passwords = 0
+
+    # The connection
+
+    def open(self, features: list[str]) -> None:
+        """Connect, and say hello."""
+        self.connect()
+        self._decoder = client_decoder(1 << 24)
+        self._goodbye = ""
+        self.half_closed = False
+        self.ask(c.Hello(0, "simulation", "1", features))
+
+    def ask(
+        self,
+        message: Any,
+        change: Change | None = None,
+        then: Callable[[Any], None] | None = None,
+        text: Message | None = None,
+    ) -> None:
+        """Send a request; `then` is called with its answer."""
+        self._ref += 1
+        message.ref = self._ref
+        if change is not None:
+            change.by = self.reader
+        request = Request(message, self.model.now(), change, then, text)
+        self.pending[self._ref] = request
+        if text is not None:
+            text.attempts += 1
+            text.sent_last = request.sent
+            text.refused = False
+        self.log(f"-> {shown(message)}")
+        self.write(encode(message))
+
+    def tell(self, message: Any) -> None:
+        """Send a request that has no answer."""
+        self.log(f"-> {shown(message)}")
+        self.write(encode(message))
+
+    def received(self, data: bytes) -> None:
+        """See `Client`."""
+        for message in self._decoder.feed(data):
+            if isinstance(message, Malformed | Broken):
+                self.model.violated("v1:undecodable", f"{self}: {message}")
+                continue
+            self.log(f"<- {shown(message)}")
+            self._message(message)
+
+    def _message(self, message: Any) -> None:
+        if isinstance(message, c.Ping):
+            self.write(encode(c.Pong(message.ref)))
+        elif 64 <= message.command < 80:
+            self._answer(message)
+        elif isinstance(message, c.Pushed):
+            self._pushed(message)
+        elif isinstance(message, c.Joined):
+            self._follow(message.state, self._last_join(message.state.log), True, None, True)
+        elif isinstance(message, c.Left):
+            self.followed.pop(message.room.lower(), None)
+            self.positions.pop(message.room.lower(), None)
+        elif isinstance(message, c.Goodbye):
+            self._goodbye = message.code
+            if message.code != "stopping":
+                self.end_session()
+        elif isinstance(message, c.Sent):
+            self._sent_elsewhere(message)
+
+    def disconnected(self) -> None:
+        """See `Client`."""
+        self.log("<- closed")
+        self._check_disconnection()
+        self.lose()
+
+    def _check_disconnection(self) -> None:
+        """A client that behaves is not disconnected without a reason of its own."""
+        ended = self.link is None or self.link.daemon_start in self.world.ended_starts
+        justified = {
+            "stopping": ended,
+            "password-changed": self.session_may_have_ended(),
+            "account-deleted": self.session_may_have_ended(),
+            "kicked": self.session_may_have_ended(),
+            "": ended or self.half_closed or (self.link is not None and self.link.broken),
+        }
+        if not justified.get(self._goodbye):
+            self.model.violated(f"disconnected:{self._goodbye}", f"{self}")
+
+    def session_may_have_ended(self) -> bool:
+        """Whether another client or an operator may have ended the session."""
+        model, name = self.model, self.name
+        changes = (
+            *model.password_changes[name],
+            *model.deletions["@" + name],
+            *model.ended_sessions[name],
+        )
+        return any(
+            change.done is not False
+            and (change.settled is None or change.settled >= self.last_login)
+            for change in changes
+        )
+
+    def lose(self) -> None:
+        """The connection is closed: requests without an answer may have been carried out."""
+        pending, self.pending = self.pending, {}
+        for request in pending.values():
+            if request.change is not None:
+                self.world.settle_later(request.change, self.link)
+        self.end_session()
+        super().lose()
+
+    def end_session(self) -> None:
+        """The session has ended."""
+        self.reader = None
+        self.followed.clear()
+
+    @property
+    def connected(self) -> bool:
+        """See `Device`. After Goodbye the device sends nothing more."""
+        return super().connected and not self._goodbye
+
+    # Answers
+
+    def _answer(self, answer: Any) -> None:
+        request = self.pending.pop(answer.ref, None)
+        if request is None:
+            if not (isinstance(answer, c.Refusal) and answer.ref == 0):
+                self.model.violated("v1:unasked-answer", f"{self}: {answer}")
+            elif answer.request != c.Ack.command or answer.code not in LATE_ACK:
+                self.model.violated(f"v1:refused:{answer.code}", f"{self}: {answer}")
+            return
+        asked = request.message
+        self._check_order(request, answer)
+        if isinstance(answer, c.Refusal):
+            self._refused(request, answer)
+            return
+        expected = ANSWERS.get(type(asked), c.Done)
+        if type(answer) is not expected:
+            self.model.violated("v1:wrong-answer", f"{self}: {answer} to {asked}")
+            return
+        if isinstance(answer, c.Accepted):
+            place = (answer.seq, answer.id, answer.time)
+            if request.text is not None:
+                self.model.accepted(request.text, answer.log, place)
+        if request.change is not None:
+            request.change.end(self.model.now(), True)
+        if request.then is not None:
+            request.then(answer)
+
+    def _check_order(self, request: Request, answer: Any) -> None:
+        """Answers come in the order of the requests, but for `Accepted`."""
+        earlier = [
+            other
+            for other in self.pending.values()
+            if other.sent < request.sent
+            and isinstance(other.message, APPENDS)
+            <= (isinstance(answer, c.Accepted) and isinstance(request.message, APPENDS))
+        ]
+        if earlier and not isinstance(request.message, APPENDS):
+            self.model.violated("v1:order", f"{self}: {answer} before {earlier[0].message}")
+
+    def _refused(self, request: Request, refusal: c.Refusal) -> None:
+        if request.change is not None:
+            request.change.refused = refusal.code
+            uncertain = refusal.code in ("store-unavailable", "busy", "not-logged-in")
+            request.change.end(self.model.now(), None if uncertain else False)
+        self._wrong_passwords += refusal.code == "wrong-password"
+        if isinstance(request.message, c.LogOut):
+            # The device believes that it is logged in; what it misses is counted only once.
+            self.log_out_refused = True
+        if request.text is not None and request.text.attempts == 1:
+            request.text.refused = True
+        if not is_justified(self, request.message, request.sent, refusal.code, request.text):
+            kind = f"{type(request.message).__name__}:{refusal.code}"
+            if refusal.code in ("not-logged-in", "key-reused"):
+                # The same for every request.
+                kind = refusal.code
+            self.model.violated(f"refused:{kind}", f"{self}: {request.message}: {refusal.sentence}")
+
+    # Sessions
+
+    def logged_in(self, answer: c.LoggedIn, sent: int, password: str | None, given: Any) -> None:
+        """The device is logged in; `given` are the positions that it has sent."""
+        model, name = self.model, self.name
+        reader = self.reader = Reader(name, sent, model.now())
+        self.last_login = sent
+        self.log_out_refused = False
+        if model.exists["@" + name].surely(False, sent, model.tick):
+            model.violated("login:no-account", f"{self}")
+        if model.password[name].surely_not(password, sent, model.tick):
+            possible = model.password[name].possible(sent, model.tick)
+            if None not in possible:
+                model.violated("login:wrong-password", f"{self} with {password}, not {possible}")
+        if answer.logs[0].log != "@" + name:
+            model.violated("login:logs", f"{self}: {answer}")
+        logs = {state.log for state in answer.logs}
+        for room in model.rooms:
+            member = model.member[room, name]
+            if room in logs and member.surely(False, sent, model.tick):
+                model.violated("login:not-a-member", f"{self} of {room}")
+            if room in logs and self._was_refused(room):
+                model.violated("refused:done-nevertheless", f"{self} is a member of {room}")
+            if room not in logs and member.surely(True, sent, model.tick):
+                model.violated("login:room-missing", f"{self}: {room}")
+        self.followed.clear()
+        for state in answer.logs:
+            reader.log_began[state.log] = sent
+            position = given.get(state.log)
+            valid = position is not None and position == (state.since, position[1])
+            valid = valid and position[1] <= state.head
+            self._follow(state, sent, False, position[1] if valid else None)
+
+    def _was_refused(self, room: str) -> bool:
+        """Whether all requests were refused that could have made the account a member."""
+        writes = self.model.member[room, self.name].writes
+        joins = [change for member, change in writes if member]
+        return all(change.refused == "not-logged-in" for change in joins[-1:]) and not any(
+            change.done for change in joins
+        )
+
+    def _last_join(self, room: str) -> int:
+        """When this account has last asked to join a room."""
+        changes = [change for value, change in self.model.member[room, self.name].writes if value]
+        return changes[-1].sent if changes else self.model.tick
+
+    def _follow(
+        self,
+        state: c.LogState,
+        began: int,
+        joined: bool,
+        position: int | None = None,
+        elsewhere: bool = False,
+    ) -> None:
+        """The session follows a log from now on, by a request that was sent at the tick `began`;
+        `elsewhere`: by another session."""
+        model = self.model
+        log = state.log
+        model.check_since(log, state.since, began)
+        key = (log, state.since)
+        known = model.head(log, state.since, began)
+        if state.head < known and not elsewhere:
+            model.violated("head:went-back", f"{self}: {state}, known {known}")
+        model.note_head(log, state.since, state.head)
+        if not is_room(log) and self.name not in model.auto_acknowledged:
+            acknowledged = model.acknowledged.get(key, set())
+            unread = set(range(1, state.upto + 1)) - acknowledged
+            if unread:
+                model.violated("login:counts-as-read", f"{self}: {state}: {sorted(unread)}")
+        if joined and log in self.followed and self.followed[log].since == state.since:
+            return
+        start = state.head if joined else state.upto if position is None else position
+        self.followed[log] = Followed(state.since, start, start, position is not None)
+        if self.reader is not None:
+            self.reader.log_since[log] = state.since
+            self.reader.log_began.setdefault(log, began)
+            if joined:
+                self.reader.log_began[log] = began
+
+    def room_state(self, answer: c.RoomState, sent: int) -> None:
+        """The account is a member of a room."""
+        self._follow(answer.state, sent, True)
+
+    # Entries
+
+    def _pushed(self, entry: c.Pushed) -> None:
+        model = self.model
+        followed = self.followed.get(entry.log)
+        if followed is None or self.reader is None:
+            model.violated("pushed:not-followed", f"{self}: {entry}")
+            return
+        if entry.seq <= followed.last:
+            model.violated("pushed:again", f"{self}: {entry} after {followed.last}")
+        missing = set(range(followed.last + 1, entry.seq))
+        if missing and not self._may_be_passed_over(entry.log, followed, missing):
+            model.violated("pushed:gap", f"{self}: {entry} after {followed.last}")
+        if not followed.contiguous and self._is_confirmed(entry, followed):
+            model.violated("pushed:acknowledged", f"{self}: {entry}")
+        followed.last = max(followed.last, entry.seq)
+        followed.seen.add(entry.seq)
+        model.observe(
+            self.reader,
+            Entry(
+                entry.log,
+                followed.since,
+                entry.seq,
+                entry.id,
+                entry.time,
+                entry.sender,
+                entry.kind,
+                entry.body,
+                entry.about,
+            ),
+        )
+
+    def _is_confirmed(self, entry: c.Pushed, followed: Followed) -> bool:
+        """Whether the store had recorded that the account has this entry, before the log-in."""
+        account = entry.log if not is_room(entry.log) else entry.log + " " + self.name
+        confirmed = self.model.confirmed.get((account, followed.since), {})
+        assert self.reader is not None
+        return confirmed.get(entry.seq, self.model.tick) < self.reader.login_sent
+
+    def _may_be_passed_over(self, log: str, followed: Followed, missing: set[int]) -> bool:
+        if self.model.trimmed or (not is_room(log) and self.name in self.model.auto_acknowledged):
+            return True
+        if is_room(log) and (self.name in self.model.auto_acknowledged):
+            return True
+        acknowledged = self.model.acknowledged.get((log, followed.since), set())
+        if is_room(log):
+            acknowledged = self.model.acknowledged.get(
+                (log + " " + self.name, followed.since), set()
+            )
+        return not followed.contiguous and missing <= acknowledged
+
+    def acknowledge(self, log: str, first: int, last: int, ref: bool) -> None:
+        """Acknowledge a range of entries that the device has."""
+        followed = self.followed[log]
+        account = log if not is_room(log) else log + " " + self.name
+        acknowledged = self.model.acknowledged.setdefault((account, followed.since), set())
+        seqs = range(max(1, first or 1), last + 1)
+        acknowledged.update(seqs)
+        followed.acknowledged.update(seqs)
+        message = c.Ack(0, log, last, first)
+        if ref:
+            confirmed = self.model.confirmed.setdefault((account, followed.since), {})
+            self.ask(
+                message,
+                then=lambda _: confirmed.update(dict.fromkeys(seqs, self.model.tick)),
+            )
+        else:
+            self.tell(message)
+        if first <= followed.start + 1:
+            self.positions[log] = (followed.since, last)
+
+    def page(self, answer: c.Page, request: c.History) -> None:
+        """A page of a log has been read."""
+        followed = self.followed.get(answer.log)
+        if followed is None or self.reader is None:
+            return
+        seqs = [item.seq for item in answer.entries]
+        if seqs != sorted(set(seqs)) or len(seqs) > max(1, request.limit):
+            self.model.violated("page:order", f"{self}: {seqs} for {request}")
+        if seqs and not self.model.trimmed and seqs != list(range(seqs[0], seqs[-1] + 1)):
+            self.model.violated("page:gap", f"{self}: {seqs} for {request}")
+        for item in answer.entries:
+            self.model.observe(
+                self.reader,
+                Entry(
+                    answer.log,
+                    followed.since,
+                    item.seq,
+                    item.id,
+                    item.time,
+                    item.sender,
+                    item.kind,
+                    item.body,
+                    item.about,
+                ),
+            )
+
+    def _sent_elsewhere(self, sent: c.Sent) -> None:
+        tokens = self.model.tokens(sent.body)
+        message = self.model.messages.get(tokens[0]) if tokens else None
+        if message is not None and message.sender != self.name:
+            self.model.violated("sent:other-account", f"{self}: {sent}")
+
+    # At the end
+
+    def check_rest(self) -> None:
+        """Nothing is under way any more: everything is answered and pushed."""
+        for request in self._overdue()[:1]:
+            self.model.violated(
+                f"unanswered:{type(request.message).__name__}", f"{self}: {request.message}"
+            )
+        for log, followed in () if self.log_out_refused else self.followed.items():
+            head = self.model.head(log, followed.since, self.model.tick + 1)
+            if followed.last < head and not self._may_be_passed_over(
+                log, followed, set(range(followed.last + 1, head + 1))
+            ):
+                self.model.violated(
+                    "pushed:not-all", f"{self}: {log} up to {followed.last}, not {head}"
+                )
+
+    def _overdue(self) -> list[Request]:
+        """Requests that should be answered. After wrong passwords, log-ins may wait for minutes."""
+        waiting = list(self.pending.values())
+        if self._wrong_passwords >= 3 and waiting:
+            first = waiting[0].message
+            if isinstance(first, c.LogIn | c.ChangePassword | c.DeleteAccount | c.SetCertificates):
+                return []
+        return waiting
+
+    def random_key(self, random: Random) -> str | None:
+        """A key for a message, as a client numbers its messages."""
+        if random.random() < 0.2:
+            return None
+        self.keys += 1
+        return f"{self.number}-{self.keys}"

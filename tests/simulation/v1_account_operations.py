@@ -1,0 +1,101 @@
+"""What a device of version 1 does with accounts: presence, blocks, passwords, deletion."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from chatd.codecs import v1_messages as c
+from tests.simulation.v1 import V1Device
+from tests.simulation.v1_operations import in_session, operation
+
+
+@operation(3)
+def presence(device: V1Device, random: Random) -> bool:
+    """Set the presence, or look at that of others."""
+    if not in_session(device):
+        return False
+    choice = random.randrange(3)
+    if choice == 0:
+        away, hidden = random.random() < 0.5, random.random() < 0.2
+        device.ask(c.SetPresence(0, away, "away", hidden))
+    elif choice == 1:
+        names = list(device.model.names)
+        sent = device.model.tick + 1
+        device.ask(
+            c.Who(0, names, random.random() < 0.5),
+            then=lambda answer: device.world.listings.people(answer, sent),
+        )
+    else:
+        device.ask(c.Unwatch(0, list(device.model.names)))
+    return True
+
+
+@operation(6)
+def block(device: V1Device, random: Random) -> bool:
+    """Block an account, or unblock it."""
+    if not in_session(device):
+        return False
+    name, blocked = random.choice(device.model.names), random.random() < 0.6
+    change = device.model.set_blocked(device.name, name, blocked)
+    device.ask(c.Block(0, name, blocked), change)
+    return True
+
+
+@operation(3)
+def change_password(device: V1Device, random: Random) -> bool:
+    """Change the password of the account."""
+    if not in_session(device):
+        return False
+    model, name = device.model, device.name
+    old = random.choice(model.password[name].possible(model.tick, model.tick))
+    new = random.choice((None, "p1", "p2"))
+    device.ask(c.ChangePassword(0, old, new), model.set_password(name, new))
+    return True
+
+
+@operation(1)
+def set_certificates(device: V1Device, random: Random) -> bool:
+    """Set the certificates that log in to the account."""
+    if not in_session(device):
+        return False
+    model, name = device.model, device.name
+    password = random.choice(model.password[name].possible(model.tick, model.tick))
+    digits = [f"{random.getrandbits(256):064x}" for _ in range(random.randrange(3))]
+    device.ask(c.SetCertificates(0, digits, password), model.set_certificates(name))
+    return True
+
+
+@operation(5)
+def delete_account(device: V1Device, random: Random) -> bool:
+    """Delete the account."""
+    if not in_session(device):
+        return False
+    model, name = device.model, device.name
+    password = random.choice(model.password[name].possible(model.tick, model.tick))
+    change = model.delete_account(name)
+
+    def deleted(_: Any) -> None:
+        device.end_session()
+        device.positions.clear()
+
+    device.ask(c.DeleteAccount(0, password), change, deleted)
+    return True
+
+
+@operation(1)
+def report(device: V1Device, random: Random) -> bool:
+    """Report an account to the operators."""
+    if not in_session(device):
+        return False
+    device.ask(c.Report(0, random.choice(device.model.names), "noise"))
+    return True
+
+
+@operation(1)
+def ping(device: V1Device, random: Random) -> bool:
+    """Check that the daemon is alive."""
+    if not device.connected:
+        return False
+    device.ask(c.Ping(0))
+    return True

@@ -1,0 +1,123 @@
+"""What a device of version 1 does with rooms, and its listings."""
+
+from __future__ import annotations
+
+from random import Random
+
+from chatd.codecs import v1_messages as c
+from tests.simulation.v1 import V1Device
+from tests.simulation.v1_operations import in_session, operation
+
+
+def _room(device: V1Device, random: Random) -> str:
+    return random.choice(device.model.rooms)
+
+
+@operation(6)
+def create_room(device: V1Device, random: Random) -> bool:
+    """Create a room."""
+    room = _room(device, random)
+    if not in_session(device) or room == "#lobby":
+        return False
+    private = random.random() < 0.3
+    change = device.model.create_room(device.name, room, private)
+    sent = device.model.tick
+    device.ask(
+        c.CreateRoom(0, room, device.world.new_token("t"), private),
+        change,
+        lambda answer: device.room_state(answer, sent),
+    )
+    return True
+
+
+@operation(12)
+def join(device: V1Device, random: Random) -> bool:
+    """Join a room."""
+    if not in_session(device):
+        return False
+    room = _room(device, random)
+    change = device.model.set_member(room, device.name, True)
+    sent = device.model.tick
+    device.ask(c.Join(0, room), change, lambda answer: device.room_state(answer, sent))
+    return True
+
+
+@operation(5)
+def leave(device: V1Device, random: Random) -> bool:
+    """Leave a room."""
+    if not in_session(device):
+        return False
+    room = _room(device, random)
+    device.ask(c.Leave(0, room), device.model.set_member(room, device.name, False))
+    return True
+
+
+@operation(4)
+def kick(device: V1Device, random: Random) -> bool:
+    """Remove a member from a room."""
+    if not in_session(device):
+        return False
+    room, name = _room(device, random), random.choice(device.model.names)
+    device.ask(c.Kick(0, room, name), device.model.set_member(room, name, False))
+    return True
+
+
+@operation(4)
+def invite(device: V1Device, random: Random) -> bool:
+    """Invite an account to a room."""
+    if not in_session(device):
+        return False
+    room, name = _room(device, random), random.choice(device.model.names)
+    device.ask(c.Invite(0, room, name), device.model.invite(room, name))
+    return True
+
+
+@operation(3)
+def change_room(device: V1Device, random: Random) -> bool:
+    """Change the topic of a room, its access or a role in it."""
+    if not in_session(device):
+        return False
+    room = _room(device, random)
+    choice = random.randrange(3)
+    if choice == 0:
+        device.ask(c.SetTopic(0, room, device.world.new_token("t")))
+    elif choice == 1:
+        private = random.random() < 0.5
+        change = device.model.set_private(room, private)
+        device.ask(c.SetPrivate(0, room, private), change)
+    else:
+        role = random.choice(("owner", "moderator", "member"))
+        device.ask(c.SetRole(0, room, random.choice(device.model.names), role))
+    return True
+
+
+@operation(2)
+def delete_room(device: V1Device, random: Random) -> bool:
+    """Delete a room."""
+    if not in_session(device):
+        return False
+    room = _room(device, random)
+    if room == "#lobby":
+        return False
+    device.ask(c.DeleteRoom(0, room), device.model.delete_room(room))
+    return True
+
+
+@operation(4)
+def look(device: V1Device, random: Random) -> bool:
+    """List rooms, members, accounts or blocked accounts."""
+    if not in_session(device):
+        return False
+    sent = device.model.tick + 1
+    checks = device.world.listings
+    choice = random.randrange(4)
+    if choice == 0:
+        device.ask(c.FindRooms(0), then=lambda answer: checks.rooms(device, answer, sent))
+    elif choice == 1:
+        room = _room(device, random)
+        device.ask(c.FindMembers(0, room), then=lambda answer: checks.members(room, sent, answer))
+    elif choice == 2:
+        device.ask(c.FindAccounts(0), then=lambda answer: checks.accounts(answer.names, sent))
+    else:
+        device.ask(c.GetBlocked(0), then=lambda answer: checks.blocked(device.name, answer, sent))
+    return True
