@@ -105,7 +105,10 @@ class LegacyDevice(Device):
         self.lose()
 
     def lose(self) -> None:
-        """See `Device`."""
+        """See `Device`. What has arrived counts as read, even if the client has never read it."""
+        if self.link is not None:
+            unread = self.link.unread.decode("ascii", "replace")
+            self.model.seen[self.name].update(self.model.tokens(unread))
         self.reader = None
         super().lose()
 

@@ -76,3 +76,28 @@ class Listings:
                 model.violated("presence:unknown", f"{person}")
             if person.status != "unknown" and exists.surely(False, sent, model.tick):
                 model.violated("presence:deleted", f"{person}")
+
+    def receipts(self, log: str, answer: Any, sent: int) -> None:
+        """What a sender is told of messages in a mailbox whose account acknowledges by itself."""
+        model = self._model
+        if log[1:] in model.auto_acknowledged or any(
+            change.done is not False for change in model.deletions[log]
+        ):
+            return
+        acknowledged: set[int] = set()
+        confirmed: set[int] = set()
+        marked = 0
+        for since in model.sinces.get(log, {}):
+            acknowledged |= model.acknowledged.get((log, since), set())
+            marked = max(marked, model.marked.get((log, since), 0))
+            seqs = model.confirmed.get((log, since), {})
+            confirmed |= {seq for seq, tick in seqs.items() if tick < sent}
+        for state in answer.states:
+            if state.read and not state.delivered:
+                model.violated("receipts:read-not-delivered", f"{log} {state}")
+            if state.delivered and state.seq not in acknowledged and state.seq > marked:
+                model.violated("receipts:not-acknowledged", f"{log} {state}")
+            if not state.delivered and state.seq in confirmed:
+                model.violated("receipts:acknowledged", f"{log} {state}")
+            if state.read and state.seq > marked:
+                model.violated("receipts:not-marked", f"{log} {state}")

@@ -92,6 +92,10 @@ class Model:
         self.acknowledged: dict[tuple[str, int], set[int]] = {}
         self.confirmed: dict[tuple[str, int], dict[int, int]] = {}
         """for each log of an account, the seqs that it has acknowledged with an answer, and when"""
+        self.marked: dict[tuple[str, int], int] = {}
+        """for each log of an account, the seq up to which it has marked it as read, or asked to"""
+        self.marks_confirmed: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        """for each log of an account, the seqs of markers that were answered, and when"""
         self.auto_acknowledged: set[str] = set()
         """accounts that protocols without acknowledgements have used"""
         self._store_failures: list[tuple[int, int | None]] = []

@@ -177,6 +177,11 @@ class Link:
             if self._eof:
                 self._client_lost()
 
+    @property
+    def unread(self) -> bytes:
+        """What has arrived at the client, and the client has not read."""
+        return b"".join(self._unread)
+
     # The network
 
     def _delay(self) -> float:
@@ -230,6 +235,10 @@ class Link:
             self._eof = True
             if self.reading or self.client_closed:
                 self._client_lost()
+            return
+        if self.client_closed:
+            # A closed socket answers data with a reset.
+            self.break_off(self._delay(), 0.0)
             return
         if self.transport is not None:
             self.transport.bytes_at_client += len(piece)

@@ -285,6 +285,9 @@ class V1Device(Device):
             unread = set(range(1, state.upto + 1)) - acknowledged
             if unread:
                 model.violated("login:counts-as-read", f"{self}: {state}: {sorted(unread)}")
+        marks = model.marks_confirmed.get((self.own_log(log), state.since), ())
+        if not joined and any(tick < began and seq > state.read for tick, seq in marks):
+            model.violated("login:read-marker", f"{self}: {state}, confirmed {marks}")
         if joined and log in self.followed and self.followed[log].since == state.since:
             return
         start = state.head if joined else state.upto if position is None else position
@@ -331,9 +334,21 @@ class V1Device(Device):
             ),
         )
 
+    def own_log(self, log: str) -> str:
+        """What identifies a log as this account reads it."""
+        return f"{log} {self.name}" if is_room(log) else log
+
+    def mark_read(self, log: str, seq: int) -> None:
+        """Set the read marker of a log."""
+        model = self.model
+        place = (self.own_log(log), self.followed[log].since)
+        model.marked[place] = max(model.marked.get(place, 0), seq)
+        confirmed = model.marks_confirmed.setdefault(place, [])
+        self.ask(c.MarkRead(0, log, seq), then=lambda _: confirmed.append((model.tick, seq)))
+
     def _is_confirmed(self, entry: c.Pushed, followed: Followed) -> bool:
         """Whether the store had recorded that the account has this entry, before the log-in."""
-        account = entry.log if not is_room(entry.log) else entry.log + " " + self.name
+        account = self.own_log(entry.log)
         confirmed = self.model.confirmed.get((account, followed.since), {})
         assert self.reader is not None
         return confirmed.get(entry.seq, self.model.tick) < self.reader.login_sent
@@ -353,7 +368,7 @@ class V1Device(Device):
     def acknowledge(self, log: str, first: int, last: int, ref: bool) -> None:
         """Acknowledge a range of entries that the device has."""
         followed = self.followed[log]
-        account = log if not is_room(log) else log + " " + self.name
+        account = self.own_log(log)
         acknowledged = self.model.acknowledged.setdefault((account, followed.since), set())
         seqs = range(max(1, first or 1), last + 1)
         acknowledged.update(seqs)

@@ -264,7 +264,7 @@ def mark_read(device: V1Device, random: Random) -> bool:
     if not in_session(device) or not logs:
         return False
     log = random.choice(logs)
-    device.ask(c.MarkRead(0, log, random.choice(sorted(device.followed[log].seen))))
+    device.mark_read(log, random.choice(sorted(device.followed[log].seen)))
     return True
 
 
@@ -288,7 +288,11 @@ def receipts(device: V1Device, random: Random) -> bool:
         return False
     text = random.choice(own)
     assert text.place is not None
-    device.ask(c.GetReceipts(0, text.log, [text.place[0]]))
+    sent = device.model.tick + 1
+    device.ask(
+        c.GetReceipts(0, text.log, [text.place[0]]),
+        then=lambda answer: device.world.listings.receipts(text.log, answer, sent),
+    )
     return True
 
 
