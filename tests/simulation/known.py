@@ -49,7 +49,7 @@ KNOWN: tuple[Known, ...] = (
         "accepted:unknown-account",
         30616,
         "0,2,3,7,11,12,21,22,43,45,46,49",
-        "DeleteAccount is answered although nothing is deleted, because its session ended meanwhile",
+        "DeleteAccount is answered and nothing is deleted, because its session ended meanwhile",
     ),
     Known(
         "refused:not-logged-in",
