@@ -14,9 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import msgspec
+
+from chatd.core.entries import TEXT, described
 
 CREATE, LIST, SEND, DELIVER, DELETE, LOGIN, RESPONSE, LISTRESPONSE = range(8)
 VERSION = 0
@@ -25,9 +27,28 @@ HEADER_SIZE = 42
 
 _HEADER = Struct(">BB36sI")
 _NO_HIGH_BYTES = bytes(36)
-_SEND_HEADER = bytes((VERSION, SEND)) + bytes(32)
 _TWO_OF_THREE_BARS = re.compile(r"\|\|(?=\|)")
 _NAMES = ("CREATE", "LIST", "SEND", "DELIVER", "DELETE", "LOGIN", "RESPONSE", "LISTRESPONSE")
+
+
+def _send_header(size: int) -> str:
+    """The header of a SEND with `size` bytes of data; each character is a byte."""
+    return _HEADER.pack(VERSION, SEND, _NO_HIGH_BYTES, size).decode("latin-1")
+
+
+_SEND_HEADERS = [_send_header(size) for size in range(512)]
+"""the headers of short frames"""
+
+
+class LogEntry(Protocol):
+    """What is shown of an entry of a log."""
+
+    @property
+    def sender(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> str: ...
 
 
 class Create(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +125,7 @@ class Decoder:
     before any data is buffered, so an unfinished frame takes at most `limit` + 42 bytes.
     """
 
-    __slots__ = ("_broken", "_limit", "_need", "_parts", "_size", "_translate")
+    __slots__ = ("_broken", "_limit", "_need", "_parts", "_size", "_translate", "unfinished")
 
     def __init__(
         self, translate: Callable[[int, bytes, bytes], Command | Reply], limit: int
@@ -115,11 +136,8 @@ class Decoder:
         self._size = 0
         self._need = HEADER_SIZE
         self._broken = False
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether a frame has begun and not ended."""
-        return self._size > 0
+        self.unfinished = False
+        """whether a frame has begun and not ended"""
 
     def feed(self, data: bytes) -> list[Command | Reply]:
         """The messages that `data` completes, in order."""
@@ -142,11 +160,11 @@ class Decoder:
             version, command, high, length = _HEADER.unpack_from(data, at)
             if version or high != _NO_HIGH_BYTES or length > limit:
                 break
-            end = at + HEADER_SIZE + length
+            start = at + HEADER_SIZE
+            end = start + length
             if end > size:
                 need = end - at
                 break
-            start = at + HEADER_SIZE
             if command == SEND:
                 # The hot path: no function call for each message.
                 try:
@@ -163,11 +181,13 @@ class Decoder:
             if reason:
                 self._broken = True
                 self._size = 0
+                self.unfinished = False
                 messages.append(Broken(reason))
                 return messages
             self._parts = [data[at:]]
+            self._need = need
         self._size = size - at
-        self._need = need
+        self.unfinished = at < size
         return messages
 
     def _why_broken(self, data: bytes, at: int) -> str:
@@ -256,12 +276,22 @@ def encode(command: int, *fields: str) -> bytes:
 
 def encode_send(sender: str, recipient: str, text: str) -> bytes:
     """A SEND of exactly three fields: runs of three or more bars are broken up by blanks."""
-    if SEPARATOR in text:
-        text = _TWO_OF_THREE_BARS.sub("|| ", text)
-    # On the hot path: `Struct.pack` and `encode` with an error handler take twice as long.
-    fields = f"{sender}|||{recipient}|||{text}"
-    data = fields.encode() if fields.isascii() else fields.encode("ascii", "replace")
-    return b"".join((_SEND_HEADER, len(data).to_bytes(8, "big"), data))
+    return encode(SEND, sender, recipient, _TWO_OF_THREE_BARS.sub("|| ", text))
+
+
+def encode_entries(entries: Iterable[LogEntry], recipient: str) -> tuple[bytes, list[int]]:
+    """The SENDs of entries to one recipient, and the size of each of them in bytes."""
+    # On the hot path: all frames are encoded at once, with headers made before.
+    frames: list[str] = []
+    for entry in entries:
+        text = entry.body if entry.kind == TEXT else described(entry.kind, entry.body)
+        if "|||" in text or not text.isascii():
+            frames.append(encode_send(entry.sender, recipient, text).decode("latin-1"))
+            continue
+        fields = f"{entry.sender}|||{recipient}|||{text}"
+        size = len(fields)
+        frames.append(f"{_SEND_HEADERS[size] if size < 512 else _send_header(size)}{fields}")
+    return "".join(frames).encode("latin-1"), list(map(len, frames))
 
 
 def encode_names(names: Iterable[str]) -> bytes:

@@ -26,6 +26,11 @@ LONGEST_REPLY = 2 * 1024 * 1024
 
 _PUSHED, _ACCEPTED = Pushed.command, Accepted.command
 _HEADER = Struct(">BBI")
+_HEADERS = {
+    command: [_HEADER.pack(VERSION, command, size) for size in range(512)]
+    for command in (_PUSHED, _ACCEPTED)
+}
+"""the headers of short frames of the frequent messages, by command"""
 _ENCODER = msgspec.msgpack.Encoder()
 _ANY_ARRAY: msgspec.msgpack.Decoder[list[msgspec.Raw]] = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _ANY_INT: msgspec.msgpack.Decoder[int] = msgspec.msgpack.Decoder(int)
@@ -62,7 +67,16 @@ class Decoder:
     length above that breaks the stream.
     """
 
-    __slots__ = ("_broken", "_buffer", "_decoders", "_discarding", "_limit", "_need", "_skipped")
+    __slots__ = (
+        "_broken",
+        "_buffer",
+        "_decoders",
+        "_discarding",
+        "_limit",
+        "_need",
+        "_skipped",
+        "unfinished",
+    )
 
     def __init__(self, messages: Mapping[int, type[Message]], limit: int, skipped: int = 0) -> None:
         self._decoders = _decoders(messages)
@@ -76,11 +90,8 @@ class Decoder:
         # The number of bytes of a frame above `limit` that have not arrived yet.
         self._discarding = 0
         self._broken = False
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether a frame has begun and not ended."""
-        return len(self._buffer) > 0 or self._discarding > 0
+        self.unfinished = False
+        """whether a frame has begun and not ended"""
 
     def feed(self, data: bytes) -> list[Received]:
         """The messages that `data` completes, in order."""
@@ -89,6 +100,7 @@ class Decoder:
         if self._discarding:
             discarded = min(self._discarding, len(data))
             self._discarding -= discarded
+            self.unfinished = self._discarding > 0
             data = data[discarded:]
         if self._buffer:
             self._buffer += data
@@ -127,10 +139,12 @@ class Decoder:
             reason = self._why_broken(data, at)
             if reason:
                 self._broken = True
+                self.unfinished = False
                 messages.append(Broken(reason))
                 return messages
             self._buffer += data[at:]
-        self._need = need
+            self._need = need
+        self.unfinished = at < size or self._discarding > 0
         return messages
 
     def _too_long(self, command: int, length: int) -> Malformed:
@@ -212,8 +226,12 @@ def encode_accepted(answers: Iterable[tuple[object, ...]]) -> bytes:
 
 
 def _encode_all(command: int, messages: Iterable[tuple[object, ...]]) -> bytes:
+    headers = _HEADERS[command]
     parts: list[bytes] = []
+    add, encode_fields = parts.append, _ENCODER.encode
     for fields in messages:
-        data = _ENCODER.encode(fields)
-        parts += (_HEADER.pack(VERSION, command, len(data)), data)
+        data = encode_fields(fields)
+        size = len(data)
+        add(headers[size] if size < len(headers) else _HEADER.pack(VERSION, command, size))
+        add(data)
     return b"".join(parts)

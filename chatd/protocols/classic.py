@@ -35,11 +35,10 @@ from chatd.codecs.classic import (
     Malformed,
     Send,
     encode,
+    encode_entries,
     encode_names,
-    encode_send,
     server_decoder,
 )
-from chatd.core.entries import TEXT, described
 from chatd.core.errors import (
     AlreadyLoggedIn,
     IllegalName,
@@ -89,7 +88,7 @@ class ClassicProtocol(Connection):
         appends, _ = self.realm.send(session, sends)
         count = len(appends)
         if count:
-            self.pending += sends[:count]
+            self.pending += sends if count == len(sends) else sends[:count]
             self.realm.flush()
         return count
 
@@ -198,26 +197,18 @@ class ClassicProtocol(Connection):
 
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.session.Peer`."""
-        recipient = self.spelling
         for run in runs:
-            frames = [
-                encode_send(
-                    entry.sender,
-                    recipient,
-                    entry.body if entry.kind == TEXT else described(entry.kind, entry.body),
-                )
-                for entry in run.entries
-            ]
-            data = b"".join(frames)
-            self.writes.record_entries(run.entries[0].seq, list(map(len, frames)), len(data))
+            data, sizes = encode_entries(run.entries, self.spelling)
+            self.writes.record_entries(run.entries[0].seq, sizes, len(data))
             self.transport.write(data)
 
     def write_answers(self, messages: Sequence[Send], appends: Sequence[Append]) -> None:
         """See `Connection`. The echo of a SEND says that it is durable."""
         frames = [message.frame for message in messages]
-        for position, append in enumerate(appends):
+        for append in appends:
             if append.refusal is not None:
-                frames[position] = encode(RESPONSE, str(append.refusal))
+                frames = list(map(_answer, messages, appends))
+                break
         self._write(b"".join(frames))
 
     @property
@@ -239,6 +230,10 @@ class ClassicProtocol(Connection):
     def _write(self, data: bytes) -> None:
         self.writes.record(len(data))
         self.transport.write(data)
+
+
+def _answer(message: Send, append: Append) -> bytes:
+    return message.frame if append.refusal is None else encode(RESPONSE, str(append.refusal))
 
 
 def _is_send(message: Command) -> bool:

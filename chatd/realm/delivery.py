@@ -90,9 +90,10 @@ class Delivery:
         live_logs = self.live_logs
         runs: list[tuple[LiveLog, Run]] = []
         entries: list[Append] | None = None
-        log = live_log = None
+        log = live_log = origin = None
+        wants_receipts = False
         for append in appends:
-            # Consecutive appends are to one log more often than not.
+            # Consecutive appends are to one log, and from one sender, more often than not.
             if append.log is not log:
                 log = append.log
                 live_log = live_logs.get(log)
@@ -100,6 +101,9 @@ class Delivery:
             if live_log is None or append.seq <= live_log.head:
                 continue
             live_log.head = append.seq
+            if append.origin is not origin:
+                origin = append.origin
+                wants_receipts = origin.wants_receipts
             if entries is None:
                 entries = [append]
                 shared: dict[Callable[[Run], bytes], bytes] | None = (
@@ -108,11 +112,7 @@ class Delivery:
                 runs.append((live_log, Run(append.log, entries, shared)))
             else:
                 entries.append(append)
-            if (
-                append.origin.wants_receipts
-                and append.kind is TEXT
-                and live_log.__class__ is Mailbox
-            ):
+            if wants_receipts and append.kind is TEXT and live_log.__class__ is Mailbox:
                 mailbox = live_log
                 mailbox.expect_receipts(((append.seq, append.sender),))
                 if mailbox.session is not None and mailbox.session.live:
@@ -157,9 +157,10 @@ def _answer(appends: Sequence[Append]) -> None:
         if append.origin is not origin:
             origin = append.origin
             answers = origin.answers
+            add = answers.append
             if not answers:
                 origins.append(origin)
-        answers.append(append)
+        add(append)
     for origin in origins:
         origin.answer()
 

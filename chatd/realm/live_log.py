@@ -17,7 +17,7 @@ TRIM_INTERVAL = 4 * MIN_RETAINED
 """entries appended to a log before an ephemeral store is asked again to trim it"""
 
 
-class Run(msgspec.Struct):
+class Run(msgspec.Struct, gc=False):
     """Entries of one log, in order: committed together, or read together from the log.
 
     `encodings` is for peers: the run as bytes, by the function that encodes it, so that a run is

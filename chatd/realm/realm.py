@@ -88,6 +88,8 @@ class Realm:
         # A text of at most so many characters has no more bytes than are allowed.
         self._short = limits.text // 4
         self._null_origin = NullOrigin()
+        self.flush: Callable[[], None] = store.flush
+        """ends a burst of `send`, `deliver`, `append` and `note`: the store may commit it"""
         self.documents = Documents(store)
         self.accounts = Accounts(self, tasks)
         self.rooms = Rooms(self)
@@ -175,10 +177,6 @@ class Realm:
             check_send_to_room(session, log)
             return log
         return self.accounts.cached_log(recipient, session.name)
-
-    def flush(self) -> None:
-        """End a burst of `send`, `deliver`, `append` and `note`: the store may commit it."""
-        self.store.flush()
 
     def append(self, append: Append) -> None:
         """Append an entry to a log; its origin is answered. The caller calls `flush`."""

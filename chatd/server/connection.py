@@ -146,7 +146,8 @@ class Connection(IdentifiedProtocol, Peer):
             if done < len(messages):
                 self._queue = list(messages[done:])
                 self._process_queue()
-        if self.delivery.congested:
+        # What was not sent, or is stored by now, adds nothing to the backlog.
+        if self.pending and self.delivery.congested:
             self.pause_for(PauseReason.STORE)
             self.delivery.when_clear(self._resume_after_store)
         if self.paused_for or self._working or self._paused:
@@ -205,7 +206,8 @@ class Connection(IdentifiedProtocol, Peer):
             self.pending = messages[count:]
             messages = messages[:count]
         self.write_answers(messages, appends)
-        if not self.pending and (self.paused_for or self.phase is not Phase.OPEN):
+        # `Phase.OPEN` is 0: a look-up in an Enum would take as long as all else here.
+        if (self.paused_for or self.phase) and not self.pending:
             self.resume_after(PauseReason.ANSWERS)
             self._close_when_done()
 

@@ -22,6 +22,7 @@ _LINUX = sys.platform == "linux"
 _SIOCINQ = 0x541B
 _SIOCOUTQ = 0x5411
 _SIOCOUTQNSD = 0x894B
+_ZERO = bytes(4)
 _TCP_ESTABLISHED = 1
 
 
@@ -55,7 +56,7 @@ class TrackedServer(tcp.Server):
         full = sent < len(data)
         if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
-        elif self._watches_window and self._ioctl(_SIOCOUTQNSD):
+        elif self._watches_window and self._waits_in_kernel():
             # The peer's receive window is closed: it may never take what waits in this kernel.
             full = True
             self.startWriting()  # type: ignore[no-untyped-call]
@@ -100,12 +101,20 @@ class TrackedServer(tcp.Server):
         """See `TrackedTransport`."""
         self._watches_window = watch
 
+    def _waits_in_kernel(self) -> bool:
+        """Whether the kernel has output that it cannot send; asked after every write, so this does
+        not decode the number."""
+        try:
+            return _LINUX and fcntl.ioctl(self.socket, _SIOCOUTQNSD, _ZERO) != _ZERO
+        except OSError:
+            return False
+
     def _ioctl(self, request: int) -> int:
         """Bytes in a queue of the kernel; 0 if the system does not tell."""
         if not _LINUX or not self.connected:
             return 0
         try:
-            return int(struct.unpack("i", fcntl.ioctl(self.socket, request, bytes(4)))[0])
+            return int(struct.unpack("i", fcntl.ioctl(self.socket, request, _ZERO))[0])
         except OSError:
             return 0
 

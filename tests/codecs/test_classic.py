@@ -33,10 +33,12 @@ from chatd.codecs.classic import (
     Send,
     client_decoder,
     encode,
+    encode_entries,
     encode_names,
     encode_send,
     server_decoder,
 )
+from chatd.core.entries import EDIT, TEXT, Entry, described
 from tests.codecs.classic_examples import EXAMPLES, LIMIT, Example, frame
 
 bounded = settings(derandomize=True, deadline=None, max_examples=300)
@@ -228,6 +230,28 @@ class AnyInput(SynchronousTestCase):
         self.assertEqual(
             message.text.replace(" ", ""), text.encode("ascii", "replace").decode().replace(" ", "")
         )
+
+    @bounded
+    @given(
+        st.lists(
+            st.tuples(
+                field, st.sampled_from((TEXT, EDIT)), st.text(max_size=60) | st.just("x" * 600)
+            )
+        ),
+        field,
+    )
+    def test_entries_are_encoded_as_one_send_each(
+        self, entries: list[tuple[str, str, str]], recipient: str
+    ) -> None:
+        """All at once, and the same bytes as one by one; the sizes say where each one ends."""
+        data, sizes = encode_entries(
+            [Entry(1, 1, 1, sender, kind, body) for sender, kind, body in entries], recipient
+        )
+        frames = [
+            encode_send(sender, recipient, described(kind, body)) for sender, kind, body in entries
+        ]
+        self.assertEqual(data, b"".join(frames))
+        self.assertEqual(sizes, list(map(len, frames)))
 
     def test_runs_of_bars_are_broken_up_by_blanks(self) -> None:
         """Three or more bars would end a field."""

@@ -93,7 +93,7 @@ class V1Protocol(Connection):
                 appends, refusal = self.realm.send(session, texts)
                 taken = len(appends)
                 if taken:
-                    self.pending += texts[:taken]
+                    self.pending += texts if taken == len(texts) else texts[:taken]
                     sent = True
                     done += taken
                 if refusal is not None:
@@ -169,26 +169,35 @@ class V1Protocol(Connection):
 
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.session.Peer`."""
-        parts = [
-            (run.encodings and run.encodings.get(_encode_run)) or _encoded(run) for run in runs
-        ]
-        self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        if len(runs) == 1:
+            self.transport.write(_encoded(runs[0]))
+        else:
+            self.transport.write(b"".join(map(_encoded, runs)))
 
     def write_answers(self, messages: Sequence[Any], appends: Sequence[Append]) -> None:
         """See `Connection`."""
-        parts: list[bytes] = []
         accepted: list[tuple[object, ...]] = []
+        for append in appends:
+            if append.refusal is not None:
+                self._write_each_answer(messages, appends)
+                return
+            # Not with `zip`, which takes a third of the time of this method.
+            ref = messages[len(accepted)].ref
+            accepted.append((ref, append.log, append.seq, append.id, append.time))
+        self.transport.write(encode_accepted(accepted))
+
+    def _write_each_answer(self, messages: Sequence[Any], appends: Sequence[Append]) -> None:
+        """Answer messages some of which are refused."""
+        parts: list[bytes] = []
         for request, append in zip(messages, appends, strict=True):
             refusal = append.refusal
             if refusal is None:
-                accepted.append((request.ref, append.log, append.seq, append.id, append.time))
+                answer = (request.ref, append.log, append.seq, append.id, append.time)
+                parts.append(encode_accepted((answer,)))
             else:
-                parts.append(encode_accepted(accepted))
-                accepted = []
                 parts.append(
                     encode(c.Refusal(request.ref, refusal.code, str(refusal), request.command))
                 )
-        parts.append(encode_accepted(accepted))
         self.transport.write(b"".join(parts))
 
     def echo(self, appends: Sequence[Append]) -> None:
@@ -308,20 +317,18 @@ class V1Protocol(Connection):
         return True
 
 
-def _encode_run(run: Run) -> bytes:
-    """A run as bytes."""
+def _encoded(run: Run) -> bytes:
+    """A run as bytes, encoded once for all the connections that share it."""
+    encodings = run.encodings
+    if encodings is not None and _encoded in encodings:
+        return encodings[_encoded]
     log = run.log
-    return encode_pushed(
+    data = encode_pushed(
         [
             (log, each.seq, each.id, each.time, each.sender, each.kind, each.body, each.about)
             for each in run.entries
         ]
     )
-
-
-def _encoded(run: Run) -> bytes:
-    """A run as bytes, encoded once for all the connections that share it."""
-    data = _encode_run(run)
-    if run.encodings is not None:
-        run.encodings[_encode_run] = data
+    if encodings is not None:
+        encodings[_encoded] = data
     return data
