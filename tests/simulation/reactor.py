@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
+from math import inf
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -66,11 +67,6 @@ class SimulatedReactor(Clock):
             function, args, kwargs = self.thread_calls.popleft()
             self.guarded(function, *args, **kwargs)
 
-    @property
-    def next_due(self) -> float | None:
-        """When the next timer is due, on the wall clock."""
-        return self.calls[0].getTime() if self.calls else None
-
     def run_timer(self) -> None:
         """Make the call of the next timer."""
         call = self.calls.pop(0)
@@ -125,19 +121,23 @@ class Schedule:
     def run_for(self, seconds: float) -> None:
         """Let everything happen that is due within so many seconds."""
         end = self.now + seconds
+        events = self._events
         self.on_turn()
         while True:
             reactor = self.reactor
-            if reactor is not None and reactor.thread_calls:
-                self._turn(reactor.run_thread_calls)
-                continue
-            event = self._events[0][0] if self._events else None
-            due = None if reactor is None else reactor.next_due
-            timer = None if due is None else max(self.now, due - self._offset)
-            if event is not None and event <= end and (timer is None or event <= timer):
-                self.now = max(self.now, event)
-                self._turn(heappop(self._events)[2])
-            elif timer is not None and timer <= end:
+            timer = inf
+            if reactor is not None:
+                if reactor.thread_calls:
+                    self._turn(reactor.run_thread_calls)
+                    continue
+                if reactor.calls:
+                    timer = max(self.now, reactor.calls[0].getTime() - self._offset)
+            event = events[0][0] if events else inf
+            if event <= end and event <= timer:
+                if event > self.now:
+                    self.now = event
+                self._turn(heappop(events)[2])
+            elif timer <= end:
                 assert reactor is not None
                 self.now = timer
                 self._turn(reactor.run_timer)

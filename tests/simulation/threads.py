@@ -38,7 +38,8 @@ class Threads:
     def poll(self) -> None:
         """Schedule the next step of each thread that has something to do."""
         for thread in self._running:
-            thread.schedule_step()
+            if not thread.scheduled and thread.worker.ready():
+                thread.schedule_step()
 
     def ended(self, thread: SimulatedThread) -> None:
         """A thread has done its last step."""
@@ -63,32 +64,32 @@ class SimulatedThread:
 
     def __init__(self, threads: Threads, worker: Worker) -> None:
         self._threads = threads
-        self._worker = worker
-        self._scheduled = False
+        self.worker = worker
+        self.scheduled = False
+        """whether the next step is on the schedule"""
         self._ended = False
 
     def schedule_step(self) -> None:
-        """Do the next step, after a while, if the worker has something to do."""
-        if not self._scheduled and not self._ended and self._worker.ready():
-            self._scheduled = True
-            threads = self._threads
-            threads.schedule.after(threads.step_delay(), lambda: threads.call(self._step))
+        """Do the next step after a while."""
+        self.scheduled = True
+        threads = self._threads
+        threads.schedule.after(threads.step_delay(), lambda: threads.call(self._step))
 
     def _step(self) -> None:
-        self._scheduled = False
-        if not self._ended and self._worker.ready():
+        self.scheduled = False
+        if not self._ended and self.worker.ready():
             self._do_step()
             self._threads.poll()
 
     def _do_step(self) -> None:
-        if not self._worker.step():
+        if not self.worker.step():
             self._ended = True
             self._threads.ended(self)
 
     def join(self) -> None:
         """See `chatd.stores.sqlite.workers.WorkerThread`."""
         while not self._ended:
-            assert self._worker.ready(), "a thread is joined that waits"
+            assert self.worker.ready(), "a thread is joined that waits"
             self._do_step()
 
 

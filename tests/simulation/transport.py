@@ -158,11 +158,12 @@ class ServerTransport:
 
     def transmit(self) -> None:
         """Send what the client's window permits."""
-        room = self._link.conditions.window - (self._sent - self.bytes_read_by_client)
-        if room > 0 and self._kernel:
-            part, self._kernel = self._kernel[:room], self._kernel[room:]
-            self._sent += len(part)
-            self._link.carry_down(part)
+        if self._kernel:
+            room = self._link.conditions.window - (self._sent - self.bytes_read_by_client)
+            if room > 0:
+                part, self._kernel = self._kernel[:room], self._kernel[room:]
+                self._sent += len(part)
+                self._link.carry_down(part)
         if self._finishing and not self._kernel:
             self._finishing = False
             self._link.carry_down(None)
