@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.parts[0] in FOLDERS_WITH_PROCESSES or path.name in MODULES_WITH_PROCESSES:
             item.add_marker("process")
     items.sort(key=lambda item: item.getparent(pytest.Class) is None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let garbage collections look at the objects of tests only, not at the modules."""
+    gc.collect()
+    gc.freeze()

@@ -9,8 +9,23 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnavailable
-from chatd.stores import Document
+from chatd.stores import Append, Document
 from chatd.stores.memory import MemoryStore
+
+
+class NullOrigin:
+    """An origin that ignores its answers."""
+
+    wants_receipts = False
+
+    def __init__(self) -> None:
+        self.answers: list[Append] = []
+
+    def answer(self) -> None:
+        """See `Origin.answer`; does nothing."""
+
+
+NULL_ORIGIN = NullOrigin()
 
 
 def flush_unavailable(test: SynchronousTestCase) -> None:

@@ -22,8 +22,7 @@ from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness, Runner
-from tests.doubles.stores import FailingPageStore
-from tests.stores.contract import NULL_ORIGIN
+from tests.doubles.stores import NULL_ORIGIN, FailingPageStore
 
 DAY = 86_400_000
 NOW = 1_000 * DAY

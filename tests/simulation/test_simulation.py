@@ -3,7 +3,6 @@ ones."""
 
 from __future__ import annotations
 
-import gc
 from random import SystemRandom
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,17 +19,6 @@ NEW = 80
 
 class Histories(SynchronousTestCase):
     """Runs histories; what their daemons log is part of their outcomes."""
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        """Each history ends with a garbage collection, which need not look at other objects."""
-        gc.collect()
-        gc.freeze()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        """Let later collections look at all objects again."""
-        gc.unfreeze()
 
     def run_history(self, history: History) -> Outcome:
         """What comes of a history."""

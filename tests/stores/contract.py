@@ -11,21 +11,8 @@ from twisted.trial.unittest import TestCase
 from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import Conflict, Exists, KeyReused
 from chatd.stores import PAGE_BYTES, Append
+from tests.doubles.stores import NULL_ORIGIN
 
-
-class NullOrigin:
-    """An origin that ignores its answers."""
-
-    wants_receipts = False
-
-    def __init__(self) -> None:
-        self.answers: list[Append] = []
-
-    def answer(self) -> None:
-        """See `Origin.answer`; does nothing."""
-
-
-NULL_ORIGIN = NullOrigin()
 _NONE = type(None)
 
 

@@ -13,7 +13,8 @@ from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import Conflict, KeyReused
 from chatd.stores import Append
 from chatd.stores.batches import Batches, Call, resend
-from tests.stores.contract import NULL_ORIGIN, new_text
+from tests.doubles.stores import NULL_ORIGIN
+from tests.stores.contract import new_text
 
 
 class QueueOnly(Batches):

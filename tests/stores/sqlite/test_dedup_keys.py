@@ -19,7 +19,8 @@ from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from tests.doubles.folders import MEMORY
 from tests.doubles.sqlite_writer import SteppedStore, WithWriter
-from tests.stores.contract import NULL_ORIGIN, new_text
+from tests.doubles.stores import NULL_ORIGIN
+from tests.stores.contract import new_text
 from tests.stores.sequences import Script, SequenceContract, any_script
 
 
