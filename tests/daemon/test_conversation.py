@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from chatd.client import Client, Connected, Disconnected, Pushed, Refused, connect
 from chatd.config.options import Options
 from chatd.daemon.service import Daemon, makeService
+from tests.doubles.passwords import CheapSystem
 
 PATIENCE = 30.0
 """seconds that one event may take on a busy machine"""
@@ -34,7 +35,7 @@ class RestartableDaemon:
         """Start the service; connections wait in the kernel until it accepts them."""
         options = Options({})
         options.parseOptions(["--port", str(self.port), "--store", self._store])
-        service = makeService(options)
+        service = makeService(options, system=CheapSystem())
         assert isinstance(service, Daemon)
         self._service = service
         service.privilegedStartService()

@@ -1,7 +1,8 @@
 """A process that has imported chatd's programs, and forks one for each request.
 
 Most of the time in which a program starts goes into imports. A forked program is a process with
-its own files, signals and exit status, as if it had been executed, but starts much faster.
+its own files, signals and exit status, as if it had been executed, but starts much faster. Forked
+daemons hash passwords at little cost; executed ones (see `Daemon`) as installed.
 `tests.doubles.program` sends the requests.
 
 A request is one byte with four file descriptors (standard input, output and error, and a pipe for
@@ -31,6 +32,8 @@ from twisted.application.service import IServiceMaker
 from twisted.plugin import getPlugins
 from twisted.scripts import twistd
 
+from tests.doubles.passwords import CheapSystem
+
 NUMBER = struct.Struct("=i")
 PROGRAMS = ("chatd.admin", "chatd.client")
 """modules with a `__main__`"""
@@ -38,7 +41,7 @@ PROGRAMS = ("chatd.admin", "chatd.client")
 
 def load() -> None:
     """Import what the programs import, except a reactor: a fork must not share one."""
-    importlib.import_module("chatd.daemon.service")
+    vars(importlib.import_module("chatd.daemon.service"))["System"] = CheapSystem
     for name in PROGRAMS:
         importlib.import_module(f"{name}.__main__")
         # It is executed again by runpy, which warns about a module that is imported already.

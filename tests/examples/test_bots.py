@@ -6,7 +6,6 @@ import queue
 import re
 import socket
 import subprocess
-import sys
 import threading
 from subprocess import STDOUT
 from typing import Any
@@ -19,7 +18,7 @@ from chatd.client import Client, Pushed, connect
 from tests.doubles.daemon_process import PATIENCE, Daemon
 from tests.doubles.folders import folder
 from tests.doubles.node import node
-from tests.doubles.program import CHECKOUT, Program, environment
+from tests.doubles.program import CHECKOUT, Program, environment, run
 
 
 class Bot:
@@ -136,9 +135,10 @@ class BotTests(TestCase):
 def run_example(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an example to its end."""
     command = [str(CHECKOUT / "examples" / name), *arguments]
-    command.insert(0, node() if name.endswith(".js") else sys.executable)
+    if name.endswith(".py"):
+        return run(command, cwd=CHECKOUT, env=environment(), timeout=PATIENCE)
     return subprocess.run(
-        command, capture_output=True, text=True, env=environment(), timeout=PATIENCE
+        [node(), *command], capture_output=True, text=True, env=environment(), timeout=PATIENCE
     )
 
 

@@ -135,8 +135,9 @@ class Ways(Start):
     """Every command starts the same daemon."""
 
     def check(self, daemon: Daemon) -> None:
-        """Check that the daemon serves, and stops with status 0."""
-        SocketClient(self, daemon).create("Ann").send_text("Ann", "Ann", "hi")
+        """Check that the daemon serves an account with a password, and stops with status 0."""
+        SocketClient(self, daemon).create("Ann", "secret").close()
+        SocketClient(self, daemon).login("Ann", "secret").send_text("Ann", "Ann", "hi")
         self.assertEqual(daemon.stop(), 0)
 
     def test_python_m(self) -> None:
