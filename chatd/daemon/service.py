@@ -95,7 +95,7 @@ def makeService(
     if options["tls-cert"] is not None:
         try:
             # Absolute, because the files are read again later.
-            certificate = Certificate(
+            certificate = system.certificate(
                 os.path.abspath(options["tls-cert"]), os.path.abspath(options["tls-key"])
             )
         except CertificateUnusable as unusable:

@@ -52,6 +52,10 @@ class System:
         if certificates:
             reload_on_signal(reactor, certificates)
 
+    def certificate(self, certificate: str, key: str) -> Certificate:
+        """The daemon's TLS certificate, from two files. See `chatd.server.tls.Certificate`."""
+        return Certificate(certificate, key)
+
     def check_port(self, host: str, port: int) -> None:
         """See `chatd.daemon.listeners.check_port`."""
         check_port(host, port)
