@@ -14,13 +14,28 @@ from random import SystemRandom
 from twisted.logger import globalLogBeginner
 
 from tests.simulation.coverage import Coverage
-from tests.simulation.faults import CLOCK_FAULT
 from tests.simulation.history import generate
+from tests.simulation.known import CLOCK, Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
 
-_LATE = ("unanswered", "left", "stop", "end", "history", "agree", "lost", "disconnected")
+_LATE = (
+    "unanswered:",
+    "left:",
+    "stop:",
+    "end:",
+    "history:",
+    "agree:",
+    "lost:",
+    "disconnected:",
+    "pushed:not-all",
+    "presence:stale",
+)
 """the beginnings of the kinds that say that something happens late or never"""
+_REPORTS = 3
+"""how many violations of one kind are printed that have no known cause"""
+_SUMMARY = 600.0
+"""seconds after which a long run prints how far it is"""
 
 
 def main() -> int:
@@ -63,6 +78,7 @@ class _Session:
         self._seeds: dict[str, list[int]] = {}
         self._coverage = Coverage()
         self._began = time.monotonic()
+        self._began_work = time.process_time()
         self._shrinking = 0.0
 
     def run(self) -> int:
@@ -71,16 +87,25 @@ class _Session:
         first = SystemRandom().randrange(1 << 31) if options.first is None else options.first
         print(f"seeds from {first}", flush=True)
         count = 0
+        due = time.monotonic() + _SUMMARY
         while self._goes_on(count):
             self._take(first + count, run(generate(first + count)), count + 1)
             count += 1
-        seconds = time.monotonic() - self._began - self._shrinking
-        print(f"{count} histories, {count / seconds * 60:.0f} a minute")
+            if time.monotonic() > due:
+                due += _SUMMARY
+                self._summarize(count)
+        self._summarize(count)
+        if options.coverage:
+            print("\n".join(self._coverage.lines()), flush=True)
+        return 1 if self._seeds else 0
+
+    def _summarize(self, count: int) -> None:
+        seconds = time.process_time() - self._began_work - self._shrinking
+        rate = count / seconds * 60
+        print(f"\n{count} histories, {rate:.0f} a minute of processor time")
         for kind, seeds in sorted(self._seeds.items(), key=lambda item: -len(item[1])):
             print(f"{len(seeds):6} {kind}  {seeds[:5]}")
-        if options.coverage:
-            print("\n".join(self._coverage.lines()))
-        return 1 if self._seeds else 0
+        print(flush=True)
 
     def _goes_on(self, count: int) -> bool:
         minutes: float | None = self._options.minutes
@@ -90,36 +115,35 @@ class _Session:
 
     def _take(self, seed: int, outcome: Outcome, count: int) -> None:
         self._coverage.add(outcome.met)
-        if not outcome.violations:
-            return
-        steady = set(run(generate(seed).without(CLOCK_FAULT)).kinds)
+        explanations = Explanations(generate(seed))
         for kind in outcome.kinds:
-            name = kind
-            if kind not in steady:
-                # A clock that is set back makes everything late: one cause, many effects.
-                late = kind.partition(":")[0] in _LATE
-                name = f"{'late' if late else kind} (clock)"
-            if name not in self._seeds:
+            cause = explanations.cause(kind)
+            late = cause == CLOCK and any(kind.startswith(beginning) for beginning in _LATE)
+            # A clock that is set back makes everything late: one cause, many effects.
+            name = f"{'(anything late)' if late else kind} <- {cause or 'UNKNOWN CAUSE'}"
+            seeds = self._seeds.setdefault(name, [])
+            seeds.append(seed)
+            # What has no known cause may have several.
+            if len(seeds) == 1 or (not cause and len(seeds) <= _REPORTS):
                 self._report(seed, kind, name, count)
-            self._seeds.setdefault(name, []).append(seed)
 
     def _report(self, seed: int, kind: str, name: str, count: int) -> None:
         """Print a shortened history that breaks the promise `kind`, under the name `name`."""
+        print(f"\n== {name}: history {count}, seed {seed}", flush=True)
         if not self._options.shrink:
             return
-        began = time.monotonic()
+        began = time.process_time()
         short = shrink(generate(seed), kind, self._options.shrink)
         outcome = run(short)
         kept = ",".join(str(step.number) for step in short.steps)
-        print(f"\n== {name}: history {count}, seed {seed}, {len(short.steps)} steps")
-        print(short.setup)
+        print(f"{len(short.steps)} steps, {short.setup}")
         sentence = next((text for found, text in outcome.violations if found == kind), "")
         for line in outcome.trace:
             print(line[:300])
             if f"VIOLATION {kind}: {sentence}" in line:
                 break
         print(f"again: python -m tests.simulation --seed {seed} --keep {kept}", flush=True)
-        self._shrinking += time.monotonic() - began
+        self._shrinking += time.process_time() - began
 
 
 if __name__ == "__main__":

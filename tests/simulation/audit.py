@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from chatd.codecs import v1_messages as c
 from chatd.core.names import is_room
+from tests.simulation.model import Model
 from tests.simulation.v1 import V1Device
 
 if TYPE_CHECKING:
@@ -75,7 +78,8 @@ class Auditor(V1Device):
         if (self.reader is None) != (other.reader is None):
             model.violated("agree:login", f"{self} and {other}")
         if self.reader is None or other.reader is None:
-            if model.exists["@" + self.name].surely(True, model.tick, model.tick):
+            exists = model.exists["@" + self.name].surely(True, model.tick, model.tick)
+            if exists and not model.may_be_unusable(self.name):
                 model.violated("end:no-login", f"{self}")
             return
         if self.states != other.states:
@@ -122,3 +126,27 @@ def audit(world: World) -> None:
     for device in devices:
         device.check_rest()
         device.hang_up()
+
+
+def compare_sessions(model: Model, devices: Sequence[V1Device]) -> None:
+    """Devices of one account whose sessions have been notified of everything agree."""
+    quiet = [
+        device
+        for device in devices
+        if device.connected and device.reader is not None and not device.log_out_refused
+    ]
+    for first, second in combinations(quiet, 2):
+        if first.name != second.name:
+            continue
+        logs, others = (
+            {log: followed.since for log, followed in device.followed.items()}
+            for device in (first, second)
+        )
+        if logs != others:
+            model.violated("agree:followed", f"{first}: {logs}, {second}: {others}")
+        if "receipts" not in first.features or "receipts" not in second.features:
+            continue
+        for place in sorted(first.notices.read_markers.keys() & second.notices.read_markers):
+            read = [device.notices.read_markers[place] for device in (first, second)]
+            if read[0] != read[1]:
+                model.violated("agree:read-marker", f"{first} and {second}: {place} {read}")

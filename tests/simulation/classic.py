@@ -54,8 +54,8 @@ class ClassicDevice(LegacyDevice):
             data += classic.encode(classic.LIST, "*")
         self.write(data)
 
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
+    def read(self, data: bytes) -> None:
+        """See `Device`."""
         for message in self._decoder.feed(data):
             self.log(f"<- {message}"[:200])
             if isinstance(message, classic.Send) and message.recipient.lower() == self.name:
@@ -156,12 +156,18 @@ def _come(device: ClassicDevice, random: Random) -> bool:
     password = random.choice(
         (None, None, "p1") if create else model.password[name].possible(tick, tick)
     )
+    if not create and random.random() < 0.05:
+        password = random.choice((None, "p1", "p2", "p3"))
     fields = (name,) if password is None else (name, password)
     change = model.register(name, password) if create else None
     sent = model.now()
     command = classic.CREATE if create else classic.LOGIN
     request = Request(
-        "create" if create else "login", sent, change, None, lambda: device.session_began(sent)
+        "create" if create else "login",
+        sent,
+        change,
+        None,
+        lambda: device.session_began(sent, password),
     )
     device.ask(request, command, *fields)
     return True
@@ -223,7 +229,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[ClassicDevice, Random], bool]]] = {
     "come": (20, _come),
     "send": (30, _send),
     "deliver": (15, _deliver),
-    "list": (3, _list),
-    "delete": (4, _delete),
+    "list": (7, _list),
+    "delete": (7, _delete),
     "leave-network": (8, _leave_network),
 }

@@ -1,4 +1,4 @@
-"""Which operations met which faults, so that what never happens is seen."""
+"""Which operations met which faults and kinds of daemons, so that what never happens is seen."""
 
 from __future__ import annotations
 
@@ -8,9 +8,22 @@ from collections.abc import Iterable
 from tests.simulation.faults import FAULTS
 from tests.simulation.operations import OPERATIONS
 
+CONDITIONS = (
+    *FAULTS,
+    "memory",
+    "old-file",
+    "--retain",
+    "--tls-cert",
+    "--tls-only",
+    "--listen",
+    "--registration",
+    "--forbid-open-accounts",
+)
+"""what an operation can meet: faults that were in effect, and what is special about the daemon"""
+
 
 class Coverage:
-    """Counts the pairs of an operation and a fault that was in effect when it was done."""
+    """Counts the pairs of an operation and a condition under which it was done."""
 
     def __init__(self) -> None:
         self._pairs: Counter[tuple[str, str]] = Counter()
@@ -20,16 +33,21 @@ class Coverage:
         self._pairs.update(pairs)
 
     def lines(self) -> Iterable[str]:
-        """A table: a row for each operation, a column for each fault, and what never met."""
-        faults = list(FAULTS)
+        """A table: a row for each operation, a column for each condition, and what never met."""
+        faults = CONDITIONS
         for number, fault in enumerate(faults, 1):
             yield f"({number}) {fault}"
-        yield " " * 26 + "".join(f"{f'({number})':>6}" for number in range(1, len(faults) + 1))
-        missing = 0
+        yield " " * 26 + "".join(f"{f'({number})':>5}" for number in range(1, len(faults) + 1))
+        missing: list[str] = []
         for protocol, table in OPERATIONS.items():
             for operation in table:
                 name = f"{protocol} {operation}"
                 counts = [self._pairs[name, fault] for fault in faults]
-                missing += counts.count(0)
-                yield f"{name:26}" + "".join(f"{count or '-':>6}" for count in counts)
-        yield f"{missing} pairs have never met"
+                missing += [
+                    f"{name} / {fault}"
+                    for fault, count in zip(faults, counts, strict=True)
+                    if not count and fault in FAULTS
+                ]
+                yield f"{name:26}" + "".join(f"{count or '-':>5}" for count in counts)
+        yield f"{len(missing)} pairs of an operation and a fault have never met"
+        yield from missing

@@ -6,9 +6,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from tests.simulation.network import Conditions, Link
+from tests.simulation.secure import ClientEnd
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+def certificate_of(number: int) -> str:
+    """The fingerprint of the certificate of the device with a number."""
+    return f"{number + 1:064x}"
 
 
 class Device:
@@ -23,6 +29,7 @@ class Device:
         self.number = number
         self.name = name
         self.link: Link | None = None
+        self._tls: ClientEnd | None = None
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.number} ({self.name})"
@@ -32,25 +39,55 @@ class Device:
         """Whether there is a connection, as far as the client knows."""
         return self.link is not None and not self.link.client_closed
 
+    @property
+    def certificate(self) -> str | None:
+        """The fingerprint of the certificate that the connection shows."""
+        return None if self._tls is None else self._tls.certificate
+
+    def own_certificate(self, random: Random) -> str | None:
+        """The certificate to show on a new connection; most clients have none."""
+        return None
+
     def connect(self) -> None:
-        """Make a connection."""
+        """Make a connection, to the main port or to one of the protocol, with TLS or without."""
         self.hang_up()
-        self.world.connections += 1
-        random = Random(f"{self.world.history.seed} link {self.number} {self.world.connections}")
-        self.log("connects")
-        self.link = self.world.machine.connect(
-            self, Conditions(random), self.number + 1, self.admin
-        )
+        world = self.world
+        world.connections += 1
+        random = Random(f"{world.history.seed} link {self.number} {world.connections}")
+        port = world.choose_port(self, random)
+        self._tls = None
+        if world.chooses_tls(port, random):
+            self._tls = ClientEnd(self.own_certificate(random))
+        self.log("connects" + (f" to {port}" if port else "") + (" with TLS" if self._tls else ""))
+        self.link = world.machine.connect(self, Conditions(random), self.number + 1, port)
+        if self._tls is not None:
+            self.link.write(self._tls.hello())
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
         if self.link is not None:
-            self.link.write(data)
+            self.link.write(data if self._tls is None else self._tls.encrypt(data))
+
+    def received(self, data: bytes) -> None:
+        """See `Client`."""
+        if self._tls is not None:
+            data, reply = self._tls.decrypt(data)
+            if self.link is not None and reply:
+                self.link.write(reply)
+        if data:
+            self.read(data)
+
+    def unread(self) -> bytes:
+        """What has arrived, and this client has not read."""
+        data = b"" if self.link is None else self.link.unread
+        return data if self._tls is None else self._tls.decrypt(data)[0]
 
     def hang_up(self) -> None:
         """Close the connection."""
         if self.link is not None and not self.link.client_closed:
             self.log("hangs up")
+            if self._tls is not None and self._tls.established:
+                self.link.write(self._tls.end())
             self.link.close()
             self.lose()
 
@@ -58,18 +95,16 @@ class Device:
         """The connection is closed."""
         self.link = None
 
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
+    def read(self, data: bytes) -> None:
+        """Bytes have been read, without TLS."""
         raise NotImplementedError
 
     def disconnected(self) -> None:
         """See `Client`."""
         raise NotImplementedError
 
-    def operate(self, operation: str, random: Random) -> bool:
-        """Do an operation of this protocol, with arguments that `random` chooses; whether it could
-        be done."""
-        raise NotImplementedError
+    def prepare_rest(self) -> None:
+        """Everything works again, and nothing new begins: ask what `check_rest` needs."""
 
     def check_rest(self) -> None:
         """Nothing is under way any more: check that nothing is missing."""

@@ -3,7 +3,9 @@
 SQLite runs unchanged. A fault is an error of its connection; a crash is a copy of its files, as
 they are at that moment or as a disk may hold them after the machine has stopped. With
 ``synchronous=FULL`` a commit is on the disk when it returns, so what a stop of the machine may take
-away is the transaction that was being committed, or a part of a checkpoint.
+away is the transaction that was being committed, or a part of a checkpoint. A commit that fails in
+fsync has written its transaction, which a crash may bring back as long as nothing is written over
+it: it is done once more on a copy of the files, to know what they hold then.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +22,8 @@ from chatd.stores.sqlite.file import connect
 from tests.simulation.threads import Killed
 
 FULL, IO_ERROR = "database or disk is full", "disk I/O error"
+NO_SYNC = "disk I/O error in fsync"
+"""the errors of a disk; with the last one, what a transaction has written may be on the disk"""
 _PAGE = 4096
 
 
@@ -42,6 +47,7 @@ class Disk:
         self._connections: list[FaultyConnection] = []
         self._wal_size = 0
         self._before_checkpoint: tuple[bytes, bytes] | None = None
+        self._not_synced: tuple[bytes, bytes] | None = None
 
     @property
     def path(self) -> str:
@@ -71,8 +77,13 @@ class Disk:
             if file.exists():
                 shutil.copyfile(file, new.with_name(new.name + suffix))
         wal = new.with_name(new.name + "-wal")
-        if self.dies_in_commit and wal.exists():
+        if self._not_synced is not None and (not machine or self._random.random() < 0.5):
+            # The next daemon finds a complete transaction in the write-ahead log.
+            new.write_bytes(self._not_synced[0])
+            wal.write_bytes(self._not_synced[1])
+        elif self.dies_in_commit and wal.exists():
             self._tear(wal)
+        self._not_synced = None
         if self._before_checkpoint is not None:
             self._tear_checkpoint(new, wal)
         self.kill = None
@@ -85,10 +96,38 @@ class Disk:
 
     def stopped(self) -> None:
         """The daemon has stopped in order: the next one goes on with the same file."""
+        self._not_synced = None
         self._connections.clear()
+
+    def restore(self, copy: str) -> None:
+        """Go on with a copy of the file that a daemon has made."""
+        self._generation += 1
+        self.prepare()
+        shutil.copyfile(copy, self.path)
+
+    def sync_fails(self, statements: Sequence[tuple[str, Any]]) -> None:
+        """A transaction has been written and not synced: note what the file and its log hold.
+
+        SQLite forgets such a transaction, and writes the next one over it.
+        """
+        folder = self._folder / "not synced"
+        folder.mkdir()
+        copy = folder / "chatd.db"
+        shutil.copyfile(self.path, copy)
+        wal = Path(self.path + "-wal")
+        if wal.exists():
+            shutil.copyfile(wal, str(copy) + "-wal")
+        connection = connect(str(copy), writing=True)
+        for sql, arguments in (("BEGIN", ()), *statements, ("COMMIT", ())):
+            connection.execute(sql, *arguments)
+        # Closing it would empty the log.
+        self._not_synced = copy.read_bytes(), Path(str(copy) + "-wal").read_bytes()
+        connection.close()
+        shutil.rmtree(folder)
 
     def committing(self) -> None:
         """Note what is on the disk before a commit."""
+        self._not_synced = None
         wal = Path(self.path + "-wal")
         self._wal_size = wal.stat().st_size if wal.exists() else 0
 
@@ -129,6 +168,7 @@ class FaultyConnection(sqlite3.Connection):
 
     disk: Disk | None = None
     _changes = 0
+    _statements: list[tuple[str, Any]] | None = None
 
     def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
         """See sqlite3.Connection."""
@@ -137,12 +177,15 @@ class FaultyConnection(sqlite3.Connection):
             return super().execute(sql, *arguments)
         if sql.startswith("BEGIN"):
             self._changes = self.total_changes
+            self._statements = [] if disk.error == NO_SYNC else None
         elif sql == "COMMIT" and self.total_changes != self._changes:
             return self._commit(disk)
         elif sql.startswith("PRAGMA wal_checkpoint"):
             return self._checkpoint(disk, sql)
         if disk.reads_fail and disk.error and disk.failures and sql != "ROLLBACK":
             raise sqlite3.OperationalError(disk.error)
+        if self._statements is not None and not sql.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+            self._statements.append((sql, arguments))
         return super().execute(sql, *arguments)
 
     def _checkpoint(self, disk: Disk, sql: str) -> sqlite3.Cursor:
@@ -158,6 +201,8 @@ class FaultyConnection(sqlite3.Connection):
             raise Killed()
         if disk.error and disk.failures:
             disk.failures -= 1
+            if disk.error == NO_SYNC and self._statements is not None:
+                disk.sync_fails(self._statements)
             raise sqlite3.OperationalError(disk.error)
         disk.committing()
         cursor = super().execute("COMMIT")

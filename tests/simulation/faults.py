@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
-from tests.simulation.disk import FULL, IO_ERROR
+from tests.simulation.disk import FULL, IO_ERROR, NO_SYNC
 
 if TYPE_CHECKING:
     from tests.simulation.device import Device
@@ -84,7 +84,7 @@ def client_reads_slowly(world: World, device: Device, random: Random) -> bool:
 # The clock
 
 
-@fault(4)
+@fault(20)
 def wall_clock_jumps(world: World, device: Device, random: Random) -> bool:
     """The wall clock is set forwards or backwards."""
     seconds = random.choice((-0.5, 0.5, -30.0, 30.0, -3600.0, 3600.0, -86400.0, 86400.0))
@@ -96,12 +96,22 @@ def wall_clock_jumps(world: World, device: Device, random: Random) -> bool:
 # The disk
 
 
-@fault(8, needs_file=True)
+@fault(7, needs_file=True)
 def disk_fails(world: World, device: Device, random: Random) -> bool:
     """Transactions fail, once or for a while."""
+    return _fail(world, random, random.choice((FULL, IO_ERROR)), random.random() < 0.2)
+
+
+@fault(5, needs_file=True)
+def disk_does_not_sync(world: World, device: Device, random: Random) -> bool:
+    """Transactions are written and cannot be synced, once or for a while."""
+    return _fail(world, random, NO_SYNC, False)
+
+
+def _fail(world: World, random: Random, error: str, reads: bool) -> bool:
     disk = world.machine.disk
-    disk.error = random.choice((FULL, IO_ERROR))
-    disk.reads_fail = random.random() < 0.2
+    disk.error = error
+    disk.reads_fail = reads
     disk.failures = random.choice((1, 1, 2, 5, -1))
     world.disk_fails(True)
     if disk.failures < 0:
@@ -111,7 +121,7 @@ def disk_fails(world: World, device: Device, random: Random) -> bool:
     return True
 
 
-@fault(4, needs_file=True)
+@fault(6, needs_file=True)
 def disk_is_slow(world: World, device: Device, random: Random) -> bool:
     """Transactions take long."""
     threads = world.machine.threads
@@ -125,7 +135,7 @@ def disk_is_slow(world: World, device: Device, random: Random) -> bool:
 # The daemon
 
 
-@fault(8, needs_file=True)
+@fault(8)
 def daemon_is_killed(world: World, device: Device, random: Random) -> bool:
     """The daemon is killed, and started again."""
     if not world.machine.running:
@@ -134,7 +144,7 @@ def daemon_is_killed(world: World, device: Device, random: Random) -> bool:
     return True
 
 
-@fault(2, needs_file=True)
+@fault(7)
 def machine_stops(world: World, device: Device, random: Random) -> bool:
     """The whole machine stops, and starts again."""
     if not world.machine.running:
@@ -152,7 +162,7 @@ def daemon_dies_in_commit(world: World, device: Device, random: Random) -> bool:
     return True
 
 
-@fault(4, needs_file=True)
+@fault(7)
 def daemon_restarts(world: World, device: Device, random: Random) -> bool:
     """The daemon is stopped in order, and started again."""
     return world.restart()

@@ -147,6 +147,8 @@ class GrpcDevice(LegacyDevice):
         self._account = service._account(self.name)
         self._stream = self._account.open()
         self.log("opens a stream")
+        # What was written just before a stream is cancelled may come again on the next one.
+        self.begin_reading()
         self._read(self._stream)
 
     def _read(self, stream: Any) -> None:
@@ -206,19 +208,19 @@ def _come(device: GrpcDevice, random: Random) -> bool:
     if device.ready and device.streaming:
         return False
     model, name = device.model, device.name
-    device.shown.clear()
     sent = model.now()
+    exists = model.exists["@" + name].surely(True, sent, sent)
+    password = _password(device, random) if exists else random.choice((None, None, "p1"))
 
     def entered() -> None:
-        device.session_began(sent)
+        device.session_began(sent, password)
         if not device.streaming:
             device.open_stream()
 
-    if model.exists["@" + name].surely(True, sent, sent):
+    if exists:
         request = pb.LogOutRequest(client_id=name)
-        device.call("log_in", request, _password(device, random), then=entered)
+        device.call("log_in", request, password, then=entered)
     else:
-        password = random.choice((None, None, "p1"))
         change = model.register(name, password)
         request = pb.CreateAccountRequest(client_id=name)
         device.call("create_account", request, password, change, then=entered)
@@ -269,7 +271,7 @@ def _delete(device: GrpcDevice, random: Random) -> bool:
 OPERATIONS: dict[str, tuple[int, Callable[[GrpcDevice, Random], bool]]] = {
     "come": (20, _come),
     "send": (25, _send),
-    "close-stream": (6, _close_stream),
-    "log-out": (4, _log_out),
-    "delete": (4, _delete),
+    "close-stream": (9, _close_stream),
+    "log-out": (8, _log_out),
+    "delete": (7, _delete),
 }

@@ -10,6 +10,8 @@ from tests.simulation.operations import OPERATIONS
 
 NAMES = ("ann", "bob", "cat")
 ROOMS = ("#lobby", "#r", "#s")
+PORTS = ("any", "v1", "classic", "chat10", "ops")
+"""the ports that some daemons have besides the main port"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,18 @@ class Setup:
     store: str
     devices: tuple[tuple[str, str], ...]
     options: tuple[str, ...] = ()
+    """options of the daemon"""
     old_file: bool = False
+
+    @property
+    def has(self) -> tuple[str, ...]:
+        """What is special about it, for the coverage."""
+        special = [option for option in self.options if option.startswith("--")]
+        if self.store == "memory":
+            special.append("memory")
+        if self.old_file:
+            special.append("old-file")
+        return tuple(dict.fromkeys(special))
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,17 @@ class History:
         """The history with these steps only."""
         return replace(self, steps=tuple(step for step in self.steps if step.number in numbers))
 
-    def without(self, operation: str) -> History:
-        """The history without the steps of one operation or fault."""
-        return self.only({step.number for step in self.steps if step.operation != operation})
+    def without(self, *names: str) -> History:
+        """The history without the steps of some operations or faults, or without options of the
+        daemon (``--...``) and their values."""
+        steps = {step.number for step in self.steps if step.operation not in names}
+        options: list[str] = []
+        removing = False
+        for word in self.setup.options:
+            removing = word in names if word.startswith("--") else removing
+            if not removing:
+                options.append(word)
+        return replace(self.only(steps), setup=replace(self.setup, options=tuple(options)))
 
 
 def generate(seed: int) -> History:
@@ -59,7 +80,7 @@ def generate(seed: int) -> History:
     setup = _setup(random)
     steps: list[Step] = []
     count = random.choice((30, 60, 120, 240))
-    faults = random.choice((0.0, 0.05, 0.15))
+    faults = random.choice((0.0, 0.06, 0.12, 0.2))
     # A clock that is set back makes everything late, which would hide other faults.
     possible = [
         name
@@ -95,8 +116,28 @@ def _setup(random: Random) -> Setup:
     protocols = random.choice((("v1",), ("v1", "v1", "v1", *OPERATIONS), tuple(OPERATIONS)))
     count = random.choice((2, 3, 4, 5))
     devices = [(random.choice(protocols), random.choice(NAMES)) for _ in range(count)]
-    if random.random() < 0.3:
+    options = _options(random)
+    if random.random() < 0.3 or "--registration" in options:
         devices.append(("operator", NAMES[0]))
-    options = ("--retain", random.choice(("3", "10m,5"))) if random.random() < 0.12 else ()
-    old_file = store == "sqlite" and random.random() < 0.15
+    # Some protocols can use only accounts that others have created.
+    restricted = "--registration" in options
+    old_file = store == "sqlite" and random.random() < (0.6 if restricted else 0.15)
     return Setup(store, tuple(devices), options, old_file)
+
+
+def _options(random: Random) -> tuple[str, ...]:
+    options: list[str] = []
+    if random.random() < 0.12:
+        options += ("--retain", random.choice(("3", "10m,5")))
+    if random.random() < 0.25:
+        options += ("--tls-cert", "certificate.pem")
+        if random.random() < 0.25:
+            options.append("--tls-only")
+    if random.random() < 0.2:
+        for number, name in enumerate(PORTS, 9000):
+            options += ("--listen", f"{name}=tcp:{number}")
+    if random.random() < 0.12:
+        options += ("--registration", random.choice((*3 * ("invite",), "closed")))
+    if random.random() < 0.08:
+        options.append("--forbid-open-accounts")
+    return tuple(options)

@@ -26,6 +26,8 @@ class LegacyDevice(Device):
         self.half_closed = False
         self.last_login = 0
         self.shown: set[str] = set()
+        self._latest: dict[tuple[str, bool], int] = {}
+        """the latest message that was read, by log and by whether it was sent in this session"""
 
     @property
     def ready(self) -> bool:
@@ -35,10 +37,15 @@ class LegacyDevice(Device):
     def connect(self) -> None:
         """See `Device`."""
         self.half_closed = False
-        self.shown.clear()
+        self.begin_reading()
         super().connect()
 
-    def session_began(self, sent: int) -> None:
+    def begin_reading(self) -> None:
+        """A new connection: what follows is read from the beginning."""
+        self.shown.clear()
+        self._latest.clear()
+
+    def session_began(self, sent: int, password: str | None = None) -> None:
         """The device is logged in, by a request that was sent at a tick."""
         model = self.model
         self.model.auto_acknowledged.add(self.name)
@@ -46,6 +53,12 @@ class LegacyDevice(Device):
         self.last_login = sent
         if model.exists["@" + self.name].surely(False, sent, model.tick):
             model.violated("login:no-account", f"{self}")
+        if model.password[self.name].surely_not(password, sent, model.tick):
+            possible = model.password[self.name].possible(sent, model.tick)
+            if None not in possible:
+                model.violated("login:wrong-password", f"{self} with {password}, not {possible}")
+        if password is None and not model.policy.open_accounts:
+            model.violated("login:open-account", f"{self}")
 
     def show(self, sender: str, token: str) -> None:
         """A text was read."""
@@ -66,11 +79,28 @@ class LegacyDevice(Device):
         # What a slow network has not delivered within a second counts as not delivered.
         slow = self.link is not None and self.link.conditions.delay > 0.002
         resent = message.attempts > 1
-        if token in self.shown and not (self.world.faults_happened or slow or resent):
+        # Nor does what is on its way when another client or an operator ends the session.
+        late = slow or self.session_may_have_ended()
+        if token in self.shown and not (self.world.faults_happened or late or resent):
             model.violated("read:shown-again", where)
-        self.shown.add(token)
         reader = self.reader or Reader(self.name, self.last_login)
+        if token not in self.shown and not resent:
+            self._check_order(message, reader, where)
+        self.shown.add(token)
         model.read_text(reader, message, tick, where)
+
+    def _check_order(self, message: Message, reader: Reader, where: str) -> None:
+        """Texts that waited come in the order of their log, and so do those that are sent now."""
+        if not reader.login_answered:
+            return
+        live = message.sent > reader.login_answered
+        if not live and (message.accepted is None or message.accepted >= reader.login_sent):
+            return
+        place = (message.log, live)
+        latest = self._latest.get(place, 0)
+        if message.accepted is not None and message.accepted < latest:
+            self.model.violated("read:order", f"{where}, after one that was sent later")
+        self._latest[place] = max(latest, message.sent)
 
     def show_all(self, text: str) -> int:
         """Read the texts in a stream; returns where the last one ends."""
@@ -107,7 +137,7 @@ class LegacyDevice(Device):
     def lose(self) -> None:
         """See `Device`. What has arrived counts as read, even if the client has never read it."""
         if self.link is not None:
-            unread = self.link.unread.decode("ascii", "replace")
+            unread = self.unread().decode("ascii", "replace")
             self.model.seen[self.name].update(self.model.tokens(unread))
         self.reader = None
         super().lose()

@@ -31,7 +31,7 @@ class Listings:
     def rooms(self, device: V1Device, answer: Any, sent: int) -> None:
         """The rooms that an account may see."""
         model = self._model
-        listed = {room.room.lower() for room in answer.rooms}
+        listed = {room.room.lower(): room for room in answer.rooms}
         for room in model.rooms:
             member = model.member[room, device.name]
             if (
@@ -41,10 +41,31 @@ class Listings:
                 and model.invited[room, device.name].surely(False, sent, model.tick)
             ):
                 model.violated("listing:private-room", f"{room} to {device.name}")
+            if room in listed:
+                self._check_info(device, listed[room], sent)
             if room in listed and model.exists[room].surely(False, sent, model.tick):
                 model.violated("listing:deleted-room", room)
             if room not in listed and member.surely(True, sent, model.tick):
                 model.violated("listing:room-missing", f"{room} to {device.name}")
+
+    def _check_info(self, device: V1Device, info: Any, sent: int) -> None:
+        """What a listing says of a room must be what was set, by those who may."""
+        model, room = self._model, info.room.lower()
+        shown = f"{info} to {device.name}"
+        if model.topic[room].surely_not(info.topic, sent, model.tick):
+            model.violated("listing:topic", shown)
+        if model.private[room].surely_not(info.private, sent, model.tick):
+            model.violated("listing:private", shown)
+        self._check_role(room, device.name, info.role, sent)
+
+    def _check_role(self, room: str, name: str, role: str, sent: int) -> None:
+        model = self._model
+        if role == "owner" and not model.may_be_owner(room, name, sent):
+            model.violated("listing:owner", f"{name} of {room}")
+        if role == "moderator" and not model.may_be_moderator(room, name, sent):
+            model.violated("listing:moderator", f"{name} of {room}")
+        if role != "owner" and model.is_owner(room, name, sent):
+            model.violated("listing:not-the-owner", f"{name} of {room}: {role}")
 
     def members(self, room: str, sent: int, answer: Any) -> None:
         """The members of a room."""
@@ -55,6 +76,9 @@ class Listings:
                 model.violated("listing:not-a-member", f"{name} of {room}")
             if name not in listed and model.member[room, name].surely(True, sent, model.tick):
                 model.violated("listing:member-missing", f"{name} of {room}")
+        for member in answer.members:
+            if member.name.lower() in model.names and member.role != "invited":
+                self._check_role(room, member.name.lower(), member.role, sent)
 
     def blocked(self, name: str, answer: Any, sent: int) -> None:
         """The accounts that an account blocks."""
@@ -76,6 +100,9 @@ class Listings:
                 model.violated("presence:unknown", f"{person}")
             if person.status != "unknown" and exists.surely(False, sent, model.tick):
                 model.violated("presence:deleted", f"{person}")
+            hidden = model.hidden[person.name.lower()].surely(True, sent, model.tick)
+            if hidden and (person.status not in ("off", "unknown") or person.seen):
+                model.violated("presence:hidden", f"{person}")
 
     def receipts(self, log: str, answer: Any, sent: int) -> None:
         """What a sender is told of messages in a mailbox whose account acknowledges by itself."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -18,7 +18,11 @@ from chatd.protocols.grpc.service import ChatService
 from tests.simulation.disk import Disk
 from tests.simulation.network import Client, Conditions, Link, Port
 from tests.simulation.reactor import Schedule, SimulatedReactor
+from tests.simulation.secure import SimulatedCertificate
 from tests.simulation.threads import PasswordThreads, PlainHasher, Threads
+
+ADMIN = "admin"
+"""the name of the admin socket, among the ports"""
 
 
 class SimulatedSystem(System):
@@ -43,6 +47,10 @@ class SimulatedSystem(System):
 
     def handle_signals(self, reactor: Any, certificates: Collection[Any]) -> None:
         """See `System`; there are no signals."""
+
+    def certificate(self, certificate: str, key: str) -> Any:
+        """See `System`."""
+        return SimulatedCertificate(certificate, key)
 
     def check_port(self, host: str, port: int) -> None:
         """See `System`; every port is free."""
@@ -98,6 +106,7 @@ class Machine:
         self.threads: Threads | None = None
         self.stopping = False
         self._daemon: Any = None
+        self._listens: Sequence[Any] = ()
         self._system: SimulatedSystem | None = None
         self.chat_service: ChatService | None = None
         # Killed daemons: their coroutines must not be closed, since their clean-up would run.
@@ -139,6 +148,7 @@ class Machine:
             schedule.reactor = None
             return str(refused)
         self._daemon = daemon
+        self._listens = options["listen"]
         self.stopping = False
         # gRPC has a server of its own on asyncio; its service is called directly.
         self.chat_service = ChatService(self.factory)
@@ -193,7 +203,8 @@ class Machine:
         if machine:
             self.boots += 1
         assert self._system is not None
-        for port in (daemon.listener.port, self._system.admin_port):
+        ports = [listener.port for listener in daemon.listeners]
+        for port in (*ports, self._system.admin_port):
             if port is not None:
                 port.stopListening()
         for link in self.links:
@@ -203,20 +214,23 @@ class Machine:
             self._disk.crash(machine)
         self._on_died(machine)
 
-    def connect(
-        self, client: Client, conditions: Conditions, host: int, admin: bool = False
-    ) -> Link:
-        """A connection from a host to the main port, or to the admin socket."""
+    def connect(self, client: Client, conditions: Conditions, host: int, port: str) -> Link:
+        """A connection from a host to a port by its name in ``--listen``: the main port without
+        one, or the admin socket (`ADMIN`)."""
         self._link_count += 1
-        link = Link(self.schedule, conditions, client, self._link_count, admin)
+        link = Link(self.schedule, conditions, client, self._link_count, port == ADMIN)
         link.host = host
-        port = None
+        listening = None
         if self._daemon is not None and self._system is not None:
-            port = self._system.admin_port if admin else self._daemon.listener.port
+            listening = self._system.admin_port if port == ADMIN else self._port(port)
             self.links.append(link)
         link.daemon_start = self.starts
-        link.connect(port)
+        link.connect(listening)
         return link
+
+    def _port(self, name: str) -> Any:
+        names = [listen.name for listen in self._listens]
+        return self._daemon.listeners[1 + names.index(name) if name else 0].port
 
     def _unlock(self, daemon: Any) -> None:
         """Release the lock of the store's file, as the system does when a process ends."""

@@ -8,11 +8,11 @@ sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from chatd.core.names import is_room
-from tests.simulation.facts import Change, Fact
+from tests.simulation.state import State
 
 TOKEN = re.compile(r"\bm\d+\b")
 """the mark in a text that tells it from all others of a history"""
@@ -35,6 +35,8 @@ class Message:
     place: tuple[int, int, int] | None = None
     """seq, id and time, as the first answer gave them"""
     kind: str = "text"
+    framed: bool = True
+    """whether the sender's protocol tells where the text ends"""
 
 
 @dataclass(eq=False)
@@ -64,26 +66,11 @@ class Reader:
     """for each log, the tick of the request by which the session follows it"""
 
 
-class Model:
+class Model(State):
     """Accounts, rooms and messages of one history."""
 
     def __init__(self, names: Iterable[str], rooms: Iterable[str]) -> None:
-        self.tick = 1
-        self.violations: list[tuple[str, str]] = []
-        self.names = list(names)
-        self.rooms = list(rooms)
-        lobby = "#lobby"
-        self.exists = {log: Fact(log == lobby) for log in [*self._mailboxes(), *self.rooms]}
-        self.password = {name: Fact(None) for name in self.names}
-        self.blocks = {(a, b): Fact(False) for a in self.names for b in self.names}
-        self.member = {(room, name): Fact(False) for room in self.rooms for name in self.names}
-        self.private = {room: Fact(False) for room in self.rooms}
-        self.invited = {(room, name): Fact(False) for room in self.rooms for name in self.names}
-        self.deletions: dict[str, list[Change]] = {log: [] for log in self.exists}
-        self.password_changes: dict[str, list[Change]] = {name: [] for name in self.names}
-        self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
-        self.takeovers: dict[str, list[Change]] = {name: [] for name in self.names}
-        self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
+        super().__init__(names, rooms)
         self.messages: dict[str, Message] = {}
         self.seen: dict[str, set[str]] = {name: set() for name in self.names}
         self.entries: dict[tuple[str, int, int], Entry] = {}
@@ -98,25 +85,11 @@ class Model:
         """for each log of an account, the seqs of markers that were answered, and when"""
         self.auto_acknowledged: set[str] = set()
         """accounts that protocols without acknowledgements have used"""
-        self._store_failures: list[tuple[int, int | None]] = []
-        self.kills: list[tuple[int, bool]] = []
         self.trimmed = False
         """whether entries may have been trimmed"""
         self.sinces: dict[str, dict[int, int]] = {}
-        self.log: Callable[[str], None] = lambda line: None
-
-    def _mailboxes(self) -> list[str]:
-        return ["@" + name for name in self.names]
-
-    def now(self) -> int:
-        """The next tick."""
-        self.tick += 1
-        return self.tick
-
-    def violated(self, kind: str, sentence: str) -> None:
-        """Something that was promised does not hold."""
-        self.log(f"VIOLATION {kind}: {sentence}")
-        self.violations.append((kind, sentence))
+        self.typing: set[tuple[str, str]] = set()
+        """senders and logs of all typing notices that clients have asked for"""
 
     def tokens(self, body: str) -> list[str]:
         """The marks in a text."""
@@ -132,111 +105,6 @@ class Model:
                 if change.done and last_seen <= change.sent and settled <= tick:
                     self.violated("since:not-unique", f"{log} has {since} again")
         known[since] = self.now()
-
-    def store_fails(self, fails: bool) -> None:
-        """The store begins to fail, or fails no more."""
-        tick = self.now()
-        self._store_failures = [
-            (start, tick if end is None else end) for start, end in self._store_failures
-        ]
-        if fails:
-            self._store_failures.append((tick, None))
-
-    def store_may_fail(self, start: int) -> bool:
-        """Whether the store may have failed since a tick."""
-        return any(end is None or end >= start for _, end in self._store_failures)
-
-    # Changes of accounts and rooms
-
-    def register(self, name: str, password: str | None) -> Change:
-        """An account is to be created."""
-        change = Change(self.now())
-        self.exists["@" + name].write(True, change)
-        self.password[name].write(password, change)
-        return change
-
-    def delete_account(self, name: str) -> Change:
-        """An account is to be deleted, with everything that belongs to it."""
-        change = Change(self.now())
-        self.exists["@" + name].write(False, change)
-        self.deletions["@" + name].append(change)
-        self.password[name].write(None, change)
-        for other in self.names:
-            self.blocks[name, other].write(False, change)
-        for room in self.rooms:
-            self.member[room, name].write(False, change)
-            self.may_vanish(room)
-        return change
-
-    def may_vanish(self, room: str) -> None:
-        """A member leaves a room: if it was the last one, the room is deleted."""
-        if room != "#lobby":
-            change = Change(self.tick)
-            self.exists[room].write(False, change)
-            self.private[room].write(None, change)
-            for name in self.names:
-                self.invited[room, name].write(False, change)
-
-    def create_room(self, name: str, room: str, private: bool) -> Change:
-        """A room is to be created by an account."""
-        change = Change(self.now())
-        self.exists[room].write(True, change)
-        self.private[room].write(private, change)
-        self.member[room, name].write(True, change)
-        return change
-
-    def delete_room(self, room: str) -> Change:
-        """A room is to be deleted."""
-        change = Change(self.now())
-        self.deletions[room].append(change)
-        if room != "#lobby":
-            self.exists[room].write(False, change)
-            self.private[room].write(None, change)
-        for name in self.names:
-            self.member[room, name].write(False, change)
-            self.invited[room, name].write(False, change)
-        return change
-
-    def set_member(self, room: str, name: str, member: bool) -> Change:
-        """An account is to join a room, or to leave it."""
-        change = Change(self.now())
-        self.member[room, name].write(member, change)
-        self.invited[room, name].write(False, change)
-        if not member:
-            self.may_vanish(room)
-        return change
-
-    def set_password(self, name: str, password: str | None) -> Change:
-        """An account is to get another password."""
-        change = Change(self.now())
-        self.password[name].write(password, change)
-        self.password_changes[name].append(change)
-        self.credential_changes[name].append(change)
-        return change
-
-    def set_certificates(self, name: str) -> Change:
-        """An account is to get other certificates; log-ins that are under way may fail."""
-        change = Change(self.now())
-        self.credential_changes[name].append(change)
-        return change
-
-    def set_private(self, room: str, private: bool) -> Change:
-        """A room is to become private or public."""
-        change = Change(self.now())
-        self.private[room].write(private, change)
-        return change
-
-    def set_blocked(self, name: str, other: str, blocked: bool) -> Change:
-        """An account is to block another, or no longer."""
-        change = Change(self.now())
-        self.blocks[name, other].write(blocked, change)
-        return change
-
-    def invite(self, room: str, name: str) -> Change:
-        """An account is to be invited to a room."""
-        change = Change(self.now())
-        self.invited[room, name].write(True, change)
-        return change
 
     # Messages
 
@@ -255,7 +123,7 @@ class Model:
         if log != message.log:
             self.violated("accepted:other-log", f"{what} was stored in {log}")
         if message.place is not None:
-            if message.place != place and not self._may_have_been_deleted(log, message):
+            if message.place != place and not self.may_have_been_deleted(log, message):
                 self.violated(
                     "key:other-answer", f"{what} was at {message.place}, and again at {place}"
                 )
@@ -284,7 +152,8 @@ class Model:
         if not own and self.blocks[log[1:], message.sender].surely(True, sent, tick):
             self.violated(f"accepted:blocked:{message.kind}", f"{what}, which blocks the sender")
 
-    def _may_have_been_deleted(self, log: str, message: Message) -> bool:
+    def may_have_been_deleted(self, log: str, message: Message) -> bool:
+        """Whether the entry of a message may have been deleted with its log, or trimmed."""
         return (
             self.trimmed
             or any(change.done is not False for change in self.deletions[log])
@@ -344,14 +213,15 @@ class Model:
             self.violated("read:other-log", f"{where}: {message.token} was sent to {message.log}")
         if entry.sender.lower() != message.sender:
             self.violated("read:other-sender", f"{where}: {entry.sender}, not {message.sender}")
-        if entry.kind == message.kind == "text" and entry.body != message.body:
+        same = entry.body == message.body or not message.framed
+        if entry.kind == message.kind == "text" and not same:
             self.violated("read:other-text", f"{where}: {entry.body!r}, not {message.body!r}")
         if message.refused:
             self.violated("read:refused", f"{where}: {message.token} was refused")
         if (
             message.place is not None
             and message.place[1] != entry.id
-            and not self._may_have_been_deleted(entry.log, message)
+            and not self.may_have_been_deleted(entry.log, message)
         ):
             self.violated("read:twice", f"{where}: {message.token} is at {message.place}, too")
 
@@ -390,6 +260,7 @@ class Model:
 
     def check_end(self) -> None:
         """Everything that was accepted has been read by its recipients."""
+        self.check_registrations()
         for message in self.messages.values():
             if message.accepted is None or message.kind != "text":
                 continue
@@ -397,14 +268,16 @@ class Model:
                 # Retention keeps mail that waits, but not what waits in rooms.
                 for name in () if self.trimmed else self.names:
                     if (
-                        self.member[message.log, name].surely(True, message.sent, self.tick)
+                        not self.may_be_unusable(name)
+                        and self.member[message.log, name].surely(True, message.sent, self.tick)
                         and message.token not in self.seen[name]
                     ):
                         self.violated("lost:room", f"{name} never read {message.token}")
                 continue
             name = message.log[1:]
             if (
-                self.exists[message.log].surely(True, message.sent, self.tick)
+                not self.may_be_unusable(name)
+                and self.exists[message.log].surely(True, message.sent, self.tick)
                 and message.token not in self.seen[name]
             ):
                 self.violated("lost:mailbox", f"{name} never read {message.token}")

@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from chatd.codecs import admin as c
+from tests.simulation.backup import problems_in_backup
 from tests.simulation.device import Device
 from tests.simulation.facts import Change
 
@@ -34,8 +35,8 @@ class Operator(Device):
         self.log(f"-> {request}")
         self.write(c.encode(request))
 
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
+    def read(self, data: bytes) -> None:
+        """See `Device`."""
         *lines, self._line = (self._line + data).split(b"\n")
         for line in lines:
             self.log(f"<- {line!r}"[:200])
@@ -60,8 +61,16 @@ class Operator(Device):
             model.violated(f"operator:refused:{code}", f"{request}")
         if code == "error":
             model.violated("operator:failed", f"{request}")
-        if isinstance(request, c.ListAccounts) and answer["ok"]:
+        if not answer["ok"]:
+            return
+        if isinstance(request, c.ListAccounts):
             self.world.listings.accounts((item["name"] for item in answer["items"]), sent)
+        elif isinstance(request, c.CreateInviteToken):
+            model.token_created(answer["token"], request.uses, request.seconds is not None)
+        elif isinstance(request, c.Backup):
+            self.world.backups.append(request.path)
+            for kind, sentence in problems_in_backup(request.path, model, sent):
+                model.violated(kind, sentence)
 
     def disconnected(self) -> None:
         """See `Client`."""
@@ -131,6 +140,33 @@ def _delete_room(operator: Operator, random: Random) -> bool:
     return True
 
 
+def _backup(operator: Operator, random: Random) -> bool:
+    """Make a copy of the store."""
+    operator.ask(c.Backup(operator.world.backup_path()))
+    return True
+
+
+def _set_certificates(operator: Operator, random: Random) -> bool:
+    """Set the certificates that log in to an account."""
+    name = random.choice(operator.model.names)
+    certificates = operator.world.some_certificates(random)
+    operator.ask(
+        c.SetCertificates(name, certificates), operator.model.set_certificates(name, certificates)
+    )
+    return True
+
+
+def _revoke(operator: Operator, random: Random) -> bool:
+    """Revoke an invite token."""
+    tokens = list(operator.model.invite_tokens)
+    if not tokens:
+        return False
+    token = random.choice(tokens)
+    operator.model.doubtful_tokens.add(token)
+    operator.ask(c.RevokeInviteToken(token))
+    return True
+
+
 def _invite(operator: Operator, random: Random) -> bool:
     """Create an invite token."""
     operator.ask(c.CreateInviteToken(random.choice((1, 2)), random.choice((None, 60))))
@@ -149,6 +185,9 @@ OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
     "end-sessions": (4, _end_sessions),
     "delete": (4, _delete),
     "delete-room": (4, _delete_room),
-    "invite": (2, _invite),
-    "hang-up": (2, _hang_up),
+    "backup": (3, _backup),
+    "set-certificates": (3, _set_certificates),
+    "invite": (4, _invite),
+    "revoke": (2, _revoke),
+    "hang-up": (3, _hang_up),
 }

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from tests.simulation.network import Port
+from tests.simulation.work import Work
 
 logger = Logger(namespace="tests.simulation")
 
@@ -75,19 +76,24 @@ class SimulatedReactor(Clock):
 
     def guarded(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call a function as a reactor does: an error is logged."""
+        work = self._schedule.work
+        work.begin()
         try:
             function(*args, **kwargs)
         except Exception:
             logger.failure("An error reached the reactor")
+        finally:
+            work.end()
 
 
 class Schedule:
     """What happens next, on the network, on disks, in threads and at the timers of the daemon.
 
-    `now` is the monotonic time in seconds, `wall` the wall clock, which can be set.
+    `now` is the monotonic time in seconds, `wall` the wall clock, which can be set; `counts_work`
+    is whether the calls of functions are counted, which takes time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counts_work: bool = True) -> None:
         self.now = 0.0
         self._offset = _EPOCH
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -95,8 +101,7 @@ class Schedule:
         self.reactor: SimulatedReactor | None = None
         self.turns = 0
         self.on_turn: Callable[[], None] = lambda: None
-        self.work = 0.0
-        """the seconds of processor time that the daemon has used in this turn, by estimation"""
+        self.work = Work(counts_work)
         self.on_long_turn: Callable[[float], None] = lambda work: None
         """called with the work of a turn that has delayed everything else for too long"""
 
@@ -149,8 +154,9 @@ class Schedule:
         self.turns += 1
         if self.turns > 400_000:
             raise RuntimeError("the simulation does not come to rest")
-        self.work = 0.0
+        self.work.begin_turn()
         function()
-        if self.work > LONGEST_TURN:
-            self.on_long_turn(self.work)
+        seconds = self.work.seconds
+        if seconds > LONGEST_TURN:
+            self.on_long_turn(seconds)
         self.on_turn()

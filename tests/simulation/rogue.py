@@ -19,8 +19,8 @@ class Rogue(Device):
 
     protocol = "rogue"
 
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
+    def read(self, data: bytes) -> None:
+        """See `Device`."""
 
     def disconnected(self) -> None:
         """See `Client`."""
@@ -82,6 +82,7 @@ def _flood(rogue: Rogue, random: Random) -> bool:
             encode(c.Hello(1, "x" * 400)) * 500,
         )
     )
+    rogue.log(f"-> {len(data)} bytes, beginning with {data[:12]!r}")
     rogue.write(data)
     return True
 
@@ -101,6 +102,6 @@ OPERATIONS: dict[str, tuple[int, Callable[[Rogue, Random], bool]]] = {
     "random-bytes": (8, _random_bytes),
     "broken-frames": (8, _broken_frames),
     "wrong-order": (8, _wrong_order),
-    "flood": (3, _flood),
+    "flood": (4, _flood),
     "hang-up": (8, _hang_up),
 }

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from tests.simulation.network import Link
 
 _READ_SIZE = 65_536
-_READ_COST, _WRITE_COST, _BYTE_COST = 20e-6, 10e-6, 20e-9
-"""estimates of the processor time of a read or a write, with what belongs to it, and of a byte"""
 
 
-class _PeerCredentials:
-    """The socket of an admin connection, as far as the daemon asks it."""
+class _Socket:
+    """The socket of a connection, as far as the daemon asks it: it has no options of TCP, and tells
+    who the operator at the admin socket is."""
+
+    family = socket.AF_UNIX
 
     def __init__(self) -> None:
         self.credentials = struct.pack("3i", 1, 0, 0)
@@ -39,7 +40,7 @@ class ServerTransport:
 
     def __init__(self, link: Link, protocol: Any, peer: Any) -> None:
         self.protocol = protocol
-        self.socket = _PeerCredentials()
+        self.socket = _Socket()
         self._link = link
         self._peer = peer
         self._buffer = b""
@@ -98,7 +99,7 @@ class ServerTransport:
             parts.append(part)
             size += len(part)
         data = b"".join(parts)
-        self._link.schedule.work += _READ_COST + len(data) * _BYTE_COST
+        self._link.schedule.work.transfer(len(data))
         self._guard(lambda: self.protocol.dataReceived(data))
         self._schedule_read()
 
@@ -135,7 +136,7 @@ class ServerTransport:
         """See ITransport."""
         if self.disconnected or self._dead or self._write_closed or self._aborting or not data:
             return
-        self._link.schedule.work += _WRITE_COST + len(data) * _BYTE_COST
+        self._link.schedule.work.transfer(len(data))
         self._buffer += data
         self._fill_kernel()
         if self._buffer or (self._watches_window and self._kernel):
@@ -291,6 +292,10 @@ class ServerTransport:
     def watch_window(self, watch: bool) -> None:
         """See `TrackedTransport`."""
         self._watches_window = watch
+
+    def getHandle(self) -> _Socket:
+        """See ISystemHandle."""
+        return self.socket
 
     def getPeer(self) -> Any:
         """See ITransport."""

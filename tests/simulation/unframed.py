@@ -1,7 +1,7 @@
 """Devices that speak the text protocols ops and CHAT/1.0, and their operations.
 
 Neither protocol has frames that survive any network, so what these devices send arrives in one
-piece, one line after another.
+piece. Some of them end it with a line break, others with silence.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _SENT = re.compile(
     r"Sender \w+ sends a new message (m\d+)|message from \w+ has been delivered to \w+'s mailbox\n"
 )
-_REFUSED = re.compile("store|too many|logged in elsewhere|no account|[Pp]assword")
+_REFUSED = re.compile("store|too many|logged in elsewhere|no account|[Pp]assword|ask the operator")
 """what the sentences of refusals have that any command may get"""
+_SILENCE = 1.0
+"""seconds between two messages of a client that sends no line breaks"""
 _OPS_REPLIES = {
     "create": (r"Success New Account Creation!.*\n", r"already exists\.[^\n]*\n"),
     "login": (r"is now logged in\n", r"is not recognized[^\n]*\n"),
@@ -41,6 +43,9 @@ class TextDevice(LegacyDevice):
         super().__init__(world, number, name)
         self.stream = ""
         self.read_upto = 0
+        self.lines = True
+        """whether this client ends its messages with line breaks"""
+        self._said = 0.0
 
     def connect(self) -> None:
         """See `Device`."""
@@ -49,14 +54,21 @@ class TextDevice(LegacyDevice):
         self.read_upto = 0
         if self.link is not None:
             self.link.conditions.piece = 1 << 16
+            self.lines = self.link.conditions.random.random() < 0.6
+
+    @property
+    def silent(self) -> bool:
+        """Whether a message would not run together with the one before it."""
+        return self.lines or self.world.schedule.now >= self._said + _SILENCE
 
     def say(self, line: str) -> None:
-        """Send a line."""
-        self.log(f"-> {line}")
-        self.write(line.encode() + b"\n")
+        """Send a message."""
+        self.log(f"-> {line}" + ("" if self.lines else " (no line break)"))
+        self._said = self.world.schedule.now
+        self.write(line.encode() + (b"\n" if self.lines else b""))
 
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
+    def read(self, data: bytes) -> None:
+        """See `Device`."""
         self.log(f"<- {data!r}"[:200])
         self.stream += data.decode()
         self.read_upto += self.show_all(self.stream[self.read_upto :])
@@ -149,7 +161,8 @@ class Chat10Device(TextDevice):
     def register(self) -> None:
         """Register, and join the lobby."""
         model, name = self.model, self.name
-        self._changes = [model.register(name, None), model.set_member("#lobby", name, True)]
+        registered = model.register(name, None, creates=False)
+        self._changes = [registered, model.set_member("#lobby", name, True)]
         self._sent = model.tick
         self.registering = True
         self.leaving = False
@@ -157,7 +170,7 @@ class Chat10Device(TextDevice):
 
     def heard(self) -> None:
         """See `TextDevice`."""
-        if not self.registering or "\n" not in self.stream:
+        if not self.registering or ("\n" not in self.stream and self.lines):
             return
         self.registering = False
         registered = self.stream.startswith("200 ")
@@ -258,16 +271,18 @@ def _chat10_come(device: Chat10Device, random: Random) -> bool:
 
 def _chat10_send(device: Chat10Device, random: Random) -> bool:
     """Send a text to the lobby."""
-    if not device.ready or device.leaving:
+    if not device.ready or device.leaving or not device.silent:
         return False
     text = device.new_message("#lobby")
+    # After a stall, several of them may arrive at once.
+    text.framed = device.lines
     device.say(f"@{device.name}: {text.body}")
     return True
 
 
 def _chat10_disconnect(device: Chat10Device, random: Random) -> bool:
     """End the session."""
-    if not device.ready or device.leaving:
+    if not device.ready or device.leaving or not device.silent:
         return False
     device.leaving = True
     device.say(f"DISCONNECT {device.name} CHAT/1.0")
@@ -278,14 +293,14 @@ OPS_OPERATIONS: dict[str, tuple[int, Callable[[OpsDevice, Random], bool]]] = {
     "come": (20, _ops_come),
     "send": (25, _ops_send),
     "fetch": (15, _ops_fetch),
-    "list": (3, _ops_list),
-    "delete": (4, _ops_delete),
+    "list": (8, _ops_list),
+    "delete": (8, _ops_delete),
     "leave-network": (8, _leave_network),
 }
 
 CHAT10_OPERATIONS: dict[str, tuple[int, Callable[[Chat10Device, Random], bool]]] = {
     "come": (20, _chat10_come),
     "send": (25, _chat10_send),
-    "disconnect": (6, _chat10_disconnect),
+    "disconnect": (10, _chat10_disconnect),
     "leave-network": (6, _leave_network),
 }

@@ -1,220 +1,61 @@
-"""A device that speaks version 1: its connection and requests, and checks of the answers."""
+"""A device that speaks version 1: its session, the logs that it follows, and checks of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from chatd.codecs import v1_messages as c
-from chatd.codecs.v1 import Broken, Malformed, client_decoder, encode
 from chatd.core.names import is_room
-from tests.simulation.device import Device
-from tests.simulation.facts import Change
+from tests.simulation.device import certificate_of
 from tests.simulation.model import Entry, Message, Reader
-from tests.simulation.v1_refusals import is_justified
-from tests.simulation.v1_requests import ANSWERS, APPENDS, LATE_ACK, Followed, Request, shown
+from tests.simulation.notices import Notices
+from tests.simulation.v1_connection import V1Connection
+from tests.simulation.v1_requests import Followed
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
-class V1Device(Device):
+class V1Device(V1Connection):
     """One device. It obeys the document of version 1."""
-
-    protocol = "v1"
 
     def __init__(self, world: World, number: int, name: str) -> None:
         super().__init__(world, number, name)
-        self.pending: dict[int, Request] = {}
         self.followed: dict[str, Followed] = {}
         self.positions: dict[str, tuple[int, int]] = {}
-        self.reader: Reader | None = None
         self.texts: list[Message] = []
         """messages that were sent and may be sent again"""
         self.keys = 0
-        self.registrations = 0
-        self._ref = 0
-        self._decoder = client_decoder(1 << 24)
-        self._goodbye = ""
-        self.half_closed = False
-        self.last_login = 0
-        self.log_out_refused = False
-        self._wrong_passwords = 0
+        self.notices = Notices(self)
 
-    # The connection
-
-    def open(self, features: list[str]) -> None:
-        """Connect, and say hello."""
-        self.connect()
-        self._decoder = client_decoder(1 << 24)
-        self._goodbye = ""
-        self.half_closed = False
-        self.ask(c.Hello(0, "simulation", "1", features))
-
-    def ask(
-        self,
-        message: Any,
-        change: Change | None = None,
-        then: Callable[[Any], None] | None = None,
-        text: Message | None = None,
-    ) -> None:
-        """Send a request; `then` is called with its answer."""
-        self._ref += 1
-        message.ref = self._ref
-        if change is not None:
-            change.by = self.reader
-        request = Request(message, self.model.now(), change, then, text)
-        self.pending[self._ref] = request
-        if text is not None:
-            text.attempts += 1
-            text.sent_last = request.sent
-            text.refused = False
-        self.log(f"-> {shown(message)}")
-        self.write(encode(message))
-
-    def tell(self, message: Any) -> None:
-        """Send a request that has no answer."""
-        self.log(f"-> {shown(message)}")
-        self.write(encode(message))
-
-    def received(self, data: bytes) -> None:
-        """See `Client`."""
-        for message in self._decoder.feed(data):
-            if isinstance(message, Malformed | Broken):
-                self.model.violated("v1:undecodable", f"{self}: {message}")
-                continue
-            self.log(f"<- {shown(message)}")
-            self._message(message)
-
-    def _message(self, message: Any) -> None:
-        if isinstance(message, c.Ping):
-            self.write(encode(c.Pong(message.ref)))
-        elif 64 <= message.command < 80:
-            self._answer(message)
-        elif isinstance(message, c.Pushed):
+    def event(self, message: Any) -> None:
+        """See `V1Connection`."""
+        if isinstance(message, c.Pushed):
             self._pushed(message)
         elif isinstance(message, c.Joined):
             self._follow(message.state, self._last_join(message.state.log), True, None, True)
         elif isinstance(message, c.Left):
             self.followed.pop(message.room.lower(), None)
             self.positions.pop(message.room.lower(), None)
-        elif isinstance(message, c.Goodbye):
-            self._goodbye = message.code
-            if message.code != "stopping":
-                self.end_session()
         elif isinstance(message, c.Sent):
             self._sent_elsewhere(message)
-
-    def disconnected(self) -> None:
-        """See `Client`."""
-        self.log("<- closed")
-        self._check_disconnection()
-        self.lose()
-
-    def _check_disconnection(self) -> None:
-        """A client that behaves is not disconnected without a reason of its own."""
-        ended = self.link is None or self.link.daemon_start in self.world.ended_starts
-        justified = {
-            "stopping": ended,
-            "password-changed": self.session_may_have_ended(),
-            "account-deleted": self.session_may_have_ended(),
-            "kicked": self.session_may_have_ended(),
-            "": ended or self.half_closed or (self.link is not None and self.link.broken),
-        }
-        if not justified.get(self._goodbye):
-            self.model.violated(f"disconnected:{self._goodbye}", f"{self}")
-
-    def session_may_have_ended(self) -> bool:
-        """Whether another client or an operator may have ended the session."""
-        model, name = self.model, self.name
-        changes = (
-            *model.password_changes[name],
-            *model.deletions["@" + name],
-            *model.ended_sessions[name],
-        )
-        return any(
-            change.done is not False
-            and (change.settled is None or change.settled >= self.last_login)
-            for change in changes
-        )
-
-    def lose(self) -> None:
-        """The connection is closed: requests without an answer may have been carried out."""
-        pending, self.pending = self.pending, {}
-        for request in pending.values():
-            if request.change is not None:
-                self.world.settle_later(request.change, self.link)
-        self.end_session()
-        super().lose()
+        elif isinstance(message, c.Presence):
+            self.notices.presence(message.person)
+        elif isinstance(message, c.Typing):
+            self.notices.typing(message)
+        elif isinstance(message, c.Receipt):
+            self.notices.receipt(message)
 
     def end_session(self) -> None:
-        """The session has ended."""
-        self.reader = None
+        """See `V1Connection`."""
+        super().end_session()
         self.followed.clear()
+        self.notices.session_ended()
 
-    @property
-    def connected(self) -> bool:
-        """See `Device`. After Goodbye the device sends nothing more."""
-        return super().connected and not self._goodbye
-
-    # Answers
-
-    def _answer(self, answer: Any) -> None:
-        request = self.pending.pop(answer.ref, None)
-        if request is None:
-            if not (isinstance(answer, c.Refusal) and answer.ref == 0):
-                self.model.violated("v1:unasked-answer", f"{self}: {answer}")
-            elif answer.request != c.Ack.command or answer.code not in LATE_ACK:
-                self.model.violated(f"v1:refused:{answer.code}", f"{self}: {answer}")
-            return
-        asked = request.message
-        self._check_order(request, answer)
-        if isinstance(answer, c.Refusal):
-            self._refused(request, answer)
-            return
-        expected = ANSWERS.get(type(asked), c.Done)
-        if type(answer) is not expected:
-            self.model.violated("v1:wrong-answer", f"{self}: {answer} to {asked}")
-            return
-        if isinstance(answer, c.Accepted):
-            place = (answer.seq, answer.id, answer.time)
-            if request.text is not None:
-                self.model.accepted(request.text, answer.log, place)
-        if request.change is not None:
-            request.change.end(self.model.now(), True)
-        if request.then is not None:
-            request.then(answer)
-
-    def _check_order(self, request: Request, answer: Any) -> None:
-        """Answers come in the order of the requests, but for `Accepted`."""
-        earlier = [
-            other
-            for other in self.pending.values()
-            if other.sent < request.sent
-            and isinstance(other.message, APPENDS)
-            <= (isinstance(answer, c.Accepted) and isinstance(request.message, APPENDS))
-        ]
-        if earlier and not isinstance(request.message, APPENDS):
-            self.model.violated("v1:order", f"{self}: {answer} before {earlier[0].message}")
-
-    def _refused(self, request: Request, refusal: c.Refusal) -> None:
-        if request.change is not None:
-            request.change.refused = refusal.code
-            uncertain = refusal.code in ("store-unavailable", "busy", "not-logged-in")
-            request.change.end(self.model.now(), None if uncertain else False)
-        self._wrong_passwords += refusal.code == "wrong-password"
-        if isinstance(request.message, c.LogOut):
-            # The device believes that it is logged in; what it misses is counted only once.
-            self.log_out_refused = True
-        if request.text is not None and request.text.attempts == 1:
-            request.text.refused = True
-        if not is_justified(self, request.message, request.sent, refusal.code, request.text):
-            kind = f"{type(request.message).__name__}:{refusal.code}"
-            if refusal.code in ("not-logged-in", "key-reused"):
-                # The same for every request.
-                kind = refusal.code
-            self.model.violated(f"refused:{kind}", f"{self}: {request.message}: {refusal.sentence}")
+    def own_certificate(self, random: Random) -> str | None:
+        """See `Device`."""
+        return certificate_of(self.number) if random.random() < 0.7 else None
 
     # Sessions
 
@@ -226,12 +67,15 @@ class V1Device(Device):
         self.log_out_refused = False
         if model.exists["@" + name].surely(False, sent, model.tick):
             model.violated("login:no-account", f"{self}")
+        certified = model.certificate_may_log_in(name, self.certificate, sent)
         if model.password[name].surely_not(password, sent, model.tick):
             possible = model.password[name].possible(sent, model.tick)
-            if None not in possible:
+            if None not in possible and not (password is None and certified):
                 model.violated("login:wrong-password", f"{self} with {password}, not {possible}")
         if answer.logs[0].log != "@" + name:
             model.violated("login:logs", f"{self}: {answer}")
+        if password is None and not (model.policy.open_accounts or certified):
+            model.violated("login:open-account", f"{self}")
         logs = {state.log for state in answer.logs}
         for room in model.rooms:
             member = model.member[room, name]
@@ -292,6 +136,7 @@ class V1Device(Device):
             return
         start = state.head if joined else state.upto if position is None else position
         self.followed[log] = Followed(state.since, start, start, position is not None)
+        self.notices.follow(state)
         if self.reader is not None:
             self.reader.log_since[log] = state.since
             self.reader.log_began.setdefault(log, began)
@@ -344,7 +189,12 @@ class V1Device(Device):
         place = (self.own_log(log), self.followed[log].since)
         model.marked[place] = max(model.marked.get(place, 0), seq)
         confirmed = model.marks_confirmed.setdefault(place, [])
-        self.ask(c.MarkRead(0, log, seq), then=lambda _: confirmed.append((model.tick, seq)))
+
+        def marked(_: Any) -> None:
+            confirmed.append((model.tick, seq))
+            self.notices.note_marker(log, place[1], seq)
+
+        self.ask(c.MarkRead(0, log, seq), then=marked)
 
     def _is_confirmed(self, entry: c.Pushed, followed: Followed) -> bool:
         """Whether the store had recorded that the account has this entry, before the log-in."""
@@ -419,9 +269,14 @@ class V1Device(Device):
 
     # At the end
 
+    def prepare_rest(self) -> None:
+        """See `Device`."""
+        if self.connected and self.reader is not None and not self.log_out_refused:
+            self.notices.check_presence()
+
     def check_rest(self) -> None:
         """Nothing is under way any more: everything is answered and pushed."""
-        for request in self._overdue()[:1]:
+        for request in self.overdue()[:1]:
             self.model.violated(
                 f"unanswered:{type(request.message).__name__}", f"{self}: {request.message}"
             )
@@ -433,15 +288,6 @@ class V1Device(Device):
                 self.model.violated(
                     "pushed:not-all", f"{self}: {log} up to {followed.last}, not {head}"
                 )
-
-    def _overdue(self) -> list[Request]:
-        """Requests that should be answered. After wrong passwords, log-ins may wait for minutes."""
-        waiting = list(self.pending.values())
-        if self._wrong_passwords >= 3 and waiting:
-            first = waiting[0].message
-            if isinstance(first, c.LogIn | c.ChangePassword | c.DeleteAccount | c.SetCertificates):
-                return []
-        return waiting
 
     def random_key(self, random: Random) -> str | None:
         """A key for a message, as a client numbers its messages."""

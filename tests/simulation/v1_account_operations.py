@@ -10,24 +10,28 @@ from tests.simulation.v1 import V1Device
 from tests.simulation.v1_operations import in_session, operation
 
 
-@operation(3)
+@operation(6)
 def presence(device: V1Device, random: Random) -> bool:
     """Set the presence, or look at that of others."""
     if not in_session(device):
         return False
-    choice = random.randrange(3)
+    choice = random.randrange(4)
+    names = [name for name in device.model.names if random.random() < 0.7]
     if choice == 0:
         away, hidden = random.random() < 0.5, random.random() < 0.2
-        device.ask(c.SetPresence(0, away, "away", hidden))
+        text = device.world.new_token("a") if away else ""
+        change = device.model.set_hidden(device.name, hidden)
+        device.ask(c.SetPresence(0, away, text, hidden), change)
     elif choice == 1:
-        names = list(device.model.names)
+        device.notices.watch(names)
+    elif choice == 2:
+        device.notices.unwatch(names)
+    else:
         sent = device.model.tick + 1
         device.ask(
-            c.Who(0, names, random.random() < 0.5),
+            c.Who(0, names),
             then=lambda answer: device.world.listings.people(answer, sent),
         )
-    else:
-        device.ask(c.Unwatch(0, list(device.model.names)))
     return True
 
 
@@ -54,15 +58,15 @@ def change_password(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(1)
+@operation(3)
 def set_certificates(device: V1Device, random: Random) -> bool:
     """Set the certificates that log in to the account."""
     if not in_session(device):
         return False
     model, name = device.model, device.name
     password = random.choice(model.password[name].possible(model.tick, model.tick))
-    digits = [f"{random.getrandbits(256):064x}" for _ in range(random.randrange(3))]
-    device.ask(c.SetCertificates(0, digits, password), model.set_certificates(name))
+    digits = device.world.some_certificates(random)
+    device.ask(c.SetCertificates(0, digits, password), model.set_certificates(name, digits))
     return True
 
 
@@ -83,7 +87,7 @@ def delete_account(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(1)
+@operation(2)
 def report(device: V1Device, random: Random) -> bool:
     """Report an account to the operators."""
     if not in_session(device):
@@ -92,7 +96,7 @@ def report(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(1)
+@operation(2)
 def ping(device: V1Device, random: Random) -> bool:
     """Check that the daemon is alive."""
     if not device.connected:

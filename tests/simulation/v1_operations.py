@@ -73,13 +73,16 @@ def come(device: V1Device, random: Random) -> bool:
 
 def _register(device: V1Device, random: Random) -> None:
     password = random.choice((None, None, "p1", "p2"))
-    change = device.model.register(device.name, password)
+    token = None
+    if device.model.policy.registration != "open" and random.random() < 0.9:
+        token = random.choice([*device.model.invite_tokens, "aaaaaaa"])
+    change = device.model.register(device.name, password, token)
 
     def registered(_: Any) -> None:
         # A new account numbers its messages from 1.
         device.keys = 0
 
-    device.ask(c.Register(0, device.name, password), change, registered)
+    device.ask(c.Register(0, device.name, password, token), change, registered)
 
 
 def _log_in(device: V1Device, random: Random) -> None:
@@ -88,6 +91,8 @@ def _log_in(device: V1Device, random: Random) -> None:
     password = random.choice(possible)
     if random.random() < 0.04:
         password = random.choice((None, "p1", "p2", "p3"))
+    if random.random() < 0.5 and model.certificate_may_log_in(name, device.certificate, model.tick):
+        password = None
     log_in_now(device, random.random() < 0.7, password)
 
 
@@ -100,7 +105,7 @@ def log_in(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(2)
+@operation(3)
 def log_out(device: V1Device, random: Random) -> bool:
     """Log out; the connection stays open."""
     if not in_session(device):
@@ -123,7 +128,7 @@ def leave_network(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(1)
+@operation(2)
 def register(device: V1Device, random: Random) -> bool:
     """Create an account, which may exist."""
     if not device.connected:
@@ -280,7 +285,7 @@ def history(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(2)
+@operation(3)
 def receipts(device: V1Device, random: Random) -> bool:
     """Ask whether messages were delivered and read."""
     own = [text for text in device.texts if text.place is not None and is_mailbox(text.log)]
@@ -296,10 +301,13 @@ def receipts(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(2)
+@operation(4)
 def typing(device: V1Device, random: Random) -> bool:
     """Tell that the user is typing."""
     if not in_session(device):
         return False
-    device.ask(c.SayTyping(0, _recipient(device, random), random.random() < 0.7))
+    recipient = _recipient(device, random)
+    log = recipient if is_room(recipient) else "@" + recipient
+    device.model.typing.add((device.name, log))
+    device.ask(c.SayTyping(0, recipient, random.random() < 0.7))
     return True

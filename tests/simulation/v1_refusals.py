@@ -1,4 +1,4 @@
-"""Which refusals a client of version 1 has to expect, from what clients can know."""
+"""Which refusals a client of version 1 has to expect, and which requests must be refused."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from chatd.core.names import is_room
 
 if TYPE_CHECKING:
     from tests.simulation.model import Message
-    from tests.simulation.v1 import V1Device
+    from tests.simulation.v1_connection import V1Connection
 
-_ROLES = (c.SetTopic, c.SetPrivate, c.Invite, c.Kick, c.SetRole, c.DeleteRoom)
-"""requests that may need a role, which the model does not know"""
+_FOR_OWNERS = (c.SetPrivate, c.SetRole, c.DeleteRoom)
+"""requests that only the owner of a room may make"""
+_FOR_MODERATORS = (c.SetTopic, c.Kick)
+"""requests that only moderators of a room, and its owner, may make"""
 
 
 def is_justified(
-    device: V1Device, request: Any, sent: int, code: str, text: Message | None
+    device: V1Connection, request: Any, sent: int, code: str, text: Message | None
 ) -> bool:
     """Whether the refusal of a request that was sent at a tick may be right."""
     model = device.model
@@ -54,8 +56,20 @@ def is_justified(
         case "room-taken":
             return not model.exists[room].surely(False, sent, now)
         case "wrong-password" | "password-required":
+            if isinstance(request, c.LogIn) and request.password is None:
+                certificate = device.certificate
+                if model.certificate_logs_in(device.name, certificate, sent):
+                    return False
             given = getattr(request, "password", getattr(request, "old", None))
             return not model.password[device.name].surely(given, sent, now)
+        case "password-needed":
+            return not model.policy.open_accounts
+        case "registration-closed":
+            return model.policy.registration == "closed"
+        case "invite-required":
+            return model.policy.registration == "invite" and request.invite is None
+        case "invite-invalid":
+            return not model.is_valid_token(request.invite, sent)
         case "busy":
             return isinstance(request, c.LogIn | c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":
@@ -64,9 +78,42 @@ def is_justified(
             return not model.exists[request.log].surely(True, sent, now)
         case "too-many-gaps":
             return True
-        case "not-allowed" | "unknown-member" | "unknown-role" | "limit-reached":
-            return isinstance(request, _ROLES)
+        case "not-allowed":
+            return not _is_surely_allowed(device, request, room, sent)
+        case "unknown-member":
+            other = request.name
+            return not (other in model.names and model.member[room, other].surely(True, sent, now))
+        case "unknown-role":
+            return model.may_be_owner(room, request.name, sent)
     return False
+
+
+def _is_surely_allowed(device: V1Connection, request: Any, room: str, sent: int) -> bool:
+    """Whether the account certainly had the role that a request needs."""
+    model, name = device.model, device.name
+    if model.is_owner(room, name, sent):
+        return not (isinstance(request, c.Kick) and request.name == name)
+    if isinstance(request, c.SetTopic):
+        return model.is_moderator(room, name, sent)
+    if isinstance(request, c.Invite):
+        public = model.private[room].surely(False, sent, model.tick)
+        return public and model.member[room, name].surely(True, sent, model.tick)
+    return False
+
+
+def must_be_refused(device: V1Connection, request: Any, sent: int) -> bool:
+    """Whether a request that was carried out certainly lacked the role that it needs."""
+    model, name = device.model, device.name
+    if not isinstance(request, (*_FOR_OWNERS, *_FOR_MODERATORS, c.Invite)):
+        return False
+    room = request.room
+    if model.member[room, name].surely(False, sent, model.tick):
+        return True
+    if isinstance(request, _FOR_OWNERS):
+        return not model.may_be_owner(room, name, sent)
+    if isinstance(request, c.Invite) and not model.private[room].surely(True, sent, model.tick):
+        return False
+    return not model.may_be_moderator(room, name, sent)
 
 
 def _recipient(request: Any) -> str:
@@ -77,7 +124,7 @@ def _recipient(request: Any) -> str:
     return ""
 
 
-def _password_kept(device: V1Device, sent: int) -> bool:
+def _password_kept(device: V1Connection, sent: int) -> bool:
     """Whether no change of the password or of the certificates was under way."""
     return all(
         change.settled is not None and change.settled < sent
@@ -85,7 +132,7 @@ def _password_kept(device: V1Device, sent: int) -> bool:
     )
 
 
-def _room_may_be_unknown(device: V1Device, request: Any, room: str, sent: int) -> bool:
+def _room_may_be_unknown(device: V1Connection, request: Any, room: str, sent: int) -> bool:
     model = device.model
     now = model.tick
     if not model.exists[room].surely(True, sent, now):
@@ -97,7 +144,7 @@ def _room_may_be_unknown(device: V1Device, request: Any, room: str, sent: int) -
     )
 
 
-def _entry_may_be_unknown(device: V1Device, request: Any, sent: int) -> bool:
+def _entry_may_be_unknown(device: V1Connection, request: Any, sent: int) -> bool:
     """Whether the entry that a request refers to may be deleted, or may not be of this account."""
     model = device.model
     log = request.log

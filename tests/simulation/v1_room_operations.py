@@ -5,11 +5,15 @@ from __future__ import annotations
 from random import Random
 
 from chatd.codecs import v1_messages as c
+from chatd.core.names import is_room
 from tests.simulation.v1 import V1Device
 from tests.simulation.v1_operations import in_session, operation
 
 
 def _room(device: V1Device, random: Random) -> str:
+    followed = [log for log in device.followed if is_room(log)]
+    if followed and random.random() < 0.5:
+        return random.choice(followed)
     return random.choice(device.model.rooms)
 
 
@@ -20,10 +24,11 @@ def create_room(device: V1Device, random: Random) -> bool:
     if not in_session(device) or room == "#lobby":
         return False
     private = random.random() < 0.3
-    change = device.model.create_room(device.name, room, private)
+    topic = device.world.new_token("t")
+    change = device.model.create_room(device.name, room, private, topic)
     sent = device.model.tick
     device.ask(
-        c.CreateRoom(0, room, device.world.new_token("t"), private),
+        c.CreateRoom(0, room, topic, private),
         change,
         lambda answer: device.room_state(answer, sent),
     )
@@ -72,7 +77,7 @@ def invite(device: V1Device, random: Random) -> bool:
     return True
 
 
-@operation(3)
+@operation(8)
 def change_room(device: V1Device, random: Random) -> bool:
     """Change the topic of a room, its access or a role in it."""
     if not in_session(device):
@@ -80,18 +85,20 @@ def change_room(device: V1Device, random: Random) -> bool:
     room = _room(device, random)
     choice = random.randrange(3)
     if choice == 0:
-        device.ask(c.SetTopic(0, room, device.world.new_token("t")))
+        topic = device.world.new_token("t")
+        device.ask(c.SetTopic(0, room, topic), device.model.set_topic(room, topic))
     elif choice == 1:
         private = random.random() < 0.5
         change = device.model.set_private(room, private)
         device.ask(c.SetPrivate(0, room, private), change)
     else:
         role = random.choice(("owner", "moderator", "member"))
-        device.ask(c.SetRole(0, room, random.choice(device.model.names), role))
+        name = random.choice(device.model.names)
+        device.ask(c.SetRole(0, room, name, role), device.model.set_role(room, name, role))
     return True
 
 
-@operation(2)
+@operation(3)
 def delete_room(device: V1Device, random: Random) -> bool:
     """Delete a room."""
     if not in_session(device):

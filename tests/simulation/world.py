@@ -13,21 +13,28 @@ from typing import Any, cast
 
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 
-from tests.simulation.audit import audit
+from chatd.realm.permissions import Policy
+from tests.simulation.audit import audit, compare_sessions
+from tests.simulation.device import Device, certificate_of
 from tests.simulation.devices import DEVICES
 from tests.simulation.disk import Disk
 from tests.simulation.facts import Change
 from tests.simulation.faults import FAULTS
-from tests.simulation.history import NAMES, ROOMS, History, Step
+from tests.simulation.history import NAMES, PORTS, ROOMS, History, Step
 from tests.simulation.leftovers import problems_in_file, tables_in_memory
 from tests.simulation.listings import Listings
-from tests.simulation.machine import Machine
+from tests.simulation.machine import ADMIN, Machine
 from tests.simulation.model import Model
 from tests.simulation.network import Link
 from tests.simulation.old_file import write_old_file
 from tests.simulation.operations import OPERATIONS
 from tests.simulation.reactor import Schedule
 from tests.simulation.v1 import V1Device
+
+_COUNTED = 4
+"""in one of so many histories, the calls of functions in each turn of the reactor are counted"""
+_PATH = 40
+"""the length of a name that makes all paths equally long"""
 
 
 @dataclass
@@ -56,7 +63,7 @@ class World:
     def __init__(self, history: History) -> None:
         self.history = history
         self.outcome = Outcome()
-        self.schedule = Schedule()
+        self.schedule = Schedule(history.seed % _COUNTED == 1)
         self.model = Model(NAMES, ROOMS)
         self.model.violations = self.outcome.violations
         self.model.log = self.log
@@ -71,12 +78,23 @@ class World:
         """calls of gRPC, which end with the daemon"""
         self._recent_faults: list[tuple[float, str]] = []
         memory = Path("/dev/shm")
-        self._folder = tempfile.mkdtemp(dir=memory if memory.is_dir() else None)
+        base = str(memory) if memory.is_dir() else tempfile.gettempdir()
+        # A path that is sent in a message has the same length everywhere.
+        self._folder = tempfile.mkdtemp("-" * (_PATH - len(base)), dir=base)
         disk = None
         if history.setup.store == "sqlite":
             disk = Disk(self._folder, Random(f"{history.seed} disk"))
             disk.prepare()
-        self.model.trimmed = "--retain" in history.setup.options
+        self._given = history.setup.options
+        self.model.trimmed = "--retain" in self._given
+        registration = "open"
+        if "--registration" in self._given:
+            registration = self._given[self._given.index("--registration") + 1]
+        self.model.policy = Policy(registration, "--forbid-open-accounts" not in self._given)
+        self.backups: list[str] = []
+        """the paths of backups that the operator has made"""
+        self._ended_at: dict[int, int] = {}
+        """for each start of the daemon that has ended, the tick of its end"""
         options = ["--admin", self._folder + "/a", *history.setup.options]
         self.machine = Machine(history.seed, self.schedule, disk, options, self._died)
         self.machine.on_stop_requested = self._stop_requested
@@ -102,12 +120,40 @@ class World:
 
     def log(self, line: str) -> None:
         """A line of the trace."""
+        line = line.replace(self._folder, "")
         self.outcome.trace.append(f"{self.schedule.now:10.4f} {line}")
 
     def new_token(self, sort: str = "m") -> str:
         """A mark for a text (``m``), or for something else."""
         self._tokens += 1
         return f"{sort}{self._tokens}"
+
+    def choose_port(self, device: Device, random: Random) -> str:
+        """The port for a new connection: the admin socket, the main port, or one of those that the
+        protocol has besides."""
+        if device.admin:
+            return ADMIN
+        if "--listen" not in self._given or random.random() < 0.4:
+            return ""
+        own = device.protocol if device.protocol in PORTS else random.choice(PORTS)
+        return random.choice(("any", own))
+
+    def chooses_tls(self, port: str, random: Random) -> bool:
+        """Whether a new connection uses TLS."""
+        if "--tls-cert" not in self._given or port not in ("", "any"):
+            return False
+        return "--tls-only" in self._given or random.random() < 0.5
+
+    def some_certificates(self, random: Random) -> list[str]:
+        """Fingerprints of some of the certificates that devices show."""
+        return [
+            certificate_of(number) for number in range(len(self.devices)) if random.random() < 0.4
+        ]
+
+    def backup_path(self) -> str:
+        """A path for the next backup."""
+        self._tokens += 1
+        return f"{self._folder}/backup{self._tokens}"
 
     # Running
 
@@ -149,8 +195,9 @@ class World:
         if table[name].do(device, random) is not False:
             name = f"{device.protocol} {name}"
             self.outcome.met.update(
-                (name, fault) for at, fault in self._recent_faults if self.schedule.now - at < 10.0
+                (name, fault) for at, fault in self._recent_faults if self.schedule.now - at < 15.0
             )
+            self.outcome.met.update((name, special) for special in self.history.setup.has)
 
     def _end(self) -> None:
         """Let the machine and the network recover; then everything must be in order."""
@@ -166,7 +213,11 @@ class World:
             self._start()
         self.schedule.run_for(130.0)
         for device in self.devices:
+            device.prepare_rest()
+        self.schedule.run_for(10.0)
+        for device in self.devices:
             device.check_rest()
+        compare_sessions(self.model, [d for d in self.devices if isinstance(d, V1Device)])
         for device in self.devices:
             device.hang_up()
         self.schedule.run_for(70.0)
@@ -180,6 +231,21 @@ class World:
         if self.history.setup.store == "sqlite" and not self.machine.running:
             for kind, sentence in problems_in_file(self.machine.disk.path):
                 self.model.violated(kind, sentence)
+            if self.backups:
+                self._start_from_backup(self.backups[-1])
+
+    def _start_from_backup(self, path: str) -> None:
+        """A daemon starts with the last backup, and stops."""
+        self.log("a daemon starts with the backup")
+        self.machine.disk.restore(path)
+        refused = self.machine.start()
+        self.schedule.run_for(10.0)
+        if refused or not self.machine.running:
+            self.model.violated("backup:start", refused)
+            return
+        self._stop_at_end()
+        for kind, sentence in problems_in_file(self.machine.disk.path):
+            self.model.violated(f"backup:{kind}", sentence)
 
     def _check_memory(self) -> None:
         """All clients have gone: the daemon keeps nothing of them."""
@@ -246,11 +312,18 @@ class World:
         tick = self.model.now()
         self.ended_starts.add(self.machine.starts)
         self.model.kills.append((tick, machine))
+        self._ended(tick)
+        self.schedule.after(0.5, self._start)
+
+    def _ended(self, tick: int) -> None:
+        """The daemon has ended at a tick: what it has not done by then, it never does."""
+        self._ended_at[self.machine.starts] = tick
         for change in (*self._lost, *self.calls_under_way):
             change.end(tick, None)
         self._lost.clear()
         self.calls_under_way.clear()
-        self.schedule.after(0.5, self._start)
+        if self.history.setup.store == "memory":
+            self.model.lose_everything()
 
     def restart(self) -> bool:
         """Stop the daemon in order, and start it again."""
@@ -258,7 +331,12 @@ class World:
             return False
         self.ended_starts.add(self.machine.starts)
         self.log("the daemon stops")
-        self.machine.stop(lambda: self.schedule.after(0.1, self._start))
+
+        def stopped() -> None:
+            self._ended(self.model.now())
+            self.schedule.after(0.1, self._start)
+
+        self.machine.stop(stopped)
         return True
 
     def disk_fails(self, fails: bool) -> None:
@@ -277,11 +355,14 @@ class World:
 
     def settle_later(self, change: Change, link: Link | None) -> None:
         """The answer to a request is lost: some time later, it has taken effect or never does."""
-        if link is None or link.daemon_start != self.machine.starts or not self.machine.running:
+        start = 0 if link is None else link.daemon_start
+        if start in self._ended_at:
+            change.end(self._ended_at[start], None)
+        elif start == 0:
             change.end(self.model.now(), None)
-            return
-        self._lost.append(change)
-        self.schedule.after(150.0, lambda: change.end(self.model.now(), None))
+        else:
+            self._lost.append(change)
+            self.schedule.after(150.0, lambda: change.end(self.model.now(), None))
 
 
 def run(history: History) -> Outcome:
