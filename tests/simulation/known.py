@@ -54,8 +54,8 @@ class Known(NamedTuple):
 KNOWN: tuple[Known, ...] = (
     Known(
         "refused:key-reused",
-        500016,
-        "1,4,7,10,11,12,13,26,29,30,31,32,33,38,40,41,42,45,46,47,50,51,52,63,64,69,70",
+        302400227,
+        "61,63,65,86,126,128,149,155,157,197",
         "the keys of a deleted account bind a later account of its name",
         (DELETIONS,),
     ),
