@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from random import Random
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor, Entry
@@ -13,10 +13,32 @@ from chatd.core.entries import Cursor, Entry
 HIGHEST = 24
 """the greatest seq in these tests"""
 
-seqs = st.integers(1, HIGHEST)
-ranges = st.tuples(seqs, seqs)
-steps = st.lists(st.one_of(ranges, st.frozensets(seqs, max_size=6)), max_size=12)
+EXAMPLES = 1500
+"""how often each property is checked"""
+
 Step = tuple[int, int] | frozenset[int]
+
+
+def any_range(random: Random) -> tuple[int, int]:
+    """The first seq and the last; the range is empty if the last one is less."""
+    return random.randint(1, HIGHEST), random.randint(1, HIGHEST)
+
+
+def any_script(random: Random) -> list[Step]:
+    """Ranges to acknowledge, and sets of seqs to take back."""
+    return [
+        any_range(random)
+        if random.random() < 0.5
+        else frozenset(random.choices(range(1, HIGHEST + 1), k=random.randint(0, 6)))
+        for _ in range(random.randint(0, 12))
+    ]
+
+
+def scripts() -> Iterator[tuple[Random, list[Step]]]:
+    """Scripts, each with a generator for other values; the same ones in each test."""
+    random = Random(1)
+    for _ in range(EXAMPLES):
+        yield random, any_script(random)
 
 
 def play(script: list[Step]) -> tuple[Cursor, set[int]]:
@@ -35,79 +57,82 @@ def play(script: list[Step]) -> tuple[Cursor, set[int]]:
 class Cursors(SynchronousTestCase):
     """Cursors, compared with sets of seqs."""
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(steps)
-    def test_cursor_has_exactly_the_acknowledged_seqs(self, script: list[Step]) -> None:
+    def test_cursor_has_exactly_the_acknowledged_seqs(self) -> None:
         """Seqs that were taken back are not acknowledged."""
-        cursor, model = play(script)
-        self.assertEqual({seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}, model)
+        for _, script in scripts():
+            cursor, model = play(script)
+            found = {seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}
+            self.assertEqual(found, model, script)
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(steps)
-    def test_cursor_is_in_its_shortest_form(self, script: list[Step]) -> None:
+    def test_cursor_is_in_its_shortest_form(self) -> None:
         """Ranges are in order and not adjacent, so equal cursors have equal encodings."""
-        cursor, model = play(script)
-        last = cursor.upto
-        for range_ in cursor.ahead:
-            self.assertGreater(range_[0], last + 1)
-            self.assertGreaterEqual(range_[1], range_[0])
-            last = range_[1]
-        rebuilt = Cursor()
-        for seq in sorted(model, reverse=True):
-            rebuilt = rebuilt.acknowledge(seq, seq)
-        self.assertEqual(cursor, rebuilt)
+        for _, script in scripts():
+            cursor, model = play(script)
+            last = cursor.upto
+            for range_ in cursor.ahead:
+                self.assertGreater(range_[0], last + 1, script)
+                self.assertGreaterEqual(range_[1], range_[0], script)
+                last = range_[1]
+            rebuilt = Cursor()
+            for seq in sorted(model, reverse=True):
+                rebuilt = rebuilt.acknowledge(seq, seq)
+            self.assertEqual(cursor, rebuilt, script)
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(steps, st.integers(0, HIGHEST + 2))
-    def test_waiting_is_what_is_not_acknowledged(self, script: list[Step], head: int) -> None:
+    def test_waiting_is_what_is_not_acknowledged(self) -> None:
         """Up to the head, oldest first, in maximal ranges."""
-        cursor, model = play(script)
-        waiting = list(cursor.waiting(head))
-        listed = [seq for first, last in waiting for seq in range(first, last + 1)]
-        self.assertEqual(listed, [seq for seq in range(1, head + 1) if seq not in model])
-        self.assertTrue(all(first <= last for first, last in waiting))
-        self.assertTrue(all(b[0] > a[1] + 1 for a, b in pairwise(waiting)))
+        for random, script in scripts():
+            head = random.randint(0, HIGHEST + 2)
+            cursor, model = play(script)
+            waiting = list(cursor.waiting(head))
+            listed = [seq for first, last in waiting for seq in range(first, last + 1)]
+            expected = [seq for seq in range(1, head + 1) if seq not in model]
+            self.assertEqual(listed, expected, (script, head))
+            self.assertTrue(all(first <= last for first, last in waiting), (script, head))
+            self.assertTrue(all(b[0] > a[1] + 1 for a, b in pairwise(waiting)), (script, head))
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
-    @given(steps, ranges)
-    def test_cursor_is_immutable(self, script: list[Step], more: tuple[int, int]) -> None:
+    def test_cursor_is_immutable(self) -> None:
         """Acknowledging returns another cursor."""
-        cursor, _ = play(script)
-        before = (cursor.upto, cursor.ahead)
-        cursor.acknowledge(*more)
-        cursor.without(more)
-        self.assertEqual((cursor.upto, cursor.ahead), before)
-        self.assertEqual(cursor.acknowledge(*more).acknowledge(*more), cursor.acknowledge(*more))
+        for random, script in scripts():
+            more = any_range(random)
+            cursor, _ = play(script)
+            before = (cursor.upto, cursor.ahead)
+            cursor.acknowledge(*more)
+            cursor.without(more)
+            self.assertEqual((cursor.upto, cursor.ahead), before, (script, more))
+            once = cursor.acknowledge(*more)
+            self.assertEqual(once.acknowledge(*more), once, (script, more))
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(steps, steps)
-    def test_union_has_the_seqs_of_both(self, script: list[Step], other: list[Step]) -> None:
+    def test_union_has_the_seqs_of_both(self) -> None:
         """In its shortest form, in either order."""
-        (cursor, model), (more, more_model) = play(script), play(other)
-        joined = cursor.union(more)
-        self.assertEqual(
-            {seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}, model | more_model
-        )
-        rebuilt = Cursor()
-        for seq in sorted(model | more_model, reverse=True):
-            rebuilt = rebuilt.acknowledge(seq, seq)
-        self.assertEqual(joined, rebuilt)
-        self.assertEqual(more.union(cursor), joined)
-        self.assertEqual(joined.union(cursor), joined)
-        self.assertEqual((cursor, more), (play(script)[0], play(other)[0]))
+        for random, script in scripts():
+            other = any_script(random)
+            (cursor, model), (more, more_model) = play(script), play(other)
+            joined = cursor.union(more)
+            found = {seq for seq in range(1, HIGHEST + 3) if joined.has(seq)}
+            self.assertEqual(found, model | more_model, (script, other))
+            rebuilt = Cursor()
+            for seq in sorted(model | more_model, reverse=True):
+                rebuilt = rebuilt.acknowledge(seq, seq)
+            self.assertEqual(joined, rebuilt, (script, other))
+            self.assertEqual(more.union(cursor), joined, (script, other))
+            self.assertEqual(joined.union(cursor), joined, (script, other))
+            unchanged = (play(script)[0], play(other)[0])
+            self.assertEqual((cursor, more), unchanged, (script, other))
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(
-        st.integers(0, HIGHEST),
-        st.lists(st.tuples(st.integers(0, HIGHEST), st.integers(0, HIGHEST))),
-    )
-    def test_acknowledge_adds_any_range(self, upto: int, ranges: list[tuple[int, int]]) -> None:
+    def test_acknowledge_adds_any_range(self) -> None:
         """Old, adjacent, separate, overlapping, or empty."""
-        cursor, model = Cursor(upto), set(range(1, upto + 1))
-        for first, last in ranges:
-            cursor = cursor.acknowledge(first, last)
-            model |= set(range(max(first, 1), last + 1))
-            self.assertEqual({seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}, model)
+        random = Random(1)
+        for _ in range(EXAMPLES):
+            upto = random.randint(0, HIGHEST)
+            cursor, model = Cursor(upto), set(range(1, upto + 1))
+            done = []
+            for _ in range(random.randint(0, 8)):
+                first, last = random.randint(0, HIGHEST), random.randint(0, HIGHEST)
+                done.append((first, last))
+                cursor = cursor.acknowledge(first, last)
+                model |= set(range(max(first, 1), last + 1))
+                found = {seq for seq in range(1, HIGHEST + 3) if cursor.has(seq)}
+                self.assertEqual(found, model, (upto, done))
 
     def test_empty_range_acknowledges_nothing(self) -> None:
         """ "From 4 to 3", as for an empty page."""
