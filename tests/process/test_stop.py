@@ -19,7 +19,7 @@ DEEP = 16
 
 
 class Reader:
-    """Reads on a thread until the connection is closed without a reset."""
+    """Reads on a thread until the connection is closed without a reset, then closes its side."""
 
     def __init__(self, client: SocketClient) -> None:
         self._client = client
@@ -34,6 +34,8 @@ class Reader:
         self.busy.set()
         self._read += self._client.read_to_end()
         self._orderly = True
+        with contextlib.suppress(OSError):
+            self._client.close_sending()
 
     def end(self, case: SynchronousTestCase) -> list[Reply]:
         """What it has read."""
@@ -184,3 +186,4 @@ class Stop(SynchronousTestCase):
                     flowing.set()
         except (ConnectionError, self.failureException):
             echoes += client.read_remaining()
+            client.close()
