@@ -60,7 +60,7 @@ def main() -> int:
 def _replay(seed: int, keep: str | None) -> int:
     history = generate(seed)
     if keep is not None:
-        history = history.only({int(number) for number in keep.split(",")})
+        history = history.only({int(number) for number in keep.split(",") if number})
     outcome = run(history)
     print(history.setup)
     print("\n".join(outcome.trace))
@@ -142,7 +142,7 @@ class _Session:
             print(line[:300])
             if f"VIOLATION {kind}: {sentence}" in line:
                 break
-        print(f"again: python -m tests.simulation --seed {seed} --keep {kept}", flush=True)
+        print(f"again: python -m tests.simulation --seed {seed} --keep={kept}", flush=True)
         self._shrinking += time.process_time() - began
 
 

@@ -79,8 +79,9 @@ def _register(device: V1Device, random: Random) -> None:
     change = device.model.register(device.name, password, token)
 
     def registered(_: Any) -> None:
-        # A new account numbers its messages from 1.
+        # A new account numbers its messages from 1, and has none to send again.
         device.keys = 0
+        device.texts.clear()
 
     device.ask(c.Register(0, device.name, password, token), change, registered)
 
