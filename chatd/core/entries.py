@@ -81,6 +81,25 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
         """Whether `seq` is acknowledged."""
         return seq <= self.upto or any(first <= seq <= last for first, last in self.ahead)
 
+    def passed(self, seq: int) -> int:
+        """The greatest seq such that all seqs after `seq` up to it are acknowledged; `seq` itself
+        if the next one is not."""
+        if seq < self.upto:
+            return self.upto
+        for first, last in self.ahead:
+            if first <= seq + 1 <= last:
+                return last
+        return seq
+
+    def missing(self, first: int, last: int) -> tuple[int, int]:
+        """The smallest range that has every seq from `first` to `last` that is not acknowledged;
+        (first, first - 1) if there is none."""
+        first = self.passed(first - 1) + 1
+        for start, end in reversed(self.ahead):
+            if start <= last <= end:
+                last = start - 1
+        return first, max(last, first - 1)
+
     def waiting(self, head: int) -> Iterator[tuple[int, int]]:
         """The ranges (first, last) up to `head` that are not acknowledged, oldest first."""
         edges = [(0, self.upto), *self.ahead, (head + 1, head + 1)]

@@ -161,8 +161,7 @@ class AckSession(Session):
     async def _show_page(self, subscription: Subscription) -> None:
         live_log = subscription.live_log
         if subscription.skip is not None:
-            while subscription.skip.has(subscription.sent + 1):
-                subscription.sent += 1
+            subscription.sent = subscription.skip.passed(subscription.sent)
         if subscription.sent >= live_log.head:
             subscription.live = True
             subscription.skip = None
@@ -194,13 +193,15 @@ class AckSession(Session):
         mailbox = self.mailbox
         if log == mailbox.log:
             first = first or 1 + min(mailbox.acked.upto, last)
-            acked = mailbox.acked.acknowledge(first, last)
+            former = mailbox.acked
+            acked = former.acknowledge(first, last)
             if len(acked.ahead) > self._limits.gaps:
                 raise TooManyGaps()
             mailbox.acked = acked
             mailbox.saved_state.save_soon()
             if mailbox.unconfirmed:
-                self._notify_delivered(log, mailbox.receipts_due(first, last))
+                due = mailbox.receipts_due(*former.missing(first, last))
+                self._notify_delivered(log, due)
             return
         position = mailbox.read_state.positions[log]
         cursor = position.cursor.acknowledge(first or 1, last)

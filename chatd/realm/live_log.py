@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,6 +15,8 @@ MIN_RETAINED = 256
 """entries of a log that an ephemeral store retains after they have been read, at least"""
 TRIM_INTERVAL = 4 * MIN_RETAINED
 """entries appended to a log before an ephemeral store is asked again to trim it"""
+_FEW = 8
+"""subscribers of a log that are held in a tuple, which takes less memory than a dict"""
 
 
 class Run(msgspec.Struct, gc=False):
@@ -55,20 +57,32 @@ class LiveLog:
         self.log = log
         self.head = 0
         self.claimed = False
-        self.subscriptions: Sequence[Subscriber] = ()
+        self.subscriptions: Collection[Subscriber] = ()
+        """in the order in which they subscribed; not to be iterated over while that may change"""
         self.trim_at = sys.maxsize
         """the head at which an ephemeral store is asked to trim the log"""
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Push later entries to one more subscriber."""
-        # Always a new sequence: `Delivery` may be iterating over the former one.
-        self.subscriptions = (*self.subscriptions, subscriber)
+        subscriptions = self.subscriptions
+        if isinstance(subscriptions, dict):
+            subscriptions[subscriber] = None
+        elif len(subscriptions) < _FEW:
+            self.subscriptions = (*subscriptions, subscriber)
+        else:
+            self.subscriptions = dict.fromkeys((*subscriptions, subscriber))
         if self.store.ephemeral and self.trim_at == sys.maxsize:
             self.trim_at = self.head + TRIM_INTERVAL
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop pushing to a subscriber."""
-        self.subscriptions = tuple(other for other in self.subscriptions if other is not subscriber)
+        subscriptions = self.subscriptions
+        if isinstance(subscriptions, dict):
+            subscriptions.pop(subscriber, None)
+            if len(subscriptions) < _FEW:
+                self.subscriptions = tuple(subscriptions)
+        else:
+            self.subscriptions = tuple(other for other in subscriptions if other is not subscriber)
 
     @property
     def consumed(self) -> int:

@@ -6,6 +6,7 @@ from chatd.core.entries import Cursor
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
 from chatd.realm.ack_session import AckSession
 from tests.doubles.realm import OPEN, AckRecorder
+from tests.doubles.steps import count_steps
 from tests.realm.case import AckRealmCase
 
 
@@ -44,6 +45,14 @@ class Beginning(AckRealmCase):
         """The session is live without reading them."""
         self.ann.acknowledge("@ann", 5, 5)
         self.assertEqual(self.shown({}), [3])
+
+    def test_long_acknowledged_range_is_passed_over_at_once(self) -> None:
+        """The work does not depend on the length of the range."""
+        mailbox = self.ann.mailbox
+        mailbox.head, mailbox.acked = 200_000, Cursor(0, ((2, 199_999),))
+        session, peer = self.login("Ann")
+        self.assertLess(count_steps(lambda: self.run_now(session.catch_up())), 1_000)
+        self.assertEqual((seqs(peer), session.behind), ([1], False))
 
     def test_position_beyond_the_last_entry_is_ignored(self) -> None:
         """A client cannot have entries that do not exist."""

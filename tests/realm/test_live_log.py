@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.realm.live_log import MIN_RETAINED, TRIM_INTERVAL, LiveLog
 from chatd.stores.memory import MemoryStore
+from tests.doubles.steps import count_steps
 from tests.realm.case import AckRealmCase
 
 
@@ -59,17 +60,24 @@ class Subscribing(SynchronousTestCase):
             log.unsubscribe(first)
         self.assertEqual(list(log.subscriptions), [second])
 
-    def test_loop_over_the_subscribers_is_not_disturbed(self) -> None:
-        """A subscriber that leaves while a batch is delivered does not hide the next one."""
+    def test_many_subscribers_are_not_copied(self) -> None:
+        """Subscribing and unsubscribing cost the same with 10 and with 10,000 subscribers."""
         log = ConsumedLog(TrimRecorder(True), "#a")
-        subscribers = [FakeSubscriber() for _ in range(3)]
+        subscribers = [FakeSubscriber() for _ in range(100)]
         for subscriber in subscribers:
             log.subscribe(subscriber)
-        visited = []
-        for current in log.subscriptions:
-            visited.append(current)
-            log.unsubscribe(current)
-        self.assertEqual((visited, list(log.subscriptions)), (subscribers, []))
+        before = log.subscriptions
+        log.unsubscribe(subscribers[50])
+        log.subscribe(subscribers[50])
+        self.assertIs(log.subscriptions, before)
+        self.assertLess(count_steps(lambda: log.unsubscribe(subscribers[51])), 5)
+        self.assertEqual(
+            list(log.subscriptions), [*subscribers[:50], *subscribers[52:], subscribers[50]]
+        )
+        for subscriber in subscribers[::-1]:
+            log.unsubscribe(subscriber)
+            log.unsubscribe(subscriber)
+        self.assertEqual(len(log.subscriptions), 0)
 
 
 class Trimming(SynchronousTestCase):

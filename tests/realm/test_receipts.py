@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from chatd.core.errors import UnknownEntry, UnknownLog
 from tests.realm.case import AckRealmCase
 
 DELIVERED, READ = "delivered", "read"
+
+
+class CountedDict(dict[int, str]):
+    """A dict that counts the items which are looked at."""
+
+    steps = 0
+
+    def __iter__(self) -> Iterator[int]:
+        for key in super().__iter__():
+            self.steps += 1
+            yield key
+
+    def pop(self, *arguments: Any) -> Any:
+        """See `dict.pop`."""
+        self.steps += 1
+        return super().pop(*arguments)
 
 
 class Delivered(AckRealmCase):
@@ -19,6 +38,18 @@ class Delivered(AckRealmCase):
         self.assertEqual(self.bob_peer.receipts, [("@ann", DELIVERED, 1), ("@ann", DELIVERED, 2)])
         self.ann.acknowledge("@ann", 1, 3)
         self.assertEqual(self.bob_peer.receipts[2:], [("@ann", DELIVERED, 3)])
+
+    def test_acknowledging_again_looks_for_no_receipts(self) -> None:
+        """An acknowledgement costs what is new in it, however many receipts are due."""
+        unconfirmed = self.ann.mailbox.unconfirmed = CountedDict()
+        self.send(self.bob, "ann", *map(str, range(20)))
+        self.ann.acknowledge("@ann", 1, 10)
+        unconfirmed.steps = 0
+        for last in range(1, 11):
+            self.ann.acknowledge("@ann", 1, last)
+        self.ann.acknowledge("@ann", 1, 11)
+        self.assertLess(unconfirmed.steps, 5)
+        self.assertEqual(len(self.bob_peer.receipts), 11)
 
     def test_first_acknowledging_device_counts(self) -> None:
         """Another device of the recipient gives no second receipt."""
