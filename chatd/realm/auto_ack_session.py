@@ -89,8 +89,8 @@ class AutoAckSession(Session):
         """See `Session`."""
         runs = self.outbox
         self.outbox = []
-        self._pushed = runs[-1].entries[-1].seq
         self.peer.show(runs)
+        self._pushed = runs[-1].entries[-1].seq
         return self.peer.writable
 
     def fall_behind(self) -> None:

@@ -11,7 +11,7 @@ from chatd.core.entries import TEXT
 from chatd.core.limits import Limits
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
-from chatd.realm.session import Session
+from chatd.realm.session import SESSIONS_PER_COMMAND, Session
 from chatd.stores import Append, Origin, Store
 
 
@@ -59,6 +59,8 @@ class Delivery:
                 mailbox: Any = live_log
                 if (mailbox.session is None or not mailbox.session.live) and mailbox not in claimed:
                     claimed.append(mailbox)
+            if len(live_log.subscriptions) >= SESSIONS_PER_COMMAND:
+                _charge(run, len(live_log.subscriptions) // SESSIONS_PER_COMMAND)
             for subscription in live_log.subscriptions:
                 if subscription.live:
                     outbox = subscription.session.outbox
@@ -66,10 +68,14 @@ class Delivery:
                         reached.append(subscription.session)
                     outbox.append(run)
         for session in reached:
-            if session.outbox and not session.push():
-                session.fall_behind()
-                if session.mailbox.claimed and session.mailbox.session is session:
-                    claimed.append(session.mailbox)
+            try:
+                if not session.outbox or session.push():
+                    continue
+            except Exception:
+                session.peer.failed()
+            session.fall_behind()
+            if session.mailbox.claimed and session.mailbox.session is session:
+                claimed.append(session.mailbox)
         if self._store.ephemeral:
             for live_log, _ in runs:
                 if live_log.head >= live_log.trim_at:
@@ -149,6 +155,20 @@ class _HeldAnswers:
         self.claims = claims
 
 
+def _charge(run: Run, commands: int) -> None:
+    """Charge the sender of each entry of a run, a session or a `NullOrigin`, so many commands."""
+    entries: Sequence[Any] = run.entries
+    origin = entries[0].origin
+    count = 0
+    for append in entries:
+        if append.origin is not origin:
+            origin.charge(count * commands)
+            origin = append.origin
+            count = 0
+        count += 1
+    origin.charge(count * commands)
+
+
 def _answer(appends: Sequence[Append]) -> None:
     """Answer each origin, once for all its appends."""
     origins: list[Origin] = []
@@ -176,3 +196,6 @@ class NullOrigin:
     def answer(self) -> None:
         """See `Origin`."""
         self.answers = []
+
+    def charge(self, commands: float) -> None:
+        """See `Session.charge`. The command that led to the entry has been charged."""

@@ -13,8 +13,11 @@ from chatd.realm.ack_session import AckSession
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_send_to_room, check_watched_count
 from chatd.realm.read_state import ReadState, Settings
-from chatd.realm.session import Session
-from chatd.realm.tasks import gather
+from chatd.realm.session import SESSIONS_PER_COMMAND, Session
+from chatd.realm.tasks import Tasks, gather
+
+_AT_ONCE = 1_000
+"""sessions that are notified before other work goes on"""
 
 ON, AWAY, OFF, UNKNOWN = "on", "away", "off", "unknown"
 
@@ -35,8 +38,9 @@ class PresenceState(msgspec.Struct, frozen=True):
 class Presence:
     """The presence of every account, as other accounts may see it."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tasks: Tasks) -> None:
         self._context = context
+        self._tasks = tasks
         # Away messages, and the sessions that watch an account, by its name in lower case.
         self._away: dict[str, str] = {}
         self._watchers: dict[str, dict[AckSession, None]] = {}
@@ -48,13 +52,13 @@ class Presence:
     def account_connected(self, session: Session) -> None:
         """Notify watchers: the first session of an account has begun."""
         if not session.mailbox.settings.hidden:
-            self._notify_watchers(session.name)
+            self._notify_watchers(session)
 
     def account_disconnected(self, session: Session) -> None:
         """Notify watchers: the last session of an account has ended, at `ReadState.seen`."""
         self._away.pop(session.name.lower(), None)
         if not session.mailbox.settings.hidden:
-            self._notify_watchers(session.name)
+            self._notify_watchers(session)
 
     async def set_presence(self, session: Session, away: bool, text: str, hidden: bool) -> None:
         """Set whether an account is away, with its away message, and whether it is hidden.
@@ -73,11 +77,13 @@ class Presence:
             await mailbox.saved_state.saved()
         # Watchers are not notified about a hidden account, not even that nothing has changed.
         if not (was_hidden and hidden):
-            self._notify_watchers(session.name)
+            self._notify_watchers(session)
 
-    def _notify_watchers(self, name: str) -> None:
+    def _notify_watchers(self, changed: Session) -> None:
+        name = changed.name
         watchers = self._watchers.get(name.lower())
         if watchers:
+            changed.charge(len(watchers) // SESSIONS_PER_COMMAND)
             mailbox = self._context.sessions.mailbox(name)
             read_state = mailbox.read_state if mailbox is not None else ReadState()
             settings = mailbox.settings if mailbox is not None else Settings()
@@ -170,24 +176,22 @@ class Presence:
         """
         if is_room(recipient):
             log = room_log(recipient)
-            recipients = self._other_members(session, log)
+            subscriptions = check_send_to_room(session, log).live_log.subscriptions
+            sessions = [subscription.session for subscription in subscriptions]
         else:
             recipient = await self._context.accounts.display_name(recipient)
             log = mailbox_log(recipient)
-            recipients = (
+            sessions = (
                 self._context.sessions.ack_sessions(recipient)
                 if not self._context.accounts.blocks(recipient, session.name)
                 else []
             )
-        for other in recipients:
-            if other.wants_typing:
-                other.peer.typing(log, session.name, typing)
-
-    def _other_members(self, session: AckSession, log: str) -> list[AckSession]:
-        """The sessions of other accounts that follow a room."""
-        room = check_send_to_room(session, log).live_log
-        return [
-            other
-            for subscriber in room.subscriptions
-            if isinstance(other := subscriber.session, AckSession) and other.name != session.name
-        ]
+        session.charge(len(sessions) // SESSIONS_PER_COMMAND)
+        own_name = session.name if is_room(recipient) else None
+        recipients = [other for other in sessions if other.wants_typing and other.name != own_name]
+        for start in range(0, len(recipients), _AT_ONCE):
+            if start:
+                await self._tasks.sleep(0)
+            for other in recipients[start : start + _AT_ONCE]:
+                if not other.ended:
+                    other.peer.typing(log, session.name, typing)

@@ -97,7 +97,7 @@ class Realm:
         self.edits = Edits(self)
         self.receipts = Receipts(self)
         self.reports = Reports(self)
-        self.presence = Presence(self)
+        self.presence = Presence(self, tasks)
         self.blocking = Blocking(self)
         self.delivery = Delivery(store, limits, self.receipts.notify_delivered)
         self.sessions = Sessions(self, tasks, boot, self.delivery.live_logs)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from chatd.realm.mailbox import Mailbox
 
 
+SESSIONS_PER_COMMAND = 50
+"""notified sessions that count as one command of the account that caused the notification"""
+
+
 class Peer:
     """The connection of a session, which each protocol implements. Notifications that a protocol
     cannot express do nothing unless it overrides them."""
@@ -41,6 +45,14 @@ class Peer:
 
     def answer(self, appends: Sequence[Append]) -> None:
         """Send the outcome of appends that this peer sent, in the order in which it sent them."""
+        raise NotImplementedError
+
+    def charge(self, commands: float) -> None:
+        """Count work that this peer has caused as so many commands, where its rate is limited."""
+
+    def failed(self) -> None:
+        """Called while the exception is handled that `show` or another method of this peer has
+        raised: log it, and abort the connection."""
         raise NotImplementedError
 
     def session_ended(self, code: str, sentence: str) -> None:
@@ -153,14 +165,27 @@ class Session:
         raise NotImplementedError
 
     def answer(self) -> None:
-        """Answer the appends in `answers`; other sessions of the account see what was sent."""
+        """Answer the appends in `answers`; other sessions of the account see what was sent.
+
+        A peer that raises an exception is aborted, and no other.
+        """
         answers = self.answers
         self.answers = []
-        self.peer.answer(answers)
+        try:
+            self.peer.answer(answers)
+        except Exception:
+            self.peer.failed()
         if len(self.mailbox.subscriptions) > 1:
             for other in self.mailbox.sessions:
                 if other is not self:
-                    other.echo(answers)
+                    try:
+                        other.echo(answers)
+                    except Exception:
+                        other.peer.failed()
+
+    def charge(self, commands: float) -> None:
+        """Count work that the session has caused as so many of its commands."""
+        self.peer.charge(commands)
 
     def echo(self, appends: Sequence[Append]) -> None:
         """Another session of the account has sent these entries."""

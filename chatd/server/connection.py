@@ -251,6 +251,10 @@ class Connection(IdentifiedProtocol, Peer):
     def _resume_after_saving(self) -> None:
         self.resume_after(PauseReason.SAVING)
 
+    def failed(self) -> None:
+        """See `chatd.realm.session.Peer`."""
+        self._failed(Failure())
+
     def _failed(self, failure: Failure) -> None:
         """Handle a programming error: abort this connection, and no other."""
         logger.failure("Client {peer} failed", failure, peer=self.peer)

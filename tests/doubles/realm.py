@@ -77,6 +77,8 @@ class AckRecorder(Peer):
         """(name, status, text, seen)"""
         self.typing_notices: list[tuple[str, str, bool]] = []
         """(log, name, typing)"""
+        self.charged = 0.0
+        """the commands that its work was counted as"""
         self.ended_with = ""
 
     @property
@@ -127,6 +129,10 @@ class AckRecorder(Peer):
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
         self.ended_with = code
+
+    def charge(self, commands: float) -> None:
+        """See `Peer`."""
+        self.charged += commands
 
     def drain(self) -> None:
         """Make it writable again, without a limit."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from chatd.core.errors import StoreUnavailable
+from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.stores import Append
 from chatd.stores.batches import Batch
@@ -156,6 +158,87 @@ class Pushing(AckRealmCase):
         self.realm.flush()
         self.assertEqual(self.ann_peer.logs["@ann"], [(1, "bob", "invite", "#room")])
         self.assertEqual(self.bob_peer.answers, [])
+
+
+class FailingPeer(AckRecorder):
+    """A peer with a programming error in one method; `failures` has what it was aborted for."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self.failures: list[str] = []
+        setattr(self, method, self._fail)
+
+    def _fail(self, *arguments: object) -> None:
+        raise ZeroDivisionError("a programming error")
+
+    def failed(self) -> None:
+        """See `Peer`."""
+        self.failures.append(str(sys.exception()))
+
+
+class Failures(AckRealmCase):
+    """Programming errors in one peer."""
+
+    def open(self, name: str, method: str) -> tuple[AckSession, FailingPeer]:
+        """Open a session of an account whose peer has an error in this method."""
+        peer = FailingPeer(method)
+        session = self.harness.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
+        session.begin({})
+        return session, peer
+
+    def test_peer_that_fails_to_show_a_batch(self) -> None:
+        """It is aborted once and pushed nothing more; all others are shown and answered."""
+        session, peer = self.open("Ann", "show")
+        _, last_peer = self.login("Ann")
+        self.send(self.bob, "ann", "1", "2")
+        self.assertEqual((peer.failures, session.behind), (["a programming error"], True))
+        for other in (self.ann_peer, last_peer):
+            self.assertEqual([body for *_, body in other.logs["@ann"]], ["1", "2"])
+        self.assertEqual([append.body for append in self.bob_peer.answers], ["1", "2"])
+
+    def test_peer_that_fails_to_answer(self) -> None:
+        """It is aborted; senders after it in the batch are answered."""
+        session, peer = self.open("Ann", "answer")
+        self.store.eager = False
+        for sender in (session, self.bob):
+            self.realm.send(sender, [Text(sender.name, "bob", "x")])
+        self.store.release()
+        self.assertEqual(peer.failures, ["a programming error"])
+        self.assertEqual(len(self.bob_peer.answers), 1)
+        self.assertEqual((session.answers, self.ann_peer.echoes), ([], ["x"]))
+
+    def test_peer_that_fails_to_echo(self) -> None:
+        """It is aborted; the account's other sessions see what was sent."""
+        _, peer = self.open("Ann", "echo")
+        _, last_peer = self.login("Ann")
+        self.send(self.ann, "bob", "x")
+        self.assertEqual(peer.failures, ["a programming error"])
+        self.assertEqual((len(self.ann_peer.answers), last_peer.echoes), (1, ["x"]))
+
+
+class Charges(AckRealmCase):
+    """What the entries of a room cost their senders."""
+
+    def test_entries_are_charged_by_the_sessions_that_follow_the_room(self) -> None:
+        """Each 50 sessions count as one command more, for each entry."""
+        self.create_room(self.ann, self.bob)
+        for _ in range(98):
+            self.login("Ann")
+        self.store.eager = False
+        for peer in (self.ann_peer, self.bob_peer):
+            peer.charged = 0
+        for sender in (self.ann, self.bob, self.bob):
+            self.realm.send(sender, [Text(sender.name, "#room", "x")])
+        self.realm.note("#room", "Ann", "topic", "x")
+        self.store.release()
+        self.assertEqual((self.ann_peer.charged, self.bob_peer.charged), (2, 4))
+
+    def test_entries_of_a_small_room_and_of_a_mailbox_cost_nothing_more(self) -> None:
+        """Fewer than 50 sessions are notified."""
+        self.create_room(self.ann, self.bob)
+        self.send(self.bob, "#room", "x")
+        self.send(self.bob, "ann", "x")
+        self.assertEqual(self.bob_peer.charged, 0)
 
 
 class BackPressure(RealmCase):

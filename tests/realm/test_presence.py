@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.core.errors import LimitReached, NotAMember, UnknownAccount
+from chatd.realm import presence
 from chatd.realm.presence import PresenceState
 from tests.realm.case import AckRealmCase, RealmCase
 
@@ -126,6 +127,15 @@ class Watching(AckRealmCase):
         self.set_presence()
         self.assertEqual(self.ann_peer.presences[1:], [("bob", "on", "", 0)])
 
+    def test_change_is_charged_by_the_sessions_that_watch(self) -> None:
+        """Each 50 sessions count as one command more."""
+        session, peer = self.harness.login_ack("bob", {})
+        for _ in range(100):
+            watching, _ = self.harness.login_ack("Ann", {})
+            self.harness.run(self.realm.presence.find(watching, ["bob"], True))
+        self.run_now(self.realm.presence.set_presence(session, True, "", False))
+        self.assertEqual(peer.charged, 2)
+
     def test_each_watching_session_is_notified(self) -> None:
         """Other sessions of the watching account are not notified, nor ended ones."""
         _, other_peer = self.login("Ann")
@@ -207,6 +217,29 @@ class Typing(AckRealmCase):
         self.notify("#ROOM")
         self.assertEqual(self.ann_peer.typing_notices, [("#room", "bob", True)])
         self.assertEqual((self.bob_peer.typing_notices, other_peer.typing_notices), ([], []))
+
+    def test_notice_is_charged_by_the_sessions_that_follow_the_room(self) -> None:
+        """Each 50 sessions count as one command more, whether or not they want notices."""
+        self.create_room(self.bob, self.ann)
+        for _ in range(98):
+            self.login("Ann")
+        self.bob_peer.charged = 0
+        self.notify("#room")
+        self.assertEqual(self.bob_peer.charged, 2)
+
+    def test_other_work_goes_on_between_many_notices(self) -> None:
+        """A session that has ended meanwhile is not notified."""
+        self.patch(presence, "_AT_ONCE", 2)
+        logins = [self.login("Ann") for _ in range(4)]
+        for session, _ in logins:
+            session.wants_typing = True
+        self.begin(self.realm.presence.notify_typing(self.bob, "ann", True))
+        peers = [self.ann_peer, *(peer for _, peer in logins)]
+        counts = [[len(peer.typing_notices) for peer in peers]]
+        logins[2][0].end()
+        self.harness.runner.clock.advance(0)
+        counts.append([len(peer.typing_notices) for peer in peers])
+        self.assertEqual(counts, [[1, 1, 0, 0, 0], [1, 1, 1, 0, 1]])
 
     def test_notice_to_a_room_is_for_members(self) -> None:
         """The refused notice reaches no member."""

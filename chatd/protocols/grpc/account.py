@@ -16,6 +16,8 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.entries import Entry, described, ranges
@@ -25,6 +27,8 @@ from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
 from chatd.realm.session import Peer
 from chatd.stores import Append
+
+logger = Logger(namespace="chatd")
 
 NOTICE_SENDER = "Server"
 """the sender of notices"""
@@ -158,8 +162,9 @@ class GrpcAccount(Peer):
             self._catching_up = False
         self._send_waiting()
 
-    def _failed(self, failure: Any) -> None:
+    def _failed(self, failure: Failure) -> None:
         """A programming error ends the streams of this account, and affects no other."""
+        logger.failure("gRPC account {account} failed", failure, account=self.name)
         self._end_streams()
 
     def _end_streams(self) -> None:
@@ -212,6 +217,10 @@ class GrpcAccount(Peer):
             answered = self._sent.pop(append.id, None)
             if answered is not None:
                 answered.callback(append)
+
+    def failed(self) -> None:
+        """See `Peer`."""
+        self._failed(Failure())
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
