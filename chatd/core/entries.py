@@ -25,7 +25,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     `seq` counts the entries of the log from 1, without gaps; `id` is unique among the logs of a
     store and increases with time; `time` is milliseconds since 1970 (UTC); `sender` is the name of
-    an account; `about` is the id of the entry that this one refers to, 0 if none.
+    an account; `about` is the id of the entry that this one refers to, 0 if none; `author` is the
+    id of the sender's account, 0 if it was not stored.
     """
 
     seq: int
@@ -35,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     kind: str
     body: str
     about: int = 0
+    author: int = 0
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):

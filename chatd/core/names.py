@@ -74,3 +74,13 @@ def is_mailbox(log: str) -> bool:
 def mailbox_owner(log: str) -> str:
     """The name, in lower case, of the account whose mailbox a log is."""
     return log.removeprefix("@")
+
+
+def log_id(log: str) -> int:
+    """The id of the account or the room whose log this is, 0 if the name of the log has none.
+
+    An id has at most 63 bits.
+    """
+    digits = log[1:]
+    number = int(digits) if len(digits) < 20 and digits.isascii() and digits.isdecimal() else 0
+    return number if number < 1 << 63 else 0

@@ -8,13 +8,14 @@ has whenever it has changed meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+import builtins
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
 from chatd.core.errors import Busy, Conflict, Exists
-from chatd.stores import Store
+from chatd.stores import SCAN_LIMIT, Change, Document, Store
 
 _ATTEMPTS = 16
 
@@ -33,13 +34,19 @@ T = TypeVar("T")
 class Stored(msgspec.Struct, Generic[R], frozen=True):
     """A record as the store has it, or had it when it was read.
 
-    `key` has the spelling with which the document was created.
+    `key` has the spelling with which the document was created. `scope` is that of `chatd.stores`.
     """
 
     key: str
     record: R
     version: int
     body: bytes
+    scope: str = ""
+
+
+def _decoded(record_type: type[R], document: Document, scope: str) -> Stored[R]:
+    record = msgspec.msgpack.decode(document.body, type=record_type)
+    return Stored(document.key, record, document.version, document.body, scope)
 
 
 class _OnAwait(Generic[T]):
@@ -66,45 +73,67 @@ class Documents:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def get(self, record_type: type[R], key: str) -> Awaitable[Stored[R] | None]:
+    def get(self, record_type: type[R], key: str, scope: str = "") -> Awaitable[Stored[R] | None]:
         """Return the record under `key`, None if there is none."""
-        document = self._store.get(record_type.document_kind, key)
+        document = self._store.get(record_type.document_kind, key, scope)
 
         async def decoded() -> Stored[R] | None:
             answer = await document
-            if answer is None:
-                return None
-            record = msgspec.msgpack.decode(answer.body, type=record_type)
-            return Stored(answer.key, record, answer.version, answer.body)
+            return None if answer is None else _decoded(record_type, answer, scope)
 
         return _OnAwait(decoded)
 
+    def scan(
+        self, record_type: type[R], scope: str = "", after: str = "", limit: int = SCAN_LIMIT
+    ) -> Awaitable[builtins.list[Stored[R]]]:
+        """Return records in alphabetical order of their keys. See `Store.scan`."""
+        documents = self._store.scan(record_type.document_kind, scope, after, limit)
+
+        async def decoded() -> builtins.list[Stored[R]]:
+            return [_decoded(record_type, document, scope) for document in await documents]
+
+        return _OnAwait(decoded)
+
+    def count(self, record_type: type[R], scope: str = "") -> Awaitable[int]:
+        """Return the number of records. See `Store.count`."""
+        return self._store.count(record_type.document_kind, scope)
+
     def page(
-        self, record_type: type[R], pattern: str, after: str, limit: int
-    ) -> Awaitable[list[str]]:
+        self, record_type: type[R], pattern: str, after: str, limit: int, scope: str = ""
+    ) -> Awaitable[builtins.list[str]]:
         """Return keys in alphabetical order. See `Store.page`."""
-        return self._store.page(record_type.document_kind, pattern, after, limit)
+        return self._store.page(record_type.document_kind, pattern, after, limit, scope)
 
-    def list(self, record_type: type[R], pattern: str = "*") -> Awaitable[list[str]]:
+    def list(
+        self, record_type: type[R], pattern: str = "*", scope: str = ""
+    ) -> Awaitable[builtins.list[str]]:
         """Return all keys that match a glob, in order of creation. See `Store.list`."""
-        return self._store.list(record_type.document_kind, pattern)
+        return self._store.list(record_type.document_kind, pattern, None, scope)
 
-    def create(self, key: str, record: R) -> Awaitable[Stored[R]]:
+    def write(self, changes: Sequence[Change]) -> Awaitable[builtins.list[int]]:
+        """Make all changes (`chatd.realm.changes`) or none. See `Store.write`."""
+        return self._store.write(changes)
+
+    def create(self, key: str, record: R, scope: str = "") -> Awaitable[Stored[R]]:
         """Store a new record. Raises `Exists`."""
         body = msgspec.msgpack.encode(record)
-        version = self._store.create(record.document_kind, key, body)
-        return self._written(key, record, body, version)
+        version = self._store.create(record.document_kind, key, body, scope)
+        return self._written(key, record, body, version, scope)
 
     def _written(
-        self, key: str, record: R, body: bytes, version: Awaitable[int]
+        self, key: str, record: R, body: bytes, version: Awaitable[int], scope: str
     ) -> Awaitable[Stored[R]]:
         async def stored() -> Stored[R]:
-            return Stored(key, record, await version, body)
+            return Stored(key, record, await version, body, scope)
 
         return _OnAwait(stored)
 
     def change(
-        self, record_type: type[R], key: str, function: Callable[[R | None], R | None]
+        self,
+        record_type: type[R],
+        key: str,
+        function: Callable[[R | None], R | None],
+        scope: str = "",
     ) -> Awaitable[Stored[R] | None]:
         """Replace the record under `key` by what `function` makes of it; return what is stored now.
 
@@ -112,10 +141,10 @@ class Documents:
         None to store none. It is called again if the document was changed meanwhile, and may raise
         to refuse the change. Raises what it does, and `Busy` if the document never stays the same.
         """
-        stored = self.get(record_type, key)
+        stored = self.get(record_type, key, scope)
 
         async def changed() -> Stored[R] | None:
-            return await self.change_from(record_type, key, await stored, function)
+            return await self.change_from(record_type, key, await stored, function, scope)
 
         return _OnAwait(changed)
 
@@ -125,13 +154,14 @@ class Documents:
         key: str,
         expected: Stored[R] | None,
         function: Callable[[R | None], R | None],
+        scope: str = "",
     ) -> Awaitable[Stored[R] | None]:
         """Do what `change` does, without reading the document first.
 
         `expected` is what the caller last read or wrote, None for no document. If the store has
         something else, the document is read and `function` is called again.
         """
-        first_attempt = self._attempt(key, expected, function)
+        first_attempt = self._attempt(key, expected, function, scope)
 
         async def changed() -> Stored[R] | None:
             attempt = first_attempt
@@ -140,26 +170,31 @@ class Documents:
                     return await attempt
                 except (Conflict, Exists):
                     if remaining:
-                        attempt = self._attempt(key, await self.get(record_type, key), function)
+                        stored = await self.get(record_type, key, scope)
+                        attempt = self._attempt(key, stored, function, scope)
             raise Busy()
 
         return _OnAwait(changed)
 
     def _attempt(
-        self, key: str, expected: Stored[R] | None, function: Callable[[R | None], R | None]
+        self,
+        key: str,
+        expected: Stored[R] | None,
+        function: Callable[[R | None], R | None],
+        scope: str,
     ) -> Awaitable[Stored[R] | None]:
         record = function(None if expected is None else expected.record)
         if expected is not None and record is not None:
             body = msgspec.msgpack.encode(record)
             if body == expected.body:
                 return self._unchanged(expected)
-            version = self._store.update(record.document_kind, key, expected.version, body)
-            return self._written(expected.key, record, body, version)
+            version = self._store.update(record.document_kind, key, expected.version, body, scope)
+            return self._written(expected.key, record, body, version, scope)
         if expected is not None:
             return self._deleted(
-                self._store.delete(expected.record.document_kind, key, expected.version)
+                self._store.delete(expected.record.document_kind, key, expected.version, scope)
             )
-        return self._unchanged(None) if record is None else self.create(key, record)
+        return self._unchanged(None) if record is None else self.create(key, record, scope)
 
     def _unchanged(self, stored: Stored[R] | None) -> Awaitable[Stored[R] | None]:
         async def unchanged() -> Stored[R] | None:

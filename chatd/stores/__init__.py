@@ -1,9 +1,11 @@
 """The contract of a store: documents and logs, and nothing else.
 
-A **document** is a small record under a kind and a key, changed by compare-and-set. Keys ignore the
-case of ASCII letters and keep the spelling they were created with. A **log** is an append-only
+A **document** is a small record under a kind, a scope and a key, changed by compare-and-set. Most
+kinds have one scope, the empty text; others have a scope for each account or room, whose documents
+are listed, counted and deleted together. Keys ignore the case of ASCII letters and keep the
+spelling they were created with; kinds and scopes are case-sensitive. A **log** is an append-only
 sequence of entries, numbered by the store from 1 without gaps (`seq`). Its name is made by
-`chatd.core.names`; to a store it is opaque, case-sensitive text.
+`chatd.core.names`; to a store it is case-sensitive text, of which it only reads the id (`log_id`).
 
 What every back end must guarantee:
 
@@ -15,6 +17,8 @@ What every back end must guarantee:
   restart and a power failure. A group of appends may share one transaction with other calls.
 * **Idempotence.** An append with a key is stored at most once while its entry exists. See
   `Store.append`. Documents are protected by their version. `trim` and `drop` may be repeated.
+* **Atomicity.** `write` makes all of its changes or none, whatever happens: a refusal, a failed
+  transaction, a kill. No other call sees some of them.
 * **Errors.** A refused append carries a `Refused` in `Append.refusal`; a refused call fails with
   it. `StoreUnavailable` means that the disk or the server failed: the change was not made, and the
   same call may succeed later. A refusal concerns its own append or call only.
@@ -23,13 +27,14 @@ What every back end must guarantee:
 
 Awaitables may be Deferreds, and callers may drop them without awaiting them. `OnlineBackup` is
 optional. To add a back end: a package or module here, and a subclass of each class of
-`tests.stores.contract`. Imports `chatd.core`; back ends also Twisted's Deferreds and their driver.
+`tests.stores.contract` and `tests.stores.write_contract`. Imports `chatd.core`; back ends also
+Twisted's Deferreds and their driver.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -38,18 +43,102 @@ from chatd.core.errors import Refused
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A document as it was read; `update` and `delete` compare its `version`."""
+    """A document as it was read; `Update` and `Delete` compare its `version`.
+
+    A document never has the same version as an earlier one of the same kind, scope and key.
+    """
 
     key: str
     version: int
     body: bytes
 
 
+class Create(msgspec.Struct, frozen=True):
+    """A change: create a document. `Exists` refuses it if there is one."""
+
+    kind: str
+    key: str
+    body: bytes
+    scope: str = ""
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A change: replace the body of a document. `Conflict` refuses it if the document does not
+    exist or has another version."""
+
+    kind: str
+    key: str
+    version: int
+    body: bytes
+    scope: str = ""
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """A change: delete a document. `Conflict` refuses it if the document does not exist or has
+    another version.
+
+    With the version None, whatever document there is is deleted, and if there is none, nothing is
+    done.
+    """
+
+    kind: str
+    key: str
+    version: int | None
+    scope: str = ""
+
+
+class DeleteScope(msgspec.Struct, frozen=True):
+    """A change: delete all documents of a kind in a scope, if there are any."""
+
+    kind: str
+    scope: str
+
+
+class Require(msgspec.Struct, frozen=True):
+    """A condition: `Conflict` refuses the changes unless the document exists, with this version if
+    one is given."""
+
+    kind: str
+    key: str
+    version: int | None = None
+    scope: str = ""
+
+
+class RequireNone(msgspec.Struct, frozen=True):
+    """A condition: `Conflict` refuses the changes if there is any document of a kind in a scope."""
+
+    kind: str
+    scope: str
+
+
+class CreateLog(msgspec.Struct, frozen=True):
+    """A change: create an empty log. `Exists` refuses it if there is one."""
+
+    log: str
+
+
+class DropLog(msgspec.Struct, frozen=True):
+    """A change: delete a log, if there is one, with its entries and their keys.
+
+    Appends that are queued later are not stored in the deleted log. A log that is created later
+    under the same name begins at seq 1, with no keys.
+    """
+
+    log: str
+
+
+Change: TypeAlias = (
+    Create | Update | Delete | DeleteScope | Require | RequireNone | CreateLog | DropLog
+)
+"""what `Store.write` takes: changes, and conditions of the changes beside them"""
+
+
 class Append(msgspec.Struct, gc=False):
     """One entry to be appended to a log and, after the commit, the store's answer.
 
     The store reads `log`, `id`, `time`, `sender`, `kind`, `body`, `about` (as in `Entry`) and `key`
-    (chosen by the sender, so that it can send the entry again without storing it twice). It writes
+    (chosen by the sender, so that it can send the entry again without storing it twice), and
+    `author` (as in `Entry`). It writes
     `seq`, or `refusal` if the entry was not stored. If the entry had been stored before under the
     same key, it sets `resent`, and `id` and `time` are those of the first time.
 
@@ -68,6 +157,7 @@ class Append(msgspec.Struct, gc=False):
     seq: int = 0
     refusal: Refused | None = None
     resent: bool = False
+    author: int = 0
 
 
 class Origin(Protocol):
@@ -82,6 +172,12 @@ class Origin(Protocol):
         """Take everything in `answers`, in order, and leave the list empty."""
 
 
+PAGE_BYTES = 256 * 1024
+"""about how much text one `Store.read` returns at most, in characters"""
+SCAN_LIMIT = 1_000
+"""how many documents one `Store.scan` returns at most unless told otherwise"""
+
+
 class Store(Protocol):
     """What every back end provides. Any call may fail with `StoreUnavailable`."""
 
@@ -91,6 +187,11 @@ class Store(Protocol):
     committed: Callable[[Sequence[Append]], None]
     """called on the reactor's thread with each run of answered appends, in the order of the queue;
     set by the realm before the first append"""
+
+    newest: tuple[int, int]
+    """after `start`: the greatest id that an entry or a log (`chatd.core.names.log_id`) has ever
+    had, and the greatest time of an entry, as far as the store knows; 0 if there was none. New ids
+    and times are to be greater, whatever the clock says."""
 
     @property
     def backlog(self) -> int:
@@ -108,11 +209,14 @@ class Store(Protocol):
     def append(self, appends: Sequence[Append]) -> None:
         """Queue entries to be stored at the end of their logs, each with the next seq.
 
-        Returns at once and never raises; `committed` is called after the commit. A log begins with
-        its first entry. Appends queued together may be committed in several transactions.
+        Returns at once and never raises; `committed` is called after the commit. Appends queued
+        together may be committed in several transactions. A log that does not exist is created, as
+        long as `chatd.stores.batches.CREATE_UNKNOWN_LOGS` is set; otherwise `UnknownLog` refuses
+        the append.
 
-        A `key` identifies an entry among those of the same log and sender, for as long as that
-        entry exists (is neither trimmed nor dropped). A second append with the same key, kind, body
+        A `key` identifies an entry among those of the same log and author, or of the same log and
+        sender among those without an author, for as long as that entry exists (is neither trimmed
+        nor dropped). A second append with the same key, kind, body
         and `about` stores nothing and gets the answer of the first (`resent`), also if both are in
         one batch; one that differs is refused (`KeyReused`). Keys that increase, such as keys made
         from the time, must cost least.
@@ -141,25 +245,48 @@ class Store(Protocol):
     def drop(self, log: str) -> Awaitable[None]:
         """Delete a log, and the documents of every kind whose key is its name, in one transaction.
 
-        The next append to it begins a new log, at seq 1, with no keys.
+        Documents with another scope than the empty one are not deleted.
         """
 
-    def create(self, kind: str, key: str, body: bytes) -> Awaitable[int]:
-        """Create a document and return its version. Raises `Exists` if there is one."""
+    def write(self, changes: Sequence[Change]) -> Awaitable[list[int]]:
+        """Make all changes, in order, or none of them.
 
-    def get(self, kind: str, key: str) -> Awaitable[Document | None]:
+        Returns the new version for each `Create` and `Update`, 0 for the others. Each change, and
+        each condition, sees the effect of those before it. Raises the refusal of the first one
+        that is refused: `Exists` or `Conflict`.
+        """
+
+    def get(self, kind: str, key: str, scope: str = "") -> Awaitable[Document | None]:
         """The document, or None if there is none."""
 
-    def update(self, kind: str, key: str, version: int, body: bytes) -> Awaitable[int]:
+    def scan(
+        self, kind: str, scope: str = "", after: str = "", limit: int = SCAN_LIMIT
+    ) -> Awaitable[list[Document]]:
+        """At most `limit` documents whose keys are greater than `after`, in alphabetical order.
+
+        Unlike a listing, it is in the queue and sees the effect of everything queued before it.
+        """
+
+    def count(self, kind: str, scope: str = "") -> Awaitable[int]:
+        """The number of documents. The cost does not depend on it."""
+
+    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Awaitable[int]:
+        """Create a document and return its version. Raises `Exists` if there is one."""
+
+    def update(
+        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
+    ) -> Awaitable[int]:
         """Replace the body and return the new version.
 
         Raises `Conflict` if the document does not exist or has another version.
         """
 
-    def delete(self, kind: str, key: str, version: int) -> Awaitable[None]:
+    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Awaitable[None]:
         """Delete a document. Raises `Conflict` if it does not exist or has another version."""
 
-    def page(self, kind: str, pattern: str, after: str, limit: int) -> Awaitable[list[str]]:
+    def page(
+        self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
+    ) -> Awaitable[list[str]]:
         """At most `limit` keys that match a glob and are greater than `after`, in order.
 
         The order is alphabetical and ignores the case of ASCII letters; the glob
@@ -167,7 +294,9 @@ class Store(Protocol):
         queue may be missing from the result: the call does not delay the queue.
         """
 
-    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Awaitable[list[str]]:
+    def list(
+        self, kind: str, pattern: str = "*", limit: int | None = None, scope: str = ""
+    ) -> Awaitable[list[str]]:
         """The keys that match a glob, in order of creation; at most `limit` if it is given.
 
         The glob (`chatd.core.glob`) is case-sensitive. Changes still in the queue may be missing
@@ -186,7 +315,3 @@ class OnlineBackup(Protocol):
         store stays usable meanwhile. Raises `BackupFailed` if there is a file at `path`, if it
         cannot be written, or if the store is stopped; no partial copy is left then.
         """
-
-
-PAGE_BYTES = 256 * 1024
-"""about how much text one `Store.read` returns at most, in characters"""

@@ -2,42 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
-from chatd.core.errors import Conflict, Exists, Refused
+from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
 from chatd.core.glob import matcher
-from chatd.stores import PAGE_BYTES, Append, Document
+from chatd.stores import (
+    PAGE_BYTES,
+    SCAN_LIMIT,
+    Append,
+    Change,
+    Create,
+    CreateLog,
+    Delete,
+    DeleteScope,
+    Document,
+    DropLog,
+    Require,
+    RequireNone,
+    Update,
+    batches,
+)
 from chatd.stores.batches import Batch, Batches, resend
 
 
 class _Log:
-    """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (sender, key) to seqs."""
+    """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (author or sender, key) to
+    seqs."""
 
     __slots__ = ("entries", "keys", "trimmed")
 
     def __init__(self) -> None:
         self.trimmed = 0
         self.entries: list[Entry] = []
-        self.keys: dict[tuple[str, str], int] = {}
+        self.keys: dict[tuple[int | str, str], int] = {}
 
     @property
     def head(self) -> int:
         return self.trimmed + len(self.entries)
 
 
+class _Scope:
+    """The documents of one kind and scope, by their keys in lower case.
+
+    `keys` has the keys in order. A document has a number, which grows with its creation.
+    """
+
+    __slots__ = ("documents", "keys")
+
+    def __init__(self) -> None:
+        self.documents: dict[str, tuple[int, Document]] = {}
+        self.keys: list[str] = []
+
+
 class MemoryStore(Batches):
     """`Store` without a disk, for tests, trials and chats that need not survive a restart."""
 
     ephemeral = True
+    newest = (0, 0)
 
     def __init__(self) -> None:
         super().__init__()
         self._logs: dict[str, _Log] = {}
-        self._documents: dict[str, dict[str, Document]] = {}
+        self._scopes: dict[tuple[str, str], _Scope] = {}
+        self._created = 0
+        # The greatest version of all deleted documents.
+        self._deleted_version = 0
         self._flushing = False
 
     def start(self) -> None:
@@ -86,21 +121,38 @@ class MemoryStore(Batches):
                 continue
             # Most bursts go to one log.
             if item.log is not name:
+                found = self._logs.get(item.log) or self._unknown_log(item.log)
+                if found is None:
+                    item.refusal = UnknownLog()
+                    continue
+                log = found
                 name = item.log
-                log = self._logs.get(name) or self._logs.setdefault(name, _Log())
                 entries = log.entries
                 seq = log.head
             seq += 1
             if item.key is not None:
-                first_seq = log.keys.setdefault((item.sender, item.key), seq)
+                first_seq = log.keys.setdefault((item.author or item.sender, item.key), seq)
                 if first_seq != seq:
                     seq -= 1
                     resend(item, entries[first_seq - log.trimmed - 1])
                     continue
             item.seq = seq
             entries.append(
-                Entry(seq, item.id, item.time, item.sender, item.kind, item.body, item.about)
+                Entry(
+                    seq,
+                    item.id,
+                    item.time,
+                    item.sender,
+                    item.kind,
+                    item.body,
+                    item.about,
+                    item.author,
+                )
             )
+
+    def _unknown_log(self, name: str) -> _Log | None:
+        """The new log for an append to one that does not exist, None if it is to be refused."""
+        return self._logs.setdefault(name, _Log()) if batches.CREATE_UNKNOWN_LOGS else None
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
@@ -142,72 +194,167 @@ class MemoryStore(Batches):
         """See `Store.drop`."""
 
         def run(_: object) -> None:
-            self._logs.pop(log, None)
-            for documents in self._documents.values():
-                documents.pop(log.lower(), None)
+            kinds = [kind for kind, scope in self._scopes if not scope]
+            self._apply([DropLog(log), *(Delete(kind, log, None) for kind in kinds)])
 
         return self._call(run)
 
-    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
-        """See `Store.create`."""
+    def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
+        """See `Store.write`."""
+        return self._call(lambda _: self._apply(changes))
 
-        def run(_: object) -> int:
-            documents = self._documents.setdefault(kind, {})
-            if key.lower() in documents:
-                raise Exists()
-            documents[key.lower()] = Document(key, 1, body)
-            return 1
+    def _apply(self, changes: Sequence[Change]) -> list[int]:
+        """Make all changes or none; the new versions. Raises `Exists`, `Conflict`."""
+        undo: list[Callable[[], object]] = []
+        try:
+            return [self._apply_one(change, undo) for change in changes]
+        except Refused:
+            for function in reversed(undo):
+                function()
+            raise
 
-        return self._call(run)
+    def _apply_one(self, change: Change, undo: list[Callable[[], object]]) -> int:
+        """Make one change, and add to `undo` what undoes it; the new version, 0 if there is none.
 
-    def get(self, kind: str, key: str) -> Deferred[Document | None]:
+        Raises `Exists`, `Conflict`.
+        """
+        match change:
+            case Create(kind, key, body, scope):
+                if self._find(kind, scope, key) is not None:
+                    raise Exists()
+                self._created += 1
+                document = Document(key, self._deleted_version + 1, body)
+                self._insert(kind, scope, self._created, document)
+                undo.append(lambda: self._remove(kind, scope, key))
+                return document.version
+            case Update(kind, key, version, body, scope):
+                number, old = self._expect(kind, scope, key, version)
+                self._replace(kind, scope, number, Document(old.key, version + 1, body))
+                undo.append(lambda: self._replace(kind, scope, number, old))
+                return version + 1
+            case Delete(kind, key, version, scope):
+                if version is not None or self._find(kind, scope, key) is not None:
+                    number, old = self._expect(kind, scope, key, version)
+                    self._remove(kind, scope, key)
+                    self._deleted_version = max(self._deleted_version, old.version)
+                    undo.append(lambda: self._insert(kind, scope, number, old))
+            case DeleteScope(kind, scope):
+                deleted = self._scopes.pop((kind, scope), None)
+                if deleted is not None:
+                    versions = [document.version for _, document in deleted.documents.values()]
+                    self._deleted_version = max(self._deleted_version, *versions)
+                    undo.append(lambda: self._scopes.update({(kind, scope): deleted}))
+            case Require(kind, key, version, scope):
+                self._expect(kind, scope, key, version)
+            case RequireNone(kind, scope):
+                if (kind, scope) in self._scopes:
+                    raise Conflict()
+            case CreateLog(log):
+                if log in self._logs:
+                    raise Exists()
+                self._logs[log] = _Log()
+                undo.append(lambda: self._logs.pop(log))
+            case DropLog(log):
+                dropped = self._logs.pop(log, None)
+                if dropped is not None:
+                    undo.append(lambda: self._logs.update({log: dropped}))
+        return 0
+
+    def _find(self, kind: str, scope: str, key: str) -> tuple[int, Document] | None:
+        """The number and the document, None if there is none."""
+        found = self._scopes.get((kind, scope))
+        return None if found is None else found.documents.get(key.lower())
+
+    def _expect(self, kind: str, scope: str, key: str, version: int | None) -> tuple[int, Document]:
+        """The number and the document, of this version or, for None, of any. Raises `Conflict` if
+        there is no such document."""
+        found = self._find(kind, scope, key)
+        if found is None or version not in (None, found[1].version):
+            raise Conflict()
+        return found
+
+    def _insert(self, kind: str, scope: str, number: int, document: Document) -> None:
+        found = self._scopes.setdefault((kind, scope), _Scope())
+        key = document.key.lower()
+        found.documents[key] = (number, document)
+        insort(found.keys, key)
+
+    def _replace(self, kind: str, scope: str, number: int, document: Document) -> None:
+        self._scopes[kind, scope].documents[document.key.lower()] = (number, document)
+
+    def _remove(self, kind: str, scope: str, key: str) -> None:
+        """Remove a document, and its scope if that was the last one."""
+        found = self._scopes[kind, scope]
+        del found.documents[key.lower()]
+        del found.keys[bisect_left(found.keys, key.lower())]
+        if not found.keys:
+            del self._scopes[kind, scope]
+
+    def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""
-        return self._call(lambda _: self._documents.get(kind, {}).get(key.lower()))
 
-    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
-        """See `Store.update`."""
-
-        def run(_: object) -> int:
-            document = self._expect(kind, key, version)
-            self._documents[kind][key.lower()] = Document(document.key, version + 1, body)
-            return version + 1
+        def run(_: object) -> Document | None:
+            found = self._find(kind, scope, key)
+            return None if found is None else found[1]
 
         return self._call(run)
 
-    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
+    def scan(
+        self, kind: str, scope: str = "", after: str = "", limit: int = SCAN_LIMIT
+    ) -> Deferred[list[Document]]:
+        """See `Store.scan`."""
+
+        def run(_: object) -> list[Document]:
+            found = self._scopes.get((kind, scope), _Scope())
+            start = bisect_right(found.keys, after.lower())
+            return [found.documents[key][1] for key in found.keys[start : start + limit]]
+
+        return self._call(run)
+
+    def count(self, kind: str, scope: str = "") -> Deferred[int]:
+        """See `Store.count`."""
+        return self._call(lambda _: len(self._scopes.get((kind, scope), _Scope()).keys))
+
+    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
+        """See `Store.create`."""
+        return self._call(lambda _: self._apply([Create(kind, key, body, scope)])[0])
+
+    def update(
+        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
+    ) -> Deferred[int]:
+        """See `Store.update`."""
+        return self._call(lambda _: self._apply([Update(kind, key, version, body, scope)])[0])
+
+    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
         """See `Store.delete`."""
 
         def run(_: object) -> None:
-            self._expect(kind, key, version)
-            del self._documents[kind][key.lower()]
+            self._apply([Delete(kind, key, version, scope)])
 
         return self._call(run)
 
-    def _expect(self, kind: str, key: str, version: int) -> Document:
-        """The document, which must have this version. Raises `Conflict` if it has not."""
-        document = self._documents.get(kind, {}).get(key.lower())
-        if document is None or document.version != version:
-            raise Conflict()
-        return document
-
-    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+    def page(
+        self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
+    ) -> Deferred[list[str]]:
         """See `Store.page`."""
 
         def run(_: object) -> list[str]:
-            matches = matcher(pattern)
-            documents = self._documents.get(kind, {})
-            later = sorted(
-                key for key in documents if key > after.lower() and matches(documents[key].key)
-            )
-            return [documents[key].key for key in later[:limit]]
+            found = self._scopes.get((kind, scope), _Scope())
+            start = bisect_right(found.keys, after.lower())
+            keys = (found.documents[key][1].key for key in islice(found.keys, start, None))
+            return list(islice(filter(matcher(pattern), keys), limit))
 
         return self._call(run)
 
-    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
+    def list(
+        self, kind: str, pattern: str = "*", limit: int | None = None, scope: str = ""
+    ) -> Deferred[list[str]]:
         """See `Store.list`."""
 
         def run(_: object) -> list[str]:
-            keys = [document.key for document in self._documents.get(kind, {}).values()]
-            return list(filter(matcher(pattern), keys))[:limit]
+            found = self._scopes.get((kind, scope), _Scope())
+            by_number = sorted(found.documents.values(), key=lambda numbered: numbered[0])
+            keys = (document.key for _, document in by_number)
+            return list(islice(filter(matcher(pattern), keys), limit))
 
         return self._call(run)

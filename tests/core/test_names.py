@@ -15,6 +15,7 @@ from chatd.core.names import (
     complete_room_name,
     is_mailbox,
     is_room,
+    log_id,
     mailbox_log,
     mailbox_owner,
     room_log,
@@ -109,3 +110,9 @@ class Logs(SynchronousTestCase):
     def test_owner_of_a_mailbox(self) -> None:
         """The name in lower case."""
         self.assertEqual(mailbox_owner(mailbox_log("Ann")), "ann")
+
+    def test_id_of_a_log(self) -> None:
+        """Names without an id, and numbers of more than 63 bits, give 0."""
+        self.assertEqual([log_id("@17"), log_id(f"#{2**63 - 1}")], [17, 2**63 - 1])
+        for log in ("@server", "@", "@1a", "@-1", "@+1", f"@{2**63}", "@" + "9" * 30, "@\u0663"):
+            self.assertEqual(log_id(log), 0, log)

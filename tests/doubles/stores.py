@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnavailable
-from chatd.stores import Append, Document
+from chatd.stores import SCAN_LIMIT, Change, Document
 from chatd.stores.memory import MemoryStore
 
 
@@ -74,21 +75,35 @@ class FailingDocumentStore(HeldStore):
     def _fail(self, _: object) -> Any:
         raise StoreUnavailable()
 
-    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
+    def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
+        """See `Store.write`."""
+        return self._write(super().write, changes)
+
+    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
         """See `Store.create`."""
-        return self._write(super().create, kind, key, body)
+        return self._write(super().create, kind, key, body, scope)
 
-    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
+    def update(
+        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
+    ) -> Deferred[int]:
         """See `Store.update`."""
-        return self._write(super().update, kind, key, version, body)
+        return self._write(super().update, kind, key, version, body, scope)
 
-    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
+    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
         """See `Store.delete`."""
-        return self._write(super().delete, kind, key, version)
+        return self._write(super().delete, kind, key, version, scope)
 
-    def get(self, kind: str, key: str) -> Deferred[Document | None]:
+    def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""
-        return super().get(kind, key) if self.readable else self._call(self._fail)
+        return super().get(kind, key, scope) if self.readable else self._call(self._fail)
+
+    def scan(
+        self, kind: str, scope: str = "", after: str = "", limit: int = SCAN_LIMIT
+    ) -> Deferred[list[Document]]:
+        """See `Store.scan`."""
+        if not self.readable:
+            return self._call(self._fail)
+        return super().scan(kind, scope, after, limit)
 
 
 class FailingPageStore(MemoryStore):
@@ -96,8 +111,10 @@ class FailingPageStore(MemoryStore):
 
     failing = False
 
-    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+    def page(
+        self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
+    ) -> Deferred[list[str]]:
         """See `Store.page`."""
         if self.failing:
             raise StoreUnavailable()
-        return super().page(kind, pattern, after, limit)
+        return super().page(kind, pattern, after, limit, scope)

@@ -157,7 +157,7 @@ class Ordering(SynchronousTestCase):
                 break
         else:
             self.fail("LIST is not answered")
-        cursor = self.server.store._documents["cursor"]["@bob"]
+        _, cursor = self.server.store._expect("cursor", "", "@bob", None)
         self.assertEqual(cursor.body, b"\x92\x01\x90")
 
     def test_first_of_two_simultaneous_logins_succeeds(self) -> None:

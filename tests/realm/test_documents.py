@@ -92,6 +92,21 @@ class Storing(DocumentsCase):
         created, stored = self.successResultOf(waiting)
         self.assertEqual(created, stored)
 
+    def test_scopes_have_records_of_their_own(self) -> None:
+        """Records of one scope are read, changed, counted and listed without the others."""
+        for key, scope in (("b", "1"), ("a", "1"), ("a", "2"), ("a", "")):
+            self.run_now(self.documents.create(key, Counter(len(scope)), scope))
+        self.run_now(self.documents.change(Counter, "a", incremented, "1"))
+        self.run_now(self.documents.change(Counter, "a", lambda counter: None, "2"))
+        first = self.run_now(self.documents.get(Counter, "a", "1"))
+        self.assertEqual(first, Stored("a", Counter(2), 2, b"\x91\x02", "1"))
+        self.assertEqual(self.run_now(self.documents.scan(Counter, "1", limit=1)), [first])
+        self.assertEqual(self.run_now(self.documents.scan(Counter, "2")), [])
+        self.assertEqual(self.run_now(self.documents.count(Counter, "1")), 2)
+        self.assertEqual(self.run_now(self.documents.list(Counter, scope="1")), ["b", "a"])
+        self.assertEqual(self.run_now(self.documents.page(Counter, "*", "a", 9, "1")), ["b"])
+        self.assertEqual(self.count(), 0)
+
 
 class Changing(DocumentsCase):
     """Changes by a function of the record."""

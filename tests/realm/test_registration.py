@@ -136,8 +136,8 @@ class InMemory(_InviteTokens, TestCase):
         token = await make(self.documents, 0, uses=1000)
         get: Any = self.store.get
 
-        async def get_and_change(kind: str, key: str) -> Any:
-            document = await get(kind, key)
+        async def get_and_change(kind: str, key: str, scope: str) -> Any:
+            document = await get(kind, key, scope)
             await self.store.update(kind, key, document.version, document.body)
             return document
 

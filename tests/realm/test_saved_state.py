@@ -182,11 +182,11 @@ class Saving(SynchronousTestCase):
         create = self.store.create
         kinds: list[str] = []
 
-        def fail_first_cursor(kind: str, key: str, body: bytes) -> Deferred[int]:
+        def fail_first_cursor(kind: str, key: str, body: bytes, scope: str) -> Deferred[int]:
             kinds.append(kind)
             if kinds.count(kind) == 1 and kind == Cursor.document_kind:
                 return fail(StoreUnavailable())
-            return create(kind, key, body)
+            return create(kind, key, body, scope)
 
         self.patch(self.store, "create", fail_first_cursor)
         self.mailbox.acked = Cursor(3)

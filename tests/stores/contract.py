@@ -229,7 +229,7 @@ class DocumentContract(StoreContract):
     """Documents: create, get, update, delete, list, page."""
 
     async def test_created_document_can_be_read(self) -> None:
-        """A new document has version 1; each kind and key has one document."""
+        """The first document has version 1; each kind and key has one document."""
         self.assertEqual(await self.store.create("account", "Ann", b"body"), 1)
         document = await self.store.get("account", "Ann")
         self.assertEqual((document.key, document.version, document.body), ("Ann", 1, b"body"))
@@ -245,7 +245,7 @@ class DocumentContract(StoreContract):
         await self.store.update("account", "ann", 1, b"new")
         self.assertEqual((await self.store.get("account", "Ann")).key, "Ann")
         await self.store.delete("account", "anN", 2)
-        self.assertEqual(await self.store.create("account", "ANN", b""), 1)
+        self.assertGreater(await self.store.create("account", "ANN", b""), 2)
         self.assertEqual(await self.store.list("account"), ["ANN"])
 
     async def test_update_requires_the_current_version(self) -> None:

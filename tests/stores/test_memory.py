@@ -10,32 +10,47 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append
 from chatd.stores.memory import MemoryStore
-from tests.stores.contract import DocumentContract, LogContract, new_text
+from tests.stores.contract import DocumentContract, LogContract, StoreContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
+from tests.stores.write_contract import (
+    AuthorContract,
+    ExplicitLogContract,
+    ScopeContract,
+    WriteContract,
+    WriteSequenceContract,
+)
 
 
-class _InMemory:
+class _InMemory(StoreContract):
     def setUp(self) -> None:
         self.store = MemoryStore()
 
 
-class MemoryLogs(_InMemory, LogContract):
+class MemoryLogs(LogContract, _InMemory):
     """Logs."""
 
 
-class MemoryDocuments(_InMemory, DocumentContract):
+class MemoryDocuments(DocumentContract, _InMemory):
     """Documents."""
 
 
-class MemorySequences(SequenceContract):
-    """Any sequence of calls on logs."""
+class MemoryWrites(WriteContract, _InMemory):
+    """Several changes at once."""
 
-    @bounded
-    @any_script
-    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
-        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
-        self.play(script)
 
+class MemoryScopes(ScopeContract, _InMemory):
+    """Documents of several scopes."""
+
+
+class MemoryExplicitLogs(ExplicitLogContract, _InMemory):
+    """Logs that are created and dropped."""
+
+
+class MemoryAuthors(AuthorContract, _InMemory):
+    """Entries with authors."""
+
+
+class _OpenedInMemory(SequenceContract):
     def open(self) -> MemoryStore:
         """A new store, which needs no start."""
         return MemoryStore()
@@ -46,6 +61,20 @@ class MemorySequences(SequenceContract):
 
     def close(self, store: MemoryStore) -> None:
         """Nothing to close."""
+
+
+class MemorySequences(_OpenedInMemory):
+    """Any sequence of calls on logs."""
+
+    @bounded
+    @any_script
+    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
+        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
+        self.play(script)
+
+
+class MemoryWriteSequences(WriteSequenceContract, _OpenedInMemory):
+    """Any sequence of writes."""
 
 
 class Reentrance(SynchronousTestCase):
@@ -69,4 +98,5 @@ class Reentrance(SynchronousTestCase):
         self.assertEqual(answered, ["hi", "hi!", "hi!!", "hi!!!"])
 
 
-del LogContract, DocumentContract, SequenceContract
+del LogContract, DocumentContract, SequenceContract, StoreContract, WriteSequenceContract
+del AuthorContract, ExplicitLogContract, ScopeContract, WriteContract

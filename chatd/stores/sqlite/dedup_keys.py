@@ -17,7 +17,9 @@ import msgspec
 
 from chatd.stores.sqlite.bulk_insert import BulkInsert
 
-Pair: TypeAlias = tuple[int, str]
+Sender: TypeAlias = int | str
+"""the id of the sender's account or, of entries without an author, the sender's name"""
+Pair: TypeAlias = tuple[int, Sender]
 """the number of a log, and a sender"""
 
 _RUN_KEYS = 256
@@ -42,7 +44,7 @@ class DedupKeys:
         """a cache of the greatest key of each log and sender, in memory or in the file"""
         # The keys that are being written to the file, and their senders by log.
         self._planned: dict[Pair, dict[str, int]] = {}
-        self._senders: defaultdict[int, list[str]] = defaultdict(list)
+        self._senders: defaultdict[int, list[Sender]] = defaultdict(list)
         # Caches of what is in the file: the greatest key in a run of each log and sender, and
         # whether (table, log) has any row.
         self._greatest_in_runs: dict[Pair, str] = {}
@@ -66,7 +68,7 @@ class DedupKeys:
         if len(self.greatest) > _CACHED_PAIRS:
             self._clear_caches()
 
-    def seq(self, log: int, sender: str, key: str) -> int:
+    def seq(self, log: int, sender: Sender, key: str) -> int:
         """The seq of the latest entry with this key of this sender, 0 if there is none.
 
         Afterwards `greatest` has this log and sender.
@@ -193,7 +195,7 @@ class DedupKeys:
         if self._has_any("keys", log):
             # The seq is compared because a later entry may have the same key.
             for row in execute(
-                "SELECT p.log, e.sender, e.key, p.seq"
+                "SELECT p.log, CASE WHEN e.author THEN e.author ELSE e.sender END, e.key, p.seq"
                 " FROM places AS p JOIN entries AS e USING (place)"
                 " WHERE p.log = ? AND p.seq <= ? AND e.key IS NOT NULL",
                 (log, upto),

@@ -27,7 +27,7 @@ _NO_SEQ = 2**63 - 1
 """a seq that no entry has"""
 # After a crash between two steps, some entries are both in the index and loaded as recent ones.
 _PLACES = BulkInsert("INSERT OR IGNORE INTO places (log, seq, place)", 3, 32)
-_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about"
+_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about, e.author"
 
 
 class RecentEntries:
@@ -66,15 +66,24 @@ class RecentEntries:
         self._written = []
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
         self.last = self._indexed
-        for place, log, seq, sender, key in execute(
-            "SELECT place, log, seq, sender, key FROM entries WHERE place > ? ORDER BY place",
+        for place, log, seq, author, sender, key in execute(
+            "SELECT place, log, seq, author, sender, key FROM entries WHERE place > ?"
+            " ORDER BY place",
             (self._indexed,),
         ):
             self.first.setdefault(log, seq)
             self.places[log].append(place)
             if key is not None:
-                self.keys.recent[log, sender][key] = seq
+                self.keys.recent[log, author or sender][key] = seq
             self.last = place
+
+    def newest(self) -> tuple[int, int]:
+        """The greatest id of all entries and logs, and the greatest time; see `Store.newest`."""
+        newest: tuple[int, int] = self._connection.execute(
+            "SELECT max(newest_id, ifnull(max(id), 0)), max(newest_time, ifnull(max(time), 0))"
+            " FROM progress LEFT JOIN entries ON place > placed"
+        ).fetchone()
+        return newest
 
     def head(self, log: int) -> int:
         """The seq of the latest entry of a log, 0 if it has none."""
@@ -137,7 +146,12 @@ class RecentEntries:
         _PLACES.insert(self._connection, values)
         self.keys.write(logs)
         if not self._planned:
-            execute("UPDATE progress SET placed = ?", (self._upto,))
+            execute(
+                "UPDATE progress SET placed = ?1, (newest_id, newest_time) ="
+                " (SELECT max(newest_id, max(id)), max(newest_time, max(time)) FROM entries"
+                " WHERE place > placed AND place <= ?1)",
+                (self._upto,),
+            )
         execute("COMMIT")
         if not self._planned:
             self._release_written()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -22,9 +22,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
-from chatd.core.errors import BackupFailed, Conflict, Exists, StoreUnavailable, StoreUnusable
+from chatd.core.errors import BackupFailed, StoreUnavailable, StoreUnusable
 from chatd.core.glob import matcher
-from chatd.stores import Document
+from chatd.stores import SCAN_LIMIT, Change, Document
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
@@ -49,6 +49,7 @@ class SQLiteStore(Batches):
     """
 
     ephemeral = False
+    newest = (0, 0)
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class SQLiteStore(Batches):
             writing = self._connect(self.path, writing=True)
             migrate(writing, self.path, migrations())
             writer = Writer(writing)
+            self.newest = writer.newest()
             reading = self._connect(self.path, writing=False)
         except sqlite3.Error as error:
             os.close(self._lock)
@@ -190,63 +192,48 @@ class SQLiteStore(Batches):
         self._backups.append(thread)
         return answer
 
-    def create(self, kind: str, key: str, body: bytes) -> Deferred[int]:
-        """See `Store.create`."""
+    def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
+        """See `Store.write`."""
+        return self._call(lambda writer: writer.write(changes))
 
-        def run(writer: Writer) -> int:
-            cursor = writer.connection.execute(
-                "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)"
-                " ON CONFLICT (key, kind) DO NOTHING",
-                (kind, key, body),
-            )
-            if not cursor.rowcount:
-                raise Exists()
-            return 1
-
-        return self._call(run)
-
-    def get(self, kind: str, key: str) -> Deferred[Document | None]:
+    def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""
+        return self._call(lambda writer: writer.documents.get(kind, key, scope))
 
-        def run(writer: Writer) -> Document | None:
-            row = writer.connection.execute(
-                "SELECT key, version, body FROM documents WHERE kind = ? AND key = ?", (kind, key)
-            ).fetchone()
-            return Document(*row) if row else None
+    def scan(
+        self, kind: str, scope: str = "", after: str = "", limit: int = SCAN_LIMIT
+    ) -> Deferred[list[Document]]:
+        """See `Store.scan`."""
+        return self._call(lambda writer: writer.documents.scan(kind, scope, after, limit))
 
-        return self._call(run)
+    def count(self, kind: str, scope: str = "") -> Deferred[int]:
+        """See `Store.count`."""
+        return self._call(lambda writer: writer.documents.count(kind, scope))
 
-    def update(self, kind: str, key: str, version: int, body: bytes) -> Deferred[int]:
+    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
+        """See `Store.create`."""
+        return self._call(lambda writer: writer.documents.create(kind, key, body, scope))
+
+    def update(
+        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
+    ) -> Deferred[int]:
         """See `Store.update`."""
+        return self._call(lambda writer: writer.documents.update(kind, key, version, body, scope))
 
-        def run(writer: Writer) -> int:
-            cursor = writer.connection.execute(
-                "UPDATE documents SET version = version + 1, body = ?"
-                " WHERE kind = ? AND key = ? AND version = ?",
-                (body, kind, key, version),
-            )
-            if not cursor.rowcount:
-                raise Conflict()
-            return version + 1
-
-        return self._call(run)
-
-    def delete(self, kind: str, key: str, version: int) -> Deferred[None]:
+    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
         """See `Store.delete`."""
+        return self._call(lambda writer: writer.documents.delete(kind, key, version, scope))
 
-        def run(writer: Writer) -> None:
-            cursor = writer.connection.execute(
-                "DELETE FROM documents WHERE kind = ? AND key = ? AND version = ?",
-                (kind, key, version),
-            )
-            if not cursor.rowcount:
-                raise Conflict()
-
-        return self._call(run)
-
-    def page(self, kind: str, pattern: str, after: str, limit: int) -> Deferred[list[str]]:
+    def page(
+        self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
+    ) -> Deferred[list[str]]:
         """See `Store.page`."""
-        return self._list("WHERE kind = ? AND key > ? ORDER BY key", (kind, after), pattern, limit)
+        return self._list(
+            "WHERE kind = ? AND scope = ? AND key > ? ORDER BY key",
+            (kind, scope, after),
+            pattern,
+            limit,
+        )
 
     def _list(
         self, condition: str, values: tuple[str, ...], pattern: str, limit: int | None
@@ -275,9 +262,11 @@ class SQLiteStore(Batches):
         self._listings.put(listing)
         return answer
 
-    def list(self, kind: str, pattern: str = "*", limit: int | None = None) -> Deferred[list[str]]:
+    def list(
+        self, kind: str, pattern: str = "*", limit: int | None = None, scope: str = ""
+    ) -> Deferred[list[str]]:
         """See `Store.list`."""
-        return self._list("WHERE kind = ? ORDER BY id", (kind,), pattern, limit)
+        return self._list("WHERE kind = ? AND scope = ? ORDER BY id", (kind, scope), pattern, limit)
 
 
 class _WriterWorker:

@@ -7,22 +7,38 @@ index, and purges garbage, the rows of trimmed and dropped entries.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from twisted.python.failure import Failure
 
 from chatd.core.entries import TEXT, Entry
-from chatd.core.errors import Refused, StoreUnavailable
-from chatd.stores import PAGE_BYTES, Append
+from chatd.core.errors import Exists, Refused, StoreUnavailable, UnknownLog
+from chatd.core.names import log_id
+from chatd.stores import (
+    PAGE_BYTES,
+    Append,
+    Change,
+    Create,
+    CreateLog,
+    Delete,
+    DeleteScope,
+    DropLog,
+    Require,
+    RequireNone,
+    Update,
+    batches,
+)
 from chatd.stores.batches import Batch, Call, resend
 from chatd.stores.sqlite.bulk_insert import BulkInsert
+from chatd.stores.sqlite.documents import DocumentTable
 from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
 
 # Most entries are texts; their statement leaves out the columns that have default values then.
-_TEXTS = BulkInsert("INSERT INTO entries (place, log, seq, id, time, sender, body, key)", 8)
+_TEXTS = BulkInsert("INSERT INTO entries (place, log, seq, id, time, sender, body, key, author)", 9)
 _OTHERS = BulkInsert(
-    "INSERT INTO entries (place, log, seq, id, time, sender, body, key, kind, about)", 10
+    "INSERT INTO entries (place, log, seq, id, time, sender, body, key, author, kind, about)", 11
 )
 _CACHED_LOGS = 200_000
 """logs whose numbers and heads are cached"""
@@ -40,6 +56,8 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.documents = DocumentTable(connection)
+        """the documents"""
         self._logs: dict[str, list[int]] = {}
         self._recent = RecentEntries(connection)
         # Set after a failed transaction: `_recent` has entries that were rolled back.
@@ -125,13 +143,14 @@ class Writer:
         for item in batch:
             if isinstance(item, Append):
                 name = item.log
-                log = logs.get(name)
+                log = logs.get(name) or self._find_log(name) or self._unknown_log(name)
                 if log is None:
-                    log = self._open_log(name)
+                    item.refusal = UnknownLog()
+                    continue
                 number = log[0]
                 key = item.key
                 if key is not None:
-                    sender = item.sender
+                    sender = item.author or item.sender
                     pair = (number, sender)
                     # A key greater than all others is new without a lookup.
                     if pair not in greatest or key <= greatest[pair]:
@@ -150,7 +169,17 @@ class Writer:
                 if number not in first:
                     first[number] = seq
                 places[number].append(place)
-                columns = (place, number, seq, item.id, item.time, item.sender, item.body, key)
+                columns = (
+                    place,
+                    number,
+                    seq,
+                    item.id,
+                    item.time,
+                    item.sender,
+                    item.body,
+                    key,
+                    item.author,
+                )
                 if item.kind is TEXT and not item.about:
                     texts += columns
                 else:
@@ -166,13 +195,15 @@ class Writer:
         _TEXTS.insert(self.connection, texts)
         recent.last = place
 
-    def _open_log(self, name: str) -> list[int]:
-        """[number, head, trimmed] of a log, which is created if it does not exist."""
-        log = self._find_log(name)
-        if log is None:
-            cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
-            assert cursor.lastrowid is not None
-            log = self._logs[name] = [cursor.lastrowid, 0, 0]
+    def _unknown_log(self, name: str) -> list[int] | None:
+        """The new log for an append to one that does not exist, None if it is to be refused."""
+        return self._create_log(name) if batches.CREATE_UNKNOWN_LOGS else None
+
+    def _create_log(self, name: str) -> list[int]:
+        """[number, head, trimmed] of a new log."""
+        cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
+        assert cursor.lastrowid is not None
+        log = self._logs[name] = [cursor.lastrowid, 0, 0]
         return log
 
     def _find_log(self, name: str) -> list[int] | None:
@@ -221,12 +252,66 @@ class Writer:
 
     def drop(self, name: str) -> None:
         """See `Store.drop`."""
-        self.connection.execute("DELETE FROM documents WHERE key = ?", (name,))
+        self.documents.delete_key(name)
+        self._drop_log(name)
+
+    def _drop_log(self, name: str) -> None:
         log = self._find_log(name)
         if log is not None:
             self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
             self._mark_garbage(log[0], log[1])
             del self._logs[name]
+
+    def write(self, changes: Sequence[Change]) -> list[int]:
+        """See `Store.write`."""
+        if len(changes) == 1:
+            # A change that is refused has changed nothing.
+            return [self._change(changes[0])]
+        execute = self.connection.execute
+        execute("SAVEPOINT write")
+        try:
+            versions = [self._change(change) for change in changes]
+        except Refused:
+            execute("ROLLBACK TO write")
+            execute("RELEASE write")
+            # What is cached of these logs is undone.
+            for change in changes:
+                if isinstance(change, CreateLog | DropLog):
+                    self._logs.pop(change.log, None)
+            raise
+        execute("RELEASE write")
+        return versions
+
+    def _change(self, change: Change) -> int:
+        """Make one change; the new version, 0 if there is none. Raises `Exists`, `Conflict`."""
+        documents = self.documents
+        match change:
+            case Create(kind, key, body, scope):
+                return documents.create(kind, key, body, scope)
+            case Update(kind, key, version, body, scope):
+                return documents.update(kind, key, version, body, scope)
+            case Delete(kind, key, version, scope):
+                documents.delete(kind, key, version, scope)
+            case DeleteScope(kind, scope):
+                documents.delete_scope(kind, scope)
+            case Require(kind, key, version, scope):
+                documents.require(kind, key, version, scope)
+            case RequireNone(kind, scope):
+                documents.require_none(kind, scope)
+            case CreateLog(log):
+                if self._find_log(log) is not None:
+                    raise Exists()
+                self._create_log(log)
+                self.connection.execute(
+                    "UPDATE progress SET newest_id = max(newest_id, ?)", (log_id(log),)
+                )
+            case DropLog(log):
+                self._drop_log(log)
+        return 0
+
+    def newest(self) -> tuple[int, int]:
+        """See `Store.newest`."""
+        return self._recent.newest()
 
     def _mark_garbage(self, log: int, upto: int) -> None:
         """Have the entries of a log up to seq `upto` purged by maintenance."""

@@ -1,4 +1,4 @@
-"""A store of the first schema is migrated, with all its entries, keys and documents."""
+"""A store of an earlier schema is migrated, with all its entries, keys and documents."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import os
 import sqlite3
 from contextlib import closing
 
+import msgspec
+
 from chatd.core.entries import Entry
 from chatd.core.errors import KeyReused
+from chatd.stores import Document
 from chatd.stores.sqlite.file import check, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_writer import WithWriter
@@ -19,11 +22,13 @@ INDEXED, RECENT = 60, 40
 class FromTheFirstSchema(WithWriter):
     """Two logs, one trimmed to seq 10 and not purged yet; every other entry of @a has a key."""
 
+    version = 1
+
     def open(self) -> Writer:
         """Create the file when it is opened for the first time."""
         if not os.path.exists(self.path):
             with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
-                migrate(connection, self.path, migrations()[:1])
+                migrate(connection, self.path, migrations()[: self.version])
                 self.fill(connection)
             check(self.path)
         return super().open()
@@ -49,8 +54,13 @@ class FromTheFirstSchema(WithWriter):
                 )
         connection.execute("UPDATE progress SET placed = ?", (INDEXED,))
         connection.execute("INSERT INTO rubbish (log, upto) VALUES (1, 10)")
-        connection.execute(
-            "INSERT INTO documents (kind, key, version, body) VALUES ('account', 'Ann', 3, x'01')"
+        connection.executemany(
+            "INSERT INTO documents (id, kind, key, version, body) VALUES (?, ?, ?, ?, ?)",
+            [
+                (7, "account", "Ann", 3, b"\1"),
+                (3, "account", "Bob", 1, b"\2"),
+                (1, "room", "#a", 1, b""),
+            ],
         )
         connection.execute("COMMIT")
 
@@ -76,10 +86,25 @@ class FromTheFirstSchema(WithWriter):
             self.check_all()
         (version,) = self.writer.connection.execute("PRAGMA user_version").fetchone()
         self.assertEqual(version, len(migrations()))
+        self.check_documents()
+
+    def check_documents(self) -> None:
+        """The documents are in the empty scope, in order of creation, and counted."""
+        documents = self.writer.documents
         self.assertEqual(
-            self.writer.connection.execute("SELECT version, body FROM documents").fetchall(),
-            [(3, b"\1")],
+            documents.scan("account", "", "", 9),
+            [Document("Ann", 3, b"\1"), Document("Bob", 1, b"\2")],
         )
+        self.assertEqual([documents.count("account", ""), documents.count("room", "")], [2, 1])
+        rows = self.writer.connection.execute("SELECT key, scope FROM documents ORDER BY id")
+        self.assertEqual(rows.fetchall(), [("#a", ""), ("Bob", ""), ("Ann", "")])
+
+    def test_migrated_store_knows_its_newest_id_and_time(self) -> None:
+        """Of all entries, indexed or not."""
+        newest = (1000 + INDEXED + RECENT, 2000 + INDEXED + RECENT)
+        self.assertEqual(self.writer.newest(), newest)
+        self.index()
+        self.assertEqual(self.writer.newest(), newest)
 
     def test_migrated_store_continues_its_seqs(self) -> None:
         """New entries get the next seqs; keys of trimmed entries are free."""
@@ -96,3 +121,23 @@ class FromTheFirstSchema(WithWriter):
             "SELECT count(*) FROM entries WHERE about"
         ).fetchone()
         self.assertEqual(about, 0)
+
+
+class FromTheSecondSchema(FromTheFirstSchema):
+    """The keys of indexed entries are in tables of their own: some in a run, some single."""
+
+    version = 2
+
+    def fill(self, connection: sqlite3.Connection) -> None:
+        """Write what the second version wrote."""
+        super().fill(connection)
+        keys = {f"k{seq:03}": seq for seq in range(1, INDEXED // 2 + 1, 2)}
+        single = keys.pop("k011"), keys.pop("k029")
+        connection.executemany(
+            "INSERT INTO keys (log, sender, key, seq) VALUES (1, 'ann', ?, ?)",
+            [(f"k{seq:03}", seq) for seq in single],
+        )
+        connection.execute(
+            "INSERT INTO key_runs (log, sender, greatest, last, keys) VALUES (1, 'ann', ?, ?, ?)",
+            (max(keys), max(keys.values()), msgspec.msgpack.encode(keys)),
+        )

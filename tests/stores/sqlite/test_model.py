@@ -18,14 +18,15 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import KeyReused, StoreUnavailable
-from chatd.stores import Append
+from chatd.stores import Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import migrate, migrations
 from chatd.stores.sqlite.writer import Writer
-from tests.doubles.stores import NULL_ORIGIN
+from tests.stores.contract import NULL_ORIGIN
+from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of, with_versions
 
 LOGS = ("@a", "@b", "#c")
 KEYS = ("k", "l", "m", None)
@@ -54,6 +55,7 @@ class Play:
         migrate(self.connection, "test", migrations())
         self.writer = Writer(self.connection)
         self.model: dict[str, _Log] = {}
+        self.documents = DocumentModel(set())
         self.ids = count(1)
         self.problems: list[Any] = []
 
@@ -130,6 +132,40 @@ class Play:
         for item, expected in zip(batch, results, strict=True):
             self.expect(_outcome(item), expected, item)
 
+    def write(self, changes: list[Change], failing: bool) -> None:
+        """Write changes; in a batch that fails, they are tried once more, alone."""
+        self.documents.logs = set(self.model)
+        changes = with_versions(self.documents, changes)
+        refusal = self.documents.refusal(changes)
+        call: Any = _call_of(Writer.write, changes)
+        self.writer.commit([call, Call(_fault)] if failing else [call])
+        if refusal is not None:
+            self.expect(getattr(call.outcome, "type", None), refusal, changes)
+            return
+        self.expect(self.documents.adopt(changes, call.outcome), [], changes)
+        for change in changes:
+            if isinstance(change, CreateLog):
+                self.model[change.log] = _Log()
+            elif isinstance(change, DropLog):
+                self.model.pop(change.log, None)
+
+    def check_documents(self) -> None:
+        """Compare the documents, their order and their counters."""
+        for kind in KINDS:
+            for scope in SCOPES:
+                expected = self.documents.in_scope(kind, scope)
+                actual = self.connection.execute(
+                    "SELECT key, version, body FROM documents WHERE kind = ? AND scope = ?"
+                    " ORDER BY id",
+                    (kind, scope),
+                )
+                self.expect([Document(*row) for row in actual], expected, (kind, scope))
+        self.expect(
+            self.rows("SELECT kind, scope, documents FROM counters"),
+            self.rows("SELECT kind, scope, count(*) FROM documents GROUP BY 1, 2 ORDER BY 1, 2"),
+            "counters",
+        )
+
     def fail_to_commit(self, *items: tuple[Any, ...]) -> None:
         """Commit a batch of appends that cannot be written."""
         batch: list[Any] = [self.append(*values) for _, *values in (*items, append_step("@b"))]
@@ -184,6 +220,7 @@ class Play:
     def check(self) -> None:
         """Compare all entries, and send all keys again."""
         self.commit()
+        self.check_documents()
         for name in LOGS:
             log = self.log(name)
             self.expect(self.writer.read(name, 0, 10_000), log.readable(), f"all of {name}")
@@ -279,6 +316,8 @@ _steps = st.one_of(
         st.sampled_from(["fail_to_commit", "fail_after_all"]),
         st.lists(_append, min_size=1, max_size=6),
     ),
+    st.tuples(st.just("write"), st.tuples(changes_of(LOGS), st.booleans())),
+    st.tuples(st.just("write"), st.tuples(changes_of(LOGS), st.booleans())),
     st.tuples(st.just("maintain"), st.just(())),
     st.tuples(st.just("maintain"), st.just(())),
     st.tuples(st.just("fail_to_maintain"), st.sampled_from(TABLES).map(lambda table: (table,))),
@@ -323,8 +362,8 @@ class SmallBounds(SynchronousTestCase):
 class AnySequence(SmallBounds):
     """Any sequence of steps."""
 
-    @settings(derandomize=True, deadline=None, max_examples=400)
-    @given(st.lists(_steps, min_size=8, max_size=20))
+    @settings(derandomize=True, deadline=None, max_examples=500)
+    @given(st.lists(_steps, min_size=8, max_size=24))
     def test_any_sequence_has_the_results_of_the_model(
         self, script: list[tuple[str, Iterable[Any]]]
     ) -> None:

@@ -11,15 +11,22 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.core.errors import Conflict, StoreUnavailable
-from chatd.stores import Append
+from chatd.stores import Append, Create, CreateLog, DropLog
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import MEMORY, folder
 from tests.doubles.sqlite_file import InFile, PumpedReactor
-from tests.stores.contract import DocumentContract, LogContract, new_text
+from tests.stores.contract import NULL_ORIGIN, DocumentContract, LogContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
+from tests.stores.write_contract import (
+    AuthorContract,
+    ExplicitLogContract,
+    ScopeContract,
+    WriteContract,
+    WriteSequenceContract,
+)
 
 
 class SQLiteLogs(InFile, LogContract):
@@ -30,23 +37,23 @@ class SQLiteDocuments(InFile, DocumentContract):
     """Documents."""
 
 
-class SQLiteSequences(SequenceContract):
-    """Any sequence of calls on logs, with all threads."""
+class SQLiteWrites(WriteContract, InFile):
+    """Several changes at once."""
 
-    @bounded
-    @any_script
-    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
-        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
-        self.play(script)
 
-    @bounded
-    @any_script
-    def test_frequent_indexing_does_not_change_results(self, script: Script) -> None:
-        """Every few entries are indexed, log by log, with calls between the steps."""
-        self.patch(writer_module, "INDEX_AT", 3)
-        self.patch(recent_module, "_INDEX_STEP", 1)
-        self.play(script)
+class SQLiteScopes(ScopeContract, InFile):
+    """Documents of several scopes."""
 
+
+class SQLiteExplicitLogs(ExplicitLogContract, InFile):
+    """Logs that are created and dropped."""
+
+
+class SQLiteAuthors(AuthorContract, InFile):
+    """Entries with authors."""
+
+
+class _OpenedInFile(SequenceContract):
     def open(self) -> SQLiteStore:
         """A store in a file of its own."""
         self.reactor = PumpedReactor()
@@ -70,6 +77,28 @@ class SQLiteSequences(SequenceContract):
         self.reactor.run_until(store.stop())
 
 
+class SQLiteSequences(_OpenedInFile):
+    """Any sequence of calls on logs, with all threads."""
+
+    @bounded
+    @any_script
+    def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
+        """Scripts of appends, reads, trims and drops are drawn by hypothesis."""
+        self.play(script)
+
+    @bounded
+    @any_script
+    def test_frequent_indexing_does_not_change_results(self, script: Script) -> None:
+        """Every few entries are indexed, log by log, with calls between the steps."""
+        self.patch(writer_module, "INDEX_AT", 3)
+        self.patch(recent_module, "_INDEX_STEP", 1)
+        self.play(script)
+
+
+class SQLiteWriteSequences(WriteSequenceContract, _OpenedInFile):
+    """Any sequence of writes, with all threads."""
+
+
 class Restart(InFile):
     """What was committed is there after a restart."""
 
@@ -88,6 +117,26 @@ class Restart(InFile):
         document = await self.store.get("account", "Ann")
         assert document is not None
         self.assertEqual((document.version, document.body), (2, b"2"))
+
+    async def test_newest_id_and_time_are_known_after_a_restart(self) -> None:
+        """Of entries, indexed, recent or deleted, and of logs; before the first one they are 0."""
+        self.assertEqual(self.store.newest, (0, 0))
+        for index_at, restarted in ((1_000, (70, 900)), (1, (70, 900))):
+            self.patch(writer_module, "INDEX_AT", index_at)
+            await self.append(
+                Append("@a", 70, 8, "ann", "x", NULL_ORIGIN),
+                Append("@a", 7, 900, "ann", "x", NULL_ORIGIN),
+            )
+            await self.reopen()
+            self.assertEqual(self.store.newest, restarted)
+        await self.store.drop("@a")
+        while await self.store._call(lambda writer: writer.has_garbage):
+            pass
+        await self.reopen()
+        self.assertEqual(self.store.newest, (70, 900))
+        await self.store.write([CreateLog("#71"), DropLog("#71"), CreateLog("@server")])
+        await self.reopen()
+        self.assertEqual(self.store.newest, (71, 900))
 
     async def test_indexed_and_recent_entries_are_one_sequence(self) -> None:
         """This holds when the recent entries are loaded after a restart, too."""
@@ -209,6 +258,27 @@ class Faults(InFile):
         await self.reopen()
         self.assertEqual(await self.store.head("@a"), head + 1)
 
+    async def test_write_of_a_failed_batch_is_made_completely_or_not_at_all(self) -> None:
+        """The calls of the batch are tried alone; a write fails in its second change."""
+        await self.store._call(
+            lambda writer: writer.connection.execute(
+                "CREATE TEMP TRIGGER fault BEFORE INSERT ON documents WHEN new.body = x'00'"
+                " BEGIN SELECT raise(ABORT, 'injected'); END"
+            )
+        )
+        calls = [
+            self.store.write([CreateLog(f"@{n}"), Create("account", str(n), b"1")])
+            for n in range(2)
+        ]
+        failed = self.store.write(
+            [Create("account", "Ann", b"1"), CreateLog("@3"), Create("account", "Bob", b"\0")]
+        )
+        self.assertEqual(await gatherResults(calls), [[0, 1], [0, 1]])
+        await self.assertFailure(failed, StoreUnavailable)
+        self.assertEqual(await self.store.list("account"), ["0", "1"])
+        self.assertEqual(await self.store.count("account"), 2)
+        await self.store.write([CreateLog("@3")])
+
     async def test_failed_batch_is_rolled_back(self) -> None:
         """An error in the middle of a batch undoes what was written before it."""
         await self.append(new_text("@a", "1"))
@@ -248,4 +318,5 @@ class Concurrency(InFile):
         self.assertEqual(len(order), 1)
 
 
-del LogContract, DocumentContract, SequenceContract, InFile
+del LogContract, DocumentContract, SequenceContract, InFile, WriteSequenceContract
+del AuthorContract, ExplicitLogContract, ScopeContract, WriteContract

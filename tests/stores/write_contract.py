@@ -1,0 +1,332 @@
+"""The contract of `Store.write`, and of scopes, counters, versions and logs: for each back end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.core.entries import TEXT, Entry
+from chatd.core.errors import Conflict, Exists, KeyReused, UnknownLog
+from chatd.stores import (
+    Append,
+    Change,
+    Create,
+    CreateLog,
+    Delete,
+    DeleteScope,
+    DropLog,
+    Require,
+    RequireNone,
+    Update,
+    batches,
+)
+from tests.stores.contract import NULL_ORIGIN, StoreContract, new_text
+from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of, with_versions
+from tests.stores.sequences import LOGS, SequenceContract, bounded
+
+
+def new_entry(log: str, body: str, key: str | None = None, author: int = 0) -> Append:
+    """An append with an author."""
+    return Append(log, 1, 2, "ann", body, NULL_ORIGIN, key=key, author=author)
+
+
+class WriteContract(StoreContract):
+    """Several changes at once."""
+
+    async def test_versions_are_returned_in_order(self) -> None:
+        """Of new and updated documents; other changes give 0."""
+        (version,) = await self.store.write([Create("account", "Ann", b"1")])
+        self.assertEqual(
+            await self.store.write(
+                [
+                    Require("account", "Ann", version),
+                    CreateLog("@1"),
+                    Update("account", "ann", version, b"2"),
+                    Create("room", "#a", b"3"),
+                    Update("account", "ann", version + 1, b"4"),
+                ]
+            ),
+            [0, 0, version + 1, 1, version + 2],
+        )
+        document = await self.store.get("account", "ANN")
+        self.assertEqual((document.key, document.body), ("Ann", b"4"))
+
+    async def test_no_changes_are_a_write(self) -> None:
+        """It does nothing."""
+        self.assertEqual(await self.store.write([]), [])
+
+    async def test_refused_write_changes_nothing(self) -> None:
+        """Neither documents, counters nor logs; each refused change is tried as the last one."""
+        await self.store.write(
+            [
+                Create("account", "Ann", b"1"),
+                Create("member", "Ann", b"1", "7"),
+                Create("member", "Bob", b"2", "7"),
+                CreateLog("@1"),
+            ]
+        )
+        await self.append(new_text("@1", "old", "k"))
+        before = [
+            Update("account", "Ann", 1, b"2"),
+            Create("account", "Cid", b"3"),
+            Delete("member", "Ann", 1, "7"),
+            Create("member", "Dan", b"", "7"),
+            DeleteScope("member", "7"),
+            Create("member", "Eve", b"", "7"),
+            DropLog("@1"),
+            CreateLog("@2"),
+        ]
+        refused: list[tuple[Change, type[Exception]]] = [
+            (Create("account", "ann", b""), Exists),
+            (Update("account", "Ann", 1, b""), Conflict),
+            (Update("account", "Bob", 1, b""), Conflict),
+            (Delete("account", "Ann", 1), Conflict),
+            (Delete("account", "Bob", 1), Conflict),
+            (Require("account", "Ann", 1), Conflict),
+            (Require("account", "Bob"), Conflict),
+            (Require("account", "Ann", scope="7"), Conflict),
+            (RequireNone("member", "7"), Conflict),
+            (CreateLog("@2"), Exists),
+        ]
+        for change, refusal in refused:
+            await self.assertFailure(self.store.write([*before, change]), refusal)
+            self.assertEqual((await self.store.get("account", "Ann")).body, b"1")
+            self.assertEqual(await self.store.list("account"), ["Ann"])
+            self.assertEqual(await self.store.list("member", scope="7"), ["Ann", "Bob"])
+            self.assertEqual(
+                [await self.store.count("account"), await self.store.count("member", "7")], [1, 2]
+            )
+            self.assertEqual([e.body for e in await self.store.read("@1", 0, 9)], ["old"])
+            (again,) = await self.append(new_text("@1", "old", "k"))
+            self.assertEqual((again.seq, again.resent), (1, True))
+        await self.store.write([CreateLog("@2")])
+
+    async def test_refused_write_does_not_affect_others(self) -> None:
+        """Appends and writes around it, queued together, are carried out."""
+        answered = self.collect_answers()
+        await self.store.write([CreateLog("@1")])
+        self.store.append([new_text("@1", "1")])
+        refused = self.store.write([DropLog("@1"), Require("account", "Ann")])
+        self.store.append([new_text("@1", "2")])
+        made = self.store.write([Create("account", "Ann", b"")])
+        await self.assertFailure(refused, Conflict)
+        await made
+        self.assertEqual(await self.store.head("@1"), 2)
+        self.assertEqual([a.refusal for a in answered], [None, None])
+
+    async def test_conditions_see_the_changes_before_them(self) -> None:
+        """In their order in the list."""
+        await self.store.write([Create("member", "Ann", b"", "7"), Create("room", "#a", b"")])
+        await self.assertFailure(
+            self.store.write([RequireNone("member", "7"), Delete("member", "Ann", 1, "7")]),
+            Conflict,
+        )
+        await self.store.write(
+            [
+                Delete("member", "Ann", 1, "7"),
+                RequireNone("member", "7"),
+                Delete("room", "#a", None),
+            ]
+        )
+        self.assertEqual(await self.store.count("room"), 0)
+
+    async def test_delete_of_any_version(self) -> None:
+        """There need not be a document."""
+        await self.store.write([Delete("account", "Ann", None)])
+        await self.store.write([Create("account", "Ann", b"")])
+        await self.store.write([Delete("account", "ANN", None), Delete("account", "ANN", None)])
+        self.assertIsNone(await self.store.get("account", "Ann"))
+
+    async def test_version_is_never_given_twice(self) -> None:
+        """Not after deletion, alone or with the scope, and creation under the same name."""
+        seen: list[int] = []
+        deletions: list[list[Change]] = [
+            [Delete("member", "ann", None, "7")],
+            [DeleteScope("member", "7")],
+        ]
+        for deletion in deletions * 2:
+            (version,) = await self.store.write([Create("member", "Ann", b"", "7")])
+            seen.append(version)
+            seen += await self.store.write([Update("member", "Ann", version, b"", "7")])
+            await self.store.write(deletion)
+        version = await self.store.create("member", "Ann", b"", "7")
+        await self.store.delete("member", "Ann", version, "7")
+        seen += [version, await self.store.create("member", "Ann", b"", "7")]
+        self.assertEqual(sorted(set(seen)), seen)
+
+
+class ScopeContract(StoreContract):
+    """Documents of several scopes."""
+
+    async def test_scopes_are_independent(self) -> None:
+        """The same key can be in each of them."""
+        for scope in ("", "7", "x"):
+            await self.store.create("member", "Ann", scope.encode(), scope)
+        await self.store.update("member", "Ann", 1, b"new", "7")
+        await self.store.delete("member", "Ann", 1, "x")
+        self.assertEqual((await self.store.get("member", "Ann")).body, b"")
+        self.assertEqual((await self.store.get("member", "Ann", "7")).body, b"new")
+        self.assertIsNone(await self.store.get("member", "Ann", "x"))
+        self.assertIsNone(await self.store.get("member", "Ann", "X"))
+
+    async def test_scope_is_listed_counted_scanned_and_deleted_alone(self) -> None:
+        """Other scopes and other kinds are unchanged."""
+        names = ("mason", "Wayne", "alice", "Mona")
+        for name in names:
+            await self.store.create("member", name, name.encode(), "7")
+        await self.store.create("member", "Bob", b"", "8")
+        await self.store.create("member", "Cid", b"")
+        await self.store.create("invitation", "Dan", b"", "7")
+        self.assertEqual(await self.store.list("member", scope="7"), list(names))
+        self.assertEqual(await self.store.list("member", "*a*", 2, "7"), ["mason", "Wayne"])
+        self.assertEqual(
+            await self.store.page("member", "*", "", 9, "7"), ["alice", "mason", "Mona", "Wayne"]
+        )
+        self.assertEqual(await self.store.page("member", "*", "b", 2, "7"), ["mason", "Mona"])
+        self.assertEqual(await self.store.count("member", "7"), 4)
+        documents = await self.store.scan("member", "7")
+        self.assertEqual(
+            [(d.key, d.body) for d in documents],
+            [(name, name.encode()) for name in ("alice", "mason", "Mona", "Wayne")],
+        )
+        self.assertEqual(
+            [d.key for d in await self.store.scan("member", "7", "MASON", 1)], ["Mona"]
+        )
+        await self.store.write([DeleteScope("member", "7")])
+        self.assertEqual(await self.store.list("member", scope="7"), [])
+        self.assertEqual(
+            [await self.store.count(*scope) for scope in (("member", "7"), ("member", "8"))], [0, 1]
+        )
+        self.assertEqual(await self.store.list("member"), ["Cid"])
+        self.assertEqual(await self.store.list("invitation", scope="7"), ["Dan"])
+
+    async def test_scan_sees_what_is_queued(self) -> None:
+        """As `get` and `count` do."""
+        self.store.write([Create("member", "Ann", b"", "7")])
+        counted = self.store.count("member", "7")
+        self.assertEqual([d.key for d in await self.store.scan("member", "7")], ["Ann"])
+        self.assertEqual(await counted, 1)
+
+
+class ExplicitLogContract(StoreContract):
+    """Logs that are created and dropped, and appends to logs that do not exist."""
+
+    def setUp(self) -> Any:
+        """Appends create no logs."""
+        self.patch(batches, "CREATE_UNKNOWN_LOGS", False)
+        return super().setUp()
+
+    async def test_append_to_unknown_log_is_refused(self) -> None:
+        """Also after the log was dropped, and in the batch that drops it; no log is created."""
+        answered = self.collect_answers()
+        self.store.append([new_text("@1", "1", "k")])
+        self.store.write([CreateLog("@1")])
+        self.store.append([new_text("@1", "2", "k"), new_text("@2", "3"), new_text("@1", "4")])
+        self.store.write([DropLog("@1")])
+        self.store.append([new_text("@1", "5", "k")])
+        await self.store.head("@1")
+        self.store.append([new_text("@1", "6", "k"), new_text("@1", "7")])
+        self.assertEqual(await self.store.head("@1"), 0)
+        self.assertEqual(
+            [(a.body, a.seq, type(a.refusal)) for a in answered if a.refusal],
+            [(body, 0, UnknownLog) for body in "13567"],
+        )
+        self.assertEqual([(a.body, a.seq) for a in answered if a.seq], [("2", 1), ("4", 2)])
+        self.assertEqual(await self.store.read("@1", 0, 9), [])
+
+    async def test_new_log_of_a_dropped_name_is_empty(self) -> None:
+        """Its seqs begin at 1, and it has no keys."""
+        await self.store.write([CreateLog("@1")])
+        await self.append(new_text("@1", "1", "k"), new_text("@1", "2"))
+        await self.assertFailure(self.store.write([CreateLog("@1")]), Exists)
+        await self.store.write([DropLog("@1"), CreateLog("@1")])
+        self.assertEqual(await self.store.head("@1"), 0)
+        (new,) = await self.append(new_text("@1", "3", "k"))
+        self.assertEqual((new.seq, new.resent), (1, False))
+        self.assertEqual([e.body for e in await self.store.read("@1", 0, 9)], ["3"])
+
+    async def test_drop_of_unknown_log_does_nothing(self) -> None:
+        """It is not refused."""
+        await self.store.write([DropLog("@1")])
+
+
+class AuthorContract(StoreContract):
+    """Entries with authors."""
+
+    async def test_author_is_stored(self) -> None:
+        """Entries without one have 0."""
+        await self.append(new_entry("@1", "x", author=2**61), new_text("@1", "y"))
+        self.assertEqual(
+            await self.store.read("@1", 0, 9),
+            [Entry(1, 1, 2, "ann", TEXT, "x", 0, 2**61), Entry(2, 1, 2, "ann", TEXT, "y")],
+        )
+
+    async def test_keys_are_those_of_the_author(self) -> None:
+        """Two authors of the same name have keys of their own; so has a name without an author,
+        also one that has the digits of an id."""
+        first = [
+            new_entry("@1", "a", "k", author=5),
+            new_entry("@1", "b", "k", author=6),
+            new_entry("@1", "c", "k"),
+            new_text("@1", "d", "k", sender="5"),
+        ]
+        self.assertEqual([a.seq for a in await self.append(*first)], [1, 2, 3, 4])
+        again = [
+            new_entry("@1", "a", "k", author=5),
+            new_entry("@1", "b", "k", author=6),
+            new_entry("@1", "c", "k"),
+            new_text("@1", "d", "k", sender="5"),
+            new_entry("@1", "other", "k", author=6),
+        ]
+        self.assertEqual(
+            [(a.seq, a.resent) for a in await self.append(*again)],
+            [(1, True), (2, True), (3, True), (4, True), (0, False)],
+        )
+        self.assertIsInstance(again[-1].refusal, KeyReused)
+
+
+class WriteSequenceContract(SequenceContract):
+    """Any sequence of writes, compared with a model."""
+
+    @bounded
+    @given(st.lists(changes_of(LOGS[:2]), min_size=5, max_size=25), st.integers(0, 25))
+    def test_any_sequence_of_writes_has_the_results_of_the_model(
+        self, script: list[list[Change]], restart: int
+    ) -> None:
+        """The store is restarted after some of the writes."""
+        store = self.open()
+        model = DocumentModel(set())
+        for number, relative in enumerate(script):
+            changes = with_versions(model, relative)
+            refusal = model.refusal(changes)
+            outcome: list[Any] = []
+            store.write(changes).addBoth(outcome.append)
+            self.wait_for(store.head("@unknown"))
+            if refusal is None:
+                self.assertEqual(model.adopt(changes, outcome[0]), [], changes)
+            else:
+                self.assertTrue(outcome[0].check(refusal), (changes, refusal, outcome))
+            if number == restart:
+                store = self.restart(store)
+            self.compare(store, model)
+        self.close(store)
+
+    def compare(self, store: Any, model: DocumentModel) -> None:
+        """Every kind and scope has the documents of the model."""
+        for kind in KINDS:
+            for scope in SCOPES:
+                documents = model.in_scope(kind, scope)
+                self.assertEqual(
+                    self.wait_for(store.scan(kind, scope)),
+                    sorted(documents, key=lambda document: document.key.lower()),
+                )
+                self.assertEqual(self.wait_for(store.count(kind, scope)), len(documents))
+                self.assertEqual(
+                    self.wait_for(store.list(kind, scope=scope)),
+                    [document.key for document in documents],
+                )
+
+
+del StoreContract, SequenceContract
