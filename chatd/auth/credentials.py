@@ -20,11 +20,9 @@ from chatd.auth.passwords import Passwords
 from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import UnknownAccount, WrongPassword
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.permissions import check_open, check_open_accounts
 from chatd.realm.realm import Realm
-from chatd.realm.session import Peer
+from chatd.realm.session import Peer, Session
 
 
 class INameOnly(ICredentials):
@@ -39,13 +37,8 @@ class IPeerAddress(Interface):
     address: str = Attribute("The address of the peer, without its port.")
 
 
-class IAutoAckSession(Interface):
-    """The avatar of a protocol without acknowledgements: a
-    `chatd.realm.auto_ack_session.AutoAckSession`."""
-
-
-class IAckSession(Interface):
-    """The avatar of a protocol with acknowledgements: a `chatd.realm.ack_session.AckSession`."""
+class ISession(Interface):
+    """The avatar of an account: a `chatd.realm.session.Session`."""
 
 
 @implementer(INameOnly, IPeerAddress)
@@ -142,24 +135,16 @@ class CredRealm:
     def requestAvatar(self, avatarId: Any, mind: Any, *interfaces: Any) -> Any:
         """Fires with (interface, session, log-out function). Fails with `AlreadyLoggedIn`,
         `UnknownAccount`, `StoreUnavailable`."""
+        if ISession not in interfaces:
+            raise ValueError(f"an avatar is an {ISession}, not {interfaces}")
         name, account = avatarId
-        if IAutoAckSession in interfaces:
-            return Deferred.fromCoroutine(self._auto_ack_session(name, account, mind))
-        if IAckSession in interfaces:
-            return Deferred.fromCoroutine(self._ack_session(name, account, mind))
-        raise ValueError(f"a session is {IAutoAckSession} or {IAckSession}, not {interfaces}")
+        return Deferred.fromCoroutine(self._session(name, account, mind))
 
-    async def _auto_ack_session(
+    async def _session(
         self, name: str, account: Account, peer: Peer
-    ) -> tuple[Any, AutoAckSession, Callable[[], None]]:
-        session = await self._realm.sessions.open_auto_ack_session(name, account, peer)
-        return IAutoAckSession, session, session.end
-
-    async def _ack_session(
-        self, name: str, account: Account, peer: Peer
-    ) -> tuple[Any, AckSession, Callable[[], None]]:
-        session = await self._realm.sessions.open_ack_session(name, account, peer)
-        return IAckSession, session, session.end
+    ) -> tuple[Any, Session, Callable[[], None]]:
+        session = await self._realm.sessions.open(name, account, peer)
+        return ISession, session, session.end
 
 
 def portal(realm: Realm, passwords: Passwords, clock: Any) -> Portal:

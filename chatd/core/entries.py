@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import ClassVar
 
 import msgspec
 
@@ -45,9 +44,6 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     As in TCP's selective acknowledgement (RFC 2018), `ahead` has ranges (first, last), both
     inclusive, in order; no range is adjacent to another or to `upto`.
     """
-
-    document_kind: ClassVar[str] = "cursor"
-    """the kind of document that holds the cursor of a mailbox (`chatd.realm.documents`)"""
 
     upto: int = 0
     ahead: tuple[tuple[int, int], ...] = ()

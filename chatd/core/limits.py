@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """entries that are read from a log at once"""
     rooms: int = 200
     """rooms of which an account can be a member"""
-    members: int = 10_000
+    members: int = 100_000
     """members of a room; also open invitations to it"""
     blocked: int = 1_000
     """accounts that an account can block"""

@@ -1,7 +1,8 @@
-"""Names: the rules for account and room names, and the names of their logs.
+"""Names: the rules for account and room names, their logs, and what clients call these.
 
-No other module of the daemon knows that the log of an account begins with ``@`` and that of a room
-with ``#``.
+A log is named by the id of its account or room, which is never given twice: ``@17``, ``#23``.
+Clients know it by the name of the account or room in lower case: ``@alice``, ``#lobby``. No other
+module of the daemon knows that logs begin with ``@`` and ``#``.
 """
 
 from __future__ import annotations
@@ -40,13 +41,23 @@ def check_name(name: str) -> None:
         raise IllegalName(f"the username {name} is reserved")
 
 
-def mailbox_log(name: str) -> str:
-    """The name of the log that is the mailbox of an account, for any spelling of its name."""
+def mailbox_log(account: int) -> str:
+    """The log that is the mailbox of an account, given by its id."""
+    return f"@{account}"
+
+
+def room_log(room: int) -> str:
+    """The log of a room, given by its id."""
+    return f"#{room}"
+
+
+def mailbox_name(name: str) -> str:
+    """The name by which clients know the mailbox of an account, for any spelling of its name."""
     return "@" + name.lower()
 
 
-def room_log(name: str) -> str:
-    """The name of the log of a room, for any spelling of its name."""
+def room_name(name: str) -> str:
+    """The name by which clients know the log of a room, for any spelling of its name."""
     return name.lower()
 
 
@@ -62,18 +73,18 @@ def complete_room_name(word: str) -> str:
 
 
 def is_room(name: str) -> bool:
-    """Whether a recipient is a room, or a log that of a room."""
+    """Whether a recipient is a room, or a log or its name that of a room."""
     return name.startswith("#")
 
 
 def is_mailbox(log: str) -> bool:
-    """Whether a log is the mailbox of an account."""
+    """Whether a log, or the name of one, is that of a mailbox."""
     return log.startswith("@")
 
 
-def mailbox_owner(log: str) -> str:
-    """The name, in lower case, of the account whose mailbox a log is."""
-    return log.removeprefix("@")
+def mailbox_owner(name: str) -> str:
+    """The account, in lower case, whose mailbox clients know by `name`."""
+    return name.removeprefix("@")
 
 
 def log_id(log: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,14 @@ from chatd.auth.passwords import Passwords
 from chatd.config.option_types import Listen
 from chatd.config.options import Options
 from chatd.config.python_command import python_command
-from chatd.core.errors import CertificateUnusable, Refused, SocketUnusable, StoreUnusable
+from chatd.core.errors import (
+    CertificateUnusable,
+    Refused,
+    SocketUnusable,
+    StoreUnavailable,
+    StoreUnusable,
+)
 from chatd.core.limits import Limits, Retention
-from chatd.core.names import mailbox_owner
 from chatd.daemon.banner import Banner
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import AdminListener, Listener
@@ -135,8 +141,8 @@ class Daemon(MultiService):
             tasks,
             limits,
             self._passwords.hash,
-            boot=system.boot_id(),
             now=lambda: int(reactor.seconds() * 1000),
+            seconds=reactor.seconds,
             policy=Policy(options["registration"], options["allow-open-accounts"]),
         )
         retention = options["retain"]
@@ -195,7 +201,7 @@ class Daemon(MultiService):
     async def _open(self) -> None:
         try:
             await self._realm.start()
-            accounts = len(await self._store.list(Account.document_kind))
+            accounts = await self._store.count(Account.document_kind)
         except Refused as error:
             logger.critical("chatd cannot start: {sentence}", sentence=str(error))
             self._reactor.stop()
@@ -211,9 +217,10 @@ class Daemon(MultiService):
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
 
-    def _read(self, log: str) -> int | None:
-        """The seq up to which the sessions of a mailbox have read it; None if there are none."""
-        mailbox = self._realm.sessions.mailbox(mailbox_owner(log))
+    def _read(self, account: int) -> int | None:
+        """The seq up to which the sessions of an account have read its mailbox; None if there are
+        none."""
+        mailbox = self._realm.sessions.mailbox(account)
         return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 
     def _log_banner(self, accounts: int) -> None:
@@ -244,6 +251,8 @@ class Daemon(MultiService):
         if grace.active():
             grace.cancel()
         self._factory.cancel_timers()
+        with suppress(StoreUnavailable):
+            await self._realm.stop()
         await self._store.stop()
         self._passwords.stop()
         logger.info("Stopped; every acknowledged message is stored")

@@ -88,7 +88,6 @@ def _statistics(statistics: Statistics) -> Mapping[str, object]:
         "counts": {
             "sessions": statistics.sessions,
             "accounts online": statistics.accounts_online,
-            "sessions without acknowledgements": statistics.auto_ack_sessions,
             "rooms in memory": statistics.rooms_in_memory,
             "characters waiting for the store": statistics.store_backlog,
         },

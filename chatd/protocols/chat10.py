@@ -24,11 +24,13 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
-from chatd.core.entries import TEXT, Entry, described, ranges
+from chatd.core.entries import TEXT, described
 from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
 from chatd.core.names import LOBBY
-from chatd.realm.ack_session import AckSession
+from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
+from chatd.realm.positions import VERY_SOON
+from chatd.realm.session import Session, SessionOptions
 from chatd.server.factory import ConnectionFactory
 from chatd.server.sniffer import PAUSE
 from chatd.server.states import PauseReason, Phase
@@ -37,8 +39,6 @@ from chatd.stores import Append
 
 _APART = 0.25
 """seconds between two writes that a client without framing must not read as one"""
-_ACK_DELAY, _MAX_ACK_DELAY = 0.05, 2.0
-"""seconds until it is looked whether entries have arrived: doubled while some have not"""
 
 
 class OutgoingText:
@@ -56,20 +56,15 @@ class OutgoingText:
 class Chat10Protocol(Unframed):
     """The connection of one client, in either framing: lines, or no framing at all."""
 
-    session: AckSession | None
+    session_options = SessionOptions(save_within=VERY_SOON)
     _decoder: chat10.Decoder
     _registered = False
     _wrote_at = 0.0
     _pause: IDelayedCall | None = None
-    _acknowledging: IDelayedCall | None = None
     _delayed_close: IDelayedCall | None = None
-    _ack_delay = _ACK_DELAY
 
     def __init__(self, factory: ConnectionFactory) -> None:
         super().__init__(factory, chat10.Decoder())
-        # The seqs of mail that has been written, and the first and last of the lobby's entries.
-        self._mail: list[int] = []
-        self._lobby = (0, 0)
 
     @property
     def _lines(self) -> bool:
@@ -149,7 +144,7 @@ class Chat10Protocol(Unframed):
             with suppress(NameTaken):
                 await self.realm.register(name)
             session = await self.factory.log_in(
-                NameOnly(name, self.address, self.certificate), self, AckSession
+                NameOnly(name, self.address, self.certificate), self
             )
             if len(session.mailbox.subscriptions) > 1:
                 session.end()
@@ -164,11 +159,15 @@ class Chat10Protocol(Unframed):
         else:
             self._begin(session)
 
-    def _begin(self, session: AckSession) -> None:
+    def _begin(self, session: Session) -> None:
+        if session.ended or LOBBY not in session.subscriptions:
+            # The account was deleted, or its member was kicked, meanwhile.
+            self._refuse(chat10.INVALID, "unknown-account")
+            return
         self._registered = True
         self._write(chat10.encode(chat10.REGISTERED, self._lines))
         for log in list(session.subscriptions):
-            if log not in (session.mailbox.log, LOBBY):
+            if log not in (session.mailbox.name, LOBBY):
                 session.unsubscribe(log)
         session.begin({LOBBY: session.subscriptions[LOBBY].live_log.head})
         if not self._lines:
@@ -186,60 +185,50 @@ class Chat10Protocol(Unframed):
 
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.session.Peer`."""
-        for run in runs:
-            self._show(run.log, run.entries)
-
-    def _show(self, log: str, entries: Sequence[Append | Entry]) -> None:
         session = self.session
         if session is None:
             return
-        for entry in entries:
-            if log == LOBBY:
-                self._lobby = (self._lobby[0] or entry.seq, entry.seq)
-                if entry.kind == TEXT and entry.sender != session.name:
-                    for data in chat10.encode_text(entry.sender, entry.body, self._lines):
-                        self._write(data)
-                continue
-            self._mail.append(entry.seq)
-            text = described(entry.kind, entry.body)
-            parts = chat10.encode_text(entry.sender, f"(private) {text}", self._lines)
-            for data in parts:
-                self.transport.write(data)
-                self._wrote_at = self.clock.seconds()
-            size = sum(map(len, parts))
-            self.writes.record_entries(entry.seq, [size], size)
-        if self._acknowledging is None:
-            self._ack_delay = _ACK_DELAY
-            self._acknowledging = self.clock.callLater(self._ack_delay, self._acknowledge_arrived)
+        for run in runs:
+            if run.log != LOBBY:
+                self._show_mail(run)
+            elif self._lines and all(entry.author != session.account for entry in run.entries):
+                self._show_texts(run, *_encoded(run))
+            else:
+                self._show_lobby(run, session)
 
-    def _acknowledge_arrived(self) -> None:
-        """Acknowledge the entries that have arrived, and look later for the others."""
-        self._acknowledging = None
-        session = self.session
-        if session is None or session.ended:
-            return
-        not_arrived = set(self.writes.not_arrived())
-        arrived = [seq for seq in self._mail if seq not in not_arrived]
-        self._mail = [seq for seq in self._mail if seq in not_arrived]
-        for first, last in ranges(arrived):
-            self._acknowledge(session, session.mailbox.log, first, last)
-        if not not_arrived and self._lobby[1]:
-            self._acknowledge(session, LOBBY, *self._lobby)
-            self._lobby = (0, 0)
-        if not_arrived:
-            self._ack_delay = min(2 * self._ack_delay, _MAX_ACK_DELAY)
-            self._acknowledging = self.clock.callLater(self._ack_delay, self._acknowledge_arrived)
+    def _show_texts(self, run: Run, data: bytes, sizes: list[int]) -> None:
+        self.wrote_entries(run.log, run.entries[0].seq, sizes, len(data))
+        if data:
+            self._wrote_at = self.clock.seconds()
+            self.transport.write(data)
 
-    def _acknowledge(self, session: AckSession, log: str, first: int, last: int) -> None:
-        # Entries whose acknowledgement is refused are shown again to another session.
-        with suppress(Refused):
-            session.acknowledge(log, first, last)
+    def _show_lobby(self, run: Run, session: Session) -> None:
+        """Show what others have written; without lines, each message is a write of its own."""
+        for entry in run.entries:
+            others = entry.kind == TEXT and entry.author != session.account
+            parts = chat10.encode_text(entry.sender, entry.body, self._lines) if others else []
+            self._show_parts(run.log, entry.seq, parts)
+
+    def _show_mail(self, run: Run) -> None:
+        for entry in run.entries:
+            text = f"(private) {described(entry.kind, entry.body)}"
+            self._show_parts(
+                run.log, entry.seq, chat10.encode_text(entry.sender, text, self._lines)
+            )
+
+    def _show_parts(self, log: str, seq: int, parts: Sequence[bytes]) -> None:
+        size = sum(map(len, parts))
+        self.wrote_entries(log, seq, (size,), size)
+        for data in parts:
+            self._wrote_at = self.clock.seconds()
+            self.transport.write(data)
 
     def write_answers(self, messages: Sequence[OutgoingText], appends: Sequence[Append]) -> None:
         """See `Connection`. The protocol has no answers."""
         for append in appends:
-            if append.refusal is not None:
-                self.log_refusal(append.refusal.code)
+            refusal = refusal_of(append)
+            if refusal is not None:
+                self.log_refusal(refusal.code)
 
     def joined(self, log: str) -> None:
         """See `chatd.realm.session.Peer`."""
@@ -294,16 +283,29 @@ class Chat10Protocol(Unframed):
         the connection is closed."""
         if self._registered:
             self._registered = False
-            if self.session is not None:
-                self._acknowledge_arrived()
             self._write(chat10.encode(chat10.GOODBYE, self._lines))
         super().log_out()
 
     def connectionLost(self, *reason: Any) -> None:
         """See `Connection`."""
         self._cancel_pause()
-        for call in (self._acknowledging, self._delayed_close):
-            if call is not None:
-                call.cancel()
-        self._acknowledging = self._delayed_close = None
+        if self._delayed_close is not None:
+            self._delayed_close.cancel()
+            self._delayed_close = None
         super().connectionLost(*reason)
+
+
+def _encoded(run: Run) -> tuple[bytes, list[int]]:
+    """The texts of a run in lines, and the size of each entry: encoded once for all readers."""
+    encodings = run.encodings
+    if encodings is not None and _encoded in encodings:
+        encoding: tuple[bytes, list[int]] = encodings[_encoded]
+        return encoding
+    texts = [
+        b"".join(chat10.encode_text(entry.sender, entry.body, True)) if entry.kind == TEXT else b""
+        for entry in run.entries
+    ]
+    encoding = b"".join(texts), list(map(len, texts))
+    if encodings is not None:
+        encodings[_encoded] = encoding
+    return encoding

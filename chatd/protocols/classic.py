@@ -47,9 +47,11 @@ from chatd.core.errors import (
     Refused,
     UnknownAccount,
 )
-from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
+from chatd.realm.positions import VERY_SOON
+from chatd.realm.session import Session, SessionOptions
 from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
@@ -65,7 +67,9 @@ class ClassicProtocol(Connection):
     """The connection of one classic client. `spelling` is the name as the client spelled it when it
     logged in: the client compares the names in a SEND with that."""
 
-    session: AutoAckSession | None
+    session_options = SessionOptions(
+        exclusive=True, fetches=True, rooms=False, save_within=VERY_SOON
+    )
     spelling = ""
 
     def __init__(self, factory: ConnectionFactory) -> None:
@@ -155,7 +159,7 @@ class ClassicProtocol(Connection):
             account = await self.realm.register(message.name, _password(message))
         except NameTaken:
             raise NameTaken("username already exists") from None
-        session = await self.realm.sessions.open_auto_ack_session(message.name, account, self)
+        session = await self.realm.sessions.open(message.name, account, self)
         self._change_session(session, message.name)
 
     async def _login(self, message: Login) -> None:
@@ -167,18 +171,19 @@ class ClassicProtocol(Connection):
             else NameOnly(message.name, address, self.certificate)
         )
         try:
-            session = await self.factory.log_in(credentials, self, AutoAckSession)
+            session = await self.factory.log_in(credentials, self)
         except UnknownAccount:
             raise UnknownAccount("username does not exist") from None
         except AlreadyLoggedIn:
             raise AlreadyLoggedIn("user is already logged in") from None
         self._change_session(session, message.name)
 
-    def _change_session(self, session: AutoAckSession, spelling: str) -> None:
+    def _change_session(self, session: Session, spelling: str) -> None:
         self.end_former_session()
         self.spelling = spelling
         self._write(_SUCCESS)
         self.logged_in(session)
+        session.begin({})
 
     async def _delete(self) -> None:
         session = check_logged_in(self.session, "attempting to delete an account before logging in")
@@ -199,7 +204,7 @@ class ClassicProtocol(Connection):
         """See `chatd.realm.session.Peer`."""
         for run in runs:
             data, sizes = encode_entries(run.entries, self.spelling)
-            self.writes.record_entries(run.entries[0].seq, sizes, len(data))
+            self.wrote_entries(run.log, run.entries[0].seq, sizes, len(data))
             self.transport.write(data)
 
     def write_answers(self, messages: Sequence[Send], appends: Sequence[Append]) -> None:
@@ -233,7 +238,8 @@ class ClassicProtocol(Connection):
 
 
 def _answer(message: Send, append: Append) -> bytes:
-    return message.frame if append.refusal is None else encode(RESPONSE, str(append.refusal))
+    refusal = refusal_of(append)
+    return message.frame if refusal is None else encode(RESPONSE, str(refusal))
 
 
 def _is_send(message: Command) -> bool:

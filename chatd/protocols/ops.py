@@ -26,10 +26,12 @@ from chatd.core.entries import described
 from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
 from chatd.core.simple_regex import matcher
 from chatd.realm.accounts import Account
-from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import check_open_accounts
+from chatd.realm.positions import VERY_SOON
+from chatd.realm.session import Session, SessionOptions
 from chatd.server.factory import ConnectionFactory
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -47,9 +49,10 @@ class OpsProtocol(Unframed):
     since on a port of several protocols the client's protocol is not known before.
     """
 
-    session: AutoAckSession | None
+    session_options = SessionOptions(
+        exclusive=True, takes_over=True, fetches=True, rooms=False, save_within=VERY_SOON
+    )
     spelling = ""
-    takes_over = True
 
     def __init__(self, factory: ConnectionFactory, greets: bool = False) -> None:
         super().__init__(factory, ops.Decoder())
@@ -104,7 +107,7 @@ class OpsProtocol(Unframed):
         except NameTaken:
             self._reply(ops.taken(name))
             return
-        session = await self.realm.sessions.open_auto_ack_session(name, account, self)
+        session = await self.realm.sessions.open(name, account, self)
         self._change_session(session, name)
         self._reply(ops.created(name))
 
@@ -114,14 +117,15 @@ class OpsProtocol(Unframed):
             self._reply(ops.unknown_id(id))
             return
         credentials = NameOnly(name, self.address)
-        session = await self.factory.log_in(credentials, self, AutoAckSession)
+        session = await self.factory.log_in(credentials, self)
         self._change_session(session, name)
         self._reply(ops.logged_in(name))
 
-    def _change_session(self, session: AutoAckSession, spelling: str) -> None:
+    def _change_session(self, session: Session, spelling: str) -> None:
         self.end_former_session()
         self.spelling = spelling
         self.logged_in(session)
+        session.begin({})
 
     async def _open_account(self, name: str) -> tuple[str, Account] | None:
         """The name as first written and the record of an open account, None if there is no open
@@ -227,14 +231,17 @@ class OpsProtocol(Unframed):
         for run in runs:
             for entry in run.entries:
                 data = ops.encode(ops.message(entry.sender, described(entry.kind, entry.body)))
-                self.writes.record_entries(entry.seq, [len(data)], len(data))
+                self.wrote_entries(run.log, entry.seq, (len(data),), len(data))
                 self.transport.write(data)
 
     def write_answers(self, messages: Sequence[ops.Send], appends: Sequence[Append]) -> None:
         """See `Connection`."""
         for message, append in zip(messages, appends, strict=True):
-            if append.refusal is not None:
-                self._reply(f"{append.refusal}\n")
+            refusal = refusal_of(append)
+            if isinstance(refusal, UnknownAccount):
+                self._reply(ops.unknown_recipient(message.recipient))
+            elif refusal is not None:
+                self._reply(f"{refusal}\n")
             elif self.realm.sessions.online(message.recipient):
                 self._reply(ops.sent(self.spelling, message.text, message.recipient))
             else:

@@ -4,7 +4,7 @@ lets messages be sent without asking the store."""
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -15,13 +15,15 @@ from chatd.core.errors import (
     NameTaken,
     PatternTooLong,
     UnknownAccount,
+    WrongPassword,
 )
-from chatd.core.names import check_name, mailbox_log
+from chatd.core.names import check_name, mailbox_log, mailbox_name
+from chatd.realm import changes
 from chatd.realm.context import Context
-from chatd.realm.documents import Stored
-from chatd.realm.permissions import check_certificate_count, check_not_blocked, is_blocked
-from chatd.realm.read_state import Settings
-from chatd.realm.tasks import Tasks, gather
+from chatd.realm.permissions import check_certificate_count, check_not_blocked
+from chatd.realm.read_state import NO_SETTINGS, Settings
+from chatd.realm.tasks import Tasks
+from chatd.stores import Change, CreateLog
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE = 250
@@ -33,7 +35,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
 
     `created` is milliseconds since 1970 (UTC). `password` is the hash of its password in PHC
     string format, None for an open account. `certificates` are the SHA-256 fingerprints, in
-    hexadecimal digits, of the certificates that log in to it.
+    hexadecimal digits, of the certificates that log in to it. `id` is never given to another
+    account: whatever else is stored of the account refers to it.
     """
 
     document_kind: ClassVar[str] = "account"
@@ -41,6 +44,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     created: int
     password: str | None = None
     certificates: tuple[str, ...] = ()
+    id: int = 0
 
 
 def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
@@ -64,36 +68,36 @@ class Accounts:
         self._documents = context.documents
         self._limits = context.limits
         self._tasks = tasks
-        self.direct_logs: dict[str, str] = {}
-        """the logs of the mailboxes of cached accounts that block no account, by the name in lower
-        case: a message to one of these needs no further check"""
-        # What the other cached accounts block; all names in lower case.
-        self._blocking: dict[str, frozenset[str]] = {}
-        self._being_deleted: set[str] = set()
+        self.direct_logs: dict[str, tuple[str, str]] = {}
+        """the mailboxes of cached accounts that block no account, and the names by which clients
+        know them, by the account's name in lower case: a message to one of these needs no further
+        check"""
+        # The mailboxes of the other cached accounts, and the ids of the accounts that they block.
+        self._blocking: dict[str, tuple[str, Container[int]]] = {}
 
     # Finding
 
     async def account(self, name: str) -> tuple[str, Account] | None:
         """Return the name as first written, and the account; None if there is no such account."""
-        account, settings = await gather(
-            self._documents.get(Account, name), self._documents.get(Settings, mailbox_log(name))
-        )
-        if account is None or name.lower() in self._being_deleted:
+        account = await self._documents.get(Account, name)
+        if account is None:
+            self._remove(name)
             return None
-        mailbox = self._context.sessions.mailbox(name)
-        if mailbox is not None and mailbox.loaded:
-            # A change of its settings may not be saved yet.
-            self._add(name, mailbox.settings)
-        else:
-            self._add(name, Settings() if settings is None else settings.record)
+        log = mailbox_log(account.record.id)
+        settings = await self._documents.get(Settings, log)
+        self._add(name, log, NO_SETTINGS if settings is None else settings.record)
         return account.key, account.record
 
-    async def display_name(self, name: str) -> str:
-        """Return an account's name as first written. Raises `UnknownAccount`."""
+    async def existing(self, name: str) -> tuple[str, Account]:
+        """Return the name as first written, and the account. Raises `UnknownAccount`."""
         account = await self.account(name)
         if account is None:
             raise UnknownAccount(f"There is no account called {name}.")
-        return account[0]
+        return account
+
+    async def display_name(self, name: str) -> str:
+        """Return an account's name as first written. Raises `UnknownAccount`."""
+        return (await self.existing(name))[0]
 
     async def names(self, pattern: str = "*") -> list[str]:
         """Return the names of all accounts that match a glob, in order of creation.
@@ -133,123 +137,100 @@ class Accounts:
 
     # Registering and changing
 
-    async def register(self, name: str, account: Account) -> None:
-        """Store a new account. Raises `IllegalName`, `NameTaken`."""
+    async def register(self, name: str, account: Account, others: Sequence[Change] = ()) -> None:
+        """Store a new account with an empty mailbox, together with other changes. Raises
+        `IllegalName`, `NameTaken`, `Conflict` if those are refused."""
         check_name(name)
+        log = mailbox_log(account.id)
         try:
-            await self._documents.create(name, account)
+            await self._documents.write([changes.create(name, account), CreateLog(log), *others])
         except Exists:
             raise NameTaken() from None
-        self._add(name, Settings())
+        self._add(name, log, NO_SETTINGS)
 
-    async def set_password(self, name: str, account: Account, password: str | None) -> None:
+    async def set_password(
+        self, name: str, account: Account, password: str | None, proven: bool
+    ) -> None:
         """Set the password of an account: its hash, or None to make the account open.
 
-        `account` is the record that the right to do so was proven against. Raises `UnknownAccount`
-        if the account has been deleted since then, or has another password.
+        Raises `UnknownAccount` if the account has been deleted since `account` was read. With
+        `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
+        has another password now.
         """
 
         def changed(current: Account | None) -> Account:
-            if (
-                current is None
-                or (current.created, current.password) != (account.created, account.password)
-                or self.being_deleted(name)
-            ):
+            if current is None or current.id != account.id:
                 raise UnknownAccount()
+            if proven and current.password != account.password:
+                raise WrongPassword()
             return msgspec.structs.replace(current, password=password)
 
         await self._documents.change(Account, name, changed)
 
-    async def set_certificates(self, name: str, certificates: tuple[str, ...]) -> None:
-        """Replace the certificates, given by their fingerprints, that log in to an account.
-
-        Raises `UnknownAccount`.
-        """
+    async def set_certificates(
+        self, name: str, account: int, certificates: tuple[str, ...]
+    ) -> None:
+        """Replace the certificates, given by their fingerprints, that log in to an account, given
+        by its id. Raises `UnknownAccount`."""
 
         def changed(current: Account | None) -> Account:
-            if current is None or self.being_deleted(name):
+            if current is None or current.id != account:
                 raise UnknownAccount()
             return msgspec.structs.replace(current, certificates=certificates)
 
         await self._documents.change(Account, name, changed)
 
-    def delete(self, account: Stored[Account]) -> Awaitable[object]:
-        """Delete an account, unless another has its name by now.
-
-        Its mailbox is not deleted; the caller does that in the same transaction.
-        """
-
-        def deleted(current: Account | None) -> Account | None:
-            return None if current and current.created == account.record.created else current
-
-        return self._documents.change_from(Account, account.key, account, deleted)
-
     # The cache
 
-    def _add(self, name: str, settings: Settings) -> None:
+    def _add(self, name: str, log: str, settings: Settings) -> None:
         if len(self.direct_logs) + len(self._blocking) >= self._limits.accounts_cached:
             self.direct_logs.clear()
             self._blocking.clear()
-        self._set(name, settings.blocked)
+        self.set_blocked(name, log, settings.blocked)
 
-    def set_blocked(self, name: str, blocked: Collection[str]) -> None:
-        """Note which accounts a cached account blocks, by their names in lower case.
-
-        An account that is not cached is not added: it may be deleted by now, and what is cached
-        can be sent messages without asking the store.
-        """
-        key = name.lower()
-        if key in self.direct_logs or key in self._blocking:
-            self._set(name, blocked)
-
-    def _set(self, name: str, blocked: Collection[str]) -> None:
+    def set_blocked(self, name: str, log: str, blocked: Container[int]) -> None:
+        """Note the ids of the accounts that an account blocks; `log` is its mailbox."""
         key = name.lower()
         if blocked:
             self.direct_logs.pop(key, None)
-            self._blocking[key] = frozenset(blocked)
+            self._blocking[key] = (log, blocked)
         else:
             self._blocking.pop(key, None)
-            self.direct_logs[key] = mailbox_log(name)
+            self.direct_logs[key] = (log, mailbox_name(name))
 
-    def cached_log(self, name: str, sender: str) -> str | None:
-        """Return the log of the mailbox of an account, None if the account is not cached.
+    def cached_log(self, name: str, sender: int) -> str | None:
+        """Return the mailbox of an account, None if the account is not cached.
 
-        Raises `Blocked`.
+        `sender` is the id of the account that wants to send to it. Raises `Blocked`.
         """
         key = name.lower()
-        blocked = self._blocking.get(key)
-        if blocked is None:
-            return self.direct_logs.get(key)
+        blocking = self._blocking.get(key)
+        if blocking is None:
+            direct = self.direct_logs.get(key)
+            return None if direct is None else direct[0]
+        log, blocked = blocking
         check_not_blocked(blocked, sender)
-        return mailbox_log(name)
+        return log
 
-    async def reachable_log(self, name: str, sender: str) -> str:
-        """Return the log of the mailbox of an account that does not block `sender`.
+    async def reachable_log(self, name: str, sender: int) -> str:
+        """Return the mailbox of an account that does not block `sender`.
 
         Raises `UnknownAccount`, `Blocked`.
         """
         await self.display_name(name)
-        check_not_blocked(self._blocking.get(name.lower(), ()), sender)
-        return mailbox_log(name)
-
-    def blocks(self, name: str, sender: str) -> bool:
-        """Whether a cached account blocks a sender."""
-        return is_blocked(self._blocking.get(name.lower(), ()), sender)
-
-    def being_deleted(self, name: str) -> bool:
-        """Whether an account is being deleted."""
-        return name.lower() in self._being_deleted
-
-    def begin_deletion(self, name: str) -> None:
-        """Treat an account as unknown from now on, because it is being deleted."""
-        self._remove(name)
-        self._being_deleted.add(name.lower())
-
-    def end_deletion(self, name: str) -> None:
-        """Undo `begin_deletion`: the account has been deleted, or the deletion has failed."""
-        self._remove(name)
-        self._being_deleted.discard(name.lower())
+        log = self.cached_log(name, sender)
+        if log is None:
+            raise UnknownAccount(f"There is no account called {name}.")
+        return log
 
     def _remove(self, name: str) -> None:
         self.direct_logs.pop(name.lower(), None)
         self._blocking.pop(name.lower(), None)
+
+    def deleted(self, name: str, log: str) -> None:
+        """An account has been deleted; `log` was its mailbox."""
+        key = name.lower()
+        if key in self.direct_logs and self.direct_logs[key][0] == log:
+            del self.direct_logs[key]
+        if key in self._blocking and self._blocking[key][0] == log:
+            del self._blocking[key]

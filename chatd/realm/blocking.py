@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from chatd.core.errors import NotLoggedIn, UnknownAccount
 from chatd.realm.context import Context
-from chatd.realm.permissions import check_blocked_count, check_logged_in
+from chatd.realm.mailbox import Mailbox
+from chatd.realm.permissions import check_blocked_count
+from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.session import Session
+from chatd.stores import RequireLog
 
 
 class Blocking:
@@ -17,18 +23,38 @@ class Blocking:
 
     async def set_blocked(self, session: Session, name: str, blocked: bool) -> None:
         """Block an account, or stop blocking it. Raises `UnknownAccount`, `LimitReached`,
-        `NotLoggedIn` if the session ends meanwhile, `StoreUnavailable`."""
+        `NotLoggedIn` if the session's account has been deleted, `StoreUnavailable`."""
         context = self._context
-        if blocked:
-            await context.accounts.display_name(name)
-            # The account of the session may have been deleted meanwhile.
-            check_logged_in(None if session.ended else session)
         mailbox = session.mailbox
-        key = name.lower()
-        others = tuple(other for other in mailbox.settings.blocked if other != key)
-        if blocked:
-            check_blocked_count(len(others), context.limits)
-            others = (*others, key)
-        mailbox.settings = msgspec.structs.replace(mailbox.settings, blocked=others)
-        context.accounts.set_blocked(session.name, others)
-        await mailbox.saved_state.saved()
+        other = await context.accounts.account(name)
+        if blocked and other is None:
+            raise UnknownAccount(f"There is no account called {name}.")
+
+        def changed(current: Settings | None) -> Settings:
+            settings = NO_SETTINGS if current is None else current
+            others = {
+                id: shown
+                for id, shown in settings.blocked.items()
+                if shown.lower() != name.lower() and (other is None or id != other[1].id)
+            }
+            if blocked and other is not None:
+                check_blocked_count(len(others), context.limits)
+                others[other[1].id] = other[0]
+            return msgspec.structs.replace(settings, blocked=others)
+
+        await change_settings(context, mailbox, changed)
+
+
+async def change_settings(
+    context: Context, mailbox: Mailbox, changed: Callable[[Settings | None], Settings]
+) -> None:
+    """Store other settings of an account, and use them from now on. Raises `NotLoggedIn` if the
+    account has been deleted, `StoreUnavailable`, and what `changed` does."""
+    with context.sessions.reserved(mailbox):
+        stored = await context.documents.change(
+            Settings, mailbox.log, changed, (RequireLog(mailbox.log),)
+        )
+    if mailbox.deleted or stored is None:
+        raise NotLoggedIn()
+    mailbox.settings = stored.record
+    context.accounts.set_blocked(mailbox.owner, mailbox.log, stored.record.blocked)

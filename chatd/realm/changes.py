@@ -9,7 +9,16 @@ from __future__ import annotations
 import msgspec
 
 from chatd.realm.documents import R, Record, Stored
-from chatd.stores import Create, Delete, DeleteScope, Require, RequireNone, Update
+from chatd.stores import (
+    Create,
+    Delete,
+    DeleteKey,
+    DeleteScope,
+    Require,
+    RequireNone,
+    RequireSome,
+    Update,
+)
 
 
 def create(key: str, record: Record, scope: str = "") -> Create:
@@ -38,6 +47,11 @@ def delete_scope(record_type: type[Record], scope: str) -> DeleteScope:
     return DeleteScope(record_type.document_kind, scope)
 
 
+def delete_key(record_type: type[Record], key: str) -> DeleteKey:
+    """Delete the records under `key` in all scopes."""
+    return DeleteKey(record_type.document_kind, key)
+
+
 def require(stored: Stored[R]) -> Require:
     """Refuse the changes with `Conflict` if the store no longer has `stored`."""
     return Require(stored.record.document_kind, stored.key, stored.version, stored.scope)
@@ -51,6 +65,11 @@ def require_any(record_type: type[Record], key: str, scope: str = "") -> Require
 def require_none(record_type: type[Record], scope: str) -> RequireNone:
     """Refuse the changes with `Conflict` if there is any record in a scope."""
     return RequireNone(record_type.document_kind, scope)
+
+
+def require_some(record_type: type[Record], scope: str) -> RequireSome:
+    """Refuse the changes with `Conflict` if there is no record in a scope."""
+    return RequireSome(record_type.document_kind, scope)
 
 
 def written(record: R, change: Create | Update, version: int) -> Stored[R]:

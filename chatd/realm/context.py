@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chatd.realm.accounts import Accounts
     from chatd.realm.documents import Documents
     from chatd.realm.history import History
+    from chatd.realm.positions import Positions
     from chatd.realm.presence import Presence
     from chatd.realm.receipts import Receipts
     from chatd.realm.room import Room
@@ -34,18 +35,23 @@ class Context(Protocol):
     presence: Presence
     receipts: Receipts
     sessions: Sessions
+    positions: Positions
 
     def now(self) -> int:
         """The time in milliseconds since 1970 (UTC)."""
 
+    def entry_time(self) -> int:
+        """The time for an entry: `now`, but never earlier than that of an entry before it."""
+
     def new_id(self) -> int:
-        """An id for an entry."""
+        """An id for an entry, an account or a room; greater than all before it."""
 
     def append(self, append: Append) -> None:
         """Append an entry to a log; its origin is answered. The caller calls `Realm.flush`."""
 
-    def note(self, log: str, sender: str, kind: str, body: str) -> None:
-        """Append an entry whose sender is not answered. The caller calls `Realm.flush`."""
+    def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
+        """Append an entry whose sender is not answered; `author` is the sender's id. The caller
+        calls `Realm.flush`."""
 
     def add_live_log(self, room: Room) -> None:
         """Push what is appended to a room to its subscribers, and keep its head up to date."""

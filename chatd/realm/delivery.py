@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chatd.core.entries import TEXT
+from chatd.core.errors import Refused, UnknownAccount, UnknownLog, UnknownRoom
 from chatd.core.limits import Limits
+from chatd.core.names import is_mailbox
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import SESSIONS_PER_COMMAND, Session
@@ -19,24 +19,16 @@ class Delivery:
     """Takes what the store has committed (`committed`): pushes it to sessions, then answers
     senders.
 
-    `notify_delivered` is called with a log and, by sender, the seqs of entries that were handed to
-    a session which cannot acknowledge, and whose senders want receipts.
+    `on_committed` is called after each batch.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        limits: Limits,
-        notify_delivered: Callable[[str, Mapping[str, Sequence[int]]], None],
-    ) -> None:
+    def __init__(self, store: Store, limits: Limits, on_committed: Callable[[], None]) -> None:
         self.live_logs: dict[str, LiveLog] = {}
-        """the logs with local subscribers, or soon to have some, by name"""
+        """the logs with local subscribers, or soon to have some, by their names in the store"""
         self._store = store
         self._limits = limits
-        self._notify_delivered = notify_delivered
-        self._held: deque[_HeldAnswers] = deque()
+        self._on_committed = on_committed
         self._waiting: list[Callable[[], None]] = []
-        self._handed_over: list[tuple[Mailbox, int]] = []
         store.committed = self.committed
 
     @property
@@ -52,13 +44,8 @@ class Delivery:
         """Called by the store with a batch that became durable: push it, then answer its
         senders."""
         reached: list[Session] = []
-        claimed: list[Mailbox] = []
         runs = self._runs(appends)
         for live_log, run in runs:
-            if live_log.claimed:
-                mailbox: Any = live_log
-                if (mailbox.session is None or not mailbox.session.live) and mailbox not in claimed:
-                    claimed.append(mailbox)
             if len(live_log.subscriptions) >= SESSIONS_PER_COMMAND:
                 _charge(run, len(live_log.subscriptions) // SESSIONS_PER_COMMAND)
             for subscription in live_log.subscriptions:
@@ -74,18 +61,12 @@ class Delivery:
             except Exception:
                 session.peer.failed()
             session.fall_behind()
-            if session.mailbox.claimed and session.mailbox.session is session:
-                claimed.append(session.mailbox)
         if self._store.ephemeral:
             for live_log, _ in runs:
                 if live_log.head >= live_log.trim_at:
                     live_log.trim_consumed()
-        if self._handed_over:
-            self._notify_handed_over()
-        if claimed or self._held:
-            self._hold(appends, claimed)
-        else:
-            _answer(appends)
+        _answer(appends)
+        self._on_committed()
         if self._waiting and self._store.backlog < self._limits.backlog // 2:
             waiting, self._waiting = self._waiting, []
             for function in waiting:
@@ -112,47 +93,23 @@ class Delivery:
                 wants_receipts = origin.wants_receipts
             if entries is None:
                 entries = [append]
-                shared: dict[Callable[[Run], bytes], bytes] | None = (
+                shared: dict[Callable[[Run], Any], Any] | None = (
                     {} if len(live_log.subscriptions) > 1 else None
                 )
-                runs.append((live_log, Run(append.log, entries, shared)))
+                runs.append((live_log, Run(live_log.name, entries, shared)))
             else:
                 entries.append(append)
             if wants_receipts and append.kind is TEXT and live_log.__class__ is Mailbox:
-                mailbox = live_log
-                mailbox.expect_receipts(((append.seq, append.sender),))
-                if mailbox.session is not None and mailbox.session.live:
-                    self._handed_over.append((mailbox, append.seq))
+                live_log.expect_receipts(((append.seq, append.author),))
         return runs
 
-    def _notify_handed_over(self) -> None:
-        """Entries handed to a session that cannot acknowledge count as delivered."""
-        handed_over, self._handed_over = self._handed_over, []
-        for mailbox, seq in handed_over:
-            self._notify_delivered(mailbox.log, mailbox.receipts_due(seq, seq))
 
-    def _hold(self, appends: Sequence[Append], claimed: list[Mailbox]) -> None:
-        """Answer a batch only when the store no longer has a claim on these mailboxes: while it
-        has, a restart would count their entries as read. Later batches wait behind it."""
-        held = _HeldAnswers(appends, len(claimed))
-        self._held.append(held)
-        for mailbox in claimed:
-            mailbox.saved_state.on_saved(partial(self._release, held))
-
-    def _release(self, held: _HeldAnswers) -> None:
-        held.claims -= 1
-        while self._held and not self._held[0].claims:
-            _answer(self._held.popleft().appends)
-
-
-class _HeldAnswers:
-    """Appends whose senders are answered when `claims` more claims have been removed."""
-
-    __slots__ = ("appends", "claims")
-
-    def __init__(self, appends: Sequence[Append], claims: int) -> None:
-        self.appends = appends
-        self.claims = claims
+def refusal_of(append: Append) -> Refused | None:
+    """Why an append was refused, as its sender is told: a log that is gone was that of an account
+    or a room."""
+    if isinstance(append.refusal, UnknownLog):
+        return UnknownAccount() if is_mailbox(append.log) else UnknownRoom()
+    return append.refusal
 
 
 def _charge(run: Run, commands: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import msgspec
 
 from chatd.core.errors import Busy, Conflict, Exists
-from chatd.stores import SCAN_LIMIT, Change, Document, Store
+from chatd.stores import SCAN_LIMIT, Change, Create, Document, Store, Update
 
 _ATTEMPTS = 16
 
@@ -105,105 +105,67 @@ class Documents:
         return self._store.page(record_type.document_kind, pattern, after, limit, scope)
 
     def list(
-        self, record_type: type[R], pattern: str = "*", scope: str = ""
+        self,
+        record_type: type[R],
+        pattern: str = "*",
+        limit: int | None = None,
+        scope: str = "",
     ) -> Awaitable[builtins.list[str]]:
-        """Return all keys that match a glob, in order of creation. See `Store.list`."""
-        return self._store.list(record_type.document_kind, pattern, None, scope)
+        """Return keys that match a glob, in order of creation. See `Store.list`."""
+        return self._store.list(record_type.document_kind, pattern, limit, scope)
 
     def write(self, changes: Sequence[Change]) -> Awaitable[builtins.list[int]]:
         """Make all changes (`chatd.realm.changes`) or none. See `Store.write`."""
         return self._store.write(changes)
 
-    def create(self, key: str, record: R, scope: str = "") -> Awaitable[Stored[R]]:
-        """Store a new record. Raises `Exists`."""
-        body = msgspec.msgpack.encode(record)
-        version = self._store.create(record.document_kind, key, body, scope)
-        return self._written(key, record, body, version, scope)
-
-    def _written(
-        self, key: str, record: R, body: bytes, version: Awaitable[int], scope: str
-    ) -> Awaitable[Stored[R]]:
-        async def stored() -> Stored[R]:
-            return Stored(key, record, await version, body, scope)
-
-        return _OnAwait(stored)
-
     def change(
         self,
         record_type: type[R],
         key: str,
-        function: Callable[[R | None], R | None],
-        scope: str = "",
+        function: Callable[[R | None], R],
+        conditions: Sequence[Change] = (),
     ) -> Awaitable[Stored[R] | None]:
         """Replace the record under `key` by what `function` makes of it; return what is stored now.
 
-        The function is given the record, None if there is none, and returns the record to store,
-        None to store none. It is called again if the document was changed meanwhile, and may raise
-        to refuse the change. Raises what it does, and `Busy` if the document never stays the same.
+        The function is given the record, None if there is none, and returns the record to store. It
+        is called again if the document was changed meanwhile, and may raise to refuse the change.
+        Returns None if `conditions` do not hold. Raises what the function does, and `Busy` if the
+        document never stays the same.
         """
-        stored = self.get(record_type, key, scope)
+        stored = self.get(record_type, key)
 
         async def changed() -> Stored[R] | None:
-            return await self.change_from(record_type, key, await stored, function, scope)
-
-        return _OnAwait(changed)
-
-    def change_from(
-        self,
-        record_type: type[R],
-        key: str,
-        expected: Stored[R] | None,
-        function: Callable[[R | None], R | None],
-        scope: str = "",
-    ) -> Awaitable[Stored[R] | None]:
-        """Do what `change` does, without reading the document first.
-
-        `expected` is what the caller last read or wrote, None for no document. If the store has
-        something else, the document is read and `function` is called again.
-        """
-        first_attempt = self._attempt(key, expected, function, scope)
-
-        async def changed() -> Stored[R] | None:
-            attempt = first_attempt
-            for remaining in reversed(range(_ATTEMPTS)):
+            current = await stored
+            for _ in range(_ATTEMPTS):
+                record = function(None if current is None else current.record)
+                body = msgspec.msgpack.encode(record)
+                if current is not None and current.body == body:
+                    return current
+                change = _replacing(current, key, record, body)
                 try:
-                    return await attempt
+                    versions = await self._store.write((change, *conditions))
                 except (Conflict, Exists):
-                    if remaining:
-                        stored = await self.get(record_type, key, scope)
-                        attempt = self._attempt(key, stored, function, scope)
+                    before, current = current, await self.get(record_type, key)
+                    if conditions and _same(before, current):
+                        return None
+                    continue
+                return Stored(change.key, record, versions[0], body)
             raise Busy()
 
         return _OnAwait(changed)
 
-    def _attempt(
-        self,
-        key: str,
-        expected: Stored[R] | None,
-        function: Callable[[R | None], R | None],
-        scope: str,
-    ) -> Awaitable[Stored[R] | None]:
-        record = function(None if expected is None else expected.record)
-        if expected is not None and record is not None:
-            body = msgspec.msgpack.encode(record)
-            if body == expected.body:
-                return self._unchanged(expected)
-            version = self._store.update(record.document_kind, key, expected.version, body, scope)
-            return self._written(expected.key, record, body, version, scope)
-        if expected is not None:
-            return self._deleted(
-                self._store.delete(expected.record.document_kind, key, expected.version, scope)
-            )
-        return self._unchanged(None) if record is None else self.create(key, record, scope)
 
-    def _unchanged(self, stored: Stored[R] | None) -> Awaitable[Stored[R] | None]:
-        async def unchanged() -> Stored[R] | None:
-            return stored
+def _replacing(
+    stored: Stored[Any] | None, key: str, record: Record, body: bytes
+) -> Create | Update:
+    """The change that stores a record in place of the stored one."""
+    if stored is None:
+        return Create(record.document_kind, key, body)
+    return Update(record.document_kind, stored.key, stored.version, body)
 
-        return _OnAwait(unchanged)
 
-    def _deleted(self, deletion: Awaitable[None]) -> Awaitable[None]:
-        async def deleted() -> None:
-            await deletion
-
-        return _OnAwait(deleted)
+def _same(before: Stored[R] | None, after: Stored[R] | None) -> bool:
+    """Whether a document was not changed, so that a write was refused for its conditions."""
+    if before is None or after is None:
+        return before is after
+    return before.version == after.version

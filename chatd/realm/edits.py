@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chatd.core.entries import DELETION, EDIT, REACTION
-from chatd.core.names import is_mailbox, mailbox_owner
-from chatd.realm.ack_session import AckSession
+from chatd.core.errors import UnknownEntry
+from chatd.core.names import is_mailbox, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_delete_message, check_edit, check_text
+from chatd.realm.session import Session
 from chatd.stores import Append
 
 
@@ -20,9 +21,7 @@ class Edits:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def edit(
-        self, session: AckSession, log: str, seq: int, text: str, key: str | None
-    ) -> None:
+    async def edit(self, session: Session, log: str, seq: int, text: str, key: str | None) -> None:
         """Replace the text of a message.
 
         Raises `UnknownEntry`, `NotTheAuthor`, `TextTooLong`, `UnknownAccount`, `Blocked`.
@@ -30,37 +29,49 @@ class Edits:
         check_text(text, self._context.limits.text)
         entry = await self._context.history.entry(session, log, seq)
         check_edit(session, entry)
-        await self._check_reachable(session, log)
-        self._append(session, log, EDIT, text, entry.id, key)
+        target = await self._reachable(session, log)
+        self._append(session, target, log, EDIT, text, entry.id, key)
 
-    async def delete(self, session: AckSession, log: str, seq: int, key: str | None) -> None:
-        """Delete a message. Raises `UnknownEntry`, `NotTheAuthor`."""
+    async def delete(self, session: Session, log: str, seq: int, key: str | None) -> None:
+        """Delete a message.
+
+        Raises `UnknownEntry`, `NotTheAuthor`, `UnknownAccount`, `Blocked`.
+        """
         entry = await self._context.history.entry(session, log, seq)
-        check_delete_message(session, entry, self._context.rooms.loaded(log))
-        self._append(session, log, DELETION, "", entry.id, key)
+        check_delete_message(session, entry, self._context.rooms.member_role(session, log))
+        target = await self._reachable(session, log)
+        self._append(session, target, log, DELETION, "", entry.id, key)
 
     async def react(
-        self, session: AckSession, log: str, seq: int, reaction: str, key: str | None
+        self, session: Session, log: str, seq: int, reaction: str, key: str | None
     ) -> None:
         """React to a message; an empty `reaction` withdraws the former one.
 
         Raises `UnknownEntry`, `UnknownAccount`, `Blocked`.
         """
         entry = await self._context.history.entry(session, log, seq)
-        if log == session.mailbox.log:
-            log = await self._context.accounts.reachable_log(entry.sender, session.name)
-        else:
-            await self._check_reachable(session, log)
-        self._append(session, log, REACTION, reaction, entry.id, key)
+        if log == session.mailbox.name:
+            log = mailbox_name(entry.sender)
+        target = await self._reachable(session, log)
+        self._append(session, target, log, REACTION, reaction, entry.id, key)
 
-    async def _check_reachable(self, session: AckSession, log: str) -> None:
-        if is_mailbox(log) and log != session.mailbox.log:
-            await self._context.accounts.reachable_log(mailbox_owner(log), session.name)
+    async def _reachable(self, session: Session, name: str) -> str:
+        """The log that clients know by `name`, if the account can append to it.
+
+        Raises `UnknownAccount`, `Blocked`, `UnknownEntry`.
+        """
+        subscription = session.subscriptions.get(name)
+        if subscription is not None:
+            return subscription.live_log.log
+        if is_mailbox(name):
+            return await self._context.accounts.reachable_log(mailbox_owner(name), session.account)
+        raise UnknownEntry()
 
     def _append(
         self,
-        session: AckSession,
+        session: Session,
         log: str,
+        log_name: str,
         kind: str,
         body: str,
         about: int,
@@ -71,12 +82,14 @@ class Edits:
             Append(
                 log,
                 context.new_id(),
-                context.now(),
+                context.entry_time(),
                 session.name,
                 body,
                 session,
                 kind,
                 key,
                 about,
+                author=session.account,
+                log_name=log_name,
             )
         )

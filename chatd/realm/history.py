@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from chatd.core.entries import Entry
 from chatd.core.errors import UnknownEntry
-from chatd.realm.ack_session import AckSession
+from chatd.core.names import mailbox_log, mailbox_owner
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_entry, check_look_up, check_read_log
+from chatd.realm.session import Session
 from chatd.stores import PAGE_BYTES
 
 _CHUNK = 32
@@ -17,9 +18,10 @@ class History:
     """What a session may read of the logs besides what is pushed to it."""
 
     def __init__(self, context: Context) -> None:
+        self._context = context
         self._store = context.store
 
-    async def entry(self, session: AckSession, log: str, seq: int) -> Entry:
+    async def entry(self, session: Session, log: str, seq: int) -> Entry:
         """Return one entry of a log that the session follows, or one that its account wrote.
 
         Raises `UnknownEntry`.
@@ -27,21 +29,33 @@ class History:
         check_look_up(session, log)
         if seq < 1:
             raise UnknownEntry()
-        entries = await self._store.read(log, seq - 1, 1)
+        entries = await self._store.read(await self._log(session, log), seq - 1, 1)
         if not entries or entries[0].seq != seq:
             raise UnknownEntry()
         check_entry(session, log, entries[0])
         return entries[0]
 
+    async def _log(self, session: Session, name: str) -> str:
+        """The log that clients know by `name`: one that the session follows, or a mailbox. Raises
+        `UnknownEntry`."""
+        subscription = session.subscriptions.get(name)
+        if subscription is not None:
+            return subscription.live_log.log
+        account = await self._context.accounts.account(mailbox_owner(name))
+        if account is None:
+            raise UnknownEntry()
+        return mailbox_log(account[1].id)
+
     async def page(
-        self, session: AckSession, log: str, after: int, before: int, limit: int
+        self, session: Session, log: str, after: int, before: int, limit: int
     ) -> tuple[list[Entry], bool]:
         """Return entries of a log, oldest first, and whether there are more beyond them.
 
         They are those after seq `after`, or, with `before` greater than 0, the last ones before
         it: at most `limit`, and about `PAGE_BYTES` of text. Raises `UnknownLog`.
         """
-        head = check_read_log(session, log).live_log.head
+        live_log = check_read_log(session, log).live_log
+        log, head = live_log.log, live_log.head
         limit = max(1, limit)
         if not before:
             entries = await self._store.read(log, after, limit)

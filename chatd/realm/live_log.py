@@ -22,13 +22,14 @@ _FEW = 8
 class Run(msgspec.Struct, gc=False):
     """Entries of one log, in order: committed together, or read together from the log.
 
-    `encodings` is for peers: the run as bytes, by the function that encodes it, so that a run is
-    encoded once however many sessions it is shown to; None: it is shown to one session.
+    `log` is the name by which clients know the log. `encodings` is for peers: the run as they send
+    it, by the function that encodes it, so that a run is encoded once however many sessions it is
+    shown to; None: it is shown to one session.
     """
 
     log: str
     entries: Sequence[Append | Entry]
-    encodings: dict[Callable[[Run], bytes], bytes] | None = None
+    encodings: dict[Callable[[Run], Any], Any] | None = None
 
 
 class Subscriber(Protocol):
@@ -47,16 +48,16 @@ class Subscriber(Protocol):
 
 
 class LiveLog:
-    """A log with its subscribers. `head` is the last seq known to be committed; `claimed` is
-    whether the store may hold a claim that a session takes every entry (`chatd.realm.claims`)."""
+    """A log with its subscribers. `log` names it in the store, `name` is the name by which clients
+    know it; `head` is the last seq known to be committed."""
 
-    __slots__ = ("claimed", "head", "log", "store", "subscriptions", "trim_at")
+    __slots__ = ("head", "log", "name", "store", "subscriptions", "trim_at")
 
-    def __init__(self, store: Store, log: str) -> None:
+    def __init__(self, store: Store, log: str, name: str) -> None:
         self.store = store
         self.log = log
+        self.name = name
         self.head = 0
-        self.claimed = False
         self.subscriptions: Collection[Subscriber] = ()
         """in the order in which they subscribed; not to be iterated over while that may change"""
         self.trim_at = sys.maxsize

@@ -3,10 +3,11 @@ account."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from chatd.core.entries import Entry
-from chatd.core.limits import Limits
+from chatd.core.errors import UnknownAccount
+from chatd.realm.context import Context
 from chatd.realm.mailbox import Mailbox
 
 
@@ -17,19 +18,10 @@ class MailFetch:
     The mailbox must have been loaded; `close` releases it.
     """
 
-    def __init__(
-        self,
-        mailbox: Mailbox,
-        limits: Limits,
-        on_close: Callable[[], None],
-        notify_delivered: Callable[[str, Mapping[str, Sequence[int]]], None],
-    ) -> None:
-        """`notify_delivered(log, seqs by sender)` is called when senders have to be notified that
-        their entries are delivered."""
+    def __init__(self, context: Context, mailbox: Mailbox, on_close: Callable[[], None]) -> None:
+        self._context = context
         self._mailbox = mailbox
-        self._limits = limits
         self._on_close = on_close
-        self._notify_delivered = notify_delivered
         self._after = 0
 
     @property
@@ -42,7 +34,7 @@ class MailFetch:
         mailbox = self._mailbox
         while (part := self._next()) is not None:
             first, last = part
-            limit = min(self._limits.page, last - first + 1)
+            limit = min(self._context.limits.page, last - first + 1)
             entries = await mailbox.store.read(mailbox.log, first - 1, limit)
             entries = [entry for entry in entries if entry.seq <= last]
             self._after = entries[-1].seq if entries else last
@@ -51,21 +43,26 @@ class MailFetch:
         return []
 
     def _next(self) -> tuple[int, int] | None:
-        for first, last in self._mailbox.acknowledged.waiting(self._mailbox.head):
+        for first, last in self._mailbox.taken.waiting(self._mailbox.head):
             if last > self._after:
                 return max(first, self._after + 1), last
         return None
 
     async def acknowledge(self, entries: Sequence[Entry]) -> None:
         """Acknowledge entries; their senders are notified when the acknowledgement is stored.
-        Raises `StoreUnavailable`."""
-        mailbox = self._mailbox
+        Raises `StoreUnavailable`, `UnknownAccount` if the account has been deleted meanwhile."""
+        mailbox, positions = self._mailbox, self._context.positions
+        if mailbox.deleted:
+            raise UnknownAccount()
         for entry in entries:
-            mailbox.acked = mailbox.acked.acknowledge(entry.seq, entry.seq)
-        await mailbox.saved_state.saved()
+            mailbox.state.cursor = mailbox.state.cursor.acknowledge(entry.seq, entry.seq)
+        positions.changed(mailbox.state, 0.0)
+        await positions.save()
         for entry in entries:
             if mailbox.unconfirmed:
-                self._notify_delivered(mailbox.log, mailbox.receipts_due(entry.seq, entry.seq))
+                self._context.receipts.notify_delivered(
+                    mailbox, mailbox.receipts_due(entry.seq, entry.seq)
+                )
 
     def close(self) -> None:
         """Release the mailbox."""

@@ -1,22 +1,22 @@
-"""A mailbox as this daemon holds it: the positions of one account and its sessions in it."""
+"""A mailbox as this daemon holds it: what one account has read, its rooms, and its sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from chatd.core.entries import Cursor
-from chatd.realm.claims import Claim
+from chatd.core.names import mailbox_log, mailbox_name
+from chatd.realm.accounts import Account
 from chatd.realm.documents import Documents
 from chatd.realm.live_log import LiveLog
-from chatd.realm.read_state import ReadState, Settings
-from chatd.realm.saved_state import SavedState
-from chatd.realm.tasks import Tasks
+from chatd.realm.membership import Membership, MembershipRecord
+from chatd.realm.read_state import NO_SETTINGS, ReadState, Settings
+from chatd.realm.tasks import gather
 from chatd.stores import Store
 
 if TYPE_CHECKING:
-    from chatd.realm.auto_ack_session import AutoAckSession
     from chatd.realm.session import Session
 
 _UNCONFIRMED = 4_096
@@ -24,121 +24,113 @@ _UNCONFIRMED = 4_096
 
 class Mailbox(LiveLog):
     """The mailbox of an account, from its first login until all sessions have ended and its state
-    is saved.
-
-    `head` is the last seq known to be committed. What `saved_state` saves is changed here first;
-    call `SavedState.save_soon` or `save_now` after a change.
-    """
+    is saved. `account` is the account's id, `owner` its name as first written."""
 
     __slots__ = (
         "_on_idle",
-        "acked",
-        "claim",
-        "claiming",
-        "cursor",
+        "account",
         "deleted",
-        "read_state",
+        "exclusive",
+        "loaded",
+        "memberships",
+        "opening",
+        "owner",
         "reserved",
-        "saved_state",
-        "session",
         "settings",
+        "state",
         "token_bucket",
         "unconfirmed",
+        "unsaved",
     )
 
     def __init__(
-        self, store: Store, tasks: Tasks, log: str, on_idle: Callable[[Mailbox], None]
+        self, store: Store, account: int, owner: str, on_idle: Callable[[Mailbox], None]
     ) -> None:
         """`on_idle` is called when no session is left and everything is saved."""
-        super().__init__(store, log)
-        self.cursor = Cursor()
-        """what has been handed to peers that cannot acknowledge, when it was last set"""
-        self.acked = Cursor()
-        """what has been acknowledged, by any session"""
-        self.claim: Claim | None = None
-        self.session: AutoAckSession | None = None
-        """the account's `AutoAckSession`, if any; an account has at most one"""
+        super().__init__(store, mailbox_log(account), mailbox_name(owner))
+        self.account = account
+        self.owner = owner
+        self.state = ReadState(self, self.log, Cursor())
+        """what has been acknowledged and read, by any session"""
+        self.memberships: dict[str, Membership] = {}
+        """the rooms of the account, by their names in lower case"""
+        self.settings = NO_SETTINGS
+        self.loaded = False
+        """whether `load` has succeeded"""
+        self.exclusive: Session | None = None
+        """the session of a protocol that allows an account only one, if any"""
+        self.opening = False
+        """whether a login under way opens such a session"""
         self.reserved = 0
         """how many logins are under way"""
-        self.claiming = False
-        """whether one of these logins opens a session that cannot acknowledge"""
+        self.unsaved = 0
+        """how many read states are not saved yet (`chatd.realm.positions`)"""
         self.deleted = False
-        self.read_state = ReadState()
-        self.settings = Settings()
-        self.unconfirmed: dict[int, str] = {}
-        """the senders who want a receipt, by the seq of their entry"""
+        """whether the account has been deleted"""
+        self.unconfirmed: dict[int, int] = {}
+        """the senders, by their ids, who want a receipt, by the seq of their entry"""
         self.token_bucket: Any = None
         """limits the rate of commands of all sessions of the account together"""
-        self.saved_state = SavedState(Documents(store), tasks, self)
         self._on_idle = on_idle
 
-    async def load(self, *others: Awaitable[Any]) -> list[Any]:
-        """Read what is stored unless it has been read, and return the results of `others`, read at
-        the same moment. Raises `StoreUnavailable`."""
+    async def load(self, documents: Documents) -> Account | None:
+        """Read the account's record, and what is stored of the mailbox unless it has been read.
+
+        Returns the record, None if the account has been deleted. Raises `StoreUnavailable`.
+        """
         if self.loaded:
-            return await self.saved_state.load(*others)
-        head, *results = await self.saved_state.load(self.store.head(self.log), *others)
-        self.head = max(self.head, head)
-        return results
+            stored = await documents.get(Account, self.owner)
+        else:
+            stored, settings, head, positions, memberships = await gather(
+                documents.get(Account, self.owner),
+                documents.get(Settings, self.log),
+                self.store.head(self.log),
+                self.store.positions(self.account),
+                documents.scan(MembershipRecord, str(self.account)),
+            )
+            # Another login may have loaded them meanwhile.
+            if not self.loaded:
+                self.loaded = True
+                self.head = max(self.head, head)
+                self.settings = NO_SETTINGS if settings is None else settings.record
+                states = {self.log: self.state}
+                for row in memberships:
+                    membership = Membership(self, int(row.key), row.record)
+                    self.memberships[membership.name] = membership
+                    states[membership.state.log] = membership.state
+                for position in positions:
+                    if position.log in states:
+                        states[position.log].merge(position)
+        if stored is None or stored.record.id != self.account:
+            return None
+        record: Account = stored.record
+        return record
 
     @property
-    def loaded(self) -> bool:
-        """Whether `load` has succeeded."""
-        return self.saved_state.loaded
-
-    @property
-    def acknowledged(self) -> Cursor:
-        """All that has been acknowledged or handed over by now, whether or not it is saved."""
-        return (self.cursor if self.session is None else self.session.handed).union(self.acked)
+    def taken(self) -> Cursor:
+        """What has been acknowledged, and what is on its way to the account's exclusive session."""
+        session = self.exclusive
+        return self.state.cursor if session is None else session.taken
 
     @property
     def consumed(self) -> int:
         """See `LiveLog`."""
         return min(
-            [self.acknowledged.upto, *(subscriber.position for subscriber in self.subscriptions)]
+            [
+                self.state.cursor.upto,
+                *(subscription.position for subscription in self.subscriptions),
+            ]
         )
 
     @property
     def sessions(self) -> list[Session]:
         """All sessions of the account."""
-        return [cast("Session", subscriber.session) for subscriber in self.subscriptions]
-
-    # Sessions without acknowledgements (`chatd.realm.claims`)
-
-    def set_claim(
-        self, cursor: Cursor, claim: Claim | None, on_saved: Callable[[], None] | None = None
-    ) -> None:
-        """Set what has been handed over, with a claim on what follows or without, and save it.
-
-        `on_saved` is called once when that is saved or has failed once.
-        """
-        self.cursor = cursor
-        self.claim = claim
-        if claim is not None:
-            self.claimed = True
-        if on_saved is None:
-            self.saved_state.save_now()
-        else:
-            self.saved_state.on_saved(on_saved)
-
-    def resolve_claim(self, boot: str) -> None:
-        """Replace a claim that a killed daemon left by the cursor that it stands for.
-
-        `boot` identifies this run of the machine.
-        """
-        claim = self.saved_state.stored_claim
-        if claim is not None:
-            self.set_claim(claim.resolved(self.cursor, self.head, boot), None)
-
-    def remove_session(self, session: AutoAckSession) -> None:
-        """Remove the session that cannot acknowledge: it has ended."""
-        self.session = None
-        self.unsubscribe(session)
+        return [cast("Session", subscription.session) for subscription in self.subscriptions]
 
     # Receipts
 
-    def expect_receipts(self, senders: Iterable[tuple[int, str]]) -> None:
-        """Note that senders want a receipt: (seq, sender).
+    def expect_receipts(self, senders: Iterable[tuple[int, int]]) -> None:
+        """Note that senders want a receipt: (seq, id of the sender).
 
         The latest `_UNCONFIRMED` are remembered, and up to twice as many.
         """
@@ -148,10 +140,10 @@ class Mailbox(LiveLog):
             for seq in list(islice(unconfirmed, len(unconfirmed) - _UNCONFIRMED)):
                 del unconfirmed[seq]
 
-    def receipts_due(self, first: int, last: int) -> dict[str, list[int]]:
-        """Return the seqs from `first` to `last` whose senders want a receipt, by sender. They are
-        returned once."""
-        due: dict[str, list[int]] = {}
+    def receipts_due(self, first: int, last: int) -> dict[int, list[int]]:
+        """Return the seqs from `first` to `last` whose senders want a receipt, by the sender's id.
+        They are returned once."""
+        due: dict[int, list[int]] = {}
         unconfirmed = self.unconfirmed
         if last - first < len(unconfirmed):
             seqs: Iterable[int] = range(first, last + 1)
@@ -165,5 +157,5 @@ class Mailbox(LiveLog):
 
     def release_if_idle(self) -> None:
         """Call `on_idle` if no session is left or about to begin, and everything is saved."""
-        if not self.subscriptions and not self.reserved and not self.saved_state.saving:
+        if not self.subscriptions and not self.reserved and not self.unsaved:
             self._on_idle(self)

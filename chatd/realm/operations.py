@@ -16,14 +16,12 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from chatd import stores
 from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
-from chatd.core.names import is_room, mailbox_log
+from chatd.core.names import is_room
 from chatd.realm import registration
 from chatd.realm.accounts import Account, fingerprints
-from chatd.realm.auto_ack_session import AutoAckSession
-from chatd.realm.documents import Stored
 from chatd.realm.permissions import check_open_accounts
-from chatd.realm.read_state import ReadState
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
@@ -110,8 +108,6 @@ class Statistics(msgspec.Struct, frozen=True):
     rooms: int
     sessions: int
     accounts_online: int
-    auto_ack_sessions: int
-    """sessions of protocols whose clients cannot acknowledge"""
     rooms_in_memory: int
     store_backlog: int
     """characters of text that the store has accepted and not committed yet"""
@@ -139,32 +135,28 @@ class Operations:
         self._realm.accounts.check_pattern(pattern)
         names = await self._documents.page(Account, pattern, after, limit)
         # All reads are in the queue before the first is awaited: one turn of the store.
-        stored = await gather(
-            *(self._documents.get(Account, name) for name in names),
-            *(self._documents.get(ReadState, mailbox_log(name)) for name in names),
+        stored = await gather(*(self._documents.get(Account, name) for name in names))
+        accounts = [account for account in stored if account is not None]
+        positions = await gather(
+            *(self._store.positions(account.record.id) for account in accounts)
         )
-        accounts, read_states = stored[: len(names)], stored[len(names) :]
         items = [
-            self._account_info(name, account, read_state)
-            for name, account, read_state in zip(names, accounts, read_states, strict=True)
-            # None: it was deleted after the page was read.
-            if account is not None
+            self._account_info(account.key, account.record, rows)
+            for account, rows in zip(accounts, positions, strict=True)
         ]
         return Page(items, len(names) == limit, names[-1] if names else after)
 
     def _account_info(
-        self, name: str, stored: Stored[Account], stored_read_state: Stored[ReadState] | None
+        self, name: str, account: Account, positions: Sequence[stores.Position]
     ) -> AccountInfo:
-        account = stored.record
-        mailbox = self._realm.sessions.mailbox(name)
-        if mailbox is not None and mailbox.loaded:
-            read_state = mailbox.read_state
-        elif stored_read_state is not None:
-            read_state = stored_read_state.record
-        else:
-            read_state = ReadState()
+        mailbox = self._realm.sessions.mailbox(account.id)
         sessions = 0 if mailbox is None else len(mailbox.sessions)
-        seen = self._realm.now() if sessions else read_state.seen
+        if sessions:
+            seen = self._realm.now()
+        elif mailbox is not None and mailbox.loaded:
+            seen = mailbox.state.seen
+        else:
+            seen = max((position.seen for position in positions), default=0)
         return AccountInfo(name, account.created, account.password is None, sessions, seen)
 
     async def sessions(self, name: str, after: str, limit: int) -> Page[SessionInfo, str]:
@@ -193,8 +185,8 @@ class Operations:
     async def end_sessions(self, name: str, sentence: str = "") -> int:
         """End all sessions of an account and return their number; `sentence` is the reason that
         they are given. Raises `UnknownAccount`."""
-        name = await self._realm.accounts.display_name(name)
-        return await self._realm.sessions.end(name, "kicked", sentence or _SESSIONS_ENDED)
+        _, account = await self._realm.accounts.existing(name)
+        return self._realm.sessions.end(account.id, "kicked", sentence or _SESSIONS_ENDED)
 
     async def set_password(self, name: str, password: str | None) -> str:
         """Give an account another password, or none (it becomes open), and end its sessions.
@@ -217,8 +209,8 @@ class Operations:
         account's name as first written. Raises `UnknownAccount`, `FingerprintInvalid`,
         `LimitReached`, `Busy`.
         """
-        name = await self._realm.accounts.display_name(name)
-        await self._realm.accounts.set_certificates(name, fingerprints(certificates))
+        name, account = await self._realm.accounts.existing(name)
+        await self._realm.accounts.set_certificates(name, account.id, fingerprints(certificates))
         return name
 
     async def delete_account(self, name: str) -> str:
@@ -236,14 +228,14 @@ class Operations:
         rooms, more, last = await self._realm.rooms.find(None, pattern, after, limit)
         items = [
             RoomInfo(
-                room=room.name,
+                room=room.display_name,
                 created=room.record.created,
                 topic=room.record.topic,
                 private=room.record.private,
-                owner=room.record.members.get(room.record.owner, ""),
-                members=len(room.record.members),
+                owner=room.record.owner_name,
+                members=room.members,
             )
-            for room in rooms
+            for room, _ in rooms
         ]
         return Page(items, more, last)
 
@@ -251,7 +243,7 @@ class Operations:
         """Delete a room with its history. Returns its name as first written. Raises
         `UnknownRoom`."""
         try:
-            name = (await self._realm.rooms.room(room)).name
+            name = (await self._realm.rooms.room(room)).display_name
         except UnknownRoom:
             raise UnknownRoom(f"There is no room {room}.") from None
         await self._realm.rooms.delete_by_operator(name)
@@ -293,16 +285,15 @@ class Operations:
     async def statistics(self) -> Statistics:
         """Counts of accounts, rooms, sessions and work in progress."""
         accounts, rooms = await gather(
-            self._documents.list(Account), self._documents.list(RoomRecord)
+            self._documents.count(Account), self._documents.count(RoomRecord)
         )
         sessions = self._realm.sessions.all()
         return Statistics(
             started=self._started,
-            accounts=len(accounts),
-            rooms=len(rooms),
+            accounts=accounts,
+            rooms=rooms,
             sessions=len(sessions),
-            accounts_online=len({session.name for session in sessions}),
-            auto_ack_sessions=sum(isinstance(session, AutoAckSession) for session in sessions),
+            accounts_online=len({session.account for session in sessions}),
             rooms_in_memory=sum(map(is_room, self._realm.delivery.live_logs)),
             store_backlog=self._store.backlog,
         )

@@ -34,12 +34,11 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox, is_room
-from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
+from chatd.realm.room import MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Account
-    from chatd.realm.ack_session import AckSession, Subscription
-    from chatd.realm.session import Session
+    from chatd.realm.session import Session, Subscription
 
 S = TypeVar("S", bound="Session")
 
@@ -124,21 +123,16 @@ def check_text(text: str, limit: int) -> None:
         raise TextTooLong(f"text too long: {size} bytes, the limit is {limit}")
 
 
-def is_blocked(blocked: Container[str], sender: str) -> bool:
-    """Whether `sender` is one of the accounts that an account blocks, by name in lower case.
+def check_not_blocked(blocked: Container[int], sender: int) -> None:
+    """Sending a message, an invitation or a typing notice to an account that blocks `blocked`.
 
-    It cannot send it messages, invitations and typing notices.
+    The accounts are given by their ids. Raises `Blocked`.
     """
-    return sender.lower() in blocked
-
-
-def check_not_blocked(blocked: Container[str], sender: str) -> None:
-    """Sending something to an account that blocks `blocked`. Raises `Blocked`."""
-    if is_blocked(blocked, sender):
+    if sender in blocked:
         raise Blocked()
 
 
-def check_send_to_room(session: AckSession, log: str) -> Subscription:
+def check_send_to_room(session: Session, log: str) -> Subscription:
     """Sending a message or a typing notice to a room. The sessions of all members follow it.
 
     Returns the subscription. Raises `NotAMember`.
@@ -164,7 +158,7 @@ def check_watched_count(count: int, limits: Limits) -> None:
 # Logs
 
 
-def check_read_log(session: AckSession, log: str) -> Subscription:
+def check_read_log(session: Session, log: str) -> Subscription:
     """Reading the history of a log, and setting its read marker.
 
     An account can read its mailbox, and the rooms that it is a member of. Returns the
@@ -176,14 +170,14 @@ def check_read_log(session: AckSession, log: str) -> Subscription:
     return subscription
 
 
-def check_acknowledge(session: AckSession, log: str) -> Subscription:
+def check_acknowledge(session: Session, log: str) -> Subscription:
     """Acknowledging entries of a log that the account can read.
 
     Returns the subscription. Raises `UnknownLog`.
     """
     subscription = check_read_log(session, log)
     mailbox = session.mailbox
-    if log != mailbox.log and log not in mailbox.read_state.positions:
+    if log != mailbox.name and log not in mailbox.memberships:
         raise UnknownLog()
     return subscription
 
@@ -197,7 +191,7 @@ def check_receipts(log: str) -> None:
         raise UnknownLog()
 
 
-def check_look_up(session: AckSession, log: str) -> None:
+def check_look_up(session: Session, log: str) -> None:
     """Looking up an entry of a log: of every mailbox, and of the rooms that the account can read.
 
     `check_entry` decides about the entry. Raises `UnknownEntry`.
@@ -206,7 +200,7 @@ def check_look_up(session: AckSession, log: str) -> None:
         raise UnknownEntry()
 
 
-def check_entry(session: AckSession, log: str, entry: Entry) -> None:
+def check_entry(session: Session, log: str, entry: Entry) -> None:
     """Referring to an entry of a log that the account can read, or to its own in other mailboxes.
 
     Raises `UnknownEntry`.
@@ -215,65 +209,76 @@ def check_entry(session: AckSession, log: str, entry: Entry) -> None:
         raise UnknownEntry()
 
 
-def is_author(session: AckSession, entry: Entry) -> bool:
-    """Whether this account wrote an entry, and not a former account of the same name."""
+def is_author(session: Session, entry: Entry) -> bool:
+    """Whether this account wrote an entry, and not a former account of the same name.
+
+    Entries of older versions of chatd have no author; their time tells.
+    """
+    if entry.author:
+        return entry.author == session.account
     return entry.sender == session.name and entry.time >= session.created
 
 
-def check_edit(session: AckSession, entry: Entry) -> None:
+def check_edit(session: Session, entry: Entry) -> None:
     """Editing a message: only its author can. Raises `NotTheAuthor`."""
     if not is_author(session, entry) or entry.kind != TEXT:
         raise NotTheAuthor()
 
 
-def check_delete_message(session: AckSession, entry: Entry, room: RoomFacts | None) -> None:
-    """Deleting a message: its author can, and the moderators of its room. Raises `NotTheAuthor`."""
-    if room is None or entry.kind != TEXT or not is_moderator(room, session.name):
+def check_delete_message(session: Session, entry: Entry, role: str) -> None:
+    """Deleting a message: its author can, and the moderators of its room. `role` is that of the
+    account in the room, empty in a mailbox. Raises `NotTheAuthor`."""
+    if entry.kind != TEXT or not is_moderator(role):
         check_edit(session, entry)
 
 
-# Rooms
+# Rooms; `role` is that of the requester in the room (`chatd.realm.room`), empty for none
 
 
-def may_see_room(room: RoomFacts, name: str) -> bool:
+def may_see_room(room: RoomFacts, role: str) -> bool:
     """Whether an account can see a room: every public one, and private ones that it is a member of
     or invited to."""
-    return not room.record.private or room.record.role(name) != ""
+    return not room.record.private or role != ""
 
 
-def check_see_room(room: RoomFacts, name: str) -> None:
+def check_see_room(room: RoomFacts, role: str) -> None:
     """Every request about a room. Raises `UnknownRoom`, as if there were none."""
-    if not may_see_room(room, name):
+    if not may_see_room(room, role):
         raise UnknownRoom()
 
 
-def is_moderator(room: RoomFacts, name: str) -> bool:
-    """Whether an account is a moderator or the owner of a room."""
-    return RANKS[room.record.role(name)] >= RANKS[MODERATOR]
+def is_member(role: str) -> bool:
+    """Whether this is the role of a member."""
+    return RANKS[role] >= RANKS[MEMBER]
 
 
-def check_member(room: RoomFacts, name: str) -> None:
+def is_moderator(role: str) -> bool:
+    """Whether this is the role of a moderator or the owner."""
+    return RANKS[role] >= RANKS[MODERATOR]
+
+
+def check_member(room: RoomFacts, role: str) -> None:
     """Leaving a room. Raises `UnknownRoom`, `NotAMember`."""
-    check_see_room(room, name)
-    if RANKS[room.record.role(name)] < RANKS[MEMBER]:
+    check_see_room(room, role)
+    if not is_member(role):
         raise NotAMember()
 
 
-def check_moderator(room: RoomFacts, name: str) -> None:
+def check_moderator(room: RoomFacts, role: str) -> None:
     """Setting a room's topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
-    check_member(room, name)
-    if not is_moderator(room, name):
-        raise NotAllowed(f"Only moderators of {room.name} can do that.")
+    check_member(room, role)
+    if not is_moderator(role):
+        raise NotAllowed(f"Only moderators of {room.display_name} can do that.")
 
 
-def check_owner(room: RoomFacts, name: str) -> None:
+def check_owner(room: RoomFacts, role: str) -> None:
     """Deleting a room and setting whether it is private; the lobby has no owner.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
     """
-    check_member(room, name)
-    if room.record.role(name) != OWNER:
-        raise NotAllowed(f"Only the owner of {room.name} can do that.")
+    check_member(room, role)
+    if role != OWNER:
+        raise NotAllowed(f"Only the owner of {room.display_name} can do that.")
 
 
 def check_room_count(count: int, limits: Limits) -> None:
@@ -282,64 +287,64 @@ def check_room_count(count: int, limits: Limits) -> None:
         raise LimitReached(f"An account can be in at most {limits.rooms} rooms.")
 
 
-def check_join(room: RoomFacts, name: str, limits: Limits) -> None:
-    """Joining a room: every account a public one, and invited accounts a private one.
-
-    Raises `UnknownRoom`, `LimitReached`.
+def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None:
+    """Joining a room that has so many members: every account a public one, and invited accounts a
+    private one. Raises `UnknownRoom`, `LimitReached`.
     """
-    check_see_room(room, name)
-    if len(room.record.members) >= limits.members and name.lower() not in room.record.members:
-        raise LimitReached(f"{room.name} has {limits.members} members, and cannot have more.")
+    check_see_room(room, role)
+    if members >= limits.members and not is_member(role):
+        raise LimitReached(
+            f"{room.display_name} has {limits.members} members, and cannot have more."
+        )
 
 
-def check_invite(room: RoomFacts, name: str) -> None:
+def check_invite(room: RoomFacts, role: str) -> None:
     """Inviting an account: members to a public room, moderators to a private one.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
     """
-    check_member(room, name)
+    check_member(room, role)
     if room.record.private:
-        check_moderator(room, name)
+        check_moderator(room, role)
 
 
-def check_invitation_count(room: RoomFacts, limits: Limits) -> None:
-    """Adding an invitation to those of a room. Raises `LimitReached`."""
-    if len(room.record.invited) >= limits.members:
+def check_invitation_count(room: RoomFacts, count: int, limits: Limits) -> None:
+    """Adding an invitation to the `count` invitations of a room. Raises `LimitReached`."""
+    if count >= limits.members:
         raise LimitReached(
-            f"{room.name} has {limits.members} open invitations, and cannot have more."
+            f"{room.display_name} has {limits.members} open invitations, and cannot have more."
         )
 
 
-def check_kick(room: RoomFacts, name: str, other: str) -> None:
-    """Removing a member of lower rank, or an invitation; for moderators.
+def check_kick(room: RoomFacts, role: str, other: str, other_role: str) -> None:
+    """Removing the member `other` of lower rank, or an invitation; for moderators.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
     """
-    check_moderator(room, name)
-    role = room.record.role(other)
-    if not role:
-        raise UnknownMember(f"{room.name} has no member {other}.")
-    if role == OWNER:
-        raise NotAllowed(f"The owner of {room.name} cannot be kicked.")
-    if RANKS[role] >= RANKS[room.record.role(name)]:
-        raise NotAllowed(f"Only the owner of {room.name} can kick a moderator.")
+    check_moderator(room, role)
+    if not other_role:
+        raise UnknownMember(f"{room.display_name} has no member {other}.")
+    if other_role == OWNER:
+        raise NotAllowed(f"The owner of {room.display_name} cannot be kicked.")
+    if RANKS[other_role] >= RANKS[role]:
+        raise NotAllowed(f"Only the owner of {room.display_name} can kick a moderator.")
 
 
-def check_set_role(room: RoomFacts, name: str, member: str) -> None:
+def check_set_role(room: RoomFacts, role: str, member: str, member_role: str) -> None:
     """Setting the role of a member; for the owner.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
     """
-    check_owner(room, name)
-    if room.record.role(member) in ("", INVITED):
-        raise UnknownMember(f"{room.name} has no member {member}.")
+    check_owner(room, role)
+    if not is_member(member_role):
+        raise UnknownMember(f"{room.display_name} has no member {member}.")
 
 
-def check_list_members(room: RoomFacts, name: str) -> None:
+def check_list_members(room: RoomFacts, role: str) -> None:
     """Listing the members of a room: of every public one, and of private ones for members.
 
     Raises `UnknownRoom`, `NotAMember`.
     """
-    check_see_room(room, name)
+    check_see_room(room, role)
     if room.record.private:
-        check_member(room, name)
+        check_member(room, role)

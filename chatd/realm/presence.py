@@ -3,18 +3,22 @@ notices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from chatd.core.names import is_room, mailbox_log, room_log
+from chatd.core.errors import Blocked
+from chatd.core.names import is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
+from chatd.realm.blocking import change_settings
 from chatd.realm.context import Context
+from chatd.realm.documents import Stored
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import check_send_to_room, check_watched_count
-from chatd.realm.read_state import ReadState, Settings
+from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.session import SESSIONS_PER_COMMAND, Session
 from chatd.realm.tasks import Tasks, gather
+from chatd.stores import Position
 
 _AT_ONCE = 1_000
 """sessions that are notified before other work goes on"""
@@ -41,11 +45,11 @@ class Presence:
     def __init__(self, context: Context, tasks: Tasks) -> None:
         self._context = context
         self._tasks = tasks
-        # Away messages, and the sessions that watch an account, by its name in lower case.
-        self._away: dict[str, str] = {}
-        self._watchers: dict[str, dict[AckSession, None]] = {}
-        # The names, in lower case, that a session watches.
-        self._watched: dict[AckSession, dict[str, None]] = {}
+        # Away messages, and the sessions that watch an account, by its id.
+        self._away: dict[int, str] = {}
+        self._watchers: dict[int, dict[Session, None]] = {}
+        # The ids of the accounts that a session watches, by the name in lower case.
+        self._watched: dict[Session, dict[str, int]] = {}
 
     # Online, away, offline
 
@@ -56,142 +60,170 @@ class Presence:
 
     def account_disconnected(self, session: Session) -> None:
         """Notify watchers: the last session of an account has ended, at `ReadState.seen`."""
-        self._away.pop(session.name.lower(), None)
-        if not session.mailbox.settings.hidden:
+        mailbox = session.mailbox
+        self._away.pop(mailbox.account, None)
+        if not mailbox.settings.hidden and not mailbox.deleted:
             self._notify_watchers(session)
+
+    def account_deleted(self, account: int, name: str) -> None:
+        """Notify watchers for the last time: the account has been deleted."""
+        self._away.pop(account, None)
+        for session in self._watchers.pop(account, {}):
+            watched = self._watched.get(session, {})
+            if watched.get(name.lower()) == account:
+                del watched[name.lower()]
+                if not watched:
+                    del self._watched[session]
+            session.peer.presence(name, UNKNOWN, "", 0)
 
     async def set_presence(self, session: Session, away: bool, text: str, hidden: bool) -> None:
         """Set whether an account is away, with its away message, and whether it is hidden.
 
-        A hidden account appears as offline. Raises `StoreUnavailable`.
+        A hidden account appears as offline. Raises `NotLoggedIn` if the account has been deleted,
+        `StoreUnavailable`.
         """
-        key = session.name.lower()
         mailbox = session.mailbox
-        if away:
-            self._away[key] = text
-        else:
-            self._away.pop(key, None)
         was_hidden = mailbox.settings.hidden
         if was_hidden != hidden:
-            mailbox.settings = msgspec.structs.replace(mailbox.settings, hidden=hidden)
-            await mailbox.saved_state.saved()
+
+            def changed(current: Settings | None) -> Settings:
+                return msgspec.structs.replace(current or NO_SETTINGS, hidden=hidden)
+
+            await change_settings(self._context, mailbox, changed)
+        # Away ends with the last session, which may have ended meanwhile.
+        if away and mailbox.subscriptions:
+            self._away[mailbox.account] = text
+        else:
+            self._away.pop(mailbox.account, None)
         # Watchers are not notified about a hidden account, not even that nothing has changed.
         if not (was_hidden and hidden):
             self._notify_watchers(session)
 
     def _notify_watchers(self, changed: Session) -> None:
-        name = changed.name
-        watchers = self._watchers.get(name.lower())
+        watchers = self._watchers.get(changed.account)
         if watchers:
             changed.charge(len(watchers) // SESSIONS_PER_COMMAND)
-            mailbox = self._context.sessions.mailbox(name)
-            read_state = mailbox.read_state if mailbox is not None else ReadState()
-            settings = mailbox.settings if mailbox is not None else Settings()
-            state = self._state(name, read_state, settings)
+            state = self._state_online(changed.mailbox)
             for session in list(watchers):
                 session.peer.presence(state.name, state.status, state.text, state.seen)
 
-    def _state(self, name: str, read_state: ReadState, settings: Settings) -> PresenceState:
-        if settings.hidden:
+    def _state_online(self, mailbox: Mailbox) -> PresenceState:
+        """The presence of an account whose mailbox this daemon holds."""
+        name = mailbox.owner
+        if mailbox.settings.hidden:
             return PresenceState(name, OFF)
-        mailbox = self._context.sessions.mailbox(name)
-        if mailbox is None or not mailbox.subscriptions:
-            return PresenceState(name, OFF, "", read_state.seen)
-        text = self._away.get(name.lower())
+        if not mailbox.subscriptions:
+            return PresenceState(name, OFF, "", mailbox.state.seen)
+        text = self._away.get(mailbox.account)
         return PresenceState(name, ON) if text is None else PresenceState(name, AWAY, text)
 
     async def find(
-        self, session: AckSession, names: Sequence[str], watch: bool
+        self, session: Session, names: Sequence[str], watch: bool
     ) -> list[PresenceState]:
         """Return the presence of accounts, in the order of `names`.
 
-        With `watch`, the session is notified of every later change. Raises `LimitReached`,
-        `StoreUnavailable`.
+        With `watch`, the session is notified of every later change of those that exist. Raises
+        `LimitReached`, `StoreUnavailable`.
         """
-        if watch:
-            self._watch(session, names)
         documents = self._context.documents
-        stored = await gather(
+        accounts = await gather(*(documents.get(Account, name) for name in names))
+        ids = {stored.key.lower(): stored.record.id for stored in accounts if stored is not None}
+        if watch and not session.ended:
+            self._watch(session, ids)
+        stored_states = await gather(
             *(
                 answer
-                for name in names
+                for id in ids.values()
                 for answer in (
-                    documents.get(Account, name),
-                    documents.get(ReadState, mailbox_log(name)),
-                    documents.get(Settings, mailbox_log(name)),
+                    documents.get(Settings, mailbox_log(id)),
+                    self._context.store.positions(id),
                 )
             )
         )
+        offline = {
+            id: _state_offline(id, settings, positions)
+            for id, settings, positions in zip(
+                ids.values(), stored_states[::2], stored_states[1::2], strict=True
+            )
+        }
         states = []
-        for name, account, read_state, settings in zip(
-            names, stored[::3], stored[1::3], stored[2::3], strict=True
-        ):
+        for name, account in zip(names, accounts, strict=True):
             if account is None:
                 states.append(PresenceState(name, UNKNOWN))
                 continue
-            mailbox = self._context.sessions.mailbox(name)
-            if mailbox is not None and mailbox.subscriptions:
-                state = self._state(account.key, mailbox.read_state, mailbox.settings)
+            mailbox = self._context.sessions.mailbox(account.record.id)
+            if mailbox is not None and mailbox.loaded:
+                states.append(self._state_online(mailbox))
             else:
-                state = self._state(
-                    account.key,
-                    ReadState() if read_state is None else read_state.record,
-                    Settings() if settings is None else settings.record,
-                )
-            states.append(state)
+                state = offline[account.record.id]
+                states.append(msgspec.structs.replace(state, name=account.key))
         return states
 
     # Watching
 
-    def _watch(self, session: AckSession, names: Iterable[str]) -> None:
+    def _watch(self, session: Session, ids: Mapping[str, int]) -> None:
         watched = self._watched.setdefault(session, {})
-        new = {name.lower() for name in names} - set(watched)
-        check_watched_count(len(watched) + len(new), self._context.limits)
-        for key in new:
-            watched[key] = None
-            self._watchers.setdefault(key, {})[session] = None
+        check_watched_count(len(watched.keys() | ids.keys()), self._context.limits)
+        for name, id in ids.items():
+            watched[name] = id
+            self._watchers.setdefault(id, {})[session] = None
 
-    def unwatch(self, session: AckSession, names: Iterable[str]) -> None:
+    def unwatch(self, session: Session, names: Iterable[str]) -> None:
         """Stop notifying a session of changes of these accounts."""
         watched = self._watched.get(session, {})
         for name in names:
-            key = name.lower()
-            watchers = self._watchers.get(key, {})
-            watched.pop(key, None)
-            watchers.pop(session, None)
-            if not watchers:
-                self._watchers.pop(key, None)
+            id = watched.pop(name.lower(), None)
+            if id is not None:
+                watchers = self._watchers.get(id, {})
+                watchers.pop(session, None)
+                if not watchers:
+                    self._watchers.pop(id, None)
+        if not watched:
+            self._watched.pop(session, None)
 
-    def unwatch_all(self, session: AckSession) -> None:
+    def unwatch_all(self, session: Session) -> None:
         """Stop notifying a session, which has ended."""
         self.unwatch(session, list(self._watched.get(session, ())))
-        self._watched.pop(session, None)
 
     # Typing
 
-    async def notify_typing(self, session: AckSession, recipient: str, typing: bool) -> None:
+    async def notify_typing(self, session: Session, recipient: str, typing: bool) -> None:
         """Notify an account, or the other members of a room, that the sender types or has stopped.
 
         Raises `UnknownAccount`, `NotAMember`.
         """
         if is_room(recipient):
-            log = room_log(recipient)
-            subscriptions = check_send_to_room(session, log).live_log.subscriptions
-            sessions = [subscription.session for subscription in subscriptions]
+            name = room_name(recipient)
+            subscriptions = check_send_to_room(session, name).live_log.subscriptions
+            readers = [
+                subscription.session
+                for subscription in subscriptions
+                if subscription.session.account != session.account
+            ]
         else:
-            recipient = await self._context.accounts.display_name(recipient)
-            log = mailbox_log(recipient)
-            sessions = (
-                self._context.sessions.ack_sessions(recipient)
-                if not self._context.accounts.blocks(recipient, session.name)
-                else []
-            )
-        session.charge(len(sessions) // SESSIONS_PER_COMMAND)
-        own_name = session.name if is_room(recipient) else None
-        recipients = [other for other in sessions if other.wants_typing and other.name != own_name]
-        for start in range(0, len(recipients), _AT_ONCE):
+            name = mailbox_name(recipient)
+            _, account = await self._context.accounts.existing(recipient)
+            try:
+                self._context.accounts.cached_log(recipient, session.account)
+            except Blocked:
+                return
+            readers = self._context.sessions.of(account.id)
+        session.charge(len(readers) // SESSIONS_PER_COMMAND)
+        readers = [reader for reader in readers if reader.wants_typing]
+        for start in range(0, len(readers), _AT_ONCE):
             if start:
                 await self._tasks.sleep(0)
-            for other in recipients[start : start + _AT_ONCE]:
-                if not other.ended:
-                    other.peer.typing(log, session.name, typing)
+            for reader in readers[start : start + _AT_ONCE]:
+                if not reader.ended:
+                    reader.peer.typing(name, session.name, typing)
+
+
+def _state_offline(
+    account: int, settings: Stored[Settings] | None, positions: Sequence[Position]
+) -> PresenceState:
+    """The presence of an account without a session, by what is stored of it."""
+    if settings is not None and settings.record.hidden:
+        return PresenceState("", OFF)
+    log = mailbox_log(account)
+    seen = max((position.seen for position in positions if position.log == log), default=0)
+    return PresenceState("", OFF, "", seen)

@@ -8,22 +8,20 @@ plain calls. Each feature has a module of its own and uses the realm through `ch
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import count
 from typing import Protocol
 
-from chatd.core.entries import TEXT
-from chatd.core.errors import NameTaken, NotAMember, Refused, UnknownAccount, UnknownRoom
+from chatd.core.entries import LEAVE, TEXT
+from chatd.core.errors import Busy, Conflict, Exists, NameTaken, Refused, UnknownAccount
 from chatd.core.limits import Limits
-from chatd.core.names import check_name, is_room, mailbox_owner, room_log
+from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
+from chatd.realm import changes
 from chatd.realm.accounts import Account, Accounts
-from chatd.realm.ack_session import AckSession
 from chatd.realm.blocking import Blocking
-from chatd.realm.claims import Claim
 from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
-from chatd.realm.mailbox import Mailbox
+from chatd.realm.membership import MembershipRecord
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -33,16 +31,20 @@ from chatd.realm.permissions import (
     check_sender,
     check_text,
 )
+from chatd.realm.positions import Positions
 from chatd.realm.presence import Presence
+from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
-from chatd.realm.registration import redeem, restore
+from chatd.realm.registration import redeeming
 from chatd.realm.reports import Reports
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
 from chatd.realm.sessions import Sessions
-from chatd.realm.tasks import Tasks, gather
-from chatd.stores import Append, Store
+from chatd.realm.tasks import Tasks
+from chatd.stores import Append, Change, DropLog, Store
+
+_ATTEMPTS = 16
 
 
 class OutgoingMessage(Protocol):
@@ -63,8 +65,8 @@ class Realm:
     """Everything that protocols share.
 
     `tasks` runs background work; `hash_password` gives the hash of a password in PHC string format
-    and raises `PasswordTooLong`, `Busy`; `boot` identifies this run of the machine; `now` gives the
-    time in milliseconds since 1970 (UTC).
+    and raises `PasswordTooLong`, `Busy`; `now` gives the time in milliseconds since 1970 (UTC),
+    `seconds` that of a monotonic clock.
     """
 
     def __init__(
@@ -73,8 +75,8 @@ class Realm:
         tasks: Tasks,
         limits: Limits,
         hash_password: Callable[[str], Awaitable[str]],
-        boot: str = "",
         now: Callable[[], int] = lambda: 0,
+        seconds: Callable[[], float] = lambda: 0.0,
         policy: Policy | None = None,
     ) -> None:
         self.store = store
@@ -82,15 +84,16 @@ class Realm:
         self.now = now
         self.policy = policy or Policy()
         self._hash_password = hash_password
-        self._boot = boot
-        # Ids of a later start are greater, unless more than a million a millisecond are used.
-        self._ids = count(now() << 20)
+        # The last id and time that were given; `start` reads those of the store.
+        self._id = now() << 20
+        self._time = 0
         # A text of at most so many characters has no more bytes than are allowed.
         self._short = limits.text // 4
         self._null_origin = NullOrigin()
         self.flush: Callable[[], None] = store.flush
         """ends a burst of `send`, `deliver`, `append` and `note`: the store may commit it"""
         self.documents = Documents(store)
+        self.positions = Positions(store, tasks, seconds)
         self.accounts = Accounts(self, tasks)
         self.rooms = Rooms(self)
         self.history = History(self)
@@ -99,17 +102,23 @@ class Realm:
         self.reports = Reports(self)
         self.presence = Presence(self, tasks)
         self.blocking = Blocking(self)
-        self.delivery = Delivery(store, limits, self.receipts.notify_delivered)
-        self.sessions = Sessions(self, tasks, boot, self.delivery.live_logs)
+        self.delivery = Delivery(store, limits, self.positions.committed)
+        self.sessions = Sessions(self, self.delivery.live_logs)
 
     async def start(self) -> None:
-        """Resolve the claims of a daemon that was killed, and create the lobby. Raises
-        `StoreUnavailable`."""
-        for log in await self.documents.list(Claim):
-            mailbox = self.sessions.hold(mailbox_owner(log))
-            await mailbox.load()
-            mailbox.resolve_claim(self._boot)
+        """Continue the ids and times of the store, and create the lobby and the log of reports.
+        Raises `StoreUnavailable`."""
+        id, time = self.store.newest
+        # Ids of a later start are greater, also if the clock was set back.
+        self._id = max(self._id, id)
+        self._time = max(self._time, time)
+        await self.reports.start()
         await self.rooms.start()
+
+    async def stop(self) -> None:
+        """Save what has been acknowledged and read; no session is left. Raises
+        `StoreUnavailable`."""
+        await self.positions.save()
 
     # Sending
 
@@ -126,11 +135,10 @@ class Realm:
         name = session.name
         short = self._short
         direct_logs = self.accounts.direct_logs
-        ids = self._ids
-        time = self.now()
+        account, id, time = session.account, self._id, self.entry_time()
         appends: list[Append] = []
         refusal: Refused | None = None
-        recipient = log = None
+        recipient = address = None
         try:
             for message in messages:
                 text = message.text
@@ -141,14 +149,30 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    log = direct_logs.get(recipient.lower())
-                    if log is None:
-                        log = self._address(session, recipient)
-                if log is None:
-                    break
-                appends.append(Append(log, next(ids), time, name, text, session, TEXT, message.key))
+                    address = direct_logs.get(recipient.lower())
+                    if address is None:
+                        address = self._address(session, recipient)
+                    if address is None:
+                        break
+                    log, log_name = address
+                id += 1
+                appends.append(
+                    Append(
+                        log,
+                        id,
+                        time,
+                        name,
+                        text,
+                        session,
+                        TEXT,
+                        message.key,
+                        author=account,
+                        log_name=log_name,
+                    )
+                )
         except Refused as refused:
             refusal = refused
+        self._id = id
         self.store.append(appends)
         return appends, refusal
 
@@ -170,27 +194,45 @@ class Realm:
             raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 
-    def _address(self, session: Session, recipient: str) -> str | None:
-        """The log of a recipient, None if the recipient must be looked up."""
-        if is_room(recipient) and isinstance(session, AckSession):
-            log = room_log(recipient)
-            check_send_to_room(session, log)
-            return log
-        return self.accounts.cached_log(recipient, session.name)
+    def _address(self, session: Session, recipient: str) -> tuple[str, str] | None:
+        """The log of a recipient, and the name by which clients know it; None if the recipient must
+        be looked up."""
+        if is_room(recipient):
+            room = check_send_to_room(session, room_name(recipient)).live_log
+            return room.log, room.name
+        log = self.accounts.cached_log(recipient, session.account)
+        return None if log is None else (log, mailbox_name(recipient))
 
     def append(self, append: Append) -> None:
         """Append an entry to a log; its origin is answered. The caller calls `flush`."""
         self.store.append((append,))
 
-    def note(self, log: str, sender: str, kind: str, body: str) -> None:
-        """Append an entry whose sender is not answered. The caller calls `flush`."""
+    def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
+        """See `chatd.realm.context.Context`."""
         self.append(
-            Append(log, next(self._ids), self.now(), sender, body, self._null_origin, kind=kind)
+            Append(
+                log,
+                self.new_id(),
+                self.entry_time(),
+                sender,
+                body,
+                self._null_origin,
+                kind=kind,
+                author=author,
+            )
         )
 
     def new_id(self) -> int:
-        """An id for an entry."""
-        return next(self._ids)
+        """See `chatd.realm.context.Context`."""
+        self._id += 1
+        return self._id
+
+    def entry_time(self) -> int:
+        """See `chatd.realm.context.Context`."""
+        now = self.now()
+        if now > self._time:
+            self._time = now
+        return self._time
 
     def add_live_log(self, room: Room) -> None:
         """See `chatd.realm.context.Context`."""
@@ -219,17 +261,18 @@ class Realm:
         if password is None:
             check_open_accounts(self.policy)
         hashed = None if password is None else await self._hash_password(password)
-        account = Account(self.now(), hashed)
-        if self.policy.registration != INVITE_ONLY or invite is None:
-            await self.accounts.register(name, account)
+        account = Account(self.now(), hashed, id=self.new_id())
+        for _ in range(_ATTEMPTS):
+            steps: list[Change] = []
+            if self.policy.registration == INVITE_ONLY and invite is not None:
+                steps.append(await redeeming(self.documents, invite, self.now()))
+            try:
+                await self.accounts.register(name, account, steps)
+            except Conflict:
+                # The token was used by another registration at the same moment.
+                continue
             return account
-        await redeem(self.documents, invite, self.now())
-        try:
-            await self.accounts.register(name, account)
-        except NameTaken:
-            await restore(self.documents, invite)
-            raise
-        return account
+        raise Busy()
 
     async def set_password(
         self,
@@ -241,58 +284,58 @@ class Realm:
         """Change the password of an account (None: it becomes open), and end its sessions except
         that of the requester.
 
-        `account` is the record that the right to do this was proven against. Raises
-        `UnknownAccount` if the account has another record now, `PasswordTooLong`, `Busy`.
+        `account` is the record that the right to do this was proven against, None for an operator.
+        Raises `UnknownAccount` if the account has been deleted, `WrongPassword` if it has another
+        password now, `PasswordTooLong`, `Busy`.
         """
+        proven = account is not None
         if account is None:
-            named_account = await self.accounts.account(name)
-            if named_account is None:
-                raise UnknownAccount()
-            name, account = named_account
+            name, account = await self.accounts.existing(name)
         hashed = None if password is None else await self._hash_password(password)
-        await self.accounts.set_password(name, account, hashed)
-        await self.sessions.end(
-            name, "password-changed", "The password has been changed: log in again.", requester
+        await self.accounts.set_password(name, account, hashed, proven)
+        self.sessions.end(
+            account.id,
+            "password-changed",
+            "The password has been changed: log in again.",
+            requester,
         )
 
     async def delete(self, session: Session) -> None:
-        """Delete the account of a session with its mailbox, and end all its sessions."""
-        if not session.ended:
-            await self._delete(session.mailbox, session.name, session)
+        """Delete the account of a session with its mailbox, and end all its sessions. Raises
+        `UnknownAccount` if it has been deleted already."""
+        await self._delete(session.name, session.account, session)
 
     async def delete_account(self, name: str) -> None:
         """Delete an account with its mailbox, by its name. Raises `UnknownAccount`."""
-        name = await self.accounts.display_name(name)
-        mailbox = self.sessions.hold(name)
-        with self.sessions.reserved(mailbox):
-            await mailbox.load()
-            await self._delete(mailbox, name, None)
+        name, account = await self.accounts.existing(name)
+        await self._delete(name, account.id, None)
 
-    async def _delete(self, mailbox: Mailbox, name: str, requester: Session | None) -> None:
-        account = await self.documents.get(Account, name)
-        if account is None or self.accounts.being_deleted(name):
-            return
-        self.accounts.begin_deletion(name)
-        try:
-            for log in list(mailbox.read_state.positions):
-                try:
-                    await self.rooms.leave(name, log)
-                except (NotAMember, UnknownRoom):
-                    mailbox.read_state.positions.pop(log, None)
-            mailbox.deleted = True
+    async def _delete(self, name: str, account: int, requester: Session | None) -> None:
+        log = mailbox_log(account)
+        for remaining in reversed(range(_ATTEMPTS)):
+            stored = await self.documents.get(Account, name)
+            if stored is None or stored.record.id != account:
+                raise UnknownAccount(f"There is no account called {name}.")
+            rooms = await self.rooms.leaving_all(account, name)
+            scope = str(account)
+            steps: list[Change] = [
+                changes.delete(stored),
+                *(change for leaving in rooms for change in leaving.changes),
+                changes.delete_scope(MembershipRecord, scope),
+                *await self.rooms.withdrawing_all(account, name),
+                changes.delete_any(Settings, log),
+                DropLog(log),
+            ]
             try:
-                # Both are in the queue before either is awaited: one transaction.
-                await gather(self.accounts.delete(account), self.store.drop(mailbox.log))
-            except BaseException:
-                # Sessions may have ended meanwhile: what they have read must still be saved.
-                mailbox.deleted = False
-                self.sessions.restore(mailbox)
-                mailbox.saved_state.save_now()
-                raise
-        finally:
-            self.accounts.end_deletion(name)
-        for session in mailbox.sessions:
-            session.end_without_saving()
-            if session is not requester:
-                session.peer.session_ended("account-deleted", "The account has been deleted.")
-        self.sessions.release(mailbox)
+                await self.documents.write(steps)
+                break
+            except (Conflict, Exists):
+                if not remaining:
+                    raise Busy() from None
+        self.accounts.deleted(name, log)
+        self.sessions.account_deleted(account, requester)
+        self.presence.account_deleted(account, name)
+        for leaving in rooms:
+            self.rooms.left(leaving.room, account, leaving.deleted, "left")
+            if not leaving.deleted:
+                self.note(leaving.room.log, name, account, LEAVE, "")

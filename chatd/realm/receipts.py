@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from chatd.core.entries import TEXT, Cursor
 from chatd.core.errors import UnknownEntry
-from chatd.core.names import mailbox_owner
-from chatd.realm.ack_session import AckSession
+from chatd.core.names import mailbox_log, mailbox_owner
 from chatd.realm.context import Context
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import check_read_log, check_receipts, is_author
-from chatd.realm.read_state import ReadState, RoomPosition
+from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 
 DELIVERED, READ = "delivered", "read"
@@ -26,72 +26,73 @@ class Receipts:
         self._context = context
         self._store = context.store
 
-    def notify_delivered(self, log: str, seqs: Mapping[str, Sequence[int]]) -> None:
-        """Notify senders that entries of `log` have been delivered: the seqs by sender."""
-        self._notify(log, DELIVERED, seqs)
+    def notify_delivered(self, mailbox: Mailbox, seqs: Mapping[int, Sequence[int]]) -> None:
+        """Notify senders that entries of a mailbox have been delivered: the seqs by the sender's
+        id."""
+        self._notify(mailbox.name, DELIVERED, seqs)
 
-    def _notify(self, log: str, state: str, seqs: Mapping[str, Sequence[int]]) -> None:
+    def _notify(self, log: str, state: str, seqs: Mapping[int, Sequence[int]]) -> None:
         for sender, own_seqs in seqs.items():
-            for session in self._context.sessions.ack_sessions(sender):
+            for session in self._context.sessions.of(sender):
                 if session.wants_receipts:
                     session.peer.receipt(log, state, own_seqs)
 
-    async def mark_read(self, session: AckSession, log: str, seq: int) -> None:
+    async def mark_read(self, session: Session, log: str, seq: int) -> None:
         """Set the read marker of an account in a log, and notify its other sessions and, for a
         mailbox, the senders. A marker only moves forwards.
 
         Raises `UnknownLog`, `UnknownEntry`.
         """
-        if seq > check_read_log(session, log).live_log.head:
+        live_log = check_read_log(session, log).live_log
+        if seq > live_log.head:
             raise UnknownEntry()
         mailbox = session.mailbox
-        read_state = mailbox.read_state
-        position = read_state.positions.get(log)
-        before = read_state.read if position is None else position.read
+        membership = mailbox.memberships.get(log)
+        state = mailbox.state if membership is None else membership.state
+        before = state.read
         if seq <= before:
             return
-        if position is None:
-            read_state.read = seq
-        else:
-            read_state.positions[log] = RoomPosition(position.since, position.cursor, seq)
-        mailbox.saved_state.save_soon()
-        for other in self._context.sessions.ack_sessions(session.name):
+        state.read = seq
+        self._context.positions.changed(state, session.options.save_within)
+        for other in mailbox.sessions:
             if other is not session and other.wants_receipts:
                 other.peer.receipt(log, READ, [seq])
-        if position is None:
-            await self._notify_read(log, max(before, seq - _READ_AT_ONCE), seq)
+        if membership is None:
+            await self._notify_read(mailbox, max(before, seq - _READ_AT_ONCE), seq)
 
-    async def _notify_read(self, log: str, after: int, upto: int) -> None:
-        entries = await self._store.read(log, after, upto - after)
-        seqs: dict[str, list[int]] = {}
+    async def _notify_read(self, mailbox: Mailbox, after: int, upto: int) -> None:
+        entries = await self._store.read(mailbox.log, after, upto - after)
+        seqs: dict[int, list[int]] = {}
         for entry in entries:
             if entry.seq <= upto and entry.kind == TEXT:
-                seqs.setdefault(entry.sender, []).append(entry.seq)
-        self._notify(log, READ, seqs)
+                seqs.setdefault(entry.author, []).append(entry.seq)
+        self._notify(mailbox.name, READ, seqs)
 
     async def states(
-        self, session: AckSession, log: str, seqs: Iterable[int]
+        self, session: Session, log: str, seqs: Iterable[int]
     ) -> list[tuple[int, bool, bool]]:
         """Return (seq, delivered, read) for each of `seqs` that this account sent to the mailbox
-        `log`. Raises `UnknownLog`."""
+        that clients know by `log`. Raises `UnknownLog`."""
         check_receipts(log)
         wanted = list(dict.fromkeys(seq for seq in seqs if seq > 0))
-        stored_cursor, stored_read_state, *pages = await gather(
-            self._context.documents.get(Cursor, log),
-            self._context.documents.get(ReadState, log),
-            *(self._store.read(log, seq - 1, 1) for seq in wanted),
+        account = await self._context.accounts.account(mailbox_owner(log))
+        if account is None:
+            return []
+        owner = account[1].id
+        positions, *pages = await gather(
+            self._store.positions(owner),
+            *(self._store.read(mailbox_log(owner), seq - 1, 1) for seq in wanted),
         )
-        mailbox = self._context.sessions.mailbox(mailbox_owner(log))
+        mailbox = self._context.sessions.mailbox(owner)
+        cursor, read = Cursor(), 0
+        for position in positions:
+            if position.log == mailbox_log(owner):
+                cursor, read = position.cursor, position.read
         if mailbox is not None and mailbox.loaded:
-            cursor, read_state = mailbox.acknowledged, mailbox.read_state
-        else:
-            cursor = Cursor() if stored_cursor is None else stored_cursor.record
-            read_state = ReadState() if stored_read_state is None else stored_read_state.record
+            cursor, read = mailbox.state.cursor, mailbox.state.read
         own = [
             seq
             for seq, page in zip(wanted, pages, strict=True)
             if page and page[0].seq == seq and is_author(session, page[0])
         ]
-        return [
-            (seq, cursor.has(seq) or seq <= read_state.read, seq <= read_state.read) for seq in own
-        ]
+        return [(seq, cursor.has(seq) or seq <= read, seq <= read) for seq in own]

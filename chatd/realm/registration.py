@@ -16,7 +16,9 @@ from typing import ClassVar
 import msgspec
 
 from chatd.core.errors import InviteInvalid
+from chatd.realm import changes
 from chatd.realm.documents import Documents
+from chatd.stores import Update
 
 _BYTES = 16
 
@@ -48,7 +50,7 @@ async def make(
     # Letters and the digits 2 to 7, in groups, can be read out on the telephone.
     letters = b32encode(random_bytes(_BYTES)).decode().rstrip("=").lower()
     token = "-".join(letters[start : start + 7] for start in range(0, len(letters), 7))
-    await documents.create(hashed(token), InviteToken(now, expires, uses, note))
+    await documents.write([changes.create(hashed(token), InviteToken(now, expires, uses, note))])
     return token
 
 
@@ -61,31 +63,21 @@ def hashed(token: str) -> str:
     return sha256(letters.encode()).hexdigest()
 
 
-async def redeem(documents: Documents, token: str, now: int) -> None:
-    """Use a token once. Raises `InviteInvalid`, `Busy`."""
+async def redeeming(documents: Documents, token: str, now: int) -> Update:
+    """Return the change that uses a token once; the account is registered by the same write.
 
-    def used(invite: InviteToken | None) -> InviteToken:
-        if (
-            invite is None
-            or invite.uses < 1
-            or (invite.expires is not None and invite.expires <= now)
-        ):
-            raise InviteInvalid()
-        return msgspec.structs.replace(invite, uses=invite.uses - 1)
-
-    await documents.change(InviteToken, hashed(token), used)
-
-
-async def restore(documents: Documents, token: str) -> None:
-    """Give back one use of a redeemed token, because the registration failed.
-
-    A token that has been revoked meanwhile stays revoked. Raises `Busy`.
+    `now` is milliseconds since 1970 (UTC). Raises `InviteInvalid`.
     """
-
-    def unused(invite: InviteToken | None) -> InviteToken | None:
-        return None if invite is None else msgspec.structs.replace(invite, uses=invite.uses + 1)
-
-    await documents.change(InviteToken, hashed(token), unused)
+    stored = await documents.get(InviteToken, hashed(token))
+    if (
+        stored is None
+        or stored.record.uses < 1
+        or (stored.record.expires is not None and stored.record.expires <= now)
+    ):
+        raise InviteInvalid()
+    return changes.update(
+        stored, msgspec.structs.replace(stored.record, uses=stored.record.uses - 1)
+    )
 
 
 async def listing(documents: Documents) -> list[tuple[str, InviteToken]]:
@@ -101,7 +93,7 @@ async def listing(documents: Documents) -> list[tuple[str, InviteToken]]:
 async def revoke(documents: Documents, token_or_key: str) -> str:
     """Delete a token, given by itself or by the beginning of its key, and return its key.
 
-    Raises `InviteInvalid` if there is no such token, or if several keys begin like that; `Busy`.
+    Raises `InviteInvalid` if there is no such token, or if several keys begin like that.
     """
     keys = await documents.list(InviteToken)
     whole = hashed(token_or_key)
@@ -111,13 +103,7 @@ async def revoke(documents: Documents, token_or_key: str) -> str:
     ]
     if len(matches) > 1:
         raise InviteInvalid(f"{len(matches)} invites begin with {token_or_key}; give more of it.")
-    unknown = InviteInvalid(f"There is no invite that begins with {token_or_key}.")
     if not matches:
-        raise unknown
-
-    def deleted(invite: InviteToken | None) -> None:
-        if invite is None:
-            raise unknown
-
-    await documents.change(InviteToken, matches[0], deleted)
+        raise InviteInvalid(f"There is no invite that begins with {token_or_key}.")
+    await documents.write([changes.delete_any(InviteToken, matches[0])])
     return matches[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from chatd.core.entries import REPORT
-from chatd.core.errors import UnknownEntry
-from chatd.core.names import mailbox_log
-from chatd.realm.ack_session import AckSession
-from chatd.realm.context import Context
+from contextlib import suppress
 
-REPORTS = mailbox_log("server")
-"""the log of all reports; no account can have its name, since `server` is reserved"""
+from chatd.core.entries import REPORT
+from chatd.core.errors import Exists, UnknownEntry
+from chatd.realm.context import Context
+from chatd.realm.session import Session
+from chatd.stores import CreateLog
+
+REPORTS = "@server"
+"""the log of all reports"""
 
 _EXCERPT = 500
 """characters of a reported message that are quoted"""
@@ -21,7 +23,12 @@ class Reports:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def report(self, session: AckSession, name: str, reason: str, log: str, seq: int) -> None:
+    async def start(self) -> None:
+        """Create the log of reports unless there is one."""
+        with suppress(Exists):
+            await self._context.store.write([CreateLog(REPORTS)])
+
+    async def report(self, session: Session, name: str, reason: str, log: str, seq: int) -> None:
         """Report an account and, with a `log`, the entry `seq` that it wrote there.
 
         Raises `UnknownAccount`, `UnknownEntry`.
@@ -34,4 +41,4 @@ class Reports:
             if entry.sender.lower() != account.lower():
                 raise UnknownEntry(f"that entry is not by {account}")
             body += f"\n{log} {seq}: {entry.body[:_EXCERPT]}"
-        context.note(REPORTS, session.name, REPORT, body)
+        context.note(REPORTS, session.name, session.account, REPORT, body)

@@ -7,15 +7,15 @@ early or late.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from chatd.core.entries import Cursor, Entry
+from chatd.core.entries import Entry
 from chatd.core.errors import StoreUnavailable
 from chatd.core.limits import Retention
 from chatd.core.names import is_mailbox, mailbox_log, room_log
 from chatd.realm.accounts import Account
-from chatd.realm.documents import Documents, Stored
+from chatd.realm.documents import Documents
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Store
@@ -31,8 +31,8 @@ PAUSE_SECONDS = 0.02
 class Trimming:
     """Trims all logs, again and again.
 
-    `now` gives milliseconds since 1970 (UTC). `consumed` gives, for the log of a mailbox, the seq
-    up to which its sessions need no entries, None if it has no sessions.
+    `now` gives milliseconds since 1970 (UTC). `consumed` gives, for an account, the seq up to which
+    its sessions need no entries of its mailbox, None if it has no sessions.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Trimming:
         retention: Retention,
         tasks: Tasks,
         now: Callable[[], int],
-        consumed: Callable[[str], int | None],
+        consumed: Callable[[int], int | None],
     ) -> None:
         self._store = store
         self._documents = Documents(store)
@@ -64,17 +64,18 @@ class Trimming:
         await self._trim_logs(RoomRecord, room_log)
 
     async def _trim_logs(
-        self, owner: type[Account] | type[RoomRecord], log_of: Callable[[str], str]
+        self, owner: type[Account] | type[RoomRecord], log_of: Callable[[int], str]
     ) -> None:
         after = ""
-        while names := await self._documents.page(owner, "*", after, AT_ONCE):
-            await self._trim([log_of(name) for name in names])
-            after = names[-1]
+        while rows := await self._documents.scan(owner, "", after, AT_ONCE):
+            await self._trim({log_of(row.record.id): row.record.id for row in rows})
+            after = rows[-1].key
             await self._tasks.sleep(PAUSE_SECONDS)
 
-    async def _trim(self, logs: Sequence[str]) -> None:
-        """Trim some logs. The first entry and the head show that most have nothing to trim."""
-        store = self._store
+    async def _trim(self, owners: Mapping[str, int]) -> None:
+        """Trim some logs, given with the ids of their owners. The first entry and the head show
+        that most have nothing to trim."""
+        store, logs = self._store, list(owners)
         answers = await gather(
             *(store.read(log, 0, 1) for log in logs),
             *(store.head(log) for log in logs),
@@ -82,8 +83,10 @@ class Trimming:
         for log, oldest, head in zip(logs, answers, answers[len(logs) :], strict=False):
             if oldest:
                 upto = await self._excess(log, oldest[0], head)
+                if is_mailbox(log):
+                    upto = min(upto, await self._consumed(log, owners[log]))
                 if upto >= oldest[0].seq:
-                    await self._trim_one(log, oldest[0], upto)
+                    await store.trim(log, upto)
 
     async def _excess(self, log: str, oldest: Entry, head: int) -> int:
         """The seq up to which the entries of a log, from `oldest` to `head`, are too old or too
@@ -106,21 +109,13 @@ class Trimming:
                 young = middle
         return old
 
-    async def _trim_one(self, log: str, oldest: Entry, upto: int) -> None:
-        """Trim a log up to `upto`, a mailbox at most up to what has been read."""
-        first, cursor = await gather(self._store.read(log, 0, 1), self._documents.get(Cursor, log))
-        if not first or first[0].id != oldest.id:
-            # Meanwhile it was trimmed, or deleted and created again.
-            return
-        if is_mailbox(log):
-            upto = min(upto, self._consumed(log, cursor))
-        if upto >= oldest.seq:
-            await self._store.trim(log, upto)
-
-    def _consumed(self, log: str, cursor: Stored[Cursor] | None) -> int:
+    async def _consumed(self, log: str, account: int) -> int:
         """The seq up to which a mailbox has been read. Its sessions may be ahead of the store, or
         behind it."""
-        consumed = self._consumed_by_sessions(log)
+        consumed = self._consumed_by_sessions(account)
         if consumed is not None:
             return consumed
-        return 0 if cursor is None else cursor.record.upto
+        for position in await self._store.positions(account):
+            if position.log == log:
+                return position.cursor.upto
+        return 0

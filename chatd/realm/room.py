@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
-from chatd.core.names import LOBBY, room_log
+from chatd.core.names import LOBBY, room_log, room_name
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import LiveLog
 from chatd.stores import Store
@@ -20,72 +20,53 @@ _EPHEMERAL_HISTORY = 4_096
 
 
 class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What is stored of a room beside its log, under its name.
+    """What is stored of a room beside its log and its members, under its name.
 
-    Names are in lower case where they are keys, and in `owner` and `moderators`. `members` are in
-    the order in which they joined. `created` is milliseconds since 1970 (UTC).
+    `created` is milliseconds since 1970 (UTC). `id` is never given to another room: whatever else
+    is stored of the room refers to it. `owner` is the id of an account (0: none) and `owner_name`
+    its name; `moderators` are the ids and names of accounts.
     """
 
     document_kind: ClassVar[str] = "room"
 
     created: int
-    owner: str
+    id: int
     topic: str = ""
     private: bool = False
-    members: dict[str, str] = {}
-    moderators: tuple[str, ...] = ()
-    invited: dict[str, str] = {}
+    owner: int = 0
+    owner_name: str = ""
+    moderators: dict[int, str] = {}
 
-    def role(self, name: str) -> str:
-        """The role of an account in this room, empty if it has none."""
-        key = name.lower()
-        if key in self.members:
-            return OWNER if key == self.owner else MODERATOR if key in self.moderators else MEMBER
-        return INVITED if key in self.invited else ""
+    def member_role(self, account: int) -> str:
+        """The role of a member."""
+        if account == self.owner:
+            return OWNER
+        return MODERATOR if account in self.moderators else MEMBER
 
-    def with_member(self, name: str) -> RoomRecord:
-        """This record with another member."""
-        key = name.lower()
-        invited = {other: shown for other, shown in self.invited.items() if other != key}
-        return msgspec.structs.replace(self, members={**self.members, key: name}, invited=invited)
-
-    def without(self, name: str) -> RoomRecord:
-        """This record without a member or an invitation.
-
-        If the owner leaves, the moderator who joined first becomes the owner, or else the member
-        who did.
-        """
-        key = name.lower()
-        members = {other: shown for other, shown in self.members.items() if other != key}
-        owner = self.owner
-        if owner == key:
-            owner = next(
-                (other for other in members if other in self.moderators), next(iter(members), "")
-            )
+    def without(self, account: int, successor: int = 0, name: str = "") -> RoomRecord:
+        """This record without the role of an account. If that is the owner, its successor is given
+        by its id and name; 0: there is none."""
+        moderators = {other: shown for other, shown in self.moderators.items() if other != account}
+        if account != self.owner:
+            return msgspec.structs.replace(self, moderators=moderators)
+        moderators.pop(successor, None)
         return msgspec.structs.replace(
-            self,
-            owner=owner,
-            members=members,
-            moderators=tuple(other for other in self.moderators if other not in (key, owner)),
-            invited={other: shown for other, shown in self.invited.items() if other != key},
+            self, owner=successor, owner_name=name, moderators=moderators
         )
 
-    def with_invitation(self, name: str) -> RoomRecord:
-        """This record with another account invited."""
-        return msgspec.structs.replace(self, invited={**self.invited, name.lower(): name})
-
-    def with_role(self, name: str, role: str) -> RoomRecord:
+    def with_role(self, account: int, name: str, role: str) -> RoomRecord:
         """This record with another role for a member; the former owner becomes a moderator."""
-        key = name.lower()
-        moderators = [other for other in self.moderators if other != key]
-        owner = self.owner
+        moderators = {other: shown for other, shown in self.moderators.items() if other != account}
+        owner, owner_name = self.owner, self.owner_name
         if role == OWNER:
-            if owner and owner != key:
-                moderators.append(owner)
-            owner = key
+            if owner and owner != account:
+                moderators[owner] = owner_name
+            owner, owner_name = account, name
         elif role == MODERATOR:
-            moderators.append(key)
-        return msgspec.structs.replace(self, owner=owner, moderators=tuple(moderators))
+            moderators[account] = name
+        return msgspec.structs.replace(
+            self, owner=owner, owner_name=owner_name, moderators=moderators
+        )
 
 
 class RoomFacts(Protocol):
@@ -93,6 +74,10 @@ class RoomFacts(Protocol):
 
     @property
     def name(self) -> str:
+        """The room's name as clients know it."""
+
+    @property
+    def display_name(self) -> str:
         """The room's name as first written."""
 
     @property
@@ -100,29 +85,21 @@ class RoomFacts(Protocol):
         """What is stored of the room."""
 
 
-class RoomSnapshot(msgspec.Struct, frozen=True):
-    """A room with a record that may be stored next; see `RoomFacts`."""
-
-    name: str
-    record: RoomRecord
-
-
 class Room(LiveLog):
-    """A room with its subscribers. `name` is as it was first written."""
+    """A room with its subscribers. `display_name` is its name as first written, `id` its id."""
 
-    __slots__ = ("name", "pending_joins", "stored", "updates", "updating")
+    __slots__ = ("display_name", "id", "members", "stored", "users")
 
-    def __init__(self, store: Store, stored: Stored[RoomRecord], head: int) -> None:
-        super().__init__(store, room_log(stored.key))
-        self.name = stored.key
+    def __init__(self, store: Store, stored: Stored[RoomRecord], head: int, members: int) -> None:
+        super().__init__(store, room_log(stored.record.id), room_name(stored.key))
+        self.id = stored.record.id
+        self.display_name = stored.key
         self.stored = stored
         self.head = head
-        self.pending_joins = 0
-        """accounts that are about to join; while there are any, the room must stay in memory"""
-        self.updates: list[Any] = []
-        """changes to be stored next (`chatd.realm.room_updates`)"""
-        self.updating = False
-        """whether changes are being stored"""
+        self.members = members
+        """the number of members, as far as this daemon knows"""
+        self.users = 0
+        """requests under way that need the room to stay in memory"""
 
     @property
     def record(self) -> RoomRecord:
@@ -130,9 +107,14 @@ class Room(LiveLog):
         return self.stored.record
 
     @property
+    def scope(self) -> str:
+        """The scope of the rows of its members and invitations."""
+        return str(self.id)
+
+    @property
     def permanent(self) -> bool:
         """Whether the room stays when its last member leaves."""
-        return self.log == LOBBY
+        return self.name == LOBBY
 
     @property
     def consumed(self) -> int:

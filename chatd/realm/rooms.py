@@ -1,28 +1,39 @@
-"""Rooms: creating, joining, leaving, inviting, kicking, roles, topic and access.
+"""Rooms: creating, finding, joining, leaving, inviting, kicking, roles, topic and access.
 
-The room's document decides who is a member. The account's own record of its position in the room
-(`chatd.realm.read_state.RoomPosition`) says from where it continues to read. It is stored before
-the membership, so that no member lacks a position.
+Every change is one conditional write: the room's record must be as it was when the change was
+permitted, and the rows of the accounts concerned must be there. If they are not, the change is
+considered again, as things stand then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from chatd.core.entries import ACCESS, INVITE, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
 from chatd.core.errors import (
+    Busy,
+    Conflict,
     Exists,
+    NotLoggedIn,
     RoomTaken,
     TopicTooLong,
     UnknownRole,
     UnknownRoom,
 )
-from chatd.core.names import LOBBY, check_room_name, room_log
-from chatd.realm.ack_session import AckSession
+from chatd.core.names import LOBBY, check_room_name, room_log, room_name
+from chatd.realm import changes
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
+from chatd.realm.membership import (
+    InvitationRecord,
+    InvitedRecord,
+    MemberRecord,
+    Membership,
+    MembershipRecord,
+)
 from chatd.realm.permissions import (
     check_invitation_count,
     check_invite,
@@ -34,16 +45,44 @@ from chatd.realm.permissions import (
     check_owner,
     check_room_count,
     check_set_role,
+    is_member,
     is_moderator,
     may_see_room,
 )
-from chatd.realm.read_state import RoomPosition
-from chatd.realm.room import MEMBER, MODERATOR, OWNER, Room, RoomFacts, RoomRecord
-from chatd.realm.room_updates import update_room
+from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, Room, RoomRecord
+from chatd.realm.session import Session
 from chatd.realm.tasks import gather
+from chatd.stores import (
+    Change,
+    CreateLog,
+    DropLog,
+    Forget,
+    Position,
+    RequireLog,
+    Save,
+    Update,
+)
+
+T = TypeVar("T")
 
 _CACHED = 10_000
 """rooms that may stay in memory although no session follows them"""
+_ATTEMPTS = 16
+
+
+class Removal(NamedTuple):
+    """A member that is removed from a room, and whether the room is deleted with that."""
+
+    member: Stored[MemberRecord]
+    deleted: bool
+
+
+class Leaving(NamedTuple):
+    """What removes an account from a room: `changes`, by which the room is `deleted` or not."""
+
+    room: Room
+    changes: list[Change]
+    deleted: bool
 
 
 class Rooms:
@@ -54,52 +93,75 @@ class Rooms:
         self._store = context.store
         self._documents = context.documents
         self._limits = context.limits
+        # By the names by which clients know their logs.
         self._rooms: dict[str, Room] = {}
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
+        record = RoomRecord(self._context.now(), self._context.new_id())
         try:
-            await self._documents.create(LOBBY, RoomRecord(self._context.now(), ""))
+            await self._documents.write(
+                [changes.create(LOBBY, record), CreateLog(room_log(record.id))]
+            )
         except Exists:
             return
 
     # Loading
 
     async def load(self, names: Iterable[str]) -> list[Room | None]:
-        """Return the rooms of these names, None where there is none."""
-        logs = [room_log(name) for name in names]
-        missing = [log for log in dict.fromkeys(logs) if log not in self._rooms]
-        if missing:
-            answers = await gather(
-                *(
-                    answer
-                    for log in missing
-                    for answer in (self._documents.get(RoomRecord, log), self._store.head(log))
+        """Return the rooms of these names, None where there is none. They stay in memory until the
+        caller waits for anything else."""
+        names = [room_name(name) for name in names]
+        missing = [name for name in dict.fromkeys(names) if name not in self._rooms]
+        if not missing:
+            return [self._rooms[name] for name in names]
+        documents = self._documents
+        records = await gather(*(documents.get(RoomRecord, name) for name in missing))
+        found = [stored for stored in records if stored is not None]
+        answers = await gather(
+            *(
+                answer
+                for stored in found
+                for answer in (
+                    # Again, since it may have been deleted meanwhile.
+                    documents.get(RoomRecord, stored.key),
+                    self._store.head(room_log(stored.record.id)),
+                    documents.count(MemberRecord, str(stored.record.id)),
                 )
             )
-            for stored, head in zip(answers[::2], answers[1::2], strict=True):
-                if stored is not None:
-                    self._add(stored, head)
-        return [self._rooms.get(log) for log in logs]
+        )
+        self._evict_unused()
+        for before, stored, head, members in zip(
+            found, answers[::3], answers[1::3], answers[2::3], strict=True
+        ):
+            # Another caller may have loaded it meanwhile.
+            if (
+                stored is not None
+                and stored.record.id == before.record.id
+                and room_name(stored.key) not in self._rooms
+            ):
+                self._add(Room(self._store, stored, head, members))
+        return [self._rooms.get(name) for name in names]
 
-    def _add(self, stored: Stored[RoomRecord], head: int) -> None:
-        log = room_log(stored.key)
-        # Another caller may have loaded it meanwhile.
-        if log not in self._rooms:
-            if len(self._rooms) >= _CACHED:
-                for other in list(self._rooms.values()):
-                    if not other.subscriptions and not other.pending_joins:
-                        self._evict(other.log)
-            self._rooms[log] = room = Room(self._store, stored, head)
-            self._context.add_live_log(room)
+    def _add(self, room: Room) -> None:
+        self._rooms[room.name] = room
+        self._context.add_live_log(room)
 
-    def _evict(self, log: str) -> None:
-        self._rooms.pop(log, None)
-        self._context.remove_live_log(log)
+    def _evict_unused(self) -> None:
+        if len(self._rooms) >= _CACHED:
+            for room in list(self._rooms.values()):
+                if not room.subscriptions and not room.users:
+                    self._evict(room)
 
-    def loaded(self, log: str) -> Room | None:
-        """Return a room if it is in memory; it is if a session follows it."""
-        return self._rooms.get(log)
+    def _evict(self, room: Room) -> None:
+        if self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+        self._context.remove_live_log(room.log)
+
+    def loaded(self, name: str) -> Room | None:
+        """Return a room, by the name by which clients know its log, if it is in memory; it is if a
+        session follows it."""
+        return self._rooms.get(name)
 
     async def room(self, name: str) -> Room:
         """Return the room of that name. Raises `UnknownRoom`."""
@@ -108,175 +170,342 @@ class Rooms:
             raise UnknownRoom()
         return room
 
-    async def _update(
-        self,
-        room: Room,
-        check: Callable[[RoomFacts], object],
-        change: Callable[[RoomRecord], RoomRecord],
-    ) -> None:
-        await update_room(self._store, room, check, change)
+    async def _reload(self, room: Room) -> Room:
+        """The room of the same name, as the store has it now. Raises `UnknownRoom`."""
+        stored = await self._documents.get(RoomRecord, room.name)
+        if stored is None or stored.record.id != room.id:
+            self._evict(room)
+            return await self.room(room.name)
+        if stored.version > room.stored.version:
+            room.stored = stored
+        return room
 
-    # Members
+    async def role(self, session: Session, room: Room) -> str:
+        """The role of an account in a room, empty if it has none."""
+        membership = session.mailbox.memberships.get(room.name)
+        if membership is not None and membership.room == room.id:
+            return room.record.member_role(session.account)
+        invited = await self._documents.get(InvitedRecord, str(room.id), str(session.account))
+        return "" if invited is None else INVITED
 
-    async def create(self, session: AckSession, name: str, topic: str, private: bool) -> Room:
+    def member_role(self, session: Session, name: str) -> str:
+        """The role of an account in a room that it is a member of, empty if it is not."""
+        room, membership = self._rooms.get(name), session.mailbox.memberships.get(name)
+        if room is None or membership is None or membership.room != room.id:
+            return ""
+        return room.record.member_role(session.account)
+
+    # Changing
+
+    async def _change(
+        self, name: str, attempt: Callable[[Room], Awaitable[tuple[list[Change], T]]]
+    ) -> tuple[Room, T]:
+        """Make the changes that `attempt` returns for the room, again if the store refuses them.
+
+        Returns the room, and what `attempt` returned beside the changes. If one of them updates the
+        room's record, it is the first one. Raises `UnknownRoom`, `Busy`, and what `attempt` does.
+        """
+        room = await self.room(name)
+        for remaining in reversed(range(_ATTEMPTS)):
+            room.users += 1
+            try:
+                steps, result = await attempt(room)
+                if steps:
+                    await self._write(room, steps)
+                return room, result
+            except (Conflict, Exists):
+                if not remaining:
+                    raise Busy() from None
+            finally:
+                room.users -= 1
+            room = await self._reload(room)
+        raise Busy()
+
+    async def _write(self, room: Room, steps: Sequence[Change]) -> None:
+        versions = await self._documents.write(steps)
+        first = steps[0]
+        if isinstance(first, Update) and versions[0] > room.stored.version:
+            record = msgspec.msgpack.decode(first.body, type=RoomRecord)
+            room.stored = changes.written(record, first, versions[0])
+
+    async def create(self, session: Session, name: str, topic: str, private: bool) -> Room:
         """Create a room whose owner is the account of `session`.
 
-        Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`, `LimitReached`.
+        Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`, `LimitReached`, `NotLoggedIn`.
         """
         check_room_name(name)
         self._check_topic_length(topic)
-        check_room_count(len(session.mailbox.read_state.positions), self._limits)
-        if await self._documents.get(RoomRecord, name) is not None:
-            raise RoomTaken()
-        key = session.name.lower()
-        record = RoomRecord(self._context.now(), key, topic, private, {key: session.name})
-        position = RoomPosition(record.created, Cursor(), 0)
-        try:
-            await self._become_member(
-                session, room_log(name), position, lambda: self._documents.create(name, record)
-            )
-        except Exists:
-            raise RoomTaken() from None
-        room = await self.room(name)
-        self._subscribe(room, session)
-        self._context.note(room.log, session.name, JOIN, "")
+        mailbox = session.mailbox
+        check_room_count(len(mailbox.memberships), self._limits)
+        now, id = self._context.now(), self._context.new_id()
+        record = RoomRecord(now, id, topic, private, session.account, session.name)
+        with self._context.sessions.reserved(mailbox):
+            try:
+                await self._documents.write(
+                    [
+                        RequireLog(mailbox.log),
+                        changes.create(name, record),
+                        CreateLog(room_log(id)),
+                        *self._member_rows(session, name, record, Cursor()),
+                    ]
+                )
+            except Exists:
+                raise RoomTaken() from None
+            except Conflict:
+                raise NotLoggedIn() from None
+            room = await self.room(name)
+            if room.id == id:
+                self._joined(room, session, Cursor())
         return room
 
-    async def join(self, session: AckSession, name: str) -> Room:
+    def _member_rows(
+        self, session: Session, name: str, record: RoomRecord, cursor: Cursor
+    ) -> list[Change]:
+        """What is stored of a new member of a room."""
+        room, account = str(record.id), str(session.account)
+        return [
+            changes.create(session.name, MemberRecord(session.account, self._context.now()), room),
+            changes.create(room, MembershipRecord(name, record.created), account),
+            Save(Position(session.account, room_log(record.id), cursor, cursor.upto)),
+        ]
+
+    async def join(self, session: Session, name: str) -> Room:
         """Make the account of `session` a member of a room, unless it is one.
 
-        Raises `UnknownRoom`, `LimitReached`.
+        Raises `UnknownRoom`, `LimitReached`, `NotLoggedIn`.
         """
-        room = await self.room(name)
-        check_join(room, session.name, self._limits)
-        positions = session.mailbox.read_state.positions
-        if session.name.lower() in room.record.members and room.log in positions:
-            return room
-        check_room_count(len(positions), self._limits)
-        position = RoomPosition(room.record.created, Cursor(room.head), room.head)
-        room.pending_joins += 1
-        try:
-            await self._become_member(
-                session,
-                room.log,
-                position,
-                lambda: self._update(
-                    room,
-                    lambda facts: check_join(facts, session.name, self._limits),
-                    lambda record: record.with_member(session.name),
-                ),
-            )
-        finally:
-            room.pending_joins -= 1
-        self._subscribe(room, session)
-        self._context.note(room.log, session.name, JOIN, "")
+        mailbox = session.mailbox
+
+        async def attempt(room: Room) -> tuple[list[Change], Cursor | None]:
+            role = await self.role(session, room)
+            check_join(room, role, room.members, self._limits)
+            if mailbox.deleted:
+                raise NotLoggedIn()
+            if is_member(role):
+                return [], None
+            check_room_count(len(mailbox.memberships), self._limits)
+            cursor = Cursor(room.head)
+            return [
+                RequireLog(mailbox.log),
+                changes.require(room.stored),
+                *self._member_rows(session, room.display_name, room.record, cursor),
+                changes.delete_any(InvitationRecord, session.name, room.scope),
+                changes.delete_any(InvitedRecord, room.scope, str(session.account)),
+            ], cursor
+
+        with self._context.sessions.reserved(mailbox):
+            room, cursor = await self._change(name, attempt)
+            if cursor is not None:
+                self._joined(room, session, cursor)
         return room
 
-    async def _become_member(
-        self,
-        session: AckSession,
-        log: str,
-        position: RoomPosition,
-        store_membership: Callable[[], Awaitable[object]],
-    ) -> None:
-        """Store the account's position in a room and then its membership; neither if one fails."""
+    def _joined(self, room: Room, session: Session, cursor: Cursor) -> None:
+        """The account of `session` has become a member: all its sessions follow the room."""
         mailbox = session.mailbox
-        former = mailbox.read_state.positions.get(log)
-        mailbox.read_state.positions[log] = position
-        try:
-            await mailbox.saved_state.saved()
-            await store_membership()
-        except BaseException:
-            if former is None:
-                mailbox.read_state.positions.pop(log, None)
-            else:
-                mailbox.read_state.positions[log] = former
-            mailbox.saved_state.save_soon()
-            raise
-        # A login meanwhile may have removed it, as the position of a former membership.
-        mailbox.read_state.positions.setdefault(log, position)
-        mailbox.saved_state.save_soon()
-
-    def _subscribe(self, room: Room, session: AckSession) -> None:
-        """Have all sessions of an account, which has joined with `session`, follow a room."""
-        for other in self._context.sessions.ack_sessions(session.name):
+        if mailbox.deleted:
+            return
+        membership = Membership(
+            mailbox, room.id, MembershipRecord(room.display_name, room.record.created)
+        )
+        membership.state.cursor = cursor
+        membership.state.read = cursor.upto
+        mailbox.memberships[room.name] = membership
+        room.members += 1
+        for other in mailbox.sessions:
             other.subscribe(room)
-            if other is not session:
-                other.peer.joined(room.log)
+            if other is not session and room.name in other.subscriptions:
+                other.peer.joined(room.name)
+        self._context.note(room.log, session.name, session.account, JOIN, "")
 
-    async def leave(self, name: str, room_name: str) -> None:
+    # Leaving
+
+    async def leave(self, session: Session, name: str) -> None:
         """Leave a room. Raises `UnknownRoom`, `NotAMember`."""
-        room = await self.room(room_name)
 
-        def check(facts: RoomFacts) -> None:
-            check_member(facts, name)
+        async def attempt(room: Room) -> tuple[list[Change], bool]:
+            check_member(room, await self.role(session, room))
+            return await self.leaving(room, session.account, session.name)
 
-        check(room)
-        await self._remove_member(room, name, check, "left", LEAVE, name, "")
+        with self._context.sessions.reserved(session.mailbox):
+            room, deleted = await self._change(name, attempt)
+            self.left(room, session.account, deleted, "left")
+        if not deleted:
+            self._context.note(room.log, session.name, session.account, LEAVE, "")
 
-    async def kick(self, name: str, room_name: str, other: str) -> None:
+    async def leaving(self, room: Room, account: int, name: str) -> tuple[list[Change], bool]:
+        """Return the changes that remove a member, and whether they delete the room, because it
+        would have no member."""
+        key = str(account)
+        steps: list[Change] = [
+            changes.require(room.stored),
+            changes.require_any(MemberRecord, name, room.scope),
+            changes.delete_any(MemberRecord, name, room.scope),
+            changes.delete_any(MembershipRecord, room.scope, key),
+            Forget(account, room.log),
+        ]
+        members = await self._documents.count(MemberRecord, room.scope)
+        if members == 1 and not room.permanent:
+            return [
+                *steps,
+                changes.require_none(MemberRecord, room.scope),
+                *self._deletion(room),
+            ], True
+        if not room.permanent:
+            steps.append(changes.require_some(MemberRecord, room.scope))
+        record = room.record
+        if account == record.owner or account in record.moderators:
+            record = record.without(account, *await self._successor(room, account))
+            steps[0] = changes.update(room.stored, record)
+        return steps, False
+
+    async def leaving_all(self, account: int, name: str) -> list[Leaving]:
+        """What removes an account from all its rooms."""
+        rows = await self._documents.scan(MembershipRecord, str(account))
+        rooms = await self.load([row.record.room for row in rows])
+        leaving = []
+        for row, room in zip(rows, rooms, strict=True):
+            if room is not None and room.scope == row.key:
+                room = await self._reload(room)
+                leaving.append(Leaving(room, *await self.leaving(room, account, name)))
+        return leaving
+
+    async def withdrawing_all(self, account: int, name: str) -> list[Change]:
+        """The changes that withdraw all invitations of an account."""
+        scope = str(account)
+        steps: list[Change] = [changes.delete_scope(InvitedRecord, scope)]
+        after = ""
+        while rows := await self._documents.scan(InvitedRecord, scope, after):
+            steps += [changes.delete_any(InvitationRecord, name, row.key) for row in rows]
+            after = rows[-1].key
+        return steps
+
+    async def _successor(self, room: Room, account: int) -> tuple[int, str]:
+        """The id and name of the account that would be the owner without `account`: the moderator
+        who joined first, or else the member who did; 0 if there is none."""
+        documents, scope = self._documents, room.scope
+        names = [name for id, name in room.record.moderators.items() if id != account]
+        if not names:
+            names = await documents.list(MemberRecord, scope=scope, limit=2)
+        rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
+        others = [row for row in rows if row is not None and row.record.account != account]
+        if not others:
+            return 0, ""
+        first = min(others, key=lambda row: (row.record.joined, row.version))
+        return first.record.account, first.key
+
+    def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
+        """An account is no longer a member of a room, which may be deleted with that."""
+        room.members -= 1
+        mailbox = self._context.sessions.mailbox(account)
+        if mailbox is not None:
+            membership = mailbox.memberships.get(room.name)
+            if membership is not None and membership.room == room.id:
+                del mailbox.memberships[room.name]
+                self._context.positions.discard(membership.state)
+            for session in mailbox.sessions:
+                subscription = session.subscriptions.get(room.name)
+                if subscription is not None and subscription.live_log is room:
+                    session.unsubscribe(room.name)
+                    session.peer.left(room.display_name, reason)
+        if deleted:
+            self._evict(room)
+
+    async def kick(self, session: Session, name: str, other: str) -> None:
         """Remove a member from a room, or withdraw an invitation.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
         """
-        room = await self.room(room_name)
 
-        def check(facts: RoomFacts) -> None:
-            check_kick(facts, name, other)
+        async def attempt(
+            room: Room,
+        ) -> tuple[list[Change], tuple[Stored[MemberRecord], bool] | None]:
+            role = await self.role(session, room)
+            member, invitation = await gather(
+                self._documents.get(MemberRecord, other, room.scope),
+                self._documents.get(InvitationRecord, other, room.scope),
+            )
+            other_role = "" if invitation is None else INVITED
+            if member is not None:
+                other_role = room.record.member_role(member.record.account)
+            check_kick(room, role, other, other_role)
+            if member is None:
+                return [
+                    changes.require(room.stored),
+                    changes.delete_any(InvitationRecord, other, room.scope),
+                    changes.delete_any(InvitedRecord, room.scope, str(invitation.record.account)),
+                ], None
+            steps, deleted = await self.leaving(room, member.record.account, member.key)
+            return [*steps, self._still_member(room, session)], Removal(member, deleted)
 
-        check(room)
-        member = room.record.members.get(other.lower())
-        if member is None:
-            await self._update(room, check, lambda record: record.without(other))
-        else:
-            await self._remove_member(room, other, check, "kicked", KICK, name, member)
+        room, removal = await self._change(name, attempt)
+        if removal is not None:
+            member, deleted = removal
+            self.left(room, member.record.account, deleted, "kicked")
+            if not deleted:
+                self._context.note(room.log, session.name, session.account, KICK, member.key)
 
-    async def _remove_member(
-        self,
-        room: Room,
-        name: str,
-        check: Callable[[RoomFacts], object],
-        reason: str,
-        kind: str,
-        sender: str,
-        body: str,
-    ) -> None:
-        """Remove a member, notify its sessions of the `reason`, and append an entry."""
-        if not room.permanent and list(room.record.members) == [name.lower()]:
-            await self._delete(room, reason)
-            return
-        await self._update(room, check, lambda record: record.without(name))
-        self._unsubscribe(room, name, reason)
-        self._context.note(room.log, sender, kind, body)
+    def _still_member(self, room: Room, session: Session) -> Change:
+        """The condition that the account of a session is still a member."""
+        return changes.require_any(MemberRecord, session.name, room.scope)
 
-    def _unsubscribe(self, room: Room, name: str, reason: str) -> None:
-        """Have all sessions of an account, which is no longer a member, stop following a room."""
-        for session in self._context.sessions.ack_sessions(name):
-            session.mailbox.read_state.positions.pop(room.log, None)
-            session.mailbox.saved_state.save_soon()
-            session.unsubscribe(room.log)
-            session.peer.left(room.name, reason)
-
-    async def delete(self, name: str, room_name: str) -> None:
+    async def delete(self, session: Session, name: str) -> None:
         """Delete a room with its history. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
-        room = await self.room(room_name)
-        check_owner(room, name)
-        await self._delete(room, "deleted")
 
-    async def delete_by_operator(self, room_name: str) -> None:
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            check_owner(room, await self.role(session, room))
+            return [changes.require(room.stored), *self._deletion(room)], None
+
+        await self._delete(name, attempt)
+
+    async def delete_by_operator(self, name: str) -> None:
         """Delete any room with its history. Raises `UnknownRoom`."""
-        await self._delete(await self.room(room_name), "deleted")
 
-    async def _delete(self, room: Room, reason: str) -> None:
-        # The key of the room's document is the log's name, so the store deletes it with the log.
-        await self._store.drop(room.log)
-        self._evict(room.log)
-        for member in list(room.record.members):
-            self._unsubscribe(room, member, reason)
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            return [changes.require(room.stored), *self._deletion(room)], None
+
+        await self._delete(name, attempt)
+
+    async def _delete(
+        self, name: str, attempt: Callable[[Room], Awaitable[tuple[list[Change], None]]]
+    ) -> None:
+        room, _ = await self._change(name, attempt)
+        self._evict(room)
+        for account in self._context.sessions.members(room):
+            self.left(room, account, True, "deleted")
         if room.permanent:
             await self.start()
 
+    def _deletion(self, room: Room) -> list[Change]:
+        """The changes that delete a room with all that is stored of it."""
+        return [
+            changes.delete_any(RoomRecord, room.name),
+            DropLog(room.log),
+            changes.delete_scope(MemberRecord, room.scope),
+            changes.delete_key(MembershipRecord, room.scope),
+            changes.delete_scope(InvitationRecord, room.scope),
+            changes.delete_key(InvitedRecord, room.scope),
+        ]
+
     # The room's record
+
+    async def _update(
+        self,
+        session: Session,
+        name: str,
+        check: Callable[[Room, str], object],
+        change: Callable[[RoomRecord], RoomRecord],
+    ) -> Room:
+        """Store another record of a room, if `check` permits it to a role."""
+
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            check(room, await self.role(session, room))
+            return [
+                changes.update(room.stored, change(room.record)),
+                self._still_member(room, session),
+            ], None
+
+        room, _ = await self._change(name, attempt)
+        return room
 
     def _check_topic_length(self, topic: str) -> None:
         if len(topic) > self._limits.topic:
@@ -284,103 +513,141 @@ class Rooms:
                 f"topic too long: {len(topic)} characters, the limit is {self._limits.topic}"
             )
 
-    async def set_topic(self, name: str, room_name: str, topic: str) -> None:
+    async def set_topic(self, session: Session, name: str, topic: str) -> None:
         """Set the topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `TopicTooLong`."""
-        room = await self.room(room_name)
-        check_moderator(room, name)
-        self._check_topic_length(topic)
-        await self._update(
-            room,
-            lambda facts: check_moderator(facts, name),
-            lambda record: msgspec.structs.replace(record, topic=topic),
-        )
-        self._context.note(room.log, name, TOPIC, topic)
 
-    async def set_private(self, name: str, room_name: str, private: bool) -> None:
+        def check(room: Room, role: str) -> None:
+            check_moderator(room, role)
+            self._check_topic_length(topic)
+
+        room = await self._update(
+            session, name, check, lambda record: msgspec.structs.replace(record, topic=topic)
+        )
+        self._context.note(room.log, session.name, session.account, TOPIC, topic)
+
+    async def set_private(self, session: Session, name: str, private: bool) -> None:
         """Make a room private or public. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
-        room = await self.room(room_name)
-        await self._update(
-            room,
-            lambda facts: check_owner(facts, name),
+        room = await self._update(
+            session,
+            name,
+            check_owner,
             lambda record: msgspec.structs.replace(record, private=private),
         )
-        self._context.note(room.log, name, ACCESS, "private" if private else "public")
+        access = "private" if private else "public"
+        self._context.note(room.log, session.name, session.account, ACCESS, access)
 
-    async def invite(self, session: AckSession, room_name: str, name: str) -> None:
+    async def invite(self, session: Session, name: str, invited: str) -> None:
         """Invite an account to a room and notify it, unless it is a member.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `Blocked`,
         `LimitReached`.
         """
-        log = await self._context.accounts.reachable_log(name, session.name)
-        room = await self.room(room_name)
-        check_invite(room, session.name)
-        name = await self._context.accounts.display_name(name)
-        key = name.lower()
-        if key in room.record.members:
-            return
-        check_invitation_count(room, self._limits)
-        if key not in room.record.invited:
-            await self._update(
-                room,
-                lambda facts: check_invite(facts, session.name),
-                lambda record: record.with_invitation(name),
-            )
-        self._context.note(log, session.name, INVITE, room.name)
+        log = await self._context.accounts.reachable_log(invited, session.account)
+        shown, record = await self._context.accounts.existing(invited)
+        documents = self._documents
 
-    async def set_role(self, name: str, room_name: str, member: str, role: str) -> None:
+        async def attempt(room: Room) -> tuple[list[Change], bool]:
+            check_invite(room, await self.role(session, room))
+            member, invitation, count = await gather(
+                documents.get(MemberRecord, shown, room.scope),
+                documents.get(InvitationRecord, shown, room.scope),
+                documents.count(InvitationRecord, room.scope),
+            )
+            if member is not None:
+                return [], False
+            steps = [
+                changes.require(room.stored),
+                self._still_member(room, session),
+                RequireLog(log),
+            ]
+            if invitation is None:
+                check_invitation_count(room, count, self._limits)
+                steps += [
+                    changes.create(shown, InvitationRecord(record.id), room.scope),
+                    changes.create(room.scope, InvitedRecord(room.display_name), str(record.id)),
+                ]
+            return steps, True
+
+        room, is_new = await self._change(name, attempt)
+        if is_new:
+            self._context.note(log, session.name, session.account, INVITE, room.display_name)
+
+    async def set_role(self, session: Session, name: str, member: str, role: str) -> None:
         """Set the role of a member.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`, `UnknownRole`.
         """
         if role not in (OWNER, MODERATOR, MEMBER):
             raise UnknownRole(f"a role is {OWNER}, {MODERATOR} or {MEMBER}, not {role!r}")
-        room = await self.room(room_name)
-        check_set_role(room, name, member)
-        if room.record.owner == member.lower():
-            if role != OWNER:
-                raise UnknownRole(f"You own {room.name}: make another member the owner first.")
-            return
-        await self._update(
-            room,
-            lambda facts: check_set_role(facts, name, member),
-            lambda record: record.with_role(member, role),
-        )
-        self._context.note(room.log, name, ROLE, f"{room.record.members[member.lower()]} {role}")
+
+        async def attempt(room: Room) -> tuple[list[Change], str]:
+            requester_role = await self.role(session, room)
+            row = await self._documents.get(MemberRecord, member, room.scope)
+            record = room.record
+            member_role = "" if row is None else record.member_role(row.record.account)
+            check_set_role(room, requester_role, member, member_role)
+            assert row is not None
+            if record.owner == row.record.account:
+                if role != OWNER:
+                    raise UnknownRole(
+                        f"You own {room.display_name}: make another member the owner first."
+                    )
+                return [], ""
+            return [
+                changes.update(room.stored, record.with_role(row.record.account, row.key, role)),
+                self._still_member(room, session),
+                changes.require_any(MemberRecord, row.key, room.scope),
+            ], row.key
+
+        room, shown = await self._change(name, attempt)
+        if shown:
+            self._context.note(room.log, session.name, session.account, ROLE, f"{shown} {role}")
 
     # Finding
 
     async def find(
-        self, name: str | None, pattern: str, after: str, limit: int
-    ) -> tuple[list[Room], bool, str]:
-        """Return the rooms whose names match a glob and are greater than `after`.
+        self, session: Session | None, pattern: str, after: str, limit: int
+    ) -> tuple[list[tuple[Room, str]], bool, str]:
+        """Return the rooms whose names match a glob and are greater than `after`, and the role of
+        the account of `session` in each of them.
 
-        They are in alphabetical order, and those that the account `name` may see, all of them for
-        None. Also returns whether there may be more, and the name to continue after. Raises
+        They are in alphabetical order, and those that the account may see, all of them for None.
+        Also returns whether there may be more, and the name to continue after. Raises
         `PatternTooLong`.
         """
         self._context.accounts.check_pattern(pattern)
         names = await self._documents.page(RoomRecord, pattern, after, limit)
-        rooms = [
-            room
-            for room in await self.load(names)
-            if room is not None and (name is None or may_see_room(room, name))
+        rooms = [room for room in await self.load(names) if room is not None]
+        more, last = len(names) == limit, names[-1] if names else after
+        if session is None:
+            return [(room, "") for room in rooms], more, last
+        requester = session
+        roles = await gather(*(self.role(requester, room) for room in rooms))
+        visible = [
+            (room, role)
+            for room, role in zip(rooms, roles, strict=True)
+            if may_see_room(room, role)
         ]
-        return rooms, len(names) == limit, names[-1] if names else after
+        return visible, more, last
 
     async def members(
-        self, name: str, room_name: str, after: str, limit: int
+        self, session: Session, name: str, after: str, limit: int
     ) -> tuple[list[tuple[str, str]], bool]:
         """Return (name, role) of the members, and for moderators also of the invited accounts.
 
         They are in alphabetical order; also returns whether there are more. Raises `UnknownRoom`,
         `NotAMember`.
         """
-        room = await self.room(room_name)
-        check_list_members(room, name)
-        record = room.record
-        names = dict(record.members)
-        if is_moderator(room, name):
-            names.update(record.invited)
-        keys = sorted(key for key in names if key > after.lower())
-        return [(names[key], record.role(key)) for key in keys[:limit]], len(keys) > limit
+        room = await self.room(name)
+        role = await self.role(session, room)
+        check_list_members(room, role)
+        members, invitations = await gather(
+            self._documents.scan(MemberRecord, room.scope, after, limit + 1),
+            self._documents.scan(
+                InvitationRecord, room.scope, after, limit + 1 if is_moderator(role) else 0
+            ),
+        )
+        listed = [(row.key, room.record.member_role(row.record.account)) for row in members]
+        listed += [(row.key, INVITED) for row in invitations]
+        listed.sort(key=lambda item: item[0].lower())
+        return listed[:limit], len(listed) > limit

@@ -1,19 +1,32 @@
 """A session: one authenticated connection of an account, and the peer behind it.
 
-There are two kinds. An `AutoAckSession` reads the mailbox only, and what it has shown counts as
-read (classic, ops). An `AckSession` reads the mailbox and rooms, and its peer acknowledges: the
-client of version 1 itself, or the protocol on behalf of its clients (CHAT/1.0, gRPC).
+A session subscribes to the account's mailbox and, if its protocol has rooms, to the rooms of the
+account, each with a position of its own. A log is **live** while the peer takes everything that is
+appended to it at once: each batch of committed entries is pushed in one write. When the connection
+cannot take more, all logs fall **behind**: they cost no memory, and are read page by page, one
+after another, when the connection has drained.
+
+An entry waits until it is acknowledged. A client of version 1 acknowledges by itself; for the
+others, the protocol acknowledges what has arrived (`chatd.server.arrivals`). What is acknowledged
+belongs to the account (`chatd.realm.read_state`), the position to resume from to each session.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from chatd.realm.live_log import Run
+import msgspec
+
+from chatd.core.entries import TEXT, Cursor
+from chatd.core.errors import NothingToAcknowledge, TooManyGaps
+from chatd.realm.live_log import LiveLog, Run
+from chatd.realm.permissions import check_acknowledge
+from chatd.realm.positions import SOON
 from chatd.stores import Append
 
 if TYPE_CHECKING:
+    from chatd.realm.context import Context
     from chatd.realm.mailbox import Mailbox
 
 
@@ -21,12 +34,28 @@ SESSIONS_PER_COMMAND = 50
 """notified sessions that count as one command of the account that caused the notification"""
 
 
+class SessionOptions(msgspec.Struct, frozen=True):
+    """The rules of a protocol for its sessions.
+
+    `exclusive`: an account has one such session at a time, and with `takes_over` a new one ends
+    it. `fetches`: mail that waits at login is shown when the client asks for it. `rooms`: the
+    session follows the rooms of its account. `save_within` is within how many seconds what is
+    acknowledged is saved.
+    """
+
+    exclusive: bool = False
+    takes_over: bool = False
+    fetches: bool = False
+    rooms: bool = True
+    save_within: float = SOON
+
+
 class Peer:
     """The connection of a session, which each protocol implements. Notifications that a protocol
     cannot express do nothing unless it overrides them."""
 
-    takes_over = False
-    """whether logging in here ends a session of the account elsewhere that is in the way"""
+    session_options = SessionOptions()
+    """the rules for the sessions of this protocol"""
 
     @property
     def writable(self) -> bool:
@@ -60,14 +89,6 @@ class Peer:
         close."""
         raise NotImplementedError
 
-    def unsent(self) -> Sequence[int]:
-        """The seqs of shown entries that have not left this process."""
-        return ()
-
-    def not_arrived(self) -> Sequence[int]:
-        """The seqs of shown entries that may not have reached the client."""
-        return ()
-
     def hung_up(self) -> bool:
         """Whether the client has closed the connection, although this may not be noticed yet."""
         return False
@@ -91,38 +112,71 @@ class Peer:
         """The account is no longer a member of a room."""
 
 
-class Session:
-    """A peer logged in as the account `name`, whose mailbox is `mailbox`.
+class Subscription:
+    """One log of a session. While it is `live`, the session has been sent every entry; otherwise
+    those up to `sent`, and it needs none of those in `skip`."""
 
-    `since` is the time of the login, in milliseconds since 1970 (UTC).
+    __slots__ = ("live", "live_log", "sent", "session", "skip")
+
+    def __init__(self, session: Session, live_log: LiveLog, sent: int) -> None:
+        self.session = session
+        self.live_log = live_log
+        self.sent = sent
+        self.skip: Cursor | None = None
+        self.live = False
+
+    @property
+    def position(self) -> int:
+        """See `chatd.realm.live_log.Subscriber`."""
+        return self.live_log.head if self.live else self.sent
+
+    def stop(self) -> None:
+        """Push nothing more until the session has caught up."""
+        if self.live:
+            self.sent = self.live_log.head
+            self.live = False
+
+
+class Session:
+    """A peer logged in to the account whose mailbox is `mailbox`. Nothing is pushed before
+    `begin`.
+
+    `name` is the account's name as first written, `account` its id, `created` when it was created,
+    `since` when the session began; times are milliseconds since 1970 (UTC).
     """
 
     __slots__ = (
-        "_on_end",
+        "_catching_up",
+        "_context",
+        "_fetched",
+        "_held",
+        "account",
         "answers",
         "closing",
+        "created",
         "ended",
         "mailbox",
         "name",
+        "options",
         "outbox",
         "peer",
         "since",
+        "subscriptions",
         "wants_receipts",
+        "wants_typing",
     )
 
-    def __init__(
-        self,
-        name: str,
-        mailbox: Mailbox,
-        peer: Peer,
-        since: int,
-        on_end: Callable[[Session], None],
-    ) -> None:
-        """`on_end` is called when the session has ended."""
-        self.name = name
+    def __init__(self, context: Context, mailbox: Mailbox, created: int, peer: Peer) -> None:
+        self._context = context
+        self.name = mailbox.owner
+        self.account = mailbox.account
+        self.created = created
         self.mailbox = mailbox
         self.peer = peer
-        self.since = since
+        self.options = peer.session_options
+        self.since = context.now()
+        self.subscriptions: dict[str, Subscription] = {}
+        """by the names by which clients know the logs"""
         self.answers: list[Append] = []
         self.outbox: list[Run] = []
         """runs committed just now, to be pushed"""
@@ -130,7 +184,90 @@ class Session:
         self.closing = False
         """whether the connection is about to close"""
         self.wants_receipts = False
-        self._on_end = on_end
+        self.wants_typing = False
+        self._catching_up = False
+        # With `SessionOptions.fetches`: the seq up to which waiting mail was not asked for, and
+        # whether nothing may be shown before it is.
+        self._fetched = 0
+        self._held = False
+        self.add(mailbox, mailbox.state.cursor)
+        if self.options.fetches:
+            self._fetched = mailbox.head
+            # A cursor must not get ever more gaps from sessions that never fetch their mail.
+            self._held = len(mailbox.state.cursor.ahead) >= context.limits.gaps
+            self._mail.sent = mailbox.head
+            self._mail.skip = None
+        if self.options.exclusive:
+            mailbox.exclusive = self
+
+    # Subscriptions
+
+    @property
+    def _mail(self) -> Subscription:
+        return self.subscriptions[self.mailbox.name]
+
+    def add(self, live_log: LiveLog, cursor: Cursor) -> None:
+        """Subscribe to a log, before `begin`, from what has been acknowledged of it."""
+        subscription = self.subscriptions[live_log.name] = Subscription(
+            self, live_log, min(cursor.upto, live_log.head)
+        )
+        if cursor.ahead:
+            subscription.skip = cursor
+        live_log.subscribe(subscription)
+
+    def begin(self, positions: Mapping[str, int]) -> None:
+        """Begin to push. A log for which the client has given a position is shown from there."""
+        for log, subscription in self.subscriptions.items():
+            position = positions.get(log)
+            if position is not None and position <= subscription.live_log.head:
+                subscription.sent = position
+                subscription.skip = None
+            subscription.live = not self._held and subscription.sent >= subscription.live_log.head
+
+    def subscribe(self, live_log: LiveLog) -> None:
+        """Subscribe to a room, from its next entry on, if the session follows rooms."""
+        if live_log.name not in self.subscriptions and self.options.rooms:
+            subscription = self.subscriptions[live_log.name] = Subscription(
+                self, live_log, live_log.head
+            )
+            live_log.subscribe(subscription)
+            subscription.live = self.peer.writable
+
+    def unsubscribe(self, log: str) -> None:
+        """Stop showing a log."""
+        subscription = self.subscriptions.pop(log, None)
+        if subscription is not None:
+            subscription.live_log.unsubscribe(subscription)
+            subscription.live = False
+
+    # Mail that waits
+
+    @property
+    def taken(self) -> Cursor:
+        """The entries of the mailbox that have been acknowledged, or shown to this client."""
+        mail = self._mail
+        cursor = self.mailbox.state.cursor.acknowledge(self._fetched + 1, mail.position)
+        return cursor if mail.skip is None else cursor.union(mail.skip)
+
+    def fetch_mail(self) -> None:
+        """Have `catch_up` show the waiting mail, before anything that is committed meanwhile."""
+        mail = self._mail
+        skip = self.taken
+        self._held = False
+        self._fetched = 0
+        mail.stop()
+        mail.sent = min(skip.upto, self.mailbox.head)
+        mail.skip = skip if skip.ahead else None
+
+    def rewind(self) -> None:
+        """Show the entries of the mailbox again that have not been acknowledged."""
+        mail = self._mail
+        cursor = self.mailbox.state.cursor
+        mail.stop()
+        mail.sent = min(cursor.upto, self.mailbox.head)
+        mail.skip = cursor if cursor.ahead else None
+
+    # Showing entries
 
     def push(self) -> bool:
         """Show the outbox. Returns whether the connection took all of it."""
@@ -141,28 +278,93 @@ class Session:
 
     def fall_behind(self) -> None:
         """Stop pushing; `catch_up` continues from here."""
-        raise NotImplementedError
+        for subscription in self.subscriptions.values():
+            subscription.stop()
 
     @property
     def behind(self) -> bool:
         """Whether there are entries for `catch_up` to show."""
-        raise NotImplementedError
+        return (
+            not self.ended
+            and not self._held
+            and any(not subscription.live for subscription in self.subscriptions.values())
+        )
 
     async def catch_up(self) -> None:
         """Show entries from the logs until there are no more, or the connection takes no more.
 
         Raises `StoreUnavailable`; entries that have not been shown by then still wait.
         """
-        raise NotImplementedError
+        if self._catching_up:
+            return
+        self._catching_up = True
+        try:
+            for subscription in list(self.subscriptions.values()):
+                while not subscription.live and self._can_read(subscription):
+                    await self._show_page(subscription)
+        finally:
+            self._catching_up = False
 
-    def end(self, lost: Sequence[int] | None = None) -> None:
-        """End the session, and save what has been read. Does nothing if the session has ended.
-        `lost` is for sessions whose peers cannot acknowledge."""
-        raise NotImplementedError
+    def _can_read(self, subscription: Subscription) -> bool:
+        return (
+            not self.ended
+            and self.peer.writable
+            and self.subscriptions.get(subscription.live_log.name) is subscription
+        )
 
-    def end_without_saving(self) -> None:
-        """End the session and save nothing, because the account is deleted."""
-        raise NotImplementedError
+    async def _show_page(self, subscription: Subscription) -> None:
+        live_log = subscription.live_log
+        skip = subscription.skip
+        if skip is not None:
+            subscription.sent = skip.passed(subscription.sent)
+        sent = subscription.sent
+        if sent >= live_log.head:
+            subscription.live = True
+            subscription.skip = None
+            return
+        entries = await live_log.store.read(live_log.log, sent, self._context.limits.page)
+        if subscription.live or subscription.sent != sent or not self._can_read(subscription):
+            return
+        # Entries that have been trimmed are passed over.
+        subscription.sent = entries[-1].seq if entries else live_log.head
+        if skip is not None:
+            entries = [entry for entry in entries if not skip.has(entry.seq)]
+        if entries:
+            if live_log is self.mailbox:
+                self.mailbox.expect_receipts(
+                    (entry.seq, entry.author) for entry in entries if entry.kind == TEXT
+                )
+            self.peer.show((Run(live_log.name, entries),))
+
+    # Acknowledging
+
+    def acknowledge(self, log: str, first: int, last: int) -> None:
+        """Acknowledge the entries from `first` (0: from the oldest) to `last`, and notify their
+        senders.
+
+        Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
+        """
+        live_log = check_acknowledge(self, log).live_log
+        if last > live_log.head or last < first:
+            raise NothingToAcknowledge(
+                f"{log} has no entry {last}: its last one is {live_log.head}"
+            )
+        mailbox = self.mailbox
+        mail = live_log is mailbox
+        state = mailbox.state if mail else mailbox.memberships[log].state
+        first = first or 1 + min(state.cursor.upto, last)
+        former = state.cursor
+        cursor = former.acknowledge(first, last)
+        if len(cursor.ahead) > self._context.limits.gaps:
+            raise TooManyGaps()
+        if cursor is not former:
+            state.cursor = cursor
+            self._context.positions.changed(state, self.options.save_within)
+        if mail and mailbox.unconfirmed:
+            due = mailbox.receipts_due(*former.missing(first, last))
+            self._context.receipts.notify_delivered(mailbox, due)
+
+    # Sending
 
     def answer(self) -> None:
         """Answer the appends in `answers`; other sessions of the account see what was sent.
@@ -188,4 +390,26 @@ class Session:
         self.peer.charge(commands)
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """Another session of the account has sent these entries."""
+        """Another session of the account has sent these entries. Those of subscribed logs are
+        pushed anyway."""
+        if self.ended:
+            return
+        logs = {subscription.live_log.log for subscription in self.subscriptions.values()}
+        appends = [
+            append
+            for append in appends
+            if append.refusal is None and not append.resent and append.log not in logs
+        ]
+        if appends:
+            self.peer.echo(appends)
+
+    def end(self) -> None:
+        """End the session: what it has not acknowledged waits. Does nothing if it has ended."""
+        if self.ended:
+            return
+        self.ended = True
+        for log in list(self.subscriptions):
+            self.unsubscribe(log)
+        if self.mailbox.exclusive is self:
+            self.mailbox.exclusive = None
+        self._context.sessions.session_ended(self)

@@ -8,106 +8,78 @@ from contextlib import contextmanager
 from chatd.core.errors import AlreadyLoggedIn, UnknownAccount
 from chatd.core.names import mailbox_log
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.context import Context
 from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.mailbox import Mailbox
+from chatd.realm.room import Room
 from chatd.realm.session import Peer, Session
-from chatd.realm.tasks import Tasks
 
 
 class Sessions:
     """The mailboxes of accounts that have sessions or are logging in, and these sessions.
 
-    `boot` identifies this run of the machine (`chatd.realm.claims`); `live_logs` are the logs that
-    delivery pushes to.
+    `live_logs` are the logs that delivery pushes to.
     """
 
-    def __init__(
-        self, context: Context, tasks: Tasks, boot: str, live_logs: dict[str, LiveLog]
-    ) -> None:
+    def __init__(self, context: Context, live_logs: dict[str, LiveLog]) -> None:
         self._context = context
-        self._tasks = tasks
-        self._boot = boot
         self._live_logs = live_logs
-        self._mailboxes: dict[str, Mailbox] = {}
+        self._mailboxes: dict[int, Mailbox] = {}
+        # By the owner's name in lower case. An account that is being deleted may still have a
+        # mailbox when the next owner of its name has one.
+        self._by_name: dict[str, Mailbox] = {}
 
     # Logging in
 
-    async def open_auto_ack_session(
-        self, name: str, account: Account, peer: Peer
-    ) -> AutoAckSession:
-        """Open a session for a peer that cannot acknowledge. The account may have one at a time.
+    async def open(self, name: str, account: Account, peer: Peer) -> Session:
+        """Open a session, by the rules of `Peer.session_options`. Nothing is pushed before
+        `Session.begin`.
 
         `account` is the record that the right to log in was proven against. Raises
-        `AlreadyLoggedIn`, unless the peer takes over; `UnknownAccount` if the account has changed
-        or been deleted meanwhile, even if another has its name now; `StoreUnavailable`.
+        `AlreadyLoggedIn`, `UnknownAccount` if the account has changed or been deleted meanwhile,
+        `StoreUnavailable`.
         """
-        mailbox = self.hold(name)
-        former = mailbox.session
-        if former is not None and (former.closing or former.peer.hung_up() or peer.takes_over):
+        mailbox = self.hold(name, account)
+        options = peer.session_options
+        with self.reserved(mailbox):
+            if options.exclusive:
+                self._make_way(mailbox, peer)
+                mailbox.opening = True
+            try:
+                return await self._open(mailbox, account, peer)
+            finally:
+                if options.exclusive:
+                    mailbox.opening = False
+
+    def _make_way(self, mailbox: Mailbox, peer: Peer) -> None:
+        """End an exclusive session that is no longer used, or that the peer takes over."""
+        former = mailbox.exclusive
+        if former is not None and (
+            former.closing or former.peer.hung_up() or peer.session_options.takes_over
+        ):
             former.end()
             if not former.closing:
                 former.peer.session_ended("logged-in-elsewhere", "You have logged in elsewhere.")
-            mailbox = self.hold(name)
-        if mailbox.session is not None or mailbox.claiming:
+        if mailbox.exclusive is not None or mailbox.opening:
             raise AlreadyLoggedIn()
-        mailbox.claiming = True
-        context = self._context
-        try:
-            with self.reserved(mailbox):
-                await self._load_for(mailbox, name, account)
-                session = AutoAckSession(
-                    name,
-                    mailbox,
-                    peer,
-                    context.store,
-                    context.limits,
-                    self._boot,
-                    context.now(),
-                    self._ended,
-                )
-        finally:
-            mailbox.claiming = False
-        self._opened(session)
-        return session
 
-    async def open_ack_session(self, name: str, account: Account, peer: Peer) -> AckSession:
-        """Open a session for a peer that acknowledges. Nothing is pushed before `AckSession.begin`.
-
-        `account` is the record that the right to log in was proven against. Raises
-        `UnknownAccount` if the account has changed or been deleted meanwhile, even if another has
-        its name now; `StoreUnavailable`.
-        """
-        mailbox = self.hold(name)
+    async def _open(self, mailbox: Mailbox, account: Account, peer: Peer) -> Session:
         context = self._context
-        with self.reserved(mailbox):
-            await self._load_for(mailbox, name, account)
-            positions = mailbox.read_state.positions
-            await context.rooms.load(list(positions))
-            session = AckSession(
-                name,
-                account.created,
-                mailbox,
-                peer,
-                context.limits,
-                context.now(),
-                self._ended,
-                context.receipts.notify_delivered,
-            )
-            for log in list(positions):
-                room = context.rooms.loaded(log)
-                if (
-                    room is not None
-                    and room.record.created == positions[log].since
-                    and name.lower() in room.record.members
-                ):
-                    session.add(room, positions[log].cursor)
-                else:
-                    del positions[log]
-        self._opened(session)
+        await self._load(mailbox, account)
+        rooms = []
+        if peer.session_options.rooms:
+            rooms = await context.rooms.load(list(mailbox.memberships))
+        if mailbox.deleted:
+            raise UnknownAccount()
+        session = Session(context, mailbox, account.created, peer)
+        for room in rooms:
+            # The account may have left a room meanwhile.
+            membership = None if room is None else mailbox.memberships.get(room.name)
+            if room is not None and membership is not None and membership.room == room.id:
+                session.add(room, membership.state.cursor)
+        if len(mailbox.subscriptions) == 1:
+            context.presence.account_connected(session)
         return session
 
     async def open_mail_fetch(self, name: str, account: Account) -> MailFetch:
@@ -115,83 +87,92 @@ class Sessions:
 
         Raises `UnknownAccount` if `account` is no longer its record, `StoreUnavailable`.
         """
-        mailbox = self.hold(name)
+        mailbox = self.hold(name, account)
         with self.reserved(mailbox):
-            await self._load_for(mailbox, name, account)
+            await self._load(mailbox, account)
             mailbox.reserved += 1
-        return MailFetch(
-            mailbox,
-            self._context.limits,
-            lambda: self._unreserve(mailbox),
-            self._context.receipts.notify_delivered,
-        )
+        return MailFetch(self._context, mailbox, lambda: self._unreserve(mailbox))
 
-    async def _load_for(self, mailbox: Mailbox, name: str, account: Account) -> None:
+    async def _load(self, mailbox: Mailbox, account: Account) -> None:
         """Load a reserved mailbox, if its account still has this record."""
-        (stored,) = await mailbox.load(self._context.documents.get(Account, name))
-        if (
-            stored is None
-            or mailbox.deleted
-            or self._context.accounts.being_deleted(name)
-            or stored.record != account
-        ):
+        stored = await mailbox.load(self._context.documents)
+        if stored != account or mailbox.deleted:
             raise UnknownAccount()
 
-    def _opened(self, session: Session) -> None:
-        if len(session.mailbox.subscriptions) == 1:
-            self._context.presence.account_connected(session)
-
-    def _ended(self, session: Session) -> None:
+    def session_ended(self, session: Session) -> None:
+        """A session has ended (`Session.end`)."""
         presence = self._context.presence
-        if isinstance(session, AckSession):
-            presence.unwatch_all(session)
+        presence.unwatch_all(session)
         mailbox = session.mailbox
-        if not mailbox.subscriptions and not mailbox.deleted:
-            mailbox.read_state.seen = self._context.now()
+        if not mailbox.subscriptions:
+            if not mailbox.deleted:
+                mailbox.state.seen = max(mailbox.state.seen, self._context.now())
+                self._context.positions.changed(mailbox.state, session.options.save_within)
             presence.account_disconnected(session)
+        mailbox.release_if_idle()
 
-    async def end(
-        self, name: str, code: str, sentence: str, excluded: Session | None = None
-    ) -> int:
+    def end(self, account: int, code: str, sentence: str, excluded: Session | None = None) -> int:
         """End all sessions of an account but `excluded`, with this reason; return their number."""
-        mailbox = self.mailbox(name)
-        sessions = [] if mailbox is None else mailbox.sessions
-        sessions = [session for session in sessions if session is not excluded]
+        sessions = [session for session in self.of(account) if session is not excluded]
         for session in sessions:
             session.end()
             session.peer.session_ended(code, sentence)
         return len(sessions)
 
+    def account_deleted(self, account: int, requester: Session | None) -> None:
+        """End all sessions of an account that has been deleted; its requester is answered."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None:
+            mailbox.deleted = True
+            for state in (
+                mailbox.state,
+                *(membership.state for membership in mailbox.memberships.values()),
+            ):
+                self._context.positions.discard(state)
+            self._live_logs.pop(mailbox.log, None)
+            for session in mailbox.sessions:
+                session.end()
+                if session is not requester:
+                    session.peer.session_ended("account-deleted", "The account has been deleted.")
+            self.release(mailbox)
+
     # Finding sessions
 
     def online(self, name: str) -> bool:
         """Whether an account has a session, or is logging in."""
-        mailbox = self.mailbox(name)
+        mailbox = self._by_name.get(name.lower())
         return mailbox is not None and bool(mailbox.subscriptions or mailbox.reserved)
 
     def all(self) -> list[Session]:
         """All sessions."""
         return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
 
-    def ack_sessions(self, name: str) -> list[AckSession]:
-        """The sessions of an account whose peers acknowledge."""
-        mailbox = self.mailbox(name)
-        sessions = [] if mailbox is None else mailbox.sessions
-        return [session for session in sessions if isinstance(session, AckSession)]
+    def of(self, account: int) -> list[Session]:
+        """The sessions of an account."""
+        mailbox = self._mailboxes.get(account)
+        return [] if mailbox is None else mailbox.sessions
+
+    def members(self, room: Room) -> list[int]:
+        """The ids of the members of a room whose mailboxes this daemon holds."""
+        return [
+            mailbox.account
+            for mailbox in self._mailboxes.values()
+            if room.name in mailbox.memberships and mailbox.memberships[room.name].room == room.id
+        ]
 
     # Mailboxes
 
-    def mailbox(self, name: str) -> Mailbox | None:
+    def mailbox(self, account: int) -> Mailbox | None:
         """The mailbox of an account, if this daemon holds it."""
-        return self._mailboxes.get(mailbox_log(name))
+        return self._mailboxes.get(account)
 
-    def hold(self, name: str) -> Mailbox:
+    def hold(self, name: str, account: Account) -> Mailbox:
         """The mailbox of an account, which may have to be loaded."""
-        log = mailbox_log(name)
-        mailbox = self._mailboxes.get(log)
+        mailbox = self._mailboxes.get(account.id)
         if mailbox is None:
-            mailbox = Mailbox(self._context.store, self._tasks, log, self.release)
-            self.restore(mailbox)
+            mailbox = Mailbox(self._context.store, account.id, name, self.release)
+            self._mailboxes[account.id] = self._by_name[name.lower()] = mailbox
+            self._live_logs[mailbox_log(account.id)] = mailbox
         return mailbox
 
     @contextmanager
@@ -207,13 +188,10 @@ class Sessions:
         mailbox.reserved -= 1
         mailbox.release_if_idle()
 
-    def restore(self, mailbox: Mailbox) -> None:
-        """Hold a mailbox, unless another one of its account is held."""
-        self._mailboxes.setdefault(mailbox.log, mailbox)
-        self._live_logs.setdefault(mailbox.log, mailbox)
-
     def release(self, mailbox: Mailbox) -> None:
         """Stop holding a mailbox."""
-        if self._mailboxes.get(mailbox.log) is mailbox:
-            del self._mailboxes[mailbox.log]
-            del self._live_logs[mailbox.log]
+        if self._mailboxes.get(mailbox.account) is mailbox:
+            del self._mailboxes[mailbox.account]
+            self._live_logs.pop(mailbox.log, None)
+        if self._by_name.get(mailbox.owner.lower()) is mailbox:
+            del self._by_name[mailbox.owner.lower()]

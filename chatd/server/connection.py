@@ -9,6 +9,7 @@ fills its own buffers and not the daemon's memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.core.errors import StoreUnavailable
+from chatd.core.errors import Refused, StoreUnavailable
 from chatd.realm.session import Peer, Session
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import TokenBucket
@@ -111,7 +112,7 @@ class Connection(IdentifiedProtocol, Peer):
     def connectionMade(self) -> None:
         """Register with the factory, as unauthenticated until the peer logs in."""
         self.tracked_transport = tracked(self.transport)
-        self.writes = WriteTracker(self.tracked_transport)
+        self.writes = WriteTracker()
         self.transport.registerProducer(self, True)
         tune(self.transport)
         self._token_bucket = self._new_token_bucket()
@@ -232,24 +233,13 @@ class Connection(IdentifiedProtocol, Peer):
         self._update_read_pause()
         self._close_when_done()
 
-    async def _caught_up(self, session: Session) -> bool:
-        """Have the session catch up; return False, and retry soon, if the store is unavailable."""
+    async def _catch_up(self, session: Session) -> None:
+        """Have the session catch up; retry soon if the store is unavailable."""
         try:
             await session.catch_up()
         except StoreUnavailable:
             self.pause_for(PauseReason.RETRY)
             self.clock.callLater(1.0, self.resume_after, PauseReason.RETRY)
-            return False
-        return True
-
-    async def _catch_up(self, session: Session) -> None:
-        if await self._caught_up(session):
-            # After the answer to a later command, a client relies on not getting this mail again.
-            self.pause_for(PauseReason.SAVING)
-            session.mailbox.saved_state.on_saved(self._resume_after_saving)
-
-    def _resume_after_saving(self) -> None:
-        self.resume_after(PauseReason.SAVING)
 
     def failed(self) -> None:
         """See `chatd.realm.session.Peer`."""
@@ -291,13 +281,29 @@ class Connection(IdentifiedProtocol, Peer):
     def stopProducing(self) -> None:
         """Called by the transport when the connection is lost; `connectionLost` follows."""
 
-    def unsent(self) -> list[int]:
-        """See `chatd.realm.session.Peer`."""
-        return self.writes.unsent()
+    def wrote_entries(self, log: str, first: int, sizes: Sequence[int], size: int) -> None:
+        """Acknowledge entries, for a client that cannot, when they have arrived. Called before they
+        are written; see `WriteTracker.record_entries`."""
+        if not self.writes.outstanding:
+            self.factory.arrivals.watch(self)
+        self.writes.record_entries(log, first, sizes, size)
 
-    def not_arrived(self) -> list[int]:
-        """See `chatd.realm.session.Peer`."""
-        return self.writes.not_arrived()
+    def acknowledge_arrived(self) -> bool:
+        """See `chatd.server.arrivals.Watched`."""
+        return self._acknowledge_upto(self.tracked_transport.bytes_arrived())
+
+    def _acknowledge_upto(self, offset: int) -> bool:
+        """Acknowledge the entries in the first `offset` bytes of output; whether there are
+        others."""
+        session = self.session
+        if session is None or session.ended:
+            self.writes.reset()
+            return False
+        for log, first, last in self.writes.take(offset):
+            # Entries whose acknowledgement is refused are shown again to another session.
+            with suppress(Refused):
+                session.acknowledge(log, first, last)
+        return self.writes.outstanding
 
     def hung_up(self) -> bool:
         """See `chatd.realm.session.Peer`."""
@@ -373,7 +379,7 @@ class Connection(IdentifiedProtocol, Peer):
         if self._finishing_since is None:
             self._finishing_since = now
         late = now - self._finishing_since >= _ARRIVAL_TIME
-        if self.session is not None and self.not_arrived() and not late:
+        if self.session is not None and not late and self.acknowledge_arrived():
             self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
             return False
         return True
@@ -402,6 +408,7 @@ class Connection(IdentifiedProtocol, Peer):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is closed: finish the messages received before, then log out."""
         self._enter(Phase.DISCONNECTED)
+        self.factory.arrivals.forget(self)
         self.paused_for &= ~(PauseReason.OUTPUT | PauseReason.RATE | PauseReason.CLOSING)
         self.factory.cancel_deadlines(self)
         self._finish()
@@ -423,12 +430,14 @@ class Connection(IdentifiedProtocol, Peer):
         that are on their way to the client count as read, since the client reads on."""
         former = self.session
         if former is not None:
-            former.end(self.unsent())
+            self._acknowledge_upto(self.tracked_transport.bytes_sent())
+            former.end()
             self.log_session_end(former)
         self.writes.reset()
 
     def log_out(self) -> None:
         """End the session, if there is one."""
+        self.acknowledge_arrived()
         session, self.session = self.session, None
         if session is not None:
             session.end()

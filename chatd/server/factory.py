@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import Portal
@@ -11,30 +11,18 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
-from chatd.auth.credentials import (
-    AccountChecker,
-    IAckSession,
-    IAutoAckSession,
-    NameOnly,
-    NamePassword,
-)
+from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassword
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.realm import Realm
 from chatd.realm.session import Peer, Session
+from chatd.server.arrivals import Arrivals
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
 from chatd.server.sniffer import Rejection, Sniffer
 
-S = TypeVar("S", bound=Session)
-
 AnyConnection: TypeAlias = Connection | Sniffer | Rejection
 Credentials: TypeAlias = NameOnly | NamePassword
-
-INTERFACES: dict[type[Session], Any] = {AckSession: IAckSession, AutoAckSession: IAutoAckSession}
-"""what a portal is asked for, by kind of session"""
 
 
 class ConnectionFactory(Factory):
@@ -65,6 +53,7 @@ class ConnectionFactory(Factory):
             clock, limits.frame_time, self._frame_timed_out
         )
         self.closing: Deadlines[AnyConnection] = Deadlines(clock, limits.flush_time, self._abort)
+        self.arrivals = Arrivals(self.clock)
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 
@@ -74,10 +63,10 @@ class ConnectionFactory(Factory):
         """Return a connection for a peer at `addr`."""
         return self.protocol(self)
 
-    async def log_in(self, credentials: Credentials, peer: Peer, kind: type[S]) -> S:
-        """Open a session of this kind for a peer. Raises what `AccountChecker` and `Realm` do."""
-        _, session, _ = await self._portal.login(credentials, peer, INTERFACES[kind])
-        return cast("S", session)
+    async def log_in(self, credentials: Credentials, peer: Peer) -> Session:
+        """Open a session for a peer. Raises what `AccountChecker` and `Sessions.open` do."""
+        _, session, _ = await self._portal.login(credentials, peer, ISession)
+        return cast("Session", session)
 
     async def prove(self, name: str, password: str | None, address: str) -> Account:
         """See `AccountChecker.prove`."""
@@ -142,6 +131,7 @@ class ConnectionFactory(Factory):
         """Cancel every deadline and the idle check."""
         for deadlines in (self.unauthenticated, self.unfinished, self.closing):
             deadlines.stop()
+        self.arrivals.stop()
         if self._idle_timer is not None and self._idle_timer.active():
             self._idle_timer.cancel()
 

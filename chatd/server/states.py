@@ -24,9 +24,7 @@ class PauseReason:
     """the store failed and is asked again soon"""
     CLOSING = 32
     """the connection is being closed"""
-    SAVING = 64
-    """the position of what was sent from the log must be saved first"""
-    FIRST_REPLY = 128
+    FIRST_REPLY = 64
     """the client must read the reply to its registration by itself"""
 
 

@@ -29,7 +29,6 @@ _TCP_ESTABLISHED = 1
 class TrackedServer(tcp.Server):
     """A server-side TCP connection. It is a `chatd.server.tracked_transport.TrackedTransport`."""
 
-    _watches_window = True
     _taken_by_kernel = 0
     _arrived_at_end: int | None = None
 
@@ -56,10 +55,6 @@ class TrackedServer(tcp.Server):
         full = sent < len(data)
         if full:
             super().write(data[sent:] if sent else data)  # type: ignore[no-untyped-call]
-        elif self._watches_window and self._waits_in_kernel():
-            # The peer's receive window is closed: it may never take what waits in this kernel.
-            full = True
-            self.startWriting()  # type: ignore[no-untyped-call]
         if full:
             producer: Any = self.producer
             if producer is not None and self.streamingProducer and not self.producerPaused:
@@ -96,18 +91,6 @@ class TrackedServer(tcp.Server):
         if not _LINUX or not self.connected:
             return not self.connected
         return self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _TCP_ESTABLISHED
-
-    def watch_window(self, watch: bool) -> None:
-        """See `TrackedTransport`."""
-        self._watches_window = watch
-
-    def _waits_in_kernel(self) -> bool:
-        """Whether the kernel has output that it cannot send; asked after every write, so this does
-        not decode the number."""
-        try:
-            return _LINUX and fcntl.ioctl(self.socket, _SIOCOUTQNSD, _ZERO) != _ZERO
-        except OSError:
-            return False
 
     def _ioctl(self, request: int) -> int:
         """Bytes in a queue of the kernel; 0 if the system does not tell."""

@@ -95,7 +95,6 @@ class TLSTransport(TLSMemoryBIOProtocol):
     """
 
     transport: Any
-    _watches_window = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)  # type: ignore[no-untyped-call]
@@ -122,7 +121,7 @@ class TLSTransport(TLSMemoryBIOProtocol):
         super().write(data)  # type: ignore[no-untyped-call]
         self._written += len(data)
         # Data that waits for the handshake has not been given to the transport below.
-        if self._watches_window and self.connected and not self._appSendBuffer:
+        if self.connected and not self._appSendBuffer:
             if len(self._marks) >= _MARKS:
                 self.bytes_arrived()
             self._marks.append((self._written, self._below.bytes_written()))
@@ -153,12 +152,6 @@ class TLSTransport(TLSMemoryBIOProtocol):
     def hung_up(self) -> bool:
         """See `TrackedTransport`."""
         return self._below.hung_up()
-
-    def watch_window(self, watch: bool) -> None:
-        """See `TrackedTransport`."""
-        self._watches_window = watch
-        self._below.watch_window(watch)
-        self._marks.clear()
 
     def loseWriteConnection(self) -> None:
         """Send the end of TLS, and wait for that of the peer."""

@@ -25,12 +25,6 @@ class TrackedTransport(Protocol):
     def hung_up(self) -> bool:
         """Whether the peer has closed, even if its last input has not been read."""
 
-    def watch_window(self, watch: bool) -> None:
-        """Whether to pause the producer when the peer's receive window is closed (the default).
-
-        Without it, output that only this machine's kernel has taken counts as sent.
-        """
-
 
 class UntrackedTransport:
     """The `TrackedTransport` of a transport that knows nothing: everything has arrived at once."""
@@ -54,9 +48,6 @@ class UntrackedTransport:
     def hung_up(self) -> bool:
         """See `TrackedTransport`; not known, so no."""
         return False
-
-    def watch_window(self, watch: bool) -> None:
-        """See `TrackedTransport`; there is nothing to watch."""
 
 
 _UNTRACKED = UntrackedTransport()

@@ -1,70 +1,60 @@
-"""Which of the entries written to a connection have left this process, and which have arrived."""
+"""Which of the entries written to a connection have arrived at the client."""
 
 from __future__ import annotations
 
-from chatd.server.tracked_transport import TrackedTransport
-
-_PRUNE_AT = 8
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 
 class WriteTracker:
-    """Records where in the output stream each entry ends, until it has arrived.
+    """Records where in the output stream each entry ends, until it is taken as arrived."""
 
-    With an `UntrackedTransport` everything written counts as arrived.
-    """
+    __slots__ = ("_writes", "written")
 
-    __slots__ = ("_transport", "_writes", "written")
-
-    def __init__(self, transport: TrackedTransport) -> None:
-        self._transport = transport
+    def __init__(self) -> None:
         self.written = 0
         """bytes written in all"""
-        # (where the write begins in the stream, the seq of its first entry, the size of each entry)
-        self._writes: list[tuple[int, int, list[int]]] = []
+        # (where the write ends in the stream, the log, the seq of its first entry, the size of each
+        # entry)
+        self._writes: deque[tuple[int, str, int, Sequence[int]]] = deque()
 
     def record(self, size: int) -> None:
         """Record a write of `size` bytes without entries."""
         self.written += size
 
-    def record_entries(self, first: int, sizes: list[int], size: int) -> None:
-        """Record a write of `size` bytes: entries with successive seqs from `first`, of `sizes`."""
-        self._writes.append((self.written, first, sizes))
+    def record_entries(self, log: str, first: int, sizes: Sequence[int], size: int) -> None:
+        """Record a write of `size` bytes: entries with successive seqs from `first`, of `sizes`.
+
+        `log` is the name by which clients know their log.
+        """
         self.written += size
-        if len(self._writes) > _PRUNE_AT:
-            self._prune(self._transport.bytes_arrived())
+        self._writes.append((self.written, log, first, sizes))
 
     def reset(self) -> None:
         """Drop all records: what was written so far belongs to a session that has ended."""
         self._writes.clear()
 
-    def unsent(self) -> list[int]:
-        """Return the seqs of entries that have not been sent to the peer."""
-        return self._ending_after(self._transport.bytes_sent()) if self._writes else []
+    @property
+    def outstanding(self) -> bool:
+        """Whether there are entries that have not been taken."""
+        return bool(self._writes)
 
-    def not_arrived(self) -> list[int]:
-        """Return the seqs of entries that have not reached the peer's kernel."""
-        if not self._writes:
-            return []
-        arrived = self._transport.bytes_arrived()
-        self._prune(arrived)
-        return self._ending_after(arrived)
-
-    def _ending_after(self, offset: int) -> list[int]:
-        seqs = []
-        for end, first, sizes in self._writes:
-            for seq, size in enumerate(sizes, first):
-                end += size
-                if end > offset:
-                    seqs.append(seq)
-        return seqs
-
-    def _prune(self, arrived: int) -> None:
+    def take(self, offset: int) -> Iterator[tuple[str, int, int]]:
+        """Take the entries that end within the first `offset` bytes of the stream: (log, first seq,
+        last seq), each once."""
         writes = self._writes
-        if arrived >= self.written:
-            writes.clear()
-            return
-        # If some of a write has arrived, all writes before it have.
-        count = 0
-        while count + 1 < len(writes) and writes[count + 1][0] <= arrived:
-            count += 1
-        del writes[:count]
+        while writes and writes[0][0] <= offset:
+            _, log, first, sizes = writes.popleft()
+            yield log, first, first + len(sizes) - 1
+        if writes:
+            end, log, first, sizes = writes[0]
+            position = end - sum(sizes)
+            count = 0
+            for size in sizes:
+                position += size
+                if position > offset:
+                    break
+                count += 1
+            if count:
+                writes[0] = (end, log, first + count, sizes[count:])
+                yield log, first, first + count - 1

@@ -38,7 +38,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from chatd.core.entries import TEXT, Entry
+from chatd.core.entries import TEXT, Cursor, Entry
 from chatd.core.errors import Refused
 
 
@@ -51,6 +51,31 @@ class Document(msgspec.Struct, frozen=True):
     key: str
     version: int
     body: bytes
+
+
+class Position(msgspec.Struct, frozen=True):
+    """What an account, given by its id, has acknowledged and read of a log.
+
+    `cursor` is what it has acknowledged, `read` its read marker. `seen` is when its last session
+    ended (milliseconds since 1970, UTC), which is saved with its mailbox.
+    """
+
+    account: int
+    log: str
+    cursor: Cursor
+    read: int = 0
+    seen: int = 0
+
+    def merged(self, other: Position) -> Position:
+        """This position and another one of the same account in the same log: all that either
+        has."""
+        return Position(
+            self.account,
+            self.log,
+            self.cursor.union(other.cursor),
+            max(self.read, other.read),
+            max(self.seen, other.seen),
+        )
 
 
 class Create(msgspec.Struct, frozen=True):
@@ -94,6 +119,13 @@ class DeleteScope(msgspec.Struct, frozen=True):
     scope: str
 
 
+class DeleteKey(msgspec.Struct, frozen=True):
+    """A change: delete all documents of a kind with this key, in every scope but the empty one."""
+
+    kind: str
+    key: str
+
+
 class Require(msgspec.Struct, frozen=True):
     """A condition: `Conflict` refuses the changes unless the document exists, with this version if
     one is given."""
@@ -106,6 +138,13 @@ class Require(msgspec.Struct, frozen=True):
 
 class RequireNone(msgspec.Struct, frozen=True):
     """A condition: `Conflict` refuses the changes if there is any document of a kind in a scope."""
+
+    kind: str
+    scope: str
+
+
+class RequireSome(msgspec.Struct, frozen=True):
+    """A condition: `Conflict` refuses the changes if there is no document of a kind in a scope."""
 
     kind: str
     scope: str
@@ -127,8 +166,39 @@ class DropLog(msgspec.Struct, frozen=True):
     log: str
 
 
+class RequireLog(msgspec.Struct, frozen=True):
+    """A condition: `Conflict` refuses the changes unless the log exists."""
+
+    log: str
+
+
+class Save(msgspec.Struct, frozen=True):
+    """A change: merge a position, as `Store.save` does."""
+
+    position: Position
+
+
+class Forget(msgspec.Struct, frozen=True):
+    """A change: delete the position of an account, given by its id, in a log, if there is one."""
+
+    account: int
+    log: str
+
+
 Change: TypeAlias = (
-    Create | Update | Delete | DeleteScope | Require | RequireNone | CreateLog | DropLog
+    Create
+    | Update
+    | Delete
+    | DeleteScope
+    | DeleteKey
+    | Require
+    | RequireNone
+    | RequireSome
+    | CreateLog
+    | DropLog
+    | RequireLog
+    | Save
+    | Forget
 )
 """what `Store.write` takes: changes, and conditions of the changes beside them"""
 
@@ -142,7 +212,8 @@ class Append(msgspec.Struct, gc=False):
     `seq`, or `refusal` if the entry was not stored. If the entry had been stored before under the
     same key, it sets `resent`, and `id` and `time` are those of the first time.
 
-    The store does not use `origin`, which the realm notifies of the outcome.
+    The store does not use `origin`, which the realm notifies of the outcome, and `log_name`, the
+    name by which clients know the log.
     """
 
     log: str
@@ -158,6 +229,7 @@ class Append(msgspec.Struct, gc=False):
     refusal: Refused | None = None
     resent: bool = False
     author: int = 0
+    log_name: str = ""
 
 
 class Origin(Protocol):
@@ -210,9 +282,8 @@ class Store(Protocol):
         """Queue entries to be stored at the end of their logs, each with the next seq.
 
         Returns at once and never raises; `committed` is called after the commit. Appends queued
-        together may be committed in several transactions. A log that does not exist is created, as
-        long as `chatd.stores.batches.CREATE_UNKNOWN_LOGS` is set; otherwise `UnknownLog` refuses
-        the append.
+        together may be committed in several transactions. `UnknownLog` refuses an append to a log
+        that does not exist.
 
         A `key` identifies an entry among those of the same log and author, or of the same log and
         sender among those without an author, for as long as that entry exists (is neither trimmed
@@ -242,12 +313,6 @@ class Store(Protocol):
         be reclaimed later; the deleted entries and their keys are invisible at once.
         """
 
-    def drop(self, log: str) -> Awaitable[None]:
-        """Delete a log, and the documents of every kind whose key is its name, in one transaction.
-
-        Documents with another scope than the empty one are not deleted.
-        """
-
     def write(self, changes: Sequence[Change]) -> Awaitable[list[int]]:
         """Make all changes, in order, or none of them.
 
@@ -255,6 +320,15 @@ class Store(Protocol):
         each condition, sees the effect of those before it. Raises the refusal of the first one
         that is refused: `Exists` or `Conflict`.
         """
+
+    def save(self, positions: Sequence[Position]) -> Awaitable[None]:
+        """Merge positions with those that are stored (`Position.merged`).
+
+        Those in logs that do not exist are ignored.
+        """
+
+    def positions(self, account: int) -> Awaitable[Sequence[Position]]:
+        """The positions of an account in all logs."""
 
     def get(self, kind: str, key: str, scope: str = "") -> Awaitable[Document | None]:
         """The document, or None if there is none."""
@@ -269,20 +343,6 @@ class Store(Protocol):
 
     def count(self, kind: str, scope: str = "") -> Awaitable[int]:
         """The number of documents. The cost does not depend on it."""
-
-    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Awaitable[int]:
-        """Create a document and return its version. Raises `Exists` if there is one."""
-
-    def update(
-        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
-    ) -> Awaitable[int]:
-        """Replace the body and return the new version.
-
-        Raises `Conflict` if the document does not exist or has another version.
-        """
-
-    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Awaitable[None]:
-        """Delete a document. Raises `Conflict` if it does not exist or has another version."""
 
     def page(
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""

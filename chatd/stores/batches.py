@@ -14,9 +14,6 @@ from chatd.stores import Append
 
 T = TypeVar("T")
 
-CREATE_UNKNOWN_LOGS = True
-"""whether an append to a log that does not exist creates it, or is refused with `UnknownLog`"""
-
 
 class Call(Generic[T]):
     """A query or a change other than an append, queued among the appends.

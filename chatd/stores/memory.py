@@ -20,13 +20,18 @@ from chatd.stores import (
     Create,
     CreateLog,
     Delete,
+    DeleteKey,
     DeleteScope,
     Document,
     DropLog,
+    Forget,
+    Position,
     Require,
+    RequireLog,
     RequireNone,
+    RequireSome,
+    Save,
     Update,
-    batches,
 )
 from chatd.stores.batches import Batch, Batches, resend
 
@@ -70,6 +75,7 @@ class MemoryStore(Batches):
         super().__init__()
         self._logs: dict[str, _Log] = {}
         self._scopes: dict[tuple[str, str], _Scope] = {}
+        self._positions: dict[int, dict[str, Position]] = {}
         self._created = 0
         # The greatest version of all deleted documents.
         self._deleted_version = 0
@@ -121,7 +127,7 @@ class MemoryStore(Batches):
                 continue
             # Most bursts go to one log.
             if item.log is not name:
-                found = self._logs.get(item.log) or self._unknown_log(item.log)
+                found = self._logs.get(item.log)
                 if found is None:
                     item.refusal = UnknownLog()
                     continue
@@ -149,10 +155,6 @@ class MemoryStore(Batches):
                     item.author,
                 )
             )
-
-    def _unknown_log(self, name: str) -> _Log | None:
-        """The new log for an append to one that does not exist, None if it is to be refused."""
-        return self._logs.setdefault(name, _Log()) if batches.CREATE_UNKNOWN_LOGS else None
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
@@ -187,15 +189,6 @@ class MemoryStore(Batches):
                 del stored.entries[:count]
                 stored.trimmed += count
                 stored.keys = {key: seq for key, seq in stored.keys.items() if seq > stored.trimmed}
-
-        return self._call(run)
-
-    def drop(self, log: str) -> Deferred[None]:
-        """See `Store.drop`."""
-
-        def run(_: object) -> None:
-            kinds = [kind for kind, scope in self._scopes if not scope]
-            self._apply([DropLog(log), *(Delete(kind, log, None) for kind in kinds)])
 
         return self._call(run)
 
@@ -249,6 +242,13 @@ class MemoryStore(Batches):
             case RequireNone(kind, scope):
                 if (kind, scope) in self._scopes:
                     raise Conflict()
+            case RequireSome(kind, scope):
+                if (kind, scope) not in self._scopes:
+                    raise Conflict()
+            case DeleteKey(kind, key):
+                for other, scope in list(self._scopes):
+                    if other == kind and scope:
+                        self._apply_one(Delete(kind, key, None, scope), undo)
             case CreateLog(log):
                 if log in self._logs:
                     raise Exists()
@@ -258,7 +258,53 @@ class MemoryStore(Batches):
                 dropped = self._logs.pop(log, None)
                 if dropped is not None:
                     undo.append(lambda: self._logs.update({log: dropped}))
+                    for account in [a for a, logs in self._positions.items() if log in logs]:
+                        self._forget(account, log, undo)
+            case RequireLog(log):
+                if log not in self._logs:
+                    raise Conflict()
+            case Save(position):
+                self._forget(position.account, position.log, undo)
+                undo[-1]()
+                self._save(position)
+            case Forget(account, log):
+                self._forget(account, log, undo)
         return 0
+
+    def _save(self, position: Position) -> None:
+        if position.log in self._logs:
+            logs = self._positions.setdefault(position.account, {})
+            stored = logs.get(position.log, position)
+            logs[position.log] = stored.merged(position)
+
+    def _forget(self, account: int, log: str, undo: list[Callable[[], object]]) -> None:
+        """Delete a position, and add to `undo` what undoes it."""
+        logs = self._positions.get(account, {})
+        stored = logs.pop(log, None)
+        if not logs:
+            self._positions.pop(account, None)
+
+        def restore() -> None:
+            self._positions.get(account, {}).pop(log, None)
+            if stored is not None:
+                self._positions.setdefault(account, {})[log] = stored
+            elif not self._positions.get(account, True):
+                del self._positions[account]
+
+        undo.append(restore)
+
+    def save(self, positions: Sequence[Position]) -> Deferred[None]:
+        """See `Store.save`."""
+
+        def run(_: object) -> None:
+            for position in positions:
+                self._save(position)
+
+        return self._call(run)
+
+    def positions(self, account: int) -> Deferred[Sequence[Position]]:
+        """See `Store.positions`."""
+        return self._call(lambda _: list(self._positions.get(account, {}).values()))
 
     def _find(self, kind: str, scope: str, key: str) -> tuple[int, Document] | None:
         """The number and the document, None if there is none."""
@@ -314,24 +360,6 @@ class MemoryStore(Batches):
     def count(self, kind: str, scope: str = "") -> Deferred[int]:
         """See `Store.count`."""
         return self._call(lambda _: len(self._scopes.get((kind, scope), _Scope()).keys))
-
-    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
-        """See `Store.create`."""
-        return self._call(lambda _: self._apply([Create(kind, key, body, scope)])[0])
-
-    def update(
-        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
-    ) -> Deferred[int]:
-        """See `Store.update`."""
-        return self._call(lambda _: self._apply([Update(kind, key, version, body, scope)])[0])
-
-    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
-        """See `Store.delete`."""
-
-        def run(_: object) -> None:
-            self._apply([Delete(kind, key, version, scope)])
-
-        return self._call(run)
 
     def page(
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""

@@ -10,7 +10,7 @@ from bisect import insort
 from dataclasses import dataclass
 
 from chatd.codecs import v1_messages as c
-from chatd.core.names import is_room, mailbox_log, mailbox_owner, room_log
+from chatd.core.names import is_room, mailbox_name, mailbox_owner, room_name
 
 _MAX_MESSAGES = 500
 """messages kept of each conversation"""
@@ -111,4 +111,4 @@ class MessageCache:
 
 def conversation_of(target: str) -> str:
     """The name of the conversation with an account, or in a room."""
-    return room_log(target) if is_room(target) else mailbox_log(target)
+    return room_name(target) if is_room(target) else mailbox_name(target)

@@ -23,9 +23,9 @@ from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.entries import Entry, described, ranges
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.protocols.grpc.stream import Stream
-from chatd.realm.ack_session import AckSession
 from chatd.realm.live_log import Run
-from chatd.realm.session import Peer
+from chatd.realm.positions import VERY_SOON
+from chatd.realm.session import Peer, Session, SessionOptions
 from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
@@ -43,10 +43,12 @@ _RETRY_DELAY = 1.0
 class GrpcAccount(Peer):
     """An account as the service holds it. `name` is spelled as the client spells it."""
 
+    session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
+
     def __init__(self, name: str, clock: Any, thread_ids: Mapping[int, int]) -> None:
         """`thread_ids` are those of the messages being sent by this service, by the entry's id."""
         self.name = name
-        self.session: AckSession | None = None
+        self.session: Session | None = None
         self.last_call = 0.0
         """when the last call was made, in the clock's seconds"""
         self.streams: list[Stream] = []
@@ -68,12 +70,9 @@ class GrpcAccount(Peer):
         self._notices.append(text)
         self._send_waiting()
 
-    def log_in(self, session: AckSession) -> None:
+    def log_in(self, session: Session) -> None:
         """Use a session, which was opened for this peer."""
         self.session = session
-        for log in list(session.subscriptions):
-            if log != session.mailbox.log:
-                session.unsubscribe(log)
         session.begin({})
         session.fall_behind()
         self._send_waiting()
@@ -130,7 +129,7 @@ class GrpcAccount(Peer):
         for first, last in ranges(seqs):
             # Entries whose acknowledgement is refused are shown again.
             with suppress(Refused):
-                session.acknowledge(session.mailbox.log, first, last)
+                session.acknowledge(session.mailbox.name, first, last)
 
     def _send_waiting(self) -> None:
         """Send what can be sent: waiting mail, then notices, then the end of the streams."""
@@ -152,7 +151,7 @@ class GrpcAccount(Peer):
         if session is None:
             self._end_streams()
 
-    async def _catch_up(self, session: AckSession) -> None:
+    async def _catch_up(self, session: Session) -> None:
         try:
             await session.catch_up()
         except StoreUnavailable:
@@ -226,8 +225,3 @@ class GrpcAccount(Peer):
         """See `Peer`."""
         self.session = None
         self.notice(sentence)
-
-    def joined(self, log: str) -> None:
-        """See `Peer`. The service has no rooms."""
-        if self.session is not None:
-            self.session.unsubscribe(log)

@@ -46,7 +46,7 @@ from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
-from chatd.realm.ack_session import AckSession
+from chatd.realm.delivery import refusal_of
 from chatd.server.factory import ConnectionFactory
 from chatd.server.rate_limit import TokenBucket
 
@@ -191,8 +191,11 @@ class ChatService:
                 append = await answered
             finally:
                 del self._thread_ids[append.id]
-            if append.refusal is not None:
-                raise append.refusal
+            refusal = refusal_of(append)
+            if isinstance(refusal, UnknownAccount):
+                notice = "Recipient is not found!"
+            elif refusal is not None:
+                raise refusal
         account.notice(notice)
         return pb.ChatMessageResponse()
 
@@ -253,7 +256,7 @@ class ChatService:
                 if password is None
                 else NamePassword(name, password, address)
             )
-            session = await self._factory.log_in(credentials, account, AckSession)
+            session = await self._factory.log_in(credentials, account)
             if account.session is None or account.session.ended:
                 account.name = name
                 account.log_in(session)

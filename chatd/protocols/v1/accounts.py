@@ -10,7 +10,7 @@ from chatd.protocols.v1.requests import (
     handles_unauthenticated,
 )
 from chatd.realm.accounts import Account, fingerprints
-from chatd.realm.ack_session import AckSession
+from chatd.realm.session import Session
 
 
 @handles_unauthenticated(c.Register)
@@ -37,14 +37,14 @@ async def log_in(connection: Requester, request: c.LogIn) -> None:
 
 
 @handles(c.LogOut)
-async def log_out(connection: Requester, session: AckSession, request: c.LogOut) -> c.Message:
+async def log_out(connection: Requester, session: Session, request: c.LogOut) -> c.Message:
     """End the session; answered when the store has what it has acknowledged."""
+    await connection.realm.positions.save()
     connection.log_out()
-    await session.mailbox.saved_state.saved()
     return c.Done(request.ref)
 
 
-async def _prove(connection: Requester, session: AckSession, password: str | None) -> Account:
+async def _prove(connection: Requester, session: Session, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
     `PasswordRequired`, `Busy`."""
     return await connection.factory.prove(session.name, password, connection.address)
@@ -52,7 +52,7 @@ async def _prove(connection: Requester, session: AckSession, password: str | Non
 
 @handles(c.ChangePassword)
 async def change_password(
-    connection: Requester, session: AckSession, request: c.ChangePassword
+    connection: Requester, session: Session, request: c.ChangePassword
 ) -> c.Message:
     """Change the password; other sessions of the account end."""
     account = await _prove(connection, session, request.old)
@@ -62,30 +62,31 @@ async def change_password(
 
 @handles(c.SetCertificates)
 async def set_certificates(
-    connection: Requester, session: AckSession, request: c.SetCertificates
+    connection: Requester, session: Session, request: c.SetCertificates
 ) -> c.Message:
     """Replace the certificates that log in to the account."""
     await _prove(connection, session, request.password)
     certificates = fingerprints(request.fingerprints)
-    await connection.realm.accounts.set_certificates(session.name, certificates)
+    await connection.realm.accounts.set_certificates(session.name, session.account, certificates)
     return c.Done(request.ref)
 
 
 @handles(c.DeleteAccount)
 async def delete_account(
-    connection: Requester, session: AckSession, request: c.DeleteAccount
+    connection: Requester, session: Session, request: c.DeleteAccount
 ) -> c.Message:
     """Delete the account with its mailbox."""
     await _prove(connection, session, request.password)
     await connection.realm.delete(session)
-    connection.session = None
-    connection.log_session_end(session)
+    if connection.session is session:
+        connection.session = None
+        connection.log_session_end(session)
     return c.Done(request.ref)
 
 
 @handles(c.FindAccounts)
 async def find_accounts(
-    connection: Requester, session: AckSession, request: c.FindAccounts
+    connection: Requester, session: Session, request: c.FindAccounts
 ) -> c.Message:
     """List the accounts whose names match a pattern, a page at a time."""
     names, more = await connection.realm.accounts.find_accounts(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.protocols.v1.requests import Requester, handles
-from chatd.realm.ack_session import AckSession
+from chatd.realm.session import Session
 
 
 @handles(c.Block)
-async def block(connection: Requester, session: AckSession, request: c.Block) -> c.Message:
+async def block(connection: Requester, session: Session, request: c.Block) -> c.Message:
     """Block an account, or unblock it."""
     await connection.realm.blocking.set_blocked(session, request.name, request.blocked)
     return c.Done(request.ref)
 
 
 @handles(c.GetBlocked)
-async def get_blocked(
-    connection: Requester, session: AckSession, request: c.GetBlocked
-) -> c.Message:
+async def get_blocked(connection: Requester, session: Session, request: c.GetBlocked) -> c.Message:
     """The accounts that are blocked."""
-    return c.Names(request.ref, list(session.mailbox.settings.blocked))
+    return c.Names(request.ref, list(session.mailbox.settings.blocked.values()))

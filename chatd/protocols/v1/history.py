@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
-from chatd.realm.ack_session import AckSession
+from chatd.realm.session import Session
 
 
 @handles(c.History)
-async def history(connection: Requester, session: AckSession, request: c.History) -> c.Message:
+async def history(connection: Requester, session: Session, request: c.History) -> c.Message:
     """A page of a log, after or before a position."""
     entries, more = await connection.realm.history.page(
         session, request.log, request.after, request.before, request.limit

@@ -40,9 +40,10 @@ from chatd.codecs.v1 import (
 from chatd.core.errors import Refused
 from chatd.protocols.v1.handlers import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
 from chatd.protocols.v1.rooms import room_info
-from chatd.realm.ack_session import AckSession
+from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
+from chatd.realm.session import Session
 from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
 from chatd.server.states import Phase
@@ -57,7 +58,7 @@ _FRAME_HEADROOM = 32 * 1024
 class V1Protocol(Connection):
     """The connection of one client of version 1."""
 
-    session: AckSession | None
+    session: Session | None
     features: frozenset[str] = frozenset()
     _asked = False
     _unread_events = 0
@@ -66,11 +67,6 @@ class V1Protocol(Connection):
         self.longest_frame: int = factory.limits.text + _FRAME_HEADROOM
         """bytes of data that a frame from the client may have"""
         super().__init__(factory, server_decoder(self.longest_frame))
-
-    def connectionMade(self) -> None:
-        """See `Connection`. Acknowledgements tell what has arrived, so writes are not watched."""
-        super().connectionMade()
-        self.tracked_transport.watch_window(False)
 
     # From the client
 
@@ -145,7 +141,7 @@ class V1Protocol(Connection):
         if answer is not None and (request.ref or not isinstance(answer, c.Done)):
             self.write(answer)
 
-    async def log_in(self, name: str, password: str | None) -> AckSession:
+    async def log_in(self, name: str, password: str | None) -> Session:
         """See `chatd.protocols.v1.requests.Requester`."""
         address = self.address
         credentials = (
@@ -153,14 +149,14 @@ class V1Protocol(Connection):
             if password is None
             else NamePassword(name, password, address)
         )
-        session = await self.factory.log_in(credentials, self, AckSession)
+        session = await self.factory.log_in(credentials, self)
         self.log_out()
         self.apply_features(session)
         self.logged_in(session)
 
         return session
 
-    def apply_features(self, session: AckSession) -> None:
+    def apply_features(self, session: Session) -> None:
         """See `chatd.protocols.v1.requests.Requester`."""
         session.wants_receipts = "receipts" in self.features
         session.wants_typing = "typing" in self.features
@@ -183,16 +179,16 @@ class V1Protocol(Connection):
                 return
             # Not with `zip`, which takes a third of the time of this method.
             ref = messages[len(accepted)].ref
-            accepted.append((ref, append.log, append.seq, append.id, append.time))
+            accepted.append((ref, append.log_name, append.seq, append.id, append.time))
         self.transport.write(encode_accepted(accepted))
 
     def _write_each_answer(self, messages: Sequence[Any], appends: Sequence[Append]) -> None:
         """Answer messages some of which are refused."""
         parts: list[bytes] = []
         for request, append in zip(messages, appends, strict=True):
-            refusal = append.refusal
+            refusal = refusal_of(append)
             if refusal is None:
-                answer = (request.ref, append.log, append.seq, append.id, append.time)
+                answer = (request.ref, append.log_name, append.seq, append.id, append.time)
                 parts.append(encode_accepted((answer,)))
             else:
                 parts.append(
@@ -205,7 +201,7 @@ class V1Protocol(Connection):
         for append in appends:
             self._notify(
                 c.Sent(
-                    append.log,
+                    append.log_name,
                     append.seq,
                     append.id,
                     append.time,
@@ -272,30 +268,26 @@ class V1Protocol(Connection):
     def _refuse_request(self, request: Any, refused: Refused) -> None:
         self.refuse(request.ref, request.command, refused.code, str(refused))
 
-    def log_state(self, session: AckSession, log: str) -> c.LogState:
+    def log_state(self, session: Session, log: str) -> c.LogState:
         """See `chatd.protocols.v1.requests.Requester`."""
-        read_state = session.mailbox.read_state
-        position = read_state.positions.get(log)
+        mailbox = session.mailbox
         head = session.subscriptions[log].live_log.head
-        if position is None:
-            upto = min(session.mailbox.acknowledged.upto, head)
-            return c.LogState(log, session.created, head, upto, read_state.read)
+        membership = mailbox.memberships.get(log)
+        if membership is None:
+            state = mailbox.state
+            upto = min(state.cursor.upto, head)
+            return c.LogState(log, session.created, head, upto, state.read)
+        state = membership.state
         room = self.realm.rooms.loaded(log)
-        info = None if room is None else room_info(room, session.name)
-        return c.LogState(log, position.since, head, position.cursor.upto, position.read, info)
+        info = None
+        if room is not None:
+            info = room_info(room, self.realm.rooms.member_role(session, log))
+        return c.LogState(log, membership.since, head, state.cursor.upto, state.read, info)
 
     @property
     def about(self) -> str:
         """See `chatd.realm.session.Peer`."""
         return f"version 1, from {self.peer}"
-
-    def not_arrived(self) -> list[int]:
-        """None: the client resumes from what it has acknowledged."""
-        return []
-
-    async def _catch_up(self, session: Any) -> None:
-        # Nothing has to be saved: entries count as read when they are acknowledged.
-        await self._caught_up(session)
 
     def frame_timed_out(self) -> None:
         """See `Connection`."""
@@ -321,7 +313,8 @@ def _encoded(run: Run) -> bytes:
     """A run as bytes, encoded once for all the connections that share it."""
     encodings = run.encodings
     if encodings is not None and _encoded in encodings:
-        return encodings[_encoded]
+        shared: bytes = encodings[_encoded]
+        return shared
     log = run.log
     data = encode_pushed(
         [

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
-from chatd.realm.ack_session import AckSession
+from chatd.realm.session import Session
 
 
 @handles(c.Ack)
-async def acknowledge(connection: Requester, session: AckSession, request: c.Ack) -> c.Message:
+async def acknowledge(connection: Requester, session: Session, request: c.Ack) -> c.Message:
     """Acknowledge entries; with a `ref`, answered when the store has recorded it."""
     session.acknowledge(request.log, request.first, request.last)
     if request.ref:
-        await session.mailbox.saved_state.saved()
+        await connection.realm.positions.save()
     return c.Done(request.ref)
 
 
 @handles(c.MarkRead)
-async def mark_read(connection: Requester, session: AckSession, request: c.MarkRead) -> c.Message:
+async def mark_read(connection: Requester, session: Session, request: c.MarkRead) -> c.Message:
     """Set a read marker; with a `ref`, answered when the store has recorded it."""
     await connection.realm.receipts.mark_read(session, request.log, request.seq)
     if request.ref:
-        await session.mailbox.saved_state.saved()
+        await connection.realm.positions.save()
     return c.Done(request.ref)
 
 
 @handles(c.GetReceipts)
 async def get_receipts(
-    connection: Requester, session: AckSession, request: c.GetReceipts
+    connection: Requester, session: Session, request: c.GetReceipts
 ) -> c.Message:
     """Whether entries that the account sent have been delivered and read."""
     states = await connection.realm.receipts.states(session, request.log, request.seqs)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.protocols.v1.requests import Requester, handles
-from chatd.realm.ack_session import AckSession
+from chatd.realm.session import Session
 
 _COMMANDS = 50
 """commands that a report counts as, since an operator has to read it"""
 
 
 @handles(c.Report)
-async def report(connection: Requester, session: AckSession, request: c.Report) -> c.Message:
+async def report(connection: Requester, session: Session, request: c.Report) -> c.Message:
     """Report an account, perhaps with an entry that it sent."""
     connection.charge(_COMMANDS)
     await connection.realm.reports.report(

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from chatd.codecs import v1_messages as c
-from chatd.realm.ack_session import AckSession
 from chatd.realm.realm import Realm
+from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 
 NAMES_PER_COMMAND = 100
@@ -25,7 +25,7 @@ class Requester(Protocol):
 
     realm: Realm
     factory: ConnectionFactory
-    session: AckSession | None
+    session: Session | None
     features: frozenset[str]
     longest_frame: int
     pending: list[Any]
@@ -35,19 +35,19 @@ class Requester(Protocol):
     def address(self) -> str:
         """The address of the client, without its port."""
 
-    async def log_in(self, name: str, password: str | None) -> AckSession:
+    async def log_in(self, name: str, password: str | None) -> Session:
         """Open a session, in place of the one of this connection. Raises as the portal does."""
 
     def log_out(self) -> None:
         """End the session of this connection."""
 
-    def log_session_end(self, session: AckSession) -> None:
+    def log_session_end(self, session: Session) -> None:
         """Write to the log that a session has ended."""
 
-    def apply_features(self, session: AckSession) -> None:
+    def apply_features(self, session: Session) -> None:
         """Have a session notify what the client has asked for."""
 
-    def log_state(self, session: AckSession, log: str) -> c.LogState:
+    def log_state(self, session: Session, log: str) -> c.LogState:
         """The state of a log of a session, as it is sent to the client."""
 
     def write(self, message: c.Message) -> None:

@@ -10,41 +10,41 @@ from chatd.protocols.v1.requests import (
     Requester,
     handles,
 )
-from chatd.realm.ack_session import AckSession
-from chatd.realm.permissions import check_logged_in
 from chatd.realm.room import Room
+from chatd.realm.session import Session
 
 _ROOMS_PER_PAGE = 200
 
 
-def room_info(room: Room, name: str) -> c.RoomInfo:
-    """The description of a room that is sent to the account `name`."""
+def room_info(room: Room, role: str) -> c.RoomInfo:
+    """The description of a room that is sent to an account with this role in it."""
     record = room.record
     return c.RoomInfo(
-        room.name,
+        room.display_name,
         record.created,
         record.topic,
         record.private,
-        record.members.get(record.owner, ""),
-        len(record.members),
-        record.role(name),
+        record.owner_name,
+        room.members,
+        role,
     )
 
 
-def _room_state(connection: Requester, session: AckSession, ref: int, room: Room) -> c.Message:
+def _room_state(connection: Requester, session: Session, ref: int, room: Room) -> c.Message | None:
     """The answer to a request that has made the session's account a member of a room."""
-    # The connection may have logged out meanwhile, or in to another account.
-    check_logged_in(session if connection.session is session else None)
-    if room.log not in session.subscriptions:
+    if session.ended:
+        # The client has been sent the reason, and the connection ends without an answer.
+        return None
+    if room.name not in session.subscriptions:
         # The account has left the room meanwhile, by another session or by force.
         raise UnknownRoom()
-    return c.RoomState(ref, connection.log_state(session, room.log))
+    return c.RoomState(ref, connection.log_state(session, room.name))
 
 
 @handles(c.CreateRoom)
 async def create_room(
-    connection: Requester, session: AckSession, request: c.CreateRoom
-) -> c.Message:
+    connection: Requester, session: Session, request: c.CreateRoom
+) -> c.Message | None:
     """Create a room, owned by the session's account."""
     room = await connection.realm.rooms.create(
         session, request.room, request.topic, request.private
@@ -53,84 +53,80 @@ async def create_room(
 
 
 @handles(c.Join)
-async def join(connection: Requester, session: AckSession, request: c.Join) -> c.Message:
+async def join(connection: Requester, session: Session, request: c.Join) -> c.Message | None:
     """Join a room."""
     room = await connection.realm.rooms.join(session, request.room)
     return _room_state(connection, session, request.ref, room)
 
 
 @handles(c.Leave)
-async def leave(connection: Requester, session: AckSession, request: c.Leave) -> c.Message:
+async def leave(connection: Requester, session: Session, request: c.Leave) -> c.Message:
     """Leave a room."""
-    await connection.realm.rooms.leave(session.name, request.room)
+    await connection.realm.rooms.leave(session, request.room)
     return c.Done(request.ref)
 
 
 @handles(c.SetTopic)
-async def set_topic(connection: Requester, session: AckSession, request: c.SetTopic) -> c.Message:
+async def set_topic(connection: Requester, session: Session, request: c.SetTopic) -> c.Message:
     """Set the topic of a room."""
-    await connection.realm.rooms.set_topic(session.name, request.room, request.topic)
+    await connection.realm.rooms.set_topic(session, request.room, request.topic)
     return c.Done(request.ref)
 
 
 @handles(c.SetPrivate)
-async def set_private(
-    connection: Requester, session: AckSession, request: c.SetPrivate
-) -> c.Message:
+async def set_private(connection: Requester, session: Session, request: c.SetPrivate) -> c.Message:
     """Make a room private or public."""
-    await connection.realm.rooms.set_private(session.name, request.room, request.private)
+    await connection.realm.rooms.set_private(session, request.room, request.private)
     return c.Done(request.ref)
 
 
 @handles(c.Invite)
-async def invite(connection: Requester, session: AckSession, request: c.Invite) -> c.Message:
+async def invite(connection: Requester, session: Session, request: c.Invite) -> c.Message:
     """Invite an account to a room."""
     await connection.realm.rooms.invite(session, request.room, request.name)
     return c.Done(request.ref)
 
 
 @handles(c.Kick)
-async def kick(connection: Requester, session: AckSession, request: c.Kick) -> c.Message:
+async def kick(connection: Requester, session: Session, request: c.Kick) -> c.Message:
     """Remove a member from a room, or withdraw an invitation."""
-    await connection.realm.rooms.kick(session.name, request.room, request.name)
+    await connection.realm.rooms.kick(session, request.room, request.name)
     return c.Done(request.ref)
 
 
 @handles(c.SetRole)
-async def set_role(connection: Requester, session: AckSession, request: c.SetRole) -> c.Message:
+async def set_role(connection: Requester, session: Session, request: c.SetRole) -> c.Message:
     """Set the role of a member."""
-    await connection.realm.rooms.set_role(session.name, request.room, request.name, request.role)
+    await connection.realm.rooms.set_role(session, request.room, request.name, request.role)
     return c.Done(request.ref)
 
 
 @handles(c.FindRooms)
-async def find_rooms(connection: Requester, session: AckSession, request: c.FindRooms) -> c.Message:
+async def find_rooms(connection: Requester, session: Session, request: c.FindRooms) -> c.Message:
     """List the rooms whose names match a pattern, a page at a time."""
     limit = max(1, min(request.limit, _ROOMS_PER_PAGE))
     rooms, more, last = await connection.realm.rooms.find(
-        session.name, request.pattern, request.after, limit
+        session, request.pattern, request.after, limit
     )
     connection.charge(len(rooms) / ITEMS_PER_COMMAND)
-    infos = [room_info(room, session.name) for room in rooms]
+    infos = [room_info(room, role) for room, role in rooms]
     return c.Rooms(request.ref, infos, more, last)
 
 
 @handles(c.FindMembers)
 async def find_members(
-    connection: Requester, session: AckSession, request: c.FindMembers
+    connection: Requester, session: Session, request: c.FindMembers
 ) -> c.Message:
     """List the members of a room, a page at a time."""
     members, more = await connection.realm.rooms.members(
-        session.name, request.room, request.after, max(1, request.limit)
+        session, request.room, request.after, max(1, request.limit)
     )
     connection.charge(len(members) / NAMES_PER_COMMAND)
     return c.Members(request.ref, [c.Member(*member) for member in members], more)
 
 
 @handles(c.DeleteRoom)
-async def delete_room(
-    connection: Requester, session: AckSession, request: c.DeleteRoom
-) -> c.Message:
+async def delete_room(connection: Requester, session: Session, request: c.DeleteRoom) -> c.Message:
     """Delete a room with its history."""
-    await connection.realm.rooms.delete(session.name, request.room)
+    await connection.realm.rooms.delete(session, request.room)
     return c.Done(request.ref)

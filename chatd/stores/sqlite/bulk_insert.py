@@ -11,13 +11,14 @@ from typing import Any
 
 
 class BulkInsert:
-    """An INSERT into `columns` columns; `insert` is the statement up to ``VALUES``."""
+    """An INSERT into `columns` columns; `insert` is the statement up to ``VALUES``, `then` what
+    follows the values."""
 
-    def __init__(self, insert: str, columns: int, rows: int = 16) -> None:
+    def __init__(self, insert: str, columns: int, rows: int = 16, then: str = "") -> None:
         row = f"({','.join('?' * columns)})"
         self.columns = columns
-        self.one = f"{insert} VALUES {row}"
-        self._many = f"{insert} VALUES {','.join([row] * rows)}"
+        self.one = f"{insert} VALUES {row} {then}"
+        self._many = f"{insert} VALUES {','.join([row] * rows)} {then}"
         self._size = columns * rows
 
     def insert(self, connection: sqlite3.Connection, values: list[Any]) -> None:

@@ -93,10 +93,12 @@ class DocumentTable:
             self._execute("DELETE FROM documents WHERE kind = ? AND scope = ?", (kind, scope))
             self._count_deleted(kind, scope, documents, version)
 
-    def delete_key(self, key: str) -> None:
-        """Delete the documents of every kind with this key in the empty scope."""
-        for (kind,) in self._execute("SELECT kind FROM counters WHERE scope = ''").fetchall():
-            self.delete(kind, key, None, "")
+    def delete_key(self, kind: str, key: str) -> None:
+        """See `DeleteKey`."""
+        for (scope,) in self._execute(
+            "SELECT scope FROM documents WHERE kind = ? AND key = ? AND scope != ''", (kind, key)
+        ).fetchall():
+            self.delete(kind, key, None, scope)
 
     def _count_deleted(self, kind: str, scope: str, documents: int, version: int) -> None:
         """Count that documents were deleted; `version` is their greatest, not to be given again."""
@@ -127,4 +129,9 @@ class DocumentTable:
     def require_none(self, kind: str, scope: str) -> None:
         """See `RequireNone`."""
         if self.count(kind, scope):
+            raise Conflict()
+
+    def require_some(self, kind: str, scope: str) -> None:
+        """See `RequireSome`."""
+        if not self.count(kind, scope):
             raise Conflict()

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from chatd.core.entries import Entry
 from chatd.core.errors import BackupFailed, StoreUnavailable, StoreUnusable
 from chatd.core.glob import matcher
-from chatd.stores import SCAN_LIMIT, Change, Document
+from chatd.stores import SCAN_LIMIT, Change, Document, Position
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
@@ -166,10 +166,6 @@ class SQLiteStore(Batches):
         """See `Store.trim`."""
         return self._call(lambda writer: writer.trim(log, upto))
 
-    def drop(self, log: str) -> Deferred[None]:
-        """See `Store.drop`."""
-        return self._call(lambda writer: writer.drop(log))
-
     def backup(self, path: str) -> Deferred[None]:
         """See `OnlineBackup.backup`."""
         answer: Deferred[None] = Deferred()
@@ -210,19 +206,13 @@ class SQLiteStore(Batches):
         """See `Store.count`."""
         return self._call(lambda writer: writer.documents.count(kind, scope))
 
-    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
-        """See `Store.create`."""
-        return self._call(lambda writer: writer.documents.create(kind, key, body, scope))
+    def save(self, positions: Sequence[Position]) -> Deferred[None]:
+        """See `Store.save`."""
+        return self._call(lambda writer: writer.positions.save(positions))
 
-    def update(
-        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
-    ) -> Deferred[int]:
-        """See `Store.update`."""
-        return self._call(lambda writer: writer.documents.update(kind, key, version, body, scope))
-
-    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
-        """See `Store.delete`."""
-        return self._call(lambda writer: writer.documents.delete(kind, key, version, scope))
+    def positions(self, account: int) -> Deferred[Sequence[Position]]:
+        """See `Store.positions`."""
+        return self._call(lambda writer: writer.positions.of(account))
 
     def page(
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""

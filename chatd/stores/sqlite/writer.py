@@ -14,7 +14,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from chatd.core.entries import TEXT, Entry
-from chatd.core.errors import Exists, Refused, StoreUnavailable, UnknownLog
+from chatd.core.errors import Conflict, Exists, Refused, StoreUnavailable, UnknownLog
 from chatd.core.names import log_id
 from chatd.stores import (
     PAGE_BYTES,
@@ -23,16 +23,21 @@ from chatd.stores import (
     Create,
     CreateLog,
     Delete,
+    DeleteKey,
     DeleteScope,
     DropLog,
+    Forget,
     Require,
+    RequireLog,
     RequireNone,
+    RequireSome,
+    Save,
     Update,
-    batches,
 )
 from chatd.stores.batches import Batch, Call, resend
 from chatd.stores.sqlite.bulk_insert import BulkInsert
 from chatd.stores.sqlite.documents import DocumentTable
+from chatd.stores.sqlite.positions import PositionTable
 from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
 
 # Most entries are texts; their statement leaves out the columns that have default values then.
@@ -59,6 +64,8 @@ class Writer:
         self.documents = DocumentTable(connection)
         """the documents"""
         self._logs: dict[str, list[int]] = {}
+        self.positions = PositionTable(connection, self._number)
+        """the positions"""
         self._recent = RecentEntries(connection)
         # Set after a failed transaction: `_recent` has entries that were rolled back.
         self._recent_is_stale = False
@@ -143,7 +150,7 @@ class Writer:
         for item in batch:
             if isinstance(item, Append):
                 name = item.log
-                log = logs.get(name) or self._find_log(name) or self._unknown_log(name)
+                log = logs.get(name) or self._find_log(name)
                 if log is None:
                     item.refusal = UnknownLog()
                     continue
@@ -195,16 +202,17 @@ class Writer:
         _TEXTS.insert(self.connection, texts)
         recent.last = place
 
-    def _unknown_log(self, name: str) -> list[int] | None:
-        """The new log for an append to one that does not exist, None if it is to be refused."""
-        return self._create_log(name) if batches.CREATE_UNKNOWN_LOGS else None
-
     def _create_log(self, name: str) -> list[int]:
         """[number, head, trimmed] of a new log."""
         cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
         assert cursor.lastrowid is not None
         log = self._logs[name] = [cursor.lastrowid, 0, 0]
         return log
+
+    def _number(self, name: str) -> int | None:
+        """The number of a log, None if it does not exist."""
+        log = self._find_log(name)
+        return None if log is None else log[0]
 
     def _find_log(self, name: str) -> list[int] | None:
         """[number, head, trimmed] of a log, None if it does not exist."""
@@ -250,15 +258,11 @@ class Writer:
             )
             self._mark_garbage(log[0], upto)
 
-    def drop(self, name: str) -> None:
-        """See `Store.drop`."""
-        self.documents.delete_key(name)
-        self._drop_log(name)
-
     def _drop_log(self, name: str) -> None:
         log = self._find_log(name)
         if log is not None:
             self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
+            self.positions.drop(log[0])
             self._mark_garbage(log[0], log[1])
             del self._logs[name]
 
@@ -307,6 +311,19 @@ class Writer:
                 )
             case DropLog(log):
                 self._drop_log(log)
+            case DeleteKey(kind, key):
+                documents.delete_key(kind, key)
+            case RequireSome(kind, scope):
+                documents.require_some(kind, scope)
+            case RequireLog(log):
+                if self._find_log(log) is None:
+                    raise Conflict()
+            case Save(position):
+                self.positions.save((position,))
+            case Forget(account, log):
+                number = self._number(log)
+                if number is not None:
+                    self.positions.forget(account, number)
         return 0
 
     def newest(self) -> tuple[int, int]:

@@ -61,3 +61,18 @@ ALTER TABLE progress ADD COLUMN newest_id INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE progress ADD COLUMN newest_time INTEGER NOT NULL DEFAULT 0;
 UPDATE progress SET (newest_id, newest_time) =
     (SELECT ifnull(max(id), 0), ifnull(max(time), 0) FROM entries);
+
+-- What accounts, given by their ids, have acknowledged and read of logs: all up to `upto`, and
+-- `ahead`, a MessagePack array of ranges, if there are any.
+CREATE TABLE positions (
+    account INTEGER NOT NULL,
+    log INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    ahead BLOB,
+    read INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    PRIMARY KEY (account, log)
+) WITHOUT ROWID;
+CREATE INDEX positions_by_log ON positions (log);
+-- Records are also deleted by their keys, in all scopes.
+CREATE INDEX documents_by_kind_and_key ON documents (kind, key) WHERE scope != '';

@@ -1,0 +1,98 @@
+"""The positions of accounts in logs, in the SQLite file. Runs on the writer's thread."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from chatd.core.entries import Cursor
+from chatd.stores import Position
+from chatd.stores.sqlite.bulk_insert import BulkInsert
+
+_SAVE = BulkInsert(
+    "INSERT INTO positions (account, log, upto, read, seen)",
+    5,
+    then="ON CONFLICT (account, log) DO UPDATE SET upto = max(upto, excluded.upto),"
+    " read = max(read, excluded.read), seen = max(seen, excluded.seen)",
+)
+_RANGES = msgspec.msgpack.Decoder(tuple[tuple[int, int], ...])
+
+
+class PositionTable:
+    """The table `positions`. `number_of` gives the number of a log, None if it does not exist."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, number_of: Callable[[str], int | None]
+    ) -> None:
+        self._connection = connection
+        self._number_of = number_of
+        # The positions that may have something acknowledged ahead: most have not, and these are
+        # merged by one statement for all of them.
+        self._with_ranges = {
+            (account, log)
+            for account, log in connection.execute(
+                "SELECT account, log FROM positions WHERE ahead IS NOT NULL"
+            )
+        }
+
+    def save(self, positions: Sequence[Position]) -> None:
+        """See `Store.save`."""
+        values: list[Any] = []
+        for position in positions:
+            log = self._number_of(position.log)
+            if log is None:
+                continue
+            if position.cursor.ahead or (position.account, log) in self._with_ranges:
+                self._save_ranges(position, log)
+            else:
+                values += (
+                    position.account,
+                    log,
+                    position.cursor.upto,
+                    position.read,
+                    position.seen,
+                )
+        _SAVE.insert(self._connection, values)
+
+    def _save_ranges(self, position: Position, log: int) -> None:
+        self._with_ranges.add((position.account, log))
+        row = self._connection.execute(
+            "SELECT upto, ahead, read, seen FROM positions WHERE account = ? AND log = ?",
+            (position.account, log),
+        ).fetchone()
+        if row is not None:
+            position = position.merged(self._position(position.account, position.log, *row))
+        ahead = msgspec.msgpack.encode(position.cursor.ahead) if position.cursor.ahead else None
+        self._connection.execute(
+            "INSERT OR REPLACE INTO positions (account, log, upto, ahead, read, seen)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            (position.account, log, position.cursor.upto, ahead, position.read, position.seen),
+        )
+
+    def _position(
+        self, account: int, log: str, upto: int, ahead: bytes | None, read: int, seen: int
+    ) -> Position:
+        ranges = () if ahead is None else _RANGES.decode(ahead)
+        return Position(account, log, Cursor(upto, ranges), read, seen)
+
+    def of(self, account: int) -> list[Position]:
+        """See `Store.positions`."""
+        rows = self._connection.execute(
+            "SELECT l.name, p.upto, p.ahead, p.read, p.seen"
+            " FROM positions AS p JOIN logs AS l ON l.id = p.log WHERE p.account = ?",
+            (account,),
+        )
+        return [self._position(account, *row) for row in rows]
+
+    def forget(self, account: int, log: int) -> None:
+        """Delete the position of an account in a log."""
+        self._connection.execute(
+            "DELETE FROM positions WHERE account = ? AND log = ?", (account, log)
+        )
+
+    def drop(self, log: int) -> None:
+        """Delete the positions of all accounts in a log."""
+        self._connection.execute("DELETE FROM positions WHERE log = ?", (log,))
