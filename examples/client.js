@@ -149,6 +149,7 @@ class Client extends EventEmitter {
     this.registered = true;
     const positions = [...this.positions].map(([log, { since, seq }]) => [log, since, seq]);
     await this.request(LOG_IN, this.name, this.password, positions);
+    if (this.discarding) await this.request(LOG_IN, this.name, this.password, []);
     this.delay = FIRST_DELAY;
     this.loggedIn = true;
     this.acknowledge(); // The server may have lost the last acknowledgements.
@@ -253,8 +254,14 @@ class Client extends EventEmitter {
     else console.error(`refused: ${sentence}`);
   }
 
-  /** After a login: drop the positions in logs that are not followed any more. */
+  /** After a login: drop the positions in logs that are not followed any more. If the server was
+   * restored from a backup, drop all positions, and what it pushes until the next login. */
   resume(states) {
+    this.discarding = states.some(([log, since, head]) => {
+      const position = this.positions.get(log);
+      return position?.since === since && position.seq > head;
+    });
+    if (this.discarding) this.positions.clear();
     const logs = new Set(states.map(([log]) => log));
     for (const log of this.positions.keys()) if (!logs.has(log)) this.positions.delete(log);
     for (const state of states) this.follow(state);

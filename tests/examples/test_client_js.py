@@ -229,18 +229,34 @@ class ScriptedServerTests(SynchronousTestCase):
         self.assertIn("; connecting again", client.next_error())
 
     def test_position_in_another_log_of_the_same_name_is_dropped(self) -> None:
-        """The log was created again or restored from a backup, or its room was left."""
+        """The log was created again, or its room was left."""
         client, server = self.start(mailbox(5, 5), room("#a", 5, 5), room("#b", 5, 5))
         server.socket.close()
         again = self.accept()
         again.answer_hello()
-        request = again.answer_login(mailbox(2, 1, SINCE + 1), room("#a", 4, 3))
+        request = again.answer_login(mailbox(2, 1, SINCE + 1), room("#a", 6, 5))
         self.assertEqual(len(request.positions), 4)
         again.answer_join()
-        again.send(entry("@ann", 2, "new"), entry("#b", 6, "not mine"), entry("#a", 4, "back"))
-        self.assertEqual([client.next_line(), client.next_line()], ["Bob: new", "#a Bob: back"])
+        again.send(entry("@ann", 2, "new"), entry("#b", 6, "not mine"), entry("#a", 6, "next"))
+        self.assertEqual([client.next_line(), client.next_line()], ["Bob: new", "#a Bob: next"])
         again.receive_acks("@ann", 2)
-        again.receive_acks("#a", 4)
+        again.receive_acks("#a", 6)
+
+    def test_all_positions_are_dropped_when_the_server_was_restored(self) -> None:
+        """One log has fewer entries than were received; what is pushed before another login without
+        positions is ignored, and new entries under known seqs are printed."""
+        client, server = self.start(mailbox(5, 5), room("#a", 5, 5))
+        server.socket.close()
+        again = self.accept()
+        again.answer_hello()
+        states = (mailbox(4, 3), room("#a", 9, 4))
+        again.answer_login(*states, then=(entry("#a", 6, "from the old position"),))
+        self.assertEqual(again.answer_login(*states).positions, [])
+        again.answer_join()
+        again.send(entry("@ann", 4, "other"), entry("#a", 5, "others"))
+        self.assertEqual([client.next_line(), client.next_line()], ["Bob: other", "#a Bob: others"])
+        again.receive_acks("@ann", 4)
+        again.receive_acks("#a", 5)
 
     def test_room_joined_by_another_session_is_followed(self) -> None:
         """Until that session leaves it."""

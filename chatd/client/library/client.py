@@ -151,12 +151,17 @@ class Client(Requests):
         self.name = answer.name
         self._registration = None
         self._backoff.reset()
-        self._entries_dropped = False
+        restored = self._logs.restored(answer.logs)
+        self._entries_dropped = restored
         self.connected = True
         self._acknowledger.connection = connection
         self._reconnect_timer = None
         for room in self._logs.logged_in(answer.logs):
             self._events.put(c.Left(room.room, "left"))
+        if restored:
+            # What the server pushes now follows positions that mean nothing any more.
+            self._log_in_again(connection)
+            return
         self._acknowledger.flush()
         self._pending_sends.resend(connection)
         set_presence = self._presence.set_presence()
@@ -264,12 +269,15 @@ class Client(Requests):
                 and len(self._events) == MAX_WAITING // 2
                 and self._connection is not None
             ):
-                Deferred.fromCoroutine(self._fetch_dropped(self._connection)).addErrback(
-                    lambda failure: self.logger.failure("Catching up failed", failure)
-                )
+                self._log_in_again(self._connection)
             yield event
             if isinstance(event, c.Pushed):
                 self._handled(event)
+
+    def _log_in_again(self, connection: Connection) -> None:
+        Deferred.fromCoroutine(self._fetch_dropped(connection)).addErrback(
+            lambda failure: self.logger.failure("Catching up failed", failure)
+        )
 
     async def _fetch_dropped(self, connection: Connection) -> None:
         """Log in again on the same connection: the server pushes the entries not received."""

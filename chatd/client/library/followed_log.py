@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -107,12 +107,26 @@ class FollowedLogs:
         """The position after the last handled entry of each log."""
         return [c.Position(log.name, log.since, log.handled) for log in self.by_name.values()]
 
-    def logged_in(self, states: Iterable[c.LogState]) -> list[c.RoomInfo]:
-        """Follow the logs that the server named at a login; return the rooms left meanwhile."""
+    def restored(self, states: Iterable[c.LogState]) -> bool:
+        """Whether the server was restored from a backup: one of its logs ends before an entry that
+        was received from it."""
+        for state in states:
+            log = self.by_name.get(state.log)
+            if log is not None and log.since == state.since and log.received > state.head:
+                return True
+        return False
+
+    def logged_in(self, states: Sequence[c.LogState]) -> list[c.RoomInfo]:
+        """Follow the logs that the server named at a login; return the rooms left meanwhile.
+
+        If the server was restored, every log begins anew, after what is acknowledged there: the
+        entries that were received may have others in their places.
+        """
+        restored = self.restored(states)
         previous, self.by_name = self.by_name, {}
         for state in states:
             log = previous.pop(state.log, None)
-            if log is not None and log.since == state.since:
+            if log is not None and log.since == state.since and not restored:
                 log.resume(state)
             else:
                 log = FollowedLog(state)

@@ -323,6 +323,26 @@ class ReconnectTests(ClientCase):
         for failed in (self.ended(), sending, self.start(self.client.send("bob", "y"))):
             self.assertEqual(self.failureResultOf(failed, Refused).value.code, "wrong-password")
 
+    def test_entries_of_a_restored_server_are_received(self) -> None:
+        """The server has fewer entries than the client: all positions are discarded, and new
+        entries under known seqs are neither ignored nor acknowledged unseen."""
+        self.consume()
+        self.server.send(self.server.entry(1), self.server.entry(2), self.server.entry(3))
+        self.server.transport.disconnect()
+        self.server.acknowledged.clear()
+        self.server.state = [c.LogState("@ann", 1, 2, 1, 1)]
+        self.reconnect()
+        self.assertEqual(
+            [[position.seq for position in login.positions] for login in self.server.logins[-2:]],
+            [[3], [1]],
+        )
+        self.assertEqual([pair for pair in self.server.acknowledged if pair[1] > 1], [])
+        self.server.send(self.server.entry(2, "other"), self.server.entry(3, "new"))
+        self.assertEqual(
+            [event.body for event in self.events if isinstance(event, c.Pushed)][-2:],
+            ["other", "new"],
+        )
+
     def test_client_does_not_reconnect_after_a_final_goodbye(self) -> None:
         """It does after one that is not final."""
         self.consume()

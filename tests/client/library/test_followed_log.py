@@ -116,6 +116,20 @@ class FollowedLogsTests(SynchronousTestCase):
         self.assertEqual(logs.logged_in([mailbox(since=2)]), [])
         self.assertEqual(logs.received, [c.Position("@ann", 2, 0)])
 
+    def test_all_logs_begin_anew_when_the_server_was_restored(self) -> None:
+        """One of them ends before what was received: the others may have other entries, too."""
+        logs = FollowedLogs([])
+        logs.logged_in([mailbox(head=9, upto=3), den(head=7, upto=2)])
+        for log in logs.by_name.values():
+            log.received = log.handled = log.acknowledged = log.head
+        self.assertFalse(logs.restored([mailbox(head=9), den(head=7)]))
+        states = [mailbox(head=8, upto=4), den(head=11, upto=1)]
+        self.assertTrue(logs.restored(states))
+        logs.logged_in(states)
+        self.assertEqual(logs.received, [c.Position("@ann", 1, 4), c.Position("#den", 5, 1)])
+        self.assertTrue(logs.by_name["#den"].receive(entry(2)))
+        self.assertEqual(logs.by_name["#den"].acknowledged, 1)
+
     def test_following_again_does_not_reset_a_log(self) -> None:
         """The names of rooms ignore case, also when they are unfollowed."""
         logs = FollowedLogs([])
