@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 from chatd.core.entries import Entry
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
+from chatd.realm.documents import Stored
 from chatd.realm.live_log import Run
+from chatd.realm.positions import VERY_SOON
 from chatd.realm.realm import Realm
-from chatd.realm.session import Peer
+from chatd.realm.session import Peer, Session, SessionOptions
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 from tests.doubles.stores import NULL_ORIGIN, HeldStore
@@ -55,7 +55,7 @@ def without_origin(entries: Sequence[T]) -> list[T]:
 
 
 class AckRecorder(Peer):
-    """A peer that can acknowledge, and records what it is sent.
+    """A peer whose client can acknowledge, and which records what it is sent.
 
     `logs` has the entries of each log as (seq, sender, kind, body). After `capacity` entries the
     peer is not writable until `drain`; None: it always is.
@@ -140,26 +140,31 @@ class AckRecorder(Peer):
         self.full = False
 
 
-OPEN = Account(0)
-"""the record of the accounts that `RealmHarness.register` creates"""
-
-
 class AutoAckRecorder(Peer):
-    """A peer that cannot acknowledge, and records what it is sent.
+    """A peer whose client cannot acknowledge, and which records what it is sent; `arrive`
+    acknowledges for the client, as `chatd.server.arrivals` does.
 
     After `capacity` entries the others stay in its buffer, `buffered` of them, and it is not
     writable until `drain`. The last `lost` entries do not arrive at the other end.
     """
 
-    def __init__(self) -> None:
+    about = "a test"
+    session_options = SessionOptions(
+        exclusive=True, fetches=True, rooms=False, save_within=VERY_SOON
+    )
+    session: Session
+
+    def __init__(self, options: SessionOptions | None = None) -> None:
+        if options is not None:
+            self.session_options = options
         self.capacity: int | None = None
         self.received: list[Entry | Append] = []
         self.buffered = 0
         self.lost = 0
         self.answers: list[Append] = []
         self.ended_with = ""
-
-    about = "a test"
+        # The log and the seq of each entry that has not been acknowledged.
+        self._outstanding: list[tuple[str, int]] = []
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
@@ -173,10 +178,11 @@ class AutoAckRecorder(Peer):
     def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""
         for run in runs:
-            self._take(run.entries)
+            self._take(run.log, run.entries)
 
-    def _take(self, entries: Sequence[Entry | Append]) -> None:
-        self.received += without_origin(entries)
+    def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
+        self.received += entries
+        self._outstanding += [(log, entry.seq) for entry in entries]
         if self.capacity is not None:
             self.buffered += max(0, len(entries) - self.capacity)
             self.capacity = max(0, self.capacity - len(entries))
@@ -185,16 +191,12 @@ class AutoAckRecorder(Peer):
         """See `Peer`."""
         self.answers += without_origin(appends)
 
-    def unsent(self) -> list[int]:
-        """See `Peer`."""
-        return [entry.seq for entry in self.received[len(self.received) - self.buffered :]]
-
-    def not_arrived(self) -> list[int]:
-        """See `Peer`."""
-        return [
-            entry.seq
-            for entry in self.received[len(self.received) - max(self.buffered, self.lost) :]
-        ]
+    def arrive(self) -> None:
+        """Acknowledge the entries that have arrived at the other end."""
+        count = len(self._outstanding) - max(self.buffered, self.lost)
+        arrived, self._outstanding = self._outstanding[:count], self._outstanding[count:]
+        for log, seq in arrived:
+            self.session.acknowledge(log, seq, seq)
 
     def drain(self) -> None:
         """Write out the buffer, and make the peer writable without a limit."""
@@ -224,9 +226,7 @@ async def hash_password(password: str) -> str:
 class RealmHarness:
     """A realm with accounts, over a store that the test controls."""
 
-    def __init__(
-        self, store: HeldStore | None = None, boot: str = "boot", now: int = 0, **limits: Any
-    ) -> None:
+    def __init__(self, store: HeldStore | None = None, now: int = 0, **limits: Any) -> None:
         self.store = store or HeldStore()
         self.runner = Runner()
         self.hash_password = hash_password
@@ -237,10 +237,11 @@ class RealmHarness:
             self.runner.background,
             Limits(**limits),
             lambda password: self.hash_password(password),
-            boot=boot,
             now=lambda: self.now,
+            seconds=self.runner.clock.seconds,
         )
-        self.sessions: dict[str, AutoAckSession] = {}
+        self.sessions: dict[str, Session] = {}
+        """those opened by `login`"""
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """The result of a coroutine that waits for nothing but the store."""
@@ -258,22 +259,39 @@ class RealmHarness:
     def register(self, *names: str) -> None:
         """Create open accounts."""
         for name in names:
-            self.run(self.realm.accounts.register(name, OPEN))
+            account = Account(self.now, id=self.realm.new_id())
+            self.run(self.realm.accounts.register(name, account))
 
-    def login(self, name: str) -> AutoAckRecorder:
-        """Log in with a peer that cannot acknowledge."""
-        recorder = AutoAckRecorder()
-        self.sessions[name] = self.run(
-            self.realm.sessions.open_auto_ack_session(name, OPEN, recorder)
-        )
+    def account(self, name: str) -> Account:
+        """The stored record of an account."""
+
+        async def read() -> Account:
+            stored: Stored[Account] | None = await self.realm.documents.get(Account, name)
+            assert stored is not None
+            return stored.record
+
+        account: Account = self.run(read())
+        return account
+
+    def open(self, name: str, peer: Peer, positions: Mapping[str, int] | None = None) -> Session:
+        """Open a session, and begin it."""
+        session: Session = self.run(self.realm.sessions.open(name, self.account(name), peer))
+        session.begin(positions or {})
+        return session
+
+    def login(self, name: str, options: SessionOptions | None = None) -> AutoAckRecorder:
+        """Log in with a peer whose client cannot acknowledge."""
+        recorder = AutoAckRecorder(options)
+        self.sessions[name] = recorder.session = self.open(name, recorder)
         return recorder
 
-    def login_ack(self, name: str, positions: Mapping[str, int]) -> tuple[AckSession, AckRecorder]:
-        """Log in with a peer that can acknowledge, and has the logs up to these seqs."""
+    def login_ack(
+        self, name: str, positions: Mapping[str, int] | None = None
+    ) -> tuple[Session, AckRecorder]:
+        """Log in with a peer whose client acknowledges, and has the logs up to these seqs."""
         peer = AckRecorder()
-        session = self.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
+        session = self.open(name, peer, positions)
         session.wants_receipts = True
-        session.begin(positions)
         return session, peer
 
     def send(self, sender: str, recipient: str, *texts: str) -> None:
@@ -298,8 +316,11 @@ class RealmHarness:
             self.run(self.sessions[name].catch_up())
 
     def logout(self, name: str) -> None:
-        """End the session."""
-        self.sessions.pop(name).end()
+        """End the session, after what has arrived is acknowledged."""
+        session = self.sessions.pop(name)
+        assert isinstance(session.peer, AutoAckRecorder)
+        session.peer.arrive()
+        session.end()
 
     def settle(self) -> None:
         """Commit until nothing is left to commit."""
@@ -309,9 +330,13 @@ class RealmHarness:
             self.store.release()
         raise AssertionError("there is always something left to commit")
 
-    def restart(self, boot: str = "boot") -> RealmHarness:
+    def save(self) -> None:
+        """Save what has been acknowledged and read, and wait for it."""
+        self.run(self.realm.positions.save())
+
+    def restart(self) -> RealmHarness:
         """Kill the daemon and start another one on the same store."""
         self.store.crash()
-        harness = RealmHarness(self.store, boot, self.now)
+        harness = RealmHarness(self.store, self.now)
         harness.run(harness.realm.start())
         return harness

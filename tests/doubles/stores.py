@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnavailable
-from chatd.stores import SCAN_LIMIT, Change, Document
+from chatd.stores import SCAN_LIMIT, Change, Document, Position
 from chatd.stores.memory import MemoryStore
 
 
@@ -59,17 +59,25 @@ class HeldStore(MemoryStore):
 
 
 class FailingDocumentStore(HeldStore):
-    """A store that refuses to write documents while `writable` is false, and to read them while
-    `readable` is false."""
+    """A store that refuses to write while `writable` is false, and to read documents while
+    `readable` is false.
+
+    With `fail_after`, it refuses one write, after so many others.
+    """
 
     writable = True
     readable = True
+    fail_after: int | None = None
     attempts = 0
 
     def _write(self, call: Any, *arguments: Any) -> Deferred[Any]:
         self.attempts += 1
-        assert self.attempts < 1000, "tried again without a pause"
-        written: Deferred[Any] = call(*arguments) if self.writable else self._call(self._fail)
+        assert self.attempts < 10_000, "tried again without a pause"
+        fails = not self.writable
+        if self.fail_after is not None:
+            fails = fails or self.fail_after == 0
+            self.fail_after = self.fail_after - 1 if self.fail_after else None
+        written: Deferred[Any] = self._call(self._fail) if fails else call(*arguments)
         return written
 
     def _fail(self, _: object) -> Any:
@@ -79,19 +87,9 @@ class FailingDocumentStore(HeldStore):
         """See `Store.write`."""
         return self._write(super().write, changes)
 
-    def create(self, kind: str, key: str, body: bytes, scope: str = "") -> Deferred[int]:
-        """See `Store.create`."""
-        return self._write(super().create, kind, key, body, scope)
-
-    def update(
-        self, kind: str, key: str, version: int, body: bytes, scope: str = ""
-    ) -> Deferred[int]:
-        """See `Store.update`."""
-        return self._write(super().update, kind, key, version, body, scope)
-
-    def delete(self, kind: str, key: str, version: int, scope: str = "") -> Deferred[None]:
-        """See `Store.delete`."""
-        return self._write(super().delete, kind, key, version, scope)
+    def save(self, positions: Sequence[Position]) -> Deferred[None]:
+        """See `Store.save`."""
+        return self._write(super().save, positions)
 
     def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""

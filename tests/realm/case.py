@@ -9,7 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import Refused
-from chatd.realm.ack_session import AckSession
+from chatd.core.names import is_room, mailbox_log, mailbox_owner, room_log
+from chatd.realm.accounts import Account
+from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
 from tests.doubles.stores import FailingDocumentStore
@@ -60,11 +62,19 @@ class RealmCase(SynchronousTestCase):
         for text in texts:
             self.run_now(self.realm.deliver(session, Text(session.name, recipient, text, key)))
 
+    def log(self, name: str) -> str:
+        """The name in the store of the log that clients know by `name`; that of a log that was
+        never there if there is no such account or room."""
+        kind, key = (RoomRecord, name) if is_room(name) else (Account, mailbox_owner(name))
+        stored = self.result(self.realm.documents.get(kind, key))
+        id = 0 if stored is None else stored.record.id
+        return room_log(id) if is_room(name) else mailbox_log(id)
+
     def entries(self, log: str) -> list[tuple[int, str, str, str]]:
-        """The (seq, sender, kind, body) of the entries of a log."""
+        """The (seq, sender, kind, body) of the entries of a log, by the name that clients use."""
         return [
             (entry.seq, entry.sender, entry.kind, entry.body)
-            for entry in self.result(self.store.read(log, 0, 10_000))
+            for entry in self.result(self.store.read(self.log(log), 0, 10_000))
         ]
 
 
@@ -78,11 +88,11 @@ class AckRealmCase(RealmCase):
 
     def login(
         self, name: str, positions: dict[str, int] | None = None
-    ) -> tuple[AckSession, AckRecorder]:
+    ) -> tuple[Session, AckRecorder]:
         """Open a session that resumes from these positions."""
         return self.harness.login_ack(name, positions or {})
 
-    def create_room(self, *members: AckSession, private: bool = False) -> None:
+    def create_room(self, *members: Session, private: bool = False) -> None:
         """The first of `members` creates #room, and the others join it."""
         owner, *others = members
         self.run_now(self.realm.rooms.create(owner, "#room", "", private))
