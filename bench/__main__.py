@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     effort = Effort()
     if options.quick:
-        effort = Effort(seconds=1.0, rounds=1, entries=100_000, accounts=20_000, users=1_000)
+        effort = Effort(
+            seconds=1.0, rounds=1, entries=100_000, accounts=20_000, users=1_000, sustained=100_000
+        )
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     processors = len(os.sched_getaffinity(0))

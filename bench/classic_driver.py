@@ -97,7 +97,7 @@ def drive(load: Load) -> Result:
             by_descriptor[connection.fileno()] = (pair, side, connection)
             epoll.register(connection.fileno(), select.EPOLLIN)
     begin = time.perf_counter()
-    measured_from, measured_until = begin + load.warm_up, begin + load.warm_up + load.seconds
+    measured_from, measured_until = begin + load.warm_up, load.end(begin)
     cpu = 0.0
     messages = counted_from = 0
     started_at = 0.0
@@ -105,7 +105,7 @@ def drive(load: Load) -> Result:
     for pair in pairs:
         pair.send(load.window, begin)
     now = begin
-    while now < measured_until:
+    while now < measured_until and messages < load.limit:
         if not started_at and now >= measured_from:
             cpu, counted_from, started_at = cpu_seconds(load.pid), messages, now
         events = epoll.poll(TIMEOUT)

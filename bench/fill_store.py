@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-
-import msgspec
+from functools import partial
 
 from chatd.core.names import mailbox_log
 from chatd.realm.accounts import Account
-from chatd.stores import Append
+from chatd.realm.changes import create
+from chatd.stores import Append, CreateLog
+from chatd.stores.batches import Batch, Call
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 
@@ -33,28 +34,34 @@ def fill(path: str, accounts: int, entries: int) -> None:
     descriptor = lock(path)
     connection = connect(path, writing=True)
     migrate(connection, path, migrations())
-    body = msgspec.msgpack.encode(Account(0))
-    connection.execute("BEGIN")
-    connection.executemany(
-        "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)",
-        ((Account.document_kind, f"user{number:06d}", body) for number in range(accounts)),
-    )
-    connection.execute("COMMIT")
     writer = Writer(connection)
+    for start in range(1, accounts + 1, _BATCH):
+        ids = range(start, min(start + _BATCH, accounts + 1))
+        _commit(writer, [Call(partial(_register, id)) for id in ids])
     origin = _NullOrigin()
     text = "x" * 100
+    logs = min(_LOGS, accounts)
     for start in range(0, entries, _BATCH):
-        reason = writer.commit(
+        numbers = range(start, min(start + _BATCH, entries))
+        _commit(
+            writer,
             [
-                Append(
-                    mailbox_log(f"user{number % _LOGS:06d}"), number, 0, "user000000", text, origin
-                )
-                for number in range(start, min(start + _BATCH, entries))
-            ]
+                Append(mailbox_log(1 + number % logs), number, 0, "user000001", text, origin)
+                for number in numbers
+            ],
         )
-        if reason:
-            raise RuntimeError(reason)
         while writer.needs_maintenance:
             writer.run_maintenance()
     connection.close()
     os.close(descriptor)
+
+
+def _register(id: int, writer: Writer) -> None:
+    """Create an open account and its mailbox."""
+    writer.write([create(f"user{id:06d}", Account(0, id=id)), CreateLog(mailbox_log(id))])
+
+
+def _commit(writer: Writer, batch: Batch) -> None:
+    reason = writer.commit(batch)
+    if reason:
+        raise RuntimeError(reason)

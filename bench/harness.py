@@ -25,13 +25,14 @@ class Effort:
     """How long and how often to measure.
 
     `seconds` of each run, `rounds` of each comparison; `entries` and `accounts` in a filled store,
-    and `users` that are logged in.
+    and `users` that are logged in; `sustained` messages of a long run.
     """
 
     seconds: float = 3.0
     rounds: int = 3
     entries: int = 1_000_000
     accounts: int = 100_000
+    sustained: int = 1_000_000
     users: int = USERS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from math import inf
 
 TEXT = "x" * 100
 """the text of each message"""
@@ -20,7 +21,7 @@ class Load:
     Each of `pairs` pairs keeps `window` messages in flight, for `seconds` after `warm_up` seconds.
     With `echo` the sender also gets each message back, and it is complete when both ends have it.
     `prefix` begins the names of the accounts of this run; `idle` further accounts are logged in and
-    send nothing.
+    send nothing. With `messages` the run ends after so many, however long that takes.
     """
 
     port: int
@@ -32,6 +33,16 @@ class Load:
     prefix: str
     idle: int = 0
     warm_up: float = 0.5
+    messages: int = 0
+
+    def end(self, begin: float) -> float:
+        """When the run ends that began at `begin`; never, if it ends after some messages."""
+        return inf if self.messages else begin + self.warm_up + self.seconds
+
+    @property
+    def limit(self) -> float:
+        """The number of messages after which the run ends."""
+        return self.messages or inf
 
 
 @dataclass

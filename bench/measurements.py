@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bench.classic_measurements import cost, memory, stored, users
 from bench.harness import Effort, Measurement, Row
 from bench.load import TEXT
-from bench.v1_measurements import pairs, resume, rooms
+from bench.v1_measurements import chat10_rooms, pairs, resume, rooms, sustained
 
 
 def sync(effort: Effort) -> Iterator[Row]:
@@ -30,7 +30,9 @@ MEASUREMENTS: dict[str, Measurement] = {
     "sync": sync,
     "cost": cost,
     "version1": pairs,
+    "sustained": sustained,
     "rooms": rooms,
+    "chat10": chat10_rooms,
     "resume": resume,
     "memory": memory,
     "users": users,

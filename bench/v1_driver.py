@@ -141,13 +141,13 @@ def pairs(load: Load) -> Result:
         sent_at[number] += [now] * count
 
     begin = now = time.perf_counter()
-    measured_from, measured_until = begin + load.warm_up, begin + load.warm_up + load.seconds
+    measured_from, measured_until = begin + load.warm_up, load.end(begin)
     cpu = started_at = 0.0
     messages = counted_from = 0
     latencies: list[float] = []
     for number in range(load.pairs):
         send(number, load.window, begin)
-    while now < measured_until:
+    while now < measured_until and messages < load.limit:
         if not started_at and now >= measured_from:
             cpu, counted_from, started_at = cpu_seconds(load.pid), messages, now
         events = epoll.poll(TIMEOUT)
@@ -230,7 +230,7 @@ def room(load: RoomLoad) -> Result:
             unacknowledged[member] = 0
             member.acknowledge("#lobby")
 
-    return _rounds(
+    return rounds(
         load, epoll, members[0].socket, frames.take, receive, lambda: min(received.values())
     )
 
@@ -255,7 +255,7 @@ def broadcast(load: RoomLoad) -> Result:
         received[descriptor] += len(data)
 
     data = b"x" * load.size
-    return _rounds(
+    return rounds(
         load,
         epoll,
         clients[0],
@@ -265,7 +265,7 @@ def broadcast(load: RoomLoad) -> Result:
     )
 
 
-def _rounds(
+def rounds(
     load: RoomLoad,
     epoll: select.epoll,
     sender: socket.socket,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 
+from bench.chat10_driver import text_size
 from bench.harness import WINDOWS, Effort, Row, drive, load_of, server_of
 from bench.load import Result
 from bench.server_process import Server, broadcast, running
@@ -14,7 +16,9 @@ MEMBERS = 200
 WAITING = 10_000
 _PAIRS_TARGETS = {("durable", 1): 2.5, ("durable", 16): 4.5}
 _ROOM_TARGET = 1.3
+_CHAT10_TARGET = 1.5
 _RESUME_TARGET = 1.0
+_SUSTAINED_TARGET = 3.5
 
 
 def pairs(effort: Effort) -> Iterator[Row]:
@@ -40,16 +44,17 @@ def pairs(effort: Effort) -> Iterator[Row]:
 
 def rooms(effort: Effort) -> Iterator[Row]:
     """Processor time per delivery to a room, relative to a bare broadcast of the same size."""
+    size = pushed_size()
     for window in WINDOWS:
         bare: list[Result] = []
         durable: list[Result] = []
         for _ in range(effort.rounds):
-            with running(broadcast(pushed_size()), ".") as server:
-                bare.append(
-                    drive(_room_load(server, effort, window), "bench.v1_driver", "broadcast")
-                )
+            with running(broadcast(size), ".") as server:
+                load = _room_load(server, effort, window, size)
+                bare.append(drive(load, "bench.v1_driver", "broadcast"))
             with server_of("durable") as server:
-                durable.append(drive(_room_load(server, effort, window), "bench.v1_driver", "room"))
+                load = _room_load(server, effort, window, size)
+                durable.append(drive(load, "bench.v1_driver", "room"))
         yield _ratio(
             f"a room of {MEMBERS}, durable, {window} in flight",
             "x bare",
@@ -59,8 +64,25 @@ def rooms(effort: Effort) -> Iterator[Row]:
         )
 
 
-def _room_load(server: Server, effort: Effort, window: int) -> RoomLoad:
-    return RoomLoad(server.port, server.pid, MEMBERS, window, effort.seconds, pushed_size())
+def chat10_rooms(effort: Effort) -> Iterator[Row]:
+    """The same in CHAT/1.0, which acknowledges for its clients what has arrived."""
+    size = text_size()
+    for window in WINDOWS:
+        bare: list[Result] = []
+        durable: list[Result] = []
+        for _ in range(effort.rounds):
+            with running(broadcast(size), ".") as server:
+                load = _room_load(server, effort, window, size)
+                bare.append(drive(load, "bench.v1_driver", "broadcast"))
+            with server_of("durable") as server:
+                load = _room_load(server, effort, window, size)
+                durable.append(drive(load, "bench.chat10_driver", "room"))
+        what = f"CHAT/1.0, a room of {MEMBERS}, durable, {window} in flight"
+        yield _ratio(what, "x bare", durable, bare, _CHAT10_TARGET)
+
+
+def _room_load(server: Server, effort: Effort, window: int, size: int) -> RoomLoad:
+    return RoomLoad(server.port, server.pid, MEMBERS, window, effort.seconds, size)
 
 
 def _ratio(
@@ -84,3 +106,19 @@ def resume(effort: Effort) -> Iterator[Row]:
     yield Row(
         f"{WAITING:,} waiting messages after logging in", result.p50 / 1e3, "s", _RESUME_TARGET
     )
+
+
+def sustained(effort: Effort) -> Iterator[Row]:
+    """Processor time per message of a long run, in which the indexes of the store grow."""
+    window = WINDOWS[-1]
+    for protocol, program in (("classic", ()), ("version 1", ("bench.v1_driver", "pairs"))):
+        bare: list[Result] = []
+        durable: list[Result] = []
+        for kind, runs in (("relay", bare), ("durable", durable)):
+            with server_of(kind) as server:
+                echo = kind != "relay"
+                load = load_of(server, effort, window=window, echo=echo, prefix="s")
+                load = replace(load, messages=effort.sustained)
+                runs.append(drive(load, *(program if echo else ())))
+        what = f"{protocol}, durable, {effort.sustained:,} messages, {window} in flight"
+        yield _ratio(what, "x relay", durable, bare, _SUSTAINED_TARGET)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -191,16 +191,13 @@ class Chat10Protocol(Unframed):
         for run in runs:
             if run.log != LOBBY:
                 self._show_mail(run)
-            elif self._lines and all(entry.author != session.account for entry in run.entries):
-                self._show_texts(run, *_encoded(run))
+            elif self._lines and session.account not in _encoded(run).authors:
+                data, sizes, _ = _encoded(run)
+                self.wrote_entries(run.log, run.entries[0].seq, sizes, len(data))
+                if data:
+                    self.transport.write(data)
             else:
                 self._show_lobby(run, session)
-
-    def _show_texts(self, run: Run, data: bytes, sizes: list[int]) -> None:
-        self.wrote_entries(run.log, run.entries[0].seq, sizes, len(data))
-        if data:
-            self._wrote_at = self.clock.seconds()
-            self.transport.write(data)
 
     def _show_lobby(self, run: Run, session: Session) -> None:
         """Show what others have written; without lines, each message is a write of its own."""
@@ -295,17 +292,26 @@ class Chat10Protocol(Unframed):
         super().connectionLost(*reason)
 
 
-def _encoded(run: Run) -> tuple[bytes, list[int]]:
-    """The texts of a run in lines, and the size of each entry: encoded once for all readers."""
+class _Encoding(NamedTuple):
+    """The texts of a run in lines, the size of each entry, and the ids of those who wrote them."""
+
+    data: bytes
+    sizes: list[int]
+    authors: frozenset[int]
+
+
+def _encoded(run: Run) -> _Encoding:
+    """A run in lines, encoded once for all the connections that share it."""
     encodings = run.encodings
     if encodings is not None and _encoded in encodings:
-        encoding: tuple[bytes, list[int]] = encodings[_encoded]
-        return encoding
+        shared: _Encoding = encodings[_encoded]
+        return shared
     texts = [
         b"".join(chat10.encode_text(entry.sender, entry.body, True)) if entry.kind == TEXT else b""
         for entry in run.entries
     ]
-    encoding = b"".join(texts), list(map(len, texts))
+    authors = frozenset(entry.author for entry in run.entries)
+    encoding = _Encoding(b"".join(texts), list(map(len, texts)), authors)
     if encodings is not None:
         encodings[_encoded] = encoding
     return encoding

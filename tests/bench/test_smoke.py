@@ -7,6 +7,8 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.__main__ import line
+from bench.chat10_driver import room as chat10_room
+from bench.chat10_driver import text_size
 from bench.classic_driver import drive
 from bench.fill_store import fill
 from bench.harness import Row
@@ -54,6 +56,8 @@ class Smoke(SynchronousTestCase):
             self.assertTrue(result.messages > 0)
             result = room(RoomLoad(server.port, server.pid, 5, 2, 0.2, warm_up=0.1))
             self.assertTrue(result.messages > 0)
+            load = RoomLoad(server.port, server.pid, 5, 2, 0.2, text_size(), warm_up=0.1)
+            self.assertTrue(chat10_room(load).messages > 0)
             self.assertEqual(resume(ResumeLoad(server.port, server.pid, 700)).messages, 700)
         with running(broadcast_command(pushed_size()), folder(self)) as server:
             load = RoomLoad(server.port, server.pid, 5, 2, 0.2, pushed_size(), warm_up=0.1)
