@@ -197,7 +197,7 @@ class Realm:
     def _address(self, session: Session, recipient: str) -> tuple[str, str] | None:
         """The log of a recipient, and the name by which clients know it; None if the recipient must
         be looked up."""
-        if is_room(recipient):
+        if is_room(recipient) and session.options.rooms:
             room = check_send_to_room(session, room_name(recipient)).live_log
             return room.log, room.name
         log = self.accounts.cached_log(recipient, session.account)

@@ -285,9 +285,11 @@ class Rooms:
                 return [], None
             check_room_count(len(mailbox.memberships), self._limits)
             cursor = Cursor(room.head)
+            invited = [changes.require_any(InvitationRecord, session.name, room.scope)]
             return [
                 RequireLog(mailbox.log),
                 changes.require(room.stored),
+                *(invited if room.record.private else ()),
                 *self._member_rows(session, room.display_name, room.record, cursor),
                 changes.delete_any(InvitationRecord, session.name, room.scope),
                 changes.delete_any(InvitedRecord, room.scope, str(session.account)),
