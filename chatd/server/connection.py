@@ -4,6 +4,10 @@ A subclass has a decoder (bytes to messages), handles as many messages as it can
 (`burst`), and the others one at a time (`perform`). While the connection waits for anything,
 further messages are queued here and the transport is paused, so that a peer that goes on sending
 fills its own buffers and not the daemon's memory.
+
+A long read is parsed in steps (`INPUT_STEP`), and a connection that has handled messages for a
+while (`TURN`) lets others have their turn. So one connection delays others by a few milliseconds,
+whatever it sends.
 """
 
 from __future__ import annotations
@@ -44,6 +48,10 @@ LINGER_TIME = 2.0
 """seconds that the peer has to read the last reply if closing at once would reset the connection"""
 DISCARD_LIMIT = 256 * 1024
 """bytes of input that are read and discarded while lingering; then the transport is paused"""
+INPUT_STEP = 4 * 1024
+"""bytes of input that are parsed, and handled as far as nothing has to wait, at a stretch"""
+TURN = 0.004
+"""seconds after which other connections have their turn, if there is more to do"""
 _LOGGED_REFUSALS = 10
 
 
@@ -71,6 +79,8 @@ class Connection(IdentifiedProtocol, Peer):
     paused_for = 0
     received_data = True
     phase = Phase.OPEN
+    framed = True
+    """whether messages do not depend on how the input is split into reads"""
     _working = False
     _paused = False
     _frame_unfinished = False
@@ -79,6 +89,7 @@ class Connection(IdentifiedProtocol, Peer):
     _finishing_since: float | None = None
     _token_bucket: TokenBucket | None = None
     _refusals = 0
+    _answered = 0
 
     def __init__(self, factory: ConnectionFactory, decoder: Decoder[Any]) -> None:
         self.factory: ConnectionFactory = factory
@@ -87,6 +98,7 @@ class Connection(IdentifiedProtocol, Peer):
         self.clock = factory.clock
         self._decoder = decoder
         self._queue: list[Any] = []
+        self._input = b""
         self.pending: list[Any] = []
 
     # What a subclass implements
@@ -126,6 +138,29 @@ class Connection(IdentifiedProtocol, Peer):
             if self._discarded > DISCARD_LIMIT:
                 self.transport.pauseProducing()
             return
+        if (len(data) > INPUT_STEP or self._input) and self.framed:
+            self._input += data
+            self._process_queue()
+            self._update_read_pause()
+            return
+        messages = self._parse(data)
+        if not messages:
+            return
+        if self.paused_for or self._working or self._queue:
+            self._queue.extend(messages)
+            self._update_read_pause()
+        else:
+            done = self.burst(messages)
+            if done < len(messages):
+                self._queue = list(messages[done:])
+                self._process_queue()
+                self._update_read_pause()
+        # What was not sent, or is stored by now, adds nothing to the backlog.
+        if self.pending and self.delivery.congested:
+            self._pause_for_store()
+
+    def _parse(self, data: bytes) -> Sequence[Any]:
+        """The messages that `data` completes, which are charged."""
         messages = self._decoder.feed(data)
         if self._decoder.unfinished:
             if messages or not self._frame_unfinished:
@@ -134,25 +169,17 @@ class Connection(IdentifiedProtocol, Peer):
         elif self._frame_unfinished:
             self._frame_unfinished = False
             self.factory.unfinished.discard(self)
-        if not messages:
-            return
-        if self.session is None:
-            self.factory.unauthenticated.touch(self)
-        if self._token_bucket is not None:
-            self.charge(len(messages))
-        if self.paused_for or self._working or self._queue:
-            self._queue.extend(messages)
-        else:
-            done = self.burst(messages)
-            if done < len(messages):
-                self._queue = list(messages[done:])
-                self._process_queue()
-        # What was not sent, or is stored by now, adds nothing to the backlog.
-        if self.pending and self.delivery.congested:
-            self.pause_for(PauseReason.STORE)
-            self.delivery.when_clear(self._resume_after_store)
-        if self.paused_for or self._working or self._paused:
-            self._update_read_pause()
+        if messages:
+            if self.session is None:
+                self.factory.unauthenticated.touch(self)
+            if self._token_bucket is not None:
+                self.charge(len(messages))
+        return messages
+
+    @property
+    def reading(self) -> bool:
+        """Whether everything that the peer has sent is read and parsed as it arrives."""
+        return not self._paused and not self._input
 
     def is_alive(self) -> bool:
         """Whether the peer may still be there; called every `Limits.idle_time` seconds."""
@@ -173,9 +200,10 @@ class Connection(IdentifiedProtocol, Peer):
             wait = self._token_bucket.consume(commands, now)
             if self.session is not None:
                 wait = max(wait, self.session.mailbox.token_bucket.consume(commands, now))
-            if wait and not self.paused_for & PauseReason.RATE:
+            if wait and not self.paused_for & PauseReason.RATE and not self.disconnected:
                 self.pause_for(PauseReason.RATE)
                 self.clock.callLater(wait, self.resume_after, PauseReason.RATE)
+                self._update_read_pause()
 
     # Handling messages one at a time
 
@@ -189,6 +217,11 @@ class Connection(IdentifiedProtocol, Peer):
             self.paused_for &= ~reason
             self._process_queue()
 
+    def _pause_for_store(self) -> None:
+        self.pause_for(PauseReason.STORE)
+        self.delivery.when_clear(self._resume_after_store)
+        self._update_read_pause()
+
     def _resume_after_store(self) -> None:
         self.resume_after(PauseReason.STORE)
 
@@ -200,17 +233,26 @@ class Connection(IdentifiedProtocol, Peer):
     def answer(self, appends: Sequence[Append]) -> None:
         """See `chatd.realm.session.Peer`. The appends are those of the oldest pending messages."""
         messages = self.pending
-        count = len(appends)
-        if count == len(messages):
+        if len(appends) == len(messages):
             self.pending = []
         else:
-            self.pending = messages[count:]
-            messages = messages[:count]
+            messages = self._oldest_pending(len(appends))
         self.write_answers(messages, appends)
         # `Phase.OPEN` is 0: a look-up in an Enum would take as long as all else here.
         if (self.paused_for or self.phase) and not self.pending:
             self.resume_after(PauseReason.ANSWERS)
             self._close_when_done()
+
+    def _oldest_pending(self, count: int) -> list[Any]:
+        """Take the oldest pending messages. The first `_answered` of `pending` have been taken;
+        they are removed half of the list at a time, so that each message is moved about once."""
+        first, last = self._answered, self._answered + count
+        messages = self.pending[first:last]
+        if 2 * last > len(self.pending):
+            del self.pending[:last]
+            last = 0
+        self._answered = last
+        return messages
 
     def _process_queue(self) -> None:
         if not self._working:
@@ -218,6 +260,7 @@ class Connection(IdentifiedProtocol, Peer):
             Deferred.fromCoroutine(self._process()).addErrback(self._failed)
 
     async def _process(self) -> None:
+        began = self.clock.seconds()
         try:
             while not self.paused_for:
                 session = self.session
@@ -225,13 +268,33 @@ class Connection(IdentifiedProtocol, Peer):
                     await self._catch_up(session)
                 elif self._queue:
                     await self.perform(self._queue.pop(0))
+                elif self._input:
+                    self._take_input()
                 else:
                     break
+                if self._queue or self._input:
+                    self._check_turn(began)
         finally:
             self._working = False
             self.realm.flush()
         self._update_read_pause()
         self._close_when_done()
+
+    def _take_input(self) -> None:
+        """Parse a part of the waiting input, and handle it as far as no message has to wait."""
+        data, self._input = self._input[:INPUT_STEP], self._input[INPUT_STEP:]
+        messages = self._parse(data)
+        done = 0 if self.paused_for or not messages else self.burst(messages)
+        self._queue += messages[done:]
+        if self.pending and self.delivery.congested:
+            self._pause_for_store()
+
+    def _check_turn(self, began: float) -> None:
+        """Pause until others have had their turn, if messages have been handled since `began` for
+        too long, or the clock has been set back."""
+        if not 0.0 <= self.clock.seconds() - began < TURN:
+            self.pause_for(PauseReason.TURN)
+            self.clock.callLater(0, self.resume_after, PauseReason.TURN)
 
     async def _catch_up(self, session: Session) -> None:
         """Have the session catch up; retry soon if the store is unavailable."""
@@ -275,8 +338,14 @@ class Connection(IdentifiedProtocol, Peer):
 
     def resumeProducing(self) -> None:
         """Called by the transport when it has sent everything."""
-        self.resume_after(PauseReason.OUTPUT)
+        self.paused_for &= ~PauseReason.OUTPUT
+        self.write_unread()
+        if self.writable:
+            self._process_queue()
         self._close_when_done()
+
+    def write_unread(self) -> None:
+        """Write what a subclass has held back while the peer did not read."""
 
     def stopProducing(self) -> None:
         """Called by the transport when the connection is lost; `connectionLost` follows."""
@@ -333,7 +402,7 @@ class Connection(IdentifiedProtocol, Peer):
     def close(self) -> None:
         """Close from this end: messages being handled are finished and answered, queued ones are
         dropped."""
-        self._queue.clear()
+        self._drop_input()
         self.pause_for(PauseReason.CLOSING)
         self._update_read_pause()
         self._finish()
@@ -347,9 +416,14 @@ class Connection(IdentifiedProtocol, Peer):
 
     def close_after_error(self) -> None:
         """Close after a framing error: stop parsing, flush the error reply, then close."""
-        self._queue.clear()
+        self._drop_input()
         self._discarding_input = True
         self._finish()
+
+    def _drop_input(self) -> None:
+        """Drop the messages that have arrived and are not being handled."""
+        self._queue.clear()
+        self._input = b""
 
     def _finish(self) -> None:
         self._enter(Phase.FINISHING)
@@ -359,7 +433,7 @@ class Connection(IdentifiedProtocol, Peer):
 
     def _close_when_done(self) -> None:
         """Log out and close as soon as all messages are handled and all output is sent."""
-        if self._working or self._queue or self.pending:
+        if self._working or self._queue or self._input or self.pending:
             return
         if self.phase is Phase.DISCONNECTED:
             self.log_out()

@@ -51,6 +51,9 @@ class Deadlines(Generic[T]):
         while self._touched:
             item, touched = next(iter(self._touched.items()))
             if now - touched < self._seconds:
+                if self._timer is not None:
+                    # `expired` has started the deadline of its item again.
+                    self._timer.cancel()
                 self._timer = self._clock.callLater(touched + self._seconds - now, self._expire)
                 return
             del self._touched[item]

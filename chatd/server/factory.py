@@ -140,7 +140,11 @@ class ConnectionFactory(Factory):
         connection.transport.abortConnection()
 
     def _frame_timed_out(self, connection: Connection) -> None:
-        connection.frame_timed_out()
+        if connection.reading:
+            connection.frame_timed_out()
+        else:
+            # The rest of the frame may have arrived.
+            self.unfinished.touch(connection)
 
     def _abort(self, connection: AnyConnection) -> None:
         connection.transport.abortConnection()

@@ -26,6 +26,8 @@ class PauseReason:
     """the connection is being closed"""
     FIRST_REPLY = 64
     """the client must read the reply to its registration by itself"""
+    TURN = 256
+    """other connections have their turn"""
 
 
 class Phase(IntEnum):

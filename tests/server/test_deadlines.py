@@ -33,6 +33,25 @@ class ManyDeadlines(SynchronousTestCase):
         self.assertEqual(self.expired, ["c", "a"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_item_whose_deadline_begins_again_when_it_expires(self) -> None:
+        """There is a single timer still, for the item whose deadline is next."""
+
+        def expired(item: str) -> None:
+            self.expired.append(item)
+            if item == "a" and len(self.expired) == 1:
+                deadlines.touch("a")
+
+        deadlines: Deadlines[str] = Deadlines(self.clock, 10.0, expired)
+        deadlines.touch("a")
+        self.clock.advance(4)
+        deadlines.touch("b")
+        self.clock.advance(6)
+        self.assertEqual((self.expired, len(self.clock.getDelayedCalls())), (["a"], 1))
+        self.clock.advance(4)
+        self.assertEqual(self.expired, ["a", "b"])
+        self.clock.advance(6)
+        self.assertEqual((self.expired, self.clock.getDelayedCalls()), (["a", "b", "a"], []))
+
     def test_stop_cancels_everything(self) -> None:
         """Neither items nor the timer remain."""
         self.deadlines.touch("a")

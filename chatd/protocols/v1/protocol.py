@@ -24,6 +24,7 @@ Every request has a number of its own, and its answer has the same. The messages
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from chatd.auth.credentials import NameOnly, NamePassword
@@ -38,8 +39,10 @@ from chatd.codecs.v1 import (
     server_decoder,
 )
 from chatd.core.errors import Refused
+from chatd.core.names import room_name
 from chatd.protocols.v1.handlers import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
 from chatd.protocols.v1.rooms import room_info
+from chatd.protocols.v1.unread_states import UnreadStates
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
@@ -50,7 +53,8 @@ from chatd.server.states import Phase
 from chatd.stores import Append
 
 _UNREAD_EVENTS = 256 * 1024
-"""bytes of events that are written to a client that does not read; later events are dropped"""
+"""bytes of `Sent` and `Receipt` that are written to a client that does not read; later ones are
+dropped"""
 _FRAME_HEADROOM = 32 * 1024
 """bytes that a frame may have beside its text"""
 
@@ -62,6 +66,7 @@ class V1Protocol(Connection):
     features: frozenset[str] = frozenset()
     _asked = False
     _unread_events = 0
+    _unread_states: UnreadStates | None = None
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self.longest_frame: int = factory.limits.text + _FRAME_HEADROOM
@@ -151,6 +156,7 @@ class V1Protocol(Connection):
         )
         session = await self.factory.log_in(credentials, self)
         self.log_out()
+        self._unread_states = None
         self.apply_features(session)
         self.logged_in(session)
 
@@ -217,21 +223,53 @@ class V1Protocol(Connection):
 
     def typing(self, log: str, name: str, typing: bool) -> None:
         """See `chatd.realm.session.Peer`."""
-        self._notify(c.Typing(log, name, typing))
+        data = _encoded_typing(log, name, typing)
+        if self.writable:
+            self.transport.write(data)
+        else:
+            self._unread.typing(log, name, data)
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
         """See `chatd.realm.session.Peer`."""
         if "presence" in self.features:
-            self._notify(c.Presence(c.Person(name, status, text, seen)))
+            data = _encoded_presence(name, status, text, seen)
+            if self.writable:
+                self.transport.write(data)
+            else:
+                self._unread.presence(name, data)
 
     def joined(self, log: str) -> None:
         """See `chatd.realm.session.Peer`."""
-        if self.session is not None:
+        if not self.writable:
+            self._unread.joined(log)
+        elif self.session is not None:
             self.write(c.Joined(self.log_state(self.session, log)))
 
     def left(self, room: str, reason: str) -> None:
         """See `chatd.realm.session.Peer`."""
-        self.write(c.Left(room, reason))
+        if not self.writable:
+            self._unread.left(room_name(room), c.Left(room, reason))
+        else:
+            self.write(c.Left(room, reason))
+
+    @property
+    def _unread(self) -> UnreadStates:
+        if self._unread_states is None:
+            self._unread_states = UnreadStates()
+        return self._unread_states
+
+    def write_unread(self) -> None:
+        """See `Connection`. The client learns the last state of what has changed meanwhile."""
+        unread, self._unread_states = self._unread_states, None
+        session = self.session
+        if unread is None or session is None:
+            return
+        for log, left in unread.rooms():
+            if left is not None:
+                self.write(left)
+            if log in session.subscriptions:
+                self.write(c.Joined(self.log_state(session, log)))
+        self.transport.write(b"".join(unread.notices()))
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.session.Peer`."""
@@ -307,6 +345,19 @@ class V1Protocol(Connection):
             self._asked = True
             self.write(c.Ping(0))
         return True
+
+
+# One notice goes to many clients, one after another: it is encoded for the first of them only.
+
+
+@lru_cache(maxsize=1)
+def _encoded_typing(log: str, name: str, typing: bool) -> bytes:
+    return encode(c.Typing(log, name, typing))
+
+
+@lru_cache(maxsize=1)
+def _encoded_presence(name: str, status: str, text: str, seen: int) -> bytes:
+    return encode(c.Presence(c.Person(name, status, text, seen)))
 
 
 def _encoded(run: Run) -> bytes:
