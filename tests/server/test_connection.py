@@ -348,6 +348,24 @@ class Endings(SynchronousTestCase):
         self.server.clock.advance(2.1)
         self.assertTrue(self.ann.transport.disconnecting)
 
+    def test_an_error_in_showing_a_message_ends_that_connection_only(self) -> None:
+        """It is logged and aborted; the sender is answered, and the message waits."""
+
+        def fail(data: bytes) -> None:
+            raise ZeroDivisionError("a programming error")
+
+        self.patch(self.bob.transport, "write", fail)
+        self.ann.send_texts("ann", "Bob", "1")
+        self.assertEqual(self.ann.receive_texts(), ["1"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(
+            (self.bob.transport.disconnecting, self.ann.transport.disconnecting), (True, False)
+        )
+        self.bob.disconnect()
+        bob = self.server.log_in("Bob")
+        bob.send(encode(DELIVER))
+        self.assertEqual(bob.receive_texts(), ["1"])
+
     def test_a_client_that_does_not_read_is_aborted(self) -> None:
         """A connection that does not close by itself is aborted after `flush_time`."""
         self.bob.transport.capacity = 0

@@ -99,8 +99,13 @@ class GrpcAccount(Peer):
         if stream not in self.streams:
             return
         self.streams.remove(stream)
+        if not self.streams:
+            self._show_again()
+
+    def _show_again(self) -> None:
+        """Have the next stream show the entries that were not acknowledged."""
         session = self.session
-        if not self.streams and session is not None and not session.ended:
+        if session is not None and not session.ended:
             self._written.clear()
             session.rewind()
 
@@ -165,6 +170,7 @@ class GrpcAccount(Peer):
         """A programming error ends the streams of this account, and affects no other."""
         logger.failure("gRPC account {account} failed", failure, account=self.name)
         self._end_streams()
+        self._show_again()
 
     def _end_streams(self) -> None:
         streams, self.streams = self.streams, []

@@ -151,6 +151,19 @@ class Streams(ServiceCase):
             self.read_texts("mason", stream), ["waits", "Account mason has been created!"]
         )
 
+    def test_error_in_showing_mail_ends_the_streams_of_the_account(self) -> None:
+        """The sender is answered, and the mail is shown by the next stream."""
+        stream = self.open("mason")
+        self.read("mason", stream)
+        account = self.account("mason")
+        put = account._put
+        self.patch(account, "_put", lambda *_: 1 // 0)
+        self.ann.request(c.Send(0, "mason", "hi"))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.successResultOf(stream.ready())
+        self.patch(account, "_put", put)
+        self.assertEqual(self.read_texts("mason", self.open("mason")), ["hi"])
+
     def test_rooms_of_the_account_are_not_shown(self) -> None:
         """Rooms joined before the log-in or meanwhile by another session are not shown."""
         self.log_out("mason")
