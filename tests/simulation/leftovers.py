@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
+
+import msgspec
+
+from chatd.core.names import LOBBY, is_mailbox, is_room, log_id, mailbox_log, room_log
+from chatd.realm.reports import REPORTS
+from chatd.realm.room import RoomRecord
 
 _CACHES = {
     "direct_logs",
@@ -19,6 +25,10 @@ _CACHES = {
     "_ids",
 }
 """tables that are meant to keep something, within a bound"""
+_OF_ROOMS = ("member", "invitation")
+"""kinds of documents whose scope is a room, and which name an account"""
+_OF_ACCOUNTS = {"membership": "member", "invited": "invitation"}
+"""kinds of documents whose scope is an account and whose key is a room, and their counterparts"""
 
 
 def tables_in_memory(root: Any) -> Iterator[tuple[str, int]]:
@@ -55,23 +65,72 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
             yield "file:damaged", check
         for log, upto in connection.execute("SELECT log, upto FROM rubbish"):
             yield "file:garbage", f"log {log} up to {upto}"
-        for (log,) in connection.execute(
-            "SELECT DISTINCT log FROM entries WHERE log NOT IN (SELECT id FROM logs)"
+        for table in ("entries", "places", "keys", "key_runs", "positions"):
+            for (log,) in connection.execute(
+                f"SELECT DISTINCT log FROM {table} WHERE log NOT IN (SELECT id FROM logs)"
+            ):
+                yield f"file:{table}-without-log", f"log {log}"
+        for row in connection.execute(
+            "SELECT kind, scope, ifnull(n, 0), ifnull(documents, 0) FROM counters FULL JOIN"
+            " (SELECT kind, scope, count(*) AS n FROM documents GROUP BY 1, 2) USING (kind, scope)"
+            " WHERE n IS NOT documents"
         ):
-            yield "file:entries-without-log", f"log {log}"
-        accounts = "SELECT '@' || lower(key) FROM documents WHERE kind = 'account'"
-        for kind, key in connection.execute(
-            "SELECT kind, key FROM documents WHERE key LIKE '@%'"
-            f" AND lower(key) NOT IN ({accounts})"
-        ):
-            yield f"file:{kind}-without-account", key
-        for (name,) in connection.execute(
-            f"SELECT name FROM logs WHERE name LIKE '@%' AND name != '@server'"
-            f" AND name NOT IN ({accounts})"
-        ):
-            yield "file:mailbox-without-account", name
-        rooms = "SELECT lower(key) FROM documents WHERE kind = 'room'"
-        for (name,) in connection.execute(
-            f"SELECT name FROM logs WHERE name LIKE '#%' AND name NOT IN ({rooms})"
-        ):
-            yield "file:history-without-room", name
+            yield "file:count", f"{row}"
+        yield from _owners(connection)
+
+
+def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Whether everything in the file belongs to an account or a room that exists."""
+    rows = connection.execute("SELECT kind, scope, key, body FROM documents ORDER BY id")
+    documents = [(kind, scope, key, msgspec.msgpack.decode(body)) for kind, scope, key, body in rows]
+    accounts = {body[3] for kind, _, _, body in documents if kind == "account"}
+    rooms = {body[1] for kind, _, _, body in documents if kind == "room"}
+    logs = {name for (name,) in connection.execute("SELECT name FROM logs")}
+    owned = {mailbox_log(account) for account in accounts} | {room_log(room) for room in rooms}
+    for log in sorted(owned - logs):
+        yield "file:owner-without-log", log
+    for log in sorted(logs - owned - {REPORTS}):
+        kind = "mailbox-without-account" if is_mailbox(log) else "history-without-room"
+        yield f"file:{kind}", log
+    rows_of_rooms, rows_of_accounts = set[tuple[str, int, int]](), set[tuple[str, int, int]]()
+    for kind, scope, key, body in documents:
+        shown = f"{scope} {key}"
+        if kind == "settings" and key not in owned:
+            yield "file:settings-without-account", key
+        elif kind in _OF_ROOMS:
+            rows_of_rooms.add((kind, int(scope), body[0]))
+            if int(scope) not in rooms or body[0] not in accounts:
+                yield f"file:{kind}-without-owner", shown
+        elif kind in _OF_ACCOUNTS:
+            rows_of_accounts.add((_OF_ACCOUNTS[kind], int(key), int(scope)))
+            if int(key) not in rooms or int(scope) not in accounts:
+                yield f"file:{kind}-without-owner", shown
+    for kind, room, account in sorted(rows_of_rooms ^ rows_of_accounts):
+        yield f"file:{kind}-on-one-side", f"room {room}, account {account}"
+    yield from _of_room_records(documents, accounts, rows_of_rooms)
+    for account, log in connection.execute(
+        "SELECT account, name FROM positions JOIN logs ON logs.id = positions.log"
+    ):
+        member = is_room(log) and ("member", log_id(log), account) in rows_of_rooms
+        if not (member or log == mailbox_log(account)):
+            yield "file:position-without-member", f"account {account} in {log}"
+
+
+def _of_room_records(
+    documents: Sequence[tuple[str, str, str, Any]],
+    accounts: set[int],
+    rows: set[tuple[str, int, int]],
+) -> Iterator[tuple[str, str]]:
+    """Whether owners and moderators of rooms are members, and rooms have members and an owner."""
+    for kind, _, name, body in documents:
+        if kind != "room":
+            continue
+        record = msgspec.convert(body, RoomRecord, strict=False)
+        members = {account for kind, room, account in rows if (kind, room) == ("member", record.id)}
+        if name.lower() != LOBBY and not members:
+            yield "file:room-without-members", name
+        for account in {record.owner, *record.moderators} - {0}:
+            if account not in members:
+                yield "file:role-without-member", f"account {account} in {name}"
+        if not record.owner and members and name.lower() != LOBBY:
+            yield "file:room-without-owner", name

@@ -8,8 +8,6 @@ from random import Random
 
 import msgspec
 
-from chatd.realm.accounts import Account
-from chatd.realm.room import RoomRecord
 from chatd.stores.sqlite.file import migrations
 from tests.simulation.facts import Change
 from tests.simulation.model import Message, Model
@@ -23,9 +21,9 @@ def write_old_file(path: str, model: Model, random: Random) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(f"BEGIN; {migrations()[0]}; PRAGMA user_version = 1; COMMIT")
         names = random.sample(model.names, random.choice((1, 2)))
-        _document(connection, "room", "#lobby", RoomRecord(_SINCE, ""))
+        _document(connection, "room", "#lobby", (_SINCE, "", "", False, {}, (), {}))
         for name in names:
-            _document(connection, "account", name, Account(_SINCE))
+            _document(connection, "account", name, (_SINCE, None, ()))
             model.exists["@" + name].initial = True
         place = 0
         for log_number, name in enumerate(names, 1):
@@ -50,7 +48,7 @@ def write_old_file(path: str, model: Model, random: Random) -> None:
 
 
 def _document(
-    connection: sqlite3.Connection, kind: str, key: str, record: Account | RoomRecord
+    connection: sqlite3.Connection, kind: str, key: str, record: tuple[object, ...]
 ) -> None:
     connection.execute(
         "INSERT INTO documents (kind, key, version, body) VALUES (?, ?, 1, ?)",
