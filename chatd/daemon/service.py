@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.auth.credentials import portal
 from chatd.auth.passwords import Passwords
@@ -109,6 +110,11 @@ def makeService(
     return Daemon(reactor, system, store, limits, options, certificate)
 
 
+def _log_failure(failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        logger.failure("A background task failed", failure)
+
+
 class Daemon(MultiService):
     """The whole daemon: store, realm, ports and admin socket."""
 
@@ -151,6 +157,7 @@ class Daemon(MultiService):
             if retention != Retention()
             else None
         )
+        self._retaining: Deferred[None] | None = None
         self._certificate = certificate
         protocol = main_port(certificate, options["tls-only"])
         self._factory = ConnectionFactory(
@@ -206,13 +213,16 @@ class Daemon(MultiService):
             logger.critical("chatd cannot start: {sentence}", sentence=str(error))
             self._reactor.stop()
             return
+        if not self.running:
+            # The daemon was stopped meanwhile.
+            return
         self._log_banner(accounts)
         for listener in self.listeners:
             listener.accept()
         if self.admin is not None:
             self.admin.accept()
         if self._trimming is not None:
-            self._spawn(self._trimming.run())
+            self._retaining = self._spawn(self._trimming.run())
 
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
@@ -243,14 +253,18 @@ class Daemon(MultiService):
         if self.admin is not None:
             closing.append(self.admin.factory.finish())
         closing += [listener.finish(_GRACE) for listener in self._grpc()]
-        try:
-            # A connection that is still open after it has been aborted waits for a failing store.
-            await DeferredList(closing).addTimeout(_GRACE + 0.5, self._reactor)
-        except TimeoutError:
+        # A connection that is still open after it has been aborted waits for a failing store.
+        closed = DeferredList(closing, consumeErrors=True)
+        for _, result in await closed.addTimeout(_GRACE + 0.5, self._reactor):
+            if isinstance(result, Failure):
+                _log_failure(result)
+        if self._factory.connections:
             logger.warn("{count} connections did not close", count=len(self._factory.connections))
         if grace.active():
             grace.cancel()
         self._factory.cancel_timers()
+        if self._retaining is not None:
+            self._retaining.cancel()
         with suppress(StoreUnavailable):
             await self._realm.stop()
         await self._store.stop()
@@ -267,10 +281,9 @@ class Daemon(MultiService):
         stopped = super().stopService()  # type: ignore[no-untyped-call]
         return DeferredList([stopped, Deferred.fromCoroutine(self._close())], fireOnOneErrback=True)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        Deferred.fromCoroutine(coroutine).addErrback(
-            lambda failure: logger.failure("A background task failed", failure)
-        )
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> Deferred[None]:
+        """Run a coroutine in the background, until it returns or is cancelled."""
+        return Deferred.fromCoroutine(coroutine).addErrback(_log_failure)
 
     def _sleep(self, seconds: float) -> Awaitable[object]:
         return deferLater(self._reactor, seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import socket
@@ -9,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 from twisted.application.service import IServiceMaker, MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.testing import MemoryReactorClock
 from twisted.scripts import twistd
@@ -157,6 +160,51 @@ class MakeService(SynchronousTestCase):
             )
         self.assertEqual(os.listdir(self.folder), ["letter.txt"])
         self.assertEqual(os.path.getsize(other), 1000)
+
+
+class Stopping(SynchronousTestCase):
+    """A daemon that stops."""
+
+    def setUp(self) -> None:
+        """A daemon that trims its logs, without threads, files and ports."""
+        self.reactor = QuietReactor()
+        options = Options({})
+        options.parseOptions(["--port", "0", "--store", "memory", "--retain", "3"])
+        self.daemon = cast("Daemon", makeService(options, self.reactor))
+        self.daemon.running = 1
+
+    def test_connections_that_do_not_close(self) -> None:
+        """They are given up at the time limit, without an error."""
+        stuck = Mock()
+        self.daemon._factory.connections[stuck] = None
+        stopped = self.daemon.stopService()
+        self.reactor.pump([3.5, 0.5])
+        self.assertTrue(stuck.transport.abortConnection.called)
+        self.successResultOf(stopped)
+        # A Deferred whose failure was not handled reports it when it is collected.
+        del self.daemon, stopped
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_retention_ends_with_the_daemon(self) -> None:
+        """It neither waits for its next round, nor asks the store that is closed."""
+        self.successResultOf(Deferred.fromCoroutine(self.daemon._open()))
+        self.assertNotEqual(self.reactor.getDelayedCalls(), [])
+        self.successResultOf(self.daemon.stopService())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        del self.daemon
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_a_start_that_is_not_complete(self) -> None:
+        """A daemon that is stopped before it accepts connections does not accept them later."""
+        counted: Deferred[int] = Deferred()
+        self.patch(self.daemon._store, "count", lambda kind: counted)
+        opened = Deferred.fromCoroutine(self.daemon._open())
+        self.successResultOf(self.daemon.stopService())
+        counted.callback(0)
+        self.successResultOf(opened)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
 class Imports(SynchronousTestCase):
