@@ -82,7 +82,9 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
 def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     """Whether everything in the file belongs to an account or a room that exists."""
     rows = connection.execute("SELECT kind, scope, key, body FROM documents ORDER BY id")
-    documents = [(kind, scope, key, msgspec.msgpack.decode(body)) for kind, scope, key, body in rows]
+    documents = [
+        (kind, scope, key, msgspec.msgpack.decode(body)) for kind, scope, key, body in rows
+    ]
     accounts = {body[3] for kind, _, _, body in documents if kind == "account"}
     rooms = {body[1] for kind, _, _, body in documents if kind == "room"}
     logs = {name for (name,) in connection.execute("SELECT name FROM logs")}

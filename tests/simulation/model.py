@@ -153,10 +153,12 @@ class Model(State):
             self.violated(f"accepted:blocked:{message.kind}", f"{what}, which blocks the sender")
 
     def may_have_been_deleted(self, log: str, message: Message) -> bool:
-        """Whether the entry of a message may have been deleted with its log, or trimmed."""
+        """Whether the entry of a message may have been deleted with its log, or trimmed, or may be
+        that of a former account of the sender's name, whose keys do not bind a later one."""
+        deletions = (*self.deletions[log], *self.deletions["@" + message.sender])
         return (
             self.trimmed
-            or any(change.done is not False for change in self.deletions[log])
+            or any(change.done is not False for change in deletions)
             or not self.exists[log].surely(True, message.sent, self.tick)
         )
 

@@ -46,7 +46,7 @@ class Notices:
             device.world.listings.people(answer, sent)
             if device.reader is not None:
                 for person in answer.people:
-                    self._known[person.name.lower()] = (person.status, person.text)
+                    self._note(person)
 
         device.ask(c.Who(0, names, True), then=answered)
 
@@ -71,7 +71,15 @@ class Notices:
         hidden = model.hidden[name].surely(True, device.answered_sent, model.tick)
         if hidden and (person.status != "off" or person.seen):
             model.violated("presence:hidden", f"{device}: {person}")
-        self._known[name] = (person.status, person.text)
+        self._note(person)
+
+    def _note(self, person: c.Person) -> None:
+        """Note what is known of an account. One that does not exist is not watched any more."""
+        name = person.name.lower()
+        if person.status == "unknown":
+            self._known.pop(name, None)
+        else:
+            self._known[name] = (person.status, person.text)
 
     def check_presence(self) -> None:
         """Nothing is under way any more: what the device was notified of must be up to date."""

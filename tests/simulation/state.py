@@ -154,6 +154,8 @@ class State:
         self.hidden[name].write(False, change)
         for other in self.names:
             self.blocks[name, other].write(False, change)
+            # A later account of this name is another one.
+            self.blocks[other, name].write(False, change)
         for room in self.rooms:
             self._leaves(room, name, change)
             self.may_vanish(room)

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.simulation.faults import CLOCK_FAULT
 from tests.simulation.history import History, generate
-from tests.simulation.known import KNOWN, Explanations
+from tests.simulation.known import KNOWN, REPAIRED, Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
 
@@ -36,6 +36,13 @@ class KnownViolations(Histories):
             steps = {int(number) for number in known.steps.split(",") if number}
             outcome = self.run_history(generate(known.seed).only(steps))
             self.assertIn(known.kind, outcome.kinds, f"repaired? {known.cause}")
+
+    def test_repaired_violations_do_not_return(self) -> None:
+        """Histories that have broken a promise break none."""
+        for seed, steps in REPAIRED:
+            numbers = {int(number) for number in steps.split(",") if number}
+            outcome = self.run_history(generate(seed).only(numbers))
+            self.assertEqual(outcome.violations, [], f"--seed {seed} --keep {steps}")
 
 
 class ManyHistories(Histories):
@@ -69,7 +76,7 @@ class Shrinking(Histories):
 
     def test_a_history_is_shortened_and_still_breaks_its_promise(self) -> None:
         """The result has fewer steps, and the same kind of violation."""
-        known = next(known for known in KNOWN if known.kind == "refused:not-logged-in")
+        known = next(known for known in KNOWN if known.kind == "read:refused")
         short = shrink(generate(known.seed), known.kind, 5.0)
         self.assertLess(len(short.steps), len(generate(known.seed).steps))
         self.assertIn(known.kind, self.run_history(short).kinds)
