@@ -567,7 +567,8 @@ class SetPresence(Message):
 class Who(Message):
     """Get the presence of at most 100 accounts; with `watch`, also be notified when it changes.
 
-    A session can watch at most 500 accounts; changes come as `Presence`. Answer: `People`.
+    A session can watch at most 500 accounts; changes come as `Presence`. An account that is deleted
+    becomes `unknown`, and is not watched any more. Answer: `People`.
     """
 
     command: ClassVar[int] = 33
@@ -588,7 +589,8 @@ class Block(Message):
     """Block private messages from an account or, if `blocked` is false, allow them again.
 
     Messages of a blocked account in rooms are pushed nevertheless, because seqs have no gaps; a
-    client may hide them. Answer: `Done`.
+    client may hide them. A block ends when the blocked account is deleted: a later account of its
+    name is another one. Answer: `Done`.
     """
 
     command: ClassVar[int] = 36

@@ -7,11 +7,13 @@ from collections.abc import Callable
 import msgspec
 
 from chatd.core.errors import NotLoggedIn, UnknownAccount
+from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import check_blocked_count
 from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.session import Session
+from chatd.realm.tasks import gather
 from chatd.stores import RequireLog
 
 
@@ -43,6 +45,17 @@ class Blocking:
             return msgspec.structs.replace(settings, blocked=others)
 
         await change_settings(context, mailbox, changed)
+
+    async def names(self, session: Session) -> list[str]:
+        """Return the accounts that the account of a session blocks, and which still exist."""
+        blocked = session.mailbox.settings.blocked
+        documents = self._context.documents
+        accounts = await gather(*(documents.get(Account, name) for name in blocked.values()))
+        return [
+            stored.key
+            for id, stored in zip(blocked, accounts, strict=True)
+            if stored is not None and stored.record.id == id
+        ]
 
 
 async def change_settings(

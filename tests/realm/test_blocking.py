@@ -51,6 +51,30 @@ class Blocking(SynchronousTestCase):
         self.harness.login("Bob")
         self.assertRaises(Blocked, self.harness.send, "Bob", "Ann", "x")
 
+    def blocked(self, name: str) -> list[str]:
+        """The accounts that an account blocks, as it is told."""
+        names: list[str] = self.harness.run(
+            self.realm.blocking.names(self.harness.sessions[name])
+        )
+        return names
+
+    def test_a_block_ends_with_the_blocked_account(self) -> None:
+        """A later account of its name is neither blocked nor listed as blocked."""
+        self.block("Ann", "bob")
+        self.block("Ann", "cyd")
+        self.assertEqual(self.blocked("Ann"), ["Bob", "Cyd"])
+        self.harness.run(self.realm.delete_account("bob"))
+        self.assertEqual(self.blocked("Ann"), ["Cyd"])
+        self.harness.register("Bob")
+        self.readers["Bob"] = self.harness.login("Bob")
+        self.assertEqual(self.blocked("Ann"), ["Cyd"])
+        self.harness.send("Bob", "Ann", "x")
+        self.assertEqual(self.readers["Ann"].texts, ["x"])
+        self.block("Ann", "bob")
+        self.assertEqual(self.blocked("Ann"), ["Cyd", "Bob"])
+        self.block("Ann", "bob", False)
+        self.assertEqual(self.blocked("Ann"), ["Cyd"])
+
     def test_unknown_account_cannot_be_blocked(self) -> None:
         """The list cannot be filled with invented names; unblocking one changes nothing."""
         self.assertRaises(UnknownAccount, self.block, "Ann", "nemo")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import Requester, handles
+from chatd.protocols.v1.requests import NAMES_PER_COMMAND, Requester, handles
 from chatd.realm.session import Session
 
 
@@ -17,4 +17,6 @@ async def block(connection: Requester, session: Session, request: c.Block) -> c.
 @handles(c.GetBlocked)
 async def get_blocked(connection: Requester, session: Session, request: c.GetBlocked) -> c.Message:
     """The accounts that are blocked."""
-    return c.Names(request.ref, list(session.mailbox.settings.blocked.values()))
+    names = await connection.realm.blocking.names(session)
+    connection.charge(len(names) / NAMES_PER_COMMAND)
+    return c.Names(request.ref, names)
