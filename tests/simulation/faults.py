@@ -128,7 +128,10 @@ def disk_is_slow(world: World, device: Device, random: Random) -> bool:
     if threads is None:
         return False
     threads.delay = random.choice((0.02, 0.3, 2.0))
-    world.schedule.after(random.choice((0.5, 5.0)), lambda: setattr(threads, "delay", 0.002))
+    seconds = random.choice((0.5, 5.0))
+    # The step of that moment may be a slow one, and others wait for it.
+    world.slow_until = world.schedule.now + seconds + 2 * threads.delay
+    world.schedule.after(seconds, lambda: setattr(threads, "delay", 0.002))
     return True
 
 

@@ -48,6 +48,7 @@ class GrpcDevice(LegacyDevice):
     """One gRPC client: its calls, and at most one stream that it reads."""
 
     protocol = "grpc"
+    save_time = 0.17
 
     def __init__(self, world: World, number: int, name: str) -> None:
         super().__init__(world, number, name)
@@ -65,6 +66,11 @@ class GrpcDevice(LegacyDevice):
     def streaming(self) -> bool:
         """Whether the stream is open."""
         return self._stream is not None
+
+    @property
+    def reading_from(self) -> object:
+        """See `LegacyDevice`."""
+        return self._stream
 
     def call(
         self,

@@ -11,6 +11,7 @@ from tests.simulation.model import Message, Reader
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_SAVE_TIME = 0.06
 _SHOWN = re.compile(
     r"(ann|bob|cat)(?: sends)?: (?:\(private\) )?(?:\[corrected\] |\[reacted: )?(m\d+)[ .]"
 )
@@ -18,7 +19,10 @@ _SHOWN = re.compile(
 
 
 class LegacyDevice(Device):
-    """A device whose protocol cannot acknowledge: what it was sent counts as read."""
+    """A device whose protocol cannot acknowledge: what has arrived at it counts as read."""
+
+    save_time = _SAVE_TIME
+    """seconds after which what has arrived is saved as read, at the latest"""
 
     def __init__(self, world: World, number: int, name: str) -> None:
         super().__init__(world, number, name)
@@ -83,6 +87,9 @@ class LegacyDevice(Device):
         late = slow or self.session_may_have_ended()
         if token in self.shown and not (self.world.faults_happened or late or resent):
             model.violated("read:shown-again", where)
+        if model.saved[self.name].get(token, tick) < self.last_login and not resent:
+            model.violated("read:again", f"{where}, which was acknowledged")
+        self._will_be_saved(token)
         reader = self.reader or Reader(self.name, self.last_login)
         if token not in self.shown and not resent:
             self._check_order(message, reader, where)
@@ -101,6 +108,24 @@ class LegacyDevice(Device):
         if message.accepted is not None and message.accepted < latest:
             self.model.violated("read:order", f"{where}, after one that was sent later")
         self._latest[place] = max(latest, message.sent)
+
+    @property
+    def reading_from(self) -> object:
+        """What the device reads from, None unless what is written to it arrives at once."""
+        return self.link if self.link is not None and self.link.is_well else None
+
+    def _will_be_saved(self, token: str) -> None:
+        """What has arrived is acknowledged and saved soon, if the connection and the daemon last
+        for so long: then no later session is shown it again."""
+        model, world, source, shown = self.model, self.world, self.reading_from, self.model.tick
+
+        def save() -> None:
+            lasts = source is self.reading_from and self.connected and world.saves_at_once()
+            if lasts and not model.store_may_fail(shown):
+                model.saved[self.name].setdefault(token, model.now())
+
+        if source is not None and world.saves_at_once():
+            world.schedule.after(self.save_time, save)
 
     def show_all(self, text: str) -> int:
         """Read the texts in a stream; returns where the last one ends."""

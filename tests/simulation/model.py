@@ -83,6 +83,9 @@ class Model(State):
         """for each log of an account, the seq up to which it has marked it as read, or asked to"""
         self.marks_confirmed: dict[tuple[str, int], list[tuple[int, int]]] = {}
         """for each log of an account, the seqs of markers that were answered, and when"""
+        self.saved: dict[str, dict[str, int]] = {name: {} for name in self.names}
+        """for each account, the messages that were saved as read for a client that cannot
+        acknowledge, and when"""
         self.auto_acknowledged: set[str] = set()
         """accounts that protocols without acknowledgements have used"""
         self.trimmed = False

@@ -121,6 +121,13 @@ class Link:
         self.daemon_start = 0
         """which start of the daemon the link belongs to; 0 if the connection was refused"""
 
+    @property
+    def is_well(self) -> bool:
+        """Whether what either end writes arrives at once."""
+        return not (
+            self.broken or self.stalled or self.client_closed or self.conditions.delay > 0.002
+        )
+
     # The client's end
 
     def connect(self, port: Port | None) -> None:

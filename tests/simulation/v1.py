@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+_SAVE_TIME = 1.1
+"""seconds after which an acknowledgement is saved, at the latest"""
+
+
 class V1Device(V1Connection):
     """One device. It obeys the document of version 1."""
 
@@ -232,8 +236,34 @@ class V1Device(V1Connection):
             )
         else:
             self.tell(message)
+            self._will_be_saved((account, followed.since), seqs)
         if first <= followed.start + 1:
             self.positions[log] = (followed.since, last)
+
+    def _will_be_saved(self, place: tuple[str, int], seqs: range) -> None:
+        """An acknowledgement without an answer is saved soon, if the connection and the daemon last
+        for so long."""
+        model, world, link, sent = self.model, self.world, self.link, self.model.tick
+        reader, refused = self.reader, self.acks_refused
+
+        def save() -> None:
+            lasts = reader is self.reader and link is self.link and self._is_quick()
+            if (
+                lasts
+                and refused == self.acks_refused
+                and world.saves_at_once()
+                and not model.store_may_fail(sent)
+            ):
+                confirmed = model.confirmed.setdefault(place, {})
+                for seq in seqs:
+                    confirmed.setdefault(seq, model.tick)
+
+        if self._is_quick() and world.saves_at_once():
+            world.schedule.after(_SAVE_TIME, save)
+
+    def _is_quick(self) -> bool:
+        """Whether requests arrive at once, and are carried out at once."""
+        return self.link is not None and self.link.is_well and not self.pending
 
     def page(self, answer: c.Page, request: c.History) -> None:
         """A page of a log has been read."""

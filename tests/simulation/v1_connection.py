@@ -34,6 +34,8 @@ class V1Connection(Device):
         self.last_login = 0
         self.log_out_refused = False
         self._wrong_passwords = 0
+        self.acks_refused = 0
+        """how many acknowledgements without an answer were refused"""
         self.answered_sent = 0
         """when the latest request that has been answered was sent"""
 
@@ -157,7 +159,9 @@ class V1Connection(Device):
         if request is None:
             if not (isinstance(answer, c.Refusal) and answer.ref == 0):
                 self.model.violated("v1:unasked-answer", f"{self}: {answer}")
-            elif answer.request != c.Ack.command or answer.code not in LATE_ACK:
+            elif answer.request == c.Ack.command and answer.code in LATE_ACK:
+                self.acks_refused += 1
+            else:
                 self.model.violated(f"v1:refused:{answer.code}", f"{self}: {answer}")
             return
         asked = request.message

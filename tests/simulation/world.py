@@ -74,6 +74,8 @@ class World:
         self.faults_happened = False
         self._tokens = 0
         self._lost: list[Change] = []
+        self.slow_until = 0.0
+        """until when the disk takes long"""
         self.calls_under_way: list[Change] = []
         """calls of gRPC, which end with the daemon"""
         self._recent_faults: list[tuple[float, str]] = []
@@ -338,6 +340,11 @@ class World:
 
         self.machine.stop(stopped)
         return True
+
+    def saves_at_once(self) -> bool:
+        """Whether the daemon runs, on a disk that is not slow."""
+        machine = self.machine
+        return machine.running and not machine.stopping and self.schedule.now > self.slow_until
 
     def disk_fails(self, fails: bool) -> None:
         """The disk fails, or works again."""
