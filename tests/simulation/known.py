@@ -65,13 +65,6 @@ KNOWN: tuple[Known, ...] = (
         CLOCK,
         ((CLOCK_FAULT,),),
     ),
-    Known(
-        "work:too-long",
-        600041,
-        "76",
-        "a read of thousands of requests is carried out in one turn of the reactor",
-        (("flood",),),
-    ),
 )
 
 REPAIRED: tuple[tuple[int, str], ...] = (
@@ -99,6 +92,8 @@ REPAIRED: tuple[tuple[int, str], ...] = (
     (500115, "0,1,2,4,5,10,11,12,13,14,16,17,18,19,21"),
     # Retract appended an entry to the mailbox of an account that blocks its sender.
     (802373, "79,84,85,93,120,122,136"),
+    # A read of thousands of requests was carried out in one turn of the reactor.
+    (600041, "76"),
     # Retention did not end with the daemon.
     (500001, ""),
 )

@@ -21,6 +21,8 @@ logger = Logger(namespace="tests.simulation")
 
 LONGEST_TURN = 0.1
 """the seconds for which the daemon may work without returning to the reactor"""
+_CLOCK_COST = 20e-6
+"""the seconds that the daemon works between two looks at the clock: about a simple request"""
 _EPOCH = 1_800_000_000.0
 """the wall clock at the beginning, in seconds since 1970"""
 
@@ -41,7 +43,8 @@ class SimulatedReactor(Clock):
         self.stopped = False
 
     def seconds(self) -> float:
-        """See IReactorTime."""
+        """See IReactorTime. Time passes while the daemon works: a little each time that it asks."""
+        self._schedule.now += _CLOCK_COST
         return self._schedule.wall
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
@@ -148,7 +151,7 @@ class Schedule:
                 self._turn(reactor.run_timer)
             else:
                 break
-        self.now = end
+        self.now = max(self.now, end)
 
     def _turn(self, function: Callable[[], None]) -> None:
         self.turns += 1
