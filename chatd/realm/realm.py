@@ -95,7 +95,7 @@ class Realm:
         self.documents = Documents(store)
         self.positions = Positions(store, tasks, seconds)
         self.accounts = Accounts(self, tasks)
-        self.rooms = Rooms(self)
+        self.rooms = Rooms(self, tasks)
         self.history = History(self)
         self.edits = Edits(self)
         self.receipts = Receipts(self)

@@ -51,7 +51,7 @@ from chatd.realm.permissions import (
 )
 from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, Room, RoomRecord
 from chatd.realm.session import Session
-from chatd.realm.tasks import gather
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import (
     Change,
     CreateLog,
@@ -68,6 +68,8 @@ T = TypeVar("T")
 _CACHED = 10_000
 """rooms that may stay in memory although no session follows them"""
 _ATTEMPTS = 16
+_AT_ONCE = 500
+"""members of a deleted room that are notified before other work goes on"""
 
 
 class Removal(NamedTuple):
@@ -88,8 +90,9 @@ class Leaving(NamedTuple):
 class Rooms:
     """All rooms. What a method changes has been stored when it returns."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, tasks: Tasks) -> None:
         self._context = context
+        self._tasks = tasks
         self._store = context.store
         self._documents = context.documents
         self._limits = context.limits
@@ -472,8 +475,12 @@ class Rooms:
     ) -> None:
         room, _ = await self._change(name, attempt)
         self._evict(room)
-        for account in self._context.sessions.members(room):
-            self.left(room, account, True, "deleted")
+        members = self._context.sessions.members(room)
+        for start in range(0, len(members), _AT_ONCE):
+            if start:
+                await self._tasks.sleep(0)
+            for account in members[start : start + _AT_ONCE]:
+                self.left(room, account, True, "deleted")
         if room.permanent:
             await self.start()
 
