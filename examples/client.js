@@ -21,8 +21,9 @@ const { setTimeout: sleep } = require("node:timers/promises");
 const [VERSION, HEADER_SIZE, LONGEST_FRAME] = [1, 6, 2 * 1024 * 1024];
 // The numbers of the messages that this client knows: requests, answers, events.
 const [HELLO, PING, REGISTER, LOG_IN, LOG_OUT, SEND, ACK, JOIN] = [1, 2, 3, 4, 5, 10, 11, 21];
+const RESUME = 40;
 const [REFUSAL, PONG, LOGGED_IN, ROOM_STATE] = [65, 67, 68, 72];
-const [PUSHED, JOINED, LEFT, GOODBYE] = [80, 85, 86, 87];
+const [PUSHED, JOINED, LEFT, GOODBYE, TOKEN] = [80, 85, 86, 87, 88];
 
 const MAX_PENDING = 64; // messages that may wait to be accepted before more input is read
 const IDLE_TIME = 60_000; // ms without data from the server, after which it is sent a PING
@@ -111,6 +112,7 @@ class Client extends EventEmitter {
   constructor(host, port, name, password) {
     super();
     Object.assign(this, { host, port, name, password, loggedIn: false, delay: FIRST_DELAY });
+    this.token = null; // the resume token, for the next connection
     this.unaccepted = new Map(); // messages by key: [recipient, text], oldest first
     // By log: { since, seq, printed, acknowledged }; seq is that of the last entry received.
     this.positions = new Map();
@@ -142,13 +144,13 @@ class Client extends EventEmitter {
   /** One connection, from connecting to logging out. Throws the reason if it is lost. */
   async session() {
     this.connect();
-    await this.request(HELLO, "client.js", "1.0");
+    await this.request(HELLO, "client.js", "1.0", ["tokens"]);
     if (!this.registered) await this.request(REGISTER, this.name, this.password).catch((error) => {
       if (!error.final) throw error; // Otherwise the account exists, or the login will fail.
     });
     this.registered = true;
     const positions = [...this.positions].map(([log, { since, seq }]) => [log, since, seq]);
-    await this.request(LOG_IN, this.name, this.password, positions);
+    await this.logIn(positions);
     if (this.discarding) await this.request(LOG_IN, this.name, this.password, []);
     this.delay = FIRST_DELAY;
     this.loggedIn = true;
@@ -162,6 +164,19 @@ class Client extends EventEmitter {
     this.acknowledge();
     await this.request(LOG_OUT);
     this.socket.end();
+  }
+
+  /** Log in by the token, which is quicker, or else by the password. */
+  async logIn(positions) {
+    if (this.token !== null) {
+      try {
+        return await this.request(RESUME, this.name, this.token, positions);
+      } catch (error) {
+        if (!error.final) throw error;
+        this.token = null; // It has ended.
+      }
+    }
+    await this.request(LOG_IN, this.name, this.password, positions);
   }
 
   connect() {
@@ -244,6 +259,7 @@ class Client extends EventEmitter {
     else if (command === LEFT) this.positions.delete(fields[0].toLowerCase());
     else if (command === PUSHED) this.receiveEntry(...fields);
     else if (command === PING) this.send(PONG, fields[0]);
+    else if (command === TOKEN) this.token = fields[0];
     else if (command === GOODBYE) this.goodbye = new Refused(...fields);
     if (command < 64 || command >= 80) return; // Not an answer.
     const [ref, code, sentence] = fields;

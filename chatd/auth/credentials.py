@@ -31,6 +31,13 @@ class INameOnly(ICredentials):
     username: str = Attribute("The name of the account.")
 
 
+class IResumeToken(ICredentials):
+    """A name and a resume token of that account (`chatd.realm.tokens`)."""
+
+    username: str = Attribute("The name of the account.")
+    token: str = Attribute("The token.")
+
+
 class IPeerAddress(Interface):
     """Credentials with the address of the peer, so that attempts are throttled by address."""
 
@@ -66,12 +73,23 @@ class NamePassword:
         return False
 
 
+@implementer(IResumeToken, IPeerAddress)
+class NameToken:
+    """A name and a resume token."""
+
+    def __init__(self, username: str, token: str, address: str) -> None:
+        self.username = username
+        self.token = token
+        self.address = address
+
+
 @implementer(ICredentialsChecker)
 class AccountChecker:
-    """Checks names and passwords against the realm's accounts. The avatar id is a pair: the name as
-    first written, and the record of the account that the proof was made against."""
+    """Checks names, passwords and resume tokens against the realm's accounts. The avatar id is a
+    pair: the name as first written, and the record of the account that the proof was made
+    against."""
 
-    credentialInterfaces = (INameOnly, IUsernamePassword)
+    credentialInterfaces = (INameOnly, IUsernamePassword, IResumeToken)
 
     def __init__(self, realm: Realm, passwords: Passwords, clock: Any) -> None:
         self._realm = realm
@@ -93,7 +111,9 @@ class AccountChecker:
         _, account = await self._check(credentials)
         return account
 
-    async def _check(self, credentials: NameOnly | NamePassword) -> tuple[str, Account]:
+    async def _check(self, credentials: NameOnly | NamePassword | NameToken) -> tuple[str, Account]:
+        if isinstance(credentials, NameToken):
+            return await self._check_token(credentials)
         account = await self._realm.accounts.account(credentials.username)
         if isinstance(credentials, NameOnly):
             if account is None:
@@ -122,6 +142,17 @@ class AccountChecker:
         if not await self._passwords.verify(record.password, credentials.password):
             raise WrongPassword()
         self._throttle.succeeded(name, credentials.address)
+        return account
+
+    async def _check_token(self, credentials: NameToken) -> tuple[str, Account]:
+        """No password is hashed, so a right token is accepted and a wrong one refused at once: it
+        cannot be guessed. A wrong one counts as an attempt, and delays later passwords."""
+        account = await self._realm.tokens.account(credentials.username, credentials.token)
+        if account is None:
+            self._throttle.attempt(credentials.username, credentials.address)
+            raise WrongPassword()
+        if account[1].password is None:
+            check_open_accounts(self._realm.policy)
         return account
 
 

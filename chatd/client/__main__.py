@@ -121,7 +121,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
     cache = MessageCache()
     output: Output = JsonLines(screen)
     # A script gets only the events it has asked for: receipts and typing come at any time.
-    features = frozenset({"presence"})
+    features = frozenset({"presence", "tokens"})
     if options.json or screen.interactive:
         features = FEATURES
     if not options.json:

@@ -150,6 +150,7 @@ class Daemon(MultiService):
             now=lambda: int(reactor.seconds() * 1000),
             seconds=reactor.seconds,
             policy=Policy(options["registration"], options["allow-open-accounts"]),
+            random_bytes=system.random_bytes,
         )
         retention = options["retain"]
         self._trimming = (
@@ -157,7 +158,7 @@ class Daemon(MultiService):
             if retention != Retention()
             else None
         )
-        self._retaining: Deferred[None] | None = None
+        self._periodic: list[Deferred[None]] = []
         self._certificate = certificate
         protocol = main_port(certificate, options["tls-only"])
         self._factory = ConnectionFactory(
@@ -221,8 +222,10 @@ class Daemon(MultiService):
             listener.accept()
         if self.admin is not None:
             self.admin.accept()
+        periodic = [self._realm.tokens.run()]
         if self._trimming is not None:
-            self._retaining = self._spawn(self._trimming.run())
+            periodic.append(self._trimming.run())
+        self._periodic = list(map(self._spawn, periodic))
 
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
@@ -263,8 +266,8 @@ class Daemon(MultiService):
         if grace.active():
             grace.cancel()
         self._factory.cancel_timers()
-        if self._retaining is not None:
-            self._retaining.cancel()
+        for work in self._periodic:
+            work.cancel()
         with suppress(StoreUnavailable):
             await self._realm.stop()
         await self._store.stop()

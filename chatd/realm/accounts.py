@@ -10,6 +10,8 @@ from typing import ClassVar
 import msgspec
 
 from chatd.core.errors import (
+    Busy,
+    Conflict,
     Exists,
     FingerprintInvalid,
     NameTaken,
@@ -22,10 +24,12 @@ from chatd.realm import changes
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_certificate_count, check_not_blocked
 from chatd.realm.read_state import NO_SETTINGS, Settings
+from chatd.realm.resume_token import ending_all
 from chatd.realm.tasks import Tasks
 from chatd.stores import Change, CreateLog
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_ATTEMPTS = 16
 _AT_ONCE = 250
 """how many names are compared with a pattern before other work gets a turn"""
 
@@ -151,34 +155,58 @@ class Accounts:
     async def set_password(
         self, name: str, account: Account, password: str | None, proven: bool
     ) -> None:
-        """Set the password of an account: its hash, or None to make the account open.
+        """Set the password of an account: its hash, or None to make the account open. Its resume
+        tokens end by the same write.
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read. With
         `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
         has another password now.
         """
 
-        def changed(current: Account | None) -> Account:
-            if current is None or current.id != account.id:
-                raise UnknownAccount()
+        def changed(current: Account) -> tuple[Account, bool]:
             if proven and current.password != account.password:
                 raise WrongPassword()
-            return msgspec.structs.replace(current, password=password)
+            return msgspec.structs.replace(current, password=password), True
 
-        await self._documents.change(Account, name, changed)
+        await self._change(name, account.id, changed)
 
     async def set_certificates(
         self, name: str, account: int, certificates: tuple[str, ...]
-    ) -> None:
+    ) -> bool:
         """Replace the certificates, given by their fingerprints, that log in to an account, given
-        by its id. Raises `UnknownAccount`."""
+        by its id.
 
-        def changed(current: Account | None) -> Account:
-            if current is None or current.id != account:
+        If one of them is removed, the resume tokens of the account end by the same write, since
+        that certificate may have got one. Returns whether they have ended. Raises `UnknownAccount`,
+        `Busy`.
+        """
+
+        def changed(current: Account) -> tuple[Account, bool]:
+            removed = not set(current.certificates).issubset(certificates)
+            return msgspec.structs.replace(current, certificates=certificates), removed
+
+        return await self._change(name, account, changed)
+
+    async def _change(
+        self, name: str, account: int, function: Callable[[Account], tuple[Account, bool]]
+    ) -> bool:
+        """Replace the record of an account, given by its id. `function` returns the new record,
+        and whether the resume tokens end; so does this. Raises what the function does,
+        `UnknownAccount`, `Busy`."""
+        for _ in range(_ATTEMPTS):
+            stored = await self._documents.get(Account, name)
+            if stored is None or stored.record.id != account:
                 raise UnknownAccount()
-            return msgspec.structs.replace(current, certificates=certificates)
-
-        await self._documents.change(Account, name, changed)
+            record, tokens_end = function(stored.record)
+            steps: list[Change] = [changes.update(stored, record)]
+            if tokens_end:
+                steps.append(ending_all(account))
+            try:
+                await self._documents.write(steps)
+            except Conflict:
+                continue
+            return tokens_end
+        raise Busy()
 
     # The cache
 

@@ -183,10 +183,13 @@ class Operations:
         return Page(items, False, last)
 
     async def end_sessions(self, name: str, sentence: str = "") -> int:
-        """End all sessions of an account and return their number; `sentence` is the reason that
-        they are given. Raises `UnknownAccount`."""
+        """End all sessions of an account and its resume tokens, and return the number of sessions;
+        `sentence` is the reason that they are given.
+
+        Raises `UnknownAccount`, `StoreUnavailable` if its tokens could not be ended.
+        """
         _, account = await self._realm.accounts.existing(name)
-        return self._realm.sessions.end(account.id, "kicked", sentence or _SESSIONS_ENDED)
+        return await self._realm.end_sessions(account.id, "kicked", sentence or _SESSIONS_ENDED)
 
     async def set_password(self, name: str, password: str | None) -> str:
         """Give an account another password, or none (it becomes open), and end its sessions.

@@ -7,6 +7,7 @@ plain calls. Each feature has a module of its own and uses the realm through `ch
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -37,11 +38,13 @@ from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
 from chatd.realm.registration import redeeming
 from chatd.realm.reports import Reports
+from chatd.realm.resume_token import ending_all
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
 from chatd.realm.sessions import Sessions
 from chatd.realm.tasks import Tasks
+from chatd.realm.tokens import Tokens
 from chatd.stores import Append, Change, DropLog, Store
 
 _ATTEMPTS = 16
@@ -66,7 +69,7 @@ class Realm:
 
     `tasks` runs background work; `hash_password` gives the hash of a password in PHC string format
     and raises `PasswordTooLong`, `Busy`; `now` gives the time in milliseconds since 1970 (UTC),
-    `seconds` that of a monotonic clock.
+    `seconds` that of a monotonic clock, `random_bytes` so many bytes that cannot be guessed.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Realm:
         now: Callable[[], int] = lambda: 0,
         seconds: Callable[[], float] = lambda: 0.0,
         policy: Policy | None = None,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.store = store
         self.limits = limits
@@ -104,6 +108,7 @@ class Realm:
         self.blocking = Blocking(self)
         self.delivery = Delivery(store, limits, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
+        self.tokens = Tokens(self, tasks, random_bytes)
 
     async def start(self) -> None:
         """Continue the ids and times of the store, and create the lobby and the log of reports.
@@ -281,8 +286,8 @@ class Realm:
         account: Account | None = None,
         requester: Session | None = None,
     ) -> None:
-        """Change the password of an account (None: it becomes open), and end its sessions except
-        that of the requester.
+        """Change the password of an account (None: it becomes open), and end its resume tokens, and
+        its sessions except that of the requester.
 
         `account` is the record that the right to do this was proven against, None for an operator.
         Raises `UnknownAccount` if the account has been deleted, `WrongPassword` if it has another
@@ -299,6 +304,17 @@ class Realm:
             "The password has been changed: log in again.",
             requester,
         )
+
+    async def end_sessions(self, account: int, code: str, sentence: str) -> int:
+        """End all sessions of an account, given by its id, with this reason, and its resume tokens;
+        return the number of sessions.
+
+        Raises `StoreUnavailable` if its tokens could not be ended.
+        """
+        # First the sessions, so that none of them gets a new token.
+        ended = self.sessions.end(account, code, sentence)
+        await self.tokens.revoke_all(account)
+        return ended
 
     async def delete(self, session: Session) -> None:
         """Delete the account of a session with its mailbox, and end all its sessions. Raises
@@ -324,6 +340,7 @@ class Realm:
                 changes.delete_scope(MembershipRecord, scope),
                 *await self.rooms.withdrawing_all(account, name),
                 changes.delete_any(Settings, log),
+                ending_all(account),
                 DropLog(log),
             ]
             try:

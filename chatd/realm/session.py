@@ -162,6 +162,7 @@ class Session:
         "peer",
         "since",
         "subscriptions",
+        "token",
         "wants_receipts",
         "wants_typing",
     )
@@ -183,6 +184,8 @@ class Session:
         self.ended = False
         self.closing = False
         """whether the connection is about to close"""
+        self.token = ""
+        """the hash of the session's resume token (`chatd.realm.tokens`); empty: it has none"""
         self.wants_receipts = False
         self.wants_typing = False
         self._catching_up = False

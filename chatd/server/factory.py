@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
-from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassword
+from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassword, NameToken
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.realm import Realm
@@ -22,7 +22,7 @@ from chatd.server.deadlines import Deadlines
 from chatd.server.sniffer import Rejection, Sniffer
 
 AnyConnection: TypeAlias = Connection | Sniffer | Rejection
-Credentials: TypeAlias = NameOnly | NamePassword
+Credentials: TypeAlias = NameOnly | NamePassword | NameToken
 
 
 class ConnectionFactory(Factory):

@@ -61,6 +61,7 @@ from chatd.codecs.v1_messages import (
     Refusal,
     Register,
     Report,
+    Resume,
     Retract,
     RoomInfo,
     Rooms,
@@ -73,6 +74,7 @@ from chatd.codecs.v1_messages import (
     SetPrivate,
     SetRole,
     SetTopic,
+    Token,
     Typing,
     Unwatch,
     Welcome,
@@ -148,7 +150,16 @@ EXAMPLES = [
         f"94 04 a6'Alicia' a6's3cret' 92 93 a7'@alicia' {_TIME_BYTES} 0a "
         f"93 a7'#garden' {_TIME_BYTES} 26",
     ),
-    Example(LogOut(ref=5), "91 05"),
+    Example(
+        Resume(
+            ref=4,
+            name="Alicia",
+            token="q1Uv5xkz",
+            positions=[Position(log="@alicia", since=_TIME, seq=10)],
+        ),
+        f"94 04 a6'Alicia' a8'q1Uv5xkz' 91 93 a7'@alicia' {_TIME_BYTES} 0a",
+    ),
+    Example(LogOut(ref=5, keep_token=False), "92 05 c2"),
     Example(ChangePassword(ref=6, old="s3cret", new=None), "93 06 a6's3cret' c0"),
     Example(
         SetCertificates(ref=9, fingerprints=["be" * 32], password="s3cret"),
@@ -343,6 +354,7 @@ EXAMPLES = [
         "91 94 a6'Bobert' a2'on' a0 00",
     ),
     Example(Typing(log="#garden", name="Bobert", typing=True), "93 a7'#garden' a6'Bobert' c3"),
+    Example(Token(token="q1Uv5xkz"), "91 a8'q1Uv5xkz'"),
     Example(Joined(state=_STATE), f"91 {_STATE_BYTES}"),
     Example(Left(room="#garden", reason="kicked"), "92 a7'#garden' a6'kicked'"),
     Example(
@@ -359,6 +371,7 @@ SAME = [
     Example(Hello(1), "91 01"),
     Example(Hello(1, "garden.js"), "92 01 a9'garden.js'"),
     Example(Hello(1), "95 01 a0 a0 90 93 c0 c3 a1'x'"),
+    Example(LogOut(5), "91 05"),
     Example(Send(9, "Bobert", "Hi"), "93 09 a6'Bobert' a2'Hi'"),
     Example(Send(9, "Bobert", "Hi"), "96 09 a6'Bobert' a2'Hi' c0 81 a1'x' 01 c4 02 ff ff"),
     Example(

@@ -46,7 +46,7 @@ class ServerTransport(StringTransport):
 
 
 class ScriptedServer:
-    """An endpoint whose server answers `Hello`, `LogIn`, `Register` and `LogOut`.
+    """An endpoint whose server answers `Hello`, `LogIn`, `Resume`, `Register` and `LogOut`.
 
     Other requests are recorded in `requests` (as are `Register` and `LogOut`), for the test to
     answer with `send`.
@@ -59,6 +59,7 @@ class ScriptedServer:
         self.requests: list[Any] = []
         self.hellos: list[c.Hello] = []
         self.logins: list[c.LogIn] = []
+        self.resumes: list[c.Resume] = []
         self.acknowledged: list[tuple[str, int]] = []
         self.login_refusals: list[tuple[str, str]] = []
         """(code, sentence) of the answers to the next logins"""
@@ -93,8 +94,9 @@ class ScriptedServer:
             case c.Hello():
                 self.hellos.append(message)
                 self.send(msgspec.structs.replace(self.welcome, ref=message.ref))
-            case c.LogIn():
-                self.logins.append(message)
+            case c.LogIn() | c.Resume():
+                logins: list[Any] = self.logins if type(message) is c.LogIn else self.resumes
+                logins.append(message)
                 if self.login_refusals:
                     self.send(c.Refusal(message.ref, *self.login_refusals.pop(0), message.command))
                 else:

@@ -80,7 +80,7 @@ class SocketServer:
     def answer_hello(self) -> None:
         """Answer `Hello`, the first message."""
         hello = self.receive(Hello)
-        self.case.assertEqual((hello.client, hello.features), ("client.js", []))
+        self.case.assertEqual((hello.client, hello.features), ("client.js", ["tokens"]))
         limits = Limits(65_536, 256, 256, 256, 1000.0, 98_304)
         self.send(Welcome(hello.ref, "chatd", "0", limits, "open", True, SINCE, 60.0))
 

@@ -17,6 +17,7 @@ from chatd.codecs.v1_messages import (
     Join,
     Joined,
     Left,
+    LoggedIn,
     LogIn,
     LogOut,
     LogState,
@@ -27,7 +28,9 @@ from chatd.codecs.v1_messages import (
     Pushed,
     Refusal,
     Register,
+    Resume,
     Send,
+    Token,
 )
 from tests.codecs.v1_examples import frame
 from tests.doubles.node import PATIENCE, JsClient
@@ -97,6 +100,47 @@ class ScriptedServerTests(SynchronousTestCase):
         )
         self.assertEqual(client.exit_status(), 1)
         self.assertEqual(client.next_error(), "wrong password")
+
+    def test_lost_connection_is_resumed_by_the_token(self) -> None:
+        """With the positions; if the token has ended, by the password on the same connection."""
+        client, server = self.start()
+        server.send(Token("t1"), entry("@ann", 1, "1"))
+        server.receive_acks("@ann", 1)
+        server.socket.close()
+        server = self.accept()
+        server.answer_hello()
+        resume = server.receive(Resume)
+        self.assertEqual((resume.name, resume.token), ("Ann", "t1"))
+        self.assertIn(Position("@ann", SINCE, 1), resume.positions)
+        server.send(Refusal(resume.ref, "wrong-password", "wrong password", Resume.command))
+        log_in = server.answer_login(mailbox(1, 1))
+        self.assertEqual((log_in.password, log_in.positions), ("s3cret", resume.positions))
+        server.send(Token("t2"))
+        server.answer_join()
+        server.socket.close()
+        server = self.accept()
+        server.answer_hello()
+        resume = server.receive(Resume)
+        self.assertEqual(resume.token, "t2")
+        server.send(LoggedIn(resume.ref, "Ann", [mailbox(1, 1)]))
+        server.answer_join()
+        client.end_input()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 0)
+
+    def test_token_is_kept_while_the_server_is_busy(self) -> None:
+        """The client tries again later with the same token."""
+        _, server = self.start()
+        server.send(Token("t1"))
+        server.send(Ping(7))
+        server.receive(Pong)
+        server.socket.close()
+        for _ in range(2):
+            server = self.accept()
+            server.answer_hello()
+            resume = server.receive(Resume)
+            self.assertEqual(resume.token, "t1")
+            server.send(Refusal(resume.ref, "busy", "Later.", Resume.command))
 
     def test_lines_are_sent_as_messages(self) -> None:
         """To accounts and rooms, each with its own key; other lines are refused."""

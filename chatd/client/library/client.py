@@ -12,7 +12,7 @@ It runs on Twisted's reactor: coroutines are awaited in coroutines that `Deferre
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -65,6 +65,8 @@ class Client(Requests):
         register: bool,
         invite: str | None,
         positions: Iterable[c.Position],
+        token: str | None,
+        save_token: Callable[[str | None], None] | None,
         reconnect: bool,
         random: random_module.Random,
     ) -> None:
@@ -76,6 +78,8 @@ class Client(Requests):
         """whether there is a connection that is logged in"""
         self._endpoint = endpoint
         self._password = password
+        self._token = token
+        self._save_token = save_token
         self._clock = IReactorTime(clock)
         self._hello = hello
         self._registration = c.Register(0, name, password, invite) if register else None
@@ -143,8 +147,25 @@ class Client(Requests):
     # Log in
 
     async def _log_in(self, connection: Connection) -> c.LoggedIn:
-        request = c.LogIn(0, self.name, self._password, self._logs.received)
+        positions = self._logs.received
+        if self._token is not None:
+            try:
+                answer: c.LoggedIn = await connection.request(
+                    c.Resume(0, self.name, self._token, positions)
+                )
+            except Refused as refused:
+                if refused.code in _TEMPORARY_REFUSALS:
+                    raise
+                self._set_token(None)
+            else:
+                return answer
+        request = c.LogIn(0, self.name, self._password, positions)
         return await log_in(connection, request, self._registration)
+
+    def _set_token(self, token: str | None) -> None:
+        self._token = token
+        if self._save_token is not None:
+            self._save_token(token)
 
     def _logged_in(self, connection: Connection, answer: c.LoggedIn) -> None:
         """Resume on a connection that is logged in: logs, messages, presence and watch list."""
@@ -241,6 +262,9 @@ class Client(Requests):
                 self._logs.follow(message.state)
             case c.Left():
                 self._logs.unfollow(message.room)
+            case c.Token():
+                self._set_token(message.token)
+                return
             case c.Goodbye():
                 self._logged_out = message.code in _FINAL_GOODBYES
             case c.Receipt() if message.what == "read":
@@ -348,8 +372,9 @@ class Client(Requests):
 
     # Close
 
-    async def close(self) -> None:
-        """Acknowledge the handled entries, log out and close the connection. `events` ends.
+    async def close(self, *, keep_token: bool = False) -> None:
+        """Acknowledge the handled entries, log out and close the connection. `events` ends. The
+        resume token ends too, unless `keep_token`.
 
         The server answers the messages sent over this connection before it logs out; messages that
         are still unanswered fail. Takes at most twice `CLOSE_TIMEOUT`. A second call returns at
@@ -360,8 +385,10 @@ class Client(Requests):
         try:
             if self._connection is not None and self.connected:
                 self._acknowledger.flush()
-                answer: Deferred[Any] = self._connection.request(c.LogOut(0))
+                answer: Deferred[Any] = self._connection.request(c.LogOut(0, keep_token))
                 await answer.addTimeout(CLOSE_TIMEOUT, self._clock)
+                if not keep_token and self._token is not None:
+                    self._set_token(None)
         except Exception:  # The connection is closed in any case.
             self.logger.debug("The server did not answer the request to log out")
         self._stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +29,8 @@ async def connect(
     program: str = "chatd.client",
     version: str = chatd.__version__,
     positions: Iterable[c.Position] = (),
+    token: str | None = None,
+    save_token: Callable[[str | None], None] | None = None,
     reconnect: bool = True,
     reactor: Any = None,
     security: Security | None = None,
@@ -42,9 +44,13 @@ async def connect(
     - `register`: register the account, with `password`, if it does not exist; `invite` is the
       operator's invite token, where one is required.
     - `features`: the kinds of events wanted besides entries: ``receipts``, ``presence``,
-      ``typing``.
+      ``typing``; and ``tokens``, to reconnect by a resume token, which costs the server less than
+      a password.
     - `program`, `version`: name and version of this program, for the server.
     - `positions`: the `Client.positions` of an earlier client, to continue there.
+    - `token`, `save_token`: the resume token of an earlier client, tried before the password; and
+      a function that is called with each new token, None when it has ended. Only a program that
+      stores tokens needs them. A token is a secret like a password.
     - `reconnect`: connect again whenever the connection is lost later.
     - `security`: how to verify the server's certificate, for ``chats://``.
     - `reactor`, `endpoint`, `random`: replacements for tests.
@@ -71,6 +77,8 @@ async def connect(
         register=register,
         invite=invite,
         positions=positions,
+        token=token,
+        save_token=save_token,
         reconnect=reconnect,
         random=random or random_module.SystemRandom(),
     )

@@ -24,6 +24,20 @@ async def register(connection: Requester, request: c.Register) -> c.Message:
 async def log_in(connection: Requester, request: c.LogIn) -> None:
     """Open a session; entries are pushed from the client's positions on."""
     session = await connection.log_in(request.name, request.password)
+    _begin(connection, session, request)
+    await _send_token(connection, session)
+
+
+@handles_unauthenticated(c.Resume)
+async def resume(connection: Requester, request: c.Resume) -> None:
+    """Open a session by a resume token, without hashing a password."""
+    session = await connection.resume(request.name, request.token)
+    _begin(connection, session, request)
+    await connection.realm.tokens.resumed(session, request.token)
+
+
+def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume) -> None:
+    """Answer the log-in, and push entries from the client's positions on."""
     states = [connection.log_state(session, log) for log in session.subscriptions]
     connection.write(c.LoggedIn(request.ref, session.name, states))
     since = {state.log: state.since for state in states}
@@ -36,10 +50,20 @@ async def log_in(connection: Requester, request: c.LogIn) -> None:
     )
 
 
+async def _send_token(connection: Requester, session: Session) -> None:
+    """Send the session a resume token, if its client wants one."""
+    if "tokens" in connection.features:
+        token = await connection.realm.tokens.issue(session)
+        if token:
+            connection.write(c.Token(token))
+
+
 @handles(c.LogOut)
 async def log_out(connection: Requester, session: Session, request: c.LogOut) -> c.Message:
     """End the session; answered when the store has what it has acknowledged."""
     await connection.realm.positions.save()
+    if not request.keep_token:
+        await connection.realm.tokens.revoke(session)
     connection.log_out()
     return c.Done(request.ref)
 
@@ -57,6 +81,7 @@ async def change_password(
     """Change the password; other sessions of the account end."""
     account = await _prove(connection, session, request.old)
     await connection.realm.set_password(session.name, request.new, account, session)
+    await _send_token(connection, session)
     return c.Done(request.ref)
 
 
@@ -67,7 +92,10 @@ async def set_certificates(
     """Replace the certificates that log in to the account."""
     await _prove(connection, session, request.password)
     certificates = fingerprints(request.fingerprints)
-    await connection.realm.accounts.set_certificates(session.name, session.account, certificates)
+    if await connection.realm.accounts.set_certificates(
+        session.name, session.account, certificates
+    ):
+        await _send_token(connection, session)
     return c.Done(request.ref)
 
 

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from chatd.auth.credentials import NameOnly, NamePassword
+from chatd.auth.credentials import NameOnly, NamePassword, NameToken
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import (
     Broken,
@@ -48,7 +48,7 @@ from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
 from chatd.realm.session import Session
 from chatd.server.connection import Connection
-from chatd.server.factory import ConnectionFactory
+from chatd.server.factory import ConnectionFactory, Credentials
 from chatd.server.states import Phase
 from chatd.stores import Append
 
@@ -154,12 +154,18 @@ class V1Protocol(Connection):
             if password is None
             else NamePassword(name, password, address)
         )
+        return await self._open_session(credentials)
+
+    async def resume(self, name: str, token: str) -> Session:
+        """See `chatd.protocols.v1.requests.Requester`."""
+        return await self._open_session(NameToken(name, token, self.address))
+
+    async def _open_session(self, credentials: Credentials) -> Session:
         session = await self.factory.log_in(credentials, self)
         self.log_out()
         self._unread_states = None
         self.apply_features(session)
         self.logged_in(session)
-
         return session
 
     def apply_features(self, session: Session) -> None:

@@ -38,6 +38,10 @@ class Requester(Protocol):
     async def log_in(self, name: str, password: str | None) -> Session:
         """Open a session, in place of the one of this connection. Raises as the portal does."""
 
+    async def resume(self, name: str, token: str) -> Session:
+        """Open a session by a resume token, in place of the one of this connection. Raises as the
+        portal does."""
+
     def log_out(self) -> None:
         """End the session of this connection."""
 

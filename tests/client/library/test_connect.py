@@ -91,7 +91,7 @@ class ConnectTests(SynchronousTestCase):
         self.assertEqual(
             [(hello.client, hello.version, hello.features) for hello in self.server.hellos],
             [
-                ("chatd.client", chatd.__version__, ["presence", "receipts", "typing"]),
+                ("chatd.client", chatd.__version__, ["presence", "receipts", "tokens", "typing"]),
                 ("bot", "7", ["typing"]),
             ],
         )

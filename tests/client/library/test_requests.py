@@ -145,7 +145,7 @@ class RequestTests(SynchronousTestCase):
 
     def test_every_request_of_the_catalogue_has_a_method(self) -> None:
         """Except those that the client sends by itself."""
-        by_itself = {c.Hello, c.Register, c.LogIn, c.LogOut, c.Ack, c.Pong}
+        by_itself = {c.Hello, c.Register, c.LogIn, c.Resume, c.LogOut, c.Ack, c.Pong}
         source = Requests.__dict__.values()
         names = {name for method in source if callable(method) for name in method.__code__.co_names}
         missing = {

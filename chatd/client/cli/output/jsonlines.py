@@ -28,7 +28,7 @@ def snake_case(kind: type) -> str:
     return _UPPER.sub("_", kind.__name__).lower()
 
 
-_MADE_BY_CLIENT = (c.Hello, c.Register, c.LogIn, c.Ack, c.Pong)
+_MADE_BY_CLIENT = (c.Hello, c.Register, c.LogIn, c.Resume, c.Ack, c.Pong)
 REQUESTS: dict[str, type[c.Message]] = {
     snake_case(kind): kind for kind in c.REQUESTS.values() if kind not in _MADE_BY_CLIENT
 }

@@ -37,7 +37,7 @@ class ReadingTests(SynchronousTestCase):
         """The client itself logs in, acknowledges and answers pings."""
         self.assertEqual(
             set(c.REQUESTS.values()) - set(jsonlines.REQUESTS.values()),
-            {c.Hello, c.Register, c.LogIn, c.Ack, c.Pong},
+            {c.Hello, c.Register, c.LogIn, c.Resume, c.Ack, c.Pong},
         )
 
     def test_invalid_request_is_explained(self) -> None:

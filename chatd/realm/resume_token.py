@@ -1,0 +1,26 @@
+"""What is stored of a resume token (`chatd.realm.tokens`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from chatd.realm import changes
+from chatd.stores import DeleteScope
+
+
+class ResumeToken(msgspec.Struct, frozen=True, array_like=True):
+    """What is stored of a token, under its hash, in the scope of the id of its account.
+
+    `used` is when it was last used, as far as that is saved, in milliseconds since 1970 (UTC).
+    """
+
+    document_kind: ClassVar[str] = "token"
+
+    used: int
+
+
+def ending_all(account: int) -> DeleteScope:
+    """Return the change that ends all tokens of an account, given by its id."""
+    return changes.delete_scope(ResumeToken, str(account))
