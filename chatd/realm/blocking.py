@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from chatd.core.errors import NotLoggedIn, UnknownAccount
+from chatd.core.errors import UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.mailbox import Mailbox
-from chatd.realm.permissions import check_blocked_count
+from chatd.realm.permissions import check_blocked_count, check_not_deleted
 from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
@@ -67,7 +67,7 @@ async def change_settings(
         stored = await context.documents.change(
             Settings, mailbox.log, changed, (RequireLog(mailbox.log),)
         )
-    if mailbox.deleted or stored is None:
-        raise NotLoggedIn()
+    check_not_deleted(mailbox.deleted or stored is None)
+    assert stored is not None
     mailbox.settings = stored.record
     context.accounts.set_blocked(mailbox.owner, mailbox.log, stored.record.blocked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.core.entries import DELETION, EDIT, REACTION
 from chatd.core.errors import UnknownEntry
-from chatd.core.names import is_mailbox, mailbox_name, mailbox_owner
+from chatd.core.names import is_mailbox, mailbox_log, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_delete_message, check_edit, check_text
 from chatd.realm.session import Session
@@ -33,13 +33,16 @@ class Edits:
         self._append(session, target, log, EDIT, text, entry.id, key)
 
     async def delete(self, session: Session, log: str, seq: int, key: str | None) -> None:
-        """Delete a message.
+        """Delete a message, also one to an account that blocks its author: no text is sent.
 
-        Raises `UnknownEntry`, `NotTheAuthor`, `UnknownAccount`, `Blocked`.
+        Raises `UnknownEntry`, `NotTheAuthor`, `UnknownAccount`.
         """
         entry = await self._context.history.entry(session, log, seq)
         check_delete_message(session, entry, self._context.rooms.member_role(session, log))
-        target = await self._reachable(session, log)
+        target = self._followed(session, log)
+        if target is None:
+            _, account = await self._context.accounts.existing(mailbox_owner(log))
+            target = mailbox_log(account.id)
         self._append(session, target, log, DELETION, "", entry.id, key)
 
     async def react(
@@ -60,12 +63,17 @@ class Edits:
 
         Raises `UnknownAccount`, `Blocked`, `UnknownEntry`.
         """
-        subscription = session.subscriptions.get(name)
-        if subscription is not None:
-            return subscription.live_log.log
+        followed = self._followed(session, name)
+        if followed is not None:
+            return followed
         if is_mailbox(name):
             return await self._context.accounts.reachable_log(mailbox_owner(name), session.account)
         raise UnknownEntry()
+
+    def _followed(self, session: Session, name: str) -> str | None:
+        """The log that clients know by `name`, None if the session does not follow it."""
+        subscription = session.subscriptions.get(name)
+        return None if subscription is None else subscription.live_log.log
 
     def _append(
         self,

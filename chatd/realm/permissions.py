@@ -102,6 +102,15 @@ def check_logged_in(session: S | None, otherwise: str = "") -> S:
     return session
 
 
+def check_not_deleted(deleted: bool) -> None:
+    """Every request whose account may be `deleted` while the request is under way.
+
+    Raises `NotLoggedIn`.
+    """
+    if deleted:
+        raise NotLoggedIn()
+
+
 def may_administer(user: int, daemon_user: int) -> bool:
     """Whether a system user may use the admin socket: the one that runs the daemon, and root."""
     return user in (0, daemon_user)

@@ -33,7 +33,9 @@ class Positions:
         self._failing = False
 
     def changed(self, state: ReadState, within: float) -> None:
-        """Save a state that has changed, within so many seconds."""
+        """Save a state that has changed, within so many seconds, unless it was discarded."""
+        if not state.log:
+            return
         if state not in self._changed:
             self._changed[state] = None
             state.mailbox.unsaved += 1
@@ -76,7 +78,7 @@ class Positions:
     async def _save(self) -> bool:
         """Save what has changed; whether it was stored."""
         self._due = None
-        states, self._changed = [state for state in self._changed if state.log], {}
+        states, self._changed = list(self._changed), {}
         # Also without changes this waits for the saves before it.
         try:
             await self._store.save([state.position() for state in states])

@@ -22,7 +22,6 @@ from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
-from chatd.realm.membership import MembershipRecord
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -332,19 +331,17 @@ class Realm:
             stored = await self.documents.get(Account, name)
             if stored is None or stored.record.id != account:
                 raise UnknownAccount(f"There is no account called {name}.")
-            rooms = await self.rooms.leaving_all(account, name)
-            scope = str(account)
-            steps: list[Change] = [
-                changes.delete(stored),
-                *(change for leaving in rooms for change in leaving.changes),
-                changes.delete_scope(MembershipRecord, scope),
-                *await self.rooms.withdrawing_all(account, name),
-                changes.delete_any(Settings, log),
-                ending_all(account),
-                DropLog(log),
-            ]
             try:
-                await self.documents.write(steps)
+                leaving, rooms = await self.rooms.leaving_all(account, name)
+                steps: list[Change] = [
+                    changes.delete(stored),
+                    *leaving,
+                    *await self.rooms.withdrawing_all(account, name),
+                    changes.delete_any(Settings, log),
+                    ending_all(account),
+                    DropLog(log),
+                ]
+                self.rooms.written(steps, await self.documents.write(steps))
                 break
             except (Conflict, Exists):
                 if not remaining:
@@ -352,7 +349,7 @@ class Realm:
         self.accounts.deleted(name, log)
         self.sessions.account_deleted(account, requester)
         self.presence.account_deleted(account, name)
-        for leaving in rooms:
-            self.rooms.left(leaving.room, account, leaving.deleted, "left")
-            if not leaving.deleted:
-                self.note(leaving.room.log, name, account, LEAVE, "")
+        for room, deleted in rooms:
+            self.rooms.left(room, account, deleted, "left")
+            if not deleted:
+                self.note(room.log, name, account, LEAVE, "")

@@ -8,6 +8,7 @@ considered again, as things stand then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -17,7 +18,6 @@ from chatd.core.errors import (
     Busy,
     Conflict,
     Exists,
-    NotLoggedIn,
     RoomTaken,
     TopicTooLong,
     UnknownRole,
@@ -42,6 +42,7 @@ from chatd.realm.permissions import (
     check_list_members,
     check_member,
     check_moderator,
+    check_not_deleted,
     check_owner,
     check_room_count,
     check_set_role,
@@ -80,10 +81,9 @@ class Removal(NamedTuple):
 
 
 class Leaving(NamedTuple):
-    """What removes an account from a room: `changes`, by which the room is `deleted` or not."""
+    """A room that a deleted account leaves, and whether the room is deleted with that."""
 
     room: Room
-    changes: list[Change]
     deleted: bool
 
 
@@ -161,6 +161,11 @@ class Rooms:
             del self._rooms[room.name]
         self._context.remove_live_log(room.log)
 
+    def _held(self, room: Room) -> Room:
+        """The same room as it is in memory now: it may have been evicted and loaded again."""
+        held = self._rooms.get(room.name)
+        return held if held is not None and held.id == room.id else room
+
     def loaded(self, name: str) -> Room | None:
         """Return a room, by the name by which clients know its log, if it is in memory; it is if a
         session follows it."""
@@ -172,6 +177,15 @@ class Rooms:
         if room is None:
             raise UnknownRoom()
         return room
+
+    async def _current(self, name: str) -> Room | None:
+        """The room of that name, as the store has it now; None if there is none."""
+        (room,) = await self.load((name,))
+        if room is None:
+            return None
+        with suppress(UnknownRoom):
+            return await self._reload(room)
+        return None
 
     async def _reload(self, room: Room) -> Room:
         """The room of the same name, as the store has it now. Raises `UnknownRoom`."""
@@ -205,8 +219,8 @@ class Rooms:
     ) -> tuple[Room, T]:
         """Make the changes that `attempt` returns for the room, again if the store refuses them.
 
-        Returns the room, and what `attempt` returned beside the changes. If one of them updates the
-        room's record, it is the first one. Raises `UnknownRoom`, `Busy`, and what `attempt` does.
+        Returns the room, and what `attempt` returned beside the changes. Raises `UnknownRoom`,
+        `Busy`, and what `attempt` does.
         """
         room = await self.room(name)
         for remaining in reversed(range(_ATTEMPTS)):
@@ -214,7 +228,7 @@ class Rooms:
             try:
                 steps, result = await attempt(room)
                 if steps:
-                    await self._write(room, steps)
+                    self.written(steps, await self._documents.write(steps))
                 return room, result
             except (Conflict, Exists):
                 if not remaining:
@@ -224,12 +238,14 @@ class Rooms:
             room = await self._reload(room)
         raise Busy()
 
-    async def _write(self, room: Room, steps: Sequence[Change]) -> None:
-        versions = await self._documents.write(steps)
-        first = steps[0]
-        if isinstance(first, Update) and versions[0] > room.stored.version:
-            record = msgspec.msgpack.decode(first.body, type=RoomRecord)
-            room.stored = changes.written(record, first, versions[0])
+    def written(self, steps: Sequence[Change], versions: Sequence[int]) -> None:
+        """Changes have been written: rooms in memory have the records that were among them."""
+        for step, version in zip(steps, versions, strict=True):
+            if isinstance(step, Update) and step.kind == RoomRecord.document_kind:
+                room = self._rooms.get(room_name(step.key))
+                record = msgspec.msgpack.decode(step.body, type=RoomRecord)
+                if room is not None and room.id == record.id and version > room.stored.version:
+                    room.stored = changes.written(record, step, version)
 
     async def create(self, session: Session, name: str, topic: str, private: bool) -> Room:
         """Create a room whose owner is the account of `session`.
@@ -255,7 +271,7 @@ class Rooms:
             except Exists:
                 raise RoomTaken() from None
             except Conflict:
-                raise NotLoggedIn() from None
+                check_not_deleted(True)
             room = await self.room(name)
             if room.id == id:
                 self._joined(room, session, Cursor())
@@ -282,8 +298,7 @@ class Rooms:
         async def attempt(room: Room) -> tuple[list[Change], Cursor | None]:
             role = await self.role(session, room)
             check_join(room, role, room.members, self._limits)
-            if mailbox.deleted:
-                raise NotLoggedIn()
+            check_not_deleted(mailbox.deleted)
             if is_member(role):
                 return [], None
             check_room_count(len(mailbox.memberships), self._limits)
@@ -301,6 +316,8 @@ class Rooms:
         with self._context.sessions.reserved(mailbox):
             room, cursor = await self._change(name, attempt)
             if cursor is not None:
+                room = self._held(room)
+                room.members += 1
                 self._joined(room, session, cursor)
         return room
 
@@ -315,7 +332,6 @@ class Rooms:
         membership.state.cursor = cursor
         membership.state.read = cursor.upto
         mailbox.memberships[room.name] = membership
-        room.members += 1
         for other in mailbox.sessions:
             other.subscribe(room)
             if other is not session and room.name in other.subscriptions:
@@ -359,47 +375,63 @@ class Rooms:
             steps.append(changes.require_some(MemberRecord, room.scope))
         record = room.record
         if account == record.owner or account in record.moderators:
-            record = record.without(account, *await self._successor(room, account))
+            successor, successor_name = await self._successor(room, account)
+            record = record.without(account, successor, successor_name)
             steps[0] = changes.update(room.stored, record)
+            if successor and account == room.record.owner:
+                steps.append(changes.require_any(MemberRecord, successor_name, room.scope))
         return steps, False
 
-    async def leaving_all(self, account: int, name: str) -> list[Leaving]:
-        """What removes an account from all its rooms."""
-        rows = await self._documents.scan(MembershipRecord, str(account))
-        rooms = await self.load([row.record.room for row in rows])
-        leaving = []
-        for row, room in zip(rows, rooms, strict=True):
-            if room is not None and room.scope == row.key:
-                room = await self._reload(room)
-                leaving.append(Leaving(room, *await self.leaving(room, account, name)))
-        return leaving
+    async def leaving_all(self, account: int, name: str) -> tuple[list[Change], list[Leaving]]:
+        """Return the changes that remove an account from all its rooms, and those rooms."""
+        scope, after = str(account), ""
+        steps: list[Change] = []
+        rooms: list[Leaving] = []
+        while rows := await self._documents.scan(MembershipRecord, scope, after):
+            for row in rows:
+                steps.append(changes.delete_any(MembershipRecord, row.key, scope))
+                room = await self._current(row.record.room)
+                # A room that was deleted meanwhile has no member to remove.
+                if room is not None and room.scope == row.key:
+                    leaving, deleted = await self.leaving(room, account, name)
+                    steps += leaving
+                    rooms.append(Leaving(room, deleted))
+            after = rows[-1].key
+        # A room that is joined meanwhile would have a member without an account.
+        return [*steps, changes.require_none(MembershipRecord, scope)], rooms
 
     async def withdrawing_all(self, account: int, name: str) -> list[Change]:
         """The changes that withdraw all invitations of an account."""
         scope = str(account)
-        steps: list[Change] = [changes.delete_scope(InvitedRecord, scope)]
+        steps: list[Change] = []
         after = ""
         while rows := await self._documents.scan(InvitedRecord, scope, after):
-            steps += [changes.delete_any(InvitationRecord, name, row.key) for row in rows]
+            for row in rows:
+                steps.append(changes.delete_any(InvitationRecord, name, row.key))
+                steps.append(changes.delete_any(InvitedRecord, row.key, scope))
             after = rows[-1].key
-        return steps
+        # An invitation that is added meanwhile would stay in its room.
+        return [*steps, changes.require_none(InvitedRecord, scope)]
 
     async def _successor(self, room: Room, account: int) -> tuple[int, str]:
         """The id and name of the account that would be the owner without `account`: the moderator
         who joined first, or else the member who did; 0 if there is none."""
         documents, scope = self._documents, room.scope
-        names = [name for id, name in room.record.moderators.items() if id != account]
-        if not names:
-            names = await documents.list(MemberRecord, scope=scope, limit=2)
-        rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
-        others = [row for row in rows if row is not None and row.record.account != account]
-        if not others:
-            return 0, ""
-        first = min(others, key=lambda row: (row.record.joined, row.version))
-        return first.record.account, first.key
+        moderators = [name for id, name in room.record.moderators.items() if id != account]
+        for _ in range(_ATTEMPTS):
+            # A listing may have members whose removal is committed while they are read.
+            names = moderators or await documents.list(MemberRecord, scope=scope, limit=2)
+            rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
+            others = [row for row in rows if row is not None and row.record.account != account]
+            if others:
+                first = min(others, key=lambda row: row.record.joined)
+                return first.record.account, first.key
+            moderators = []
+        return 0, ""
 
     def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
         """An account is no longer a member of a room, which may be deleted with that."""
+        room = self._held(room)
         room.members -= 1
         mailbox = self._context.sessions.mailbox(account)
         if mailbox is not None:
