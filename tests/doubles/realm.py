@@ -12,11 +12,15 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.limits import Limits
+from chatd.core.names import is_room, mailbox_log, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import Run
+from chatd.realm.mailbox import Mailbox
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.realm import Realm
+from chatd.realm.reports import REPORTS
+from chatd.realm.room import RoomRecord
 from chatd.realm.session import Peer, Session, SessionOptions
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
@@ -272,6 +276,25 @@ class RealmHarness:
 
         account: Account = self.run(read())
         return account
+
+    def mailbox(self, name: str) -> Mailbox | None:
+        """The mailbox of an account, if the realm holds it."""
+        return self.realm.sessions.mailbox(self.account(name).id)
+
+    def log(self, name: str) -> str:
+        """The name in the store of the log that clients know by `name`; that of a log that was
+        never there if there is no such account or room."""
+        if name == REPORTS:
+            return name
+        kind: Any = RoomRecord if is_room(name) else Account
+
+        async def read() -> str:
+            stored = await self.realm.documents.get(kind, name.removeprefix("@"))
+            id = 0 if stored is None else stored.record.id
+            return room_log(id) if is_room(name) else mailbox_log(id)
+
+        log: str = self.run(read())
+        return log
 
     def open(self, name: str, peer: Peer, positions: Mapping[str, int] | None = None) -> Session:
         """Open a session, and begin it."""

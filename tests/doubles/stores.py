@@ -102,17 +102,3 @@ class FailingDocumentStore(HeldStore):
         if not self.readable:
             return self._call(self._fail)
         return super().scan(kind, scope, after, limit)
-
-
-class FailingPageStore(MemoryStore):
-    """A store that cannot list documents while `failing` is true."""
-
-    failing = False
-
-    def page(
-        self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
-    ) -> Deferred[list[str]]:
-        """See `Store.page`."""
-        if self.failing:
-            raise StoreUnavailable()
-        return super().page(kind, pattern, after, limit, scope)

@@ -9,9 +9,6 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import Refused
-from chatd.core.names import is_room, mailbox_log, mailbox_owner, room_log
-from chatd.realm.accounts import Account
-from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
 from tests.doubles.stores import FailingDocumentStore
@@ -63,12 +60,8 @@ class RealmCase(SynchronousTestCase):
             self.run_now(self.realm.deliver(session, Text(session.name, recipient, text, key)))
 
     def log(self, name: str) -> str:
-        """The name in the store of the log that clients know by `name`; that of a log that was
-        never there if there is no such account or room."""
-        kind, key = (RoomRecord, name) if is_room(name) else (Account, mailbox_owner(name))
-        stored = self.result(self.realm.documents.get(kind, key))
-        id = 0 if stored is None else stored.record.id
-        return room_log(id) if is_room(name) else mailbox_log(id)
+        """See `RealmHarness.log`."""
+        return self.harness.log(name)
 
     def entries(self, log: str) -> list[tuple[int, str, str, str]]:
         """The (seq, sender, kind, body) of the entries of a log, by the name that clients use."""

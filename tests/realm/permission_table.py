@@ -12,8 +12,8 @@ from typing import Any
 
 from chatd.realm import permissions as p
 from chatd.realm.accounts import Account, fingerprints
-from chatd.realm.ack_session import AckSession
-from tests.doubles.realm import OPEN, AckRecorder, RealmHarness, Text
+from chatd.realm.session import Session
+from tests.doubles.realm import AckRecorder, RealmHarness, Text
 
 NO_SESSION = "no session"
 KINDS = (
@@ -28,9 +28,6 @@ KINDS = (
     "successor",
 )
 TARGET = "target"
-LATER = 5
-"""when the successor's account was created; all else happened before"""
-
 ALLOWED = None
 NOTHING = "nothing"
 """the outcome of what is allowed, and has no effect"""
@@ -42,56 +39,54 @@ class World:
     def __init__(self, **limits: Any) -> None:
         self.harness = RealmHarness(**limits)
         self.realm = self.harness.realm
-        self.sessions: dict[str, AckSession] = {}
+        self.sessions: dict[str, Session] = {}
         self.peers: dict[str, AckRecorder] = {}
         run, rooms = self.harness.run, self.realm.rooms
         run(self.realm.start())
         for name in (*KINDS[1:], TARGET, "other"):
-            self.open(name, OPEN)
+            self.open(name)
         for room, private in (("#public", False), ("#private", True)):
             run(rooms.create(self.sessions["owner"], room, "", private))
             for name in ("member", "moderator", "invited"):
                 run(rooms.invite(self.sessions["owner"], room, name))
                 if name != "invited":
                     run(rooms.join(self.sessions[name], room))
-            run(rooms.set_role("owner", room, "moderator", "moderator"))
+            run(rooms.set_role(self.sessions["owner"], room, "moderator", "moderator"))
         run(rooms.join(self.sessions["successor"], "#public"))
         for name in ("member", "successor"):
             for recipient in ("#public", TARGET):
                 run(self.send(self.sessions[name], recipient))
         run(self.realm.blocking.set_blocked(self.sessions[TARGET], "blocked", True))
         run(self.realm.delete(self.sessions.pop("successor")))
-        self.open("successor", Account(LATER))
+        self.open("successor")
         run(rooms.join(self.sessions["successor"], "#public"))
         self.realm.flush()
         self.harness.settle()
-        entries = run(self.read("#public"))
+        entries = run(self.read(self.harness.log("#public")))
         self.seqs: dict[str, int] = {
             entry.sender: entry.seq for entry in entries if entry.kind == "text"
         }
 
-    def open(self, name: str, account: Account) -> None:
+    def open(self, name: str) -> None:
         """Register an account and log it in."""
-        self.harness.run(self.realm.accounts.register(name, account))
-        peer = self.peers[name] = AckRecorder()
-        session = self.harness.run(self.realm.sessions.open_ack_session(name, account, peer))
+        self.harness.register(name)
+        session, peer = self.harness.login_ack(name)
         session.wants_typing = True
-        session.begin({})
-        self.sessions[name] = session
+        self.sessions[name], self.peers[name] = session, peer
 
     async def read(self, log: str) -> Any:
         """The entries of a log."""
         return await self.realm.store.read(log, 0, 1_000)
 
     async def send(
-        self, session: AckSession, recipient: str, sender: str = "", text: str = "x"
+        self, session: Session, recipient: str, sender: str = "", text: str = "x"
     ) -> None:
         """Send a text."""
         message = Text(sender or session.name, recipient, text)
         await self.realm.deliver(session, message)
         self.realm.flush()
 
-    async def typing_arrives(self, session: AckSession, recipient: str) -> str | None:
+    async def typing_arrives(self, session: Session, recipient: str) -> str | None:
         """Send a typing notice; the outcome says whether the target was notified."""
         await self.realm.presence.notify_typing(session, recipient, True)
         return ALLOWED if self.peers[TARGET].typing_notices else NOTHING
@@ -101,7 +96,7 @@ class World:
         return self.seqs[author]
 
 
-Action = Callable[[World, AckSession], Awaitable[Any]]
+Action = Callable[[World, Session], Awaitable[Any]]
 
 
 @dataclass
@@ -142,36 +137,36 @@ def delete_message(author: str) -> Action:
     return lambda w, s: w.realm.edits.delete(s, "#public", w.seq(author), None)
 
 
-async def acknowledge(w: World, session: AckSession, log: str) -> None:
+async def acknowledge(w: World, session: Session, log: str) -> None:
     """Acknowledge the first entry of a log."""
     session.acknowledge(log, 0, 1)
 
 
-async def receipts_of(w: World, session: AckSession, author: str) -> str | None:
+async def receipts_of(w: World, session: Session, author: str) -> str | None:
     """Ask for the receipts of a message in the target's mailbox."""
     states = await w.realm.receipts.states(session, "@target", [MAILBOX_SEQ[author]])
     return ALLOWED if states else NOTHING
 
 
-async def see(w: World, session: AckSession, room: str) -> str | None:
+async def see(w: World, session: Session, room: str) -> str | None:
     """Find a room."""
-    rooms, _, _ = await w.realm.rooms.find(session.name, room, "", 10)
+    rooms, _, _ = await w.realm.rooms.find(session, room, "", 10)
     return ALLOWED if rooms else NOTHING
 
 
-async def set_certificates(w: World, session: AckSession, count: int) -> None:
+async def set_certificates(w: World, session: Session, count: int) -> None:
     """Set certificates that log in to the account."""
     certificates = fingerprints([f"{number:064x}" for number in range(count)])
-    await w.realm.accounts.set_certificates(session.name, certificates)
+    await w.realm.accounts.set_certificates(session.name, session.account, certificates)
 
 
-async def block_two(w: World, session: AckSession) -> None:
+async def block_two(w: World, session: Session) -> None:
     """Block two accounts."""
     await w.realm.blocking.set_blocked(session, "other", True)
     await w.realm.blocking.set_blocked(session, TARGET, True)
 
 
-async def invite_over_limit(w: World, session: AckSession) -> None:
+async def invite_over_limit(w: World, session: Session) -> None:
     """Invite an account when a room has four invitations."""
     for name in ("outsider", "blocked", TARGET):
         await w.realm.rooms.invite(w.sessions["owner"], "#public", name)
@@ -211,7 +206,7 @@ TABLE = [
     ),
     Row(
         "notify an account of typing",
-        (p.is_blocked,),
+        (p.check_not_blocked,),
         lambda w, s: w.typing_arrives(s, TARGET),
         refused(NOTHING, "blocked"),
     ),
@@ -260,7 +255,7 @@ TABLE = [
     Row(
         "read the history of the own mailbox",
         (p.check_read_log,),
-        lambda w, s: w.realm.history.page(s, s.mailbox.log, 0, 0, 10),
+        lambda w, s: w.realm.history.page(s, s.mailbox.name, 0, 0, 10),
     ),
     Row(
         "read the history of another mailbox",
@@ -420,37 +415,37 @@ TABLE = [
     ),
     Row(
         "leave a public room",
-        (p.check_member,),
-        lambda w, s: w.realm.rooms.leave(s.name, "#public"),
+        (p.check_member, p.is_member),
+        lambda w, s: w.realm.rooms.leave(s, "#public"),
         refused("not-a-member", *OUTSIDE_PUBLIC),
     ),
     Row(
         "leave a private room",
         (p.check_member, p.check_see_room),
-        lambda w, s: w.realm.rooms.leave(s.name, "#private"),
+        lambda w, s: w.realm.rooms.leave(s, "#private"),
         refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
     ),
     Row(
         "list the members of a public room",
         (p.check_list_members,),
-        lambda w, s: w.realm.rooms.members(s.name, "#public", "", 10),
+        lambda w, s: w.realm.rooms.members(s, "#public", "", 10),
     ),
     Row(
         "list the members of a private room",
         (p.check_list_members,),
-        lambda w, s: w.realm.rooms.members(s.name, "#private", "", 10),
+        lambda w, s: w.realm.rooms.members(s, "#private", "", 10),
         refused("unknown-room", *OUTSIDE_PRIVATE) | refused("not-a-member", "invited"),
     ),
     Row(
         "set the topic",
         (p.check_moderator,),
-        lambda w, s: w.realm.rooms.set_topic(s.name, "#public", "x"),
+        lambda w, s: w.realm.rooms.set_topic(s, "#public", "x"),
         refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
     ),
     Row(
         "set the topic of a private room",
         (p.check_moderator,),
-        lambda w, s: w.realm.rooms.set_topic(s.name, "#private", "x"),
+        lambda w, s: w.realm.rooms.set_topic(s, "#private", "x"),
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
         | refused("not-allowed", "member"),
@@ -458,14 +453,14 @@ TABLE = [
     Row(
         "make a room private",
         (p.check_owner,),
-        lambda w, s: w.realm.rooms.set_private(s.name, "#public", True),
+        lambda w, s: w.realm.rooms.set_private(s, "#public", True),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
         "delete a room",
         (p.check_owner,),
-        lambda w, s: w.realm.rooms.delete(s.name, "#private"),
+        lambda w, s: w.realm.rooms.delete(s, "#private"),
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
         | refused("not-allowed", "member", "moderator"),
@@ -501,27 +496,27 @@ TABLE = [
     Row(
         "kick a member",
         (p.check_kick,),
-        lambda w, s: w.realm.rooms.kick(s.name, "#public", "successor"),
+        lambda w, s: w.realm.rooms.kick(s, "#public", "successor"),
         refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
     ),
     Row(
         "kick a moderator",
         (p.check_kick,),
-        lambda w, s: w.realm.rooms.kick(s.name, "#public", "moderator"),
+        lambda w, s: w.realm.rooms.kick(s, "#public", "moderator"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
         "kick the owner",
         (p.check_kick,),
-        lambda w, s: w.realm.rooms.kick(s.name, "#public", "owner"),
+        lambda w, s: w.realm.rooms.kick(s, "#public", "owner"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "owner", "successor"),
     ),
     Row(
         "withdraw an invitation",
         (p.check_kick,),
-        lambda w, s: w.realm.rooms.kick(s.name, "#private", "invited"),
+        lambda w, s: w.realm.rooms.kick(s, "#private", "invited"),
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
         | refused("not-allowed", "member"),
@@ -529,7 +524,7 @@ TABLE = [
     Row(
         "kick an account that is not in the room",
         (p.check_kick,),
-        lambda w, s: w.realm.rooms.kick(s.name, "#public", TARGET),
+        lambda w, s: w.realm.rooms.kick(s, "#public", TARGET),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "successor")
         | refused("unknown-member", "moderator", "owner"),
@@ -537,14 +532,14 @@ TABLE = [
     Row(
         "set the role of a member",
         (p.check_set_role,),
-        lambda w, s: w.realm.rooms.set_role(s.name, "#public", "member", "moderator"),
+        lambda w, s: w.realm.rooms.set_role(s, "#public", "member", "moderator"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
         "set the role of an invited account",
         (p.check_set_role,),
-        lambda w, s: w.realm.rooms.set_role(s.name, "#private", "invited", "moderator"),
+        lambda w, s: w.realm.rooms.set_role(s, "#private", "invited", "moderator"),
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
         | refused("not-allowed", "member", "moderator")
@@ -564,6 +559,8 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_open, (Account(0),), ALLOWED),
     (p.check_open, (Account(0, "$argon2id$..."),), "password-required"),
     (p.check_open, (Account(0, ""),), "password-required"),
+    (p.check_not_deleted, (False,), ALLOWED),
+    (p.check_not_deleted, (True,), "not-logged-in"),
     (p.may_administer, (1000, 1000), True),
     (p.may_administer, (0, 1000), True),
     (p.may_administer, (1001, 1000), False),

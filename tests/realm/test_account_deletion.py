@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from chatd.core.entries import Cursor
-from chatd.core.errors import StoreUnavailable, UnknownAccount, UnknownRoom
-from chatd.realm.accounts import Account
-from chatd.realm.claims import Claim
+from chatd.core.errors import Blocked, StoreUnavailable, UnknownAccount, UnknownRoom
+from chatd.realm import changes
+from chatd.realm.delivery import refusal_of
+from chatd.realm.membership import MembershipRecord
+from chatd.realm.read_state import Settings
 from tests.doubles.realm import Text
+from tests.doubles.rows import check_rows
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase, RealmCase
 
@@ -24,11 +26,16 @@ class AccountDeletion(RealmCase):
         self.session = self.harness.sessions["Ann"]
 
     def test_name_is_free_and_nothing_is_left(self) -> None:
-        """The next account of the name has its own spelling, and no mail, cursor or claim."""
+        """The next account of the name has its own spelling, and no mail, position or setting."""
+        self.harness.run(self.realm.blocking.set_blocked(self.session, "bob", True))
+        self.recorder.arrive()
+        self.harness.save()
+        id = self.session.account
+        self.assertEqual(len(self.result(self.store.positions(id))), 1)
         self.harness.run(self.realm.delete(self.session))
         self.assertTrue(self.session.ended)
-        for kind in (Cursor.document_kind, Claim.document_kind):
-            self.assertNotIn("@ann", self.successResultOf(self.store.list(kind)))
+        self.assertEqual(self.successResultOf(self.store.list(Settings.document_kind)), [])
+        self.assertEqual(self.result(self.store.positions(id)), [])
         self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
         self.harness.register("ANN")
         recorder = self.harness.login("ANN")
@@ -43,7 +50,7 @@ class AccountDeletion(RealmCase):
         self.harness.register("ann")
         new = self.harness.login("ann")
         self.session.end()
-        self.harness.run(self.realm.delete(self.session))
+        self.refuse(UnknownAccount, self.realm.delete(self.session))
         self.harness.send("bob", "ann", "new")
         self.assertEqual((self.recorder.texts, new.texts), (["read"], ["new"]))
         self.assertTrue(self.realm.sessions.online("ann"))
@@ -64,44 +71,75 @@ class AccountDeletion(RealmCase):
         self.harness.settle()
         self.successResultOf(deleting)
         self.assertEqual([append.body for append in self.bob.answers], ["old", "read", "last"])
+        self.assertIsNone(self.bob.answers[-1].refusal)
         self.store.eager = True
         self.harness.register("ann")
         recorder = self.harness.login("ann")
         self.harness.fetch("ann")
         self.assertEqual(recorder.texts, [])
 
-    def test_account_is_unknown_while_it_is_deleted(self) -> None:
-        """From the beginning of the deletion on, lookups give None and nothing is sent to it."""
-        self.store.eager = False
-        before = self.begin(self.realm.accounts.account("ann"))
-        deleting = self.begin(self.realm.delete(self.session))
-        during = self.begin(self.realm.accounts.account("ann"))
-        self.store.release()
-        self.assertEqual(self.successResultOf(before), ("Ann", Account(0)))
-        self.assertIsNone(self.successResultOf(during))
-        self.assertEqual(
-            self.realm.send(self.harness.sessions["bob"], [Text("bob", "ann", "x")]), ([], None)
-        )
-        registering = self.begin(self.realm.accounts.register("ann", Account(5)))
-        self.harness.settle()
-        self.successResultOf(deleting)
-        self.successResultOf(registering)
-        self.store.eager = True
-        self.assertEqual(self.harness.run(self.realm.accounts.account("ann")), ("ann", Account(5)))
+    def test_message_sent_while_the_account_is_deleted(self) -> None:
+        """Its sender is told that there is no such account, if the deletion comes first."""
+        for head_start in range(6):
+            self.store.eager = False
+            deleting = self.begin(self.realm.delete(self.harness.sessions["Ann"]))
+            for _ in range(head_start):
+                self.store.release()
+            before = len(self.bob.answers)
+            message = Text("bob", "ann", f"at {head_start}")
+            appends, refusal = self.realm.send(self.harness.sessions["bob"], [message])
+            self.realm.flush()
+            self.harness.settle()
+            self.successResultOf(deleting)
+            self.assertIsNone(refusal)
+            self.assertEqual(self.bob.answers[before:], appends)
+            for append in appends:
+                if refusal_of(append) is not None:
+                    self.assertIsInstance(refusal_of(append), UnknownAccount)
+            self.store.eager = True
+            self.harness.register("Ann")
+            recorder = self.harness.login("Ann")
+            self.harness.fetch("Ann")
+            self.assertEqual(recorder.texts, [])
+            self.harness.send("bob", "ann", "new")
+            self.assertEqual(recorder.texts, ["new"])
+
+    def test_resend_to_the_next_account_of_the_name_is_a_new_message(self) -> None:
+        """The keys of a sender belong to the deleted mailbox; so does a key of the deleted sender
+        to its account."""
+        bob = self.harness.sessions["bob"]
+        self.send(bob, "ann", "x", key="key")
+        self.send(self.session, "bob", "y", key="key")
+        self.run_now(self.realm.delete(self.session))
+        self.harness.register("Ann")
+        recorder = self.harness.login("Ann")
+        self.send(bob, "ann", "x", key="key")
+        self.assertEqual(recorder.texts, ["x"])
+        self.assertFalse(self.bob.answers[-1].resent)
+        self.send(self.harness.sessions["Ann"], "bob", "other", key="key")
+        self.assertIsNone(recorder.answers[-1].refusal)
+        self.assertEqual(self.bob.texts, ["y", "other"])
+
+    def test_next_account_of_the_name_is_not_blocked(self) -> None:
+        """A block is of an account, not of its name."""
+        bob = self.harness.sessions["bob"]
+        self.run_now(self.realm.blocking.set_blocked(bob, "ann", True))
+        self.refuse(Blocked, self.realm.deliver(self.session, Text("Ann", "bob", "x")))
+        self.run_now(self.realm.delete(self.session))
+        self.harness.register("Ann")
+        self.harness.login("Ann")
+        self.harness.send("Ann", "bob", "y")
+        self.assertEqual(self.bob.texts, ["y"])
 
     def test_failed_deletion_changes_nothing(self) -> None:
         """If the store fails, the account stays and its session continues."""
         self.store.writable = False
-        # It is in one transaction with the account, so both fail.
-        self.patch(self.store, "drop", lambda log: self.store._call(self.store._fail))
         self.failureResultOf(self.begin(self.realm.delete(self.session)), StoreUnavailable)
         self.store.writable = True
         flush_unavailable(self)
         self.harness.send("bob", "ann", "after")
         self.assertEqual(self.recorder.texts, ["read", "after"])
-        self.assertEqual(
-            self.successResultOf(self.store.list(Account.document_kind)), ["Ann", "bob"]
-        )
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["Ann", "bob"])
         self.harness.logout("Ann")
         recorder = self.harness.login("Ann")
         self.harness.fetch("Ann")
@@ -127,35 +165,53 @@ class DeletionWithRooms(AckRealmCase):
         self.run_now(self.realm.delete(self.ann))
         room = self.realm.rooms.loaded("#room")
         assert room is not None
-        self.assertEqual((room.record.owner, list(room.record.members)), ("bob", ["bob"]))
+        self.assertEqual((room.record.owner, room.record.owner_name), (self.bob.account, "bob"))
+        self.assertEqual(room.members, 1)
         self.assertEqual(self.bob_peer.logs["#room"][-1], (3, "Ann", "leave", ""))
 
     def test_operator_deletes_an_account_that_is_offline(self) -> None:
         """The name may have any spelling; an unknown account is refused."""
         self.create_room(self.ann)
         self.ann.end()
-        self.harness.settle()
+        self.harness.save()
+        self.assertIsNone(self.harness.mailbox("Ann"))
         self.run_now(self.realm.delete_account("ANN"))
-        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
         self.refuse(UnknownRoom, self.realm.rooms.room("#room"))
         self.refuse(UnknownAccount, self.realm.delete_account("Ann"))
 
     def test_account_is_deleted_once(self) -> None:
-        """The second of two concurrent requests changes nothing."""
+        """The second of two concurrent requests is refused."""
         other, _ = self.login("Ann")
         self.store.eager = False
-        requests = [self.begin(self.realm.delete(session)) for session in (self.ann, other)]
+        first, second = [self.begin(self.realm.delete(session)) for session in (self.ann, other)]
         self.harness.settle()
-        for request in requests:
-            self.successResultOf(request)
+        self.successResultOf(first)
+        self.failureResultOf(second, UnknownAccount)
         self.store.eager = True
         self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
 
-    def test_room_that_the_account_has_lost_meanwhile_is_passed_over(self) -> None:
-        """Its position there may be older than its membership."""
+    def test_membership_of_a_room_that_is_gone_is_passed_over(self) -> None:
+        """It does not prevent the deletion."""
         self.create_room(self.bob, self.ann)
-        position = self.ann.mailbox.read_state.positions["#room"]
-        self.run_now(self.realm.rooms.kick("bob", "#room", "Ann"))
-        self.ann.mailbox.read_state.positions.update({"#room": position, "#gone": position})
+        row = changes.create("12345", MembershipRecord("#gone", 1), str(self.ann.account))
+        self.result(self.store.write([row]))
         self.run_now(self.realm.delete(self.ann))
         self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob"])
+        self.assertEqual(self.result(self.store.count("membership", str(self.ann.account))), 0)
+
+    def test_account_in_more_rooms_than_one_page(self) -> None:
+        """It leaves all of them, and all its invitations are withdrawn."""
+        for number in range(5):
+            self.run_now(self.realm.rooms.create(self.ann, f"#a{number}", "", False))
+            self.run_now(self.realm.rooms.create(self.bob, f"#b{number}", "", True))
+            self.run_now(self.realm.rooms.invite(self.bob, f"#b{number}", "Ann"))
+        scan = self.store.scan
+        self.patch(
+            self.store,
+            "scan",
+            lambda kind, scope, after, limit: scan(kind, scope, after, min(limit, 2)),
+        )
+        self.run_now(self.realm.delete(self.ann))
+        check_rows(self.store)
+        self.assertEqual(self.result(self.store.list("room")), [f"#b{n}" for n in range(5)])
+        self.assertEqual(self.result(self.store.count("invited", str(self.ann.account))), 0)

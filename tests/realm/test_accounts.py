@@ -12,6 +12,7 @@ from chatd.core.errors import (
     NameTaken,
     PatternTooLong,
     UnknownAccount,
+    WrongPassword,
 )
 from chatd.realm.accounts import Account, fingerprints
 from tests.realm.case import RealmCase
@@ -22,14 +23,17 @@ class AccountRecord(SynchronousTestCase):
 
     def test_record_is_decoded_as_it_was_encoded(self) -> None:
         """An account with a password and one without are decoded to equal records."""
-        for account in (Account(1_700_000_000_000), Account(0, "$argon2id$v=19$...")):
+        for account in (
+            Account(1_700_000_000_000, id=1 << 60),
+            Account(0, "$argon2id$v=19$...", ("ab",), 7),
+        ):
             stored = msgspec.msgpack.encode(account)
             self.assertEqual(msgspec.msgpack.decode(stored, type=Account), account)
 
     def test_unknown_fields_are_ignored(self) -> None:
         """An older daemon can read what a newer one has written with more fields at the end."""
-        stored = msgspec.msgpack.encode([5, None, [], "later"])
-        self.assertEqual(msgspec.msgpack.decode(stored, type=Account), Account(5))
+        stored = msgspec.msgpack.encode([5, None, [], 3, "later"])
+        self.assertEqual(msgspec.msgpack.decode(stored, type=Account), Account(5, id=3))
 
     def test_account_without_password_is_open(self) -> None:
         """The default is no password."""
@@ -45,7 +49,8 @@ class Names(RealmCase):
             with self.assertRaises(NameTaken):
                 self.harness.register(name)
             self.assertEqual(
-                self.harness.run(self.realm.accounts.account(name)), ("Ann", Account(0))
+                self.harness.run(self.realm.accounts.account(name)),
+                ("Ann", self.harness.account("Ann")),
             )
 
     def test_illegal_name_is_refused(self) -> None:
@@ -151,25 +156,43 @@ class Changing(RealmCase):
     def test_password_is_changed_for_the_proven_account_only(self) -> None:
         """If the account has another password, or was created again, the change is refused."""
         accounts = self.realm.accounts
-        self.harness.run(accounts.set_password("ann", Account(0), "hash"))
+        account = self.account()
+        self.harness.run(accounts.set_password("ann", account, "hash", True))
         self.assertEqual(self.account().password, "hash")
-        for proven in (Account(0), Account(0, "other"), Account(1, "hash")):
-            with self.assertRaises(UnknownAccount):
-                self.harness.run(accounts.set_password("ann", proven, None))
+        other = msgspec.structs.replace(account, password="other")
+        for proven in (account, other):
+            self.refuse(WrongPassword, accounts.set_password("ann", proven, None, True))
+        other = msgspec.structs.replace(account, password="hash", id=self.realm.new_id())
+        for whether in (False, True):
+            self.refuse(UnknownAccount, accounts.set_password("ann", other, None, whether))
+        self.refuse(UnknownAccount, accounts.set_password("nemo", account, None, False))
         self.assertEqual(self.account().password, "hash")
+        self.harness.run(accounts.set_password("ann", account, None, False))
+        self.assertIsNone(self.account().password)
 
     def test_certificates_of_an_unknown_account_are_refused(self) -> None:
         """No account is created."""
-        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("nemo", ("ab",)))
+        id = self.account().id
+        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("nemo", id, ("ab",)))
         self.assertIsNone(self.harness.run(self.realm.accounts.account("nemo")))
+
+    def test_certificates_of_the_next_account_of_the_name_do_not_change(self) -> None:
+        """A request that was permitted to the former account is refused."""
+        id = self.account().id
+        self.harness.run(self.realm.delete_account("ann"))
+        self.harness.register("Ann")
+        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("ann", id, ("ab",)))
+        self.assertEqual(self.account().certificates, ())
 
     def test_concurrent_changes_are_both_made(self) -> None:
         """A new password and new certificates do not overwrite each other."""
+        account = self.account()
         self.store.eager = False
-        password = self.begin(self.realm.accounts.set_password("ann", Account(0), "hash"))
-        certificates = self.begin(self.realm.accounts.set_certificates("ann", ("ab",)))
+        password = self.begin(self.realm.accounts.set_password("ann", account, "hash", True))
+        certificates = self.begin(self.realm.accounts.set_certificates("ann", account.id, ("ab",)))
         self.harness.settle()
         self.successResultOf(password)
         self.successResultOf(certificates)
         self.store.eager = True
-        self.assertEqual(self.account(), Account(0, "hash", ("ab",)))
+        changed = msgspec.structs.replace(account, password="hash", certificates=("ab",))
+        self.assertEqual(self.account(), changed)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from chatd.core.errors import StoreUnavailable
-from chatd.realm.ack_session import AckSession
+from chatd.core.errors import StoreUnavailable, UnknownAccount, UnknownRoom
+from chatd.core.names import mailbox_log
+from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
-from chatd.stores import Append
+from chatd.realm.session import Session
+from chatd.stores import Append, DropLog
 from chatd.stores.batches import Batch
-from tests.doubles.realm import OPEN, AckRecorder, AutoAckRecorder, Text
+from tests.doubles.realm import AckRecorder, AutoAckRecorder, Text
 from tests.doubles.stores import HeldStore
 from tests.realm.case import AckRealmCase, RealmCase
 
@@ -61,9 +63,7 @@ class Order(RealmCase):
         for name in ("Ann", "bob"):
             if name in self.harness.sessions:
                 self.harness.logout(name)
-            self.harness.sessions[name] = self.harness.run(
-                self.realm.sessions.open_auto_ack_session(name, OPEN, OrderRecorder())
-            )
+            self.harness.sessions[name] = self.harness.open(name, OrderRecorder())
         self.store.eager = False
         for number, (sender, recipient) in enumerate(
             [("bob", "ann"), ("Ann", "bob"), ("bob", "ann")]
@@ -74,18 +74,19 @@ class Order(RealmCase):
             order, ["sent 0", "sent 2", "sent 1", "answered 0", "answered 2", "answered 1"]
         )
 
-    def test_no_sender_is_answered_before_a_claim_is_deleted(self) -> None:
-        """While the store may have a claim of a session that has ended, neither senders to its
-        mailbox are answered nor senders of later messages."""
-        self.harness.login("Ann")
-        self.store.writable = False
-        self.harness.logout("Ann")
-        self.harness.send("bob", "ann", "to ann")
-        self.harness.send("bob", "bob", "to bob")
-        self.assertEqual((self.answered(), self.bob.texts), ([], ["to bob"]))
-        self.store.writable = True
-        self.harness.runner.clock.advance(1)
-        self.assertEqual(self.answered(), ["to ann", "to bob"])
+    def test_appends_to_a_log_that_does_not_exist_are_refused(self) -> None:
+        """The sender is told that there is no such account or room."""
+        self.store.eager = False
+        self.harness.send("bob", "ann", "late")
+        self.store.write([DropLog(mailbox_log(self.harness.account("Ann").id))])
+        refused = Append("#1", 1, 1, "bob", "x", self.harness.sessions["bob"])
+        self.harness.send("bob", "ann", "later")
+        self.realm.append(refused)
+        self.harness.settle()
+        outcomes = [refusal_of(append) for append in self.bob.answers]
+        self.assertIsNone(outcomes[0])
+        self.assertEqual(list(map(type, outcomes[1:])), [UnknownAccount, UnknownRoom])
+        self.assertIsNone(refusal_of(Append("@1", 1, 1, "bob", "x", refused.origin)))
 
 
 class RunRecorder(AckRecorder):
@@ -106,7 +107,7 @@ class Pushing(AckRealmCase):
     def open(self, name: str) -> RunRecorder:
         """Open another session of an account, which has caught up."""
         peer = RunRecorder()
-        session = self.harness.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
+        session = self.harness.run(self.realm.sessions.open(name, self.harness.account(name), peer))
         session.begin({})
         self.harness.run(session.catch_up())
         peer.calls.clear()
@@ -154,7 +155,7 @@ class Pushing(AckRealmCase):
 
     def test_entries_of_the_server_are_pushed_and_not_answered(self) -> None:
         """No session waits for their outcome."""
-        self.realm.note("@ann", "bob", "invite", "#room")
+        self.realm.note(self.log("@ann"), "bob", self.bob.account, "invite", "#room")
         self.realm.flush()
         self.assertEqual(self.ann_peer.logs["@ann"], [(1, "bob", "invite", "#room")])
         self.assertEqual(self.bob_peer.answers, [])
@@ -179,10 +180,10 @@ class FailingPeer(AckRecorder):
 class Failures(AckRealmCase):
     """Programming errors in one peer."""
 
-    def open(self, name: str, method: str) -> tuple[AckSession, FailingPeer]:
+    def open(self, name: str, method: str) -> tuple[Session, FailingPeer]:
         """Open a session of an account whose peer has an error in this method."""
         peer = FailingPeer(method)
-        session = self.harness.run(self.realm.sessions.open_ack_session(name, OPEN, peer))
+        session = self.harness.run(self.realm.sessions.open(name, self.harness.account(name), peer))
         session.begin({})
         return session, peer
 
@@ -229,7 +230,7 @@ class Charges(AckRealmCase):
             peer.charged = 0
         for sender in (self.ann, self.bob, self.bob):
             self.realm.send(sender, [Text(sender.name, "#room", "x")])
-        self.realm.note("#room", "Ann", "topic", "x")
+        self.realm.note(self.log("#room"), "Ann", self.ann.account, "topic", "x")
         self.store.release()
         self.assertEqual((self.ann_peer.charged, self.bob_peer.charged), (2, 4))
 

@@ -24,8 +24,8 @@ class EditsCase(AckRealmCase):
 
     def about(self, log: str) -> list[tuple[str, str, str, int]]:
         """The (sender, kind, body, seq of the message it is about) of the changes in a log."""
-        entries = self.result(self.store.read(log, 0, 100))
-        messages = self.result(self.store.read("@ann", 0, 100)) + entries
+        entries = self.result(self.store.read(self.log(log), 0, 100))
+        messages = self.result(self.store.read(self.log("@ann"), 0, 100)) + entries
         seqs = {entry.id: entry.seq for entry in messages}
         return [
             (entry.sender, entry.kind, entry.body, seqs[entry.about])
@@ -48,10 +48,11 @@ class Editing(EditsCase):
         """The author is not answered before the commit."""
         self.store.eager = False
         editing = self.begin(self.edits.edit(self.bob, "@ann", 1, "hello", None))
-        for _ in range(2):
+        while not editing.called:
             self.store.release()
         self.assertEqual(len(self.bob_peer.answers), 1)
         self.successResultOf(editing)
+        self.realm.flush()
         self.store.release()
         self.assertEqual(
             [(append.kind, append.seq) for append in self.bob_peer.answers],

@@ -60,7 +60,7 @@ class Pages(AckRealmCase):
     def test_trimmed_entries_are_not_in_a_page(self) -> None:
         """A page backwards ends at the first entry that is left."""
         self.send(self.bob, "ann", *"abcde")
-        self.result(self.store.trim("@ann", 2))
+        self.result(self.store.trim(self.log("@ann"), 2))
         self.assertEqual(self.page(limit=2), ([3, 4], True))
         self.assertEqual(self.page(before=5, limit=2), ([3, 4], False))
         self.assertEqual(self.page(before=3), ([], False))
@@ -98,7 +98,7 @@ class SingleEntries(AckRealmCase):
     def test_seq_without_an_entry_is_refused(self) -> None:
         """Seqs before the first entry, after the last one, and of trimmed entries are refused."""
         self.send(self.bob, "ann", *"abc")
-        self.result(self.store.trim("@ann", 1))
+        self.result(self.store.trim(self.log("@ann"), 1))
         for seq in (-1, 0, 1, 4):
             self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "@ann", seq))
 
@@ -107,5 +107,5 @@ class SingleEntries(AckRealmCase):
         self.create_room(self.bob, self.ann)
         self.send(self.ann, "#room", "x")
         self.assertEqual(self.harness.run(self.realm.history.entry(self.ann, "#room", 3)).body, "x")
-        self.run_now(self.realm.rooms.leave("Ann", "#room"))
+        self.run_now(self.realm.rooms.leave(self.ann, "#room"))
         self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "#room", 3))

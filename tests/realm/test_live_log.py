@@ -51,7 +51,7 @@ class Subscribing(SynchronousTestCase):
 
     def test_subscribers_are_in_the_order_in_which_they_subscribed(self) -> None:
         """Unsubscribing removes one subscriber; unsubscribing it again changes nothing."""
-        log = ConsumedLog(TrimRecorder(True), "#a")
+        log = ConsumedLog(TrimRecorder(True), "#5", "#a")
         first, second = FakeSubscriber(), FakeSubscriber()
         log.subscribe(first)
         log.subscribe(second)
@@ -62,7 +62,7 @@ class Subscribing(SynchronousTestCase):
 
     def test_many_subscribers_are_not_copied(self) -> None:
         """Subscribing and unsubscribing cost the same with 10 and with 10,000 subscribers."""
-        log = ConsumedLog(TrimRecorder(True), "#a")
+        log = ConsumedLog(TrimRecorder(True), "#5", "#a")
         subscribers = [FakeSubscriber() for _ in range(100)]
         for subscriber in subscribers:
             log.subscribe(subscriber)
@@ -86,7 +86,7 @@ class Trimming(SynchronousTestCase):
     def test_ephemeral_log_is_trimmed_at_intervals(self) -> None:
         """The interval begins with the first subscription; the latest entries stay."""
         store = TrimRecorder(ephemeral=True)
-        log = ConsumedLog(store, "#a")
+        log = ConsumedLog(store, "#5", "#a")
         log.head = 100
         log.subscribe(FakeSubscriber())
         self.assertEqual(log.trim_at, 100 + TRIM_INTERVAL)
@@ -95,12 +95,12 @@ class Trimming(SynchronousTestCase):
         self.assertEqual(log.trim_at, 100 + TRIM_INTERVAL)
         log.head = log.trim_at
         log.trim_consumed()
-        self.assertEqual(store.trims, [("#a", log.head - MIN_RETAINED)])
+        self.assertEqual(store.trims, [("#5", log.head - MIN_RETAINED)])
         self.assertEqual(log.trim_at, log.head + TRIM_INTERVAL)
 
     def test_durable_log_is_not_trimmed(self) -> None:
         """A durable log is trimmed by `chatd.realm.retention` only."""
-        log = ConsumedLog(TrimRecorder(ephemeral=False), "#a")
+        log = ConsumedLog(TrimRecorder(ephemeral=False), "#5", "#a")
         log.subscribe(FakeSubscriber())
         self.assertGreater(log.trim_at, 10**12)
 
@@ -115,7 +115,7 @@ class RoomTrimming(AckRealmCase):
         assert room is not None
         for _ in range(0, 6_000, 500):
             for _ in range(500):
-                self.realm.note("#room", "Ann", "text", "x")
+                self.realm.note(self.log("#room"), "Ann", self.ann.account, "text", "x")
             self.realm.flush()
         count = len(self.entries("#room"))
         self.assertGreaterEqual(count, 4_096)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.mail_fetch import MailFetch
-from tests.doubles.realm import OPEN
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import RealmCase
 
@@ -22,7 +21,9 @@ class Fetching(RealmCase):
 
     def open(self) -> MailFetch:
         """Begin to fetch Ann's mail."""
-        fetch: MailFetch = self.harness.run(self.realm.sessions.open_mail_fetch("Ann", OPEN))
+        fetch: MailFetch = self.harness.run(
+            self.realm.sessions.open_mail_fetch("Ann", self.harness.account("Ann"))
+        )
         return fetch
 
     def pages(self, fetch: MailFetch) -> list[str]:
@@ -53,7 +54,7 @@ class Fetching(RealmCase):
         fetch = self.open()
         self.send(self.bob, "ann", "f")
         self.store.eager = False
-        entries = self.result(self.store.read("@ann", 5, 1))
+        entries = self.result(self.store.read(self.log("@ann"), 5, 1))
         acknowledging = self.begin(fetch.acknowledge(entries))
         self.assertEqual(self.bob_peer.receipts, [])
         self.harness.settle()
@@ -67,7 +68,7 @@ class Fetching(RealmCase):
         """The failure is raised to the caller."""
         fetch = self.open()
         self.send(self.bob, "ann", "f")
-        entries = self.result(self.store.read("@ann", 5, 1))
+        entries = self.result(self.store.read(self.log("@ann"), 5, 1))
         self.store.writable = False
         self.refuse(StoreUnavailable, fetch.acknowledge(entries))
         self.assertEqual(self.bob_peer.receipts, [])
@@ -81,18 +82,34 @@ class Fetching(RealmCase):
 
     def test_trimmed_mail_is_passed_over(self) -> None:
         """Only the mail that is left is fetched."""
-        self.result(self.store.trim("@ann", 3))
+        self.result(self.store.trim(self.log("@ann"), 3))
         self.assertEqual(self.pages(self.open()), ["de"])
 
     def test_mailbox_is_held_until_the_fetch_is_closed(self) -> None:
         """Closing the fetch releases the mailbox."""
         fetch = self.open()
-        self.assertIsNotNone(self.realm.sessions.mailbox("Ann"))
+        self.assertIsNotNone(self.harness.mailbox("Ann"))
         fetch.close()
-        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
+        self.assertIsNone(self.harness.mailbox("Ann"))
+
+    def test_fetch_of_an_account_that_is_deleted_meanwhile(self) -> None:
+        """What was fetched cannot be acknowledged, and nothing is held afterwards."""
+        fetch = self.open()
+        page = self.harness.run(fetch.page())
+        mailbox = self.harness.account("Ann").id
+        self.harness.run(self.realm.delete_account("Ann"))
+        self.harness.register("Ann")
+        self.refuse(UnknownAccount, fetch.acknowledge(page))
+        self.assertEqual(self.harness.run(fetch.page()), [])
+        fetch.close()
+        self.assertIsNone(self.realm.sessions.mailbox(mailbox))
 
     def test_fetch_for_a_changed_account_is_refused(self) -> None:
         """The record that the right was proven against must be the current one; nothing is held."""
-        self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("Ann", Account(0, "hash")))
-        self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("nemo", OPEN))
-        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
+        self.refuse(
+            UnknownAccount,
+            self.realm.sessions.open_mail_fetch("Ann", Account(1, "hash", id=self.realm.new_id())),
+        )
+        account = self.harness.account("Ann")
+        self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("nemo", account))
+        self.assertIsNone(self.harness.mailbox("Ann"))

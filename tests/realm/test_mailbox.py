@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.realm.live_log import MIN_RETAINED
+from chatd.core.entries import Cursor
+from chatd.core.errors import StoreUnavailable
+from chatd.realm.accounts import Account
+from chatd.realm.documents import Documents
+from chatd.realm.live_log import MIN_RETAINED, TRIM_INTERVAL
 from chatd.realm.mailbox import Mailbox
-from tests.doubles.realm import RealmHarness, Runner
-from tests.doubles.stores import HeldStore
+from chatd.stores import Position
+from tests.doubles.realm import RealmHarness
+from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
+
+BOB, CYD = 2, 3
+"""the ids of senders"""
 
 
 class Receipts(SynchronousTestCase):
@@ -15,13 +24,13 @@ class Receipts(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Entries 1 to 6, by bob and cyd in turns."""
-        self.mailbox = Mailbox(HeldStore(), Runner().background, "@ann", lambda mailbox: None)
-        self.mailbox.expect_receipts((seq, "cyd" if seq % 2 else "bob") for seq in range(1, 7))
+        self.mailbox = Mailbox(HeldStore(), 1, "ann", lambda mailbox: None)
+        self.mailbox.expect_receipts((seq, CYD if seq % 2 else BOB) for seq in range(1, 7))
 
     def test_receipts_are_due_by_sender(self) -> None:
         """Each sender has its seqs of the range, in order."""
-        self.assertEqual(self.mailbox.receipts_due(2, 5), {"bob": [2, 4], "cyd": [3, 5]})
-        self.assertEqual(self.mailbox.receipts_due(0, 10**12), {"cyd": [1], "bob": [6]})
+        self.assertEqual(self.mailbox.receipts_due(2, 5), {BOB: [2, 4], CYD: [3, 5]})
+        self.assertEqual(self.mailbox.receipts_due(0, 10**12), {CYD: [1], BOB: [6]})
 
     def test_receipts_are_due_once(self) -> None:
         """Entries that are acknowledged again give no further receipt."""
@@ -32,20 +41,20 @@ class Receipts(SynchronousTestCase):
         """Ranges may be empty, and may begin or end where no receipt is due."""
         self.assertEqual(self.mailbox.receipts_due(7, 9), {})
         self.assertEqual(self.mailbox.receipts_due(5, 4), {})
-        self.assertEqual(self.mailbox.receipts_due(6, 9), {"bob": [6]})
-        self.assertEqual(self.mailbox.receipts_due(1, 9), {"bob": [2, 4], "cyd": [1, 3, 5]})
+        self.assertEqual(self.mailbox.receipts_due(6, 9), {BOB: [6]})
+        self.assertEqual(self.mailbox.receipts_due(1, 9), {BOB: [2, 4], CYD: [1, 3, 5]})
 
     def test_oldest_are_dropped_over_the_limit(self) -> None:
         """A limited number of entries is remembered for an account that never acknowledges."""
-        self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 10_000))
+        self.mailbox.expect_receipts((seq, BOB) for seq in range(7, 10_000))
         self.assertEqual(self.mailbox.receipts_due(1, 6), {})
-        self.assertEqual(self.mailbox.receipts_due(9_999, 9_999), {"bob": [9_999]})
+        self.assertEqual(self.mailbox.receipts_due(9_999, 9_999), {BOB: [9_999]})
 
     def test_latest_4096_to_8192_are_remembered(self) -> None:
         """Over the upper bound only the latest 4,096 are remembered."""
-        self.mailbox.expect_receipts((seq, "bob") for seq in range(7, 8_193))
+        self.mailbox.expect_receipts((seq, BOB) for seq in range(7, 8_193))
         self.assertEqual(len(self.mailbox.unconfirmed), 8_192)
-        self.mailbox.expect_receipts([(8_193, "bob")])
+        self.mailbox.expect_receipts([(8_193, BOB)])
         self.assertEqual(list(self.mailbox.unconfirmed), list(range(4_098, 8_194)))
 
 
@@ -59,24 +68,64 @@ class Holding(SynchronousTestCase):
         self.harness.login("bob")
         self.harness.send("bob", "ann", "1", "2")
         self.released: list[Mailbox] = []
-        self.mailbox = Mailbox(
-            self.harness.store, self.harness.runner.background, "@ann", self.released.append
-        )
+        id = self.harness.account("ann").id
+        self.mailbox = Mailbox(self.harness.store, id, "ann", self.released.append)
+
+    def load(self) -> Account | None:
+        """Load the mailbox; return the record of its account."""
+        account: Account | None = self.harness.run(self.mailbox.load(self.harness.realm.documents))
+        return account
 
     def test_head_is_read_when_it_is_loaded(self) -> None:
         """The head is read once; entries that are committed later advance it."""
         self.assertFalse(self.mailbox.loaded)
-        self.harness.run(self.mailbox.load())
+        self.load()
         self.assertEqual((self.mailbox.loaded, self.mailbox.head), (True, 2))
         self.mailbox.head = 9
-        self.harness.run(self.mailbox.load())
+        self.load()
         self.assertEqual(self.mailbox.head, 9)
 
-    def test_results_of_other_reads_are_returned(self) -> None:
-        """The results are returned whether or not the mailbox had been loaded."""
+    def test_record_is_read_at_each_login(self) -> None:
+        """It is None if the account has been deleted, also if the name belongs to another one."""
+        account = self.harness.account("ann")
         for _ in range(2):
-            results = self.harness.run(self.mailbox.load(self.harness.store.head("@ann")))
-            self.assertEqual(results, [2])
+            self.assertEqual(self.load(), account)
+        self.harness.run(self.harness.realm.delete_account("ann"))
+        self.assertIsNone(self.load())
+        self.harness.register("ann")
+        self.assertIsNone(self.load())
+
+    def test_rooms_settings_and_positions_are_loaded(self) -> None:
+        """Positions in logs that the account does not follow are ignored."""
+        realm = self.harness.realm
+        session, _ = self.harness.login_ack("ann")
+        room = self.harness.run(realm.rooms.create(session, "#Room", "", False))
+        self.harness.run(realm.blocking.set_blocked(session, "bob", True))
+        self.harness.store.save(
+            [
+                Position(session.account, session.mailbox.log, Cursor(1), 1, 5),
+                Position(session.account, room.log, Cursor(3), 2),
+                Position(session.account, self.harness.log("@bob"), Cursor(1)),
+            ]
+        )
+        self.load()
+        state, mailbox = self.mailbox.state, self.mailbox
+        self.assertEqual((state.cursor, state.read, state.seen), (Cursor(1), 1, 5))
+        self.assertEqual(mailbox.settings.blocked, {self.harness.account("bob").id: "bob"})
+        self.assertEqual(list(mailbox.memberships), ["#room"])
+        membership = mailbox.memberships["#room"]
+        self.assertEqual((membership.room, membership.since), (room.id, room.record.created))
+        self.assertEqual((membership.state.cursor, membership.state.read), (Cursor(3), 2))
+
+    def test_mailbox_that_cannot_be_read_is_not_loaded(self) -> None:
+        """It does not appear empty."""
+        store = FailingDocumentStore()
+        mailbox = Mailbox(store, 1, "ann", self.released.append)
+        store.readable = False
+        documents = Documents(store)
+        self.failureResultOf(Deferred.fromCoroutine(mailbox.load(documents)), StoreUnavailable)
+        self.assertFalse(mailbox.loaded)
+        flush_unavailable(self)
 
     def test_mailbox_is_released_when_it_is_idle(self) -> None:
         """A mailbox is not released while a login is under way."""
@@ -97,20 +146,22 @@ class Trimming(SynchronousTestCase):
         self.harness.register("ann", "bob")
         self.harness.login("bob")
         self.harness.send("bob", "ann", "old")
-        self.harness.login("ann")
+        self.recorder = self.harness.login("ann")
 
     def test_ephemeral_store_trims_consumed_entries(self) -> None:
         """A store in memory retains waiting entries, and the latest of those that were read."""
+        recorder = self.recorder
         self.harness.fetch("ann")
         for number in range(5 * MIN_RETAINED):
             self.harness.send("bob", "ann", str(number))
-        self.assertLessEqual(
-            len(self.successResultOf(self.harness.store.read("@ann", 0, 10_000))), 2 * MIN_RETAINED
-        )
+            recorder.arrive()
+        entries = self.successResultOf(self.harness.store.read(self.harness.log("@ann"), 0, 10_000))
+        self.assertLessEqual(len(entries), 2 * MIN_RETAINED + TRIM_INTERVAL)
         self.harness.logout("ann")
         self.harness.send("bob", "ann", "waits")
         recorder = self.harness.login("ann")
         for number in range(3 * MIN_RETAINED):
             self.harness.send("bob", "ann", str(number))
+            recorder.arrive()
         self.harness.fetch("ann")
         self.assertEqual(recorder.texts[3 * MIN_RETAINED :], ["waits"])

@@ -93,7 +93,7 @@ class AccountOperations(OperationsCase):
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
         self.harness.runner.clock.advance(60)
         self.harness.settle()
-        self.assertIsNone(self.harness.realm.sessions.mailbox("Ann"))
+        self.assertIsNone(self.harness.mailbox("Ann"))
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
 
@@ -234,7 +234,7 @@ class RoomOperations(OperationsCase):
         """Later reports may follow at any time, so only an empty page ends the listing."""
         realm = self.harness.realm
         for number in range(3):
-            realm.note("@server", "Ann", "report", f"bob: reason {number}")
+            realm.note("@server", "Ann", 1, "report", f"bob: reason {number}")
         realm.flush()
         self.harness.settle()
         page = self.result(self.operations.reports(0, 2))
@@ -297,7 +297,6 @@ class DaemonOperations(OperationsCase):
                 rooms=1,
                 sessions=2,
                 accounts_online=1,
-                auto_ack_sessions=1,
                 rooms_in_memory=0,
                 store_backlog=8,
             ),

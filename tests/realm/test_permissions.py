@@ -11,6 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from chatd.core.entries import Entry
 from chatd.core.errors import Refused
 from chatd.core.limits import Limits
 from chatd.realm import permissions as p
@@ -119,23 +120,23 @@ class Sentences(SynchronousTestCase):
         rooms = self.world.realm.rooms
         for coroutine, sentence in (
             (
-                rooms.set_topic("member", "#public", ""),
+                rooms.set_topic(self.world.sessions["member"], "#public", ""),
                 "Only moderators of #public can do that.",
             ),
             (
-                rooms.set_private("moderator", "#public", True),
+                rooms.set_private(self.world.sessions["moderator"], "#public", True),
                 "Only the owner of #public can do that.",
             ),
             (
-                rooms.kick("moderator", "#public", "moderator"),
+                rooms.kick(self.world.sessions["moderator"], "#public", "moderator"),
                 "Only the owner of #public can kick a moderator.",
             ),
             (
-                rooms.kick("moderator", "#public", "owner"),
+                rooms.kick(self.world.sessions["moderator"], "#public", "owner"),
                 "The owner of #public cannot be kicked.",
             ),
             (
-                rooms.kick("moderator", "#public", "nemo"),
+                rooms.kick(self.world.sessions["moderator"], "#public", "nemo"),
                 "#public has no member nemo.",
             ),
         ):
@@ -148,7 +149,7 @@ class Sentences(SynchronousTestCase):
         for check, sentence in (
             (lambda: p.check_room_count(200, limits), "An account can be in at most 200 rooms."),
             (
-                lambda: p.check_join(room, "nemo", limits),
+                lambda: p.check_join(room, "", 3, limits),
                 "#public has 3 members, and cannot have more.",
             ),
             (
@@ -183,6 +184,25 @@ class Sentences(SynchronousTestCase):
         self.assertEqual(str(self.assertRaises(Refused, p.check_logged_in, None)), "Log in first.")
         session = self.world.sessions["owner"]
         self.assertIs(p.check_logged_in(session), session)
+
+    def test_author_of_an_entry(self) -> None:
+        """It is told by its id; entries of older versions of chatd have none, and there the name
+        and the time tell."""
+        session = self.world.sessions["owner"]
+        session.created = 5
+
+        def entry(sender: str, author: int, time: int = 9) -> Entry:
+            return Entry(1, 1, time, sender, "text", "x", 0, author)
+
+        for other, is_author in (
+            (entry("owner", session.account), True),
+            (entry("owner", session.account, 4), True),
+            (entry("owner", session.account + 1), False),
+            (entry("owner", 0, 5), True),
+            (entry("owner", 0, 4), False),
+            (entry("member", 0), False),
+        ):
+            self.assertEqual(p.is_author(session, other), is_author, other)
 
     def test_sender_in_every_spelling(self) -> None:
         """Only the account's own name is accepted, in any case."""

@@ -1,246 +1,271 @@
-"""Saved state: when it is written, retries, and changes that another daemon has made meanwhile."""
+"""Positions: when they are saved, with what, and what happens when the store fails."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
-from chatd.realm.claims import Claim
 from chatd.realm.mailbox import Mailbox
-from chatd.realm.read_state import ReadState, RoomPosition, Settings
-from chatd.realm.saved_state import RETRY_SECONDS, SOON_SECONDS
+from chatd.realm.positions import RETRY_SECONDS, SOON, VERY_SOON, Positions
+from chatd.realm.read_state import ReadState
+from chatd.stores import CreateLog, DropLog, Position
 from tests.doubles.realm import Runner
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
+from tests.realm.case import AckRealmCase
 
 
 class Saving(SynchronousTestCase):
-    """The mailbox of ann over a store that can fail."""
+    """The positions of the accounts 1 and 2 in their mailboxes, over a store that can fail."""
 
     def setUp(self) -> None:
-        """An empty mailbox that has been loaded."""
+        """Empty mailboxes without sessions."""
         self.store = FailingDocumentStore()
         self.runner = Runner()
         self.released: list[Mailbox] = []
-        self.called: list[str] = []
-        self.mailbox = self.load()
+        self.positions = Positions(self.store, self.runner.background, self.runner.clock.seconds)
+        self.ann, self.bob = self.mailbox(1), self.mailbox(2)
+        self.store.attempts = 0
 
-    def load(self) -> Mailbox:
-        """The mailbox as a restarted daemon would load it."""
-        mailbox = Mailbox(self.store, self.runner.background, "@ann", self.released.append)
-        self.successResultOf(Deferred.fromCoroutine(mailbox.load()))
-        return mailbox
+    def mailbox(self, account: int) -> Mailbox:
+        """The mailbox of an account."""
+        self.store.write([CreateLog(f"@{account}")])
+        return Mailbox(self.store, account, f"a{account}", self.released.append)
 
-    def stored(self) -> tuple[Cursor | None, Claim | None]:
-        """The cursor and the claim in the store."""
-        cursor = self.successResultOf(HeldStore.get(self.store, Cursor.document_kind, "@ann"))
-        claim = self.successResultOf(HeldStore.get(self.store, Claim.document_kind, "@ann"))
-        return (
-            msgspec.msgpack.decode(cursor.body, type=Cursor) if cursor else None,
-            msgspec.msgpack.decode(claim.body, type=Claim) if claim else None,
-        )
+    def acknowledge(self, mailbox: Mailbox, upto: int, within: float = SOON) -> None:
+        """Acknowledge entries, to be saved within so many seconds."""
+        mailbox.state.cursor = mailbox.state.cursor.acknowledge(1, upto)
+        self.positions.changed(mailbox.state, within)
 
-    def save(self, cursor: Cursor, claim: Claim | None = None, name: str = "") -> None:
-        """Save a cursor and a claim; `name` is added to `called` when `on_saved` is called."""
-        self.mailbox.set_claim(cursor, claim, lambda: self.called.append(name) if name else None)
+    def stored(self, account: int = 1) -> Cursor:
+        """The stored cursor of an account's mailbox."""
+        positions = self.successResultOf(HeldStore.positions(self.store, account))
+        return next(iter(positions)).cursor if positions else Cursor()
 
-    def test_saved_state_is_loaded_after_a_restart(self) -> None:
-        """The cursor with its gaps and the claim are loaded."""
-        self.save(Cursor(3, ((5, 7),)), Claim(7, "boot"))
-        self.assertEqual(self.stored(), (Cursor(3, ((5, 7),)), Claim(7, "boot")))
-        again = self.load()
-        self.assertEqual((again.cursor, again.claimed), (Cursor(3, ((5, 7),)), True))
-        self.save(Cursor(8))
-        again = self.load()
-        self.assertEqual((again.cursor, again.claimed), (Cursor(8), False))
+    def save(self) -> Deferred[None]:
+        """Save all now."""
+        return Deferred.fromCoroutine(self.positions.save())
 
-    def test_unchanged_state_is_not_written(self) -> None:
-        """The same state again, and the state of an empty mailbox, cost no write."""
-        self.save(Cursor())
-        self.assertEqual((self.store.attempts, self.stored()), (0, (None, None)))
-        self.save(Cursor(2), Claim(2, "boot"))
-        attempts = self.store.attempts
-        self.save(Cursor(2), Claim(2, "boot"), "again")
-        self.assertEqual((self.store.attempts, self.called), (attempts, ["again"]))
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.runner.clock.advance(seconds)
 
-    def test_changes_during_a_write_are_written_together(self) -> None:
-        """Changes made while a write is under way cost one more write."""
-        self.store.eager = False
-        for upto in range(1, 10):
-            self.save(Cursor(upto), name=str(upto))
-        self.store.release()
-        self.assertEqual((self.called, self.released), (["1"], []))
-        self.store.release()
-        self.assertEqual(self.called, [str(upto) for upto in range(1, 10)])
-        self.store.eager = True
-        self.assertEqual((self.stored()[0], self.store.attempts), (Cursor(9), 2))
-        self.assertEqual(self.released, [self.mailbox])
-
-    def test_idle_mailbox_is_released_when_saved(self) -> None:
-        """A mailbox without sessions is released, but not during a login."""
-        self.mailbox.reserved = 1
-        self.save(Cursor(1))
-        self.assertEqual(self.released, [])
-        self.mailbox.reserved = 0
-        self.save(Cursor(2))
-        self.assertEqual(self.released, [self.mailbox])
-
-    def test_failed_write_is_tried_again(self) -> None:
-        """While the disk is full the write is tried once a second, until it succeeds."""
-        self.store.writable = False
-        self.save(Cursor(4), Claim(4, "boot"), "first")
-        self.assertEqual(self.called, ["first"])
-        for second in range(1, 6):
-            self.assertEqual((self.stored(), self.store.attempts), ((None, None), 2 * second))
-            self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual(self.released, [])
-        self.store.writable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual(self.stored(), (Cursor(4), Claim(4, "boot")))
-        self.assertEqual((self.released, self.runner.clock.getDelayedCalls()), ([self.mailbox], []))
-        self.assertEqual((self.called, self.runner.failures), (["first"], []))
-
-    def test_latest_state_is_saved_after_a_failure(self) -> None:
-        """Of the states set while the disk was full the last one is saved, and every `on_saved` is
-        called."""
-        self.store.writable = False
-        self.save(Cursor(4), Claim(4, "boot"), "first")
-        self.save(Cursor(5), None, "second")
-        self.mailbox.saved_state.on_saved(lambda: self.called.append("third"))
-        self.assertEqual(self.called, ["first"])
-        self.store.writable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual(
-            (self.stored(), self.called), ((Cursor(5), None), ["first", "second", "third"])
-        )
-
-    def test_failed_read_is_tried_again(self) -> None:
-        """After a failure the documents are read again, until that succeeds."""
-        self.save(Cursor(1), Claim(1, "boot"))
-        self.store.writable = self.store.readable = False
-        self.save(Cursor(2))
-        self.runner.clock.pump([RETRY_SECONDS] * 3)
-        self.store.readable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.store.writable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual((self.stored(), self.mailbox.claimed), ((Cursor(2), None), False))
-
-    def test_claimed_until_the_claim_is_deleted(self) -> None:
-        """`claimed` is true while the store may have a claim."""
-        self.save(Cursor(1), Claim(1, "boot"))
-        self.store.writable = False
-        self.save(Cursor(1))
-        self.assertTrue(self.mailbox.claimed)
-        self.store.writable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertFalse(self.mailbox.claimed)
-
-    def overwrite(self, record: Any) -> None:
-        """Store a record as another daemon would."""
-        kind, body = record.document_kind, msgspec.msgpack.encode(record)
-        document = self.successResultOf(HeldStore.get(self.store, kind, "@ann"))
-        if document is None:
-            HeldStore.create(self.store, kind, "@ann", body)
-        else:
-            HeldStore.update(self.store, kind, "@ann", document.version, body)
-
-    def test_changes_of_another_writer_are_merged(self) -> None:
-        """A cursor that has been changed in the store is united with this one; a claim that has
-        been deleted is created again."""
-        self.save(Cursor(1), Claim(1, "boot"))
-        self.overwrite(Cursor(9))
-        HeldStore.delete(self.store, Claim.document_kind, "@ann", 1)
-        self.save(Cursor(2), Claim(2, "boot"))
-        self.assertEqual(self.stored(), (Cursor(9), Claim(2, "boot")))
-        self.assertEqual(self.mailbox.acknowledged, Cursor(9))
-
-    def test_settings_of_another_writer_are_merged(self) -> None:
-        """What another daemon has stored meanwhile is saved with this change, and taken over."""
-        self.overwrite(Settings(("bob",)))
-        self.mailbox.settings = Settings(hidden=True)
-        self.mailbox.saved_state.save_now()
-        self.assertEqual(self.mailbox.settings, Settings(("bob",), True))
-        self.assertEqual(self.load().settings, Settings(("bob",), True))
-
-    def test_read_state_of_another_writer_is_merged(self) -> None:
-        """The merged state has the later read marker, and the rooms that either writer joined."""
-        self.overwrite(ReadState(9, {"#a": RoomPosition(1, Cursor(2), 3)}))
-        self.mailbox.read_state = ReadState(4, {"#b": RoomPosition(1, Cursor(5), 6)})
-        self.mailbox.saved_state.save_now()
-        self.assertEqual(self.mailbox.read_state.read, 9)
-        self.assertEqual(set(self.mailbox.read_state.positions), {"#a", "#b"})
-        self.assertEqual(self.load().read_state, self.mailbox.read_state)
-
-    def test_merged_settings_are_kept_when_another_write_fails(self) -> None:
-        """The next write does not undo what another daemon has stored."""
-        self.overwrite(Settings(("bob",)))
-        create = self.store.create
-        kinds: list[str] = []
-
-        def fail_first_cursor(kind: str, key: str, body: bytes, scope: str) -> Deferred[int]:
-            kinds.append(kind)
-            if kinds.count(kind) == 1 and kind == Cursor.document_kind:
-                return fail(StoreUnavailable())
-            return create(kind, key, body, scope)
-
-        self.patch(self.store, "create", fail_first_cursor)
-        self.mailbox.acked = Cursor(3)
-        self.mailbox.settings = Settings(hidden=True)
-        self.mailbox.saved_state.save_now()
-        self.assertEqual(self.mailbox.settings, Settings(("bob",), True))
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual(self.stored(), (Cursor(3), None))
-        self.assertEqual(self.load().settings, Settings(("bob",), True))
-
-    def test_changes_are_saved_soon(self) -> None:
-        """All changes of a second are saved with one write."""
+    def test_all_changes_of_a_second_are_saved_by_one_call(self) -> None:
+        """Those of all accounts, each as it is then."""
         for upto in (1, 2, 3):
-            self.mailbox.acked = Cursor(upto)
-            self.mailbox.saved_state.save_soon()
+            self.acknowledge(self.ann, upto)
+            self.acknowledge(self.bob, 2 * upto)
         self.assertEqual(self.store.attempts, 0)
-        self.runner.clock.advance(SOON_SECONDS)
-        self.assertEqual((self.stored()[0], self.store.attempts), (Cursor(3), 1))
+        self.advance(SOON)
+        self.assertEqual((self.stored(), self.stored(2)), (Cursor(3), Cursor(6)))
+        self.assertEqual(self.store.attempts, 1)
+        self.assertEqual(self.runner.clock.getDelayedCalls(), [])
 
-    def test_entries_that_wait_again_stay_waiting_after_a_failure(self) -> None:
-        """A write that succeeded although it seemed to fail is no change of another writer."""
+    def test_earliest_change_decides_when_all_are_saved(self) -> None:
+        """A change that may wait is saved with one that may not."""
+        self.acknowledge(self.ann, 1)
+        self.advance(0.5)
+        self.acknowledge(self.bob, 1, VERY_SOON)
+        self.advance(VERY_SOON)
+        self.assertEqual((self.stored(), self.stored(2)), (Cursor(1), Cursor(1)))
+        self.advance(SOON)
+        self.assertEqual(self.store.attempts, 1)
+
+    def test_change_after_a_save_is_saved_within_its_own_time(self) -> None:
+        """The time of the save before it does not count."""
+        self.acknowledge(self.ann, 1, VERY_SOON)
+        self.advance(VERY_SOON)
+        self.acknowledge(self.ann, 2)
+        self.advance(SOON - VERY_SOON)
+        self.assertEqual(self.stored(), Cursor(1))
+        self.advance(VERY_SOON)
+        self.assertEqual((self.stored(), self.store.attempts), (Cursor(2), 2))
+
+    def test_save_that_is_due_soon_goes_with_a_commit(self) -> None:
+        """Within the last 10 milliseconds; a commit before does not save."""
+        self.acknowledge(self.ann, 1, VERY_SOON)
+        self.positions.committed()
+        self.assertEqual(self.store.attempts, 0)
+        self.advance(VERY_SOON - 0.005)
+        self.positions.committed()
+        self.assertEqual((self.stored(), self.store.attempts), (Cursor(1), 1))
+        self.positions.committed()
+        self.advance(1)
+        self.assertEqual(self.store.attempts, 1)
+
+    def test_all_parts_of_a_state_are_saved(self) -> None:
+        """The cursor with its gaps, the read marker and the time; a restarted daemon has them."""
+        state = self.ann.state
+        state.cursor, state.read, state.seen = Cursor(3, ((5, 7),)), 6, 99
+        self.positions.changed(state, SOON)
+        self.successResultOf(self.save())
+        (position,) = self.successResultOf(self.store.positions(1))
+        self.assertEqual(position, Position(1, "@1", Cursor(3, ((5, 7),)), 6, 99))
+        again = ReadState(self.ann, "@1", Cursor())
+        again.merge(position)
+        self.assertEqual(again.position(), position)
+
+    def test_what_another_daemon_has_saved_stays(self) -> None:
+        """Positions are united in the store."""
+        self.store.save([Position(1, "@1", Cursor(0, ((8, 9),)), 5, 50)])
+        self.ann.state.seen = 40
+        self.acknowledge(self.ann, 4)
+        self.successResultOf(self.save())
+        (position,) = self.successResultOf(self.store.positions(1))
+        self.assertEqual(position, Position(1, "@1", Cursor(4, ((8, 9),)), 5, 50))
+
+    def test_mailbox_is_released_when_its_last_state_is_saved(self) -> None:
+        """A mailbox is not released while a change of it waits, nor during a login."""
+        self.store.eager = False
+        self.acknowledge(self.ann, 1)
+        self.acknowledge(self.bob, 1)
+        self.bob.reserved = 1
+        self.ann.release_if_idle()
+        saving = self.save()
+        self.acknowledge(self.ann, 2)
+        self.store.release()
+        self.successResultOf(saving)
+        self.assertEqual(self.released, [])
+        self.advance(SOON)
+        self.store.release()
+        self.assertEqual((self.released, self.ann.unsaved, self.bob.unsaved), ([self.ann], 0, 0))
+
+    def test_failed_save_is_tried_again_until_it_succeeds(self) -> None:
+        """With pauses; what has changed meanwhile is saved with it."""
         self.store.writable = False
-        self.save(Cursor(9))
-        self.overwrite(Cursor(9))
-        self.save(Cursor(7))
+        self.acknowledge(self.ann, 4)
+        self.advance(SOON)
+        for _ in range(3):
+            self.advance(RETRY_SECONDS)
+        self.assertEqual(self.store.attempts, 4)
+        self.acknowledge(self.ann, 5, VERY_SOON)
+        self.acknowledge(self.bob, 1, VERY_SOON)
+        self.positions.committed()
+        self.advance(VERY_SOON)
+        self.assertEqual(self.store.attempts, 4)
+        self.assertEqual(self.released, [])
         self.store.writable = True
-        self.runner.clock.advance(RETRY_SECONDS)
-        self.assertEqual(self.stored(), (Cursor(7), None))
-
-    def test_deleted_mailbox_is_not_saved(self) -> None:
-        """Nothing is written for a deleted account, but every `on_saved` is called."""
-        self.store.writable = False
-        self.save(Cursor(4))
-        self.save(Cursor(5), None, "waits")
-        self.mailbox.deleted = True
-        attempts = self.store.attempts
-        self.runner.clock.pump([RETRY_SECONDS] * 5)
-        self.assertEqual((self.store.attempts, self.called), (attempts, ["waits"]))
-        self.assertEqual((self.released, self.runner.clock.getDelayedCalls()), ([self.mailbox], []))
-        self.store.writable = True
-        self.save(Cursor(6), Claim(6, "boot"), "later")
-        self.assertEqual((self.stored(), self.called), ((None, None), ["waits", "later"]))
-
-    def test_load_fails_while_the_store_fails(self) -> None:
-        """A mailbox that cannot be read does not appear empty."""
-        self.store.readable = False
-        mailbox = Mailbox(self.store, self.runner.background, "@ann", self.released.append)
-        self.failureResultOf(Deferred.fromCoroutine(mailbox.load()), StoreUnavailable)
+        self.advance(RETRY_SECONDS)
+        self.assertEqual((self.stored(), self.stored(2)), (Cursor(5), Cursor(1)))
+        self.assertEqual(self.released, [self.ann, self.bob])
+        self.assertEqual((self.ann.unsaved, self.bob.unsaved), (0, 0))
+        self.assertEqual((self.runner.clock.getDelayedCalls(), self.runner.failures), ([], []))
         flush_unavailable(self)
 
-    def test_resolving_no_claim_writes_nothing(self) -> None:
-        """A mailbox without a claim stays as it is."""
-        self.save(Cursor(2))
-        attempts = self.store.attempts
-        again = self.load()
-        again.resolve_claim("boot")
-        self.assertEqual((again.cursor, self.store.attempts), (Cursor(2), attempts))
+    def test_change_during_a_failing_save_is_saved(self) -> None:
+        """Also if it is the same state, and the retry succeeds."""
+        self.store.eager = self.store.writable = False
+        self.acknowledge(self.ann, 1)
+        self.advance(SOON)
+        self.acknowledge(self.ann, 2)
+        self.store.release()
+        self.store.writable = self.store.eager = True
+        self.advance(RETRY_SECONDS)
+        self.assertEqual((self.stored(), self.ann.unsaved), (Cursor(2), 0))
+        self.acknowledge(self.ann, 3)
+        self.advance(SOON)
+        self.assertEqual(self.stored(), Cursor(3))
+        flush_unavailable(self)
+
+    def test_save_that_is_waited_for_raises_and_is_tried_again(self) -> None:
+        """One retry goes on, however many callers waited."""
+        self.acknowledge(self.ann, 1)
+        self.store.writable = False
+        for _ in range(2):
+            self.failureResultOf(self.save(), StoreUnavailable)
+        self.assertEqual(self.store.attempts, 2)
+        self.store.writable = True
+        self.advance(RETRY_SECONDS)
+        self.assertEqual((self.stored(), self.store.attempts), (Cursor(1), 3))
+        self.assertEqual(self.runner.clock.getDelayedCalls(), [])
+
+    def test_save_without_changes_waits_for_the_saves_before_it(self) -> None:
+        """`Realm.stop` may be called while a save is under way."""
+        self.store.eager = False
+        self.acknowledge(self.ann, 1)
+        first, second = self.save(), self.save()
+        self.assertNoResult(second)
+        self.store.release()
+        self.successResultOf(first)
+        self.successResultOf(second)
+
+    def test_discarded_state_is_not_saved(self) -> None:
+        """Its log may have been created again, or its account's membership."""
+        self.acknowledge(self.ann, 3)
+        self.positions.discard(self.ann.state)
+        self.acknowledge(self.bob, 1)
+        self.successResultOf(self.save())
+        self.assertEqual((self.stored(), self.stored(2)), (Cursor(), Cursor(1)))
+        self.assertEqual(self.ann.unsaved, 0)
+        self.acknowledge(self.ann, 4)
+        self.successResultOf(self.save())
+        self.assertEqual((self.stored(), self.ann.unsaved), (Cursor(), 0))
+
+    def test_state_discarded_during_a_failing_save_is_not_tried_again(self) -> None:
+        """Its mailbox is not held for it."""
+        self.store.eager = self.store.writable = False
+        self.acknowledge(self.ann, 3)
+        self.advance(SOON)
+        self.positions.discard(self.ann.state)
+        self.store.release()
+        self.store.writable = self.store.eager = True
+        self.advance(RETRY_SECONDS)
+        self.assertEqual((self.stored(), self.ann.unsaved), (Cursor(), 0))
+        self.assertEqual(self.runner.clock.getDelayedCalls(), [])
+        flush_unavailable(self)
+
+    def test_position_in_a_log_that_was_deleted_is_not_stored(self) -> None:
+        """Another daemon may have deleted the log; the other positions are stored."""
+        self.store.write([DropLog("@1")])
+        self.acknowledge(self.ann, 3)
+        self.acknowledge(self.bob, 1)
+        self.successResultOf(self.save())
+        self.store.write([CreateLog("@1")])
+        self.assertEqual((self.stored(), self.stored(2)), (Cursor(), Cursor(1)))
+
+
+class OfSessions(AckRealmCase):
+    """What sessions have saved."""
+
+    def restart(self) -> None:
+        """Kill the daemon a second after the last change, and start another one."""
+        self.harness.runner.clock.advance(SOON)
+        self.harness.settle()
+        self.harness = self.harness.restart()
+        self.realm = self.harness.realm
+
+    def test_acknowledgements_of_one_session_are_saved_within_a_second(self) -> None:
+        """Those in the mailbox and in rooms, and read markers, survive a kill after that."""
+        self.create_room(self.bob, self.ann)
+        self.send(self.bob, "ann", *"abc")
+        self.send(self.bob, "#room", "d")
+        self.ann.acknowledge("@ann", 2, 2)
+        self.ann.acknowledge("#room", 0, 3)
+        self.run_now(self.realm.receipts.mark_read(self.ann, "#room", 3))
+        self.restart()
+        session, peer = self.login("Ann")
+        self.run_now(session.catch_up())
+        self.assertEqual([seq for seq, *_ in peer.logs["@ann"]], [1, 3])
+        self.assertNotIn("#room", peer.logs)
+        self.assertEqual(session.mailbox.memberships["#room"].state.read, 3)
+
+    def test_position_in_a_room_ends_with_the_membership(self) -> None:
+        """Whoever joins again begins with the next entry; what was acknowledged is forgotten."""
+        self.create_room(self.bob, self.ann)
+        self.send(self.bob, "#room", *"abc")
+        self.ann.acknowledge("#room", 0, 5)
+        self.run_now(self.realm.rooms.leave(self.ann, "#room"))
+        self.restart()
+        positions = self.result(self.store.positions(self.harness.account("Ann").id))
+        self.assertNotIn(self.log("#room"), [position.log for position in positions])
+
+    def test_realm_saves_all_when_it_stops(self) -> None:
+        """Also what would be saved later."""
+        self.send(self.bob, "ann", *"abc")
+        self.ann.acknowledge("@ann", 0, 2)
+        self.ann.end()
+        self.harness.run(self.realm.stop())
+        self.harness = self.harness.restart()
+        session, _ = self.harness.login_ack("Ann")
+        self.assertEqual(session.mailbox.state.cursor, Cursor(2))

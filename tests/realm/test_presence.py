@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import LimitReached, NotAMember, UnknownAccount
+from chatd.core.errors import LimitReached, NotAMember, NotLoggedIn, UnknownAccount
 from chatd.realm import presence
 from chatd.realm.presence import PresenceState
 from tests.realm.case import AckRealmCase, RealmCase
@@ -48,8 +48,8 @@ class Finding(RealmCase):
         session, _ = self.harness.login_ack("bob", {})
         self.harness.now = 77
         session.end()
-        self.harness.settle()
-        self.assertIsNone(self.realm.sessions.mailbox("bob"))
+        self.harness.save()
+        self.assertIsNone(self.harness.mailbox("bob"))
         self.harness.now = 99
         self.assertEqual(self.find("bob"), [PresenceState("bob", "off", "", 77)])
 
@@ -152,15 +152,78 @@ class Watching(AckRealmCase):
         self.set_presence(away=True)
         self.assertEqual(self.ann_peer.presences, [])
 
-    def test_account_can_be_watched_before_it_is_registered(self) -> None:
-        """The watcher is notified when it logs in for the first time."""
-        self.watch("cyd")
+    def test_account_is_watched_not_its_name(self) -> None:
+        """A name without an account is not watched, and does not count; nor is the next account of
+        the name of one that was deleted, until the watcher asks again."""
+        self.watch("cyd", "dee", "eve")
         self.harness.register("Cyd")
         self.login("Cyd")
-        self.assertEqual(self.ann_peer.presences, [("Cyd", "on", "", 0)])
+        self.run_now(self.realm.delete(self.bob))
+        self.assertEqual(self.ann_peer.presences, [("bob", "unknown", "", 0)])
+        self.harness.register("bob")
+        bob, _ = self.login("bob")
+        self.assertEqual(len(self.ann_peer.presences), 1)
+        self.watch("bob")
+        bob.end()
+        self.assertEqual(self.ann_peer.presences[1:], [("bob", "off", "", 1)])
+
+    def test_deleted_account_is_unknown_to_each_watcher_once(self) -> None:
+        """Also if it was hidden or offline; it counts as watched no more."""
+        other, other_peer = self.login("Ann")
+        for hidden in (False, True):
+            self.run_now(self.realm.presence.find(other, ["bob"], True))
+            self.watch("bob")
+            self.set_presence(hidden=hidden)
+            self.bob.end()
+            self.ann_peer.presences.clear()
+            other_peer.presences.clear()
+            self.run_now(self.realm.delete_account("bob"))
+            for peer in (self.ann_peer, other_peer):
+                self.assertEqual(peer.presences, [("bob", "unknown", "", 0)])
+            self.harness.register("bob", *(f"u{number}{hidden}" for number in range(3)))
+            self.bob, _ = self.login("bob")
+            self.watch(*(f"u{number}{hidden}" for number in range(3)))
+            self.realm.presence.unwatch(self.ann, [f"u{number}{hidden}" for number in range(3)])
+
+    def test_away_text_of_a_deleted_account_ends(self) -> None:
+        """The next account of the name is online, without a text."""
+        self.set_presence(away=True, text="lunch")
+        self.run_now(self.realm.delete(self.bob))
+        self.harness.register("bob")
+        self.login("bob")
+        (state,) = self.harness.run(self.realm.presence.find(self.ann, ["bob"], False))
+        self.assertEqual((state.status, state.text), ("on", ""))
+
+    def test_watcher_that_is_deleted_is_notified_no_more(self) -> None:
+        """Nothing of its watching is left."""
+        self.run_now(self.realm.delete(self.ann))
+        self.set_presence(away=True, text="lunch")
+        self.assertEqual(self.ann_peer.presences, [])
+        self.assertEqual(self.realm.presence._watchers, {})
+        self.assertEqual(self.realm.presence._watched, {})
+
+    def test_account_deleted_while_it_sets_itself_away(self) -> None:
+        """No text is left for an account that has no session any more, wherever the two meet."""
+        outcomes = set()
+        for head_start in range(6):
+            self.store.eager = False
+            deleting = self.begin(self.realm.delete(self.bob))
+            for _ in range(head_start):
+                self.store.release()
+            setting = self.begin(self.realm.presence.set_presence(self.bob, True, "x", True))
+            setting.addErrback(lambda failure: failure.trap(NotLoggedIn))
+            self.harness.settle()
+            self.successResultOf(deleting)
+            outcomes.add(self.successResultOf(setting))
+            self.assertEqual(self.realm.presence._away, {})
+            self.store.eager = True
+            self.harness.register("bob")
+            self.bob, _ = self.login("bob")
+        self.assertEqual(outcomes, {None, NotLoggedIn})
 
     def test_request_to_watch_too_many_accounts_watches_none_of_them(self) -> None:
         """Accounts that are watched already do not count twice; unwatching makes room."""
+        self.harness.register("x", "y", "z")
         self.watch("bob", "Bob")
         self.refuse(LimitReached, self.realm.presence.find(self.ann, ["Ann", "x", "y"], True))
         self.login("Ann")[0].end()
@@ -221,7 +284,7 @@ class Typing(AckRealmCase):
     def test_notice_is_charged_by_the_sessions_that_follow_the_room(self) -> None:
         """Each 50 sessions count as one command more, whether or not they want notices."""
         self.create_room(self.bob, self.ann)
-        for _ in range(98):
+        for _ in range(99):
             self.login("Ann")
         self.bob_peer.charged = 0
         self.notify("#room")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from chatd.core.errors import (
+    Busy,
     IllegalName,
     InviteInvalid,
     InviteRequired,
@@ -14,13 +17,19 @@ from chatd.core.errors import (
     OpenAccountsForbidden,
     Refused,
     RegistrationClosed,
+    StoreUnavailable,
     TextTooLong,
     UnknownAccount,
+    WrongPassword,
 )
+from chatd.core.names import mailbox_log
+from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from chatd.realm.registration import listing, make
-from tests.doubles.realm import OPEN, Text
+from chatd.stores import CreateLog, Update
+from tests.doubles.realm import Text
+from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase, RealmCase
 
 
@@ -63,11 +72,14 @@ class Sending(RealmCase):
     def test_deliver_looks_up_the_recipient(self) -> None:
         """An account that is not cached is found; an unknown one is refused."""
         bob = self.harness.sessions["bob"]
-        self.realm.store.create(Account.document_kind, "Dee", msgspec.msgpack.encode(OPEN))
+        # As another daemon would.
+        dee = Account(0, id=self.realm.new_id())
+        self.store.write([changes.create("Dee", dee), CreateLog(mailbox_log(dee.id))])
         message = Text("bob", "dee", "x")
         self.assertEqual(self.send_burst(message), (0, None))
         append = self.harness.run(self.realm.deliver(bob, message))
-        self.assertEqual((append.log, append.body), ("@dee", "x"))
+        self.assertEqual((append.log, append.log_name), (mailbox_log(dee.id), "@dee"))
+        self.assertEqual(append.body, "x")
         with self.assertRaises(UnknownAccount):
             self.harness.run(self.realm.deliver(bob, Text("bob", "cyd", "x")))
         with self.assertRaises(NotTheSender):
@@ -82,11 +94,14 @@ class Sending(RealmCase):
             self.assertEqual([append.sender for append in appends], ["bob", "bob"])
 
     def test_message_to_a_room_is_for_members(self) -> None:
-        """Sessions that cannot acknowledge follow no rooms."""
+        """A session that follows no rooms has none to send to."""
         session, _ = self.harness.login_ack("bob", {})
         self.run_now(self.realm.rooms.create(session, "#room", "", False))
         appends, refusal = self.realm.send(session, [Text("bob", "#ROOM", "x")])
-        self.assertEqual(([append.log for append in appends], refusal), (["#room"], None))
+        self.assertIsNone(refusal)
+        self.assertEqual(
+            [(append.log, append.log_name) for append in appends], [(self.log("#room"), "#room")]
+        )
         _, refusal = self.realm.send(session, [Text("bob", "#other", "x")])
         self.assertIsInstance(refusal, NotAMember)
         self.assertEqual(self.send_burst(Text("bob", "#room", "x")), (0, None))
@@ -97,6 +112,21 @@ class Sending(RealmCase):
         self.assertEqual(self.realm.new_id(), first + 1)
         self.harness.now += 1
         self.assertGreater(self.harness.restart().realm.new_id(), first + 100_000)
+
+    def test_ids_and_times_increase_although_the_clock_was_set_back(self) -> None:
+        """They continue those of the store."""
+        id, time = 1 << 60, 1_000_000
+        self.patch(self.store, "newest", (id, time))
+        realm = self.harness.restart().realm
+        self.assertGreater(realm.new_id(), id)
+        self.assertEqual(realm.entry_time(), time)
+
+    def test_times_of_entries_never_decrease(self) -> None:
+        """While the clock is set back, entries have the latest time that was given."""
+        for now in (5, 3, 4, 9):
+            self.harness.now = now
+            self.send_burst(Text("bob", "ann", "x"))
+        self.assertEqual([append.time for append in self.bob.answers], [5, 5, 5, 9])
 
 
 class Registering(RealmCase):
@@ -122,9 +152,12 @@ class Registering(RealmCase):
         """An account that is registered without a password is open."""
         self.harness.now = 7
         account = self.harness.run(self.realm.register("Cyd", "secret"))
-        self.assertEqual(account, Account(7, "hash of secret"))
+        self.assertEqual(account, Account(7, "hash of secret", id=account.id))
+        self.assertNotIn(account.id, (0, self.harness.account("Ann").id))
         self.assertEqual(self.harness.run(self.realm.accounts.account("cyd")), ("Cyd", account))
-        self.assertEqual(self.harness.run(self.realm.register("dee")), Account(7))
+        dee = self.harness.run(self.realm.register("dee"))
+        self.assertEqual(dee, Account(7, id=dee.id))
+        self.assertGreater(dee.id, account.id)
 
     def test_no_password_is_hashed_for_a_registration_that_is_refused(self) -> None:
         """Hashing is expensive, so everything else is checked before it, in this order."""
@@ -150,7 +183,55 @@ class Registering(RealmCase):
         self.refuse(NameTaken, self.realm.register("CYD", None, token))
         self.assertEqual(self.uses(), 1)
 
-    def test_use_is_restored_if_the_name_is_taken_meanwhile(self) -> None:
+    def test_failed_registration_costs_no_use(self) -> None:
+        """The account and the use of the token are stored together, or neither is."""
+        self.realm.policy = Policy(INVITE_ONLY)
+        token = self.harness.run(make(self.realm.documents, 0))
+        self.store.fail_after = 0
+        self.refuse(StoreUnavailable, self.realm.register("cyd", None, token))
+        flush_unavailable(self)
+        self.assertEqual(self.uses(), 1)
+        self.harness.run(self.realm.register("cyd", None, token))
+        self.assertEqual(self.uses(), 0)
+        self.refuse(InviteInvalid, self.realm.register("dee", None, token))
+
+    def test_concurrent_uses_of_a_token_are_counted(self) -> None:
+        """Of eight concurrent registrations, a token for three accounts lets three succeed."""
+        self.realm.policy = Policy(INVITE_ONLY)
+        token = self.harness.run(make(self.realm.documents, 0, uses=3))
+        self.store.eager = False
+        outcomes: list[Any] = []
+        for number in range(8):
+            registering = self.begin(self.realm.register(f"u{number}", None, token))
+            registering.addBoth(outcomes.append)
+        self.harness.settle()
+        refused = [outcome for outcome in outcomes if not isinstance(outcome, Account)]
+        self.assertEqual((len(outcomes), len(refused)), (8, 5))
+        for failure in refused:
+            failure.trap(InviteInvalid)
+        self.store.eager = True
+        self.assertEqual(self.uses(), 0)
+        self.assertEqual(len(self.harness.run(self.realm.accounts.names("u*"))), 3)
+
+    def test_token_that_always_changes_is_busy(self) -> None:
+        """If other writers always change the token first, no account is created."""
+        self.realm.policy = Policy(INVITE_ONLY)
+        token = self.harness.run(make(self.realm.documents, 0, uses=1000))
+        get: Any = self.store.get
+
+        async def get_and_change(kind: str, key: str, scope: str) -> Any:
+            document = await get(kind, key, scope)
+            if document is not None:
+                await self.store.write([Update(kind, key, document.version, document.body)])
+            return document
+
+        self.patch(self.store, "get", get_and_change)
+        self.refuse(Busy, self.realm.register("cyd", None, token))
+        self.patch(self.store, "get", get)
+        self.assertEqual(self.uses(), 1000)
+        self.assertIsNone(self.harness.run(self.realm.accounts.account("cyd")))
+
+    def test_use_is_not_redeemed_if_the_name_is_taken_meanwhile(self) -> None:
         """Two concurrent registrations of one name cost one use."""
         self.realm.policy = Policy(INVITE_ONLY)
         token = self.harness.run(make(self.realm.documents, 0, uses=5))
@@ -174,18 +255,25 @@ class Registering(RealmCase):
 class Passwords(AckRealmCase):
     """`Realm.set_password`."""
 
+    def proven(self) -> Account:
+        """Ann's stored account."""
+        return self.harness.account("Ann")
+
     def test_sessions_end_except_that_of_the_requester(self) -> None:
         """The other sessions are given the reason; the account can log in again."""
         _, other_peer = self.login("Ann")
-        self.run_now(self.realm.set_password("Ann", "new", OPEN, self.ann))
+        self.run_now(self.realm.set_password("Ann", "new", self.proven(), self.ann))
         self.assertEqual(self.ann_peer.ended_with, "")
         self.assertEqual(other_peer.ended_with, "password-changed")
         _, account = self.harness.run(self.realm.accounts.account("ann"))
-        self.assertEqual(account, Account(0, "hash of new"))
+        self.assertEqual((account.password, account.id), ("hash of new", self.ann.account))
 
     def test_change_that_was_proven_for_another_record_is_refused(self) -> None:
         """No session ends."""
-        self.refuse(UnknownAccount, self.realm.set_password("Ann", "new", Account(0, "old")))
+        old = msgspec.structs.replace(self.proven(), password="old")
+        self.refuse(WrongPassword, self.realm.set_password("Ann", "new", old))
+        former = msgspec.structs.replace(self.proven(), id=1)
+        self.refuse(UnknownAccount, self.realm.set_password("Ann", "new", former))
         self.refuse(UnknownAccount, self.realm.set_password("nemo", "new"))
         self.assertEqual(self.ann_peer.ended_with, "")
 

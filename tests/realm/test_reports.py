@@ -11,8 +11,9 @@ class Reporting(AckRealmCase):
     """Ann reports bob."""
 
     def setUp(self) -> None:
-        """Bob sends a message to Ann, which she reports."""
+        """The log of reports exists, and bob sends a message to Ann, which she reports."""
         super().setUp()
+        self.harness.run(self.realm.reports.start())
         self.send(self.bob, "ann", "spam")
 
     def report(self, name: str, log: str = "", seq: int = 0) -> list[str]:

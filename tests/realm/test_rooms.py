@@ -18,6 +18,7 @@ from chatd.core.errors import (
 )
 from chatd.realm import rooms as rooms_module
 from chatd.realm.room import Room
+from chatd.realm.session import Session
 from tests.doubles.realm import Text
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase
@@ -30,9 +31,9 @@ class RoomsCase(AckRealmCase):
         super().setUp()
         self.rooms = self.realm.rooms
 
-    def members(self, name: str = "Ann", room: str = "#room") -> list[tuple[str, str]]:
-        """(name, role) of the members of a room."""
-        members, _ = self.harness.run(self.rooms.members(name, room, "", 10))
+    def members(self, session: Session | None = None, room: str = "#room") -> list[tuple[str, str]]:
+        """(name, role) of the members of a room, as Ann or another account sees them."""
+        members, _ = self.harness.run(self.rooms.members(session or self.ann, room, "", 10))
         return list(members)
 
     def events(self) -> list[tuple[str, str, str]]:
@@ -48,7 +49,8 @@ class Creating(RoomsCase):
     def test_creator_is_the_owner_and_first_member(self) -> None:
         """Its first entry says that it has joined."""
         room = self.run_now(self.rooms.create(self.ann, "#Room", "topic", False))
-        self.assertEqual((room.name, room.log, room.record.topic), ("#Room", "#room", "topic"))
+        self.assertEqual((room.display_name, room.name), ("#Room", "#room"))
+        self.assertEqual((room.log, room.record.topic), (f"#{room.id}", "topic"))
         self.assertEqual(self.members(), [("Ann", "owner")])
         self.assertEqual(self.events(), [("Ann", "join", "")])
 
@@ -56,8 +58,8 @@ class Creating(RoomsCase):
         """The room stays as it is."""
         self.create_room(self.ann)
         self.refuse(RoomTaken, self.rooms.create(self.bob, "#ROOM", "", True))
-        self.assertEqual(self.members("bob"), [("Ann", "owner")])
-        self.assertEqual(self.bob.mailbox.read_state.positions, {})
+        self.assertEqual(self.members(self.bob), [("Ann", "owner")])
+        self.assertEqual(self.bob.mailbox.memberships, {})
 
     def test_one_of_two_concurrent_creations_succeeds(self) -> None:
         """The other account does not become a member."""
@@ -70,7 +72,7 @@ class Creating(RoomsCase):
         self.store.eager = True
         self.assertEqual(self.members(), [("Ann", "owner")])
         self.assertNotIn("#room", self.bob.subscriptions)
-        self.assertEqual(self.bob.mailbox.read_state.positions, {})
+        self.assertEqual(self.bob.mailbox.memberships, {})
 
     def test_illegal_name_and_long_topic_are_refused(self) -> None:
         """Nothing is stored."""
@@ -87,7 +89,7 @@ class Creating(RoomsCase):
             self.run_now(self.rooms.create(self.ann, room, "", False))
         self.refuse(LimitReached, self.rooms.create(self.ann, "#z", "", False))
         self.refuse(LimitReached, self.rooms.join(self.ann, "#b"))
-        self.run_now(self.rooms.leave("Ann", "#x"))
+        self.run_now(self.rooms.leave(self.ann, "#x"))
         self.run_now(self.rooms.join(self.ann, "#b"))
 
 
@@ -130,7 +132,7 @@ class Joining(RoomsCase):
         self.create_room(self.ann)
         self.store.writable = False
         self.refuse(StoreUnavailable, self.rooms.join(self.bob, "#room"))
-        self.assertEqual(self.bob.mailbox.read_state.positions, {})
+        self.assertEqual(self.bob.mailbox.memberships, {})
         self.assertNotIn("#room", self.bob.subscriptions)
         self.store.writable = True
         self.harness.runner.clock.advance(2)
@@ -143,29 +145,60 @@ class Joining(RoomsCase):
         """All its devices are notified; the other members are shown that it left."""
         self.create_room(self.ann, self.bob)
         _, other_peer = self.login("bob")
-        self.run_now(self.rooms.leave("bob", "#ROOM"))
+        self.run_now(self.rooms.leave(self.bob, "#ROOM"))
         self.assertEqual(self.events()[-1], ("bob", "leave", ""))
         for peer in (self.bob_peer, other_peer):
             self.assertEqual(peer.rooms_left, [("#room", "left")])
         self.assertNotIn((3, "bob", "leave", ""), self.bob_peer.logs["#room"])
         self.assertIn((3, "bob", "leave", ""), self.ann_peer.logs["#room"])
-        self.refuse(NotAMember, self.rooms.leave("bob", "#room"))
+        self.refuse(NotAMember, self.rooms.leave(self.bob, "#room"))
 
     def test_room_is_deleted_when_its_last_member_leaves(self) -> None:
         """Its history is deleted, too: the next room of the name begins with seq 1."""
         self.create_room(self.ann)
         self.send(self.ann, "#room", "x")
-        self.run_now(self.rooms.leave("Ann", "#room"))
+        self.run_now(self.rooms.leave(self.ann, "#room"))
         self.refuse(UnknownRoom, self.rooms.room("#room"))
         self.create_room(self.bob)
         self.assertEqual(self.entries("#room"), [(1, "bob", "join", "")])
+
+    def test_owner_is_succeeded_by_the_moderator_who_joined_first(self) -> None:
+        """The order in which accounts became moderators does not count; without moderators it is
+        the member who joined first."""
+        sessions = [self.ann, self.bob]
+        for name in ("cyd", "dee"):
+            self.harness.register(name)
+            sessions.append(self.login(name)[0])
+        self.create_room(self.ann)
+        for session in sessions[1:]:
+            self.harness.now += 1
+            self.run_now(self.rooms.join(session, "#room"))
+        for member in ("dee", "cyd"):
+            self.run_now(self.rooms.set_role(self.ann, "#room", member, "moderator"))
+        for leaving, owner in (
+            (self.ann, "cyd"),
+            (sessions[2], "dee"),
+            (sessions[3], "bob"),
+        ):
+            self.run_now(self.rooms.leave(leaving, "#room"))
+            room = self.harness.run(self.rooms.room("#room"))
+            self.assertEqual(room.record.owner_name, owner)
+        self.assertEqual(self.members(self.bob), [("bob", "owner")])
+
+    def test_role_ends_with_the_membership(self) -> None:
+        """A moderator that joins again is a member."""
+        self.create_room(self.ann, self.bob)
+        self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "moderator"))
+        self.run_now(self.rooms.leave(self.bob, "#room"))
+        self.run_now(self.rooms.join(self.bob, "#room"))
+        self.assertEqual(self.members(), [("Ann", "owner"), ("bob", "member")])
 
     def test_lobby_stays_without_members(self) -> None:
         """It has no owner, also when it has one member."""
         self.harness.run(self.realm.start())
         self.run_now(self.rooms.join(self.ann, "#lobby"))
         self.assertEqual(self.members(room="#lobby"), [("Ann", "member")])
-        self.run_now(self.rooms.leave("Ann", "#lobby"))
+        self.run_now(self.rooms.leave(self.ann, "#lobby"))
         self.assertEqual(self.members(room="#lobby"), [])
 
 
@@ -178,10 +211,10 @@ class Changing(RoomsCase):
 
     def test_changes_are_entries_of_the_room(self) -> None:
         """Members are shown what changed, and who changed it."""
-        self.run_now(self.rooms.set_topic("Ann", "#room", "roses"))
-        self.run_now(self.rooms.set_private("Ann", "#room", True))
-        self.run_now(self.rooms.set_private("Ann", "#room", False))
-        self.run_now(self.rooms.set_role("Ann", "#room", "BOB", "moderator"))
+        self.run_now(self.rooms.set_topic(self.ann, "#room", "roses"))
+        self.run_now(self.rooms.set_private(self.ann, "#room", True))
+        self.run_now(self.rooms.set_private(self.ann, "#room", False))
+        self.run_now(self.rooms.set_role(self.ann, "#room", "BOB", "moderator"))
         self.assertEqual(
             self.events()[2:],
             [
@@ -196,19 +229,21 @@ class Changing(RoomsCase):
 
     def test_changes_survive_a_restart(self) -> None:
         """Each change has been stored when the call returns."""
-        self.run_now(self.rooms.set_topic("Ann", "#room", "roses"))
-        self.run_now(self.rooms.set_role("Ann", "#room", "bob", "owner"))
+        self.run_now(self.rooms.set_topic(self.ann, "#room", "roses"))
+        self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "owner"))
         harness = self.harness.restart()
         room: Room = harness.run(harness.realm.rooms.room("#room"))
-        self.assertEqual((room.record.topic, room.record.owner), ("roses", "bob"))
-        self.assertEqual((room.record.role("ann"), room.head), ("moderator", 4))
+        self.assertEqual((room.record.topic, room.record.owner_name), ("roses", "bob"))
+        self.assertEqual(room.record.member_role(self.bob.account), "owner")
+        self.assertEqual(room.record.member_role(self.ann.account), "moderator")
+        self.assertEqual((room.head, room.members), (4, 2))
 
     def test_unknown_role_is_refused(self) -> None:
         """An owner cannot leave a room without an owner, either."""
         for role in ("invited", "king", ""):
-            self.refuse(UnknownRole, self.rooms.set_role("Ann", "#room", "bob", role))
-        self.refuse(UnknownRole, self.rooms.set_role("Ann", "#room", "Ann", "member"))
-        self.run_now(self.rooms.set_role("Ann", "#room", "Ann", "owner"))
+            self.refuse(UnknownRole, self.rooms.set_role(self.ann, "#room", "bob", role))
+        self.refuse(UnknownRole, self.rooms.set_role(self.ann, "#room", "Ann", "member"))
+        self.run_now(self.rooms.set_role(self.ann, "#room", "Ann", "owner"))
         self.assertEqual(self.members(), [("Ann", "owner"), ("bob", "member")])
 
     def test_invited_account_is_notified_in_its_mailbox(self) -> None:
@@ -220,7 +255,7 @@ class Changing(RoomsCase):
             self.entries("@cyd"), [(1, "bob", "invite", "#room"), (2, "bob", "invite", "#room")]
         )
         self.assertEqual(self.members()[1:], [("bob", "member"), ("Cyd", "invited")])
-        self.assertEqual(self.members("bob")[1:], [("bob", "member")])
+        self.assertEqual(self.members(self.bob)[1:], [("bob", "member")])
 
     def test_members_are_not_invited(self) -> None:
         """Nothing is appended."""
@@ -238,26 +273,26 @@ class Changing(RoomsCase):
 
     def test_kicked_member_is_notified_and_follows_no_more(self) -> None:
         """The room is shown who was kicked, by its name as first written."""
-        self.run_now(self.rooms.kick("Ann", "#room", "BOB"))
+        self.run_now(self.rooms.kick(self.ann, "#room", "BOB"))
         self.assertEqual(self.bob_peer.rooms_left, [("#room", "kicked")])
         self.assertEqual(self.events()[-1], ("Ann", "kick", "bob"))
         self.refuse(NotAMember, self.realm.deliver(self.bob, Text("bob", "#room", "x")))
-        self.refuse(UnknownMember, self.rooms.kick("Ann", "#room", "bob"))
+        self.refuse(UnknownMember, self.rooms.kick(self.ann, "#room", "bob"))
 
     def test_withdrawn_invitation_gives_no_entry(self) -> None:
         """The account cannot join a private room with it any more."""
         self.harness.register("cyd")
         cyd, _ = self.login("cyd")
-        self.run_now(self.rooms.set_private("Ann", "#room", True))
+        self.run_now(self.rooms.set_private(self.ann, "#room", True))
         self.run_now(self.rooms.invite(self.ann, "#room", "cyd"))
         before = self.events()
-        self.run_now(self.rooms.kick("Ann", "#room", "Cyd"))
+        self.run_now(self.rooms.kick(self.ann, "#room", "Cyd"))
         self.assertEqual(self.events(), before)
         self.refuse(UnknownRoom, self.rooms.join(cyd, "#room"))
 
     def test_members_of_a_deleted_room_are_notified(self) -> None:
         """Its history is deleted with it."""
-        self.run_now(self.rooms.delete("Ann", "#room"))
+        self.run_now(self.rooms.delete(self.ann, "#room"))
         for peer in (self.ann_peer, self.bob_peer):
             self.assertEqual(peer.rooms_left, [("#room", "deleted")])
         self.assertEqual(self.entries("#room"), [])
@@ -267,7 +302,7 @@ class Changing(RoomsCase):
         """No entry is appended for a change that was not stored."""
         before = self.events()
         self.store.writable = False
-        self.refuse(StoreUnavailable, self.rooms.set_topic("Ann", "#room", "roses"))
+        self.refuse(StoreUnavailable, self.rooms.set_topic(self.ann, "#room", "roses"))
         self.store.writable = True
         self.assertEqual(self.events(), before)
         self.assertEqual(self.harness.run(self.rooms.room("#room")).record.topic, "")
@@ -284,32 +319,32 @@ class Listing(RoomsCase):
             self.run_now(self.rooms.create(self.ann, room, "", room == "#B"))
 
     def find(
-        self, name: str | None, pattern: str, after: str, limit: int
+        self, session: Session | None, pattern: str, after: str, limit: int
     ) -> tuple[list[str], bool, str]:
         """The names of a page of rooms, whether there may be more, and where the next begins."""
-        rooms, more, last = self.harness.run(self.rooms.find(name, pattern, after, limit))
-        return [room.name for room in rooms], more, last
+        rooms, more, last = self.harness.run(self.rooms.find(session, pattern, after, limit))
+        return [room.display_name for room, _ in rooms], more, last
 
     def test_rooms_are_found_in_alphabetical_order(self) -> None:
         """Private rooms are found by their members and by operators."""
-        self.assertEqual(self.find("Ann", "*", "", 3), (["#a", "#B", "#c"], True, "#c"))
-        self.assertEqual(self.find("Ann", "*", "#c", 3), (["#d"], False, "#d"))
-        self.assertEqual(self.find("bob", "*", "", 3), (["#a", "#c"], True, "#c"))
+        self.assertEqual(self.find(self.ann, "*", "", 3), (["#a", "#B", "#c"], True, "#c"))
+        self.assertEqual(self.find(self.ann, "*", "#c", 3), (["#d"], False, "#d"))
+        self.assertEqual(self.find(self.bob, "*", "", 3), (["#a", "#c"], True, "#c"))
         self.assertEqual(self.find(None, "#B", "", 3), (["#B"], False, "#B"))
-        self.assertEqual(self.find("Ann", "*", "#d", 3), ([], False, "#d"))
+        self.assertEqual(self.find(self.ann, "*", "#d", 3), ([], False, "#d"))
 
     def test_long_pattern_is_refused(self) -> None:
         """The bound is that of patterns of account names."""
-        self.refuse(PatternTooLong, self.rooms.find("Ann", "*" * 257, "", 3))
+        self.refuse(PatternTooLong, self.rooms.find(self.ann, "*" * 257, "", 3))
 
     def test_members_are_listed_in_alphabetical_order(self) -> None:
         """Moderators are also shown the invited accounts."""
         self.harness.register("Cyd")
         self.run_now(self.rooms.join(self.bob, "#a"))
         self.run_now(self.rooms.invite(self.ann, "#a", "Cyd"))
-        page, more = self.harness.run(self.rooms.members("Ann", "#a", "", 2))
+        page, more = self.harness.run(self.rooms.members(self.ann, "#a", "", 2))
         self.assertEqual((page, more), ([("Ann", "owner"), ("bob", "member")], True))
-        page, more = self.harness.run(self.rooms.members("Ann", "#a", "BOB", 2))
+        page, more = self.harness.run(self.rooms.members(self.ann, "#a", "BOB", 2))
         self.assertEqual((page, more), ([("Cyd", "invited")], False))
 
 

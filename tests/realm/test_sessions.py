@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+
 from chatd.core.errors import AlreadyLoggedIn, StoreUnavailable, UnknownAccount
-from chatd.realm.accounts import Account
-from tests.doubles.realm import OPEN, AutoAckRecorder
+from chatd.realm.positions import SOON
+from chatd.realm.session import Peer, Session, SessionOptions
+from tests.doubles.realm import AckRecorder, AutoAckRecorder
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase, RealmCase
 
+TAKES_OVER = SessionOptions(exclusive=True, takes_over=True, fetches=True, rooms=False)
 
-class OpeningAutoAckSessions(RealmCase):
-    """Sessions of peers that cannot acknowledge."""
+
+class OpeningExclusiveSessions(RealmCase):
+    """Sessions of which an account has one at a time."""
 
     def setUp(self) -> None:
-        """Log bob in."""
+        """Log bob in; Ann's account is to be logged in to."""
         super().setUp()
         self.bob = self.harness.login("bob")
+        self.account = self.harness.account("Ann")
+
+    def open(self, name: str, peer: Peer | None = None) -> Deferred[Session]:
+        """Begin to log in to Ann's account."""
+        opening = self.realm.sessions.open(name, self.account, peer or AutoAckRecorder())
+        return self.begin(opening)
 
     def test_second_session_is_refused(self) -> None:
         """A second login, in any spelling, is refused, also while the first is under way."""
         self.store.eager = False
-        first = self.begin(
-            self.realm.sessions.open_auto_ack_session("Ann", OPEN, AutoAckRecorder())
-        )
-        second = self.begin(
-            self.realm.sessions.open_auto_ack_session("ANN", OPEN, AutoAckRecorder())
-        )
-        self.assertTrue(self.realm.sessions.online("ann"))
+        first = self.open("Ann")
+        second = self.open("Ann")
+        self.assertTrue(self.realm.sessions.online("ANN"))
         self.failureResultOf(second, AlreadyLoggedIn)
         self.store.release()
-        self.failureResultOf(
-            self.begin(self.realm.sessions.open_auto_ack_session("ann", OPEN, AutoAckRecorder())),
-            AlreadyLoggedIn,
-        )
+        self.failureResultOf(self.open("Ann"), AlreadyLoggedIn)
         self.successResultOf(first).end()
         self.assertFalse(self.realm.sessions.online("ann"))
 
     def test_login_fails_while_the_store_fails(self) -> None:
         """A login that could not read the mailbox does not prevent the next one."""
         self.store.readable = False
-        self.failureResultOf(
-            self.begin(self.realm.sessions.open_auto_ack_session("Ann", OPEN, AutoAckRecorder())),
-            StoreUnavailable,
-        )
+        self.failureResultOf(self.open("Ann"), StoreUnavailable)
         flush_unavailable(self)
         self.assertFalse(self.realm.sessions.online("ann"))
         self.store.readable = True
@@ -53,14 +57,12 @@ class OpeningAutoAckSessions(RealmCase):
         former = self.harness.login("Ann")
         self.harness.send("bob", "ann", "arrived", "lost")
         former.lost = 1
-        self.store.eager = False
+        former.arrive()
         closing = self.harness.sessions["Ann"]
         closing.closing = True
         recorder = self.harness.login("Ann")
-        self.assertTrue(closing.ended)
-        closing.end([])
-        self.harness.settle()
-        self.store.eager = True
+        self.assertEqual((closing.ended, former.ended_with), (True, ""))
+        closing.end()
         self.harness.send("bob", "ann", "new")
         self.harness.fetch("Ann")
         self.assertEqual((former.texts, recorder.texts), (["arrived", "lost"], ["new", "lost"]))
@@ -70,14 +72,18 @@ class OpeningAutoAckSessions(RealmCase):
         """Its peer is sent the reason; what did not arrive waits."""
         former = self.harness.login("Ann")
         self.harness.send("bob", "ann", "lost")
-        former.lost = 1
-        recorder = AutoAckRecorder()
-        recorder.takes_over = True
-        session = self.harness.run(self.realm.sessions.open_auto_ack_session("ann", OPEN, recorder))
+        recorder = self.harness.login("Ann", TAKES_OVER)
         self.assertEqual(former.ended_with, "logged-in-elsewhere")
-        session.fetch_mail()
-        self.harness.run(session.catch_up())
+        self.harness.fetch("Ann")
         self.assertEqual(recorder.texts, ["lost"])
+
+    def test_takeover_during_another_login_is_refused(self) -> None:
+        """Also one that would end a session."""
+        self.store.eager = False
+        first = self.open("Ann")
+        self.failureResultOf(self.open("Ann", AutoAckRecorder(TAKES_OVER)), AlreadyLoggedIn)
+        self.store.release()
+        self.assertFalse(self.successResultOf(first).ended)
 
     def test_session_of_a_client_that_hung_up_is_replaced(self) -> None:
         """The end of the former connection need not have been noticed yet."""
@@ -90,37 +96,52 @@ class OpeningAutoAckSessions(RealmCase):
 class OpeningSessions(AckRealmCase):
     """What all kinds of sessions have in common."""
 
-    def test_account_has_any_number_of_sessions_that_acknowledge(self) -> None:
-        """Besides them it can have one session that cannot acknowledge."""
+    def test_account_has_any_number_of_sessions(self) -> None:
+        """Beside them it can have an exclusive one."""
         self.login("Ann")
         self.harness.login("Ann")
-        self.assertEqual(len(self.realm.sessions.ack_sessions("ANN")), 2)
+        self.assertEqual(len(self.realm.sessions.of(self.ann.account)), 3)
         self.assertEqual(
             sorted(session.name for session in self.realm.sessions.all()), ["Ann"] * 3 + ["bob"]
         )
+        self.assertEqual(self.realm.sessions.of(0), [])
 
     def test_account_that_has_changed_meanwhile_is_refused(self) -> None:
         """The right to log in was proven for another record. No mailbox is held afterwards."""
         sessions = self.realm.sessions
         self.ann.end()
-        for record in (Account(0, "hash"), Account(1)):
-            self.refuse(UnknownAccount, sessions.open_ack_session("Ann", record, AutoAckRecorder()))
-            self.refuse(
-                UnknownAccount, sessions.open_auto_ack_session("Ann", record, AutoAckRecorder())
-            )
-        self.refuse(UnknownAccount, sessions.open_ack_session("nemo", OPEN, AutoAckRecorder()))
-        self.assertIsNone(sessions.mailbox("Ann"))
-        self.assertIsNone(sessions.mailbox("nemo"))
+        self.harness.save()
+        account = self.harness.account("Ann")
+        for record in (
+            msgspec.structs.replace(account, password="hash"),
+            msgspec.structs.replace(account, id=self.realm.new_id()),
+        ):
+            for peer in (AckRecorder(), AutoAckRecorder()):
+                self.refuse(UnknownAccount, sessions.open("Ann", record, peer))
+            self.assertIsNone(sessions.mailbox(record.id))
+        self.refuse(UnknownAccount, sessions.open("nemo", account, AckRecorder()))
+        self.assertIsNone(sessions.mailbox(account.id))
 
     def test_account_that_is_deleted_during_the_login_is_refused(self) -> None:
-        """No session of a deleted account remains."""
-        self.store.eager = False
-        deleting = self.begin(self.realm.delete(self.ann))
-        login = self.begin(self.realm.sessions.open_ack_session("Ann", OPEN, AutoAckRecorder()))
-        self.harness.settle()
-        self.successResultOf(deleting)
-        self.failureResultOf(login, UnknownAccount)
-        self.assertFalse(self.realm.sessions.online("Ann"))
+        """No session of a deleted account remains, wherever the deletion meets the login."""
+        account = self.harness.account("Ann")
+        for head_start in range(6):
+            with self.subTest(head_start=head_start):
+                self.store.eager = False
+                deleting = self.begin(self.realm.delete_account("Ann"))
+                for _ in range(head_start):
+                    self.store.release()
+                login = self.begin(self.realm.sessions.open("Ann", account, AckRecorder()))
+                self.harness.settle()
+                self.successResultOf(deleting)
+                opened: list[Any] = []
+                login.addBoth(opened.append)
+                self.assertTrue(not isinstance(opened[0], Session) or opened[0].ended)
+                self.store.eager = True
+                self.assertFalse(self.realm.sessions.online("Ann"))
+                self.assertIsNone(self.realm.sessions.mailbox(account.id))
+                self.harness.register("Ann")
+                account = self.harness.account("Ann")
 
     def test_session_follows_the_rooms_of_its_account(self) -> None:
         """A member that was kicked while it was offline does not follow the room any more."""
@@ -129,32 +150,34 @@ class OpeningSessions(AckRealmCase):
         self.assertEqual(set(session.subscriptions), {"@ann", "#room"})
         session.end()
         self.ann.end()
-        self.run_now(self.realm.rooms.kick("bob", "#room", "ann"))
+        self.run_now(self.realm.rooms.kick(self.bob, "#room", "ann"))
         session, _ = self.login("Ann")
         self.assertEqual(set(session.subscriptions), {"@ann"})
-        self.assertEqual(session.mailbox.read_state.positions, {})
+        self.assertEqual(session.mailbox.memberships, {})
 
     def test_room_created_again_is_another_room(self) -> None:
         """A member of the former room that was offline does not follow the new one."""
         self.create_room(self.bob, self.ann)
         self.ann.end()
         self.harness.settle()
-        self.run_now(self.realm.rooms.delete("bob", "#room"))
-        self.harness.now += 1
+        self.run_now(self.realm.rooms.delete(self.bob, "#room"))
         self.create_room(self.bob)
         session, _ = self.login("Ann")
         self.assertEqual(set(session.subscriptions), {"@ann"})
-        self.assertEqual(session.mailbox.read_state.positions, {})
+        self.assertEqual(session.mailbox.memberships, {})
 
     def test_mailbox_is_released_after_the_last_session(self) -> None:
         """The mailbox is released when its state has been saved."""
         session, _ = self.login("Ann")
         self.ann.end()
-        self.assertIsNotNone(self.realm.sessions.mailbox("Ann"))
+        self.assertIsNotNone(self.harness.mailbox("Ann"))
         session.end()
+        self.assertIsNotNone(self.harness.mailbox("Ann"))
+        self.assertFalse(self.realm.sessions.online("Ann"))
+        self.harness.runner.clock.advance(SOON)
         self.harness.settle()
-        self.assertIsNone(self.realm.sessions.mailbox("Ann"))
-        self.assertNotIn("@ann", self.realm.delivery.live_logs)
+        self.assertIsNone(self.harness.mailbox("Ann"))
+        self.assertNotIn(self.log("@ann"), self.realm.delivery.live_logs)
 
 
 class EndingSessions(AckRealmCase):
@@ -163,7 +186,7 @@ class EndingSessions(AckRealmCase):
     def test_all_sessions_are_ended_with_a_reason(self) -> None:
         """Sessions of both kinds are ended, and their number is returned."""
         recorder = self.harness.login("Ann")
-        count = self.harness.run(self.realm.sessions.end("ANN", "kicked", "Enough."))
+        count = self.realm.sessions.end(self.ann.account, "kicked", "Enough.")
         self.assertEqual(count, 2)
         self.assertEqual((self.ann_peer.ended_with, recorder.ended_with), ("kicked", "kicked"))
         self.assertEqual(self.bob_peer.ended_with, "")
@@ -171,10 +194,10 @@ class EndingSessions(AckRealmCase):
     def test_one_session_can_be_excluded(self) -> None:
         """The session that made the request, for example, need not be ended."""
         other, other_peer = self.login("Ann")
-        count = self.harness.run(self.realm.sessions.end("Ann", "kicked", "", other))
+        count = self.realm.sessions.end(self.ann.account, "kicked", "", other)
         self.assertEqual((count, self.ann.ended, other.ended), (1, True, False))
         self.assertEqual(other_peer.ended_with, "")
 
     def test_ending_no_sessions(self) -> None:
         """An account without sessions has nothing to end."""
-        self.assertEqual(self.harness.run(self.realm.sessions.end("nemo", "kicked", "")), 0)
+        self.assertEqual(self.realm.sessions.end(1, "kicked", ""), 0)

@@ -1,0 +1,69 @@
+"""Checks that the rows of a store in memory belong together, whatever happened before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chatd.core.names import LOBBY, mailbox_log, room_log, room_name
+from chatd.realm.accounts import Account
+from chatd.realm.membership import (
+    InvitationRecord,
+    InvitedRecord,
+    MemberRecord,
+    MembershipRecord,
+)
+from chatd.realm.read_state import Settings
+from chatd.realm.reports import REPORTS
+from chatd.realm.room import RoomRecord
+from chatd.stores.memory import MemoryStore
+
+
+def _rows(store: MemoryStore, kind: Any) -> dict[tuple[str, str], Any]:
+    """The records of a kind by (scope, key)."""
+    return {
+        (scope, document.key): msgspec.msgpack.decode(document.body, type=kind)
+        for (name, scope), found in store._scopes.items()
+        if name == kind.document_kind
+        for _, document in found.documents.values()
+    }
+
+
+def check_rows(store: MemoryStore) -> None:
+    """Check that every log, row and setting is of an account and a room that exist, that
+    memberships and invitations have both of their rows, and that each room but the lobby has a
+    member, and an owner who is one."""
+    accounts = {str(account.id): name for (_, name), account in _rows(store, Account).items()}
+    rooms = {str(room.id): (name, room) for (_, name), room in _rows(store, RoomRecord).items()}
+    members = _rows(store, MemberRecord)
+    _check_pairs(accounts, rooms, members, _rows(store, MembershipRecord))
+    _check_pairs(accounts, rooms, _rows(store, InvitationRecord), _rows(store, InvitedRecord))
+    for id, (name, room) in rooms.items():
+        ids = {row.account for (scope, _), row in members.items() if scope == id}
+        if room_name(name) != LOBBY:
+            assert room.owner in ids, f"the owner of {name} is no member"
+        assert set(room.moderators) <= ids, f"a moderator of {name} is no member"
+        assert room.owner not in room.moderators, f"the owner of {name} is a moderator"
+    logs = {mailbox_log(int(id)) for id in accounts} | {room_log(int(id)) for id in rooms}
+    assert set(store._logs) - {REPORTS} == logs, (set(store._logs), logs)
+    for _, log in _rows(store, Settings):
+        assert log[1:] in accounts, f"settings of {log}"
+    for account, positions in store._positions.items():
+        assert set(positions) <= logs, f"a position of {account} in a log that is gone"
+
+
+def _check_pairs(
+    accounts: dict[str, str],
+    rooms: dict[str, tuple[str, RoomRecord]],
+    of_rooms: dict[tuple[str, str], Any],
+    of_accounts: dict[tuple[str, str], Any],
+) -> None:
+    """Check that each row of a room has its counterpart of an account, and both exist."""
+    pairs = {(scope, str(row.account)) for (scope, _), row in of_rooms.items()}
+    assert pairs == {(key, scope) for scope, key in of_accounts}, (of_rooms, of_accounts)
+    for (room, name), row in of_rooms.items():
+        assert room in rooms, f"a row of a room that is gone: {row}"
+        assert accounts.get(str(row.account)) == name, f"a row of an account that is gone: {row}"
+    for (_, room), row in of_accounts.items():
+        assert row.room == rooms[room][0]
