@@ -38,10 +38,14 @@ class Context(Protocol):
     positions: Positions
 
     def now(self) -> int:
-        """The time in milliseconds since 1970 (UTC)."""
+        """The time in milliseconds since 1970 (UTC) by the wall clock, which may jump."""
 
     def entry_time(self) -> int:
-        """The time for an entry: `now`, but never earlier than that of an entry before it."""
+        """The time for an entry: `now`, but never earlier than a time that was given before."""
+
+    def creation_time(self) -> int:
+        """The time for an account or a room: `now`, but later than all times given before, so that
+        none has the same. Its id is to be taken after it: a later start sees the time by the id."""
 
     def new_id(self) -> int:
         """An id for an entry, an account or a room; greater than all before it."""

@@ -47,6 +47,8 @@ from chatd.realm.tokens import Tokens
 from chatd.stores import Append, Change, DropLog, Store
 
 _ATTEMPTS = 16
+_ID_BITS = 20
+"""the bits of an id below a time: when the daemon started, or an account or a room was created"""
 
 
 class OutgoingMessage(Protocol):
@@ -67,8 +69,9 @@ class Realm:
     """Everything that protocols share.
 
     `tasks` runs background work; `hash_password` gives the hash of a password in PHC string format
-    and raises `PasswordTooLong`, `Busy`; `now` gives the time in milliseconds since 1970 (UTC),
-    `seconds` that of a monotonic clock, `random_bytes` so many bytes that cannot be guessed.
+    and raises `PasswordTooLong`, `Busy`; `now` gives the time in milliseconds since 1970 (UTC) by
+    the wall clock, which may jump, `seconds` that of a monotonic clock, `random_bytes` so many
+    bytes that cannot be guessed.
     """
 
     def __init__(
@@ -88,7 +91,7 @@ class Realm:
         self.policy = policy or Policy()
         self._hash_password = hash_password
         # The last id and time that were given; `start` reads those of the store.
-        self._id = now() << 20
+        self._id = now() << _ID_BITS
         self._time = 0
         # A text of at most so many characters has no more bytes than are allowed.
         self._short = limits.text // 4
@@ -115,7 +118,8 @@ class Realm:
         id, time = self.store.newest
         # Ids of a later start are greater, also if the clock was set back.
         self._id = max(self._id, id)
-        self._time = max(self._time, time)
+        # An account or a room may have been created later than the latest entry.
+        self._time = max(self._time, time, id >> _ID_BITS)
         await self.reports.start()
         await self.rooms.start()
 
@@ -238,6 +242,12 @@ class Realm:
             self._time = now
         return self._time
 
+    def creation_time(self) -> int:
+        """See `chatd.realm.context.Context`."""
+        self._time = max(self.now(), self._time + 1)
+        self._id = max(self._id, self._time << _ID_BITS)
+        return self._time
+
     def add_live_log(self, room: Room) -> None:
         """See `chatd.realm.context.Context`."""
         self.delivery.live_logs[room.log] = room
@@ -265,7 +275,7 @@ class Realm:
         if password is None:
             check_open_accounts(self.policy)
         hashed = None if password is None else await self._hash_password(password)
-        account = Account(self.now(), hashed, id=self.new_id())
+        account = Account(self.creation_time(), hashed, id=self.new_id())
         for _ in range(_ATTEMPTS):
             steps: list[Change] = []
             if self.policy.registration == INVITE_ONLY and invite is not None:

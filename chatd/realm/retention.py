@@ -1,8 +1,8 @@
 """Retention: trimming the oldest entries of mailboxes and rooms, by age and by number.
 
-Waiting mail is never trimmed. The first entry that is young enough is found by bisection, since a
-log's times grow with its seqs. If the system's clock was set back, an entry may be trimmed a little
-early or late.
+Waiting mail is never trimmed. The first entry that is young enough is found by bisection, since the
+times of a log never decrease (`chatd.realm.context.Context.entry_time`). Ages are by the wall
+clock: while it is ahead, entries are trimmed early; while it is behind, late.
 """
 
 from __future__ import annotations

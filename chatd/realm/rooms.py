@@ -101,7 +101,7 @@ class Rooms:
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
-        record = RoomRecord(self._context.now(), self._context.new_id())
+        record = RoomRecord(self._context.creation_time(), self._context.new_id())
         try:
             await self._documents.write(
                 [changes.create(LOBBY, record), CreateLog(room_log(record.id))]
@@ -256,8 +256,8 @@ class Rooms:
         self._check_topic_length(topic)
         mailbox = session.mailbox
         check_room_count(len(mailbox.memberships), self._limits)
-        now, id = self._context.now(), self._context.new_id()
-        record = RoomRecord(now, id, topic, private, session.account, session.name)
+        created, id = self._context.creation_time(), self._context.new_id()
+        record = RoomRecord(created, id, topic, private, session.account, session.name)
         with self._context.sessions.reserved(mailbox):
             try:
                 await self._documents.write(

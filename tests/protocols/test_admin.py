@@ -182,7 +182,7 @@ class Requests(AdminCase):
             room,
             {
                 "room": "#lobby",
-                "created": 0,
+                "created": 1,
                 "topic": "",
                 "private": False,
                 "owner": "",
@@ -206,8 +206,8 @@ class Requests(AdminCase):
         self.assertEqual(
             first["items"],
             [
-                {"seq": 1, "time": 0, "sender": "Ann", "body": "bob: reason 0"},
-                {"seq": 2, "time": 0, "sender": "Ann", "body": "bob: reason 1"},
+                {"seq": 1, "time": 1, "sender": "Ann", "body": "bob: reason 0"},
+                {"seq": 2, "time": 1, "sender": "Ann", "body": "bob: reason 1"},
             ],
         )
         second = self.request("reports", after=first["last"])

@@ -206,8 +206,8 @@ class RoomOperations(OperationsCase):
             self.result(self.operations.rooms("*", "", 10)),
             Page(
                 [
-                    RoomInfo("#Garden", 0, "roses", True, "Ann", 1),
-                    RoomInfo("#lobby", 0, "", False, "", 0),
+                    RoomInfo("#Garden", 2, "roses", True, "Ann", 1),
+                    RoomInfo("#lobby", 1, "", False, "", 0),
                 ],
                 False,
                 "#lobby",
@@ -238,7 +238,7 @@ class RoomOperations(OperationsCase):
         realm.flush()
         self.harness.settle()
         page = self.result(self.operations.reports(0, 2))
-        reports = [Report(1, 0, "Ann", "bob: reason 0"), Report(2, 0, "Ann", "bob: reason 1")]
+        reports = [Report(1, 1, "Ann", "bob: reason 0"), Report(2, 1, "Ann", "bob: reason 1")]
         self.assertEqual(page, Page(reports, True, 2))
         page = self.result(self.operations.reports(page.last, 2))
         self.assertEqual([report.seq for report in page.items], [3])

@@ -156,7 +156,7 @@ class Registering(RealmCase):
         self.assertNotIn(account.id, (0, self.harness.account("Ann").id))
         self.assertEqual(self.harness.run(self.realm.accounts.account("cyd")), ("Cyd", account))
         dee = self.harness.run(self.realm.register("dee"))
-        self.assertEqual(dee, Account(7, id=dee.id))
+        self.assertEqual(dee, Account(8, id=dee.id))
         self.assertGreater(dee.id, account.id)
 
     def test_no_password_is_hashed_for_a_registration_that_is_refused(self) -> None:
