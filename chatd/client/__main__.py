@@ -32,6 +32,7 @@ from chatd.client.cli.terminal.screen import PASTE_OFF, Terminal, TerminalScreen
 from chatd.client.library.client import Client
 from chatd.client.library.connect import connect as connect_version_1
 from chatd.codecs.v1_messages import FEATURES
+from chatd.core.clocks import now, use_monotonic_clock
 
 
 class Dialogue(Protocol):
@@ -126,7 +127,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
         features = FEATURES
     if not options.json:
         times = options.times or screen.interactive
-        output = PlainOutput(screen, cache, reactor, times=times)
+        output = PlainOutput(screen, cache, reactor, now, times=times)
     host, port = options.address
     scheme = "chat" if options.security is None else "chats"
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
@@ -162,6 +163,7 @@ def main(arguments: Sequence[str]) -> int:
     from twisted.internet import reactor
 
     the_reactor: Any = reactor
+    use_monotonic_clock(the_reactor)
     terminal = stdio.at_terminal() and not options.json
     with stdio.restored_blocking(), stdio.raw(PASTE_OFF) if terminal else nullcontext():
         process = Process(the_reactor, options, terminal)

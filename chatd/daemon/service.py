@@ -24,6 +24,7 @@ from chatd.auth.passwords import Passwords
 from chatd.config.option_types import Listen
 from chatd.config.options import Options
 from chatd.config.python_command import python_command
+from chatd.core.clocks import use_monotonic_clock
 from chatd.core.errors import (
     CertificateUnusable,
     Refused,
@@ -64,6 +65,9 @@ def makeService(
 ) -> MultiService:
     """Return the daemon that these options describe, for a reactor and a system of its own.
 
+    The clock of `reactor` must be monotonic. None is Twisted's reactor, which is given such a clock
+    here, before anything of the daemon is scheduled.
+
     Raises SystemExit with a sentence if the store, a port, the admin socket or the certificate
     cannot be used, as far as that can be known before the start.
     """
@@ -71,6 +75,8 @@ def makeService(
         use_asyncio()
     if reactor is None:
         from twisted.internet import reactor
+
+        use_monotonic_clock(reactor)
     if system is None:
         system = System()
     limits = Limits(rate=options["rate"])
@@ -147,7 +153,7 @@ class Daemon(MultiService):
             tasks,
             limits,
             self._passwords.hash,
-            now=lambda: int(reactor.seconds() * 1000),
+            now=system.now,
             seconds=reactor.seconds,
             policy=Policy(options["registration"], options["allow-open-accounts"]),
             random_bytes=system.random_bytes,

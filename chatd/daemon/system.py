@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from twisted.internet.protocol import Factory
 from twisted.python.threadpool import ThreadPool
 
+from chatd.core.clocks import now
 from chatd.daemon.listeners import check_port
 from chatd.daemon.signals import reload_on_signal, stop_on_signals
 from chatd.server.owner_socket import OwnerPort
@@ -35,6 +36,10 @@ class System:
             return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except OSError:
             return ""
+
+    def now(self) -> int:
+        """The time by the wall clock. See `chatd.core.clocks.now`."""
+        return now()
 
     def random_bytes(self, count: int) -> bytes:
         """Bytes that cannot be guessed."""

@@ -50,11 +50,13 @@ class Deadlines(Generic[T]):
         now = self._clock.seconds()
         while self._touched:
             item, touched = next(iter(self._touched.items()))
-            if now - touched < self._seconds:
+            # The same sum decides and is waited for: rounding must not let a timer be due at once.
+            due = touched + self._seconds
+            if now < due:
                 if self._timer is not None:
                     # `expired` has started the deadline of its item again.
                     self._timer.cancel()
-                self._timer = self._clock.callLater(touched + self._seconds - now, self._expire)
+                self._timer = self._clock.callLater(due - now, self._expire)
                 return
             del self._touched[item]
             self._expired(item)

@@ -37,7 +37,6 @@ class ChatTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.client = FakeClient()
         self.clock = Clock()
-        self.clock.advance(SINCE / 1000)
 
     def begin(self, password: str | None = None) -> None:
         """Log in; the lines printed so far become `greeting`, the requests are dropped."""
@@ -45,7 +44,9 @@ class ChatTestCase(SynchronousTestCase):
         cache = MessageCache()
         output: Output = JsonLines(self.screen)
         if not self.json:
-            output = PlainOutput(self.screen, cache, self.clock, times=False, zone=UTC)
+            output = PlainOutput(
+                self.screen, cache, self.clock, lambda: SINCE, times=False, zone=UTC
+            )
 
         async def connect(
             name: str, password: str | None, register: bool, invite: str | None

@@ -53,9 +53,7 @@ class Blocking(SynchronousTestCase):
 
     def blocked(self, name: str) -> list[str]:
         """The accounts that an account blocks, as it is told."""
-        names: list[str] = self.harness.run(
-            self.realm.blocking.names(self.harness.sessions[name])
-        )
+        names: list[str] = self.harness.run(self.realm.blocking.names(self.harness.sessions[name]))
         return names
 
     def test_a_block_ends_with_the_blocked_account(self) -> None:

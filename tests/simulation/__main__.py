@@ -15,23 +15,10 @@ from twisted.logger import globalLogBeginner
 
 from tests.simulation.coverage import Coverage
 from tests.simulation.history import generate
-from tests.simulation.known import CLOCK, Explanations
+from tests.simulation.known import Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
 
-_LATE = (
-    "unanswered:",
-    "left:",
-    "stop:",
-    "end:",
-    "history:",
-    "agree:",
-    "lost:",
-    "disconnected:",
-    "pushed:not-all",
-    "presence:stale",
-)
-"""the beginnings of the kinds that say that something happens late or never"""
 _REPORTS = 3
 """how many violations of one kind are printed that have no known cause"""
 _SUMMARY = 600.0
@@ -118,9 +105,7 @@ class _Session:
         explanations = Explanations(generate(seed))
         for kind in outcome.kinds:
             cause = explanations.cause(kind)
-            late = cause == CLOCK and any(kind.startswith(beginning) for beginning in _LATE)
-            # A clock that is set back makes everything late: one cause, many effects.
-            name = f"{'(anything late)' if late else kind} <- {cause or 'UNKNOWN CAUSE'}"
+            name = f"{kind} <- {cause or 'UNKNOWN CAUSE'}"
             seeds = self._seeds.setdefault(name, [])
             seeds.append(seed)
             # What has no known cause may have several.

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from tests.simulation.faults import CLOCK_FAULT
 from tests.simulation.history import History
 from tests.simulation.world import run
 
@@ -24,10 +23,6 @@ STORE_FAULTS = (
     "daemon-is-killed",
     "machine-stops",
 )
-
-
-CLOCK = "timers and rate limits follow the wall clock when it is set"
-"""the cause of whatever happens only if the clock jumps"""
 
 
 class Known(NamedTuple):
@@ -58,13 +53,6 @@ KNOWN: tuple[Known, ...] = (
         "a message that was refused because fsync failed is stored if the daemon is killed then",
         (("disk-does-not-sync",), STORE_FAULTS[2:]),
     ),
-    Known(
-        "unanswered:Register",
-        200148,
-        "39,40,41,42,43,72,73,74,75,76",
-        CLOCK,
-        ((CLOCK_FAULT,),),
-    ),
 )
 
 REPAIRED: tuple[tuple[int, str], ...] = (
@@ -94,6 +82,8 @@ REPAIRED: tuple[tuple[int, str], ...] = (
     (802373, "79,84,85,93,120,122,136"),
     # A read of thousands of requests was carried out in one turn of the reactor.
     (600041, "76"),
+    # When the wall clock was set back, timers and rate limits waited for it.
+    (200148, "39,40,41,42,43,72,73,74,75,76"),
     # Retention did not end with the daemon.
     (500001, ""),
 )
@@ -109,8 +99,6 @@ class Explanations:
 
     def cause(self, kind: str) -> str:
         """The known cause of a kind of violation, empty if there is none."""
-        if self._needs(kind, (CLOCK_FAULT,)):
-            return CLOCK
         for known in KNOWN:
             if known.has(kind) and all(self._needs(kind, group) for group in known.triggers):
                 return known.cause

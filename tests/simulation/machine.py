@@ -38,6 +38,10 @@ class SimulatedSystem(System):
         """See `System`."""
         return f"boot {self._machine.boots}"
 
+    def now(self) -> int:
+        """See `System`."""
+        return int(self._machine.schedule.wall * 1000)
+
     def random_bytes(self, count: int) -> bytes:
         """See `System`."""
         return self._random.randbytes(count)

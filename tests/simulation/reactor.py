@@ -31,13 +31,12 @@ _EPOCH = 1_800_000_000.0
 class SimulatedReactor(Clock):
     """A reactor whose calls are made by a `Schedule`.
 
-    As with Twisted's own reactors, `seconds` is the wall clock: a jump of it moves the timers.
+    Its clock is monotonic, as `chatd.core.clocks.use_monotonic_clock` makes that of the daemon.
     """
 
     def __init__(self, schedule: Schedule) -> None:
         super().__init__()
         self._schedule = schedule
-        self.rightNow = schedule.wall
         self.thread_calls: deque[tuple[Callable[..., Any], Any, Any]] = deque()
         self.ports: list[Port] = []
         self.stopped = False
@@ -45,7 +44,7 @@ class SimulatedReactor(Clock):
     def seconds(self) -> float:
         """See IReactorTime. Time passes while the daemon works: a little each time that it asks."""
         self._schedule.now += _CLOCK_COST
-        return self._schedule.wall
+        return self._schedule.now
 
     def callFromThread(self, callable: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """See IReactorFromThreads."""
@@ -139,7 +138,7 @@ class Schedule:
                     self._turn(reactor.run_thread_calls)
                     continue
                 if reactor.calls:
-                    timer = max(self.now, reactor.calls[0].getTime() - self._offset)
+                    timer = max(self.now, reactor.calls[0].getTime())
             event = events[0][0] if events else inf
             if event <= end and event <= timer:
                 if event > self.now:

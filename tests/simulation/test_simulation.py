@@ -7,7 +7,6 @@ from random import SystemRandom
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.simulation.faults import CLOCK_FAULT
 from tests.simulation.history import History, generate
 from tests.simulation.known import KNOWN, REPAIRED, Explanations
 from tests.simulation.shrink import shrink
@@ -56,7 +55,7 @@ class ManyHistories(Histories):
     def test_fixed_seeds(self) -> None:
         """Nothing goes wrong but by a known cause."""
         for seed in FIXED:
-            unknown = self.unknown(generate(seed).without(CLOCK_FAULT))
+            unknown = self.unknown(generate(seed))
             self.flushLoggedErrors()
             self.assertEqual(unknown, [], f"python -m tests.simulation --seed {seed}")
 
@@ -65,7 +64,7 @@ class ManyHistories(Histories):
         first = SystemRandom().randrange(1 << 31)
         print(f"\nnew histories: python -m tests.simulation --first {first} --count {NEW}")
         for seed in range(first, first + NEW):
-            unknown = self.unknown(generate(seed).without(CLOCK_FAULT))
+            unknown = self.unknown(generate(seed))
             self.flushLoggedErrors()
             if unknown:
                 print(f"python -m tests.simulation --seed {seed}: {', '.join(unknown)}")

@@ -69,6 +69,7 @@ class Client(Requests):
         save_token: Callable[[str | None], None] | None,
         reconnect: bool,
         random: random_module.Random,
+        now: Callable[[], int],
     ) -> None:
         self.name = name
         """the account's name; after the login as the account was registered"""
@@ -85,6 +86,7 @@ class Client(Requests):
         self._registration = c.Register(0, name, password, invite) if register else None
         self._reconnect = reconnect
         self._random = random
+        self._now = now
         self._connection: Connection | None = None
         self._logs = FollowedLogs(positions)
         self._events = EventQueue()
@@ -95,6 +97,7 @@ class Client(Requests):
         self._reconnect_timer: IDelayedCall | None = None
         self._entries_dropped = False
         self._keys_made = 0
+        self._latest_key_time = 0
         self._logged_out = False  # by the server, for good
         self._closing = False
         self._end_reason: BaseException | None = None
@@ -365,10 +368,9 @@ class Client(Requests):
     def new_key(self) -> str:
         """Return a unique key, greater than those before it."""
         self._keys_made += 1
-        milliseconds = int(self._clock.seconds() * 1000)
-        return (
-            f"{milliseconds:011x}{self._keys_made & 0xFFFF:04x}{self._random.getrandbits(48):012x}"
-        )
+        # The wall clock may be set back.
+        time = self._latest_key_time = max(self._now(), self._latest_key_time)
+        return f"{time:011x}{self._keys_made & 0xFFFF:04x}{self._random.getrandbits(48):012x}"
 
     # Close
 

@@ -13,6 +13,8 @@ import chatd
 from chatd.client.library.client import CONNECT_TIMEOUT, Client
 from chatd.client.library.tls import Security, client_endpoint
 from chatd.codecs import v1_messages as c
+from chatd.core.clocks import now as wall_clock
+from chatd.core.clocks import use_monotonic_clock
 
 PORT = 65432
 """the port of an address that names none"""
@@ -36,6 +38,7 @@ async def connect(
     security: Security | None = None,
     endpoint: IStreamClientEndpoint | None = None,
     random: random_module.Random | None = None,
+    now: Callable[[], int] = wall_clock,
 ) -> Client:
     """Log in to a server as the account `name` and return the client.
 
@@ -53,7 +56,8 @@ async def connect(
       stores tokens needs them. A token is a secret like a password.
     - `reconnect`: connect again whenever the connection is lost later.
     - `security`: how to verify the server's certificate, for ``chats://``.
-    - `reactor`, `endpoint`, `random`: replacements for tests.
+    - `reactor`, `endpoint`, `random`, `now`: replacements for tests. Without `reactor`, Twisted's
+      is used, whose clock becomes a monotonic one (`chatd.core.clocks.use_monotonic_clock`).
 
     Raises `Refused` with the server's code and sentence, `ConnectionClosed` if the connection is
     lost or is not to a server that speaks version 1, `ValueError` for an invalid address or invalid
@@ -61,6 +65,8 @@ async def connect(
     """
     if reactor is None:
         from twisted.internet import reactor
+
+        use_monotonic_clock(reactor)
     if endpoint is None:
         tls, host, port = parse_address(address)
         if security is not None and not tls:
@@ -81,6 +87,7 @@ async def connect(
         save_token=save_token,
         reconnect=reconnect,
         random=random or random_module.SystemRandom(),
+        now=now,
     )
     await client.open()
     return client

@@ -37,7 +37,7 @@ class ContextTestCase(SynchronousTestCase):
         self.expected: list[tuple[str, int]] = []
         self.context = ChatContext(
             self.screen,
-            PlainOutput(self.screen, self.cache, clock, times=False, zone=UTC),
+            PlainOutput(self.screen, self.cache, clock, lambda: 0, times=False, zone=UTC),
             self.cache,
             cast(Client, self.client),
             None,

@@ -46,7 +46,7 @@ class LoginTests(SynchronousTestCase):
 
         self.login = Login(
             self.screen,
-            PlainOutput(self.screen, MessageCache(), Clock(), times=False),
+            PlainOutput(self.screen, MessageCache(), Clock(), lambda: 0, times=False),
             connect,
             *given,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -24,7 +24,8 @@ class PlainOutput:
     """Prints sentences on `screen`.
 
     `times`: each line begins with the time of day, and a separate line is printed when the date
-    changes. `clock` gives the time in seconds since 1970; `zone` is the time zone, None: local.
+    changes. `clock` measures spans. `now` gives the time in milliseconds since 1970 (UTC). `zone`
+    is the time zone, None: local.
     """
 
     accepts_requests = False
@@ -34,16 +35,17 @@ class PlainOutput:
         screen: Screen,
         cache: MessageCache,
         clock: IReactorTime,
+        now: Callable[[], int],
         *,
         times: bool,
         zone: tzinfo | None = None,
     ) -> None:
         self._screen = screen
         self._cache = cache
-        self._clock = clock
+        self._now = now
         self._times = times
         self._zone = zone
-        self._date = wording.date(int(clock.seconds() * 1000), zone)
+        self._date = wording.date(now(), zone)
         self._receipts = ReceiptSummary(self._show_receipts, clock)
         self._connection_lost = False
 
@@ -82,7 +84,7 @@ class PlainOutput:
     def show(self, line: StyledLine, time: int | None = None) -> None:
         """Print a line about an event at `time` (milliseconds since 1970; None: now)."""
         if self._times:
-            time = int(self._clock.seconds() * 1000) if time is None else time
+            time = self._now() if time is None else time
             date = wording.date(time, self._zone)
             if date != self._date:
                 self._date = date

@@ -22,11 +22,12 @@ class TimeTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.screen = FakeScreen(True)
-        self.clock = Clock()
-        self.clock.advance(SINCE / 1000)
+        self.now = SINCE
         self.cache = MessageCache()
         self.cache.account = "alice"
-        self.output = PlainOutput(self.screen, self.cache, self.clock, times=True, zone=UTC)
+        self.output = PlainOutput(
+            self.screen, self.cache, Clock(), lambda: self.now, times=True, zone=UTC
+        )
 
     def at(self, time: int) -> c.Pushed:
         """An entry of this time."""
@@ -52,7 +53,7 @@ class TimeTests(SynchronousTestCase):
 
     def test_events_have_the_current_time(self) -> None:
         """They have no time of their own."""
-        self.clock.advance(3600)
+        self.now += 3_600_000
         self.output.event(c.Presence(c.Person("bob", "on")))
         self.assertEqual(self.screen.lines, ["01:00 * bob is online"])
 
