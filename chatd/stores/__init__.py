@@ -276,7 +276,10 @@ class Store(Protocol):
         """
 
     def stop(self) -> Awaitable[None]:
-        """Commit and answer everything in the queue, then close the store."""
+        """Commit and answer everything in the queue, then close the store.
+
+        Listings that are not complete by then are refused with `StoreUnavailable`.
+        """
 
     def append(self, appends: Sequence[Append]) -> None:
         """Queue entries to be stored at the end of their logs, each with the next seq.
@@ -350,8 +353,9 @@ class Store(Protocol):
         """At most `limit` keys that match a glob and are greater than `after`, in order.
 
         The order is alphabetical and ignores the case of ASCII letters; the glob
-        (`chatd.core.glob`) does not ignore it. `after` need not be a key. Changes still in the
-        queue may be missing from the result: the call does not delay the queue.
+        (`chatd.core.glob`) does not ignore it. `after` need not be a key. The call does not delay
+        the queue, and the result is not of one moment: changes that are queued or made meanwhile
+        may be in it or not.
         """
 
     def list(
@@ -359,8 +363,8 @@ class Store(Protocol):
     ) -> Awaitable[list[str]]:
         """The keys that match a glob, in order of creation; at most `limit` if it is given.
 
-        The glob (`chatd.core.glob`) is case-sensitive. Changes still in the queue may be missing
-        from the result: the call does not delay the queue.
+        The glob (`chatd.core.glob`) is case-sensitive. For changes see `page`; a key that is
+        deleted and created again meanwhile may be in the result twice.
         """
 
 

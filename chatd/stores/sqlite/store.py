@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
@@ -23,11 +23,11 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.errors import BackupFailed, StoreUnavailable, StoreUnusable
-from chatd.core.glob import matcher
 from chatd.stores import SCAN_LIMIT, Change, Document, Position
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
+from chatd.stores.sqlite.listings import ListerWorker, Listing
 from chatd.stores.sqlite.workers import StartWorker, WorkerThread, start_thread
 from chatd.stores.sqlite.writer import Writer
 
@@ -70,7 +70,7 @@ class SQLiteStore(Batches):
         self._failing = False
         self._stopped: Deferred[None] | None = None
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
-        self._listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None] = SimpleQueue()
+        self._listings: SimpleQueue[Listing | None] = SimpleQueue()
         self._threads: list[WorkerThread] = []
         self._backups: list[WorkerThread] = []
         self._stopping = threading.Event()
@@ -95,14 +95,18 @@ class SQLiteStore(Batches):
             raise
         self._threads = [
             self._start_worker(_WriterWorker(self, writer), "chatd-writer"),
-            self._start_worker(_ListerWorker(self._listings, reading), "chatd-lister"),
+            self._start_worker(ListerWorker(self._listings, reading), "chatd-lister"),
         ]
 
     def stop(self) -> Deferred[None]:
-        """Commit and answer the queue, then close the file; fires when it is closed."""
+        """Commit and answer the queue, then close the file; fires when it is closed.
+
+        Listings that are not complete are refused, and so are later ones.
+        """
         if self._stopped is None:
             self._stopped = Deferred()
             self._stopping.set()
+            self._listings.put(None)
             self._submit()
             if not self._writing:
                 self._close()
@@ -143,9 +147,8 @@ class SQLiteStore(Batches):
                 self._close()
 
     def _close(self) -> None:
-        """End the threads; `_closed` is called when the writer's thread has closed the file."""
+        """End the writer's thread; `_closed` is called when it has closed the file."""
         self._batches.put(None)
-        self._listings.put(None)
 
     def _closed(self) -> None:
         for thread in self._threads:
@@ -218,45 +221,37 @@ class SQLiteStore(Batches):
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
     ) -> Deferred[list[str]]:
         """See `Store.page`."""
-        return self._list(
-            "WHERE kind = ? AND scope = ? AND key > ? ORDER BY key",
-            (kind, scope, after),
-            pattern,
-            limit,
-        )
+        return self._list("key", kind, scope, pattern, after, limit)
 
     def _list(
-        self, condition: str, values: tuple[str, ...], pattern: str, limit: int | None
+        self,
+        column: Literal["id", "key"],
+        kind: str,
+        scope: str,
+        pattern: str,
+        after: int | str,
+        limit: int | None,
     ) -> Deferred[list[str]]:
-        """Queue a listing for the lister's thread: `condition` selects and orders the documents."""
-        answer: Deferred[list[str]] = Deferred()
+        """Queue a listing for the lister's thread. See `Listing`."""
+        deferred: Deferred[list[str]] = Deferred()
 
-        def listing(connection: sqlite3.Connection) -> None:
-            try:
-                # Fetching a row releases the interpreter's lock, so the reactor never waits long.
-                rows = connection.execute(f"SELECT key FROM documents {condition}", values)
-                matches = matcher(pattern)
-                keys: list[str] = []
-                for (key,) in rows:
-                    if len(keys) == limit:
-                        break
-                    if matches(key):
-                        keys.append(key)
-                rows.close()
-            except sqlite3.Error as error:
-                refusal = StoreUnavailable(f"the store cannot be read at the moment: {error}")
-                self._call_from_thread(answer.errback, Failure(refusal))
+        def answer(result: list[str] | StoreUnavailable) -> None:
+            if isinstance(result, StoreUnavailable):
+                self._call_from_thread(deferred.errback, Failure(result))
             else:
-                self._call_from_thread(answer.callback, keys)
+                self._call_from_thread(deferred.callback, result)
 
-        self._listings.put(listing)
-        return answer
+        if self._stopped is None:
+            self._listings.put(Listing(column, kind, scope, pattern, after, limit, answer))
+        else:
+            deferred.errback(Failure(StoreUnavailable("the daemon stops")))
+        return deferred
 
     def list(
         self, kind: str, pattern: str = "*", limit: int | None = None, scope: str = ""
     ) -> Deferred[list[str]]:
         """See `Store.list`."""
-        return self._list("WHERE kind = ? AND scope = ? ORDER BY id", (kind, scope), pattern, limit)
+        return self._list("id", kind, scope, pattern, 0, limit)
 
 
 class _WriterWorker:
@@ -289,31 +284,6 @@ class _WriterWorker:
         writer.connection.close()
         store._call_from_thread(store._closed)
         return False
-
-
-class _ListerWorker:
-    """Answers listings on a read connection of its own."""
-
-    def __init__(
-        self,
-        listings: SimpleQueue[Callable[[sqlite3.Connection], None] | None],
-        connection: sqlite3.Connection,
-    ) -> None:
-        self._listings = listings
-        self._connection = connection
-
-    def ready(self) -> bool:
-        """See `Worker`."""
-        return not self._listings.empty()
-
-    def step(self) -> bool:
-        """See `Worker`. Answers one listing."""
-        listing = self._listings.get()
-        if listing is None:
-            self._connection.close()
-            return False
-        listing(self._connection)
-        return True
 
 
 class _BackupWorker:
