@@ -1,0 +1,79 @@
+"""Deleting an account that becomes a member, or is invited, after its rooms were read."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from chatd.realm.membership import (
+    InvitationRecord,
+    InvitedRecord,
+    MemberRecord,
+    MembershipRecord,
+)
+from chatd.realm.room import RoomRecord
+from tests.realm.case import AckRealmCase
+
+
+class DeletionRaces(AckRealmCase):
+    """Something is done between reading the rooms of Ann's account and deleting it."""
+
+    def delete_ann_but_first(
+        self, coroutine: Coroutine[Any, Any, Any], after: str = "withdrawing_all"
+    ) -> None:
+        """Delete Ann's account; `coroutine` is run when the method `after` of the rooms is done."""
+        read = getattr(self.realm.rooms, after)
+        waiting = [coroutine]
+
+        async def read_and_go_on(*arguments: Any) -> Any:
+            result = await read(*arguments)
+            if waiting:
+                await waiting.pop()
+            return result
+
+        self.patch(self.realm.rooms, after, read_and_go_on)
+        self.run_now(self.realm.delete(self.ann))
+
+    def stored(self, *records: Any) -> list[int]:
+        """How many records there are of these types, in the scopes of Ann's account and #room."""
+        room = self.result(self.realm.documents.get(RoomRecord, "#room"))
+        scopes = [str(self.ann.account), *([] if room is None else [str(room.record.id)])]
+        return [
+            sum(self.result(self.realm.documents.count(record, scope)) for scope in scopes)
+            for record in records
+        ]
+
+    def test_room_that_is_created_meanwhile_is_deleted(self) -> None:
+        """It would have an owner that does not exist."""
+        self.delete_ann_but_first(self.realm.rooms.create(self.ann, "#room", "", False))
+        self.assertIsNone(self.result(self.realm.documents.get(RoomRecord, "#room")))
+        self.assertEqual(self.stored(MembershipRecord), [0])
+
+    def test_room_that_is_joined_meanwhile_is_left(self) -> None:
+        """It would have a member that does not exist."""
+        self.create_room(self.bob)
+        self.delete_ann_but_first(self.realm.rooms.join(self.ann, "#room"))
+        self.assertEqual(self.stored(MemberRecord, MembershipRecord), [1, 0])
+
+    def test_room_that_is_left_meanwhile(self) -> None:
+        """The account is deleted, and the room has its other member."""
+        self.create_room(self.bob, self.ann)
+        self.delete_ann_but_first(self.realm.rooms.leave(self.ann, "#room"))
+        self.assertEqual(self.stored(MemberRecord, MembershipRecord), [1, 0])
+
+    def test_room_that_is_deleted_meanwhile(self) -> None:
+        """The account is deleted nevertheless, whether its rooms were just found or read."""
+        for after in ("load", "leaving_all"):
+            with self.subTest(after=after):
+                self.create_room(self.bob, self.ann)
+                self.delete_ann_but_first(self.realm.rooms.delete(self.bob, "#room"), after)
+                self.assertEqual(self.stored(MembershipRecord), [0])
+                self.assertIsNone(self.result(self.realm.accounts.account("Ann")))
+                self.harness.register("Ann")
+                self.ann, self.ann_peer = self.login("Ann")
+
+    def test_invitation_that_is_made_meanwhile_is_withdrawn(self) -> None:
+        """A room would list an invited account that does not exist."""
+        self.create_room(self.bob)
+        self.delete_ann_but_first(self.realm.rooms.invite(self.bob, "#room", "Ann"))
+        self.assertEqual(self.stored(InvitationRecord, InvitedRecord), [0, 0])
