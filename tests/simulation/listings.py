@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from chatd.core.names import LOBBY
 from tests.simulation.model import Model
 
 if TYPE_CHECKING:
@@ -42,14 +43,14 @@ class Listings:
             ):
                 model.violated("listing:private-room", f"{room} to {device.name}")
             if room in listed:
-                self._check_info(device, listed[room], sent)
+                self.info(device, listed[room], sent)
             if room in listed and model.exists[room].surely(False, sent, model.tick):
                 model.violated("listing:deleted-room", room)
             if room not in listed and member.surely(True, sent, model.tick):
                 model.violated("listing:room-missing", f"{room} to {device.name}")
 
-    def _check_info(self, device: V1Device, info: Any, sent: int) -> None:
-        """What a listing says of a room must be what was set, by those who may."""
+    def info(self, device: V1Device, info: Any, sent: int) -> None:
+        """What is said of a room must be what was set, by those who may."""
         model, room = self._model, info.room.lower()
         shown = f"{info} to {device.name}"
         if model.topic[room].surely_not(info.topic, sent, model.tick):
@@ -57,6 +58,12 @@ class Listings:
         if model.private[room].surely_not(info.private, sent, model.tick):
             model.violated("listing:private", shown)
         self._check_role(room, device.name, info.role, sent)
+        members = [model.member[room, name] for name in model.names]
+        least = sum(member.surely(True, sent, model.tick) for member in members)
+        most = sum(not member.surely(False, sent, model.tick) for member in members)
+        # Rogues may be in the lobby.
+        if room != LOBBY and not least <= info.members <= most:
+            model.violated("listing:member-count", f"{shown}: {least} to {most}")
 
     def _check_role(self, room: str, name: str, role: str, sent: int) -> None:
         model = self._model

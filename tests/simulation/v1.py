@@ -138,7 +138,9 @@ class V1Device(V1Connection):
             model.violated("login:read-marker", f"{self}: {state}, confirmed {marks}")
         if joined and log in self.followed and self.followed[log].since == state.since:
             return
-        start = state.head if joined else state.upto if position is None else position
+        start = state.upto if position is None else position
+        if state.room is not None and not elsewhere:
+            self.world.listings.info(self, state.room, began)
         self.followed[log] = Followed(state.since, start, start, position is not None)
         self.notices.follow(state)
         if self.reader is not None:
