@@ -101,13 +101,13 @@ class Rooms:
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
+        with suppress(Exists):
+            await self._documents.write(self._new_lobby())
+
+    def _new_lobby(self) -> list[Change]:
+        """The changes that create the lobby."""
         record = RoomRecord(self._context.creation_time(), self._context.new_id())
-        try:
-            await self._documents.write(
-                [changes.create(LOBBY, record), CreateLog(room_log(record.id))]
-            )
-        except Exists:
-            return
+        return [changes.create(LOBBY, record), CreateLog(room_log(record.id))]
 
     # Loading
 
@@ -333,6 +333,11 @@ class Rooms:
         membership.state.read = cursor.upto
         mailbox.memberships[room.name] = membership
         for other in mailbox.sessions:
+            former = other.subscriptions.get(room.name)
+            if former is not None and former.live_log is not room:
+                # It has not been notified yet that the former room of this name is deleted.
+                other.unsubscribe(room.name)
+                other.peer.left(room.display_name, "deleted")
             other.subscribe(room)
             if other is not session and room.name in other.subscriptions:
                 other.peer.joined(room.name)
@@ -513,11 +518,10 @@ class Rooms:
                 await self._tasks.sleep(0)
             for account in members[start : start + _AT_ONCE]:
                 self.left(room, account, True, "deleted")
-        if room.permanent:
-            await self.start()
 
     def _deletion(self, room: Room) -> list[Change]:
-        """The changes that delete a room with all that is stored of it."""
+        """The changes that delete a room with all that is stored of it, and create a new lobby in
+        its place if it is the lobby."""
         return [
             changes.delete_any(RoomRecord, room.name),
             DropLog(room.log),
@@ -525,6 +529,7 @@ class Rooms:
             changes.delete_key(MembershipRecord, room.scope),
             changes.delete_scope(InvitationRecord, room.scope),
             changes.delete_key(InvitedRecord, room.scope),
+            *(self._new_lobby() if room.permanent else ()),
         ]
 
     # The room's record
