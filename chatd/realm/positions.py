@@ -19,6 +19,7 @@ SOON, VERY_SOON = 1.0, 0.05
 its positions after a restart; and one on behalf of a client that cannot acknowledge"""
 RETRY_SECONDS = 1.0
 """seconds after which a failed save is tried again"""
+_LATER = "The store is not available: what was acknowledged or read is recorded when it is again."
 
 
 class Positions:
@@ -64,12 +65,13 @@ class Positions:
         self._failing = False
 
     async def save(self) -> None:
-        """Save all that has changed, and wait for it. Raises `StoreUnavailable`."""
+        """Save all that has changed, and wait for it. Raises `StoreUnavailable`; it is saved
+        nevertheless as soon as that is possible."""
         if not await self._save():
             if not self._failing:
                 self._failing = True
                 self._tasks.spawn(self._retry())
-            raise StoreUnavailable()
+            raise StoreUnavailable(_LATER)
 
     async def _retry(self) -> None:
         await self._tasks.sleep(RETRY_SECONDS)

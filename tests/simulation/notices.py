@@ -27,12 +27,15 @@ class Notices:
         """status and away message of watched accounts"""
         self.read_markers: dict[tuple[str, int], int] = {}
         """the read markers that the session knows, by log and `since`"""
+        self.doubtful: set[str] = set()
+        """logs whose read markers may have been set by a request that was refused"""
 
     def session_ended(self) -> None:
         """The session has ended, and its watches with it."""
         self._watched.clear()
         self._known.clear()
         self.read_markers.clear()
+        self.doubtful.clear()
 
     # Presence
 

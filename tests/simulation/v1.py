@@ -11,7 +11,7 @@ from tests.simulation.device import certificate_of
 from tests.simulation.model import Entry, Message, Reader
 from tests.simulation.notices import Notices
 from tests.simulation.v1_connection import V1Connection
-from tests.simulation.v1_requests import Followed
+from tests.simulation.v1_requests import Followed, Request
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -201,6 +201,12 @@ class V1Device(V1Connection):
             self.notices.note_marker(log, place[1], seq)
 
         self.ask(c.MarkRead(0, log, seq), then=marked)
+
+    def _refused(self, request: Request, refusal: c.Refusal) -> None:
+        super()._refused(request, refusal)
+        if isinstance(request.message, c.MarkRead) and refusal.code == "store-unavailable":
+            # It is recorded as soon as the store works.
+            self.notices.doubtful.add(request.message.log)
 
     def _is_confirmed(self, entry: c.Pushed, followed: Followed) -> bool:
         """Whether the store had recorded that the account has this entry, before the log-in."""
