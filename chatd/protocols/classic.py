@@ -126,9 +126,7 @@ class ClassicProtocol(Connection):
             self._refuse(str(refused), refused.code)
 
     async def _send(self, message: Send) -> None:
-        shown = (
-            f"for message: from: {message.sender} | to: {message.recipient} | body: {message.text}"
-        )
+        shown = _shown(message)
         try:
             session = check_logged_in(
                 self.session, f"attempting to send a message before logging in, {shown}"
@@ -145,9 +143,7 @@ class ClassicProtocol(Connection):
                     refused.code,
                 )
             elif isinstance(refused, UnknownAccount):
-                self._refuse(
-                    f"specific recipient {message.recipient} does not exist, {shown}", refused.code
-                )
+                self._refuse(_unknown_recipient(message), refused.code)
             else:
                 raise
         else:
@@ -237,9 +233,21 @@ class ClassicProtocol(Connection):
         self.transport.write(data)
 
 
+def _shown(message: Send) -> str:
+    return f"for message: from: {message.sender} | to: {message.recipient} | body: {message.text}"
+
+
+def _unknown_recipient(message: Send) -> str:
+    return f"specific recipient {message.recipient} does not exist, {_shown(message)}"
+
+
 def _answer(message: Send, append: Append) -> bytes:
     refusal = refusal_of(append)
-    return message.frame if refusal is None else encode(RESPONSE, str(refusal))
+    if refusal is None:
+        return message.frame
+    # The account may have been deleted since the message was sent.
+    unknown = isinstance(refusal, UnknownAccount)
+    return encode(RESPONSE, _unknown_recipient(message) if unknown else str(refusal))
 
 
 def _is_send(message: Command) -> bool:

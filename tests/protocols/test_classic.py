@@ -43,6 +43,23 @@ class Ordering(SynchronousTestCase):
         self.server.store.release()
         self.assertEqual((self.ann.transport.output, self.bob.transport.output), (frame, frame))
 
+    def test_recipient_that_is_deleted_meanwhile_does_not_exist(self) -> None:
+        """The refusal is the same whenever the message meets the deletion."""
+        replies: set[str] = set()
+        for releases in range(12):
+            server = ClassicServer()
+            ann, bob = server.register("ann"), server.register("Bob")
+            server.store.eager = False
+            bob.send(encode(DELETE))
+            for _ in range(releases):
+                server.store.release()
+            ann.send(encode_send("ann", "Bob", "hi"))
+            for _ in range(20):
+                server.store.release()
+            replies.update(ann.receive_texts())
+        refusal = "specific recipient Bob does not exist, for message: from: ann | to: Bob | body: "
+        self.assertEqual(replies, {"hi", refusal + "hi"})
+
     def test_replies_are_sent_in_the_order_of_the_commands(self) -> None:
         """The commands arrive in one segment, and some wait for a commit."""
         self.server.store.eager = False
