@@ -50,6 +50,7 @@ from chatd.realm.permissions import (
     is_moderator,
     may_see_room,
 )
+from chatd.realm.positions import SOON
 from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, Room, RoomRecord
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks, gather
@@ -259,11 +260,12 @@ class Rooms:
         created, id = self._context.creation_time(), self._context.new_id()
         record = RoomRecord(created, id, topic, private, session.account, session.name)
         with self._context.sessions.reserved(mailbox):
+            creation = changes.create(name, record)
             try:
-                await self._documents.write(
+                versions = await self._documents.write(
                     [
                         RequireLog(mailbox.log),
-                        changes.create(name, record),
+                        creation,
                         CreateLog(room_log(id)),
                         *self._member_rows(session, name, record, Cursor()),
                     ]
@@ -272,9 +274,11 @@ class Rooms:
                 raise RoomTaken() from None
             except Conflict:
                 check_not_deleted(True)
-            room = await self.room(name)
-            if room.id == id:
-                self._joined(room, session, Cursor())
+            # At once: what is sent to it from now on is for its owner.
+            room = Room(self._store, changes.written(record, creation, versions[1]), 0, 1)
+            self._evict_unused()
+            self._add(room)
+            self._joined(room, session, Cursor())
         return room
 
     def _member_rows(
@@ -322,15 +326,19 @@ class Rooms:
         return room
 
     def _joined(self, room: Room, session: Session, cursor: Cursor) -> None:
-        """The account of `session` has become a member: all its sessions follow the room."""
+        """The account of `session` has become a member: all its sessions follow the room from now
+        on. `cursor` is what was stored as acknowledged."""
         mailbox = session.mailbox
         if mailbox.deleted:
             return
         membership = Membership(
             mailbox, room.id, MembershipRecord(room.display_name, room.record.created)
         )
-        membership.state.cursor = cursor
-        membership.state.read = cursor.upto
+        # Entries that were committed just before are none of its business.
+        membership.state.cursor = Cursor(room.head)
+        membership.state.read = room.head
+        if room.head > cursor.upto:
+            self._context.positions.changed(membership.state, SOON)
         mailbox.memberships[room.name] = membership
         for other in mailbox.sessions:
             former = other.subscriptions.get(room.name)
