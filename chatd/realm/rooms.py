@@ -135,16 +135,19 @@ class Rooms:
             )
         )
         self._evict_unused()
+        replaced = False
         for before, stored, head, members in zip(
             found, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
-            # Another caller may have loaded it meanwhile.
-            if (
-                stored is not None
-                and stored.record.id == before.record.id
-                and room_name(stored.key) not in self._rooms
-            ):
+            if stored is None or room_name(stored.key) in self._rooms:
+                # It was deleted, or another caller has loaded it.
+                continue
+            if stored.record.id == before.record.id:
                 self._add(Room(self._store, stored, head, members))
+            else:
+                replaced = True
+        if replaced:
+            return await self.load(names)
         return [self._rooms.get(name) for name in names]
 
     def _add(self, room: Room) -> None:

@@ -34,6 +34,26 @@ class RoomDeletion(AckRealmCase):
         self.assertEqual(self.ann_peer.rooms_left, [("#lobby", "deleted")])
         self.assertEqual(self.run_now(self.realm.rooms.join(self.ann, "#lobby")).members, 1)
 
+    def test_lobby_can_be_joined_while_it_is_replaced(self) -> None:
+        """However the requests meet, the account becomes a member of one of the two."""
+        for first in (True, False):
+            for steps in range(8):
+                self.setUp()
+                self.run_now(self.realm.rooms.start())
+                self.store.eager = False
+                requests = [
+                    self.realm.rooms.join(self.ann, "#lobby"),
+                    self.realm.rooms.delete_by_operator("#lobby"),
+                ]
+                results = [self.begin(requests.pop(first))]
+                for _ in range(steps):
+                    self.store.release()
+                results.append(self.begin(requests.pop()))
+                self.harness.settle()
+                with self.subTest(first=first, steps=steps):
+                    for result in results:
+                        self.successResultOf(result)
+
     def test_name_is_used_again_before_all_members_are_notified(self) -> None:
         """A session that was not notified yet follows the new room from then on."""
         self.patch(rooms, "_AT_ONCE", 1)
