@@ -226,6 +226,14 @@ class Accounts:
             self._blocking.pop(key, None)
             self.direct_logs[key] = (log, mailbox_name(name))
 
+    def mailbox(self, name: str, account: int) -> tuple[str, str]:
+        """The mailbox of an account, given by its name and id, and the name by which clients know
+        it. They are the strings of the cache if possible, since there is one mailbox for every
+        session."""
+        log = mailbox_log(account)
+        direct = self.direct_logs.get(name.lower())
+        return direct if direct is not None and direct[0] == log else (log, mailbox_name(name))
+
     def cached_log(self, name: str, sender: int) -> str | None:
         """Return the mailbox of an account, None if the account is not cached.
 

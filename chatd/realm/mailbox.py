@@ -7,7 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from chatd.core.entries import Cursor
-from chatd.core.names import mailbox_log, mailbox_name
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Documents
 from chatd.realm.live_log import LiveLog
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
     from chatd.realm.session import Session
 
 _UNCONFIRMED = 4_096
+# Most mailboxes have none of these; an empty dict takes 64 bytes for each of them.
+_NO_ROOMS: dict[str, Membership] = {}
+_NO_SENDERS: dict[int, int] = {}
 
 
 class Mailbox(LiveLog):
@@ -44,15 +46,22 @@ class Mailbox(LiveLog):
     )
 
     def __init__(
-        self, store: Store, account: int, owner: str, on_idle: Callable[[Mailbox], None]
+        self,
+        store: Store,
+        account: int,
+        owner: str,
+        log: str,
+        name: str,
+        on_idle: Callable[[Mailbox], None],
     ) -> None:
-        """`on_idle` is called when no session is left and everything is saved."""
-        super().__init__(store, mailbox_log(account), mailbox_name(owner))
+        """`log` and `name` are those of `LiveLog`. `on_idle` is called when no session is left and
+        everything is saved."""
+        super().__init__(store, log, name)
         self.account = account
         self.owner = owner
         self.state = ReadState(self, self.log, Cursor())
         """what has been acknowledged and read, by any session"""
-        self.memberships: dict[str, Membership] = {}
+        self.memberships = _NO_ROOMS
         """the rooms of the account, by their names in lower case"""
         self.settings = NO_SETTINGS
         self.loaded = False
@@ -67,7 +76,7 @@ class Mailbox(LiveLog):
         """how many read states are not saved yet (`chatd.realm.positions`)"""
         self.deleted = False
         """whether the account has been deleted"""
-        self.unconfirmed: dict[int, int] = {}
+        self.unconfirmed = _NO_SENDERS
         """the senders, by their ids, who want a receipt, by the seq of their entry"""
         self.token_bucket: Any = None
         """limits the rate of commands of all sessions of the account together"""
@@ -94,10 +103,12 @@ class Mailbox(LiveLog):
                 self.head = max(self.head, head)
                 self.settings = NO_SETTINGS if settings is None else settings.record
                 states = {self.log: self.state}
+                rooms: dict[str, Membership] = {}
                 for row in memberships:
                     membership = Membership(self, int(row.key), row.record)
-                    self.memberships[membership.name] = membership
+                    rooms[membership.name] = membership
                     states[membership.state.log] = membership.state
+                self.memberships = rooms or _NO_ROOMS
                 for position in positions:
                     if position.log in states:
                         states[position.log].merge(position)
@@ -105,6 +116,15 @@ class Mailbox(LiveLog):
             return None
         record: Account = stored.record
         return record
+
+    def add_membership(self, membership: Membership) -> None:
+        """The account is a member of one more room."""
+        self.memberships = {**self.memberships, membership.name: membership}
+
+    def remove_membership(self, name: str) -> None:
+        """The account is no longer a member of a room, given by the name of its log."""
+        rest = {key: value for key, value in self.memberships.items() if key != name}
+        self.memberships = rest or _NO_ROOMS
 
     @property
     def taken(self) -> Cursor:
@@ -135,6 +155,8 @@ class Mailbox(LiveLog):
         The latest `_UNCONFIRMED` are remembered, and up to twice as many.
         """
         unconfirmed = self.unconfirmed
+        if unconfirmed is _NO_SENDERS:
+            self.unconfirmed = unconfirmed = {}
         unconfirmed.update(senders)
         if len(unconfirmed) > 2 * _UNCONFIRMED:
             for seq in list(islice(unconfirmed, len(unconfirmed) - _UNCONFIRMED)):

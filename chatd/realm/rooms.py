@@ -342,7 +342,7 @@ class Rooms:
         membership.state.read = room.head
         if room.head > cursor.upto:
             self._context.positions.changed(membership.state, SOON)
-        mailbox.memberships[room.name] = membership
+        mailbox.add_membership(membership)
         for other in mailbox.sessions:
             former = other.subscriptions.get(room.name)
             if former is not None and former.live_log is not room:
@@ -453,7 +453,7 @@ class Rooms:
         if mailbox is not None:
             membership = mailbox.memberships.get(room.name)
             if membership is not None and membership.room == room.id:
-                del mailbox.memberships[room.name]
+                mailbox.remove_membership(room.name)
                 self._context.positions.discard(membership.state)
             for session in mailbox.sessions:
                 subscription = session.subscriptions.get(room.name)

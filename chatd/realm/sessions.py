@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from chatd.core.errors import AlreadyLoggedIn, UnknownAccount
-from chatd.core.names import mailbox_log
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.live_log import LiveLog
@@ -25,6 +24,8 @@ class Sessions:
     def __init__(self, context: Context, live_logs: dict[str, LiveLog]) -> None:
         self._context = context
         self._live_logs = live_logs
+        # One bound method for all mailboxes.
+        self._release_idle = self.release
         self._mailboxes: dict[int, Mailbox] = {}
         # By the owner's name in lower case. An account that is being deleted may still have a
         # mailbox when the next owner of its name has one.
@@ -170,9 +171,12 @@ class Sessions:
         """The mailbox of an account, which may have to be loaded."""
         mailbox = self._mailboxes.get(account.id)
         if mailbox is None:
-            mailbox = Mailbox(self._context.store, account.id, name, self.release)
+            log, log_name = self._context.accounts.mailbox(name, account.id)
+            mailbox = Mailbox(
+                self._context.store, account.id, name, log, log_name, self._release_idle
+            )
             self._mailboxes[account.id] = self._by_name[name.lower()] = mailbox
-            self._live_logs[mailbox_log(account.id)] = mailbox
+            self._live_logs[log] = mailbox
         return mailbox
 
     @contextmanager

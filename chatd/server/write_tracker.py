@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 
 class WriteTracker:
@@ -16,7 +15,7 @@ class WriteTracker:
         """bytes written in all"""
         # (where the write ends in the stream, the log, the seq of its first entry, the size of each
         # entry)
-        self._writes: deque[tuple[int, str, int, Sequence[int]]] = deque()
+        self._writes: list[tuple[int, str, int, Sequence[int]]] = []
 
     def record(self, size: int) -> None:
         """Record a write of `size` bytes without entries."""
@@ -39,22 +38,29 @@ class WriteTracker:
         """Whether there are entries that have not been taken."""
         return bool(self._writes)
 
-    def take(self, offset: int) -> Iterator[tuple[str, int, int]]:
+    def take(self, offset: int) -> list[tuple[str, int, int]]:
         """Take the entries that end within the first `offset` bytes of the stream: (log, first seq,
         last seq), each once."""
+        taken: list[tuple[str, int, int]] = []
         writes = self._writes
-        while writes and writes[0][0] <= offset:
-            _, log, first, sizes = writes.popleft()
-            yield log, first, first + len(sizes) - 1
-        if writes:
-            end, log, first, sizes = writes[0]
-            position = end - sum(sizes)
-            count = 0
-            for size in sizes:
-                position += size
-                if position > offset:
-                    break
-                count += 1
-            if count:
-                writes[0] = (end, log, first + count, sizes[count:])
-                yield log, first, first + count - 1
+        complete = 0
+        for end, log, first, sizes in writes:
+            if end > offset:
+                count = _complete(sizes, offset - (end - sum(sizes)))
+                if count:
+                    writes[complete] = (end, log, first + count, sizes[count:])
+                    taken.append((log, first, first + count - 1))
+                break
+            complete += 1
+            taken.append((log, first, first + len(sizes) - 1))
+        del writes[:complete]
+        return taken
+
+
+def _complete(sizes: Sequence[int], room: int) -> int:
+    """How many of the first `sizes` together are not greater than `room`."""
+    for count, size in enumerate(sizes):
+        room -= size
+        if room < 0:
+            return count
+    return len(sizes)

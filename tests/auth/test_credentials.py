@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+from chatd.realm.ack_session import AckSession
+from chatd.realm.auto_ack_session import AutoAckSession
 from twisted.cred.credentials import Anonymous
 from twisted.cred.error import UnhandledCredentials
 from twisted.cred.portal import Portal
@@ -29,8 +31,6 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.realm.permissions import Policy
 from chatd.realm.realm import Realm
 from chatd.stores.memory import MemoryStore

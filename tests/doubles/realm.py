@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.limits import Limits
-from chatd.core.names import is_room, mailbox_log, room_log
+from chatd.core.names import is_room, mailbox_log, mailbox_name, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import Run
@@ -23,10 +23,15 @@ from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 from chatd.realm.session import Peer, Session, SessionOptions
 from chatd.realm.tasks import Tasks
-from chatd.stores import Append
-from tests.doubles.stores import NULL_ORIGIN, HeldStore
+from chatd.stores import Append, Store
+from tests.doubles.stores import HeldStore
 
-T = TypeVar("T", bound=Entry | Append)
+
+def new_mailbox(
+    store: Store, account: int, owner: str, on_idle: Callable[[Mailbox], None]
+) -> Mailbox:
+    """A mailbox of an account that is not loaded."""
+    return Mailbox(store, account, owner, mailbox_log(account), mailbox_name(owner), on_idle)
 
 
 class Runner:

@@ -7,15 +7,15 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 import msgspec
+from chatd.realm.ack_session import AckSession
+from chatd.realm.saved_state import SOON_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import NotAMember, Refused, UnknownRoom
-from chatd.realm.ack_session import AckSession
 from chatd.realm.read_state import ReadState
-from chatd.realm.saved_state import SOON_SECONDS
 from chatd.realm.tasks import gather
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
 

@@ -12,7 +12,7 @@ from chatd.realm.documents import Documents
 from chatd.realm.live_log import MIN_RETAINED, TRIM_INTERVAL
 from chatd.realm.mailbox import Mailbox
 from chatd.stores import Position
-from tests.doubles.realm import RealmHarness
+from tests.doubles.realm import RealmHarness, new_mailbox
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 
 BOB, CYD = 2, 3
@@ -24,7 +24,7 @@ class Receipts(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Entries 1 to 6, by bob and cyd in turns."""
-        self.mailbox = Mailbox(HeldStore(), 1, "ann", lambda mailbox: None)
+        self.mailbox = new_mailbox(HeldStore(), 1, "ann", lambda mailbox: None)
         self.mailbox.expect_receipts((seq, CYD if seq % 2 else BOB) for seq in range(1, 7))
 
     def test_receipts_are_due_by_sender(self) -> None:
@@ -69,7 +69,7 @@ class Holding(SynchronousTestCase):
         self.harness.send("bob", "ann", "1", "2")
         self.released: list[Mailbox] = []
         id = self.harness.account("ann").id
-        self.mailbox = Mailbox(self.harness.store, id, "ann", self.released.append)
+        self.mailbox = new_mailbox(self.harness.store, id, "ann", self.released.append)
 
     def load(self) -> Account | None:
         """Load the mailbox; return the record of its account."""
@@ -120,7 +120,7 @@ class Holding(SynchronousTestCase):
     def test_mailbox_that_cannot_be_read_is_not_loaded(self) -> None:
         """It does not appear empty."""
         store = FailingDocumentStore()
-        mailbox = Mailbox(store, 1, "ann", self.released.append)
+        mailbox = new_mailbox(store, 1, "ann", self.released.append)
         store.readable = False
         documents = Documents(store)
         self.failureResultOf(Deferred.fromCoroutine(mailbox.load(documents)), StoreUnavailable)

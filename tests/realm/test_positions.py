@@ -11,7 +11,7 @@ from chatd.realm.mailbox import Mailbox
 from chatd.realm.positions import RETRY_SECONDS, SOON, VERY_SOON, Positions
 from chatd.realm.read_state import ReadState
 from chatd.stores import CreateLog, DropLog, Position
-from tests.doubles.realm import Runner
+from tests.doubles.realm import Runner, new_mailbox
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 from tests.realm.case import AckRealmCase
 
@@ -31,7 +31,7 @@ class Saving(SynchronousTestCase):
     def mailbox(self, account: int) -> Mailbox:
         """The mailbox of an account."""
         self.store.write([CreateLog(f"@{account}")])
-        return Mailbox(self.store, account, f"a{account}", self.released.append)
+        return new_mailbox(self.store, account, f"a{account}", self.released.append)
 
     def acknowledge(self, mailbox: Mailbox, upto: int, within: float = SOON) -> None:
         """Acknowledge entries, to be saved within so many seconds."""

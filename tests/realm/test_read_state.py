@@ -6,10 +6,10 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
-from chatd.realm.mailbox import Mailbox
 from chatd.realm.read_state import ReadState, Settings
 from chatd.stores import Position
 from chatd.stores.memory import MemoryStore
+from tests.doubles.realm import new_mailbox
 
 
 class MergedReadState(SynchronousTestCase):
@@ -17,7 +17,7 @@ class MergedReadState(SynchronousTestCase):
 
     def merged(self, state: Position, stored: Position) -> Position:
         """A state, when it has taken over what is stored."""
-        mailbox = Mailbox(MemoryStore(), 7, "ann", lambda mailbox: None)
+        mailbox = new_mailbox(MemoryStore(), 7, "ann", lambda mailbox: None)
         own = ReadState(mailbox, state.log, state.cursor, state.read)
         own.seen = state.seen
         own.merge(stored)

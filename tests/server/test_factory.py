@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from chatd.realm.ack_session import AckSession
+from chatd.realm.auto_ack_session import AutoAckSession
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs.classic import LIST, encode
 from chatd.core.errors import PasswordRequired, WrongPassword
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from chatd.server.factory import PortFactory
 from tests.doubles.classic_clients import ClassicServer
 from tests.doubles.memory_server import ADDRESS

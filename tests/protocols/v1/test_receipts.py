@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from chatd.realm.saved_state import SOON_SECONDS
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, encode
-from chatd.realm.saved_state import SOON_SECONDS
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
