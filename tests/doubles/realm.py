@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -24,7 +24,9 @@ from chatd.realm.room import RoomRecord
 from chatd.realm.session import Peer, Session, SessionOptions
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append, Store
-from tests.doubles.stores import HeldStore
+from tests.doubles.stores import NULL_ORIGIN, HeldStore
+
+T = TypeVar("T", bound=Entry | Append)
 
 
 def new_mailbox(
@@ -190,7 +192,7 @@ class AutoAckRecorder(Peer):
             self._take(run.log, run.entries)
 
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
-        self.received += entries
+        self.received += without_origin(entries)
         self._outstanding += [(log, entry.seq) for entry in entries]
         if self.capacity is not None:
             self.buffered += max(0, len(entries) - self.capacity)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnavailable
-from chatd.stores import SCAN_LIMIT, Change, Document, Position
+from chatd.stores import SCAN_LIMIT, Append, Change, Document, Position
 from chatd.stores.memory import MemoryStore
 
 

@@ -24,8 +24,7 @@ from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
 from tests.doubles.realm import RealmHarness, Runner
-from tests.doubles.stores import FailingDocumentStore
-from tests.stores.contract import NULL_ORIGIN
+from tests.doubles.stores import NULL_ORIGIN, FailingDocumentStore
 
 DAY = 86_400_000
 NOW = 1_000 * DAY

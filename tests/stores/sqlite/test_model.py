@@ -25,7 +25,7 @@ from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import migrate, migrations
 from chatd.stores.sqlite.writer import Writer
-from tests.stores.contract import NULL_ORIGIN
+from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of, with_versions
 
 LOGS = ("@a", "@b", "#c")
