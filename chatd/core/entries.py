@@ -60,21 +60,6 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
             return self
         return _joined(self.upto, [(1, other.upto), *self.ahead, *other.ahead])
 
-    def without(self, seqs: Iterable[int]) -> Cursor:
-        """This cursor with `seqs` not acknowledged: they were handed over, but not delivered."""
-        ranges = [(1, self.upto), *self.ahead]
-        for seq in sorted(seqs):
-            ranges = [
-                part
-                for first, last in ranges
-                for part in (
-                    ((first, seq - 1), (seq + 1, last))
-                    if first <= seq <= last
-                    else ((first, last),)
-                )
-            ]
-        return _joined(0, ranges)
-
     def has(self, seq: int) -> bool:
         """Whether `seq` is acknowledged."""
         return seq <= self.upto or any(first <= seq <= last for first, last in self.ahead)
