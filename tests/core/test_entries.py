@@ -155,10 +155,6 @@ class Cursors(SynchronousTestCase):
         self.assertEqual(list(cursor.waiting(9)), [(4, 5)])
         self.assertEqual(cursor.acknowledge(4, 5), Cursor(9))
 
-    def test_taking_back_an_unacknowledged_seq_changes_nothing(self) -> None:
-        """Whether it is in a gap or far ahead."""
-        cursor = Cursor(3, ((6, 9),))
-
     def test_cursor_of_a_long_log_is_two_numbers(self) -> None:
         """Its size does not depend on the number of entries."""
         cursor = Cursor().acknowledge(1, 10**15)

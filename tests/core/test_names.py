@@ -17,8 +17,10 @@ from chatd.core.names import (
     is_room,
     log_id,
     mailbox_log,
+    mailbox_name,
     mailbox_owner,
     room_log,
+    room_name,
 )
 
 LEGAL = string.ascii_letters + string.digits + "._-"
@@ -96,20 +98,30 @@ class Rooms(SynchronousTestCase):
 class Logs(SynchronousTestCase):
     """Names of logs."""
 
-    def test_log_is_the_same_for_any_spelling(self) -> None:
-        """Names of logs are in lower case."""
-        self.assertEqual({mailbox_log("ANN"), mailbox_log("Ann"), mailbox_log("ann")}, {"@ann"})
-        self.assertEqual({room_log("#Garden"), room_log("#gARDEN")}, {"#garden"})
+    def test_log_is_named_by_the_id(self) -> None:
+        """Of the account or the room."""
+        self.assertEqual((mailbox_log(17), room_log(23)), ("@17", "#23"))
+        self.assertEqual((log_id(mailbox_log(17)), log_id(room_log(23))), (17, 23))
 
-    def test_log_shows_whether_it_is_a_room_or_a_mailbox(self) -> None:
-        """A recipient is a room or an account in the same way."""
-        for log, room in ((mailbox_log("Ann"), False), (room_log("#Garden"), True)):
+    def test_clients_know_a_log_by_the_same_name_for_any_spelling(self) -> None:
+        """In lower case."""
+        self.assertEqual({mailbox_name("ANN"), mailbox_name("Ann"), mailbox_name("ann")}, {"@ann"})
+        self.assertEqual({room_name("#Garden"), room_name("#gARDEN")}, {"#garden"})
+
+    def test_name_shows_whether_it_is_a_room_or_a_mailbox(self) -> None:
+        """A log and a recipient in the same way."""
+        for log, room in (
+            (mailbox_name("Ann"), False),
+            (mailbox_log(17), False),
+            (room_name("#Garden"), True),
+            (room_log(23), True),
+        ):
             self.assertEqual((is_room(log), is_mailbox(log)), (room, not room))
         self.assertEqual((is_room("Ann"), is_room("#Garden")), (False, True))
 
     def test_owner_of_a_mailbox(self) -> None:
         """The name in lower case."""
-        self.assertEqual(mailbox_owner(mailbox_log("Ann")), "ann")
+        self.assertEqual(mailbox_owner(mailbox_name("Ann")), "ann")
 
     def test_id_of_a_log(self) -> None:
         """Names without an id, and numbers of more than 63 bits, give 0."""
