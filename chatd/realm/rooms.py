@@ -20,11 +20,13 @@ from chatd.core.errors import (
     Exists,
     RoomTaken,
     TopicTooLong,
+    UnknownAccount,
     UnknownRole,
     UnknownRoom,
 )
-from chatd.core.names import LOBBY, check_room_name, room_log, room_name
+from chatd.core.names import LOBBY, check_room_name, mailbox_log, room_log, room_name
 from chatd.realm import changes
+from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
 from chatd.realm.membership import (
@@ -202,7 +204,9 @@ class Rooms:
         return room
 
     async def role(self, session: Session, room: Room) -> str:
-        """The role of an account in a room, empty if it has none."""
+        """The role of an account in a room, empty if it has none. Raises `NotLoggedIn` if the
+        account has been deleted."""
+        check_not_deleted(session.mailbox.deleted)
         membership = session.mailbox.memberships.get(room.name)
         if membership is not None and membership.room == room.id:
             return room.record.member_role(session.account)
@@ -305,7 +309,6 @@ class Rooms:
         async def attempt(room: Room) -> tuple[list[Change], Cursor | None]:
             role = await self.role(session, room)
             check_join(room, role, room.members, self._limits)
-            check_not_deleted(mailbox.deleted)
             if is_member(role):
                 return [], None
             check_room_count(len(mailbox.memberships), self._limits)
@@ -480,6 +483,7 @@ class Rooms:
             other_role = "" if invitation is None else INVITED
             if member is not None:
                 other_role = room.record.member_role(member.record.account)
+            check_not_deleted(session.mailbox.deleted)
             check_kick(room, role, other, other_role)
             if member is None:
                 return [
@@ -600,16 +604,19 @@ class Rooms:
         `LimitReached`.
         """
         log = await self._context.accounts.reachable_log(invited, session.account)
-        shown, record = await self._context.accounts.existing(invited)
+        shown = await self._context.accounts.display_name(invited)
         documents = self._documents
 
         async def attempt(room: Room) -> tuple[list[Change], bool]:
             check_invite(room, await self.role(session, room))
-            member, invitation, count = await gather(
+            account, member, invitation, count = await gather(
+                documents.get(Account, shown),
                 documents.get(MemberRecord, shown, room.scope),
                 documents.get(InvitationRecord, shown, room.scope),
                 documents.count(InvitationRecord, room.scope),
             )
+            if account is None or mailbox_log(account.record.id) != log:
+                raise UnknownAccount(f"There is no account called {invited}.")
             if member is not None:
                 return [], False
             steps = [
@@ -619,9 +626,10 @@ class Rooms:
             ]
             if invitation is None:
                 check_invitation_count(room, count, self._limits)
+                id = account.record.id
                 steps += [
-                    changes.create(shown, InvitationRecord(record.id), room.scope),
-                    changes.create(room.scope, InvitedRecord(room.display_name), str(record.id)),
+                    changes.create(shown, InvitationRecord(id), room.scope),
+                    changes.create(room.scope, InvitedRecord(room.display_name), str(id)),
                 ]
             return steps, True
 
@@ -642,6 +650,7 @@ class Rooms:
             row = await self._documents.get(MemberRecord, member, room.scope)
             record = room.record
             member_role = "" if row is None else record.member_role(row.record.account)
+            check_not_deleted(session.mailbox.deleted)
             check_set_role(room, requester_role, member, member_role)
             assert row is not None
             if record.owner == row.record.account:

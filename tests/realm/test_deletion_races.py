@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from chatd.core.errors import NotLoggedIn, UnknownAccount
 from chatd.realm.membership import (
     InvitationRecord,
     InvitedRecord,
@@ -77,3 +78,30 @@ class DeletionRaces(AckRealmCase):
         self.create_room(self.bob)
         self.delete_ann_but_first(self.realm.rooms.invite(self.bob, "#room", "Ann"))
         self.assertEqual(self.stored(InvitationRecord, InvitedRecord), [0, 0])
+
+    def test_requests_that_meet_a_deletion(self) -> None:
+        """Each is carried out, or refused because there is no such account any more."""
+        rooms = self.realm.rooms
+        for request in ("invite", "set_topic", "kick", "set_role", "leave"):
+            for steps in range(12):
+                self.setUp()
+                rooms = self.realm.rooms
+                self.create_room(self.ann, self.bob)
+                self.harness.register("cat")
+                cat, _ = self.login("cat")
+                self.store.eager = False
+                deleted = self.begin(self.realm.delete(cat if request == "invite" else self.ann))
+                for _ in range(steps):
+                    self.store.release()
+                arguments = {
+                    "invite": ("cat",),
+                    "set_topic": ("x",),
+                    "kick": ("bob",),
+                    "set_role": ("bob", "moderator"),
+                }.get(request, ())
+                asked = self.begin(getattr(rooms, request)(self.ann, "#room", *arguments))
+                self.harness.settle()
+                with self.subTest(request=request, steps=steps):
+                    self.successResultOf(deleted)
+                    asked.addErrback(lambda failure: failure.trap(UnknownAccount, NotLoggedIn))
+                    self.successResultOf(asked)
