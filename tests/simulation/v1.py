@@ -38,7 +38,9 @@ class V1Device(V1Connection):
         if isinstance(message, c.Pushed):
             self._pushed(message)
         elif isinstance(message, c.Joined):
-            self._follow(message.state, self._last_join(message.state.log), True, None, True)
+            # It was written after the answer that arrived last.
+            began = min(self.answered_sent, self._last_join(message.state.log))
+            self._follow(message.state, began, True, None, True)
         elif isinstance(message, c.Left):
             self.followed.pop(message.room.lower(), None)
             self.positions.pop(message.room.lower(), None)
