@@ -34,7 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     effort = Effort()
     if options.quick:
         effort = Effort(
-            seconds=1.0, rounds=1, entries=100_000, accounts=20_000, users=1_000, sustained=100_000
+            seconds=1.0,
+            rounds=1,
+            entries=100_000,
+            accounts=20_000,
+            sustained=100_000,
+            users=1_000,
+            sessions=2_000,
         )
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -25,7 +25,8 @@ class Effort:
     """How long and how often to measure.
 
     `seconds` of each run, `rounds` of each comparison; `entries` and `accounts` in a filled store,
-    and `users` that are logged in; `sustained` messages of a long run.
+    and `users` that are logged in; `sustained` messages of a long run; `sessions` that reconnect
+    after a restart.
     """
 
     seconds: float = 3.0
@@ -34,6 +35,7 @@ class Effort:
     accounts: int = 100_000
     sustained: int = 1_000_000
     users: int = USERS
+    sessions: int = 15_000
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bench.classic_measurements import cost, memory, stored, users
 from bench.harness import Effort, Measurement, Row
 from bench.load import TEXT
-from bench.v1_measurements import chat10_rooms, pairs, resume, rooms, sustained
+from bench.v1_measurements import chat10_rooms, pairs, reconnect, resume, rooms, sustained
 
 
 def sync(effort: Effort) -> Iterator[Row]:
@@ -34,6 +34,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "rooms": rooms,
     "chat10": chat10_rooms,
     "resume": resume,
+    "reconnect": reconnect,
     "memory": memory,
     "users": users,
     "stored": stored,

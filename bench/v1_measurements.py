@@ -1,15 +1,23 @@
-"""The measurements in version 1: pairs, a room, and waiting messages after a login."""
+"""The measurements in version 1: pairs, a room, waiting messages after a login, and the return of
+many sessions after a restart."""
 
 from __future__ import annotations
 
+import os
 import statistics
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from argon2 import PasswordHasher
+
 from bench.chat10_driver import text_size
+from bench.fill_store import fill_sessions
 from bench.harness import WINDOWS, Effort, Row, drive, load_of, server_of
 from bench.load import Result
-from bench.server_process import Server, broadcast, running
+from bench.reconnect_driver import ReconnectLoad
+from bench.server_process import Server, broadcast, chatd, running
 from bench.v1_driver import ResumeLoad, RoomLoad, pushed_size
 
 MEMBERS = 200
@@ -18,6 +26,8 @@ _PAIRS_TARGETS = {("durable", 1): 2.5, ("durable", 16): 4.5}
 _ROOM_TARGET = 1.3
 _CHAT10_TARGET = 1.5
 _RESUME_TARGET = 1.0
+_RECONNECT_TARGET = 60.0
+_RECONNECT_ENTRIES = 10
 _SUSTAINED_TARGET = 3.5
 
 
@@ -122,3 +132,28 @@ def sustained(effort: Effort) -> Iterator[Row]:
                 runs.append(drive(load, *(program if echo else ())))
         what = f"{protocol}, durable, {effort.sustained:,} messages, {window} in flight"
         yield _ratio(what, "x relay", durable, bare, _SUSTAINED_TARGET)
+
+
+def reconnect(effort: Effort) -> Iterator[Row]:
+    """The time from a restart until many sessions of accounts with passwords are back, by resume
+    tokens and with every entry; beside it what hashing the passwords would take."""
+    hasher = PasswordHasher()
+    password = hasher.hash("a password")
+    begin = time.process_time()
+    hasher.verify(password, "a password")
+    hashing = effort.sessions * (time.process_time() - begin)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "chatd.db")
+        now = int(time.time() * 1000)
+        fill_sessions(path, effort.sessions, _RECONNECT_ENTRIES, password, now)
+        with running(chatd(f"sqlite:{path}"), folder) as server:
+            load = ReconnectLoad(server.port, server.pid, effort.sessions, _RECONNECT_ENTRIES)
+            result = drive(load, "bench.reconnect_driver")
+    yield Row(
+        f"{effort.sessions:,} sessions with passwords back after a restart",
+        result.p99 / 1e3,
+        "s",
+        _RECONNECT_TARGET,
+        f"half after {result.p50 / 1e3:.1f} s, {result.cpu:.0f} us each, "
+        f"{result.messages:,} entries; the passwords' hashes would take {hashing / 60:.0f} min",
+    )

@@ -19,8 +19,9 @@ from chatd.protocols.doors import shown_title
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 
-_BACKLOG = 1024
-"""connections that may wait in the kernel to be accepted"""
+_BACKLOG = 4096
+"""connections that may wait in the kernel to be accepted, if it allows so many: after a restart all
+clients connect at the same moment"""
 
 
 class Listener(Service):

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassword, NameToken
+from chatd.core.errors import Refused
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.realm import Realm
@@ -64,8 +65,19 @@ class ConnectionFactory(Factory):
         return self.protocol(self)
 
     async def log_in(self, credentials: Credentials, peer: Peer) -> Session:
-        """Open a session for a peer. Raises what `AccountChecker` and `Sessions.open` do."""
-        _, session, _ = await self._portal.login(credentials, peer, ISession)
+        """Open a session for a peer. Raises what `AccountChecker` and `Sessions.open` do.
+
+        A connection is not idle while the store is asked for its account, however many log in at
+        the same moment. With a password, it may wait for longer, and can be given up.
+        """
+        if isinstance(peer, Connection) and not isinstance(credentials, NamePassword):
+            self.unauthenticated.discard(peer)
+        try:
+            _, session, _ = await self._portal.login(credentials, peer, ISession)
+        except Refused:
+            if isinstance(peer, Connection) and peer.session is None and not peer.disconnected:
+                self.unauthenticated.touch(peer)
+            raise
         return cast("Session", session)
 
     async def prove(self, name: str, password: str | None, address: str) -> Account:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,9 +11,10 @@ from bench.__main__ import line
 from bench.chat10_driver import room as chat10_room
 from bench.chat10_driver import text_size
 from bench.classic_driver import drive
-from bench.fill_store import fill
+from bench.fill_store import fill, fill_sessions
 from bench.harness import Row
 from bench.load import Load
+from bench.reconnect_driver import ReconnectLoad, reconnect
 from bench.server_process import (
     broadcast as broadcast_command,
 )
@@ -62,6 +64,14 @@ class Smoke(SynchronousTestCase):
         with running(broadcast_command(pushed_size()), folder(self)) as server:
             load = RoomLoad(server.port, server.pid, 5, 2, 0.2, pushed_size(), warm_up=0.1)
             self.assertTrue(broadcast(load).messages > 0)
+
+    def test_sessions_reconnect_to_a_store_that_has_their_tokens(self) -> None:
+        """All are back, with their entries."""
+        path = os.path.join(folder(self), "chatd.db")
+        fill_sessions(path, 20, 6, "no hash is checked", int(time.time() * 1000))
+        with running(chatd(f"sqlite:{path}"), folder(self)) as server:
+            result = reconnect(ReconnectLoad(server.port, server.pid, 20, 6))
+        self.assertEqual(result.messages, 60)
 
     def test_row_shows_whether_its_target_was_reached(self) -> None:
         """`ok` or `over`."""

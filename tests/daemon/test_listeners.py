@@ -101,7 +101,7 @@ class ListenerTests(TestCase):
         path = os.path.join(folder(self), "chat")
         self.assertEqual(self.listener(f"unix:{path}").address, path)
         unbound = Listener(reactor, Listen("any", LOCAL), self.factory)
-        self.assertEqual(unbound.address, f"{LOCAL}:backlog=1024")
+        self.assertEqual(unbound.address, f"{LOCAL}:backlog=4096")
 
     def test_title_is_that_of_the_protocol(self) -> None:
         """The banner shows it, and whether only this machine can connect."""
@@ -112,7 +112,7 @@ class ListenerTests(TestCase):
 
     def test_backlog_of_the_endpoint_is_kept(self) -> None:
         """The default is larger than that of Twisted."""
-        for endpoint, backlog in ((LOCAL, 1024), (f"{LOCAL}:backlog=5", 5)):
+        for endpoint, backlog in ((LOCAL, 4096), (f"{LOCAL}:backlog=5", 5)):
             self.assertEqual(self.listener(endpoint).port.backlog, backlog)
 
     def test_invalid_endpoint_is_refused(self) -> None:

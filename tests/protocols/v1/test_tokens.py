@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
@@ -138,6 +139,24 @@ class Resuming(TokensCase):
         self.resume(self.token)
         self.resume(self.token)
         self.assertEqual(len(self.server.realm.sessions.all()), 3)
+
+    def test_many_that_reconnect_at_once_do_not_displace_each_other(self) -> None:
+        """A connection whose account is being read is not idle, and is not closed for others; one
+        that is refused counts again."""
+        self.server.factory.limits = msgspec.structs.replace(self.server.limits, unauthenticated=2)
+        self.server.store.eager = False
+        clients = [self.server.connect() for _ in range(1)]
+        for _ in range(4):
+            clients[-1].send(c.Resume(1, "ann", self.token))
+            clients.append(self.server.connect())
+        clients[-1].send(c.Resume(1, "ann", "wrong"))
+        self.assertEqual(len(self.server.factory.unauthenticated), 0)
+        self.server.store.eager = True
+        while self.server.store._open:
+            self.server.store.release()
+        answers = [type(client.receive()[0]) for client in clients]
+        self.assertEqual(answers, [c.LoggedIn] * 4 + [c.Refusal])
+        self.assertEqual(len(self.server.factory.unauthenticated), 1)
 
     def test_wrong_token_and_unknown_account_look_the_same(self) -> None:
         """The same refusal."""
