@@ -11,13 +11,19 @@ import fcntl
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from chatd.core.errors import StoreUnusable
+from chatd.stores.sqlite.identities import assign_ids
 
 APPLICATION_ID = int.from_bytes(b"chat")
+CONVERSIONS: dict[int, Callable[[sqlite3.Connection], None]] = {3: assign_ids}
+"""what is done after the nth script, where SQL does not do"""
 _MAGIC = b"SQLite format 3\0"
 _CHECK_SECONDS = 0.3
 
@@ -95,15 +101,17 @@ def connect(
 
 
 def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> None:
-    """Run the scripts that are missing, each in one transaction. Raises `StoreUnusable`."""
+    """Run the scripts that are missing, each in one transaction with its conversion. Raises
+    `StoreUnusable`."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_version(path, version, len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
         try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT"
-            )
-        except sqlite3.Error as error:
+            connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}")
+            if number in CONVERSIONS:
+                CONVERSIONS[number](connection)
+            connection.execute("COMMIT")
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise StoreUnusable(

@@ -1,4 +1,7 @@
-"""A store of an earlier schema is migrated, with all its entries, keys and documents."""
+"""A store of an earlier schema is migrated, with all its entries, keys and documents.
+
+The conversion of names to ids is left out here (see `test_identities`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import msgspec
 from chatd.core.entries import Entry
 from chatd.core.errors import KeyReused
 from chatd.stores import Document
+from chatd.stores.sqlite import file as file_module
 from chatd.stores.sqlite.file import check, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_writer import WithWriter
@@ -23,6 +27,10 @@ class FromTheFirstSchema(WithWriter):
     """Two logs, one trimmed to seq 10 and not purged yet; every other entry of @a has a key."""
 
     version = 1
+
+    def setUp(self) -> None:
+        self.patch(file_module, "CONVERSIONS", {})
+        super().setUp()
 
     def open(self) -> Writer:
         """Create the file when it is opened for the first time."""
