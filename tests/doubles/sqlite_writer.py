@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.stores import Append
+from chatd.stores import Append, CreateLog, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
@@ -66,8 +66,25 @@ class WithWriter(SynchronousTestCase):
         self.writer = self.open()
 
     def commit(self, *items: Append | Call[Any]) -> None:
-        """Commit one batch, successfully."""
+        """Commit one batch, successfully, after the creation of the logs that its appends need."""
+        for item in items:
+            if isinstance(item, Append) and not self.has_log(item.log):
+                self.create_log(item.log)
         self.assertIsNone(self.writer.commit(list(items)))
+
+    def has_log(self, log: str) -> bool:
+        """Whether the file has a log."""
+        query = "SELECT 1 FROM logs WHERE name = ?"
+        return self.writer.connection.execute(query, (log,)).fetchone() is not None
+
+    def create_log(self, log: str) -> None:
+        """Create a log."""
+        call = Call(lambda writer: writer.write([CreateLog(log)]))
+        self.assertIsNone(self.writer.commit([call]))
+
+    def drop(self, log: str) -> None:
+        """Drop a log."""
+        self.call(lambda writer: writer.write([DropLog(log)]))
 
     def append(self, *appends: Append) -> list[tuple[int, bool]]:
         """Commit these appends; (seq, resent) of each."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import KeyReused
-from chatd.stores import Append
+from chatd.stores import Append, CreateLog, DropLog
 from tests.stores.contract import new_text
 
 Script = list[tuple[int, str, int]]
@@ -79,6 +79,7 @@ class SequenceContract(SynchronousTestCase):
     def play(self, script: Script) -> None:
         """Run a script; results are awaited where it says `wait`, and compared with the model."""
         store = self.open()
+        self.wait_for(store.write([CreateLog(log) for log in LOGS]))
         models = {log: _Model() for log in LOGS}
         answered: list[Append] = []
         expected: list[tuple[str, tuple[int, bool, bool]]] = []
@@ -113,7 +114,7 @@ class SequenceContract(SynchronousTestCase):
                 answers.append((store.trim(log, value), None))
             elif step == "drop":
                 models[log] = _Model()
-                answers.append((store.drop(log), None))
+                answers.append((store.write([DropLog(log), CreateLog(log)]), [0, 0]))
             else:
                 settle()
                 if step == "maintain":

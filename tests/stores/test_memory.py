@@ -8,16 +8,18 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.stores import Append
+from chatd.stores import Append, Change, CreateLog
 from chatd.stores.memory import MemoryStore
 from tests.stores.contract import DocumentContract, LogContract, StoreContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
     ExplicitLogContract,
+    PositionContract,
     ScopeContract,
     WriteContract,
     WriteSequenceContract,
+    any_writes,
 )
 
 
@@ -44,6 +46,10 @@ class MemoryScopes(ScopeContract, _InMemory):
 
 class MemoryExplicitLogs(ExplicitLogContract, _InMemory):
     """Logs that are created and dropped."""
+
+
+class MemoryPositions(PositionContract, _InMemory):
+    """Positions of accounts."""
 
 
 class MemoryAuthors(AuthorContract, _InMemory):
@@ -76,6 +82,14 @@ class MemorySequences(_OpenedInMemory):
 class MemoryWriteSequences(WriteSequenceContract, _OpenedInMemory):
     """Any sequence of writes."""
 
+    @bounded
+    @any_writes
+    def test_any_sequence_of_writes_has_the_results_of_the_model(
+        self, script: list[list[Change]], restart: int
+    ) -> None:
+        """Scripts of writes are drawn by hypothesis."""
+        self.play_writes(script, restart)
+
 
 class Reentrance(SynchronousTestCase):
     """Appending while a commit is answered."""
@@ -83,6 +97,7 @@ class Reentrance(SynchronousTestCase):
     def test_append_from_committed_is_committed(self) -> None:
         """The append is committed after the first one has been answered."""
         store = MemoryStore()
+        store.write([CreateLog("@a")])
         answered: list[str] = []
 
         def committed(run: Sequence[Append]) -> None:
@@ -99,4 +114,4 @@ class Reentrance(SynchronousTestCase):
 
 
 del LogContract, DocumentContract, SequenceContract, StoreContract, WriteSequenceContract
-del AuthorContract, ExplicitLogContract, ScopeContract, WriteContract
+del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.core.entries import TEXT, Entry
+from chatd.core.entries import TEXT, Cursor, Entry
 from chatd.core.errors import Conflict, Exists, KeyReused, UnknownLog
 from chatd.stores import (
     Append,
@@ -15,16 +15,22 @@ from chatd.stores import (
     Create,
     CreateLog,
     Delete,
+    DeleteKey,
     DeleteScope,
     DropLog,
+    Forget,
+    Position,
     Require,
+    RequireLog,
     RequireNone,
+    RequireSome,
+    Save,
     Update,
-    batches,
 )
-from tests.stores.contract import NULL_ORIGIN, StoreContract, new_text
+from tests.doubles.stores import NULL_ORIGIN
+from tests.stores.contract import StoreContract, new_text
 from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of, with_versions
-from tests.stores.sequences import LOGS, SequenceContract, bounded
+from tests.stores.sequences import LOGS, SequenceContract
 
 
 def new_entry(log: str, body: str, key: str | None = None, author: int = 0) -> Append:
@@ -151,9 +157,9 @@ class WriteContract(StoreContract):
             seen.append(version)
             seen += await self.store.write([Update("member", "Ann", version, b"", "7")])
             await self.store.write(deletion)
-        version = await self.store.create("member", "Ann", b"", "7")
-        await self.store.delete("member", "Ann", version, "7")
-        seen += [version, await self.store.create("member", "Ann", b"", "7")]
+        version = await self.create("member", "Ann", b"", "7")
+        await self.delete("member", "Ann", version, "7")
+        seen += [version, await self.create("member", "Ann", b"", "7")]
         self.assertEqual(sorted(set(seen)), seen)
 
 
@@ -163,9 +169,9 @@ class ScopeContract(StoreContract):
     async def test_scopes_are_independent(self) -> None:
         """The same key can be in each of them."""
         for scope in ("", "7", "x"):
-            await self.store.create("member", "Ann", scope.encode(), scope)
-        await self.store.update("member", "Ann", 1, b"new", "7")
-        await self.store.delete("member", "Ann", 1, "x")
+            await self.create("member", "Ann", scope.encode(), scope)
+        await self.update("member", "Ann", 1, b"new", "7")
+        await self.delete("member", "Ann", 1, "x")
         self.assertEqual((await self.store.get("member", "Ann")).body, b"")
         self.assertEqual((await self.store.get("member", "Ann", "7")).body, b"new")
         self.assertIsNone(await self.store.get("member", "Ann", "x"))
@@ -175,10 +181,10 @@ class ScopeContract(StoreContract):
         """Other scopes and other kinds are unchanged."""
         names = ("mason", "Wayne", "alice", "Mona")
         for name in names:
-            await self.store.create("member", name, name.encode(), "7")
-        await self.store.create("member", "Bob", b"", "8")
-        await self.store.create("member", "Cid", b"")
-        await self.store.create("invitation", "Dan", b"", "7")
+            await self.create("member", name, name.encode(), "7")
+        await self.create("member", "Bob", b"", "8")
+        await self.create("member", "Cid", b"")
+        await self.create("invitation", "Dan", b"", "7")
         self.assertEqual(await self.store.list("member", scope="7"), list(names))
         self.assertEqual(await self.store.list("member", "*a*", 2, "7"), ["mason", "Wayne"])
         self.assertEqual(
@@ -210,13 +216,83 @@ class ScopeContract(StoreContract):
         self.assertEqual(await counted, 1)
 
 
+class PositionContract(StoreContract):
+    """What accounts have acknowledged and read of logs."""
+
+    async def stored(self, account: int) -> dict[str, Position]:
+        """The positions of an account, by log."""
+        return {position.log: position for position in await self.store.positions(account)}
+
+    async def test_positions_are_merged(self) -> None:
+        """In any order, with ranges acknowledged ahead or without; other logs and accounts have
+        positions of their own."""
+        await self.create_logs("@1", "#2")
+        ahead = Cursor(0, ((6, 7),))
+        steps = [
+            (Position(1, "@1", Cursor(3), 2), Position(1, "@1", Cursor(3), 2)),
+            (Position(1, "@1", Cursor(1), 5, 9), Position(1, "@1", Cursor(3), 5, 9)),
+            (
+                Position(1, "@1", ahead),
+                Position(1, "@1", Cursor(3, ((6, 7),)), 5, 9),
+            ),
+            (Position(1, "@1", Cursor(4), 1), Position(1, "@1", Cursor(4, ((6, 7),)), 5, 9)),
+            (Position(1, "@1", Cursor(5)), Position(1, "@1", Cursor(7), 5, 9)),
+            (Position(1, "@1", Cursor(8)), Position(1, "@1", Cursor(8), 5, 9)),
+        ]
+        other = [Position(1, "#2", Cursor(1)), Position(2, "#2", Cursor(2, ((4, 4),)))]
+        await self.store.save(other)
+        for position, expected in steps:
+            await self.store.save([position])
+            self.assertEqual(await self.stored(1), {"@1": expected, "#2": other[0]})
+        self.assertEqual(await self.stored(2), {"#2": other[1]})
+
+    async def test_position_in_unknown_log_is_ignored(self) -> None:
+        """Those in other logs are saved; in a new log of the same name there is none."""
+        await self.create_logs("@1", "#2")
+        await self.store.save([Position(1, "#3", Cursor(1)), Position(1, "#2", Cursor(1))])
+        await self.store.write([DropLog("#2"), CreateLog("#2")])
+        self.assertEqual(await self.stored(1), {})
+        await self.store.save([Position(1, "@1", Cursor(1))])
+        self.assertEqual(set(await self.stored(1)), {"@1"})
+
+    async def test_positions_are_saved_and_forgotten_with_other_changes(self) -> None:
+        """If the changes are refused, neither is done."""
+        await self.create_logs("@1", "#2")
+        first = Position(1, "@1", Cursor(1, ((3, 3),)))
+        await self.store.write([Save(first), Save(Position(1, "#2", Cursor(5)))])
+        changes = [
+            Forget(1, "@1"),
+            Forget(1, "#2"),
+            Save(Position(1, "#2", Cursor(7))),
+            DropLog("@1"),
+        ]
+        for condition in (RequireLog("@1"), RequireLog("#3"), RequireSome("member", "7")):
+            await self.assertFailure(self.store.write([*changes, condition]), Conflict)
+            self.assertEqual(
+                await self.stored(1), {"@1": first, "#2": Position(1, "#2", Cursor(5))}
+            )
+        await self.create("member", "Ann", b"", "7")
+        await self.store.write([*changes, RequireLog("#2"), RequireSome("member", "7")])
+        self.assertEqual(await self.stored(1), {"#2": Position(1, "#2", Cursor(7))})
+
+    async def test_documents_of_a_key_are_deleted_in_all_scopes(self) -> None:
+        """But not in the empty one, nor of other kinds."""
+        for scope in ("", "7", "8"):
+            await self.create("member", "Ann", b"", scope)
+        await self.create("member", "Bob", b"", "7")
+        await self.create("invited", "Ann", b"", "7")
+        await self.assertFailure(
+            self.store.write([DeleteKey("member", "ann"), RequireSome("member", "8")]), Conflict
+        )
+        self.assertEqual(await self.store.count("member", "8"), 1)
+        await self.store.write([DeleteKey("member", "ann")])
+        counts = [await self.store.count("member", scope) for scope in ("", "7", "8")]
+        self.assertEqual(counts, [1, 1, 0])
+        self.assertEqual(await self.store.count("invited", "7"), 1)
+
+
 class ExplicitLogContract(StoreContract):
     """Logs that are created and dropped, and appends to logs that do not exist."""
-
-    def setUp(self) -> Any:
-        """Appends create no logs."""
-        self.patch(batches, "CREATE_UNKNOWN_LOGS", False)
-        return super().setUp()
 
     async def test_append_to_unknown_log_is_refused(self) -> None:
         """Also after the log was dropped, and in the batch that drops it; no log is created."""
@@ -287,15 +363,14 @@ class AuthorContract(StoreContract):
         self.assertIsInstance(again[-1].refusal, KeyReused)
 
 
+any_writes = given(st.lists(changes_of(LOGS[:2]), min_size=5, max_size=25), st.integers(0, 25))
+
+
 class WriteSequenceContract(SequenceContract):
     """Any sequence of writes, compared with a model."""
 
-    @bounded
-    @given(st.lists(changes_of(LOGS[:2]), min_size=5, max_size=25), st.integers(0, 25))
-    def test_any_sequence_of_writes_has_the_results_of_the_model(
-        self, script: list[list[Change]], restart: int
-    ) -> None:
-        """The store is restarted after some of the writes."""
+    def play_writes(self, script: list[list[Change]], restart: int) -> None:
+        """Do these writes; the store is restarted after one of them."""
         store = self.open()
         model = DocumentModel(set())
         for number, relative in enumerate(script):

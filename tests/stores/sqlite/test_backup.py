@@ -72,7 +72,7 @@ class Copies(_Copying):
 
     async def test_copy_is_a_snapshot_while_appends_continue(self) -> None:
         """It has everything answered before the call, and later batches whole or not at all."""
-        await self.store.create("account", "Ann", b"1")
+        await self.create("account", "Ann", b"1")
         for first in range(0, 1000, 100):
             await self.append(*self.pairs(first, first + 100))
         ends: list[object] = []
@@ -107,7 +107,7 @@ class Copies(_Copying):
             connection.execute("UPDATE documents SET body = body || 'x'")
             return steps > 1000
 
-        await self.store.create("account", "Ann", b"")
+        await self.create("account", "Ann", b"")
         await self.store.stop()
         connection = connect(self.path, writing=True)
         copy(self.path, self.copy, stopping)

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.core.entries import EDIT
 from chatd.core.errors import KeyReused
-from chatd.stores import Append
+from chatd.stores import Append, CreateLog, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import recent_entries as recent_module
@@ -226,7 +226,11 @@ class FreeAgain(WithWriter):
         self.index()
         self.append(new_text("@a", "old", "k2"))
         again = [new_text("@a", "new", "k1"), new_text("@a", "new", "k2")]
-        self.commit(new_text("@a", "old", "k3"), Call(lambda writer: writer.drop("@a")), *again)
+        self.commit(
+            new_text("@a", "old", "k3"),
+            Call(lambda writer: writer.write([DropLog("@a"), CreateLog("@a")])),
+            *again,
+        )
         self.assertEqual(
             [(append.seq, append.resent) for append in again], [(1, False), (2, False)]
         )
@@ -243,7 +247,7 @@ class FreeAgain(WithWriter):
             self.append(new_text("@a", "x", "k7"), new_text("@a", "x", "k0")),
             [(4, True), (5, True)],
         )
-        self.call(lambda writer: writer.drop("@a"))
+        self.drop("@a")
         self.index()
         for table in ("entries", "places", "keys", "key_runs", "rubbish"):
             self.assertEqual(self.count(self.writer.connection, table), 0, table)

@@ -26,7 +26,7 @@ from chatd.stores.sqlite.identities import (
 )
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_writer import WithWriter
-from tests.stores.contract import NULL_ORIGIN
+from tests.doubles.stores import NULL_ORIGIN
 
 SINCE = 1_000
 """when accounts and rooms were created, but for Bob, who was created later"""

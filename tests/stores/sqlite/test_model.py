@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import EDIT, TEXT, Entry
-from chatd.core.errors import KeyReused, StoreUnavailable
+from chatd.core.errors import KeyReused, Refused, StoreUnavailable, UnknownLog
 from chatd.stores import Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
@@ -54,7 +54,8 @@ class Play:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         migrate(self.connection, "test", migrations())
         self.writer = Writer(self.connection)
-        self.model: dict[str, _Log] = {}
+        self.writer.commit([_call_of(Writer.write, [CreateLog(name) for name in LOGS])])
+        self.model = {name: _Log() for name in LOGS}
         self.documents = DocumentModel(set())
         self.ids = count(1)
         self.problems: list[Any] = []
@@ -83,9 +84,11 @@ class Play:
             about=int(kind is EDIT),
         )
 
-    def store(self, append: Append) -> tuple[int, int, int, bool] | type[KeyReused]:
+    def store(self, append: Append) -> tuple[int, int, int, bool] | type[Refused]:
         """The expected (seq, id, time, resent), or the refusal."""
-        log = self.model.setdefault(append.log, _Log())
+        log = self.model.get(append.log)
+        if log is None:
+            return UnknownLog
         if append.key is not None:
             seq = log.keys.get((append.sender, append.key), 0)
             if seq > log.trimmed:
@@ -119,9 +122,9 @@ class Play:
                 log.trimmed = max(log.trimmed, min(number, len(log.entries)))
                 results.append(None)
             elif step == "drop":
-                batch.append(_call_of(Writer.drop, name))
+                batch.append(_call_of(Writer.write, [DropLog(name)]))
                 self.model.pop(name, None)
-                results.append(None)
+                results.append([0])
             elif step == "head":
                 batch.append(_call_of(Writer.head, name))
                 results.append(len(log.entries))
@@ -167,8 +170,12 @@ class Play:
         )
 
     def fail_to_commit(self, *items: tuple[Any, ...]) -> None:
-        """Commit a batch of appends that cannot be written."""
-        batch: list[Any] = [self.append(*values) for _, *values in (*items, append_step("@b"))]
+        """Commit a batch of appends, one of them new and to a log that exists, that cannot be
+        written."""
+        if not self.model:
+            return
+        new = append_step(next(iter(self.model)))
+        batch: list[Any] = [self.append(*values) for _, *values in (*items, new)]
         with self.broken("entries"):
             self.writer.commit(batch)
         self._check_refused(batch)

@@ -11,21 +11,24 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.core.errors import Conflict, StoreUnavailable
-from chatd.stores import Append, Create, CreateLog, DropLog
+from chatd.stores import Append, Change, Create, CreateLog, DropLog
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import MEMORY, folder
 from tests.doubles.sqlite_file import InFile, PumpedReactor
-from tests.stores.contract import NULL_ORIGIN, DocumentContract, LogContract, new_text
+from tests.doubles.stores import NULL_ORIGIN
+from tests.stores.contract import DocumentContract, LogContract, new_text
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
     ExplicitLogContract,
+    PositionContract,
     ScopeContract,
     WriteContract,
     WriteSequenceContract,
+    any_writes,
 )
 
 
@@ -47,6 +50,10 @@ class SQLiteScopes(ScopeContract, InFile):
 
 class SQLiteExplicitLogs(ExplicitLogContract, InFile):
     """Logs that are created and dropped."""
+
+
+class SQLitePositions(PositionContract, InFile):
+    """Positions of accounts."""
 
 
 class SQLiteAuthors(AuthorContract, InFile):
@@ -98,6 +105,14 @@ class SQLiteSequences(_OpenedInFile):
 class SQLiteWriteSequences(WriteSequenceContract, _OpenedInFile):
     """Any sequence of writes, with all threads."""
 
+    @bounded
+    @any_writes
+    def test_any_sequence_of_writes_has_the_results_of_the_model(
+        self, script: list[list[Change]], restart: int
+    ) -> None:
+        """Scripts of writes are drawn by hypothesis."""
+        self.play_writes(script, restart)
+
 
 class Restart(InFile):
     """What was committed is there after a restart."""
@@ -106,8 +121,8 @@ class Restart(InFile):
         """Entries, seqs, keys, trims, documents and their versions."""
         await self.append(new_text("@a", "1", "k"), new_text("@a", "2"), new_text("@b", "3"))
         await self.store.trim("@b", 1)
-        await self.store.create("account", "Ann", b"1")
-        await self.store.update("account", "Ann", 1, b"2")
+        await self.create("account", "Ann", b"1")
+        await self.update("account", "Ann", 1, b"2")
         await self.reopen()
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "2"])
         again, third, after_trim = await self.append(
@@ -129,7 +144,7 @@ class Restart(InFile):
             )
             await self.reopen()
             self.assertEqual(self.store.newest, restarted)
-        await self.store.drop("@a")
+        await self.store.write([DropLog("@a")])
         while await self.store._call(lambda writer: writer.has_garbage):
             pass
         await self.reopen()
@@ -166,7 +181,7 @@ class Restart(InFile):
     async def test_garbage_is_purged_after_a_restart(self) -> None:
         """The rows of trimmed and dropped logs are removed step by step."""
         await self.append(*[new_text("@a", "x") for _ in range(1200)], new_text("@b", "stays"))
-        await self.store.drop("@a")
+        await self.store.write([DropLog("@a")])
         await self.reopen()
         for _ in range(1000):  # the writer purges between commits, too
             if not await self.store._call(lambda writer: writer.has_garbage):
@@ -226,8 +241,8 @@ class Faults(InFile):
         answered = self.collect_answers()
         self.store.append([new_text("@a", "x" * 60_000)])
         head = self.store.head("@a")
-        made = self.assertFailure(self.store.create("kind", "key", b"x" * 60_000), StoreUnavailable)
-        stale = self.assertFailure(self.store.update("kind", "key", 7, b""), Conflict)
+        made = self.assertFailure(self.create("kind", "key", b"x" * 60_000), StoreUnavailable)
+        stale = self.assertFailure(self.update("kind", "key", 7, b""), Conflict)
         await gatherResults([head, made, stale])
         self.assertIsInstance(answered[0].refusal, StoreUnavailable)
         self.assertEqual(await self.store.head("@a"), 1)
@@ -306,7 +321,8 @@ class Concurrency(InFile):
     async def test_append_is_committed_during_a_listing(self) -> None:
         """The listing began first."""
         store = self.store
-        await gatherResults([store.create("account", f"user{n}", b"") for n in range(2000)])
+        await gatherResults([self.create("account", f"user{n}", b"") for n in range(2000)])
+        await self.create_logs("@a")
         order: list[str] = []
         listing = store.list("account", "*9*9*")
         listing.addCallback(lambda names: order.append(f"{len(names)} names"))
@@ -319,4 +335,4 @@ class Concurrency(InFile):
 
 
 del LogContract, DocumentContract, SequenceContract, InFile, WriteSequenceContract
-del AuthorContract, ExplicitLogContract, ScopeContract, WriteContract
+del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract

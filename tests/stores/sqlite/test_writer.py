@@ -68,7 +68,7 @@ class Purging(WithWriter):
         """The steps do not delay commits."""
         self.append(*[new_text("@a", "x") for _ in range(1200)])
         self.index()
-        self.call(lambda writer: writer.drop("@a"))
+        self.drop("@a")
         self.assertEqual(self.run_all_maintenance(), 4)
         self.assertEqual(self.rows(), (0, 0, 0))
         self.assertFalse(self.writer.has_garbage)
