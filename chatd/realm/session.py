@@ -146,6 +146,7 @@ class Session:
     """
 
     __slots__ = (
+        "_begun",
         "_catching_up",
         "_context",
         "_fetched",
@@ -193,6 +194,7 @@ class Session:
         # whether nothing may be shown before it is.
         self._fetched = 0
         self._held = False
+        self._begun = False
         self.add(mailbox, mailbox.state.cursor)
         if self.options.fetches:
             self._fetched = mailbox.head
@@ -220,6 +222,7 @@ class Session:
 
     def begin(self, positions: Mapping[str, int]) -> None:
         """Begin to push. A log for which the client has given a position is shown from there."""
+        self._begun = True
         for log, subscription in self.subscriptions.items():
             position = positions.get(log)
             if position is not None and position <= subscription.live_log.head:
@@ -234,7 +237,7 @@ class Session:
                 self, live_log, live_log.head
             )
             live_log.subscribe(subscription)
-            subscription.live = self.peer.writable
+            subscription.live = self._begun and self.peer.writable
 
     def unsubscribe(self, log: str) -> None:
         """Stop showing a log."""
@@ -288,7 +291,8 @@ class Session:
     def behind(self) -> bool:
         """Whether there are entries for `catch_up` to show."""
         return (
-            not self.ended
+            self._begun
+            and not self.ended
             and not self._held
             and any(not subscription.live for subscription in self.subscriptions.values())
         )
@@ -298,7 +302,7 @@ class Session:
 
         Raises `StoreUnavailable`; entries that have not been shown by then still wait.
         """
-        if self._catching_up:
+        if self._catching_up or not self._begun:
             return
         self._catching_up = True
         try:

@@ -124,8 +124,11 @@ class Beginning(AckRealmCase):
             self.realm.sessions.open("Ann", self.harness.account("Ann"), peer)
         )
         self.send(self.bob, "ann", "f")
+        self.assertFalse(session.behind)
+        self.run_now(session.catch_up())
         self.assertEqual(seqs(peer), [])
         session.begin({"@ann": 5})
+        self.assertTrue(session.behind)
         self.run_now(session.catch_up())
         self.assertEqual(seqs(peer), [6])
 
