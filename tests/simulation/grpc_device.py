@@ -72,6 +72,11 @@ class GrpcDevice(LegacyDevice):
         """See `LegacyDevice`."""
         return self._stream
 
+    def was_saved(self, token: str) -> bool:
+        """See `LegacyDevice`. The session of an account may have begun long before a log-in, and
+        shows what other sessions have read meanwhile."""
+        return token in self.saved_here
+
     def call(
         self,
         method: str,

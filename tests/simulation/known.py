@@ -78,8 +78,6 @@ REPAIRED: tuple[tuple[int, str], ...] = (
     ),
     # An operator was told that an account is unknown whose password was changed at that moment.
     (500115, "0,1,2,4,5,10,11,12,13,14,16,17,18,19,21"),
-    # Retract appended an entry to the mailbox of an account that blocks its sender.
-    (802373, "79,84,85,93,120,122,136"),
     # A read of thousands of requests was carried out in one turn of the reactor.
     (600041, "76"),
     # When the wall clock was set back, timers and rate limits waited for it.

@@ -30,6 +30,8 @@ class LegacyDevice(Device):
         self.half_closed = False
         self.last_login = 0
         self.shown: set[str] = set()
+        self.saved_here: set[str] = set()
+        """the texts that this device has read and that were saved as read"""
         self._latest: dict[tuple[str, bool], int] = {}
         """the latest message that was read, by log and by whether it was sent in this session"""
 
@@ -87,7 +89,7 @@ class LegacyDevice(Device):
         late = slow or self.session_may_have_ended()
         if token in self.shown and not (self.world.faults_happened or late or resent):
             model.violated("read:shown-again", where)
-        if model.saved[self.name].get(token, tick) < self.last_login and not resent:
+        if self.was_saved(token) and not resent:
             model.violated("read:again", f"{where}, which was acknowledged")
         self._will_be_saved(token)
         reader = self.reader or Reader(self.name, self.last_login)
@@ -109,6 +111,10 @@ class LegacyDevice(Device):
             self.model.violated("read:order", f"{where}, after one that was sent later")
         self._latest[place] = max(latest, message.sent)
 
+    def was_saved(self, token: str) -> bool:
+        """Whether a text was saved as read before this session began."""
+        return self.model.saved[self.name].get(token, self.last_login) < self.last_login
+
     @property
     def reading_from(self) -> object:
         """What the device reads from, None unless what is written to it arrives at once."""
@@ -123,6 +129,7 @@ class LegacyDevice(Device):
             lasts = source is self.reading_from and self.connected and world.saves_at_once()
             if lasts and not model.store_may_fail(shown):
                 model.saved[self.name].setdefault(token, model.now())
+                self.saved_here.add(token)
 
         if source is not None and world.saves_at_once():
             world.schedule.after(self.save_time, save)

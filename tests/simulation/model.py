@@ -152,7 +152,12 @@ class Model(State):
         if self.exists[log].surely(False, sent, tick):
             self.violated("accepted:unknown-account", f"{what}, which does not exist")
         own = log == "@" + message.sender and message.kind != "text"
-        if not own and self.blocks[log[1:], message.sender].surely(True, sent, tick):
+        # A deletion sends no text.
+        if (
+            not own
+            and message.kind != "delete"
+            and self.blocks[log[1:], message.sender].surely(True, sent, tick)
+        ):
             self.violated(f"accepted:blocked:{message.kind}", f"{what}, which blocks the sender")
 
     def may_have_been_deleted(self, log: str, message: Message) -> bool:
