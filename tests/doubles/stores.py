@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import StoreUnavailable
+from chatd.core.names import log_id
 from chatd.stores import SCAN_LIMIT, Append, Change, Document, Position
 from chatd.stores.memory import MemoryStore
 
@@ -53,9 +54,13 @@ class HeldStore(MemoryStore):
             self._answer(batch)
 
     def crash(self) -> None:
-        """Lose what was not committed, as when the daemon is killed."""
+        """Lose what was not committed, as when the daemon is killed; another one may start."""
         self._open = []
         self._calls = 0
+        entries = [entry for log in self._logs.values() for entry in log.entries]
+        ids = [log_id(log) for log in self._logs] + [entry.id for entry in entries]
+        times = [entry.time for entry in entries]
+        self.newest = max([self.newest[0], *ids]), max([self.newest[1], *times])
 
 
 class FailingDocumentStore(HeldStore):

@@ -1,4 +1,5 @@
-"""Sessions of peers that acknowledge, compared with a model: positions, rooms, keys, receipts."""
+"""Sessions of clients that acknowledge, compared with a model: positions, rooms, keys, receipts,
+accounts that are deleted and registered again."""
 
 from __future__ import annotations
 
@@ -6,18 +7,17 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple, TypeAlias
 
-import msgspec
-from chatd.realm.ack_session import AckSession
-from chatd.realm.saved_state import SOON_SECONDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import NotAMember, Refused, UnknownRoom
-from chatd.realm.read_state import ReadState
-from chatd.realm.tasks import gather
+from chatd.realm.positions import SOON
+from chatd.realm.session import Session
+from chatd.stores import Document
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
+from tests.doubles.rows import check_rows
 
 NAMES = ("ann", "Bob")
 ROOMS = ("#one",)
@@ -29,7 +29,7 @@ class Device:
     """A device of an account with its session: in each log the seq after which it began, and the
     entries after it that it does not need."""
 
-    session: AckSession
+    session: Session
     peer: AckRecorder
     begins: dict[str, int]
     skips: dict[str, Cursor]
@@ -169,24 +169,55 @@ class Comparison:
         self.harness.realm.flush()
         self.harness.settle()
 
-    def leave(self, name: str, room: str) -> None:
+    def leave(self, name: str, number: int, room: str) -> None:
         """Leave a room."""
+        requester = self.devices.get((name, number))
+        if requester is None:
+            return
         self.compare()
         try:
-            self.harness.run(self.harness.realm.rooms.leave(name, room))
+            self.harness.run(self.harness.realm.rooms.leave(requester.session, room))
         except (UnknownRoom, NotAMember):
             assert name not in self.model.members[room]
             return
         self.harness.realm.flush()
         self.harness.settle()
-        self.model.members[room].remove(name)
-        if self.model.members[room]:
-            self.log(room).append((name, "leave", ""))
+        self.left(name, room)
         for (member, _), device in self.devices.items():
             if member == name:
                 assert (room, "left") in device.peer.rooms_left
                 device.begins.pop(room, None)
                 device.peer.logs.pop(room, None)
+
+    def left(self, name: str, room: str) -> None:
+        """Have the model's members see that one of them has left."""
+        self.model.members[room].remove(name)
+        if self.model.members[room]:
+            self.log(room).append((name, "leave", ""))
+
+    def delete(self, name: str, number: int) -> None:
+        """Delete an account, and register its name again."""
+        requester = self.devices.get((name, number))
+        if requester is None:
+            return
+        self.compare()
+        self.harness.run(self.harness.realm.delete(requester.session))
+        self.harness.realm.flush()
+        self.harness.settle()
+        for key in [key for key in self.devices if key[0] == name]:
+            assert self.devices.pop(key).session.ended
+        for room in ROOMS:
+            if name in self.model.members[room]:
+                self.left(name, room)
+        own_log = "@" + name.lower()
+        model = self.model
+        model.logs.pop(own_log, None)
+        model.acked = {key: value for key, value in model.acked.items() if key[0] != name}
+        model.received = {key: value for key, value in model.received.items() if key[0] != name}
+        model.keys = {
+            key: value for key, value in model.keys.items() if own_log != key[0] and key[1] != name
+        }
+        self.harness.register(name)
 
     def acknowledge(self, name: str, number: int, recipient: str, first: int, last: int) -> None:
         """Acknowledge entries of a subscribed log, perhaps with gaps."""
@@ -210,16 +241,17 @@ class Comparison:
 
     def stored(self, name: str, log: str) -> Cursor:
         """The saved cursor of an account in a log."""
-        mailbox_log = "@" + name.lower()
-        cursor, read_state = self.harness.run(
-            gather(
-                self.harness.store.get(Cursor.document_kind, mailbox_log),
-                self.harness.store.get(ReadState.document_kind, mailbox_log),
-            )
-        )
-        if log == mailbox_log:
-            return Cursor() if cursor is None else msgspec.msgpack.decode(cursor.body, type=Cursor)
-        return msgspec.msgpack.decode(read_state.body, type=ReadState).positions[log].cursor
+        internal_log = self.harness.log(log)
+
+        async def read() -> Cursor:
+            account = self.harness.account(name).id
+            for position in await self.harness.store.positions(account):
+                if position.log == internal_log:
+                    return position.cursor
+            return Cursor()
+
+        cursor: Cursor = self.harness.run(read())
+        return cursor
 
     def compare_stored(self) -> None:
         """Check that all acknowledgements have been saved."""
@@ -245,6 +277,10 @@ class Comparison:
         assert acked.union(stored) == acked, (acked, stored)
         self.model.acked[name, log] = stored
 
+    async def member_rows(self, scope: str) -> list[Document]:
+        """The rows of the members of a room."""
+        return list(await self.harness.store.scan("member", scope))
+
     def compare(self) -> None:
         """Let everything arrive, and compare."""
         self.harness.settle()
@@ -265,8 +301,10 @@ class Comparison:
             )
         for name, members in self.model.members.items():
             (room,) = self.harness.run(self.harness.realm.rooms.load((name,)))
-            if members:
-                assert room is not None and list(room.record.members.values()) == members
+            rows = [] if room is None else self.harness.run(self.member_rows(room.scope))
+            assert sorted(row.key for row in rows) == sorted(members), (rows, members)
+            assert room is None or room.members == len(members)
+        check_rows(self.harness.store)
         assert not self.harness.runner.failures, self.harness.runner.failures
 
 
@@ -279,6 +317,7 @@ _WEIGHTS = {
     "end": 1,
     "block": 1,
     "drain": 1,
+    "delete": 1,
     "save": 1,
     "kill": 1,
 }
@@ -312,7 +351,7 @@ scripts = st.lists(
 
 
 class OnceForEachDevice(SynchronousTestCase):
-    """Random logins, messages, rooms, acknowledgements, slow connections, ends and kills."""
+    """Random logins, messages, rooms, acknowledgements, slow peers, ends, deletions and kills."""
 
     @settings(derandomize=True, deadline=None, max_examples=500)
     @given(scripts)
@@ -338,10 +377,12 @@ class OnceForEachDevice(SynchronousTestCase):
                 for count in range(1 + last // 3):
                     key = None if first > 2 else f"key{first}{count}"
                     comparison.send(name, number, recipient, key)
+            case "delete":
+                comparison.delete(name, number)
             case "join":
                 comparison.join(name, number, room)
             case "leave":
-                comparison.leave(name, room)
+                comparison.leave(name, number, room)
             case "acknowledge":
                 comparison.acknowledge(name, number, recipient, first, last)
             case "end":
@@ -352,7 +393,7 @@ class OnceForEachDevice(SynchronousTestCase):
                 device.peer.drain()
                 comparison.harness.run(device.session.catch_up())
             case "save":
-                comparison.harness.runner.clock.advance(SOON_SECONDS)
+                comparison.harness.runner.clock.advance(SOON)
                 comparison.harness.settle()
                 comparison.compare_stored()
             case "kill":
