@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
+from itertools import product
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
 from chatd.core.errors import StoreUnavailable, UnknownAccount
@@ -14,6 +18,8 @@ from tests.doubles.realm import RealmHarness
 from tests.realm.case import AckRealmCase
 
 TOKENS = 4
+_STEPS = 8
+"""more than the turns of the store that any of these requests takes"""
 CERTIFICATE, OTHER_CERTIFICATE = "ab" * 32, "cd" * 32
 
 
@@ -243,56 +249,66 @@ class Races(TokensCase):
         self.assertEqual(self.run_now(self.tokens.issue(self.ann)), "")
         self.assertEqual(self.store.attempts, attempts)
 
-    def test_session_that_ends_while_it_gets_a_token_gets_none(self) -> None:
-        """At every moment of the request; no token is left."""
-        for steps in range(4):
-            session, _ = self.login("ann")
+    def race(self, name: str, other: Callable[[int], Coroutine[Any, Any, Any]]) -> None:
+        """A session gets a token while `other` ends all tokens of its account, in every order of
+        their requests to the store: no token is left."""
+        for attempt, (late, steps) in enumerate(product((False, True), range(_STEPS))):
+            session, _ = self.login(name)
+            requests = [self.tokens.issue(session), other(attempt)]
+            if late:
+                requests.reverse()
             self.store.eager = False
-            issuing = self.begin(self.tokens.issue(session))
+            first = self.begin(requests[0])
             for _ in range(steps):
                 self.store.release()
-            ended = self.begin(Operations(self.realm).end_sessions("ann"))
-            self.store.eager = True
+            second = self.begin(requests[1])
             self.harness.settle()
-            self.realm.flush()
-            self.successResultOf(ended)
-            token = self.successResultOf(issuing)
-            self.assertFalse(self.opens(token), steps)
-            self.assertEqual(self.stored(session), 0, steps)
+            self.store.eager = True
+            tokens = {self.successResultOf(first), self.successResultOf(second)}
+            self.assertFalse(any(self.opens(str(token), name) for token in tokens))
+            self.assertEqual(self.stored(session), 0, (late, steps))
 
-    def test_password_that_changes_while_a_session_gets_a_token_ends_it(self) -> None:
-        """At every moment of the request; the session was opened with the old password."""
-        for steps in range(4):
-            session, _ = self.login("ann")
-            self.store.eager = False
-            issuing = self.begin(self.tokens.issue(session))
-            for _ in range(steps):
-                self.store.release()
-            changed = self.begin(self.realm.set_password("ann", f"new {steps}"))
-            self.store.eager = True
-            self.harness.settle()
-            self.realm.flush()
-            self.successResultOf(changed)
-            token = self.successResultOf(issuing)
-            self.assertFalse(self.opens(token), steps)
-            self.assertEqual(self.stored(session), 0, steps)
+    def test_operator_ends_sessions_while_one_of_them_gets_a_token(self) -> None:
+        """Or before, or after."""
+        operations = Operations(self.realm)
+        self.race("ann", lambda _: operations.end_sessions("ann"))
 
-    def test_account_that_is_deleted_while_a_session_gets_a_token_leaves_none(self) -> None:
-        """Not even one that no account can use."""
-        for steps in range(4):
-            self.harness.register("cyd")
-            session, _ = self.login("cyd")
-            self.store.eager = False
-            issuing = self.begin(self.tokens.issue(session))
-            for _ in range(steps):
-                self.store.release()
-            deleted = self.begin(self.realm.delete_account("cyd"))
-            self.store.eager = True
-            self.harness.settle()
-            self.realm.flush()
-            self.successResultOf(deleted)
-            self.successResultOf(issuing)
-            self.assertEqual(self.stored(session), 0, steps)
+    def test_password_changes_while_a_session_gets_a_token(self) -> None:
+        """The session was opened with the old password."""
+        self.race("ann", lambda attempt: self.realm.set_password("ann", f"new {attempt}"))
+
+    def test_account_is_deleted_while_a_session_gets_a_token(self) -> None:
+        """Not even a token is left that no account can use."""
+        self.harness.register("cyd")
+
+        async def delete_and_register(attempt: int) -> None:
+            await self.realm.delete_account("cyd")
+            await self.realm.register("cyd")
+
+        self.race("cyd", delete_and_register)
+
+    def test_account_is_deleted_by_another_daemon_while_a_session_gets_a_token(self) -> None:
+        """This one does not know, and its session goes on."""
+        self.harness.register("cyd")
+        other = RealmHarness(self.store, now=1_000_000)
+
+        async def delete_and_register(attempt: int) -> None:
+            await other.realm.delete_account("cyd")
+            await other.realm.register("cyd")
+
+        self.race("cyd", delete_and_register)
+
+    def test_token_that_its_client_cannot_get_is_removed(self) -> None:
+        """The connection is lost while the token is stored."""
+        self.store.eager = False
+        issuing = self.begin(self.tokens.issue(self.ann))
+        self.store.release()
+        self.ann.end()
+        self.store.eager = True
+        self.harness.settle()
+        self.realm.flush()
+        self.assertEqual(self.successResultOf(issuing), "")
+        self.assertEqual(self.stored(self.ann), 0)
 
     def test_log_in_without_a_token_while_the_store_cannot_write(self) -> None:
         """The session is open, and its client uses the password again."""
