@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 from chatd.core.entries import Cursor
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Documents
-from chatd.realm.live_log import LiveLog
+from chatd.realm.live_log import MIN_RETAINED, LiveLog
 from chatd.realm.membership import Membership, MembershipRecord
 from chatd.realm.read_state import NO_SETTINGS, ReadState, Settings
 from chatd.realm.tasks import gather
-from chatd.stores import Store
+from chatd.stores import Discarding, Store
 
 if TYPE_CHECKING:
     from chatd.realm.session import Session
@@ -141,6 +141,16 @@ class Mailbox(LiveLog):
                 *(subscription.position for subscription in self.subscriptions),
             ]
         )
+
+    def trim_consumed(self) -> None:
+        """See `LiveLog`. Entries read after one that still waits do not wait with it."""
+        super().trim_consumed()
+        if isinstance(self.store, Discarding):
+            positions = [subscription.position for subscription in self.subscriptions]
+            upto = min([self.head - MIN_RETAINED, *positions])
+            for first, last in self.state.cursor.ahead:
+                if first <= min(last, upto):
+                    self.store.discard(self.log, first, min(last, upto))
 
     @property
     def sessions(self) -> list[Session]:

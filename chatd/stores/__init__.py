@@ -369,6 +369,15 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class Discarding(Protocol):
+    """What an ephemeral back end provides besides: removing entries among others that stay."""
+
+    def discard(self, log: str, first: int, last: int) -> None:
+        """Delete the entries with seqs from `first` to `last`, and their keys. The others keep
+        their seqs."""
+
+
+@runtime_checkable
 class OnlineBackup(Protocol):
     """What a back end can provide besides: a copy of the store while it is in use. Optional."""
 

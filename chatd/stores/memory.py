@@ -38,13 +38,13 @@ from chatd.stores.batches import Batch, Batches, resend
 
 class _Log:
     """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (author or sender, key) to
-    seqs."""
+    seqs. A discarded entry is None."""
 
     __slots__ = ("entries", "keys", "trimmed")
 
     def __init__(self) -> None:
         self.trimmed = 0
-        self.entries: list[Entry] = []
+        self.entries: list[Entry | None] = []
         self.keys: dict[tuple[int | str, str], int] = {}
 
     @property
@@ -140,7 +140,9 @@ class MemoryStore(Batches):
                 first_seq = log.keys.setdefault((item.author or item.sender, item.key), seq)
                 if first_seq != seq:
                     seq -= 1
-                    resend(item, entries[first_seq - log.trimmed - 1])
+                    entry = entries[first_seq - log.trimmed - 1]
+                    assert entry is not None
+                    resend(item, entry)
                     continue
             item.seq = seq
             entries.append(
@@ -166,9 +168,9 @@ class MemoryStore(Batches):
             start = max(0, after - stored.trimmed)
             page: list[Entry] = []
             size = 0
-            for entry in stored.entries[start : start + limit]:
+            for entry in filter(None, islice(stored.entries, start, None)):
                 size += len(entry.body)
-                if page and size > PAGE_BYTES:
+                if len(page) == limit or (page and size > PAGE_BYTES):
                     break
                 page.append(entry)
             return page
@@ -191,6 +193,23 @@ class MemoryStore(Batches):
                 stored.keys = {key: seq for key, seq in stored.keys.items() if seq > stored.trimmed}
 
         return self._call(run)
+
+    def discard(self, log: str, first: int, last: int) -> None:
+        """See `chatd.stores.Discarding`."""
+
+        def run(_: object) -> None:
+            stored = self._logs.get(log)
+            if stored is not None:
+                start = max(first, stored.trimmed + 1)
+                end = min(last, stored.head)
+                if start <= end:
+                    at = start - stored.trimmed - 1
+                    stored.entries[at : at + end - start + 1] = [None] * (end - start + 1)
+                    stored.keys = {
+                        key: seq for key, seq in stored.keys.items() if not start <= seq <= end
+                    }
+
+        self._call(run)
 
     def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
         """See `Store.write`."""

@@ -57,7 +57,7 @@ class HeldStore(MemoryStore):
         """Lose what was not committed, as when the daemon is killed; another one may start."""
         self._open = []
         self._calls = 0
-        entries = [entry for log in self._logs.values() for entry in log.entries]
+        entries = [entry for log in self._logs.values() for entry in log.entries if entry]
         ids = [log_id(log) for log in self._logs] + [entry.id for entry in entries]
         times = [entry.time for entry in entries]
         self.newest = max([self.newest[0], *ids]), max([self.newest[1], *times])

@@ -148,6 +148,21 @@ class Trimming(SynchronousTestCase):
         self.harness.send("bob", "ann", "old")
         self.recorder = self.harness.login("ann")
 
+    def test_entries_read_after_one_that_waits_are_discarded(self) -> None:
+        """The one that waits, and the latest, are retained."""
+        self.harness.logout("ann")
+        self.harness.send("bob", "ann", "waits")
+        recorder = self.harness.login("ann")
+        for number in range(9 * MIN_RETAINED):
+            self.harness.send("bob", "ann", str(number))
+            recorder.arrive()
+        entries = self.successResultOf(self.harness.store.read(self.harness.log("@ann"), 0, 10_000))
+        self.assertLessEqual(len(entries), 2 * MIN_RETAINED + TRIM_INTERVAL)
+        self.assertIn("waits", [entry.body for entry in entries])
+        self.assertEqual(entries[-1].body, str(9 * MIN_RETAINED - 1))
+        self.harness.fetch("ann")
+        self.assertEqual(recorder.texts[-1], "waits")
+
     def test_ephemeral_store_trims_consumed_entries(self) -> None:
         """A store in memory retains waiting entries, and the latest of those that were read."""
         recorder = self.recorder

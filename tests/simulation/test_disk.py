@@ -7,6 +7,11 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.stores import Append, CreateLog
+from chatd.stores.batches import Call
+from chatd.stores.sqlite.file import migrate, migrations
+from chatd.stores.sqlite.writer import Writer
+from tests.doubles.stores import NULL_ORIGIN
 from tests.simulation.disk import NO_SYNC, Disk
 
 
@@ -45,3 +50,43 @@ class CommitWithoutSync(SynchronousTestCase):
         """The next transaction is written over it."""
         self.insert(3)
         self.assertEqual(self.rows_after_kill(), [1, 3])
+
+
+class RefusedEntries(SynchronousTestCase):
+    """The writer of the store, whose commit fails in fsync."""
+
+    def setUp(self) -> None:
+        self.disk = Disk(self.mktemp(), Random(1))
+        self.disk.prepare()
+        self.writer = self.open()
+        self.writer.commit([Call(lambda writer: writer.write([CreateLog("@1")]))])
+        self.append("stored")
+
+    def open(self) -> Writer:
+        """The writer of the next daemon."""
+        connection = self.disk.connect(self.disk.path, writing=True)
+        migrate(connection, self.disk.path, migrations())
+        return Writer(connection)
+
+    def append(self, body: str) -> bool:
+        """Append an entry; whether it was stored."""
+        append = Append("@1", 1, 1, "ann", body, NULL_ORIGIN)
+        return self.writer.commit([append]) is None and append.refusal is None
+
+    def bodies_after_kill(self) -> list[str]:
+        """The entries that the next daemon finds."""
+        self.disk.crash(machine=False)
+        return [entry.body for entry in self.open().read("@1", 0, 10)]
+
+    def test_refused_entry_does_not_reappear_after_a_kill(self) -> None:
+        """Another transaction has been written over it at once."""
+        self.disk.error, self.disk.failures = NO_SYNC, 1
+        self.assertFalse(self.append("refused"))
+        self.assertEqual(self.bodies_after_kill(), ["stored"])
+
+    def test_refused_entry_can_reappear_while_the_disk_still_fails(self) -> None:
+        """Nothing can be written over it then; the next commit that succeeds does it."""
+        self.disk.error, self.disk.failures = NO_SYNC, 2
+        self.assertFalse(self.append("refused"))
+        self.assertTrue(self.append("next"))
+        self.assertEqual(self.bodies_after_kill(), ["stored", "next"])

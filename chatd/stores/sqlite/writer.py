@@ -82,12 +82,14 @@ class Writer:
         own, and the reason is returned, for the log.
         """
         connection = self.connection
+        committing = False
         try:
             if self._recent_is_stale:
                 self._recent.load()
                 self._recent_is_stale = False
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
+            committing = True
             connection.execute("COMMIT")
         except Exception as error:  # No error may end the thread.
             self._logs.clear()
@@ -98,6 +100,8 @@ class Writer:
                     connection.execute("ROLLBACK")
             except sqlite3.Error as rollback_error:
                 reason += f"; and then: {rollback_error}"
+            if committing:
+                self._write_over()
             refusal = StoreUnavailable(f"the store cannot write at the moment: {error}")
             for item in batch:
                 if isinstance(item, Append):
@@ -113,6 +117,23 @@ class Writer:
             self._logs.clear()
         self._recent.keys.limit_caches()
         return None
+
+    def _write_over(self) -> None:
+        """Write another transaction over one whose COMMIT has failed.
+
+        If it failed in fsync, its frames may be on the disk, and a crash would bring back what has
+        been refused. SQLite writes the next transaction in their place
+        (https://sqlite.org/fileformat2.html#walformat), so one is made at once. If that fails as
+        well, the next commit that succeeds does it.
+        """
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("UPDATE progress SET placed = placed")
+            self.connection.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
 
     def _run_alone(self, call: Call[Any]) -> None:
         """Run a call of a failed batch in a transaction of its own.
