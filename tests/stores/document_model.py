@@ -13,16 +13,19 @@ from chatd.stores import (
     Create,
     CreateLog,
     Delete,
+    DeleteKey,
     DeleteScope,
     Document,
     DropLog,
     Require,
+    RequireLog,
     RequireNone,
+    RequireSome,
     Update,
 )
 
 KINDS = ("account", "member")
-SCOPES = ("", "1")
+SCOPES = ("", "1", "2")
 KEYS = ("ann", "Ann", "bob")
 
 
@@ -89,12 +92,22 @@ class DocumentModel:
                     for place, document in documents.items()
                     if place[:2] != (kind, scope)
                 }
+            case DeleteKey(kind, key):
+                for place in list(documents):
+                    if place[0] == kind and place[1] and place[2] == key.lower():
+                        del documents[place]
             case Require(kind, key, version, scope):
                 found = documents.get((kind, scope, key.lower()))
                 if found is None or version not in (None, found.version):
                     return Conflict
             case RequireNone(kind, scope):
                 if self.in_scope(kind, scope):
+                    return Conflict
+            case RequireSome(kind, scope):
+                if not self.in_scope(kind, scope):
+                    return Conflict
+            case RequireLog(log):
+                if log not in self.logs:
                     return Conflict
             case CreateLog(log):
                 if log in self.logs:
@@ -139,7 +152,10 @@ def changes_of(logs: Sequence[str]) -> st.SearchStrategy[list[Change]]:
             st.builds(Delete, _kinds, _keys, st.sampled_from([0, -1, None]), _scopes),
             st.builds(DeleteScope, _kinds, _scopes),
             st.builds(Require, _kinds, _keys, st.sampled_from([0, -1, None]), _scopes),
+            st.builds(DeleteKey, _kinds, _keys),
             st.builds(RequireNone, _kinds, _scopes),
+            st.builds(RequireSome, _kinds, _scopes),
+            st.builds(RequireLog, names),
             st.builds(CreateLog, names),
             st.builds(DropLog, names),
         ),

@@ -11,11 +11,16 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.stores import Append, Change, CreateLog
 from chatd.stores.memory import MemoryStore
 from tests.stores.contract import DocumentContract, LogContract, StoreContract, new_text
+from tests.stores.position_contract import (
+    PositionContract,
+    PositionScript,
+    PositionSequenceContract,
+    any_position_script,
+)
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
     ExplicitLogContract,
-    PositionContract,
     ScopeContract,
     WriteContract,
     WriteSequenceContract,
@@ -91,6 +96,16 @@ class MemoryWriteSequences(WriteSequenceContract, _OpenedInMemory):
         self.play_writes(script, restart)
 
 
+class MemoryPositionSequences(PositionSequenceContract, _OpenedInMemory):
+    """Any sequence of saves, and of writes that change positions."""
+
+    @bounded
+    @any_position_script
+    def test_any_sequence_has_the_positions_of_the_model(self, script: PositionScript) -> None:
+        """They are compared after each step."""
+        self.play_positions(script)
+
+
 class Reentrance(SynchronousTestCase):
     """Appending while a commit is answered."""
 
@@ -115,3 +130,4 @@ class Reentrance(SynchronousTestCase):
 
 del LogContract, DocumentContract, SequenceContract, StoreContract, WriteSequenceContract
 del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract
+del PositionSequenceContract

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.core.entries import TEXT, Cursor, Entry
+from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import Conflict, Exists, KeyReused, UnknownLog
 from chatd.stores import (
     Append,
@@ -18,13 +18,9 @@ from chatd.stores import (
     DeleteKey,
     DeleteScope,
     DropLog,
-    Forget,
-    Position,
     Require,
-    RequireLog,
     RequireNone,
     RequireSome,
-    Save,
     Update,
 )
 from tests.doubles.stores import NULL_ORIGIN
@@ -214,66 +210,6 @@ class ScopeContract(StoreContract):
         counted = self.store.count("member", "7")
         self.assertEqual([d.key for d in await self.store.scan("member", "7")], ["Ann"])
         self.assertEqual(await counted, 1)
-
-
-class PositionContract(StoreContract):
-    """What accounts have acknowledged and read of logs."""
-
-    async def stored(self, account: int) -> dict[str, Position]:
-        """The positions of an account, by log."""
-        return {position.log: position for position in await self.store.positions(account)}
-
-    async def test_positions_are_merged(self) -> None:
-        """In any order, with ranges acknowledged ahead or without; other logs and accounts have
-        positions of their own."""
-        await self.create_logs("@1", "#2")
-        ahead = Cursor(0, ((6, 7),))
-        steps = [
-            (Position(1, "@1", Cursor(3), 2), Position(1, "@1", Cursor(3), 2)),
-            (Position(1, "@1", Cursor(1), 5, 9), Position(1, "@1", Cursor(3), 5, 9)),
-            (
-                Position(1, "@1", ahead),
-                Position(1, "@1", Cursor(3, ((6, 7),)), 5, 9),
-            ),
-            (Position(1, "@1", Cursor(4), 1), Position(1, "@1", Cursor(4, ((6, 7),)), 5, 9)),
-            (Position(1, "@1", Cursor(5)), Position(1, "@1", Cursor(7), 5, 9)),
-            (Position(1, "@1", Cursor(8)), Position(1, "@1", Cursor(8), 5, 9)),
-        ]
-        other = [Position(1, "#2", Cursor(1)), Position(2, "#2", Cursor(2, ((4, 4),)))]
-        await self.store.save(other)
-        for position, expected in steps:
-            await self.store.save([position])
-            self.assertEqual(await self.stored(1), {"@1": expected, "#2": other[0]})
-        self.assertEqual(await self.stored(2), {"#2": other[1]})
-
-    async def test_position_in_unknown_log_is_ignored(self) -> None:
-        """Those in other logs are saved; in a new log of the same name there is none."""
-        await self.create_logs("@1", "#2")
-        await self.store.save([Position(1, "#3", Cursor(1)), Position(1, "#2", Cursor(1))])
-        await self.store.write([DropLog("#2"), CreateLog("#2")])
-        self.assertEqual(await self.stored(1), {})
-        await self.store.save([Position(1, "@1", Cursor(1))])
-        self.assertEqual(set(await self.stored(1)), {"@1"})
-
-    async def test_positions_are_saved_and_forgotten_with_other_changes(self) -> None:
-        """If the changes are refused, neither is done."""
-        await self.create_logs("@1", "#2")
-        first = Position(1, "@1", Cursor(1, ((3, 3),)))
-        await self.store.write([Save(first), Save(Position(1, "#2", Cursor(5)))])
-        changes = [
-            Forget(1, "@1"),
-            Forget(1, "#2"),
-            Save(Position(1, "#2", Cursor(7))),
-            DropLog("@1"),
-        ]
-        for condition in (RequireLog("@1"), RequireLog("#3"), RequireSome("member", "7")):
-            await self.assertFailure(self.store.write([*changes, condition]), Conflict)
-            self.assertEqual(
-                await self.stored(1), {"@1": first, "#2": Position(1, "#2", Cursor(5))}
-            )
-        await self.create("member", "Ann", b"", "7")
-        await self.store.write([*changes, RequireLog("#2"), RequireSome("member", "7")])
-        self.assertEqual(await self.stored(1), {"#2": Position(1, "#2", Cursor(7))})
 
     async def test_documents_of_a_key_are_deleted_in_all_scopes(self) -> None:
         """But not in the empty one, nor of other kinds."""

@@ -41,12 +41,14 @@ class PositionTable:
     def save(self, positions: Sequence[Position]) -> None:
         """See `Store.save`."""
         values: list[Any] = []
+        with_ranges: list[tuple[Position, int]] = []
         for position in positions:
             log = self._number_of(position.log)
             if log is None:
                 continue
             if position.cursor.ahead or (position.account, log) in self._with_ranges:
-                self._save_ranges(position, log)
+                self._with_ranges.add((position.account, log))
+                with_ranges.append((position, log))
             else:
                 values += (
                     position.account,
@@ -56,9 +58,11 @@ class PositionTable:
                     position.seen,
                 )
         _SAVE.insert(self._connection, values)
+        # A position that comes first without ranges is stored by now.
+        for position, log in with_ranges:
+            self._save_ranges(position, log)
 
     def _save_ranges(self, position: Position, log: int) -> None:
-        self._with_ranges.add((position.account, log))
         row = self._connection.execute(
             "SELECT upto, ahead, read, seen FROM positions WHERE account = ? AND log = ?",
             (position.account, log),

@@ -10,8 +10,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from chatd.core.entries import Cursor
 from chatd.core.errors import Conflict, StoreUnavailable
-from chatd.stores import Append, Change, Create, CreateLog, DropLog
+from chatd.stores import Append, Change, Create, CreateLog, DropLog, Position
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
@@ -20,11 +21,16 @@ from tests.doubles.folders import MEMORY, folder
 from tests.doubles.sqlite_file import InFile, PumpedReactor
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import DocumentContract, LogContract, new_text
+from tests.stores.position_contract import (
+    PositionContract,
+    PositionScript,
+    PositionSequenceContract,
+    any_position_script,
+)
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
     ExplicitLogContract,
-    PositionContract,
     ScopeContract,
     WriteContract,
     WriteSequenceContract,
@@ -114,15 +120,27 @@ class SQLiteWriteSequences(WriteSequenceContract, _OpenedInFile):
         self.play_writes(script, restart)
 
 
+class SQLitePositionSequences(PositionSequenceContract, _OpenedInFile):
+    """Any sequence of saves, and of writes that change positions, with all threads."""
+
+    @bounded
+    @any_position_script
+    def test_any_sequence_has_the_positions_of_the_model(self, script: PositionScript) -> None:
+        """They are compared after each step."""
+        self.play_positions(script)
+
+
 class Restart(InFile):
     """What was committed is there after a restart."""
 
     async def test_restart_preserves_everything(self) -> None:
-        """Entries, seqs, keys, trims, documents and their versions."""
+        """Entries, seqs, keys, trims, documents and their versions, and positions."""
         await self.append(new_text("@a", "1", "k"), new_text("@a", "2"), new_text("@b", "3"))
         await self.store.trim("@b", 1)
         await self.create("account", "Ann", b"1")
         await self.update("account", "Ann", 1, b"2")
+        positions = [Position(7, "@a", Cursor(1), 2, 3), Position(7, "@b", Cursor(0, ((3, 4),)))]
+        await self.store.save(positions)
         await self.reopen()
         self.assertEqual([e.body for e in await self.store.read("@a", 0, 10)], ["1", "2"])
         again, third, after_trim = await self.append(
@@ -132,6 +150,10 @@ class Restart(InFile):
         document = await self.store.get("account", "Ann")
         assert document is not None
         self.assertEqual((document.version, document.body), (2, b"2"))
+        self.assertCountEqual(await self.store.positions(7), positions)
+        # Ranges are merged after a restart, too.
+        await self.store.save([Position(7, "@b", Cursor(2), 1)])
+        self.assertIn(Position(7, "@b", Cursor(4), 1), await self.store.positions(7))
 
     async def test_newest_id_and_time_are_known_after_a_restart(self) -> None:
         """Of entries, indexed, recent or deleted, and of logs; before the first one they are 0."""
@@ -336,3 +358,4 @@ class Concurrency(InFile):
 
 del LogContract, DocumentContract, SequenceContract, InFile, WriteSequenceContract
 del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract
+del PositionSequenceContract
