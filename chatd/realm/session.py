@@ -258,6 +258,9 @@ class Session:
     def fetch_mail(self) -> None:
         """Have `catch_up` show the waiting mail, before anything that is committed meanwhile."""
         mail = self._mail
+        if mail.live and not self._fetched:
+            # Everything has been shown.
+            return
         skip = self.taken
         self._held = False
         self._fetched = 0
