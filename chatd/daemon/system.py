@@ -6,7 +6,6 @@ import resource
 import secrets
 import sqlite3
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -29,13 +28,6 @@ class System:
     from here: a program that gives `makeService` another system controls all of it, as the
     simulation in `tests/simulation/` does.
     """
-
-    def boot_id(self) -> str:
-        """What distinguishes one boot of this machine from another: Linux's boot id, else empty."""
-        try:
-            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        except OSError:
-            return ""
 
     def now(self) -> int:
         """The time by the wall clock. See `chatd.core.clocks.now`."""

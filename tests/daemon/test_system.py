@@ -19,12 +19,6 @@ class SystemTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.system = System()
 
-    def test_boot_id_is_the_same_until_the_next_boot(self) -> None:
-        """On systems other than Linux it is empty."""
-        boot_id = self.system.boot_id()
-        self.assertEqual(boot_id, boot_id.strip())
-        self.assertEqual(self.system.boot_id(), boot_id)
-
     def test_random_bytes_differ_each_time(self) -> None:
         """Their number is the one that was requested."""
         samples = {self.system.random_bytes(16) for _ in range(10)}
