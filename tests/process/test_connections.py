@@ -100,12 +100,13 @@ class Connections(DaemonCase):
         self.assertEqual(self.client().login("Bob").fetch_mail(), [])
 
     def test_delete_is_carried_out_when_the_client_closes(self) -> None:
-        """Without waiting for an answer."""
+        """Without waiting for an answer; the name is free when the daemon has closed, too."""
         watcher = self.client().create("watcher")
         for number in range(20):
             client = self.client().create(f"name-{number}")
             client.send(encode(DELETE))
-            client.close()
+            client.close_sending()
+            self.assertEqual(client.read_to_end(), [])
             self.assertEqual(
                 self.client().create(f"name-{number}").ask(LIST, "w*"), ListResponse(("watcher",))
             )

@@ -63,6 +63,9 @@ class FullDisk(SynchronousTestCase):
         away = self.client().login("away")
         self.assertEqual(texts(away.fetch_mail()), self.kept)
         away.close()
+        # What was read is saved by an orderly stop.
+        self.assertEqual(self.daemon.stop(), 0)
+        self.daemon = self.start()
 
     def test_sends_are_refused_while_the_disk_is_full(self) -> None:
         """Reading works meanwhile, and sending works again when there is space."""
