@@ -26,7 +26,7 @@ class PauseReason:
     """the connection is being closed"""
     FIRST_REPLY = 64
     """the client must read the reply to its registration by itself"""
-    TURN = 256
+    TURN = 128
     """other connections have their turn"""
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from twisted.cred.credentials import Anonymous
 from twisted.cred.error import UnhandledCredentials
 from twisted.cred.portal import Portal
@@ -15,9 +13,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from chatd.auth.credentials import (
-    IAckSession,
-    IAutoAckSession,
     IPeerAddress,
+    ISession,
     NameOnly,
     NamePassword,
     portal,
@@ -33,6 +30,7 @@ from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
 from chatd.realm.realm import Realm
+from chatd.realm.session import Session
 from chatd.stores.memory import MemoryStore
 from tests.doubles.passwords import cheap_hasher, started_passwords
 from tests.doubles.realm import AckRecorder, AutoAckRecorder, RealmHarness, Runner, hash_password
@@ -55,13 +53,14 @@ class LoggingIn(TestCase):
 
     def register(self, name: str, **fields: Any) -> None:
         """Create an account."""
-        self.harness.run(self.harness.realm.accounts.register(name, Account(0, **fields)))
+        account = Account(0, id=self.harness.realm.new_id(), **fields)
+        self.harness.run(self.harness.realm.accounts.register(name, account))
 
-    def log_in(self, credentials: Any) -> Deferred[tuple[Any, AutoAckSession, Any]]:
+    def log_in(self, credentials: Any) -> Deferred[tuple[Any, Session, Any]]:
         """Log in with a new peer that cannot acknowledge."""
         cred_portal: Any = self.portal
-        logging_in: Deferred[tuple[Any, AutoAckSession, Any]] = cred_portal.login(
-            credentials, AutoAckRecorder(), IAutoAckSession
+        logging_in: Deferred[tuple[Any, Session, Any]] = cred_portal.login(
+            credentials, AutoAckRecorder(), ISession
         )
         return logging_in
 
@@ -74,20 +73,25 @@ class LoggingIn(TestCase):
     async def test_open_account_needs_its_name_only(self) -> None:
         """The name may be in any spelling; the session has it as first written."""
         interface, session, log_out = await self.log_in(NameOnly("bOB", ADDRESS))
-        self.assertEqual((interface, session.name), (IAutoAckSession, "Bob"))
+        self.assertEqual((interface, session.name), (ISession, "Bob"))
         self.assertTrue(self.harness.realm.sessions.online("bob"))
         log_out()
         self.assertFalse(self.harness.realm.sessions.online("bob"))
 
-    async def test_session_is_of_the_requested_kind(self) -> None:
-        """A peer that can acknowledge gets an `AckSession`, and logs out in the same way."""
+    async def test_session_is_that_of_the_peer(self) -> None:
+        """It has the rules of the peer's protocol, and is logged out by the third result."""
         cred_portal: Any = self.portal
+        peer = AckRecorder()
         interface, session, log_out = await cred_portal.login(
-            NameOnly("Bob", ADDRESS), AckRecorder(), IAckSession
+            NameOnly("Bob", ADDRESS), peer, ISession
         )
-        self.assertIs(interface, IAckSession)
-        self.assertIsInstance(session, AckSession)
+        self.assertIs(interface, ISession)
+        self.assertIsInstance(session, Session)
+        self.assertIs(session.peer, peer)
+        self.assertFalse(session.options.exclusive)
+        self.assertFalse(session.ended)
         log_out()
+        self.assertTrue(session.ended)
         self.assertFalse(self.harness.realm.sessions.online("bob"))
 
     async def test_any_password_is_accepted_for_an_open_account(self) -> None:
@@ -171,10 +175,11 @@ class LoggingIn(TestCase):
     async def test_login_over_the_memory_store_of_the_daemon(self) -> None:
         """The store of `--store memory` commits by itself."""
         realm = Realm(MemoryStore(), Runner().background, Limits(), hash_password)
-        await realm.accounts.register("eve", Account(0, cheap_hasher().hash("right")))
+        account = Account(0, cheap_hasher().hash("right"), id=realm.new_id())
+        await realm.accounts.register("eve", account)
         cred_portal: Any = portal(realm, self.passwords, self.clock)
         _, session, _ = await cred_portal.login(
-            NamePassword("Eve", "right", ADDRESS), AutoAckRecorder(), IAutoAckSession
+            NamePassword("Eve", "right", ADDRESS), AutoAckRecorder(), ISession
         )
         self.assertEqual(session.name, "eve")
 

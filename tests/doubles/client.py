@@ -11,7 +11,7 @@ from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.events import Event
 from chatd.client.library.followed_log import FollowedLog
 from chatd.codecs import v1_messages as c
-from chatd.core.names import is_mailbox, is_room, mailbox_log
+from chatd.core.names import is_mailbox, is_room, mailbox_name
 
 LIMITS = c.Limits(65536, 256, 256, 100, 1000.0, 131072)
 SINCE = 1767225600000
@@ -35,7 +35,7 @@ class FakeClient:
         self.name = name
         self.welcome = c.Welcome(0, "chatd", "1.2", LIMITS, "open", True, SINCE, 60.0)
         self.connected = True
-        self.logs = {mailbox_log(name): FollowedLog(state(mailbox_log(name)))}
+        self.logs = {mailbox_name(name): FollowedLog(state(mailbox_name(name)))}
         self.logs |= {room.lower(): FollowedLog(state(room)) for room in rooms}
         self.answers: dict[type, Any] = {
             c.GetBlocked: c.Names(0, []),
@@ -85,7 +85,7 @@ class FakeClient:
             answer.errback(error)
             return
         log = message.recipient if isinstance(message, c.Send) else message.log
-        log = log.lower() if is_room(log) or is_mailbox(log) else mailbox_log(log)
+        log = log.lower() if is_room(log) or is_mailbox(log) else mailbox_name(log)
         seq = self._seqs[log] = self._seqs.get(log, 0) + 1
         answer.callback(c.Accepted(0, log, seq, 1000 * len(log) + seq, SINCE))
 

@@ -85,9 +85,6 @@ class MemoryTransport(StringTransport):
         """See `TrackedTransport`."""
         return False
 
-    def watch_window(self, watch: bool) -> None:
-        """See `TrackedTransport`."""
-
     def loseWriteConnection(self) -> None:
         """See `ITCPTransport`."""
         self.half_closed = True
@@ -151,6 +148,7 @@ class MemoryServer:
             self.limits,
             self.passwords.hash,
             now=lambda: self.now,
+            seconds=self.clock.seconds,
         )
         passwords: Any = self.passwords
         self.factory = ConnectionFactory(

@@ -194,7 +194,7 @@ class DocumentTests(SynchronousTestCase):
         """The names that they import exist."""
         text = (CHECKOUT / "docs/library.md").read_text()
         examples = re.findall(r"```python\n(.*?)```", text, re.S)
-        self.assertEqual(len(examples), 3)
+        self.assertEqual(len(examples), 4)
         for example in examples:
             names: dict[str, Any] = {}
             without_run = example.replace("\nreact(", "\n(lambda *_: None)(")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatd.realm.ack_session import AckSession
-from chatd.realm.auto_ack_session import AutoAckSession
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs.classic import LIST, encode
 from chatd.core.errors import PasswordRequired, WrongPassword
+from chatd.realm.session import Peer
 from chatd.server.factory import PortFactory
 from tests.doubles.classic_clients import ClassicServer
 from tests.doubles.memory_server import ADDRESS
@@ -134,18 +133,20 @@ class LoggingIn(SynchronousTestCase):
             raise errors[0]
         return results[0]
 
-    def test_session_is_of_the_requested_kind(self) -> None:
-        """Its name is as first written."""
+    def test_session_is_that_of_the_peer(self) -> None:
+        """Its rules are those of the peer's protocol, its name is as first written."""
         factory = self.server.factory
-        auto_ack = self.result(
-            factory.log_in(
-                NamePassword("EVE", "s3cret", ADDRESS), AutoAckRecorder(), AutoAckSession
-            )
+        peers: tuple[Peer, Peer] = AutoAckRecorder(), AckRecorder()
+        sessions = [
+            self.result(factory.log_in(NamePassword("EVE", "s3cret", ADDRESS), peers[0])),
+            self.result(factory.log_in(NameOnly("bob", ADDRESS), peers[1])),
+        ]
+        self.assertEqual([session.name for session in sessions], ["eve", "Bob"])
+        self.assertEqual([session.peer for session in sessions], list(peers))
+        self.assertEqual(
+            [session.options for session in sessions], [peer.session_options for peer in peers]
         )
-        ack = self.result(factory.log_in(NameOnly("bob", ADDRESS), AckRecorder(), AckSession))
-        self.assertIs(type(auto_ack), AutoAckSession)
-        self.assertIs(type(ack), AckSession)
-        self.assertEqual((auto_ack.name, ack.name), ("eve", "Bob"))
+        self.assertEqual([session.options.exclusive for session in sessions], [True, False])
 
     def test_prove_returns_the_account_if_its_password_is_right(self) -> None:
         """For an open account no password is needed; no session is opened."""

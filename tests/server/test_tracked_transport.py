@@ -29,7 +29,6 @@ class Kinds(SynchronousTestCase):
         self.assertFalse(issubclass(UnixServer, TrackedTransport))
         transport = tracked(StringTransport())
         self.assertIsInstance(transport, UntrackedTransport)
-        transport.watch_window(False)
         self.assertEqual(
             (transport.bytes_written(), transport.bytes_sent(), transport.bytes_arrived()),
             (0, sys.maxsize, sys.maxsize),

@@ -1,4 +1,4 @@
-"""Which entries have been sent, and which have arrived."""
+"""Which entries end within the bytes that have arrived."""
 
 from __future__ import annotations
 
@@ -6,62 +6,61 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.tracked_transport import UntrackedTransport
 from chatd.server.write_tracker import WriteTracker
 
-
-class _CountingTransport(UntrackedTransport):
-    """A transport that reports the byte counts that the test sets."""
-
-    sent = 0
-    arrived = 0
-
-    def bytes_sent(self) -> int:
-        """See `TrackedTransport`."""
-        return self.sent
-
-    def bytes_arrived(self) -> int:
-        """See `TrackedTransport`."""
-        return self.arrived
+LOGS = ("@bob", "#lobby")
 
 
 class Arrival(SynchronousTestCase):
-    """Records of writes against the transport's byte counts."""
+    """Records of writes, and offsets of the stream."""
 
-    @settings(derandomize=True, deadline=None, max_examples=200)
+    @settings(derandomize=True, deadline=None, max_examples=300)
     @given(
-        st.lists(st.lists(st.integers(1, 9), max_size=4), max_size=30),
-        st.integers(0, 200),
-        st.integers(0, 200),
+        st.lists(
+            st.tuples(st.sampled_from(LOGS), st.lists(st.integers(1, 9), max_size=4)), max_size=30
+        ),
+        st.lists(st.integers(0, 250), max_size=6),
     )
-    def test_an_entry_counts_with_its_last_byte(
-        self, writes: list[list[int]], sent: int, arrived: int
+    def test_an_entry_is_taken_once_its_last_byte_has_arrived(
+        self, writes: list[tuple[str, list[int]]], offsets: list[int]
     ) -> None:
-        """An entry is unsent, or has not arrived, as long as its last byte has not."""
-        transport = _CountingTransport()
-        tracker = WriteTracker(transport)
-        ends: list[int] = []
+        """Each entry once, in the order in which they were written, whatever the offsets are; a
+        smaller offset than before takes nothing."""
+        tracker = WriteTracker()
+        heads = dict.fromkeys(LOGS, 0)
+        entries: list[tuple[int, str, int]] = []
         end = 0
-        for sizes in writes:
-            if sizes:
-                tracker.record_entries(len(ends) + 1, sizes, sum(sizes))
-                for size in sizes:
-                    end += size
-                    ends.append(end)
-            else:
+        for log, sizes in writes:
+            if not sizes:
                 tracker.record(3)
                 end += 3
-        arrived = min(sent, arrived)
-        transport.sent, transport.arrived = sent, arrived
-        self.assertEqual(tracker.unsent(), [seq for seq, end in enumerate(ends, 1) if end > sent])
-        self.assertEqual(
-            tracker.not_arrived(), [seq for seq, end in enumerate(ends, 1) if end > arrived]
-        )
-        tracker.reset()
-        self.assertEqual(tracker.not_arrived(), [])
+                continue
+            # Bytes beside the entries, such as a heading, come before them.
+            end += 2
+            tracker.record_entries(log, heads[log] + 1, sizes, 2 + sum(sizes))
+            for size in sizes:
+                end += size
+                heads[log] += 1
+                entries.append((end, log, heads[log]))
+        self.assertEqual(tracker.written, end)
+        taken: list[tuple[str, int]] = []
+        greatest = -1
+        for offset in [*offsets, end]:
+            greatest = max(greatest, offset)
+            for log, first, last in tracker.take(offset):
+                self.assertLessEqual(first, last)
+                taken += [(log, seq) for seq in range(first, last + 1)]
+            arrived = [(log, seq) for end, log, seq in entries if end <= greatest]
+            self.assertEqual(taken, arrived)
+            self.assertEqual(tracker.outstanding, len(arrived) < len(entries))
 
-    def test_on_an_untracked_transport_everything_has_arrived(self) -> None:
-        """A transport that knows nothing counts as prompt."""
-        tracker = WriteTracker(UntrackedTransport())
-        tracker.record_entries(1, [5], 5)
-        self.assertEqual((tracker.unsent(), tracker.not_arrived()), ([], []))
+    def test_a_session_that_has_ended_takes_nothing(self) -> None:
+        """After `reset` only what is written later counts, at its place in the stream."""
+        tracker = WriteTracker()
+        tracker.record_entries("@bob", 1, [5, 5], 10)
+        tracker.reset()
+        self.assertFalse(tracker.outstanding)
+        tracker.record_entries("@ann", 7, [5], 5)
+        self.assertEqual(list(tracker.take(14)), [])
+        self.assertEqual(list(tracker.take(15)), [("@ann", 7, 7)])
+        self.assertEqual(list(tracker.take(15)), [])

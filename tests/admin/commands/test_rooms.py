@@ -25,8 +25,8 @@ class Rooms(CommandCase):
         self.assertEqual(
             [re.split(r"\s\s+", row) for row in rows],
             [
-                ["#Garden", "private", "-", "Ann", "1", "roses\\x07"],
-                ["#lobby", "public", "-", "-", "0"],
+                ["#Garden", "private", "1970-01-01 00:00", "Ann", "1", "roses\\x07"],
+                ["#lobby", "public", "1970-01-01 00:00", "-", "0"],
             ],
         )
         (room,) = self.json("rooms", "#l*")
@@ -50,13 +50,13 @@ class Reports(CommandCase):
         """Each report has a heading and indented lines."""
         self.assertEqual(self.output("reports"), "")
         for body in ("bob: rude\x1b[2J\nagain", "bob: ruder"):
-            self.harness.realm.note("@server", "Ann", "report", body)
+            self.harness.realm.note("@server", "Ann", 0, "report", body)
         self.harness.realm.flush()
         self.harness.settle()
         self.assertEqual(
             self.output("reports"),
-            "1  -  Ann reports\n    bob: rude\\x1b[2J\n    again\n"
-            "2  -  Ann reports\n    bob: ruder\n",
+            "1  1970-01-01 00:00  Ann reports\n    bob: rude\\x1b[2J\n    again\n"
+            "2  1970-01-01 00:00  Ann reports\n    bob: ruder\n",
         )
         (report,) = self.json("reports", "--after", "1")
         self.assertEqual((report["seq"], report["body"]), (2, "bob: ruder"))
@@ -65,7 +65,7 @@ class Reports(CommandCase):
     def test_quoted_message_is_explained(self) -> None:
         """One sentence on standard error, for any number of quoted messages."""
         for body in ("bob: rude\n@ann 1: psst", "bob: again\n#garden 12: hey"):
-            self.harness.realm.note("@server", "Ann", "report", body)
+            self.harness.realm.note("@server", "Ann", 0, "report", body)
         self.harness.realm.flush()
         self.harness.settle()
         self.assertEqual(

@@ -18,8 +18,8 @@ class Store(CommandCase):
         self.harness.login("Ann")
         lines = self.output("stats").splitlines()
         self.assertEqual(lines[0].split(), ["version", __version__])
-        self.assertIn("accounts                           2", lines)
-        self.assertIn("accounts online                    1", lines)
+        self.assertIn("accounts                          2", lines)
+        self.assertIn("accounts online                   1", lines)
         (stats,) = self.json("stats")
         self.assertEqual((stats["rooms"], stats["counts"]["sessions"]), (1, 1))
 

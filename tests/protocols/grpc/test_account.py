@@ -130,7 +130,9 @@ class Streams(ServiceCase):
     def test_stream_of_a_session_ended_by_the_operator_gives_the_reason(self) -> None:
         """The stream ends after the reason."""
         stream = self.open("mason")
-        self.server.run(self.server.realm.sessions.end("mason", "kicked", "You are out."))
+        session = self.account("mason").session
+        assert session is not None
+        self.server.realm.sessions.end(session.account, "kicked", "You are out.")
         self.assertEqual(self.read("mason", stream)[-1], ("Server", "You are out."))
         self.successResultOf(stream.ready())
         self.assertFalse(self.server.realm.sessions.online("mason"))

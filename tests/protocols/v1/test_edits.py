@@ -50,7 +50,7 @@ class Edits(SynchronousTestCase):
         self.server.store.eager = False
         self.ann.send(c.Edit(9, "@bob", sent.seq, "hello"))
         self.assertEqual((self.ann.receive(), self.bob.receive()), ([], []))
-        for _ in range(5):
+        for _ in range(10):
             self.server.store.release()
         (accepted,), (pushed,) = self.ann.receive(), self.bob.receive()
         assert isinstance(accepted, c.Accepted) and isinstance(pushed, c.Pushed)

@@ -79,13 +79,15 @@ class Presence(SynchronousTestCase):
         self.assertEqual(self.changes(self.ann), [("Bob", "on", "", 0)])
 
     def test_watched_accounts_are_limited(self) -> None:
-        """An account that is watched already does not count again."""
+        """Neither an account that is watched already counts again, nor a name without an account,
+        nor an account that has been deleted."""
         server = MainPortServer(watched=2)
-        ann = server.log_in("ann")
-        server.log_in("bob")
-        ann.request(c.Who(0, ["bob", "x"], True))
-        self.assertEqual(ann.refusal_code(c.Who(0, ["y"], True)), "limit-reached")
-        ann.request(c.Who(0, ["BOB", "X"], True))
+        ann, _, eve, _ = (server.log_in(name) for name in ("ann", "bob", "eve", "dan"))
+        ann.request(c.Who(0, ["bob", "eve", "x", "y"], True))
+        self.assertEqual(ann.refusal_code(c.Who(0, ["dan"], True)), "limit-reached")
+        ann.request(c.Who(0, ["BOB", "Eve"], True))
+        eve.request(c.DeleteAccount(0))
+        ann.request(c.Who(0, ["dan"], True))
 
     def test_presence_is_not_pushed_without_the_feature(self) -> None:
         """Watching an account does not suffice."""

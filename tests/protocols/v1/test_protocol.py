@@ -17,6 +17,7 @@ from chatd.codecs.classic import (
 from chatd.codecs.classic import encode as encode_classic
 from chatd.codecs.v1 import encode
 from chatd.core.errors import StoreUnavailable
+from chatd.server.arrivals import INTERVAL
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 REQUIRED = {
@@ -123,7 +124,7 @@ class Sending(SynchronousTestCase):
         """Each is refused by itself, but for those that need no account."""
         client = self.server.connect()
         for number, kind in c.REQUESTS.items():
-            if kind in (c.Hello, c.Ping, c.Pong, c.Register, c.LogIn):
+            if kind in (c.Hello, c.Ping, c.Pong, c.Register, c.LogIn, c.Resume):
                 continue
             required = [field.name for field in msgspec.structs.fields(kind)[1:] if field.required]
             request = kind(0, *(REQUIRED.get(name, "x") for name in required))
@@ -345,12 +346,14 @@ class BesideClassic(SynchronousTestCase):
         self.assertEqual(self.ann.receive_entries(), [("@ann", "carl", "hi")])
 
     def test_mail_is_delivered_once_whatever_the_protocols(self) -> None:
-        """Mail fetched by classic is acknowledged; entries are shown to sessions of both."""
+        """Mail fetched by classic is acknowledged a moment after it has arrived; entries are shown
+        to sessions of both."""
         self.carl.disconnect()
         self.ann.request(c.Send(0, "carl", "1"))
         carl = self.server.connect()
         carl.send_bytes(encode_classic(LOGIN, "carl") + encode_classic(DELIVER))
         self.assertEqual(self.receive_texts(carl), ["1"])
+        self.server.clock.advance(INTERVAL)
         v1_client = self.server.log_in_again("carl")
         self.assertEqual(v1_client.receive_entries(), [], "it has been acknowledged")
         self.ann.request(c.Send(0, "carl", "2"))

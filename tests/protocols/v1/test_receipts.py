@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from chatd.realm.saved_state import SOON_SECONDS
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, encode
+from chatd.core.entries import Cursor
+from chatd.realm.positions import SOON
+from chatd.server.arrivals import INTERVAL
+from chatd.stores import Position
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
@@ -34,13 +37,21 @@ class Acknowledgements(SynchronousTestCase):
         self.assertEqual(codes.count(""), 64)
 
     def test_acknowledgements_without_a_number_are_stored_soon(self) -> None:
-        """The store has them within `SOON_SECONDS`."""
+        """The store has them within `SOON` seconds, together."""
         self.ann.request(c.Send(0, "bob", "1"))
-        self.bob.send(c.Ack(0, "@bob", 1))
-        self.server.clock.advance(SOON_SECONDS)
-        stored: list[object] = []
-        self.server.store.get("cursor", "@bob").addCallback(stored.append)
-        self.assertNotEqual(stored, [None])
+        self.ann.request(c.Send(0, "bob", "2"))
+        self.bob.send(c.Ack(0, "@bob", 1), c.Ack(0, "@bob", 2))
+        self.assertEqual(self.stored_cursor(), Cursor())
+        self.server.clock.advance(SOON)
+        self.assertEqual(self.stored_cursor(), Cursor(2))
+
+    def stored_cursor(self) -> Cursor:
+        """What is stored of Bob's acknowledgements."""
+        positions: list[Position] = []
+        session = self.bob.protocol.session
+        assert session is not None
+        self.server.store.positions(session.account).addCallback(positions.extend)
+        return positions[0].cursor if positions else Cursor()
 
     def test_acknowledgements_with_a_number_are_answered_when_stored(self) -> None:
         """The answer comes after the commit."""
@@ -95,10 +106,15 @@ class Receipts(SynchronousTestCase):
         self.assertEqual(self.receipts(self.ann), [("@bob", "delivered", [1])])
 
     def test_sender_is_notified_by_a_recipient_that_cannot_acknowledge(self) -> None:
-        """A message to a classic client is delivered when it has been written to it."""
+        """A message to a classic client is delivered when it has arrived there."""
         classic = self.server.connect()
         classic.send_bytes(encode(CREATE, "carl"))
+        classic.transport.in_flight = 1
         self.ann.request(c.Send(0, "carl", "1"))
+        self.server.clock.advance(INTERVAL)
+        self.assertEqual(self.receipts(self.ann), [])
+        classic.transport.in_flight = 0
+        self.server.clock.advance(2 * INTERVAL)
         self.assertEqual(self.receipts(self.ann), [("@carl", "delivered", [1])])
 
     def test_receipts_of_a_former_owner_of_the_name_are_not_shown(self) -> None:

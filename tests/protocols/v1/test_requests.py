@@ -59,5 +59,6 @@ class Table(SynchronousTestCase):
     def test_requests_before_login_are_registering_greeting_and_logging_in(self) -> None:
         """Every other request needs a session."""
         self.assertEqual(
-            set(UNAUTHENTICATED_REQUESTS), {c.Hello, c.Ping, c.Pong, c.Register, c.LogIn}
+            set(UNAUTHENTICATED_REQUESTS),
+            {c.Hello, c.Ping, c.Pong, c.Register, c.LogIn, c.Resume},
         )

@@ -1,0 +1,199 @@
+"""Acknowledging for clients that cannot: when the kernel is asked, and what it costs."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs.classic import DELIVER, encode, encode_send
+from chatd.protocols.classic import ClassicProtocol
+from chatd.realm.positions import VERY_SOON
+from chatd.server.arrivals import INTERVAL, LONGEST_INTERVAL, Arrivals
+from tests.doubles.classic_clients import ClassicClient, ClassicServer
+
+_MOMENT = 0.0001
+
+
+class Reader:
+    """A connection whose client has read nothing while `stalled`; `asked` has the times at which it
+    was asked."""
+
+    def __init__(self, clock: Clock, stalled: bool = False) -> None:
+        self.stalled = stalled
+        self.asked: list[float] = []
+        self._clock = clock
+
+    def acknowledge_arrived(self) -> bool:
+        """See `Watched`."""
+        self.asked.append(self._clock.seconds())
+        return self.stalled
+
+
+class Asking(SynchronousTestCase):
+    """When connections are asked."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.arrivals = Arrivals(self.clock)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, a millisecond at a time."""
+        for _ in range(round(seconds * 1000)):
+            self.clock.advance(0.001)
+
+    def test_all_connections_are_asked_by_one_timer(self) -> None:
+        """Each once, for all that was written to it within the interval."""
+        readers = [Reader(self.clock) for _ in range(3)]
+        for _ in range(10):
+            for reader in readers:
+                self.arrivals.watch(reader)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+            self.clock.advance(INTERVAL / 20)
+        self.assertEqual([reader.asked for reader in readers], [[], [], []])
+        self.clock.advance(INTERVAL / 2 + _MOMENT)
+        self.assertEqual([len(reader.asked) for reader in readers], [1, 1, 1])
+
+    def test_nothing_is_asked_when_everything_has_arrived(self) -> None:
+        """No timer runs until something is written again."""
+        reader = Reader(self.clock)
+        self.arrivals.watch(reader)
+        self.advance(1)
+        self.assertEqual(len(reader.asked), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.arrivals.watch(reader)
+        self.advance(1)
+        self.assertEqual(len(reader.asked), 2)
+
+    def test_a_client_that_does_not_read_is_asked_less_and_less_often(self) -> None:
+        """The interval doubles up to a bound, and begins anew when it has read everything."""
+        reader = Reader(self.clock, stalled=True)
+        self.arrivals.watch(reader)
+        self.advance(60)
+        waits = [after - before for before, after in pairwise(reader.asked)]
+        self.assertLess(abs(waits[0] - 2 * INTERVAL), 0.01)
+        for before, after in pairwise(waits):
+            self.assertLess(abs(after - min(2 * before, LONGEST_INTERVAL)), 0.01)
+        self.assertLess(abs(waits[-1] - LONGEST_INTERVAL), 0.01)
+        reader.stalled = False
+        self.advance(LONGEST_INTERVAL)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        reader.asked = []
+        reader.stalled = True
+        self.arrivals.watch(reader)
+        self.advance(4 * INTERVAL)
+        self.assertEqual(len(reader.asked), 2)
+
+    def test_a_client_that_does_not_read_delays_no_other(self) -> None:
+        """The others are asked after the interval."""
+        stalled, prompt = Reader(self.clock, stalled=True), Reader(self.clock)
+        self.arrivals.watch(stalled)
+        self.advance(30)
+        self.arrivals.watch(prompt)
+        self.advance(INTERVAL + 0.002)
+        self.assertEqual(len(prompt.asked), 1)
+
+    def test_a_closed_connection_is_not_asked(self) -> None:
+        """Neither one that was written to just now, nor one that does not read."""
+        written, stalled = Reader(self.clock), Reader(self.clock, stalled=True)
+        self.arrivals.watch(stalled)
+        self.advance(1)
+        self.arrivals.watch(written)
+        asked = len(stalled.asked)
+        self.arrivals.forget(written)
+        self.arrivals.forget(stalled)
+        self.advance(10)
+        self.assertEqual((written.asked, len(stalled.asked)), ([], asked))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_asked_after_the_stop(self) -> None:
+        """The timer is cancelled; stopping twice does nothing."""
+        reader = Reader(self.clock)
+        self.arrivals.watch(reader)
+        self.arrivals.stop()
+        self.arrivals.stop()
+        self.advance(1)
+        self.assertEqual(reader.asked, [])
+
+
+class Acknowledging(SynchronousTestCase):
+    """Connections of the classic protocol: what is acknowledged, and when it is saved."""
+
+    def setUp(self) -> None:
+        self.server = ClassicServer()
+        self.ann = self.server.register("ann")
+        self.bob = self.server.register("Bob")
+
+    def acknowledged(self, client: ClassicClient) -> int:
+        """The seq up to which a client's mailbox has been acknowledged."""
+        assert isinstance(client.protocol, ClassicProtocol)
+        assert client.protocol.session is not None
+        return client.protocol.session.mailbox.state.cursor.upto
+
+    def saved(self) -> int:
+        """The seq up to which the store knows Bob's mailbox to be acknowledged."""
+        assert self.bob.protocol.session is not None
+        results: list[int] = []
+        self.server.store.positions(self.bob.protocol.session.account).addCallback(
+            lambda positions: results.extend(position.cursor.upto for position in positions)
+        )
+        return max(results, default=0)
+
+    def test_what_has_arrived_is_acknowledged_and_saved(self) -> None:
+        """Within 50 ms of its arrival it is in the store, as of a client that acknowledges by
+        itself; not in the moment of the write."""
+        self.ann.send_texts("ann", "Bob", "1", "2", "3")
+        self.assertEqual((self.acknowledged(self.bob), self.saved()), (0, 0))
+        self.server.clock.advance(INTERVAL + _MOMENT)
+        self.assertEqual(self.acknowledged(self.bob), 3)
+        self.server.clock.advance(VERY_SOON + _MOMENT)
+        self.assertEqual(self.saved(), 3)
+
+    def test_what_has_not_arrived_is_not_acknowledged(self) -> None:
+        """Only whole entries count; the rest is acknowledged when it has arrived."""
+        frame = len(encode_send("ann", "Bob", "1"))
+        self.bob.transport.in_flight = frame + 1
+        self.ann.send_texts("ann", "Bob", "1", "2", "3")
+        self.server.clock.advance(INTERVAL + _MOMENT)
+        self.assertEqual(self.acknowledged(self.bob), 1)
+        self.bob.transport.in_flight = 0
+        self.server.clock.advance(2 * INTERVAL + _MOMENT)
+        self.assertEqual(self.acknowledged(self.bob), 3)
+
+    def test_an_entry_that_waits_in_the_daemon_is_not_acknowledged(self) -> None:
+        """It is acknowledged after the client has read again."""
+        self.bob.transport.capacity = 0
+        self.ann.send_texts("ann", "Bob", "1")
+        self.server.clock.pump([0.1] * 20)
+        self.assertEqual(self.acknowledged(self.bob), 0)
+        self.bob.transport.drain()
+        self.server.clock.pump([0.1] * 25)
+        self.assertEqual(self.acknowledged(self.bob), 1)
+
+    def test_a_new_session_on_the_connection_acknowledges_nothing_of_the_former(self) -> None:
+        """What was on its way to the former account counts as read by it: the client reads on. It
+        is nothing that the next account has read."""
+        self.bob.transport.in_flight = 5
+        self.ann.send_texts("ann", "Bob", "1", "2")
+        self.assertEqual(self.bob.receive_texts(), ["1", "2"])
+        self.bob.register("cid")
+        self.bob.transport.in_flight = 0
+        self.server.clock.pump([INTERVAL] * 3)
+        self.assertEqual(self.acknowledged(self.bob), 0)
+        bob = self.server.log_in("Bob")
+        self.assertEqual(self.acknowledged(bob), 2)
+        self.ann.send_texts("ann", "cid", "3")
+        self.assertEqual(self.bob.receive_texts(), ["3"])
+        self.server.clock.advance(INTERVAL + _MOMENT)
+        self.assertEqual((self.acknowledged(self.bob), self.acknowledged(bob)), (1, 2))
+
+    def test_a_connection_that_is_lost_acknowledges_what_had_arrived(self) -> None:
+        """At once: there is no later moment to ask."""
+        self.ann.send_texts("ann", "Bob", "1", "2")
+        self.bob.receive_texts()
+        self.bob.disconnect()
+        bob = self.server.log_in("Bob")
+        self.assertEqual(self.acknowledged(bob), 2)
+        bob.send(encode(DELIVER))
+        self.assertEqual(bob.receive_texts(), [])
