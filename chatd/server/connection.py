@@ -162,7 +162,8 @@ class Connection(IdentifiedProtocol, Peer):
     def _parse(self, data: bytes) -> Sequence[Any]:
         """The messages that `data` completes, which are charged."""
         messages = self._decoder.feed(data)
-        if self._decoder.unfinished:
+        # A closed connection has no deadlines any more, although its input is still handled.
+        if self._decoder.unfinished and not self.disconnected:
             if messages or not self._frame_unfinished:
                 self._frame_unfinished = True
                 self.factory.unfinished.touch(self)
@@ -170,7 +171,7 @@ class Connection(IdentifiedProtocol, Peer):
             self._frame_unfinished = False
             self.factory.unfinished.discard(self)
         if messages:
-            if self.session is None:
+            if self.session is None and not self.disconnected:
                 self.factory.unauthenticated.touch(self)
             if self._token_bucket is not None:
                 self.charge(len(messages))

@@ -228,6 +228,18 @@ class Turns(SynchronousTestCase):
         self.assertEqual(len(self.bob.receive_texts()), 60)
         self.assertNotIn(self.ann.protocol, self.server.factory.connections)
 
+    def test_deadlines_end_with_the_connection(self) -> None:
+        """Those of a client that has gone, too, whose input is still being handled."""
+        self.slow_down()
+        client = self.server.connect()
+        client.send(*[encode(LIST, "a*")] * 500, encode(LIST, "a*")[:-1])
+        client.disconnect()
+        self.assertIn(client.protocol, self.server.factory.connections)
+        self.server.clock.advance(0)
+        self.assertNotIn(client.protocol, self.server.factory.connections)
+        self.assertNotIn(client.protocol, self.server.factory.unauthenticated)
+        self.assertNotIn(client.protocol, self.server.factory.unfinished)
+
     def test_closing_drops_what_waits_for_its_turn(self) -> None:
         """The rest of a long read is not handled when the server stops."""
         self.slow_down()
