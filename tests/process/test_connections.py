@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import (
     CREATE,
     DELETE,
@@ -16,6 +17,7 @@ from chatd.codecs.classic import (
     encode,
 )
 from tests.doubles.daemon_process import PATIENCE, DaemonCase, SocketClient, sent, texts
+from tests.doubles.protocol_clients import Version1User
 
 
 class Connections(DaemonCase):
@@ -129,16 +131,21 @@ class Connections(DaemonCase):
 
     def test_delete_with_unread_answers_is_carried_out(self) -> None:
         """Closing a socket with unread data sends RST; the account is deleted nevertheless."""
-        watcher = self.client().create("watcher")
+        watcher = Version1User(self, self.daemon, "watcher")
+        watcher.ask(c.Hello(0, "test", "1", ["presence"]))
         client = self.client().create("Ann")
+        watcher.ask(c.Who(0, ["Ann"], True))
         client.send(encode(LIST))
         client.socket.settimeout(PATIENCE)
         client.send(encode(DELETE))
         # Until the daemon has answered the LIST there is nothing unread.
         client.socket.recv(1, 2)
         client.close()
-        self.client().create("Bob")
-        self.assertEqual(self._names(watcher), ("watcher", "Bob"))
+        watcher.receive(
+            lambda message: isinstance(message, c.Presence) and message.person.status == "unknown"
+        )
+        bob = self.client().create("Bob")
+        self.assertEqual(self._names(bob), ("watcher", "Bob"))
 
     def test_frames_sent_byte_by_byte(self) -> None:
         """Each is decoded as one frame."""
