@@ -11,7 +11,7 @@ from tests.simulation.model import Message, Reader
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_SAVE_TIME = 0.085
+_SAVE_TIME = 0.06
 _SHOWN = re.compile(
     r"(ann|bob|cat)(?: sends)?: (?:\(private\) )?(?:\[corrected\] |\[reacted: )?(m\d+)[ .]"
 )
