@@ -78,6 +78,6 @@ class Shrinking(Histories):
         """A daemon that lets blocked accounts send is found out, in few steps."""
         kind = "accepted:blocked:text"
         self.patch(accounts, "check_not_blocked", lambda blocked, sender: None)
-        short = shrink(generate(8), kind, 5.0)
+        short = shrink(generate(8), kind, 60.0)
         self.assertLess(len(short.steps), len(generate(8).steps) // 4)
         self.assertIn(kind, self.run_history(short).kinds)
