@@ -111,8 +111,8 @@ class ServiceCase(SynchronousTestCase):
         """(sender, text) of at most `count` messages of a stream, which are written to its call."""
         messages: list[tuple[str, str]] = []
         while len(messages) < count and (waiting := stream.next()) is not None:
-            message, seq = waiting
-            self.account(name).entry_written(seq)
+            message, shown = waiting
+            self.account(name).entry_written(shown)
             self.assertEqual(message.recipient_id, name)
             messages.append((message.sender_id, message.message))
         return messages

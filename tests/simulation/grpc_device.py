@@ -176,8 +176,8 @@ class GrpcDevice(LegacyDevice):
             self.log("the stream ends")
             self.close_stream()
             return
-        message, seq = waiting
-        self._account.entry_written(seq)
+        message, shown = waiting
+        self._account.entry_written(shown)
         self.log(f"<- {message.sender_id}: {message.message[:60]}")
         if message.sender_id != NOTICE_SENDER:
             for token in TOKEN.findall(message.message)[:1]:

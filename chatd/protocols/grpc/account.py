@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.entries import Entry, described, ranges
 from chatd.core.errors import Refused, StoreUnavailable
-from chatd.protocols.grpc.stream import Stream
+from chatd.protocols.grpc.stream import Shown, Stream
 from chatd.realm.live_log import Run
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.session import Peer, Session, SessionOptions
@@ -55,6 +55,7 @@ class GrpcAccount(Peer):
         self._clock = IReactorTime(clock)
         self._thread_ids = thread_ids
         self._notices: deque[str] = deque(maxlen=MAX_NOTICES)
+        # Entries of the mailbox of `session`, and when they were written.
         self._written: deque[tuple[float, int]] = deque()
         self._acknowledging: IDelayedCall | None = None
         self._catching_up = False
@@ -73,6 +74,7 @@ class GrpcAccount(Peer):
     def log_in(self, session: Session) -> None:
         """Use a session, which was opened for this peer."""
         self.session = session
+        self._written.clear()
         session.begin({})
         session.fall_behind()
         self._send_waiting()
@@ -109,10 +111,11 @@ class GrpcAccount(Peer):
             self._written.clear()
             session.rewind()
 
-    def entry_written(self, seq: int) -> None:
-        """An entry has been written to a stream; `seq` is 0 for a notice."""
-        if self.session is not None and seq:
-            self._written.append((self._clock.seconds(), seq))
+    def entry_written(self, shown: Shown | None) -> None:
+        """A message has been written to a stream; `shown` is the entry that it shows. That of a
+        former session is not acknowledged."""
+        if shown is not None and shown.session is self.session:
+            self._written.append((self._clock.seconds(), shown.seq))
             if self._acknowledging is None:
                 self._acknowledging = self._clock.callLater(ACK_DELAY, self._acknowledge_due)
 
@@ -177,9 +180,9 @@ class GrpcAccount(Peer):
         for stream in streams:
             stream.end()
 
-    def _put(self, message: ChatMessage, seq: int = 0) -> None:
+    def _put(self, message: ChatMessage, shown: Shown | None = None) -> None:
         for stream in self.streams:
-            stream.put(message, seq)
+            stream.put(message, shown)
 
     # The peer of its session (`chatd.realm.session.Peer`)
 
@@ -208,7 +211,7 @@ class GrpcAccount(Peer):
                 sender_id=entry.sender,
                 recipient_id=self.name,
             ),
-            entry.seq,
+            None if self.session is None else Shown(self.session, entry.seq),
         )
 
     def sent(self, append: Append) -> Deferred[Append]:
@@ -230,4 +233,5 @@ class GrpcAccount(Peer):
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""
         self.session = None
+        self._written.clear()
         self.notice(sentence)

@@ -221,9 +221,9 @@ class ChatService:
                 waiting = stream.next()
                 if waiting is None:
                     return
-                message, seq = waiting
+                message, shown = waiting
                 await write(message)
-                account.entry_written(seq)
+                account.entry_written(shown)
         finally:
             account.close(stream)
             account.last_call = self._clock.seconds()

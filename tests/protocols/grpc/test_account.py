@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
@@ -126,6 +126,40 @@ class Streams(ServiceCase):
         self.assertEqual(
             self.read_texts("mason", self.open("mason")), ["You have been successfully logged in!"]
         )
+
+    def _replace_account(self) -> None:
+        """Delete the account by another protocol, register it again, and send it a message."""
+        realm = self.server.realm
+        self.successResultOf(Deferred.fromCoroutine(realm.delete_account("mason")))
+        self.successResultOf(Deferred.fromCoroutine(realm.register("mason")))
+        self.ann.request(c.Send(0, "mason", "new"))
+        self.log_in("mason")
+
+    def _acknowledged(self) -> int:
+        """The seq up to which the mailbox of the account has been acknowledged."""
+        session = self.account("mason").session
+        assert session is not None
+        return session.mailbox.state.cursor.upto
+
+    def test_what_a_deleted_account_was_written_acknowledges_nothing_of_the_next(self) -> None:
+        """The entries of the next owner of the name have the same seqs."""
+        stream = self.open("mason")
+        self.ann.request(c.Send(0, "mason", "old"))
+        self.read("mason", stream)
+        self._replace_account()
+        self.server.clock.advance(2 * ACK_DELAY)
+        self.assertEqual(self._acknowledged(), 0)
+        self.assertIn("new", self.read_texts("mason", self.open("mason")))
+
+    def test_what_a_deleted_account_is_still_written_acknowledges_nothing_of_the_next(self) -> None:
+        """Its stream goes on with what was queued before."""
+        stream = self.open("mason")
+        self.ann.request(c.Send(0, "mason", "old"))
+        self._replace_account()
+        self.assertIn("old", self.read_texts("mason", stream))
+        self.server.clock.advance(2 * ACK_DELAY)
+        self.assertEqual(self._acknowledged(), 0)
+        self.assertIn("new", self.read_texts("mason", self.open("mason")))
 
     def test_stream_of_a_session_ended_by_the_operator_gives_the_reason(self) -> None:
         """The stream ends after the reason."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from chatd.codecs.chat_pb2 import ChatMessage
-from chatd.protocols.grpc.stream import MAX_WAITING, Stream
+from chatd.protocols.grpc.stream import MAX_WAITING, Shown, Stream
+from tests.realm.case import AckRealmCase
 
 
-class Streams(SynchronousTestCase):
+class Streams(AckRealmCase):
     """One stream, which records when it has room again."""
 
     def setUp(self) -> None:
+        super().setUp()
         self.rooms = 0
         self.stream = Stream(self.has_room)
 
@@ -22,15 +22,18 @@ class Streams(SynchronousTestCase):
     def put(self, *texts: str) -> None:
         """Queue messages with seqs from 1."""
         for seq, text in enumerate(texts, 1):
-            self.stream.put(ChatMessage(message=text), seq)
+            self.stream.put(ChatMessage(message=text), Shown(self.ann, seq))
 
     def next(self) -> tuple[str, int] | None:
-        """(text, seq) of the next message."""
+        """(text, seq) of the next message; the seq is 0 if it shows no entry."""
         waiting = self.stream.next()
-        return None if waiting is None else (waiting[0].message, waiting[1])
+        if waiting is None:
+            return None
+        message, shown = waiting
+        return message.message, 0 if shown is None else shown.seq
 
     def test_messages_are_taken_in_order_with_their_seqs(self) -> None:
-        """A message that shows no entry has the seq 0."""
+        """A message that shows no entry has none."""
         self.put("one", "two")
         self.stream.put(ChatMessage(message="notice"))
         self.assertEqual(
