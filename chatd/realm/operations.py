@@ -16,7 +16,6 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from chatd import stores
 from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
 from chatd.core.names import is_room
 from chatd.realm import registration
@@ -26,20 +25,20 @@ from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import gather
-from chatd.stores import OnlineBackup
+from chatd.stores import OnlineBackup, Position
 
 Item = TypeVar("Item")
-Position = TypeVar("Position", str, int)
+Place = TypeVar("Place", str, int)
 
 _SESSIONS_ENDED = "An operator has ended this session."
 
 
-class Page(msgspec.Struct, Generic[Item, Position], frozen=True):
+class Page(msgspec.Struct, Generic[Item, Place], frozen=True):
     """A part of a listing: `more` is whether another page may follow, `last` where it begins."""
 
     items: list[Item]
     more: bool
-    last: Position
+    last: Place
 
 
 class AccountInfo(msgspec.Struct, frozen=True):
@@ -147,7 +146,7 @@ class Operations:
         return Page(items, len(names) == limit, names[-1] if names else after)
 
     def _account_info(
-        self, name: str, account: Account, positions: Sequence[stores.Position]
+        self, name: str, account: Account, positions: Sequence[Position]
     ) -> AccountInfo:
         mailbox = self._realm.sessions.mailbox(account.id)
         sessions = 0 if mailbox is None else len(mailbox.sessions)

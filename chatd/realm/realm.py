@@ -198,7 +198,7 @@ class Realm:
         if refusal is not None:
             raise refusal
         if not appends:
-            # The account was deleted, or evicted from the cache, between the two attempts.
+            # The account was deleted between the two attempts.
             raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 

@@ -16,7 +16,7 @@ What every back end must guarantee:
   been committed: it survives the kill of the daemon and, unless the store is `ephemeral`, a
   restart and a power failure. A group of appends may share one transaction with other calls.
 * **Idempotence.** An append with a key is stored at most once while its entry exists. See
-  `Store.append`. Documents are protected by their version. `trim` and `drop` may be repeated.
+  `Store.append`. Documents are protected by their version. `trim` may be repeated.
 * **Atomicity.** `write` makes all of its changes or none, whatever happens: a refusal, a failed
   transaction, a kill. No other call sees some of them.
 * **Errors.** A refused append carries a `Refused` in `Append.refusal`; a refused call fails with

@@ -1,7 +1,7 @@
 """The documents in the SQLite file: reading them, and changing them with the logs in one step.
 
 Runs on the writer's thread, in the transaction of a batch. Listings are elsewhere
-(`chatd.stores.sqlite.store`): they have a thread and a connection of their own.
+(`chatd.stores.sqlite.listings`): they have a thread and a connection of their own.
 """
 
 from __future__ import annotations
