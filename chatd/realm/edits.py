@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.core.entries import DELETION, EDIT, REACTION
-from chatd.core.errors import UnknownEntry
+from chatd.core.entries import DELETION, EDIT, REACTION, Entry
+from chatd.core.errors import UnknownAccount, UnknownEntry
 from chatd.core.names import is_mailbox, mailbox_log, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
-from chatd.realm.permissions import check_delete_message, check_edit, check_text
+from chatd.realm.permissions import check_delete_message, check_edit, check_text, wrote
 from chatd.realm.session import Session
 from chatd.stores import Append
 
@@ -50,13 +50,28 @@ class Edits:
     ) -> None:
         """React to a message; an empty `reaction` withdraws the former one.
 
-        Raises `UnknownEntry`, `UnknownAccount`, `Blocked`.
+        Raises `UnknownEntry`, `UnknownAccount` if the account that wrote the message has been
+        deleted, `Blocked`.
         """
         entry = await self._context.history.entry(session, log, seq)
         if log == session.mailbox.name:
             log = mailbox_name(entry.sender)
-        target = await self._reachable(session, log)
+            target = await self._author_log(session, entry)
+        else:
+            target = await self._reachable(session, log)
         self._append(session, target, log, REACTION, reaction, entry.id, key)
+
+    async def _author_log(self, session: Session, entry: Entry) -> str:
+        """The mailbox of the account that wrote an entry, and not of a later one of its name.
+
+        Raises `UnknownAccount`, `Blocked`.
+        """
+        accounts = self._context.accounts
+        name, account = await accounts.existing(entry.sender)
+        if not wrote(name, account.id, account.created, entry):
+            raise UnknownAccount("The account that wrote this message has been deleted.")
+        accounts.cached_log(name, session.account)
+        return mailbox_log(account.id)
 
     async def _reachable(self, session: Session, name: str) -> str:
         """The log that clients know by `name`, if the account can append to it.

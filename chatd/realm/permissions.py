@@ -219,13 +219,19 @@ def check_entry(session: Session, log: str, entry: Entry) -> None:
 
 
 def is_author(session: Session, entry: Entry) -> bool:
-    """Whether this account wrote an entry, and not a former account of the same name.
+    """Whether the account of a session wrote an entry. See `wrote`."""
+    return wrote(session.name, session.account, session.created, entry)
+
+
+def wrote(name: str, account: int, created: int, entry: Entry) -> bool:
+    """Whether an account, given by its name as first written and its id, wrote an entry, and not a
+    former account of the same name.
 
     Entries of older versions of chatd have no author; their time tells.
     """
     if entry.author:
-        return entry.author == session.account
-    return entry.sender == session.name and entry.time >= session.created
+        return entry.author == account
+    return entry.sender == name and entry.time >= created
 
 
 def check_edit(session: Session, entry: Entry) -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from chatd.core.entries import REPORT
 from chatd.core.errors import Exists, UnknownEntry
 from chatd.realm.context import Context
+from chatd.realm.permissions import wrote
 from chatd.realm.session import Session
 from chatd.stores import CreateLog
 
@@ -34,11 +35,11 @@ class Reports:
         Raises `UnknownAccount`, `UnknownEntry`.
         """
         context = self._context
-        account = await context.accounts.display_name(name)
+        account, record = await context.accounts.existing(name)
         body = f"{account}: {reason}"
         if log:
             entry = await context.history.entry(session, log, seq)
-            if entry.sender.lower() != account.lower():
+            if not wrote(account, record.id, record.created, entry):
                 raise UnknownEntry(f"that entry is not by {account}")
             body += f"\n{log} {seq}: {entry.body[:_EXCERPT]}"
         context.note(REPORTS, session.name, session.account, REPORT, body)

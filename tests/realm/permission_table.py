@@ -319,7 +319,7 @@ TABLE = [
     ),
     Row(
         "report a message in a room",
-        (p.check_look_up, p.check_entry),
+        (p.check_look_up, p.check_entry, p.wrote),
         lambda w, s: w.realm.reports.report(s, "member", "", "#public", w.seq("member")),
         refused("unknown-entry", *OUTSIDE_PUBLIC),
     ),

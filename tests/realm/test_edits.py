@@ -9,6 +9,8 @@ from chatd.core.errors import (
     UnknownAccount,
     UnknownEntry,
 )
+from chatd.stores import Append
+from tests.doubles.stores import NULL_ORIGIN
 from tests.realm.case import AckRealmCase
 
 
@@ -167,3 +169,24 @@ class Reacting(EditsCase):
         """The author has no mailbox to which the reaction could be appended."""
         self.run_now(self.realm.delete(self.bob))
         self.refuse(UnknownAccount, self.edits.react(self.ann, "@ann", 1, "+1", None))
+
+    def test_reaction_does_not_reach_the_next_account_of_the_authors_name(self) -> None:
+        """It is the account that wrote the message that counts, not its name."""
+        self.run_now(self.realm.delete(self.bob))
+        self.harness.register("bob")
+        self.refuse(UnknownAccount, self.edits.react(self.ann, "@ann", 1, "+1", None))
+        self.assertEqual(self.entries("@bob"), [])
+
+    def test_reaction_to_a_message_without_an_author_goes_by_its_time(self) -> None:
+        """Entries of older versions have no author: one that is older than the account of its
+        sender's name was written by a former account."""
+        log, time = self.log("@ann"), self.bob.created
+        for written in (time - 1, time):
+            self.store.append(
+                [Append(log, self.realm.new_id(), written, "bob", "old", NULL_ORIGIN)]
+            )
+        self.realm.flush()
+        self.harness.settle()
+        self.refuse(UnknownAccount, self.edits.react(self.ann, "@ann", 2, "+1", None))
+        self.run_now(self.edits.react(self.ann, "@ann", 3, "+1", None))
+        self.assertEqual(self.about("@bob"), [("Ann", "reaction", "+1", 3)])

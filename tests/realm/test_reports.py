@@ -47,6 +47,13 @@ class Reporting(AckRealmCase):
         self.assertEqual(sentence, "that entry is not by cyd")
         self.assertEqual(self.entries(REPORTS), [])
 
+    def test_message_of_a_former_account_of_the_name_is_refused(self) -> None:
+        """The next account of that name did not write it."""
+        self.run_now(self.realm.delete(self.bob))
+        self.harness.register("bob")
+        self.refuse(UnknownEntry, self.realm.reports.report(self.ann, "bob", "", "@ann", 1))
+        self.assertEqual(self.entries(REPORTS), [])
+
     def test_message_that_the_reporter_cannot_read_is_refused(self) -> None:
         """A message in another mailbox, or one that does not exist, cannot be reported."""
         self.send(self.bob, "bob", "a note")
