@@ -84,6 +84,9 @@ class Peer:
         raised: log it, and abort the connection."""
         raise NotImplementedError
 
+    def session_ending(self) -> None:
+        """The session is about to end: acknowledge, for a client that cannot, what has arrived."""
+
     def session_ended(self, code: str, sentence: str) -> None:
         """The server has ended the session: send the reason, as far as the protocol can, and
         close."""
@@ -417,6 +420,8 @@ class Session:
         """End the session: what it has not acknowledged waits. Does nothing if it has ended."""
         if self.ended:
             return
+        if not self.mailbox.deleted:
+            self.peer.session_ending()
         self.ended = True
         for log in list(self.subscriptions):
             self.unsubscribe(log)

@@ -2,7 +2,7 @@
 
 The kernel knows how much of its output the other TCP has acknowledged. It is asked a moment after
 entries were written, once for all that was written to a connection until then. What it has not
-acknowledged is asked for again, less and less often.
+acknowledged is asked for again, less and less often while nothing more of it arrives.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ LONGEST_INTERVAL = 2.0
 class Watched(Protocol):
     """A connection to a client that cannot acknowledge."""
 
-    def acknowledge_arrived(self) -> bool:
-        """Acknowledge the entries that have arrived; whether there are others."""
+    def acknowledge_arrived(self) -> tuple[bool, bool]:
+        """Acknowledge the entries that have arrived; whether there were any, and whether there are
+        others."""
 
 
 class Arrivals:
@@ -59,10 +60,13 @@ class Arrivals:
         now = self._clock.seconds()
         due = [connection for connection, (at, _) in self._stalled.items() if at <= now]
         written, self._written = self._written, {}
-        for connection in (*written, *due):
-            interval = self._stalled.pop(connection, (0.0, INTERVAL))[1]
-            if connection.acknowledge_arrived():
-                interval = min(2 * interval, LONGEST_INTERVAL)
+        for connection in {**written, **dict.fromkeys(due)}:
+            _, interval = self._stalled.pop(connection, (0.0, INTERVAL))
+            if connection in written:
+                interval = INTERVAL
+            arrived, others = connection.acknowledge_arrived()
+            if others:
+                interval = INTERVAL if arrived else min(2 * interval, LONGEST_INTERVAL)
                 self._stalled[connection] = (now + interval, interval)
         if self._written:
             self._check_within(INTERVAL)

@@ -354,26 +354,25 @@ class Connection(IdentifiedProtocol, Peer):
     def wrote_entries(self, log: str, first: int, sizes: Sequence[int], size: int) -> None:
         """Acknowledge entries, for a client that cannot, when they have arrived. Called before they
         are written; see `WriteTracker.record_entries`."""
-        if not self.writes.outstanding:
-            self.factory.arrivals.watch(self)
+        self.factory.arrivals.watch(self)
         self.writes.record_entries(log, first, sizes, size)
 
-    def acknowledge_arrived(self) -> bool:
+    def acknowledge_arrived(self) -> tuple[bool, bool]:
         """See `chatd.server.arrivals.Watched`."""
-        return self._acknowledge_upto(self.tracked_transport.bytes_arrived())
-
-    def _acknowledge_upto(self, offset: int) -> bool:
-        """Acknowledge the entries in the first `offset` bytes of output; whether there are
-        others."""
         session = self.session
         if session is None or session.ended:
             self.writes.reset()
-            return False
-        for log, first, last in self.writes.take(offset):
+            return False, False
+        arrived = self.writes.take(self.tracked_transport.bytes_arrived())
+        for log, first, last in arrived:
             # Entries whose acknowledgement is refused are shown again to another session.
             with suppress(Refused):
                 session.acknowledge(log, first, last)
-        return self.writes.outstanding
+        return bool(arrived), self.writes.outstanding
+
+    def session_ending(self) -> None:
+        """See `chatd.realm.session.Peer`."""
+        self.acknowledge_arrived()
 
     def hung_up(self) -> bool:
         """See `chatd.realm.session.Peer`."""
@@ -454,7 +453,7 @@ class Connection(IdentifiedProtocol, Peer):
         if self._finishing_since is None:
             self._finishing_since = now
         late = now - self._finishing_since >= _ARRIVAL_TIME
-        if self.session is not None and not late and self.acknowledge_arrived():
+        if self.session is not None and not late and self.acknowledge_arrived()[1]:
             self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
             return False
         return True
@@ -502,21 +501,21 @@ class Connection(IdentifiedProtocol, Peer):
 
     def end_former_session(self) -> None:
         """Log the account of this connection out, if there is one, before another logs in. Entries
-        that are on their way to the client count as read, since the client reads on."""
+        that are on their way to the client wait for its next session."""
         former = self.session
         if former is not None:
-            self._acknowledge_upto(self.tracked_transport.bytes_sent())
             former.end()
             self.log_session_end(former)
         self.writes.reset()
 
     def log_out(self) -> None:
         """End the session, if there is one."""
-        self.acknowledge_arrived()
-        session, self.session = self.session, None
+        session = self.session
         if session is not None:
             session.end()
+            self.session = None
             self.log_session_end(session)
+        self.writes.reset()
 
     def log_session_end(self, session: Session) -> None:
         """Log that the session has ended."""

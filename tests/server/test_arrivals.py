@@ -17,18 +17,20 @@ _MOMENT = 0.0001
 
 
 class Reader:
-    """A connection whose client has read nothing while `stalled`; `asked` has the times at which it
-    was asked."""
+    """A connection whose client has read nothing while `stalled`, or something and not everything
+    while `slow`; `asked` has the times at which it was asked."""
+
+    slow = False
 
     def __init__(self, clock: Clock, stalled: bool = False) -> None:
         self.stalled = stalled
         self.asked: list[float] = []
         self._clock = clock
 
-    def acknowledge_arrived(self) -> bool:
+    def acknowledge_arrived(self) -> tuple[bool, bool]:
         """See `Watched`."""
         self.asked.append(self._clock.seconds())
-        return self.stalled
+        return not self.stalled, self.stalled or self.slow
 
 
 class Asking(SynchronousTestCase):
@@ -83,6 +85,31 @@ class Asking(SynchronousTestCase):
         reader.stalled = True
         self.arrivals.watch(reader)
         self.advance(4 * INTERVAL)
+        self.assertEqual(len(reader.asked), 2)
+
+    def test_a_client_that_reads_on_is_asked_after_the_interval(self) -> None:
+        """However long there is something on its way; also when it had stopped reading before."""
+        reader = Reader(self.clock, stalled=True)
+        self.arrivals.watch(reader)
+        self.advance(10)
+        reader.stalled, reader.slow = False, True
+        self.advance(LONGEST_INTERVAL)
+        reader.asked = []
+        self.advance(1)
+        waits = [after - before for before, after in pairwise(reader.asked)]
+        self.assertLess(max(waits), INTERVAL + 0.002)
+
+    def test_a_stalled_client_is_asked_soon_after_a_write(self) -> None:
+        """The interval begins anew; within it there is one question for all writes."""
+        reader = Reader(self.clock, stalled=True)
+        self.arrivals.watch(reader)
+        self.advance(10)
+        reader.asked = []
+        self.arrivals.watch(reader)
+        self.arrivals.watch(reader)
+        self.advance(INTERVAL + 0.002)
+        self.assertEqual(len(reader.asked), 1)
+        self.advance(2 * INTERVAL + 0.002)
         self.assertEqual(len(reader.asked), 2)
 
     def test_a_client_that_does_not_read_delays_no_other(self) -> None:
@@ -172,21 +199,44 @@ class Acknowledging(SynchronousTestCase):
         self.assertEqual(self.acknowledged(self.bob), 1)
 
     def test_a_new_session_on_the_connection_acknowledges_nothing_of_the_former(self) -> None:
-        """What was on its way to the former account counts as read by it: the client reads on. It
-        is nothing that the next account has read."""
+        """What was on its way waits for the next session of the former account. It is nothing that
+        the next account has read."""
+        self.ann.send_texts("ann", "Bob", "1")
         self.bob.transport.in_flight = 5
-        self.ann.send_texts("ann", "Bob", "1", "2")
+        self.ann.send_texts("ann", "Bob", "2")
         self.assertEqual(self.bob.receive_texts(), ["1", "2"])
         self.bob.register("cid")
         self.bob.transport.in_flight = 0
         self.server.clock.pump([INTERVAL] * 3)
         self.assertEqual(self.acknowledged(self.bob), 0)
         bob = self.server.log_in("Bob")
-        self.assertEqual(self.acknowledged(bob), 2)
+        self.assertEqual(self.acknowledged(bob), 1)
+        bob.send(encode(DELIVER))
+        self.assertEqual(bob.receive_texts(), ["2"])
         self.ann.send_texts("ann", "cid", "3")
         self.assertEqual(self.bob.receive_texts(), ["3"])
         self.server.clock.advance(INTERVAL + _MOMENT)
         self.assertEqual((self.acknowledged(self.bob), self.acknowledged(bob)), (1, 2))
+
+    def test_a_session_ended_by_the_operator_acknowledges_what_has_arrived(self) -> None:
+        """What is on its way then waits for the next session."""
+        self.ann.send_texts("ann", "Bob", "1")
+        self.bob.transport.in_flight = 5
+        self.ann.send_texts("ann", "Bob", "2")
+        session = self.bob.protocol.session
+        assert session is not None
+        self.server.realm.sessions.end(session.account, "kicked", "You are out.")
+        self.assertEqual(session.mailbox.state.cursor.upto, 1)
+        bob = self.server.log_in("Bob")
+        bob.send(encode(DELIVER))
+        self.assertEqual(bob.receive_texts(), ["2"])
+
+    def test_a_session_that_makes_way_acknowledges_what_has_arrived(self) -> None:
+        """The client has closed its connection, which the daemon has not noticed."""
+        self.ann.send_texts("ann", "Bob", "1")
+        self.patch(self.bob.transport, "hung_up", lambda: True)
+        bob = self.server.log_in("Bob")
+        self.assertEqual(self.acknowledged(bob), 1)
 
     def test_a_connection_that_is_lost_acknowledges_what_had_arrived(self) -> None:
         """At once: there is no later moment to ask."""
