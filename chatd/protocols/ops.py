@@ -23,7 +23,14 @@ from twisted.internet.task import deferLater
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import ops
 from chatd.core.entries import described
-from chatd.core.errors import NameTaken, PatternInvalid, PatternTooLong, Refused, UnknownAccount
+from chatd.core.errors import (
+    NameTaken,
+    PatternInvalid,
+    PatternTooLong,
+    Refused,
+    UnknownAccount,
+    WrongPassword,
+)
 from chatd.core.simple_regex import matcher
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
@@ -213,14 +220,20 @@ class OpsProtocol(Unframed):
         if waits:
             self._reply(ops.MAIL_WAITS)
             return
+        name, record = account
         session = self.session
-        if session is not None and session.name == account[0]:
-            await self.realm.delete(session)
-            self.session = None
-            self.writes.reset()
-            self.log_session_end(session)
-        else:
-            await self.realm.delete_account(account[0])
+        try:
+            if session is not None and session.account == record.id:
+                await self.realm.delete(session, record)
+                self.session = None
+                self.writes.reset()
+                self.log_session_end(session)
+            else:
+                await self.realm.delete_account(name, record)
+        except (UnknownAccount, WrongPassword):
+            # The account has been deleted meanwhile, or is not open any more.
+            self._reply(ops.UNKNOWN_ACCOUNT)
+            return
         self._reply(ops.DELETED)
 
     # To the client

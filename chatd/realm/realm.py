@@ -12,7 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from chatd.core.entries import LEAVE, TEXT
-from chatd.core.errors import Busy, Conflict, Exists, NameTaken, Refused, UnknownAccount
+from chatd.core.errors import (
+    Busy,
+    Conflict,
+    Exists,
+    NameTaken,
+    Refused,
+    UnknownAccount,
+    WrongPassword,
+)
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm import changes
@@ -325,22 +333,34 @@ class Realm:
         await self.tokens.revoke_all(account)
         return ended
 
-    async def delete(self, session: Session) -> None:
-        """Delete the account of a session with its mailbox, and end all its sessions. Raises
-        `UnknownAccount` if it has been deleted already."""
-        await self._delete(session.name, session.account, session)
+    async def delete(self, session: Session, proven: Account | None = None) -> None:
+        """Delete the account of a session with its mailbox, and end all its sessions.
 
-    async def delete_account(self, name: str) -> None:
-        """Delete an account with its mailbox, by its name. Raises `UnknownAccount`."""
+        `proven` is the record that the right to do this was proven against, None if the session is
+        proof enough. Raises `UnknownAccount` if the account has been deleted already,
+        `WrongPassword` if it has another password now than `proven` has.
+        """
+        await self._delete(session.name, session.account, proven, session)
+
+    async def delete_account(self, name: str, proven: Account | None = None) -> None:
+        """Delete an account with its mailbox, by its name.
+
+        `proven` is as for `delete`, None for an operator. Raises `UnknownAccount`, also if the name
+        belongs to another account than `proven` by now, `WrongPassword`.
+        """
         name, account = await self.accounts.existing(name)
-        await self._delete(name, account.id, None)
+        await self._delete(name, account.id if proven is None else proven.id, proven, None)
 
-    async def _delete(self, name: str, account: int, requester: Session | None) -> None:
+    async def _delete(
+        self, name: str, account: int, proven: Account | None, requester: Session | None
+    ) -> None:
         log = mailbox_log(account)
         for remaining in reversed(range(_ATTEMPTS)):
             stored = await self.documents.get(Account, name)
             if stored is None or stored.record.id != account:
                 raise UnknownAccount(f"There is no account called {name}.")
+            if proven is not None and stored.record.password != proven.password:
+                raise WrongPassword()
             try:
                 leaving, rooms = await self.rooms.leaving_all(account, name)
                 steps: list[Change] = [

@@ -364,7 +364,8 @@ class Rooms:
 
         async def attempt(room: Room) -> tuple[list[Change], bool]:
             check_member(room, await self.role(session, room))
-            return await self.leaving(room, session.account, session.name)
+            member = await self._member(room, session.account, session.name)
+            return await self.leaving(room, member)
 
         with self._context.sessions.reserved(session.mailbox):
             room, deleted = await self._change(name, attempt)
@@ -372,15 +373,28 @@ class Rooms:
         if not deleted:
             self._context.note(room.log, session.name, session.account, LEAVE, "")
 
-    async def leaving(self, room: Room, account: int, name: str) -> tuple[list[Change], bool]:
+    async def _member(self, room: Room, account: int, name: str) -> Stored[MemberRecord]:
+        """The row of a member, given by its id and name. Raises `Conflict` if it has none."""
+        member = await self._documents.get(MemberRecord, name, room.scope)
+        if member is None or member.record.account != account:
+            raise Conflict()
+        return member
+
+    async def leaving(self, room: Room, member: Stored[MemberRecord]) -> tuple[list[Change], bool]:
         """Return the changes that remove a member, and whether they delete the room, because it
-        would have no member."""
+        would have no member.
+
+        They withdraw an invitation of the member as well: one that was stored while the account
+        joined would let it return to a private room that it was kicked from.
+        """
+        account = member.record.account
         key = str(account)
         steps: list[Change] = [
             changes.require(room.stored),
-            changes.require_any(MemberRecord, name, room.scope),
-            changes.delete_any(MemberRecord, name, room.scope),
+            changes.delete(member),
             changes.delete_any(MembershipRecord, room.scope, key),
+            changes.delete_any(InvitationRecord, member.key, room.scope),
+            changes.delete_any(InvitedRecord, room.scope, key),
             Forget(account, room.log),
         ]
         members = await self._documents.count(MemberRecord, room.scope)
@@ -394,15 +408,18 @@ class Rooms:
             steps.append(changes.require_some(MemberRecord, room.scope))
         record = room.record
         if account == record.owner or account in record.moderators:
-            successor, successor_name = await self._successor(room, account)
-            record = record.without(account, successor, successor_name)
-            steps[0] = changes.update(room.stored, record)
-            if successor and account == room.record.owner:
-                steps.append(changes.require_any(MemberRecord, successor_name, room.scope))
+            successor = await self._successor(room, account)
+            id, name = (0, "") if successor is None else (successor.record.account, successor.key)
+            steps[0] = changes.update(room.stored, record.without(account, id, name))
+            if successor is not None and account == record.owner:
+                steps.append(changes.require(successor))
         return steps, False
 
     async def leaving_all(self, account: int, name: str) -> tuple[list[Change], list[Leaving]]:
-        """Return the changes that remove an account from all its rooms, and those rooms."""
+        """Return the changes that remove an account from all its rooms, and those rooms.
+
+        Raises `Conflict` if the account has left one of them meanwhile.
+        """
         scope, after = str(account), ""
         steps: list[Change] = []
         rooms: list[Leaving] = []
@@ -412,7 +429,8 @@ class Rooms:
                 room = await self._current(row.record.room)
                 # A room that was deleted meanwhile has no member to remove.
                 if room is not None and room.scope == row.key:
-                    leaving, deleted = await self.leaving(room, account, name)
+                    member = await self._member(room, account, name)
+                    leaving, deleted = await self.leaving(room, member)
                     steps += leaving
                     rooms.append(Leaving(room, deleted))
             after = rows[-1].key
@@ -432,9 +450,9 @@ class Rooms:
         # An invitation that is added meanwhile would stay in its room.
         return [*steps, changes.require_none(InvitedRecord, scope)]
 
-    async def _successor(self, room: Room, account: int) -> tuple[int, str]:
-        """The id and name of the account that would be the owner without `account`: the moderator
-        who joined first, or else the member who did; 0 if there is none."""
+    async def _successor(self, room: Room, account: int) -> Stored[MemberRecord] | None:
+        """The member that would be the owner without `account`: the moderator who joined first, or
+        else the member who did; None if there is none."""
         documents, scope = self._documents, room.scope
         moderators = [name for id, name in room.record.moderators.items() if id != account]
         for _ in range(_ATTEMPTS):
@@ -443,10 +461,10 @@ class Rooms:
             rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
             others = [row for row in rows if row is not None and row.record.account != account]
             if others:
-                first = min(others, key=lambda row: row.record.joined)
-                return first.record.account, first.key
+                first: Stored[MemberRecord] = min(others, key=lambda row: row.record.joined)
+                return first
             moderators = []
-        return 0, ""
+        return None
 
     def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
         """An account is no longer a member of a room, which may be deleted with that."""
@@ -491,7 +509,7 @@ class Rooms:
                     changes.delete_any(InvitationRecord, other, room.scope),
                     changes.delete_any(InvitedRecord, room.scope, str(invitation.record.account)),
                 ], None
-            steps, deleted = await self.leaving(room, member.record.account, member.key)
+            steps, deleted = await self.leaving(room, member)
             return [*steps, self._still_member(room, session)], Removal(member, deleted)
 
         room, removal = await self._change(name, attempt)
@@ -662,7 +680,7 @@ class Rooms:
             return [
                 changes.update(room.stored, record.with_role(row.record.account, row.key, role)),
                 self._still_member(room, session),
-                changes.require_any(MemberRecord, row.key, room.scope),
+                changes.require(row),
             ], row.key
 
         room, shown = await self._change(name, attempt)

@@ -6,6 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
 from chatd.core.errors import RegistrationClosed
+from chatd.realm.accounts import Account
+from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import Policy
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
@@ -165,6 +167,30 @@ class Accounts(OpsCase):
         self.assertEqual(
             mason.request("1|mason", "4|mason123"), ops.created("mason") + "No new messages\n"
         )
+
+    def test_account_that_is_not_open_any_more_is_not_deleted(self) -> None:
+        """It gets a password, or a new owner, while its mailbox is looked at."""
+        realm = self.server.realm
+        client = self.client("mason")
+        open_mail_fetch = realm.sessions.open_mail_fetch
+
+        async def with_password(name: str, account: Account) -> MailFetch:
+            mail = await open_mail_fetch(name, account)
+            await realm.set_password(name, "secret")
+            return mail
+
+        async def with_new_owner(name: str, account: Account) -> MailFetch:
+            mail = await open_mail_fetch(name, account)
+            await realm.delete_account(name)
+            await realm.register(name)
+            return mail
+
+        for meanwhile in (with_password, with_new_owner):
+            self.client("wayne").half_close()
+            self.patch(realm.sessions, "open_mail_fetch", meanwhile)
+            self.assertEqual(client.request("5|wayne123"), ops.UNKNOWN_ACCOUNT)
+            self.assertEqual(client.request("2"), "Showing all accounts: mason,wayne\n")
+            self.server.run(realm.delete_account("wayne"))
 
     def test_account_with_a_password_cannot_be_used(self) -> None:
         """Messages can be sent to it."""

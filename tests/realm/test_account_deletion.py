@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import Blocked, StoreUnavailable, UnknownAccount, UnknownRoom
+from chatd.core.errors import (
+    Blocked,
+    StoreUnavailable,
+    UnknownAccount,
+    UnknownRoom,
+    WrongPassword,
+)
 from chatd.realm import changes
 from chatd.realm.delivery import refusal_of
 from chatd.realm.membership import MembershipRecord
@@ -179,6 +185,22 @@ class DeletionWithRooms(AckRealmCase):
         self.run_now(self.realm.delete_account("ANN"))
         self.refuse(UnknownRoom, self.realm.rooms.room("#room"))
         self.refuse(UnknownAccount, self.realm.delete_account("Ann"))
+
+    def test_proof_against_a_former_password_is_refused(self) -> None:
+        """Whether the account is given by its session or by its name."""
+        proven = self.harness.account("Ann")
+        self.run_now(self.realm.set_password("Ann", "new", None, self.ann))
+        self.refuse(WrongPassword, self.realm.delete(self.ann, proven))
+        self.refuse(WrongPassword, self.realm.delete_account("Ann", proven))
+        self.run_now(self.realm.delete(self.ann, self.harness.account("Ann")))
+
+    def test_proof_against_a_former_owner_of_the_name_is_refused(self) -> None:
+        """Both accounts are open."""
+        proven = self.harness.account("Ann")
+        self.run_now(self.realm.delete_account("Ann", proven))
+        self.harness.register("Ann")
+        self.refuse(UnknownAccount, self.realm.delete_account("Ann", proven))
+        self.assertEqual(self.harness.run(self.realm.accounts.names()), ["bob", "Ann"])
 
     def test_account_is_deleted_once(self) -> None:
         """The second of two concurrent requests is refused."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from chatd.core.errors import NotLoggedIn, UnknownAccount
+from chatd.realm.documents import Documents
 from chatd.realm.membership import (
     InvitationRecord,
     InvitedRecord,
@@ -13,6 +16,7 @@ from chatd.realm.membership import (
     MembershipRecord,
 )
 from chatd.realm.room import RoomRecord
+from tests.doubles.realm import AckRecorder
 from tests.realm.case import AckRealmCase
 
 
@@ -105,3 +109,62 @@ class DeletionRaces(AckRealmCase):
                     self.successResultOf(deleted)
                     asked.addErrback(lambda failure: failure.trap(UnknownAccount, NotLoggedIn))
                     self.successResultOf(asked)
+
+
+class NextMember(AckRealmCase):
+    """A member of #room is deleted while a request concerns it, and the next account of its name
+    joins: the request finds that account, which has a row of its own."""
+
+    def perform(self, request: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+        """Perform a request; once it has read the row of bob, another account is bob."""
+        get = Documents.get
+        waiting = [self.replace_bob]
+
+        async def get_and_go_on(
+            documents: Documents, record: Any, key: str, scope: str = ""
+        ) -> Any:
+            stored = await get(documents, record, key, scope)
+            if record is MemberRecord and key == "bob" and waiting:
+                await waiting.pop()()
+            return stored
+
+        self.create_room(self.ann, self.bob)
+        self.patch(Documents, "get", get_and_go_on)
+        performed = self.begin(request)
+        self.harness.settle()
+        return performed
+
+    async def replace_bob(self) -> None:
+        """Bob's account is deleted, and the next one of its name joins #room."""
+        former = self.bob.account
+        await self.realm.delete(self.bob)
+        account = await self.realm.register("bob")
+        self.assertNotEqual(account.id, former)
+        session = await self.realm.sessions.open("bob", account, AckRecorder())
+        await self.realm.rooms.join(session, "#room")
+
+    def members(self) -> list[tuple[str, str]]:
+        """The members of #room with their roles."""
+        members, _ = self.run_now(self.realm.rooms.members(self.ann, "#room", "", 9))
+        return list(members)
+
+    def test_kick(self) -> None:
+        """The request is considered again: it names the next account by now."""
+        self.successResultOf(self.perform(self.realm.rooms.kick(self.ann, "#room", "bob")))
+        self.assertEqual(self.members(), [("Ann", "owner")])
+        _, account = self.run_now(self.realm.accounts.existing("bob"))
+        rooms = self.realm.documents.count(MembershipRecord, str(account.id))
+        self.assertEqual(self.result(rooms), 0)
+
+    def test_role(self) -> None:
+        """The role is that of the next account, not of the former one."""
+        request = self.realm.rooms.set_role(self.ann, "#room", "bob", "moderator")
+        self.successResultOf(self.perform(request))
+        self.assertEqual(self.members(), [("Ann", "owner"), ("bob", "moderator")])
+
+    def test_successor(self) -> None:
+        """The next account owns the room when the owner has left it."""
+        self.successResultOf(self.perform(self.realm.rooms.leave(self.ann, "#room")))
+        room = self.run_now(self.realm.rooms.room("#room"))
+        _, account = self.run_now(self.realm.accounts.existing("bob"))
+        self.assertEqual(room.record.owner, account.id)

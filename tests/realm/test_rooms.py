@@ -16,7 +16,9 @@ from chatd.core.errors import (
     UnknownRole,
     UnknownRoom,
 )
+from chatd.realm import changes
 from chatd.realm import rooms as rooms_module
+from chatd.realm.membership import InvitationRecord, InvitedRecord
 from chatd.realm.room import Room
 from chatd.realm.session import Session
 from tests.doubles.realm import Text
@@ -278,6 +280,18 @@ class Changing(RoomsCase):
         self.assertEqual(self.events()[-1], ("Ann", "kick", "bob"))
         self.refuse(NotAMember, self.realm.deliver(self.bob, Text("bob", "#room", "x")))
         self.refuse(UnknownMember, self.rooms.kick(self.ann, "#room", "bob"))
+
+    def test_kicked_member_cannot_return_by_an_old_invitation(self) -> None:
+        """One that was stored while the account joined is withdrawn with the membership."""
+        self.run_now(self.rooms.set_private(self.ann, "#room", True))
+        room, account = self.run_now(self.rooms.room("#room")), self.bob.account
+        invitation = [
+            changes.create("bob", InvitationRecord(account), room.scope),
+            changes.create(room.scope, InvitedRecord("#room"), str(account)),
+        ]
+        self.result(self.realm.documents.write(invitation))
+        self.run_now(self.rooms.kick(self.ann, "#room", "bob"))
+        self.refuse(UnknownRoom, self.rooms.join(self.bob, "#room"))
 
     def test_withdrawn_invitation_gives_no_entry(self) -> None:
         """The account cannot join a private room with it any more."""

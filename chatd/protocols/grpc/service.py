@@ -46,6 +46,7 @@ from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
+from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
 from chatd.server.factory import ConnectionFactory
 from chatd.server.rate_limit import TokenBucket
@@ -138,12 +139,12 @@ class ChatService:
 
     async def delete_account(self, request: Any, caller: Caller) -> Any:
         """DeleteAccount: delete the account with its mailbox, and end its streams."""
-        name = await self._prove(request.client_id, caller)
+        record = await self._prove(request.client_id, caller)
         account = self._account(request.client_id)
-        if account.session is not None:
-            await self._realm.delete(account.session)
+        if account.session is not None and account.session.account == record.id:
+            await self._realm.delete(account.session, record)
         else:
-            await self._realm.delete_account(name)
+            await self._realm.delete_account(request.client_id, record)
         account.notice("Your account has been deleted!")
         account.log_out()
         return pb.DeleteAccountResponse()
@@ -234,15 +235,14 @@ class ChatService:
         stored = await self._realm.accounts.account(name)
         return stored is not None and stored[1].password is not None
 
-    async def _prove(self, name: str, caller: Caller) -> str:
-        """The account's name as first written, if the caller may use the account.
+    async def _prove(self, name: str, caller: Caller) -> Account:
+        """The record of an account, if the caller may use the account.
 
         Raises `UnknownAccount`, `PasswordRequired`, `OpenAccountsForbidden`, `WrongPassword`.
         """
         password = caller.password(name)
-        display_name = await self._realm.accounts.display_name(name)
-        await self._factory.prove(name, password, caller.address)
-        return display_name
+        await self._realm.accounts.existing(name)
+        return await self._factory.prove(name, password, caller.address)
 
     async def _logged_in(self, name: str, caller: Caller) -> GrpcAccount:
         """The account with a session, opened if it has none. Raises as `_prove`."""

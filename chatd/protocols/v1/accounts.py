@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
+from chatd.core.errors import UnknownAccount
 from chatd.protocols.v1.requests import (
     NAMES_PER_COMMAND,
     Requester,
@@ -70,8 +71,11 @@ async def log_out(connection: Requester, session: Session, request: c.LogOut) ->
 
 async def _prove(connection: Requester, session: Session, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
-    `PasswordRequired`, `Busy`."""
-    return await connection.factory.prove(session.name, password, connection.address)
+    `PasswordRequired`, `Busy`, `UnknownAccount` if the name belongs to another account by now."""
+    account = await connection.factory.prove(session.name, password, connection.address)
+    if account.id != session.account:
+        raise UnknownAccount()
+    return account
 
 
 @handles(c.ChangePassword)
@@ -104,8 +108,8 @@ async def delete_account(
     connection: Requester, session: Session, request: c.DeleteAccount
 ) -> c.Message:
     """Delete the account with its mailbox."""
-    await _prove(connection, session, request.password)
-    await connection.realm.delete(session)
+    account = await _prove(connection, session, request.password)
+    await connection.realm.delete(session, account)
     if connection.session is session:
         connection.session = None
         connection.log_session_end(session)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import (
@@ -15,6 +17,7 @@ from chatd.core.errors import (
     WrongPassword,
 )
 from chatd.protocols.grpc.service import IDLE, ChatService
+from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import CallContext, ServiceCase
 
@@ -190,6 +193,24 @@ class Refusals(ServiceCase):
         self.call(self.service.log_out, pb.LogOutRequest(client_id="eve"), right)
         self.assert_refused(PasswordRequired, self.service.send_message, message)
         self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="eve"), right)
+
+    def test_next_owner_of_the_name_is_not_deleted(self) -> None:
+        """The name gets another owner after the right to delete was proven."""
+        self.create_account("mason")
+        realm, prove = self.server.realm, self.server.factory.prove
+
+        async def with_new_owner(*credentials: Any) -> Account:
+            account = await prove(*credentials)
+            await realm.delete_account("mason")
+            await realm.register("mason")
+            return account
+
+        self.patch(self.server.factory, "prove", with_new_owner)
+        self.assert_refused(
+            UnknownAccount, self.service.delete_account, pb.DeleteAccountRequest(client_id="mason")
+        )
+        self.patch(self.server.factory, "prove", prove)
+        self.log_in("mason")
 
     def test_open_accounts_are_refused_where_they_are_forbidden(self) -> None:
         """Every call for them is refused. Closed registration is refused, too."""

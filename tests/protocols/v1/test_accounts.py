@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.protocols.v1.protocol import V1Protocol
 from chatd.realm import registration
+from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
 from tests.doubles.v1_clients import MainPortServer
 
@@ -167,6 +171,32 @@ class Changing(AccountsCase):
         self.assertEqual((mailbox_log.head, again.receive_entries()), (0, []))
         members = bob.request(c.FindMembers(0, "#lobby")).members
         self.assertEqual([member.name for member in members], ["bob"])
+
+    def test_proof_for_another_account_or_a_former_password_is_refused(self) -> None:
+        """The name has another owner, or the account another password, when it is used."""
+        factory = self.server.factory
+        prove = factory.prove
+
+        async def of_another(*credentials: Any) -> Account:
+            account = await prove(*credentials)
+            return msgspec.structs.replace(account, id=account.id + 1)
+
+        async def of_former_password(*credentials: Any) -> Account:
+            account = await prove(*credentials)
+            await self.server.realm.set_password("Ann", "new", None, self.ann.protocol.session)
+            return account
+
+        self.patch(factory, "prove", of_another)
+        for request in (
+            c.ChangePassword(0, "s3cret", "x"),
+            c.SetCertificates(0, [], "s3cret"),
+            c.DeleteAccount(0, "s3cret"),
+        ):
+            self.assertEqual(self.ann.refusal_code(request), "unknown-account")
+        self.patch(factory, "prove", of_former_password)
+        self.assertEqual(self.ann.refusal_code(c.DeleteAccount(0, "s3cret")), "wrong-password")
+        self.patch(factory, "prove", prove)
+        self.ann.request(c.DeleteAccount(0, "new"))
 
 
 class Finding(AccountsCase):
