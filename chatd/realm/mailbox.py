@@ -32,6 +32,7 @@ class Mailbox(LiveLog):
         "_on_idle",
         "account",
         "deleted",
+        "endings",
         "exclusive",
         "loaded",
         "memberships",
@@ -76,6 +77,8 @@ class Mailbox(LiveLog):
         """how many read states are not saved yet (`chatd.realm.positions`)"""
         self.deleted = False
         """whether the account has been deleted"""
+        self.endings = 0
+        """how often all sessions of the account have been ended (`Sessions.end`)"""
         self.unconfirmed = _NO_SENDERS
         """the senders, by their ids, who want a receipt, by the seq of their entry"""
         self.token_bucket: Any = None

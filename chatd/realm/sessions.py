@@ -38,8 +38,8 @@ class Sessions:
         `Session.begin`.
 
         `account` is the record that the right to log in was proven against. Raises
-        `AlreadyLoggedIn`, `UnknownAccount` if the account has changed or been deleted meanwhile,
-        `StoreUnavailable`.
+        `AlreadyLoggedIn`, `UnknownAccount` if the account has changed or been deleted meanwhile, or
+        its sessions have been ended, `StoreUnavailable`.
         """
         mailbox = self.hold(name, account)
         options = peer.session_options
@@ -67,15 +67,20 @@ class Sessions:
 
     async def _open(self, mailbox: Mailbox, account: Account, peer: Peer) -> Session:
         context = self._context
+        endings = mailbox.endings
         await self._load(mailbox, account)
-        rooms = []
-        if peer.session_options.rooms:
-            rooms = await context.rooms.load(list(mailbox.memberships))
-        if mailbox.deleted:
+        rooms: list[Room | None] = []
+        memberships = None
+        # The account may join a room while its others are loaded.
+        while peer.session_options.rooms and memberships is not mailbox.memberships:
+            memberships = mailbox.memberships
+            rooms = await context.rooms.load(list(memberships))
+        # `end` does not find a session that is not open yet.
+        if mailbox.deleted or mailbox.endings != endings:
             raise UnknownAccount()
         session = Session(context, mailbox, account.created, peer)
         for room in rooms:
-            # The account may have left a room meanwhile.
+            # Another room may have the name meanwhile.
             membership = None if room is None else mailbox.memberships.get(room.name)
             if room is not None and membership is not None and membership.room == room.id:
                 session.add(room, membership.state.cursor)
@@ -113,7 +118,11 @@ class Sessions:
         mailbox.release_if_idle()
 
     def end(self, account: int, code: str, sentence: str, excluded: Session | None = None) -> int:
-        """End all sessions of an account but `excluded`, with this reason; return their number."""
+        """End all sessions of an account but `excluded`, with this reason; return their number.
+        Logins that are under way are refused."""
+        mailbox = self._mailboxes.get(account)
+        if mailbox is not None:
+            mailbox.endings += 1
         sessions = [session for session in self.of(account) if session is not excluded]
         for session in sessions:
             session.end()

@@ -8,6 +8,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.core.errors import AlreadyLoggedIn, StoreUnavailable, UnknownAccount
+from chatd.realm import rooms as rooms_module
 from chatd.realm.positions import SOON
 from chatd.realm.session import Peer, Session, SessionOptions
 from tests.doubles.realm import AckRecorder, AutoAckRecorder
@@ -201,3 +202,49 @@ class EndingSessions(AckRealmCase):
     def test_ending_no_sessions(self) -> None:
         """An account without sessions has nothing to end."""
         self.assertEqual(self.realm.sessions.end(1, "kicked", ""), 0)
+
+
+class OpeningWhileTheAccountChanges(AckRealmCase):
+    """A login of Ann that waits for #room, which is not in memory."""
+
+    def setUp(self) -> None:
+        """Ann has another session, which does not follow #room."""
+        super().setUp()
+        self.create_room(self.ann)
+        self.run_now(self.realm.rooms.create(self.bob, "#other", "", False))
+        self.ann.unsubscribe("#room")
+        self.patch(rooms_module, "_CACHED", 1)
+        self.run_now(self.realm.rooms.load(("#none",)))
+        self.assertIsNone(self.realm.rooms.loaded("#room"))
+        self.account = self.harness.account("Ann")
+        self.store.eager = False
+
+    def open(self) -> Deferred[Session]:
+        """Begin to log in."""
+        return self.begin(self.realm.sessions.open("Ann", self.account, AckRecorder()))
+
+    def test_login_is_refused_when_all_sessions_are_ended(self) -> None:
+        """The account had its former password when the login read it; the next login succeeds."""
+        self.ann.end()
+        opening = self.open()
+        self.store.release()
+        self.assertNoResult(opening)
+        self.assertEqual(self.realm.sessions.end(self.ann.account, "password-changed", ""), 0)
+        self.harness.settle()
+        self.failureResultOf(opening, UnknownAccount)
+        again = self.open()
+        self.harness.settle()
+        self.assertFalse(self.successResultOf(again).ended)
+
+    def test_room_that_is_joined_meanwhile_is_followed(self) -> None:
+        """Another session joins it while the rooms are loaded."""
+        joining = self.begin(self.realm.rooms.join(self.ann, "#other"))
+        opening = self.open()
+        self.store.release()
+        self.assertNoResult(joining)
+        self.store.release()
+        self.successResultOf(joining)
+        self.assertNoResult(opening)
+        self.harness.settle()
+        session = self.successResultOf(opening)
+        self.assertEqual(set(session.subscriptions), {"@ann", "#room", "#other"})
