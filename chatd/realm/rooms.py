@@ -101,6 +101,8 @@ class Rooms:
         self._limits = context.limits
         # By the names by which clients know their logs.
         self._rooms: dict[str, Room] = {}
+        # The names that each `load` under way will return: their rooms stay in memory.
+        self._loading: list[frozenset[str]] = []
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
@@ -118,9 +120,21 @@ class Rooms:
         """Return the rooms of these names, None where there is none. They stay in memory until the
         caller waits for anything else."""
         names = [room_name(name) for name in names]
-        missing = [name for name in dict.fromkeys(names) if name not in self._rooms]
-        if not missing:
+        if all(name in self._rooms for name in names):
             return [self._rooms[name] for name in names]
+        loading = frozenset(names)
+        self._loading.append(loading)
+        try:
+            while not await self._load_missing(names):
+                pass
+        finally:
+            self._loading.remove(loading)
+        return [self._rooms.get(name) for name in names]
+
+    async def _load_missing(self, names: Iterable[str]) -> bool:
+        """Load the rooms that are not in memory. Returns false if one of them was replaced
+        meanwhile by another room of its name, which is not loaded."""
+        missing = [name for name in dict.fromkeys(names) if name not in self._rooms]
         documents = self._documents
         records = await gather(*(documents.get(RoomRecord, name) for name in missing))
         found = [stored for stored in records if stored is not None]
@@ -137,7 +151,7 @@ class Rooms:
             )
         )
         self._evict_unused()
-        replaced = False
+        complete = True
         for before, stored, head, members in zip(
             found, answers[::3], answers[1::3], answers[2::3], strict=True
         ):
@@ -147,10 +161,8 @@ class Rooms:
             if stored.record.id == before.record.id:
                 self._add(Room(self._store, stored, head, members))
             else:
-                replaced = True
-        if replaced:
-            return await self.load(names)
-        return [self._rooms.get(name) for name in names]
+                complete = False
+        return complete
 
     def _add(self, room: Room) -> None:
         self._rooms[room.name] = room
@@ -158,8 +170,9 @@ class Rooms:
 
     def _evict_unused(self) -> None:
         if len(self._rooms) >= _CACHED:
+            loading = frozenset[str]().union(*self._loading)
             for room in list(self._rooms.values()):
-                if not room.subscriptions and not room.users:
+                if not room.subscriptions and not room.users and room.name not in loading:
                     self._evict(room)
 
     def _evict(self, room: Room) -> None:
@@ -234,16 +247,18 @@ class Rooms:
         for remaining in reversed(range(_ATTEMPTS)):
             room.users += 1
             try:
-                steps, result = await attempt(room)
-                if steps:
-                    self.written(steps, await self._documents.write(steps))
-                return room, result
-            except (Conflict, Exists):
-                if not remaining:
-                    raise Busy() from None
+                try:
+                    steps, result = await attempt(room)
+                    if steps:
+                        self.written(steps, await self._documents.write(steps))
+                    return room, result
+                except (Conflict, Exists):
+                    if not remaining:
+                        raise Busy() from None
+                current = await self._reload(room)
             finally:
                 room.users -= 1
-            room = await self._reload(room)
+            room = current
         raise Busy()
 
     def written(self, steps: Sequence[Change], versions: Sequence[int]) -> None:
@@ -478,7 +493,7 @@ class Rooms:
                 self._context.positions.discard(membership.state)
             for session in mailbox.sessions:
                 subscription = session.subscriptions.get(room.name)
-                if subscription is not None and subscription.live_log is room:
+                if subscription is not None and subscription.live_log.log == room.log:
                     session.unsubscribe(room.name)
                     session.peer.left(room.display_name, reason)
         if deleted:

@@ -377,3 +377,49 @@ class Cache(RoomsCase):
         self.assertNotIn("#lobby", self.realm.delivery.live_logs)
         self.run_now(self.rooms.join(self.bob, "#lobby"))
         self.assertEqual(self.members(room="#lobby"), [("bob", "member")])
+
+
+class RoomsInMemory(RoomsCase):
+    """Rooms that no session follows, where only one may stay in memory."""
+
+    def setUp(self) -> None:
+        """#a is in memory, #b and #c are not."""
+        super().setUp()
+        for name in ("#a", "#b", "#c"):
+            self.run_now(self.rooms.create(self.ann, name, "", False))
+            self.ann.unsubscribe(name)
+        self.patch(rooms_module, "_CACHED", 1)
+        self.run_now(self.rooms.load(("#none",)))
+        self.run_now(self.rooms.load(("#a",)))
+        self.assertIsNone(self.rooms.loaded("#b"))
+        self.store.eager = False
+
+    def test_rooms_stay_in_memory_until_they_are_all_loaded(self) -> None:
+        """Also if another request loads a room meanwhile."""
+        other = self.begin(self.rooms.load(("#c",)))
+        self.store.release()
+        loading = self.begin(self.rooms.load(("#a", "#b")))
+        self.store.release()
+        self.successResultOf(other)
+        self.assertNoResult(loading)
+        self.store.release()
+        rooms = self.successResultOf(loading)
+        self.assertEqual([room.name for room in rooms], ["#a", "#b"])
+        self.assertEqual([self.rooms.loaded(room.name) for room in rooms], rooms)
+        self.assertIsNone(self.rooms.loaded("#c"))
+
+    def test_room_stays_in_memory_while_its_change_is_considered_again(self) -> None:
+        """The deletion of #a is refused, since its topic has changed; #b is loaded meanwhile."""
+        room = self.rooms.loaded("#a")
+        loading = self.begin(self.rooms.load(("#b",)))
+        changing = self.begin(self.rooms.set_topic(self.ann, "#a", "news"))
+        deleting = self.begin(self.rooms.delete_by_operator("#a"))
+        self.store.release()
+        self.successResultOf(changing)
+        self.store.release()
+        self.successResultOf(loading)
+        self.assertNoResult(deleting)
+        self.assertIs(self.rooms.loaded("#a"), room)
+        self.store.release()
+        self.successResultOf(deleting)
+        self.assertIsNone(self.rooms.loaded("#a"))
