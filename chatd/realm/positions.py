@@ -30,6 +30,8 @@ class Positions:
         self._tasks = tasks
         self._seconds = seconds
         self._changed: dict[ReadState, None] = {}
+        # The states of each save under way.
+        self._saving: list[list[ReadState]] = []
         self._due: float | None = None
         self._failing = False
 
@@ -37,13 +39,16 @@ class Positions:
         """Save a state that has changed, within so many seconds, unless it was discarded."""
         if not state.log:
             return
-        if state not in self._changed:
-            self._changed[state] = None
-            state.mailbox.unsaved += 1
+        self._add(state)
         due = self._seconds() + within
         if self._due is None or due < self._due:
             self._due = due
             self._tasks.spawn(self._save_at(due, within))
+
+    def _add(self, state: ReadState) -> None:
+        if state.log and state not in self._changed:
+            self._changed[state] = None
+            state.mailbox.unsaved += 1
 
     async def _save_at(self, due: float, within: float) -> None:
         await self._tasks.sleep(within)
@@ -67,6 +72,9 @@ class Positions:
     async def save(self) -> None:
         """Save all that has changed, and wait for it. Raises `StoreUnavailable`; it is saved
         nevertheless as soon as that is possible."""
+        # A save under way may fail after this one: its states are saved again.
+        for state in [state for states in self._saving for state in states]:
+            self._add(state)
         if not await self._save():
             if not self._failing:
                 self._failing = True
@@ -81,6 +89,7 @@ class Positions:
         """Save what has changed; whether it was stored."""
         self._due = None
         states, self._changed = list(self._changed), {}
+        self._saving.append(states)
         # Also without changes this waits for the saves before it.
         try:
             await self._store.save([state.position() for state in states])
@@ -91,6 +100,8 @@ class Positions:
                 else:
                     self._changed[state] = None
             return False
+        finally:
+            self._saving.remove(states)
         for state in states:
             state.mailbox.unsaved -= 1
             state.mailbox.release_if_idle()

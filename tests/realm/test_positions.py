@@ -190,6 +190,21 @@ class Saving(SynchronousTestCase):
         self.successResultOf(first)
         self.successResultOf(second)
 
+    def test_save_does_not_rely_on_a_save_under_way(self) -> None:
+        """The one in the background fails, and this one has stored its states."""
+        self.store.eager = self.store.writable = False
+        self.acknowledge(self.ann, 1)
+        self.advance(SOON)
+        self.store.writable = True
+        saving = self.save()
+        self.store.release()
+        self.successResultOf(saving)
+        self.store.eager = True
+        self.assertEqual((self.stored(), self.ann.unsaved), (Cursor(1), 1))
+        self.advance(RETRY_SECONDS)
+        self.assertEqual((self.ann.unsaved, self.released), (0, [self.ann]))
+        flush_unavailable(self)
+
     def test_discarded_state_is_not_saved(self) -> None:
         """Its log may have been created again, or its account's membership."""
         self.acknowledge(self.ann, 3)
