@@ -383,3 +383,4 @@ class Realm:
             self.rooms.left(room, account, deleted, "left")
             if not deleted:
                 self.note(room.log, name, account, LEAVE, "")
+        self.flush()

@@ -238,3 +238,15 @@ class DeletionWithRooms(AckRealmCase):
         check_rows(self.store)
         self.assertEqual(self.result(self.store.list("room")), [f"#b{n}" for n in range(5)])
         self.assertEqual(self.result(self.store.count("invited", str(self.ann.account))), 0)
+
+
+class DeletionByOperator(AckRealmCase):
+    """An account is deleted without a session."""
+
+    def test_rooms_are_notified_at_once(self) -> None:
+        """Nothing has to be sent afterwards."""
+        self.create_room(self.bob, self.ann)
+        self.ann.end()
+        self.harness.save()
+        self.harness.run(self.realm.delete_account("Ann"))
+        self.assertEqual(self.bob_peer.logs["#room"][-1][1:], ("Ann", "leave", ""))
