@@ -61,11 +61,16 @@ class Receipts:
             await self._notify_read(mailbox, max(before, seq - _READ_AT_ONCE), seq)
 
     async def _notify_read(self, mailbox: Mailbox, after: int, upto: int) -> None:
-        entries = await self._store.read(mailbox.log, after, upto - after)
         seqs: dict[int, list[int]] = {}
-        for entry in entries:
-            if entry.seq <= upto and entry.kind == TEXT:
-                seqs.setdefault(entry.author, []).append(entry.seq)
+        # A page of long texts has fewer entries than were asked for.
+        while after < upto:
+            entries = await self._store.read(mailbox.log, after, upto - after)
+            if not entries:
+                break
+            for entry in entries:
+                if entry.seq <= upto and entry.kind == TEXT:
+                    seqs.setdefault(entry.author, []).append(entry.seq)
+            after = entries[-1].seq
         self._notify(mailbox.name, READ, seqs)
 
     async def states(

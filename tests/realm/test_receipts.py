@@ -252,3 +252,15 @@ class States(AckRealmCase):
         """Even a room that the account follows is refused."""
         self.create_room(self.bob)
         self.refuse(UnknownLog, self.realm.receipts.states(self.bob, "#room", [1]))
+
+
+class ReadOfLongTexts(AckRealmCase):
+    """A read marker over more text than the store returns at once."""
+
+    def test_all_texts_are_receipted(self) -> None:
+        """All of them, once, in order."""
+        self.send(self.bob, "ann", *["x" * 60_000] * 6)
+        self.run_now(self.realm.receipts.mark_read(self.ann, "@ann", 6))
+        self.assertEqual(
+            [seq for _, what, seq in self.bob_peer.receipts if what == READ], [1, 2, 3, 4, 5, 6]
+        )
