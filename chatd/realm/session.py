@@ -390,8 +390,9 @@ class Session:
             self.peer.answer(answers)
         except Exception:
             self.peer.failed()
-        if len(self.mailbox.subscriptions) > 1:
-            for other in self.mailbox.sessions:
+        if self.ended or len(self.mailbox.subscriptions) > 1:
+            # The mailbox may have been released and loaded again since this session ended.
+            for other in self._context.sessions.of(self.account):
                 if other is not self:
                     try:
                         other.echo(answers)

@@ -296,6 +296,15 @@ class Echoes(AckRealmCase):
         self.send(self.bob, "ann", "x")
         self.assertEqual((self.bob_peer.echoes, other_peer.echoes), ([], ["x"]))
 
+    def test_other_session_gets_an_echo_after_the_sending_session_has_ended(self) -> None:
+        """The connection is lost before the text is committed."""
+        _, other_peer = self.login("Ann")
+        self.store.eager = False
+        self.realm.send(self.ann, [Text("Ann", "bob", "x")])
+        self.ann.end()
+        self.harness.settle()
+        self.assertEqual(other_peer.echoes, ["x"])
+
     def test_entries_of_followed_logs_are_not_echoed(self) -> None:
         """Entries of rooms and of the own mailbox are pushed anyway."""
         _, other_peer = self.login("bob")
