@@ -28,6 +28,12 @@ class Blocking:
         `NotLoggedIn` if the session's account has been deleted, `StoreUnavailable`."""
         context = self._context
         mailbox = session.mailbox
+        # Also if the session ends meanwhile, the settings that are stored are used by the next one.
+        with context.sessions.reserved(mailbox):
+            await self._set_blocked(mailbox, name, blocked)
+
+    async def _set_blocked(self, mailbox: Mailbox, name: str, blocked: bool) -> None:
+        context = self._context
         other = await context.accounts.account(name)
         if blocked and other is None:
             raise UnknownAccount(f"There is no account called {name}.")

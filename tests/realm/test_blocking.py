@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.errors import Blocked, NotLoggedIn, UnknownAccount
 from chatd.realm.accounts import Accounts
 from tests.doubles.realm import RealmHarness
+from tests.realm.case import AckRealmCase
 
 
 class Blocking(SynchronousTestCase):
@@ -170,3 +171,20 @@ class Cache(SynchronousTestCase):
         self.assertIsNone(accounts.cached_log("bob", ann))
         self.assertIsNone(accounts.cached_log("ann", bob))
         self.assertRaises(Blocked, harness.run, accounts.reachable_log("ann", bob))
+
+
+class SessionThatEnds(AckRealmCase):
+    """Ann's session ends while it blocks bob."""
+
+    def test_next_session_has_the_settings_that_are_stored(self) -> None:
+        """It begins before they are stored."""
+        lookup: Deferred[Any] = Deferred()
+        found = ("bob", self.harness.account("bob"))
+        self.patch(self.realm.accounts, "account", lambda name: lookup)
+        blocking = self.begin(self.realm.blocking.set_blocked(self.ann, "bob", True))
+        self.ann.end()
+        self.harness.save()
+        session, _ = self.login("Ann")
+        lookup.callback(found)
+        self.successResultOf(blocking)
+        self.assertEqual(list(session.mailbox.settings.blocked.values()), ["bob"])
