@@ -35,6 +35,7 @@ class Mailbox(LiveLog):
         "endings",
         "exclusive",
         "loaded",
+        "logins",
         "memberships",
         "opening",
         "owner",
@@ -71,8 +72,11 @@ class Mailbox(LiveLog):
         """the session of a protocol that allows an account only one, if any"""
         self.opening = False
         """whether a login under way opens such a session"""
-        self.reserved = 0
+        self.logins = 0
         """how many logins are under way"""
+        self.reserved = 0
+        """how many logins, requests and fetches of mail under way need the mailbox, though it may
+        have no session"""
         self.unsaved = 0
         """how many read states are not saved yet (`chatd.realm.positions`)"""
         self.deleted = False

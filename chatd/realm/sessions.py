@@ -47,9 +47,11 @@ class Sessions:
             if options.exclusive:
                 self._make_way(mailbox, peer)
                 mailbox.opening = True
+            mailbox.logins += 1
             try:
                 return await self._open(mailbox, account, peer)
             finally:
+                mailbox.logins -= 1
                 if options.exclusive:
                     mailbox.opening = False
 
@@ -151,7 +153,7 @@ class Sessions:
     def online(self, name: str) -> bool:
         """Whether an account has a session, or is logging in."""
         mailbox = self._by_name.get(name.lower())
-        return mailbox is not None and bool(mailbox.subscriptions or mailbox.reserved)
+        return mailbox is not None and bool(mailbox.subscriptions or mailbox.logins)
 
     def all(self) -> list[Session]:
         """All sessions."""

@@ -113,3 +113,8 @@ class Fetching(RealmCase):
         account = self.harness.account("Ann")
         self.refuse(UnknownAccount, self.realm.sessions.open_mail_fetch("nemo", account))
         self.assertIsNone(self.harness.mailbox("Ann"))
+
+    def test_account_whose_mail_is_fetched_is_not_online(self) -> None:
+        """It can log in, and register with a protocol that has no passwords."""
+        self.open()
+        self.assertFalse(self.realm.sessions.online("Ann"))
