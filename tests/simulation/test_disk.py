@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from random import Random
 
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append, CreateLog
@@ -83,6 +84,17 @@ class RefusedEntries(SynchronousTestCase):
         self.disk.error, self.disk.failures = NO_SYNC, 1
         self.assertFalse(self.append("refused"))
         self.assertEqual(self.bodies_after_kill(), ["stored"])
+
+    def test_refused_call_does_not_reappear_after_a_kill(self) -> None:
+        """Also if the transaction of its own fails, after that of its batch: it is written over."""
+        self.disk.error, self.disk.failures = NO_SYNC, 3
+        call = Call(lambda writer: writer.write([CreateLog("@2")]))
+        self.assertIsNotNone(self.writer.commit([call]))
+        self.assertIsInstance(call.outcome, Failure)
+        self.disk.crash(machine=False)
+        again = Call(lambda writer: writer.write([CreateLog("@2")]))
+        self.open().commit([again])
+        self.assertEqual(again.outcome, [0])
 
     def test_refused_entry_can_reappear_while_the_disk_still_fails(self) -> None:
         """Nothing can be written over it then; the next commit that succeeds does it."""

@@ -29,14 +29,6 @@ class PositionTable:
     ) -> None:
         self._connection = connection
         self._number_of = number_of
-        # The positions that may have something acknowledged ahead: most have not, and these are
-        # merged by one statement for all of them.
-        self._with_ranges = {
-            (account, log)
-            for account, log in connection.execute(
-                "SELECT account, log FROM positions WHERE ahead IS NOT NULL"
-            )
-        }
 
     def save(self, positions: Sequence[Position]) -> None:
         """See `Store.save`."""
@@ -46,8 +38,9 @@ class PositionTable:
             log = self._number_of(position.log)
             if log is None:
                 continue
-            if position.cursor.ahead or (position.account, log) in self._with_ranges:
-                self._with_ranges.add((position.account, log))
+            # Most have nothing acknowledged ahead: one statement merges all of these.
+            # It leaves the ranges of a row as they are; `_position` joins them to the rest.
+            if position.cursor.ahead:
                 with_ranges.append((position, log))
             else:
                 values += (
@@ -79,8 +72,10 @@ class PositionTable:
     def _position(
         self, account: int, log: str, upto: int, ahead: bytes | None, read: int, seen: int
     ) -> Position:
-        ranges = () if ahead is None else _RANGES.decode(ahead)
-        return Position(account, log, Cursor(upto, ranges), read, seen)
+        cursor = Cursor(upto)
+        if ahead is not None:
+            cursor = cursor.union(Cursor(0, _RANGES.decode(ahead)))
+        return Position(account, log, cursor, read, seen)
 
     def of(self, account: int) -> list[Position]:
         """See `Store.positions`."""

@@ -140,18 +140,22 @@ class Writer:
 
         Calls that only read succeed though the disk is full.
         """
+        committing = False
         try:
             if self._recent_is_stale:
                 self._recent.load()
                 self._recent_is_stale = False
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
+            committing = True
             self.connection.execute("COMMIT")
         except Exception as error:
             self._logs.clear()
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
+            if committing:
+                self._write_over()
             refusal = (
                 error
                 if isinstance(error, Refused)
