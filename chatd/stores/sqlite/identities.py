@@ -24,6 +24,11 @@ _REPORTS = "@server"
 _LOBBY = "#lobby"
 """the room that exists without members"""
 
+_SEQS = msgspec.msgpack.Decoder(dict[str, int])
+_ENTRIES = (
+    "FROM places AS p JOIN entries AS e USING (place) WHERE p.log = ? AND p.seq BETWEEN ? AND ?"
+)
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -358,6 +363,7 @@ class _Conversion:
             " JOIN entries AS e USING (place) JOIN senders AS s ON s.name = e.sender"
             " WHERE e.time >= s.created)"
         )
+        self._split_key_runs()
         for table, seq in (("keys", "seq"), ("key_runs", "last")):
             execute(
                 f"UPDATE {table} SET sender = (SELECT s.id FROM senders AS s WHERE s.name = sender)"
@@ -366,3 +372,36 @@ class _Conversion:
                 " AND e.place = p.place AND e.time >= s.created)"
             )
         execute("DROP TABLE senders")
+
+    def _split_key_runs(self) -> None:
+        """Split the runs of keys that were sent by two accounts of one name: the earlier keys are a
+        run of their own, which is left to the name."""
+        execute = self._connection.execute
+        split = []
+        for log, sender, greatest, body, created in execute(
+            "SELECT r.log, r.sender, r.greatest, r.keys, s.created"
+            " FROM key_runs AS r JOIN senders AS s ON s.name = r.sender"
+        ):
+            keys = _SEQS.decode(body)
+            entries = (log, min(keys.values()), max(keys.values()))
+            oldest = execute(f"SELECT e.time {_ENTRIES} ORDER BY p.seq LIMIT 1", entries).fetchone()
+            if oldest is not None and oldest[0] < created:
+                (former,) = execute(
+                    f"SELECT max(p.seq) {_ENTRIES} AND e.time < ?", (*entries, created)
+                ).fetchone()
+                split.append((log, sender, greatest, keys, former))
+        for log, sender, greatest, keys, former in split:
+            execute(
+                "DELETE FROM key_runs WHERE log = ? AND sender = ? AND greatest = ?",
+                (log, sender, greatest),
+            )
+            for part in (
+                {key: seq for key, seq in keys.items() if seq <= former},
+                {key: seq for key, seq in keys.items() if seq > former},
+            ):
+                if part:
+                    execute(
+                        "INSERT INTO key_runs (log, sender, greatest, last, keys)"
+                        " VALUES (?, ?, ?, ?, ?)",
+                        (log, sender, max(part), max(part.values()), _encode(part)),
+                    )

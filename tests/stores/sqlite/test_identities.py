@@ -114,13 +114,13 @@ class FromNames(WithWriter):
         )
         for key, seq in (("k1", 2), ("k2", 5)):
             connection.execute("INSERT INTO keys VALUES (1, 'Bob', ?, ?)", (key, seq))
-        for sender, log, key, seq in (
-            ("Bob", 1, "k5", 1),
-            ("Bob", 1, "k6", 4),
-            ("Gone", 1, "k1", 6),
-            ("Ann", 5, "k1", 3),
+        # One run has keys of both owners of Bob's name.
+        for sender, log, key, seq, others in (
+            ("Bob", 1, "k6", 4, {"k5": 1}),
+            ("Gone", 1, "k1", 6, {}),
+            ("Ann", 5, "k1", 3, {}),
         ):
-            keys = msgspec.msgpack.encode({key: seq})
+            keys = msgspec.msgpack.encode({**others, key: seq})
             connection.execute(
                 "INSERT INTO key_runs VALUES (?, ?, ?, ?, ?)", (log, sender, key, seq, keys)
             )
