@@ -103,9 +103,29 @@ class Presence:
         watchers = self._watchers.get(changed.account)
         if watchers:
             changed.charge(len(watchers) // SESSIONS_PER_COMMAND)
-            state = self._state_online(changed.mailbox)
-            for session in list(watchers):
-                session.peer.presence(state.name, state.status, state.text, state.seen)
+            sessions = list(watchers)
+            self._notify(sessions[:_AT_ONCE], changed.mailbox)
+            if len(sessions) > _AT_ONCE:
+                self._tasks.spawn(self._notify_rest(sessions[_AT_ONCE:], changed.mailbox))
+
+    async def _notify_rest(self, sessions: Sequence[Session], mailbox: Mailbox) -> None:
+        """Notify watchers while other work goes on, each of how things stand then."""
+        for start in range(0, len(sessions), _AT_ONCE):
+            await self._tasks.sleep(0)
+            # The account may have been deleted, or its mailbox released and loaded again.
+            if mailbox.deleted:
+                return
+            current = self._context.sessions.mailbox(mailbox.account)
+            if current is not None and current.loaded:
+                mailbox = current
+            watchers = self._watchers.get(mailbox.account, {})
+            part = sessions[start : start + _AT_ONCE]
+            self._notify([session for session in part if session in watchers], mailbox)
+
+    def _notify(self, sessions: Iterable[Session], mailbox: Mailbox) -> None:
+        state = self._state_online(mailbox)
+        for session in sessions:
+            session.peer.presence(state.name, state.status, state.text, state.seen)
 
     def _state_online(self, mailbox: Mailbox) -> PresenceState:
         """The presence of an account whose mailbox this daemon holds."""

@@ -136,6 +136,24 @@ class Watching(AckRealmCase):
         self.run_now(self.realm.presence.set_presence(session, True, "", False))
         self.assertEqual(peer.charged, 2)
 
+    def test_other_work_goes_on_between_many_watchers(self) -> None:
+        """Those that are notified later are notified of the presence at that time, unless their
+        session has ended."""
+        self.patch(presence, "_AT_ONCE", 2)
+        watching = [self.login("Ann") for _ in range(4)]
+        for session, _ in watching:
+            self.run_now(self.realm.presence.find(session, ["bob"], True))
+        self.set_presence(away=True, text="lunch")
+        peers = [self.ann_peer, *(peer for _, peer in watching)]
+        self.assertEqual([len(peer.presences) for peer in peers], [1, 1, 0, 0, 0])
+        watching[2][0].end()
+        self.set_presence()
+        self.harness.runner.clock.advance(0)
+        self.harness.runner.clock.advance(0)
+        self.assertEqual(watching[2][1].presences, [])
+        for peer in (self.ann_peer, watching[1][1], watching[3][1]):
+            self.assertEqual(peer.presences[-1], ("bob", "on", "", 0))
+
     def test_each_watching_session_is_notified(self) -> None:
         """Other sessions of the watching account are not notified, nor ended ones."""
         _, other_peer = self.login("Ann")
