@@ -157,6 +157,12 @@ class TLSTransport(TLSMemoryBIOProtocol):
         """Send the end of TLS, and wait for that of the peer."""
         self.loseConnection()  # type: ignore[no-untyped-call]
 
+    def abortConnection(self) -> None:
+        """Close at once; does nothing if the connection is closed already, whose end of TLS Twisted
+        would try to send."""
+        if self.connected:
+            super().abortConnection()  # type: ignore[no-untyped-call]
+
     def getHandle(self) -> Any:
         """Return the socket of the connection below."""
         return self.transport.getHandle()

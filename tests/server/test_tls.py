@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -213,6 +215,14 @@ class Transport(SynchronousTestCase):
         self.exchange()
         self.assertEqual(self.client.recv(100), b"last")
         self.assertRaises(SSL.ZeroReturnError, self.client.recv, 100)
+
+    def test_aborting_a_closed_connection_does_nothing(self) -> None:
+        """A connection whose input still waits for the store is aborted when the daemon stops."""
+        self.connect()
+        self.tls.connectionLost(Failure(ConnectionDone()))
+        self.below.disconnecting = False
+        self.inside.transport.abortConnection()
+        self.assertFalse(self.below.disconnecting)
 
     def test_client_certificate_is_known_by_its_fingerprint(self) -> None:
         """Its issuer does not matter. Before the handshake it is unknown."""
