@@ -139,6 +139,12 @@ class Subscription:
             self.sent = self.live_log.head
             self.live = False
 
+    def show_after(self, cursor: Cursor) -> None:
+        """Have `Session.catch_up` show what has not been acknowledged."""
+        self.stop()
+        self.sent = min(cursor.upto, self.live_log.head)
+        self.skip = cursor if cursor.ahead else None
+
 
 class Session:
     """A peer logged in to the account whose mailbox is `mailbox`. Nothing is pushed before
@@ -242,6 +248,11 @@ class Session:
             live_log.subscribe(subscription)
             subscription.live = self._begun and self.peer.writable
 
+    def show_unacknowledged(self, room: str) -> None:
+        """The client is only now notified that it follows a room: show what no session of the
+        account has acknowledged by now."""
+        self.subscriptions[room].show_after(self.mailbox.memberships[room].state.cursor)
+
     def unsubscribe(self, log: str) -> None:
         """Stop showing a log."""
         subscription = self.subscriptions.pop(log, None)
@@ -273,11 +284,7 @@ class Session:
 
     def rewind(self) -> None:
         """Show the entries of the mailbox again that have not been acknowledged."""
-        mail = self._mail
-        cursor = self.mailbox.state.cursor
-        mail.stop()
-        mail.sent = min(cursor.upto, self.mailbox.head)
-        mail.skip = cursor if cursor.ahead else None
+        self._mail.show_after(self.mailbox.state.cursor)
 
     # Showing entries
 

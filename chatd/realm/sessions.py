@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chatd.core.errors import AlreadyLoggedIn, UnknownAccount
+from chatd.core.errors import AlreadyLoggedIn, Busy, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.live_log import LiveLog
@@ -38,8 +38,8 @@ class Sessions:
         `Session.begin`.
 
         `account` is the record that the right to log in was proven against. Raises
-        `AlreadyLoggedIn`, `UnknownAccount` if the account has changed or been deleted meanwhile, or
-        its sessions have been ended, `StoreUnavailable`.
+        `AlreadyLoggedIn`, `UnknownAccount` if the account has been deleted meanwhile, `Busy` if it
+        has changed, or its sessions have been ended, `StoreUnavailable`.
         """
         mailbox = self.hold(name, account)
         options = peer.session_options
@@ -78,8 +78,10 @@ class Sessions:
             memberships = mailbox.memberships
             rooms = await context.rooms.load(list(memberships))
         # `end` does not find a session that is not open yet.
-        if mailbox.deleted or mailbox.endings != endings:
+        if mailbox.deleted:
             raise UnknownAccount()
+        if mailbox.endings != endings:
+            raise Busy("All sessions of this account have just been ended: log in again.")
         session = Session(context, mailbox, account.created, peer)
         for room in rooms:
             # Another room may have the name meanwhile.
@@ -93,7 +95,8 @@ class Sessions:
     async def open_mail_fetch(self, name: str, account: Account) -> MailFetch:
         """Fetch the waiting mail of an account without a session.
 
-        Raises `UnknownAccount` if `account` is no longer its record, `StoreUnavailable`.
+        Raises `UnknownAccount` if the account has been deleted, `Busy` if `account` is no longer
+        its record, `StoreUnavailable`.
         """
         mailbox = self.hold(name, account)
         with self.reserved(mailbox):
@@ -104,8 +107,10 @@ class Sessions:
     async def _load(self, mailbox: Mailbox, account: Account) -> None:
         """Load a reserved mailbox, if its account still has this record."""
         stored = await mailbox.load(self._context.documents)
-        if stored != account or mailbox.deleted:
+        if stored is None or mailbox.deleted:
             raise UnknownAccount()
+        if stored != account:
+            raise Busy("This account has just been changed: log in again.")
 
     def session_ended(self, session: Session) -> None:
         """A session has ended (`Session.end`)."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.core.errors import AlreadyLoggedIn, StoreUnavailable, UnknownAccount
+from chatd.core.errors import AlreadyLoggedIn, Busy, StoreUnavailable, UnknownAccount
 from chatd.realm import rooms as rooms_module
 from chatd.realm.positions import SOON
 from chatd.realm.session import Peer, Session, SessionOptions
@@ -113,12 +113,12 @@ class OpeningSessions(AckRealmCase):
         self.ann.end()
         self.harness.save()
         account = self.harness.account("Ann")
-        for record in (
-            msgspec.structs.replace(account, password="hash"),
-            msgspec.structs.replace(account, id=self.realm.new_id()),
+        for refusal, record in (
+            (Busy, msgspec.structs.replace(account, password="hash")),
+            (UnknownAccount, msgspec.structs.replace(account, id=self.realm.new_id())),
         ):
             for peer in (AckRecorder(), AutoAckRecorder()):
-                self.refuse(UnknownAccount, sessions.open("Ann", record, peer))
+                self.refuse(refusal, sessions.open("Ann", record, peer))
             self.assertIsNone(sessions.mailbox(record.id))
         self.refuse(UnknownAccount, sessions.open("nemo", account, AckRecorder()))
         self.assertIsNone(sessions.mailbox(account.id))
@@ -224,14 +224,15 @@ class OpeningWhileTheAccountChanges(AckRealmCase):
         return self.begin(self.realm.sessions.open("Ann", self.account, AckRecorder()))
 
     def test_login_is_refused_when_all_sessions_are_ended(self) -> None:
-        """The account had its former password when the login read it; the next login succeeds."""
+        """The account had its former password when the login read it. It exists, so the client is
+        told to try again, and the next login succeeds."""
         self.ann.end()
         opening = self.open()
         self.store.release()
         self.assertNoResult(opening)
         self.assertEqual(self.realm.sessions.end(self.ann.account, "password-changed", ""), 0)
         self.harness.settle()
-        self.failureResultOf(opening, UnknownAccount)
+        self.failureResultOf(opening, Busy)
         again = self.open()
         self.harness.settle()
         self.assertFalse(self.successResultOf(again).ended)

@@ -274,6 +274,7 @@ class V1Protocol(Connection):
             if left is not None:
                 self.write(left)
             if log in session.subscriptions:
+                session.show_unacknowledged(log)
                 self.write(c.Joined(self.log_state(session, log)))
         self.transport.write(b"".join(unread.notices()))
 

@@ -80,6 +80,17 @@ class NotReading(SynchronousTestCase):
         )
         self.assertEqual(brief(events[1]), ("deleted", "#old"))
 
+    def test_entries_of_a_room_that_were_acknowledged_meanwhile_are_not_pushed(self) -> None:
+        """`Joined` counts them as read: the client begins after them."""
+        self.stop_reading()
+        self.device.request(c.CreateRoom(0, "#new"))
+        self.device.request(c.Ack(1, "#new", 1, 0))
+        self.device.request(c.Send(0, "#new", "hi"))
+        self.ann.transport.drain()
+        events = self.ann.receive_events(c.Joined, c.Pushed)[1:]
+        self.assertEqual([event.state.upto for event in events if isinstance(event, c.Joined)], [1])
+        self.assertEqual([event.seq for event in events if isinstance(event, c.Pushed)], [2])
+
     def test_last_presence_and_typing_are_sent(self) -> None:
         """A client that reads again is sent one event for each account and log."""
         self.stop_reading()
