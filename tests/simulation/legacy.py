@@ -151,11 +151,7 @@ class LegacyDevice(Device):
             *model.ended_sessions[name],
             *model.takeovers[name],
         )
-        return any(
-            change.done is not False
-            and (change.settled is None or change.settled >= self.last_login)
-            for change in changes
-        )
+        return model.under_way(changes, self.last_login)
 
     def disconnected(self) -> None:
         """See `Client`."""

@@ -33,6 +33,11 @@ class Notices:
     def session_ended(self) -> None:
         """The session has ended, and its watches with it."""
         self._watched.clear()
+        self.session_began()
+
+    def session_began(self) -> None:
+        """Another session has taken the place of the former one, of which nothing is known any
+        more; accounts may be watched by requests that follow the log-in."""
         self._known.clear()
         self.read_markers.clear()
         self.doubtful.clear()

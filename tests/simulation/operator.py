@@ -66,7 +66,8 @@ class Operator(Device):
         if isinstance(request, c.ListAccounts):
             self.world.listings.accounts((item["name"] for item in answer["items"]), sent)
         elif isinstance(request, c.CreateInviteToken):
-            model.token_created(answer["token"], request.uses, request.seconds is not None)
+            expires = request.seconds is not None
+            model.token_created(answer["token"], request.uses, expires, sent)
         elif isinstance(request, c.Backup):
             self.world.backups.append(request.path)
             for kind, sentence in problems_in_backup(request.path, model, sent):

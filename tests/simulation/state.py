@@ -47,6 +47,8 @@ class State:
         """name, password and invite token of each registration"""
         self._store_failures: list[tuple[int, int | None]] = []
         self.kills: list[tuple[int, bool]] = []
+        self._lost_everything = 0
+        """when a daemon with the memory store has ended last"""
 
     def now(self) -> int:
         """The next tick."""
@@ -71,6 +73,13 @@ class State:
         """Whether the store may have failed since a tick."""
         return any(end is None or end >= start for _, end in self._store_failures)
 
+    def under_way(self, changes: Iterable[Change], since: int) -> bool:
+        """Whether one of these requests may have been carried out since a tick."""
+        return any(
+            change.done is not False and (change.settled is None or change.settled >= since)
+            for change in changes
+        )
+
     def lose_everything(self) -> None:
         """A daemon with the memory store has ended: everything begins anew."""
         change = Change(self.now())
@@ -93,6 +102,7 @@ class State:
             for fact in table.values():
                 fact.write(fact.initial, change)
         self.doubtful_tokens.update(self.invite_tokens)
+        self._lost_everything = change.sent
         change.end(self.now(), True)
 
     # Accounts
@@ -109,10 +119,10 @@ class State:
         self.password[name].write(password, change)
         return change
 
-    def token_created(self, token: str, uses: int, expires: bool) -> None:
-        """An operator has got an invite token for so many accounts."""
+    def token_created(self, token: str, uses: int, expires: bool, sent: int) -> None:
+        """An operator has got an invite token for so many accounts, requested at a tick."""
         self.invite_tokens[token] = uses
-        if expires:
+        if expires or sent < self._lost_everything:
             self.doubtful_tokens.add(token)
 
     def _uses(self, token: str | None, since: int) -> int:

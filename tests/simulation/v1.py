@@ -92,6 +92,7 @@ class V1Device(V1Connection):
             if room not in logs and member.surely(True, sent, model.tick):
                 model.violated("login:room-missing", f"{self}: {room}")
         self.followed.clear()
+        self.notices.session_began()
         for state in answer.logs:
             reader.log_began[state.log] = sent
             position = given.get(state.log)

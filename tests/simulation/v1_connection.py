@@ -128,11 +128,7 @@ class V1Connection(Device):
             *model.deletions["@" + name],
             *model.ended_sessions[name],
         )
-        return any(
-            change.done is not False
-            and (change.settled is None or change.settled >= self.last_login)
-            for change in changes
-        )
+        return model.under_way(changes, self.last_login)
 
     def lose(self) -> None:
         """The connection is closed: requests without an answer may have been carried out."""

@@ -8,6 +8,7 @@ from chatd.codecs import v1_messages as c
 from chatd.core.names import is_room
 
 if TYPE_CHECKING:
+    from tests.simulation.device import Device
     from tests.simulation.model import Message
     from tests.simulation.v1_connection import V1Connection
 
@@ -36,12 +37,7 @@ def is_justified(
             name = device.name if isinstance(request, c.LogIn) else recipient.lstrip("@")
             if name not in model.names or isinstance(request, c.React):
                 return True
-            if not model.exists["@" + name].surely(True, sent, now):
-                return True
-            # Its password or certificates may be changing, which is reported in this way.
-            return isinstance(request, c.LogIn | c.ChangePassword) and not _password_kept(
-                device, sent
-            )
+            return not model.exists["@" + name].surely(True, sent, now)
         case "name-taken":
             return not model.exists["@" + device.name].surely(False, sent, now)
         case "blocked":
@@ -71,7 +67,9 @@ def is_justified(
         case "invite-invalid":
             return not model.is_valid_token(request.invite, sent)
         case "busy":
-            return isinstance(request, c.LogIn | c.ChangePassword | c.DeleteAccount)
+            if isinstance(request, c.LogIn):
+                return account_may_be_changing(device, sent)
+            return isinstance(request, c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":
             return _entry_may_be_unknown(device, request, sent)
         case "nothing-to-acknowledge":
@@ -124,18 +122,20 @@ def _recipient(request: Any) -> str:
     return ""
 
 
-def _password_kept(device: V1Connection, sent: int) -> bool:
-    """Whether no change of the password or of the certificates was under way."""
-    return all(
-        change.settled is not None and change.settled < sent
-        for change in device.model.credential_changes[device.name]
-    )
+def account_may_be_changing(device: Device, sent: int) -> bool:
+    """Whether the password or the certificates of an account may have been changed since a tick, or
+    its sessions ended."""
+    model, name = device.model, device.name
+    return model.under_way((*model.credential_changes[name], *model.ended_sessions[name]), sent)
 
 
 def _room_may_be_unknown(device: V1Connection, request: Any, room: str, sent: int) -> bool:
     model = device.model
     now = model.tick
-    if not model.exists[room].surely(True, sent, now):
+    # The lobby always exists, but what is sent to it while it is deleted is refused.
+    if not model.exists[room].surely(True, sent, now) or model.under_way(
+        model.deletions[room], sent
+    ):
         return True
     if model.member[room, device.name].surely(True, sent, now):
         return False
