@@ -13,7 +13,7 @@ import chatd
 from chatd.admin.commands import COMMANDS
 from chatd.admin.commands.command import Command, DaemonCommand, LocalCommand
 from chatd.admin.connection import NoDaemon, RequestRefused, connect
-from chatd.admin.output import Output
+from chatd.admin.output import Output, OutputFailed
 from chatd.config.options import Options as DaemonOptions
 from chatd.config.python_command import python_command
 
@@ -73,6 +73,12 @@ def main(arguments: Sequence[str]) -> int:
 
     Raises `SystemExit` after --help and --version.
     """
+    if sys.stdin is None:  # It is closed: what is read from it is empty.
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stdout is None:
+        return _fail("standard output is closed; nothing was done", WRONG_USAGE)
     options = Options()
     try:
         options.parseOptions(arguments)  # type: ignore[no-untyped-call]
@@ -87,17 +93,24 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(f"{error} (see: {python_command()} -m chatd.admin --help)", WRONG_USAGE)
     except RequestRefused as refusal:
         return _fail(str(refusal), REFUSED)
+    except OutputFailed as error:
+        _discard_output()
+        return _fail(str(error), REFUSED)
     except NoDaemon as error:
         return _fail(str(error), NO_DAEMON)
     except UnicodeEncodeError:
         return _fail("an argument is not valid text", WRONG_USAGE)
     except BrokenPipeError:
-        # The reader of the output has closed it. The interpreter must not fail when it flushes
-        # standard output at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # Its reader has closed it.
     except (KeyboardInterrupt, EOFError):
         return _fail("interrupted", INTERRUPTED)
     return 0
+
+
+def _discard_output() -> None:
+    """Write to nowhere from now on: the interpreter flushes standard output again when it exits,
+    which must not fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(sentence: str, status: int) -> int:

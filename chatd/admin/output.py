@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -12,12 +13,18 @@ import msgspec
 Item: TypeAlias = dict[str, Any]
 
 
-class Output:
-    """Standard output for results, standard error for notes. With `json`, results are JSON objects,
-    one per line, and notes are left out."""
+class OutputFailed(Exception):
+    """The output cannot be written; the text has the reason."""
 
-    def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self.json = json
+
+class Output:
+    """Standard output for results, standard error for notes. With `as_json`, results are JSON
+    objects, one per line, and notes are left out. Characters that the encoding of the output lacks
+    are escaped. Every method raises `OutputFailed`, or `BrokenPipeError` if the reader has closed
+    the output."""
+
+    def __init__(self, as_json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self.json = as_json
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
 
@@ -27,12 +34,12 @@ class Output:
             self._print_json(answer)
             return
         for line in lines:
-            self._print(printable(line))
+            self._print(self._printable(line))
 
     def note(self, sentence: str) -> None:
         """Show a remark that is not part of the result."""
         if not self.json:
-            self._print(printable(sentence), self._err)
+            self._print(encodable(printable(sentence), self._err), self._err)
 
     def table(
         self,
@@ -45,7 +52,7 @@ class Output:
             for item in items:
                 self._print_json(item)
             return
-        rows = [[printable(str(cell)) for cell in row(item)] for item in items]
+        rows = [[self._printable(str(cell)) for cell in row(item)] for item in items]
         widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
         for cells in [list(headings), *rows] if rows else []:
             padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
@@ -58,20 +65,37 @@ class Output:
                 self._print_json(item)
                 continue
             heading, *lines = paragraph(item)
-            self._print(printable(heading))
+            self._print(self._printable(heading))
             for line in lines:
-                self._print("    " + printable(line))
+                self._print("    " + self._printable(line))
 
     def _print_json(self, value: Item) -> None:
-        self._print(msgspec.json.encode(value).decode())
+        line = msgspec.json.encode(value).decode()
+        if encodable(line, self._out) != line:
+            line = json.dumps(value, separators=(",", ":"))
+        self._print(line)
+
+    def _printable(self, text: str) -> str:
+        return encodable(printable(text), self._out)
 
     def _print(self, line: str, file: TextIO | None = None) -> None:
-        print(line, file=self._out if file is None else file, flush=True)
+        try:
+            print(line, file=self._out if file is None else file, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputFailed(f"the output cannot be written: {error.strerror}") from None
 
 
 def printable(text: str) -> str:
     """The text with each unprintable character as an escape sequence, safe for a terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def encodable(text: str, file: TextIO) -> str:
+    """The text with each character that the encoding of `file` lacks as an escape sequence."""
+    encoding = file.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def moment(milliseconds: int | None) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,36 @@ class WithDaemon(CommandCase):
         self.failed(INTERRUPTED, "delete", "ann", terminal=True)
         self.patch(command_line, "connect", interrupted)
         self.failed(INTERRUPTED, "stats")
+
+    def test_closed_input_is_empty(self) -> None:
+        """What is asked for is missing then."""
+        self.patch(sys, "stdin", None)
+        for words, text in (
+            (["reset-password", "ann"], "the password is empty"),
+            (["delete", "ann"], "give --yes"),
+        ):
+            errors = io.StringIO()
+            with redirect_stderr(errors):
+                self.assertEqual(command_line.main(words), WRONG_USAGE)
+            self.assertIn(text, errors.getvalue())
+
+    def test_nothing_is_done_without_an_output(self) -> None:
+        """An invite token would be lost, for example."""
+        errors = io.StringIO()
+        self.patch(sys, "stdout", None)
+        with redirect_stderr(errors):
+            self.assertEqual(command_line.main(["invite"]), WRONG_USAGE)
+        self.assertIn("standard output is closed", errors.getvalue())
+        self.assertEqual(self.paths, [])
+
+    def test_full_device_is_an_error(self) -> None:
+        """The command has been carried out; the sentence has the reason of the system."""
+        errors = io.StringIO()
+        with open("/dev/full", "w") as full, redirect_stderr(errors):
+            self.patch(sys, "stdout", full)
+            self.assertEqual(command_line.main(["stats"]), REFUSED)
+            self.assertTrue(os.path.samestat(os.fstat(full.fileno()), os.stat(os.devnull)))
+        self.assertIn("No space left on device", errors.getvalue())
 
     def test_a_reader_that_closes_the_output_is_no_error(self) -> None:
         """The output may be a pipe to head(1), for example."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.admin.output import Output, moment, printable
+from chatd.admin.output import Output, OutputFailed, moment, printable
 
 
 class Outputs(SynchronousTestCase):
@@ -61,6 +62,35 @@ class Outputs(SynchronousTestCase):
         output.note(bad)
         self.assertEqual(self.out.getvalue().split(), ["TOPIC", *[shown] * 4])
         self.assertEqual(self.err.getvalue(), shown + "\n")
+
+    def test_characters_that_the_encoding_lacks_are_escaped(self) -> None:
+        """Columns stay aligned, and JSON stays JSON."""
+        items = [{"topic": "für 世界"}, {"topic": "-"}]
+        raw = io.BytesIO()
+        for json_wanted in (False, True):
+            raw.truncate(raw.seek(0))
+            out = io.TextIOWrapper(raw, encoding="latin-1")
+            output = Output(json_wanted, out, out)
+            output.table(items, ("TOPIC", "-"), lambda item: (item["topic"], "|"))
+            output.answer(items[0], items[0]["topic"])
+            output.paragraphs(items, lambda item: (item["topic"],))
+            output.note(items[0]["topic"])
+            lines = raw.getvalue().decode("latin-1").splitlines()
+            out.detach()
+            if json_wanted:
+                shown = [json.loads(line) for line in lines]
+                self.assertEqual(shown, [*items, items[0], *items])
+            else:
+                text = "für \\u4e16\\u754c"
+                table = ["TOPIC" + " " * 13 + "-", f"{text}  |", "-" + " " * 17 + "|"]
+                self.assertEqual(lines, [*table, text, text, "-", text])
+
+    def test_output_that_cannot_be_written_is_an_error(self) -> None:
+        """A reader that has closed it is another one."""
+        with open("/dev/full", "w") as full:
+            error = self.assertRaises(OutputFailed, Output(False, full).answer, {}, "done")
+            self.assertEqual(str(error), "the output cannot be written: No space left on device")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 
     def test_times_are_shown_to_the_minute(self) -> None:
         """No time is a dash."""

@@ -12,7 +12,7 @@ from twisted.python import usage
 
 import chatd
 from chatd.admin.connection import Daemon, RequestRefused
-from chatd.admin.output import Output
+from chatd.admin.output import Output, encodable, printable
 
 
 class Command(usage.Options):
@@ -78,6 +78,7 @@ class Command(usage.Options):
             return
         if not sys.stdin.isatty():
             raise usage.UsageError("this cannot be undone: give --yes")
+        question = encodable(printable(question), sys.stdout)
         if input(f"{question} (yes/no) ").strip().lower() not in ("y", "yes"):
             raise RequestRefused("cancelled; nothing was changed")
 
