@@ -9,15 +9,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.pages import ROOT, documents
+
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
-
-
-def documents() -> list[Path]:
-    """Every Markdown file of the project."""
-    return sorted(
-        [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
-    )
 
 
 def prose(text: str) -> str:

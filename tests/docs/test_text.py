@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.admin.commands import COMMANDS
-from tests.docs.test_links import ROOT, documents
+from tests.docs.pages import ROOT, documents
 
 _LENGTH = 100
 _PATH = re.compile(r"(?:chatd|tests|docs|bench|examples|twisted)/[\w./-]*\w/?|[\w-]+\.(?:tac|py)")

@@ -1,0 +1,126 @@
+"""The numbers in the tables of limits are those of the source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import chat10, v1
+from chatd.core.limits import Limits
+from chatd.protocols import classic
+from chatd.protocols.grpc import account as grpc_account
+from chatd.protocols.grpc import server as grpc_server
+from chatd.protocols.grpc import service as grpc_service
+from chatd.protocols.v1 import protocol as v1_protocol
+from chatd.protocols.v1 import reports, requests
+from chatd.realm import permissions, session
+from chatd.server import connection, sniffer, unframed
+from tests.docs.pages import table
+
+LIMITS = Limits()
+KIB = 1024
+MIB = 1024 * KIB
+_V1_FRAME = LIMITS.text + v1_protocol._FRAME_HEADROOM
+
+
+def numbers(text: str) -> set[float]:
+    """The numbers in a text; those of names, such as `127.0.0.1`, are none."""
+    return {
+        float(number.replace(",", ""))
+        for number in re.findall(r"(?<![\w.-])\d[\d,]*(?:\.\d+)?(?![\w.]*\w)", text)
+    }
+
+
+class LimitTests(SynchronousTestCase):
+    """Each row of a table of limits has the numbers of the source, and no others."""
+
+    def check(self, rows: Iterable[list[str]], expected: Mapping[str, Iterable[float]]) -> None:
+        """Fail unless the rows are those that are `expected`, by their first cell, and have just
+        these numbers behind it."""
+        found = {row[0]: " | ".join(row[1:]) for row in rows}
+        self.assertEqual(sorted(found), sorted(expected))
+        for what, text in found.items():
+            self.assertEqual(numbers(text), set(map(float, expected[what])), f"{what}: {text}")
+
+    def test_limits_of_the_daemon(self) -> None:
+        """The table of docs/operations.md."""
+        self.check(
+            table("docs/operations.md", "Limits"),
+            {
+                "text of a message": [LIMITS.text],
+                "frame of the classic protocol": [LIMITS.text + classic._HEADROOM],
+                "frame of version 1": [_V1_FRAME, 256 * _V1_FRAME / MIB],
+                "topic of a room": [LIMITS.topic],
+                "rooms of an account; members of a room": [LIMITS.rooms, LIMITS.members],
+                "accounts blocked by an account; watched by a session": [
+                    LIMITS.blocked,
+                    LIMITS.watched,
+                ],
+                "gaps in the acknowledgements of a log": [LIMITS.gaps],
+                "search pattern": [LIMITS.pattern],
+                "password": [LIMITS.password],
+                "certificates of an account": [permissions._CERTIFICATES],
+                "resume tokens of an account": [LIMITS.tokens],
+                "line of CHAT/1.0": [chat10.LONGEST, LIMITS.frame_time],
+                "waiting commands of ops; waiting bare messages of CHAT/1.0": [
+                    unframed._QUEUE_LIMIT
+                ],
+                "message of gRPC": [LIMITS.text + grpc_server._HEADROOM],
+                "gRPC streams of an account; notices that wait for a stream": [
+                    grpc_service._STREAMS,
+                    grpc_account.MAX_NOTICES,
+                ],
+                "input after an error that closes the connection": [connection.DISCARD_LIMIT / KIB],
+                "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],
+                "commands, of which those with a large effect count as several": [],
+                "LIST": [classic._NAMES_PER_COMMAND],
+                "connections before login": [LIMITS.unauthenticated, LIMITS.login_time / 60],
+                "unfinished frame": [LIMITS.frame_time],
+                "silent client of version 1": [LIMITS.idle_time],
+                "notifications (presence, typing, receipts) to a client that does not read": [
+                    v1_protocol._UNREAD_EVENTS / KIB
+                ],
+                "peer that has disappeared": [],
+                "client that does not read": [],
+                "texts that wait for the store": [LIMITS.backlog / MIB],
+                "passwords that wait for hashing": [LIMITS.hashes],
+                "open files": [],
+            },
+        )
+
+    def test_limits_of_version_1(self) -> None:
+        """The first table of docs/protocols/v1.md."""
+        self.check(
+            table("docs/protocols/v1.md", "Limits and times"),
+            {
+                "data of a frame from the client": [v1_protocol._FRAME_HEADROOM / KIB, 256],
+                "data of a frame from the server": [v1.LONGEST_REPLY / MIB],
+                "text": [LIMITS.text / KIB],
+                "names, keys, reasons and others": [],
+                "password": [LIMITS.password],
+                "rooms of an account; accounts that it blocks; accounts that a session watches": [
+                    LIMITS.rooms,
+                    LIMITS.blocked,
+                    LIMITS.watched,
+                ],
+                "gaps in the acknowledgements of a log": [LIMITS.gaps],
+                "requests": [],
+                "reading": [v1_protocol._UNREAD_EVENTS / KIB],
+                "silence of the client": [LIMITS.idle_time],
+                "unfinished frame": [LIMITS.frame_time],
+                "no login": [LIMITS.login_time / 60],
+                "wrong passwords and resume tokens": [],
+                "resume tokens of an account": [LIMITS.tokens],
+            },
+        )
+
+    def test_what_requests_cost(self) -> None:
+        """The second table of docs/protocols/v1.md, and the sentence after it."""
+        items, sessions = requests.ITEMS_PER_COMMAND, session.SESSIONS_PER_COMMAND
+        rows = table("docs/protocols/v1.md", "What requests cost")
+        found = sorted(next(iter(numbers(row[1]))) for row in rows)
+        expected = [items, sessions, sessions, sessions, requests.NAMES_PER_COMMAND]
+        self.assertEqual(found, sorted(map(float, expected)))
+        self.assertEqual(reports._COMMANDS, 50)
