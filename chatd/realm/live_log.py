@@ -20,7 +20,7 @@ _FEW = 8
 
 
 class Run(msgspec.Struct, gc=False):
-    """Entries of one log, in order: committed together, or read together from the log.
+    """Entries of one log with successive seqs: committed together, or read together from the log.
 
     `log` is the name by which clients know the log. `encodings` is for peers: the run as they send
     it, by the function that encodes it, so that a run is encoded once however many sessions it is

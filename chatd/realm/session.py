@@ -13,12 +13,12 @@ belongs to the account (`chatd.realm.read_state`), the position to resume from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from chatd.core.entries import TEXT, Cursor
+from chatd.core.entries import TEXT, Cursor, Entry
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.permissions import check_acknowledge
@@ -354,7 +354,7 @@ class Session:
                 self.mailbox.expect_receipts(
                     (entry.seq, entry.author) for entry in entries if entry.kind == TEXT
                 )
-            self.peer.show((Run(live_log.name, entries),))
+            self.peer.show(tuple(_runs(live_log.name, entries)))
 
     # Acknowledging
 
@@ -436,3 +436,14 @@ class Session:
         if self.mailbox.exclusive is self:
             self.mailbox.exclusive = None
         self._context.sessions.session_ended(self)
+
+
+def _runs(log: str, entries: Sequence[Entry]) -> Iterator[Run]:
+    """Entries of a log as runs: one, unless there are gaps between them."""
+    start = 0
+    if entries[-1].seq - entries[0].seq >= len(entries):
+        for end in range(1, len(entries)):
+            if entries[end].seq != entries[end - 1].seq + 1:
+                yield Run(log, entries[start:end])
+                start = end
+    yield Run(log, entries[start:])

@@ -193,7 +193,9 @@ class AutoAckRecorder(Peer):
 
     def _take(self, log: str, entries: Sequence[Entry | Append]) -> None:
         self.received += without_origin(entries)
-        self._outstanding += [(log, entry.seq) for entry in entries]
+        first = entries[0].seq
+        # As `chatd.server.write_tracker` does: the entries of a run have successive seqs.
+        self._outstanding += [(log, first + number) for number in range(len(entries))]
         if self.capacity is not None:
             self.buffered += max(0, len(entries) - self.capacity)
             self.capacity = max(0, self.capacity - len(entries))

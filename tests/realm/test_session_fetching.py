@@ -32,6 +32,21 @@ class FetchingCase(RealmCase):
         return recorder.texts
 
 
+class FetchingWithGaps(FetchingCase):
+    """Waiting mail between which other mail has arrived, on one page."""
+
+    def test_waiting_mail_with_gaps_is_acknowledged_when_it_has_arrived(self) -> None:
+        """Between the messages that wait is one that had arrived before they were fetched."""
+        self.harness.send("bob", "ann", "new")
+        self.harness.logout("Ann")
+        self.harness.send("bob", "ann", "newer")
+        self.ann = self.harness.login("Ann")
+        self.harness.fetch("Ann")
+        self.assertEqual(self.ann.texts, ["old 1", "old 2", "newer"])
+        self.harness.logout("Ann")
+        self.assertEqual(self.waiting(), [])
+
+
 class Fetching(FetchingCase):
     """Mail that arrived without a session waits until it is fetched."""
 
