@@ -147,7 +147,7 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
         )
 
     login = Login(screen, output, connect, options.name, options.password, options.invite)
-    return Chat(screen, output, cache, login, reactor, address)
+    return Chat(screen, output, cache, login, reactor, address, options.new_password)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -38,7 +38,7 @@ class ChatTestCase(SynchronousTestCase):
         self.client = FakeClient()
         self.clock = Clock()
 
-    def begin(self, password: str | None = None) -> None:
+    def begin(self, password: str | None = None, new_password: str | None = None) -> None:
         """Log in; the lines printed so far become `greeting`, the requests are dropped."""
         self.screen = FakeScreen(self.interactive)
         cache = MessageCache()
@@ -54,7 +54,10 @@ class ChatTestCase(SynchronousTestCase):
             return self.client
 
         login = Login(self.screen, output, connect, "alice", password)
-        self.chat = Chat(self.screen, output, cache, login, self.clock, "chat://localhost:65432")
+        address = "chat://localhost:65432"
+        self.chat = Chat(
+            self.screen, output, cache, login, self.clock, address, new_password=new_password
+        )
         self.ended: Deferred[int] = self.chat.start()
         self.greeting = self.printed()
         self.requests()

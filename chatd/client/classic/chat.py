@@ -261,6 +261,9 @@ class ClassicChat:
             await self._authenticate(authenticate, name)
         except Refused as refused:
             self._show_error(_login_error(refused))
+            if str(refused).startswith((_PASSWORD_REQUIRED, _WRONG_PASSWORD)):
+                # The next line of a script may be the password: it is no command.
+                self._ending = not self._screen.interactive
         else:
             self._screen.show(f"Logged in as: {name}")
             self._screen.note(commands.menu(True))

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.cli.chat_context import ChatContext
 from chatd.client.cli.commands import table
+from chatd.client.cli.commands.arguments import UsageProblem
 from chatd.client.cli.composer import ChatComposer
 from chatd.client.cli.event_pump import EventPump
 from chatd.client.cli.events import EventHandler
@@ -34,7 +35,10 @@ SCRIPT_TIMEOUT = 60.0
 
 
 class Chat:
-    """One run of the client, for a person, a script or a program, with the server at `address`."""
+    """One run of the client, for a person, a script or a program, with the server at `address`.
+
+    `new_password` is what the command ``/passwd`` of a script changes the password to.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Chat:
         login: Login,
         clock: IReactorTime,
         address: str,
+        new_password: str | None = None,
     ) -> None:
         self._screen = screen
         self._output = output
@@ -51,6 +56,8 @@ class Chat:
         self._login = login
         self._clock = clock
         self._address = address
+        self._new_password = new_password
+        self._passwords: set[str | None] = set()
         self._running: Deferred[int]
         self._interrupted: tuple[int, str] | None = None
         self._connection_error: BaseException | None = None
@@ -118,6 +125,7 @@ class Chat:
             self._clock,
             self._address,
             self._event_pump.expect,
+            self._new_password,
         )
         self._composer = ChatComposer(self._context)
         self._read_markers = ReadMarkers(self._context.request_in_background, self._clock)
@@ -187,6 +195,7 @@ class Chat:
     async def _handle_line(self) -> None:
         """Read one line, and send it as a message or carry it out."""
         context = self._context
+        self._passwords |= {context.password, context.new_password}
         line = await self._screen.compose(self._composer.prompt(), self._composer)
         self._composer.typing_notifier.line_entered()
         if not line.strip():
@@ -202,6 +211,8 @@ class Chat:
                 if command.name == "history":
                     context.history_position = position
                 await table.run(context, command, arguments)
+            elif line.strip() in self._passwords:
+                raise UsageProblem("This line is a password of the account. It was not sent.")
             else:
                 await context.send(context.target, line.removeprefix("/"))
         except (Refused, Fatal) as error:

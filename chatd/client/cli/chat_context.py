@@ -39,12 +39,14 @@ class ChatContext(CommandContext):
         clock: IReactorTime,
         address: str,
         expect: Callable[[str, int], None],
+        new_password: str | None = None,
     ) -> None:
         self.screen = screen
         self.output = output
         self.cache = cache
         self.client = client
         self.password = password
+        self.new_password = new_password
         self.clock = clock
         self.address = address
         self.blocking = Blocking()

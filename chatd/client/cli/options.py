@@ -37,12 +37,12 @@ choose with /join and /to. /help lists the commands. Tab completes commands,
 names and rooms, the arrow keys bring back earlier lines, Ctrl-C and Ctrl-D
 quit.
 
-In a pipe, each line of the input is a message or a command. Without a
-USERNAME, the first line is the name; the line after /passwd is the new
-password. With --protocol classic, a line can also be the answer to a question.
-Each event is printed as one line, without times and colours. Errors go to the
-error output. At the end of the input, the client waits for outstanding
-answers, prints the messages that have waited for you, and ends.
+In a pipe, each line of the input is a message or a command, never a password.
+Without a USERNAME, the first line is the name. With --protocol classic, a line
+can also be the answer to a question. Each event is printed as one line,
+without times and colours. Errors go to the error output. At the end of the
+input, the client waits for outstanding answers, prints the messages that have
+waited for you, and ends.
 
 Options:
   --host HOST           the server's host name or address [{HOST}]
@@ -50,6 +50,9 @@ Options:
   --password-file FILE  take the password from the first line of FILE. Without
                         this option it is taken from the environment variable
                         CHATD_PASSWORD or, at a terminal, asked for
+  --new-password-file FILE
+                        in a pipe, the first line of FILE is the password that
+                        the command /passwd sets
   --invite TOKEN        the invite token from the operator, if creating an
                         account requires one
   --tls-ca FILE         with chats://, trust the issuers in FILE (PEM) instead
@@ -82,6 +85,7 @@ class Options(usage.Options):
         ["host", None, None, ""],
         ["port", None, None, ""],
         ["password-file", None, None, ""],
+        ["new-password-file", None, None, ""],
         ["invite", None, None, ""],
         ["protocol", None, VERSION_1, ""],
         ["tls-ca", None, None, ""],
@@ -95,6 +99,8 @@ class Options(usage.Options):
     """the account to log in to; None: ask for it"""
     password: str | None = None
     """the password; None: none was given"""
+    new_password: str | None = None
+    """what /passwd sets in a pipe; None: none was given"""
     invite: str | None = None
     """the invite token; None: none was given"""
     classic = False
@@ -131,6 +137,9 @@ class Options(usage.Options):
         Raises `usage.UsageError`.
         """
         words = sys.argv[1:] if options is None else options
+        for word in words:
+            if not _is_text(word):
+                raise usage.UsageError(f"The argument {word!r} is not valid UTF-8.")
         try:
             pairs, arguments = getopt.gnu_getopt(words, self.shortOpt, self.longOpt)
         except getopt.error as error:
@@ -169,12 +178,18 @@ class Options(usage.Options):
         self.password = os.environ.get("CHATD_PASSWORD") or None
         if self["password-file"] is not None:
             self.password = _first_line(self["password-file"])
+        elif self.password is not None and not _is_text(self.password):
+            raise usage.UsageError("The environment variable CHATD_PASSWORD is not valid UTF-8.")
+        if self["new-password-file"] is not None:
+            self.new_password = _first_line(self["new-password-file"])
+            if self.new_password is None:
+                raise usage.UsageError("The first line of the new password's file is empty.")
         if self["protocol"] not in (VERSION_1, CLASSIC):
             raise usage.UsageError(f"--protocol must be 1 or classic, not {self['protocol']!r}.")
         self.classic = self["protocol"] == CLASSIC
         self.invite = self["invite"]
         self.json, self.times = bool(self["json"]), bool(self["times"])
-        for name in ("invite", "json", "times"):
+        for name in ("invite", "json", "times", "new-password-file"):
             if self.classic and self[name]:
                 raise usage.UsageError(f"--{name} cannot be used with the classic protocol.")
 
@@ -224,11 +239,18 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _is_text(word: str) -> bool:
+    """Whether a word of the command line is text: other bytes than UTF-8 become surrogates."""
+    return word.isascii() or not any("\ud800" <= char <= "\udfff" for char in word)
+
+
 def _first_line(name: str) -> str | None:
     try:
-        with Path(name).open(encoding="utf-8", errors="replace") as file:
+        with Path(name).open(encoding="utf-8") as file:
             return file.readline().rstrip("\r\n") or None
     except OSError as error:
         raise usage.UsageError(
             f"The password file {name!r} cannot be read: {error.strerror}."
         ) from None
+    except UnicodeDecodeError:
+        raise usage.UsageError(f"The password file {name!r} is not valid UTF-8.") from None

@@ -317,6 +317,17 @@ class ScriptTests(ChatCase):
         self.assertEqual(self.shown(), ["! wrong password"])
         self.assertEqual(self.successResultOf(self.ended), 1)
 
+    def test_refused_password_ends_a_script(self) -> None:
+        """The next line may be the password, which must not be taken for a command."""
+        self.account("alice", "secret")
+        self.daemon.online.clear()
+        for password, error in ((None, "CHATD_PASSWORD"), ("stale", "wrong password")):
+            self.begin(password=password)
+            self.type("login")
+            self.assertIn(error, self.type("alice")[0])
+            self.assertEqual(self.screen.prompt, "")
+            self.assertEqual(self.successResultOf(self.ended), 1)
+
     def test_new_account_of_a_script_gets_the_password(self) -> None:
         """The script is not asked for another one."""
         self.begin("alice", "secret")

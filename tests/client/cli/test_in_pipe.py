@@ -62,7 +62,7 @@ class PipeTests(ClientCase):
         self.assertEqual(done.returncode, 1)
 
     def test_password_comes_from_environment_or_file(self) -> None:
-        """Without one, the error says so; ``/passwd`` reads the next line."""
+        """Without one, the error says so. ``/passwd`` takes the new one from a file, too."""
         self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)
         done = self.script("", "alice", self.url)
         self.assertEqual(done.returncode, 1)
@@ -71,7 +71,9 @@ class PipeTests(ClientCase):
             self.script("", "alice", self.url, password="wrong").stderr, "wrong password\n"
         )
         Path(self.folder, "password").write_text("secret\n")
-        done = self.script("/passwd\nother\n", "alice", self.url, "--password-file", "password")
+        Path(self.folder, "new").write_text("other\n")
+        files = ["--password-file", "password", "--new-password-file", "new"]
+        done = self.script("/passwd\n", "alice", self.url, *files)
         self.assertEqual((done.stderr, done.returncode), ("", 0))
         done = self.script("/unregister\n", "alice", self.url, password="other")
         self.assertEqual(

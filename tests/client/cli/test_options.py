@@ -113,3 +113,20 @@ class OptionsTests(SynchronousTestCase):
         path = Path(folder(self), "password")
         path.write_text("from file\nmore\n")
         self.assertEqual(parsed("alice", "--password-file", str(path)).password, "from file")
+        self.assertEqual(parsed("--new-password-file", str(path)).new_password, "from file")
+
+    def test_what_is_not_text_is_refused(self) -> None:
+        """It would be another name or another password. An empty new password is refused, too."""
+        path = Path(folder(self), "password")
+        path.write_bytes(b"caf\xe9\n")
+        empty = Path(folder(self), "empty")
+        empty.write_bytes(b"\n")
+        for arguments, part in (
+            (["al\udcff"], "The argument 'al\\udcff' is not valid UTF-8."),
+            (["alice", "--password-file", str(path)], "is not valid UTF-8."),
+            (["alice", "--new-password-file", str(path)], "is not valid UTF-8."),
+            (["alice", "--new-password-file", str(empty)], "is empty."),
+        ):
+            self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
+        self.patch_environment("caf\udce9")
+        self.assertIn("CHATD_PASSWORD", str(self.assertRaises(UsageError, parsed, "alice")))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from chatd.client.cli.commands.arguments import WrongArguments, no_arguments, single_word
+from chatd.client.cli.commands.arguments import (
+    UsageProblem,
+    WrongArguments,
+    no_arguments,
+    single_word,
+)
 from chatd.client.cli.commands.context import CommandContext
 from chatd.client.cli.login import choose_password
 from chatd.codecs import v1_messages as c
@@ -30,12 +35,23 @@ async def list_accounts(context: CommandContext, arguments: str) -> None:
 
 
 async def passwd(context: CommandContext, arguments: str) -> None:
-    """Change the password; in a pipe the next line is the new one."""
+    """Change the password; in a pipe the new one is that of ``--new-password-file``.
+
+    Without that option a script ends: its next lines may be the passwords.
+    """
     no_arguments(arguments)
+    if not context.screen.interactive and context.new_password is None:
+        context.quit()
+        raise UsageProblem(
+            "In a pipe, /passwd takes the new password from the file of --new-password-file,"
+            " never from a line. The client ends, so that no password is sent as a message."
+        )
     old = await _current_password(context, "Current password: ")
-    new = await choose_password(
-        context.screen, "New password", context.client.welcome.open_accounts
-    )
+    new = context.new_password
+    if context.screen.interactive:
+        new = await choose_password(
+            context.screen, "New password", context.client.welcome.open_accounts
+        )
     await context.request_and_show(
         c.ChangePassword(0, old, new),
         "The password is changed, and your other sessions are logged out.",
@@ -72,7 +88,7 @@ async def unregister(context: CommandContext, arguments: str) -> None:
 
 
 async def _current_password(context: CommandContext, prompt: str) -> str | None:
-    """The account's password; a person has to type it again."""
+    """The account's password; a person has to type it again, a script never does."""
     if context.password is None or not context.screen.interactive:
         return context.password
     return await context.screen.ask(prompt, hidden=True)

@@ -41,6 +41,8 @@ class CommandContext(Protocol):
     """the URL of the server"""
     password: str | None
     """the password of the account; None: it is open"""
+    new_password: str | None
+    """what ``/passwd`` of a script changes the password to; None: the script cannot change it"""
     away_text: str | None
     """the text of ``/away``; None: the account is not away"""
     history_position: HistoryPosition | None

@@ -89,10 +89,37 @@ class ScriptTests(ChatTestCase):
     interactive = False
 
     def test_commands_ask_no_questions(self) -> None:
-        """``/passwd`` reads the new password from the next line."""
-        self.begin(password="old")
-        self.type("/passwd", "new", "/unregister")
+        """The passwords are those of the command line."""
+        self.begin(password="old", new_password="new")
+        self.type("/certificate ab", "/passwd", "/unregister")
         self.assertEqual(
-            self.requests(), [c.ChangePassword(0, "old", "new"), c.DeleteAccount(0, "new")]
+            self.requests(),
+            [
+                c.SetCertificates(0, ["ab"], "old"),
+                c.ChangePassword(0, "old", "new"),
+                c.DeleteAccount(0, "new"),
+            ],
         )
         self.assertEqual(self.successResultOf(self.ended), 0)
+
+    def test_passwd_without_a_new_password_ends_the_client(self) -> None:
+        """The lines after it may be passwords, which must not be sent as messages."""
+        self.begin(password="old")
+        (error,) = self.type("/passwd")
+        self.assertIn("--new-password-file", error)
+        self.assertEqual(self.requests(), [])
+        self.assertEqual(self.screen.prompt, "")
+        self.assertEqual(self.successResultOf(self.ended), 1)
+
+    def test_line_that_is_a_password_is_not_sent(self) -> None:
+        """It may be meant for the command before it."""
+        self.begin(password="old", new_password="new")
+        for line in ("/certificate ab", "old", " new ", "/passwd", "old", "new"):
+            self.type(line)
+        sent = [each for each in self.requests() if isinstance(each, c.Send)]
+        self.assertEqual(sent, [])
+        self.assertEqual(
+            self.type("new"), ["! This line is a password of the account. It was not sent."]
+        )
+        self.type("old news")
+        self.assertEqual(self.requests(), [c.Send(0, "#lobby", "old news")])
