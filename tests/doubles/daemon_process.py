@@ -95,11 +95,15 @@ class Daemon:
 
     def address_of(self, title: str) -> str:
         """The address of the port that is for this protocol only."""
+        return self.wait_for(rf"Also listening: {re.escape(title)} on (\S+)")[1]
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait for a line of the log after those that were waited for."""
         while line := self._lines.get(timeout=START_PATIENCE):
-            match = re.search(rf"Also listening: {re.escape(title)} on (\S+)", line)
+            match = re.search(pattern, line)
             if match:
-                return match[1]
-        raise AssertionError(f"no port for {title}:\n{self.output}")
+                return match
+        raise AssertionError(f"no line matches {pattern}:\n{self.output}")
 
     def kill(self) -> None:
         """Send SIGKILL, unless it has ended, and wait for the end."""

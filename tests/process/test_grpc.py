@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from base64 import b64encode
 from typing import Any
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import chat_pb2 as pb
 from tests.doubles.daemon_process import PATIENCE, Daemon
 from tests.doubles.folders import folder
+from tests.doubles.http2 import grpc_request
 from tests.doubles.startup import Start
 
 
@@ -28,7 +30,8 @@ class Service(SynchronousTestCase):
     def start(self) -> None:
         """Start a daemon on the store, and open a channel to it."""
         self.daemon = Daemon(self, self.store, more=("--listen", "grpc=tcp:0"))
-        self.channel = grpc.insecure_channel(self.daemon.address_of("gRPC"))
+        self.address = self.daemon.address_of("gRPC")
+        self.channel = grpc.insecure_channel(self.address)
         self.addCleanup(self.channel.close)
 
     def call(self, method: str, *metadata: tuple[str, str], **fields: Any) -> None:
@@ -175,6 +178,19 @@ class Service(SynchronousTestCase):
             [self.receive(stream) for _ in range(10)], [str(number) for number in range(10)]
         )
         self.assertEqual(self.receive(stream), "You have been successfully logged in!")
+
+    def test_path_that_is_not_utf_8_does_not_end_the_port(self) -> None:
+        """A stream that is open gets what is sent within a second afterwards."""
+        self.call("CreateAccount", client_id="mason")
+        stream = self.stream("mason")
+        self.receive(stream)
+        host, _, port = self.address.rpartition(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(grpc_request(b"/\xa0hatService/LogIn"))
+            self.daemon.wait_for("A request has ended the gRPC server")
+            self.daemon.wait_for("gRPC is listening on .* again")
+        self.call("SendMessage", sender_id="mason", recipient_id="mason", message="hi")
+        self.assertEqual(self.receive(stream), "hi")
 
     def test_stop_ends_streams_without_an_error(self) -> None:
         """The daemon ends with status 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.port import GrpcPort
 from chatd.protocols.grpc.service import (
     IDLE,
     SERVICE,
@@ -30,6 +32,7 @@ from chatd.server.tls import Certificate
 T = TypeVar("T")
 
 _HEADROOM = 4_096
+_calls: set[asyncio.Task[Any] | None] = set()
 
 
 class GrpcServer:
@@ -46,14 +49,19 @@ class GrpcServer:
         self._idle_check = LoopingCall(self._service.remove_idle)
         self._idle_check.clock = factory.clock
         self._health: Any = None
-        self._server: Any = None
         self._limits = factory.limits
+        self._port = GrpcPort(self._make)
 
     def bind(self, address: str, certificate: Certificate | None) -> int:
         """Bind a port, with TLS if there is a certificate. Raises `RuntimeError` if that fails.
 
         Returns the number of the port; for a unix socket a number without a meaning.
         """
+        self._health = health_aio.HealthServicer()
+        return self._port.bind(address, None if certificate is None else _credentials(certificate))
+
+    def _make(self) -> Any:
+        """A server with all services."""
         options = (
             ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
             ("grpc.max_concurrent_streams", 1_000),
@@ -61,9 +69,8 @@ class GrpcServer:
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
         )
-        server = self._server = grpc.aio.server(options=options, maximum_concurrent_rpcs=20_000)
+        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=20_000)
         server.add_generic_rpc_handlers((self._handlers(),))
-        self._health = health_aio.HealthServicer()
         add_HealthServicer_to_server(self._health, server)
         names = (
             SERVICE,
@@ -71,17 +78,11 @@ class GrpcServer:
             reflection.SERVICE_NAME,
         )
         reflection.enable_server_reflection(names, server)
-        if certificate is None:
-            port = server.add_insecure_port(address)
-        else:
-            port = server.add_secure_port(address, _credentials(certificate))
-        if not port:
-            raise RuntimeError(f"cannot listen on {address}")
-        return int(port)
+        return server
 
     async def start(self) -> None:
         """Accept calls; a coroutine for asyncio."""
-        await self._server.start()
+        await self._port.start()
         for name in ("", SERVICE):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self._idle_check.start(IDLE / 10, now=False)
@@ -93,8 +94,7 @@ class GrpcServer:
         if self._health is not None:
             await self._health.enter_graceful_shutdown()
         self._service.stop()
-        if self._server is not None:
-            await self._server.stop(grace)
+        await self._port.stop(grace)
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         service = self._service
@@ -168,8 +168,11 @@ async def _refusing(
     context: Any, caller: Caller, first: Awaitable[None], then: Callable[[], Awaitable[T]]
 ) -> T:
     """Wait for `first`, then call `then`; a refusal ends the call with a status."""
-    await first
+    # The event loop has weak references to tasks only, and a server that has ended has none.
+    call = asyncio.current_task()
+    _calls.add(call)
     try:
+        await first
         return await then()
     except Refused as refused:
         logger.info(
@@ -178,6 +181,8 @@ async def _refusing(
         status = STATUS.get(type(refused), grpc.StatusCode.PERMISSION_DENIED)
         await context.abort(status, str(refused))
         raise
+    finally:
+        _calls.discard(call)
 
 
 def _serialized(message: Any) -> bytes:
