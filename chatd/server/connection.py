@@ -323,6 +323,9 @@ class Connection(IdentifiedProtocol, Peer):
             if wanted:
                 self.transport.pauseProducing()
             else:
+                if self._frame_unfinished:
+                    # Its deadline runs only while the rest of it can be read.
+                    self.factory.unfinished.touch(self)
                 self.transport.resumeProducing()
 
     # Output: this end as a producer (IPushProducer)
@@ -462,7 +465,7 @@ class Connection(IdentifiedProtocol, Peer):
         """Close the transport, or linger where closing would reset the connection: unread input
         makes the kernel send RST, and the peer would lose its last reply."""
         self.transport.unregisterProducer()
-        if self.paused_for & PauseReason.CLOSING and self.tracked_transport.input_waits():
+        if self.paused_for & PauseReason.CLOSING and self.tracked_transport.close_resets():
             self._discarding_input = True
         if self._discarding_input:
             self._enter(Phase.LINGERING)

@@ -86,6 +86,10 @@ class TrackedServer(tcp.Server):
         """See `TrackedTransport`."""
         return self._ioctl(_SIOCINQ) > 0
 
+    def close_resets(self) -> bool:
+        """See `TrackedTransport`. With unread input the kernel sends RST."""
+        return self.input_waits()
+
     def hung_up(self) -> bool:
         """See `TrackedTransport`."""
         if not _LINUX or not self.connected:

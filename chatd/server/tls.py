@@ -145,6 +145,10 @@ class TLSTransport(TLSMemoryBIOProtocol):
         return self._known_arrived
 
     def input_waits(self) -> bool:
+        """See `TrackedTransport`; what waits below may be a part of a record only."""
+        return self._below.input_waits()
+
+    def close_resets(self) -> bool:
         """See `TrackedTransport`; no, because the end of TLS is sent in the stream itself, so that
         a reset that follows it takes nothing away."""
         return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Any, Protocol, runtime_checkable
+
+from twisted.internet.interfaces import ISystemHandle
 
 
 @runtime_checkable
@@ -20,14 +23,22 @@ class TrackedTransport(Protocol):
         """How many bytes have reached the peer's kernel."""
 
     def input_waits(self) -> bool:
-        """Whether there is input that has not been read: closing would reset the connection."""
+        """Whether there is input that has not been read."""
+
+    def close_resets(self) -> bool:
+        """Whether closing now would reset the connection, so that the peer loses output that it has
+        not read."""
 
     def hung_up(self) -> bool:
         """Whether the peer has closed, even if its last input has not been read."""
 
 
 class UntrackedTransport:
-    """The `TrackedTransport` of a transport that knows nothing: everything has arrived at once."""
+    """The `TrackedTransport` of a transport that does not know what has arrived: everything has at
+    once."""
+
+    def __init__(self, transport: Any) -> None:
+        self._handle: Any = ISystemHandle(transport, None)
 
     def bytes_written(self) -> int:
         """See `TrackedTransport`; 0, which has arrived in any case."""
@@ -42,17 +53,25 @@ class UntrackedTransport:
         return sys.maxsize
 
     def input_waits(self) -> bool:
-        """See `TrackedTransport`; not known, so no."""
-        return False
+        """See `TrackedTransport`; no, if the transport has no socket."""
+        if self._handle is None:
+            return False
+        try:
+            peeked = self._handle.getHandle().recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            # Nothing waits, or the connection is lost.
+            return False
+        return bool(peeked)
+
+    def close_resets(self) -> bool:
+        """See `TrackedTransport`. The kernel resets a unix socket with unread input, too."""
+        return self.input_waits()
 
     def hung_up(self) -> bool:
         """See `TrackedTransport`; not known, so no."""
         return False
 
 
-_UNTRACKED = UntrackedTransport()
-
-
 def tracked(transport: Any) -> TrackedTransport:
     """Return the transport if it is tracked, else an `UntrackedTransport`."""
-    return transport if isinstance(transport, TrackedTransport) else _UNTRACKED
+    return transport if isinstance(transport, TrackedTransport) else UntrackedTransport(transport)

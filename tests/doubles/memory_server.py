@@ -81,6 +81,10 @@ class MemoryTransport(StringTransport):
         """See `TrackedTransport`."""
         return self.input_waiting
 
+    def close_resets(self) -> bool:
+        """See `TrackedTransport`."""
+        return self.input_waiting
+
     def hung_up(self) -> bool:
         """See `TrackedTransport`."""
         return False

@@ -111,6 +111,22 @@ class Limits(SynchronousTestCase):
         self.assertEqual(len(slow.receive_texts()), 51)
         self.assertTrue(slow.transport.half_closed)
 
+    def test_the_deadline_of_a_frame_runs_only_while_the_server_reads(self) -> None:
+        """A client that did not read its answers for long has the whole time afterwards."""
+        server = ClassicServer()
+        slow = server.register("slow")
+        slow.transport.capacity = 0
+        slow.send(encode(LIST), encode(LIST)[:10])
+        server.clock.advance(29.9)
+        slow.transport.drain()
+        slow.receive()
+        server.clock.advance(29.9)
+        slow.send(encode(LIST)[10:])
+        self.assertEqual(slow.receive_texts(), ["slow"])
+        slow.send(encode(LIST)[:10])
+        server.clock.advance(30.1)
+        self.assertTrue(slow.transport.half_closed)
+
     def test_work_beyond_the_rate_pauses_reading(self) -> None:
         """Work may be charged at any time, as when a message reaches a large room."""
         server = ClassicServer(rate=10.0, burst_seconds=1.0)

@@ -201,10 +201,11 @@ class Transport(SynchronousTestCase):
         transport.write(b"y")
         self.assertEqual(transport.bytes_arrived(), 101)
 
-    def test_input_is_never_reported_as_waiting(self) -> None:
-        """The end of TLS is in the stream, so a reset after it takes no output away."""
+    def test_closing_with_unread_input_takes_no_output_away(self) -> None:
+        """The end of TLS is in the stream, before a reset of the connection below."""
         self.below.input_waiting = True
-        self.assertFalse(self.inside.transport.input_waits())
+        self.assertTrue(self.inside.transport.input_waits())
+        self.assertFalse(self.inside.transport.close_resets())
         self.assertFalse(self.inside.transport.hung_up())
 
     def test_half_close_sends_the_end_of_tls(self) -> None:

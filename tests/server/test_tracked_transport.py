@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
+from twisted.internet.interfaces import ISystemHandle
 from twisted.internet.testing import StringTransport
 from twisted.internet.unix import Server as UnixServer
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 from chatd.server.tracked_transport import TrackedTransport, UntrackedTransport, tracked
 from tests.doubles.memory_server import MemoryTransport
+
+
+@implementer(ISystemHandle)
+class _SocketTransport:
+    """A transport that only has a socket."""
+
+    def __init__(self, handle: socket.socket) -> None:
+        self._handle = handle
+
+    def getHandle(self) -> socket.socket:
+        """See `ISystemHandle`."""
+        return self._handle
 
 
 class Kinds(SynchronousTestCase):
@@ -33,4 +48,20 @@ class Kinds(SynchronousTestCase):
             (transport.bytes_written(), transport.bytes_sent(), transport.bytes_arrived()),
             (0, sys.maxsize, sys.maxsize),
         )
-        self.assertEqual((transport.input_waits(), transport.hung_up()), (False, False))
+        self.assertEqual(
+            (transport.input_waits(), transport.close_resets(), transport.hung_up()),
+            (False, False, False),
+        )
+
+    def test_input_of_an_untracked_socket_may_wait(self) -> None:
+        """The socket is asked; what it has is still there to be read."""
+        end, peer = socket.socketpair()
+        self.addCleanup(end.close)
+        self.addCleanup(peer.close)
+        transport = tracked(_SocketTransport(end))
+        self.assertEqual((transport.input_waits(), transport.close_resets()), (False, False))
+        peer.sendall(b"x")
+        self.assertEqual((transport.input_waits(), transport.close_resets()), (True, True))
+        self.assertEqual(end.recv(10), b"x")
+        peer.close()
+        self.assertFalse(transport.input_waits())

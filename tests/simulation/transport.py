@@ -285,6 +285,10 @@ class ServerTransport:
         """See `TrackedTransport`."""
         return any(part is not None for part in self._inbox)
 
+    def close_resets(self) -> bool:
+        """See `TrackedTransport`."""
+        return self.input_waits()
+
     def hung_up(self) -> bool:
         """See `TrackedTransport`."""
         return self.disconnected or None in self._inbox
