@@ -317,7 +317,7 @@ class Connection(IdentifiedProtocol, Peer):
     def _update_read_pause(self) -> None:
         if self.phase is not Phase.OPEN:
             return
-        wanted = bool(self.paused_for or self._working)
+        wanted = bool(self.paused_for or (self._working and not self.reads_while_working()))
         if wanted != self._paused:
             self._paused = wanted
             if wanted:
@@ -327,6 +327,10 @@ class Connection(IdentifiedProtocol, Peer):
                     # Its deadline runs only while the rest of it can be read.
                     self.factory.unfinished.touch(self)
                 self.transport.resumeProducing()
+
+    def reads_while_working(self) -> bool:
+        """Whether input is read, and queued, while a message is being handled."""
+        return False
 
     # Output: this end as a producer (IPushProducer)
 

@@ -55,6 +55,10 @@ from chatd.stores import Append
 _UNREAD_EVENTS = 256 * 1024
 """bytes of `Sent` and `Receipt` that are written to a client that does not read; later ones are
 dropped"""
+_HASHING = (c.Register, c.LogIn, c.ChangePassword, c.SetCertificates, c.DeleteAccount)
+"""requests that may wait for tens of seconds, until a password has been hashed"""
+_WAITING_REQUESTS = 100
+"""requests that may wait behind one of those; when there are more, the client is not read"""
 _FRAME_HEADROOM = 32 * 1024
 """bytes that a frame may have beside its text"""
 
@@ -65,6 +69,7 @@ class V1Protocol(Connection):
     session: Session | None
     features: frozenset[str] = frozenset()
     _asked = False
+    _hashing = False
     _unread_events = 0
     _unread_states: UnreadStates | None = None
 
@@ -132,6 +137,16 @@ class V1Protocol(Connection):
 
     async def _carry_out(self, request: Any) -> None:
         kind = request.__class__
+        if kind in _HASHING:
+            self._hashing = True
+            self._queue = self._answer_pings(self._queue)
+            self._update_read_pause()
+        try:
+            await self._answer(kind, request)
+        finally:
+            self._hashing = False
+
+    async def _answer(self, kind: type[c.Message], request: Any) -> None:
         handler = UNAUTHENTICATED_REQUESTS.get(kind)
         if handler is not None:
             answer = await handler(self, request)
@@ -145,6 +160,24 @@ class V1Protocol(Connection):
             answer = await SESSION_REQUESTS[kind](self, session, request)
         if answer is not None and (request.ref or not isinstance(answer, c.Done)):
             self.write(answer)
+
+    def _parse(self, data: bytes) -> Sequence[Any]:
+        messages = super()._parse(data)
+        return self._answer_pings(messages) if self._hashing else messages
+
+    def _answer_pings(self, messages: Sequence[Any]) -> list[Any]:
+        """Answer each `Ping`, which would have to wait for long, and return the other messages."""
+        others = []
+        for message in messages:
+            if isinstance(message, c.Ping):
+                self.write(c.Pong(message.ref))
+            else:
+                others.append(message)
+        return others
+
+    def reads_while_working(self) -> bool:
+        """See `Connection`. A client that gets no answer to its `Ping` gives up."""
+        return self._hashing and not self._input and len(self._queue) <= _WAITING_REQUESTS
 
     async def log_in(self, name: str, password: str | None) -> Session:
         """See `chatd.protocols.v1.requests.Requester`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
@@ -113,6 +114,66 @@ class LoggingIn(AccountsCase):
         self.ann.request(c.LogIn(0, "bob"))
         self.assertFalse(self.server.realm.sessions.online("ann"))
         self.assertTrue(self.server.realm.sessions.online("bob"))
+
+
+class Waiting(AccountsCase):
+    """Requests that wait until a password has been hashed."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server.passwords.hold = Deferred()
+
+    def release(self) -> None:
+        """Finish all hashes."""
+        hold, self.server.passwords.hold = self.server.passwords.hold, None
+        assert hold is not None
+        hold.callback(None)
+
+    def test_ping_is_answered_while_a_request_waits_for_a_hash(self) -> None:
+        """Other requests wait behind it, in order; so a client that checks its server goes on."""
+        for request in (
+            c.LogIn(1, "Ann", "s3cret"),
+            c.ChangePassword(1, "s3cret", "new"),
+            c.SetCertificates(1, [], "new"),
+        ):
+            client = self.ann if not isinstance(request, c.LogIn) else self.server.connect()
+            self.server.passwords.hold = Deferred()
+            client.send(request, c.Ping(2), c.FindAccounts(3, "x"))
+            self.assertEqual(client.receive(), [c.Pong(2)], request)
+            self.server.clock.advance(40)
+            client.send(c.Ping(4))
+            client.send(c.FindAccounts(5, "*"))
+            self.assertEqual(client.receive(), [c.Pong(4)], request)
+            self.release()
+            self.server.clock.advance(0)
+            answers = [getattr(each, "ref", 0) for each in client.receive()]
+            self.assertEqual([ref for ref in answers if ref], [1, 3, 5], request)
+
+    def test_client_that_is_silent_while_its_login_waits_is_asked_as_any_other(self) -> None:
+        """Its Pong is read meanwhile."""
+        client = self.server.connect()
+        client.send(c.LogIn(1, "Ann", "s3cret"))
+        for _ in range(4):
+            self.server.clock.advance(60.0)
+            client.send(*[c.Pong(0) for message in client.receive() if isinstance(message, c.Ping)])
+        self.assertFalse(client.transport.disconnecting)
+        self.release()
+        self.server.clock.advance(0)
+        self.assertIsInstance(client.receive()[0], c.LoggedIn)
+
+    def test_only_some_requests_are_read_meanwhile(self) -> None:
+        """The rest waits in the buffers of the client."""
+        client = self.server.connect()
+        client.send(c.LogIn(1, "Ann", "s3cret"))
+        for ref in range(2, 102):
+            client.send(c.FindAccounts(ref, "x"))
+        self.assertEqual(client.transport.producerState, "producing")
+        client.send(c.FindAccounts(102, "x"))
+        self.assertEqual(client.transport.producerState, "paused")
+        self.release()
+        self.server.clock.advance(0)
+        self.assertEqual(len(client.receive()), 102)
+        self.assertEqual(client.transport.producerState, "producing")
 
 
 class Changing(AccountsCase):
