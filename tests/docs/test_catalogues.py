@@ -123,6 +123,33 @@ class ProtocolTests(SynchronousTestCase):
             shown = f"0x{first[0]:02x}" if first[0] < 32 else first.decode().rstrip("|")
             self.assertIn(shown, rows[door.title][3].replace("`", ""))
 
+    def test_first_bytes_of_messagepack(self) -> None:
+        """A value that begins with a byte in the table of docs/protocols/v1.md is of the kind that
+        its row names, and has the length that it names; other first bytes are not in the table."""
+        kinds: dict[str, type] = {
+            "floating": float,
+            "number": int,
+            "nil": type(None),
+            "false": bool,
+            "text": str,
+            "array": list,
+        }
+        listed = set()
+        for row in table(V1, "MessagePack"):
+            shown = [int(span, 16) for span in spans(row[0])]
+            firsts = range(shown[0], shown[1] + 1) if " to " in row[0] else shown
+            kind = next(kinds[word] for word in kinds if word in row[2])
+            lengths = [int(word) for word in re.findall(r"\d+", row[1])] or [0]
+            for index, first in enumerate(firsts):
+                listed.add(first)
+                inside = first & (0x1F if kind is str else 0x0F)
+                rest = b"\x00" * (
+                    inside if "*n*" in row[1] and len(firsts) > 4 else lengths[index % len(lengths)]
+                )
+                self.assertIsInstance(msgspec.msgpack.decode(bytes([first]) + rest), kind)
+        unused = {*range(0x80, 0x90), *range(0xC4, 0xCA), 0xC1, *range(0xD4, 0xD9), 0xDE, 0xDF}
+        self.assertEqual(listed, set(range(256)) - unused)
+
     def test_commands_of_the_classic_protocol_have_their_numbers(self) -> None:
         """The table of docs/protocols/classic.md."""
         rows = table("docs/protocols/classic.md", "Frames", "command")
@@ -165,6 +192,27 @@ class ProtocolTests(SynchronousTestCase):
         names = {kind.__name__ for kind in v1_messages.MESSAGES.values()}
         for row in table(V1, "What requests cost"):
             self.assertLessEqual(set(spans(row[0])), names)
+
+    def test_calls_of_grpc_are_those_of_the_service(self) -> None:
+        """The first table of docs/protocols/grpc.md, with the fields of each request; the example
+        below it compiles and calls them."""
+        proto = (ROOT / "chatd" / "codecs" / "chat.proto").read_text()
+        calls = dict(re.findall(r"rpc (\w+) ?\((\w+)\)", proto))
+        rows = table("docs/protocols/grpc.md", "Calls", "call")
+        shown = {row[0].partition("(")[0]: row[0] for row in rows}
+        self.assertEqual(set(shown), set(calls))
+        for call, row in shown.items():
+            body = re.search(rf"message {calls[call]} {{(.*?)}}", proto, re.S)
+            assert body is not None
+            fields = re.findall(r"\w+ (\w+) = ", body[1])
+            self.assertEqual(set(re.findall(r"\w+", row.partition("(")[2])), set(fields))
+        (example,) = (
+            "\n".join(block.lines)
+            for block in blocks("docs/protocols/grpc.md")
+            if block.kind == "code" and block.heading == "Example"
+        )
+        compile(example, "docs/protocols/grpc.md", "exec")
+        self.assertLessEqual(set(re.findall(r"/ChatService/(\w+)", example)), set(calls))
 
     def test_statuses_of_grpc_are_those_of_the_source(self) -> None:
         """The second table of docs/protocols/grpc.md has every status that a call can end with."""

@@ -124,3 +124,25 @@ class LimitTests(SynchronousTestCase):
         expected = [items, sessions, sessions, sessions, requests.NAMES_PER_COMMAND]
         self.assertEqual(found, sorted(map(float, expected)))
         self.assertEqual(reports._COMMANDS, 50)
+
+    def test_longest_texts_of_the_protocols(self) -> None:
+        """The row of docs/protocols/overview.md."""
+        (row,) = (
+            row
+            for row in table("docs/protocols/overview.md", "What each protocol can do")
+            if row[0] == "longest text"
+        )
+        for cell in row[1:]:
+            self.assertEqual(numbers(cell), {float(LIMITS.text)})
+        self.assertEqual(chat10.LONGEST, LIMITS.text)
+
+    def test_numbers_of_chat10(self) -> None:
+        """The first table of docs/protocols/chat10.md."""
+        self.check(
+            table("docs/protocols/chat10.md", "Framing"),
+            {
+                "end of a message": [],
+                "recognized by": [sniffer.PAUSE],
+                "characters to the client": [chat10._CLIENT_READ],
+            },
+        )

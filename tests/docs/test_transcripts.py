@@ -8,6 +8,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
+from chatd.codecs import v1_messages as c
 from tests.docs.pages import blocks, spans, table
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
@@ -20,6 +21,32 @@ def transcript(page: str, heading: str) -> list[tuple[str, str, str]]:
     )
     lines = [re.fullmatch(r" *(\w*) *(->|<-)  (.*)", line) for line in block.lines]
     return [(line[1], line[2], line[3].replace(r"\n", "\n")) for line in lines if line]
+
+
+def summary(message: c.Message) -> str:
+    """A message of the server as the example of version 1 shows it."""
+    kind = type(message).__name__
+    match message:
+        case c.Pushed(log=log, seq=seq):
+            return f"{kind} {log} {seq}"
+        case c.Receipt(log=log, what=what, seqs=seqs):
+            return f"{kind} {log} {what} {seqs}"
+        case c.LoggedIn(ref=ref, name=name, logs=[state]):
+            return f"{kind} {ref} {name}, logs: {_position(state)}"
+        case c.RoomState(ref=ref, state=state):
+            return f"{kind} {ref} {_position(state)}"
+        case c.Accepted(ref=ref, log=log, seq=seq):
+            return f"{kind} {ref} {log} {seq}"
+        case c.Welcome(ref=ref, server=server):
+            return f'{kind} {ref} "{server}"'
+        case c.Done(ref=ref):
+            return f"{kind} {ref}"
+        case _:
+            return str(message)
+
+
+def _position(state: c.LogState) -> str:
+    return f"{state.log} (head {state.head}, upto {state.upto})"
 
 
 class TranscriptTests(SynchronousTestCase):
@@ -102,6 +129,51 @@ class TranscriptTests(SynchronousTestCase):
                 or re.search(pattern, "".join(given)),
                 pattern,
             )
+
+    def test_session_of_version_1(self) -> None:
+        """docs/protocols/v1.md: Alicia is new, the lobby has 40 entries, and Bobert, who answers,
+        has had six messages."""
+        bobert = self.server.log_in("Bobert", rooms=("#lobby",))
+        carl = self.server.log_in("Carl")
+        for number in range(39):
+            bobert.request(c.Send(0, "#lobby", str(number)))
+        for number in range(6):
+            carl.request(c.Send(0, "Bobert", str(number)))
+        bobert.receive_events()
+        alicia = self.server.connect()
+        requests = {
+            "Hello": c.Hello(1, "garden.js", "1.0", ["receipts"]),
+            "Register": c.Register(2, "Alicia", "s3cret"),
+            "LogIn": c.LogIn(3, "Alicia", "s3cret", []),
+            "Join": c.Join(4, "#lobby"),
+            "Send 5": c.Send(5, "Bobert", "Hi", "k-1"),
+            "Send 6": c.Send(6, "#lobby", "Hi all", "k-2"),
+            "LogOut": c.LogOut(7),
+        }
+        received: list[str] = []
+        for line in self.session():
+            if line.endswith("->"):
+                self.assertEqual(received, [], line)
+                if line.startswith("Ack"):
+                    log, seq = line.split()[2:4]
+                    alicia.send(c.Ack(0, log, int(seq)))
+                else:
+                    (name,) = (name for name in requests if line.startswith(name))
+                    alicia.send(requests[name])
+                self.server.runner.clock.advance(0)
+                if line.startswith("Send 5"):
+                    bobert.request(c.Ack(0, "@bobert", 7))
+                    bobert.request(c.Send(0, "Alicia", "Hello"))
+                received += map(summary, alicia.receive())
+            else:
+                shown = re.split(r" \.\.\.|: Bob|: Ali", line.removeprefix("<-").strip())[0]
+                self.assertEqual(received.pop(0), shown)
+        self.assertEqual(received, [])
+
+    def session(self) -> list[str]:
+        """The lines of the example of a session, each with its arrow."""
+        block = next(b for b in blocks("docs/protocols/v1.md") if b.heading == "A session")
+        return [line.strip() for line in block.lines[1:]]
 
     def test_lines_of_json_are_objects(self) -> None:
         """docs/client.md and docs/operations.md show one object on each line."""

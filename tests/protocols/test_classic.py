@@ -315,6 +315,24 @@ class Ordering(SynchronousTestCase):
         self.assertNotIn("a-secret-text", log)
         self.assertNotIn("passw0rd", log)
 
+    def test_ten_refusals_of_a_connection_are_logged(self) -> None:
+        """The last of them says that there may be more; another connection has ten of its own."""
+        lines: list[str] = []
+
+        @implementer(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            lines.append(str(event.get("log_format", "")).format(**dict(event.items())))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for name in ("eve", "zoe"):
+            client = self.server.connect().register(name)
+            client.send_texts(name, "nobody", *["x"] * 15)
+            refusals = [line for line in lines if "refused: unknown-account" in line]
+            self.assertEqual(len(refusals), 10)
+            self.assertIn("further refusals of this client are not logged", refusals[-1])
+            lines.clear()
+
 
 class Rate(SynchronousTestCase):
     """What counts against the client's rate."""
