@@ -42,6 +42,8 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "test_unframed_connection_is_read_while_messages_wait",
     },
     "docs/client.md": {
+        "A line is never a password": "client.cli.commands.test_accounts.ScriptTests."
+        "test_passwd_without_a_new_password_ends_the_client",
         "for at most a minute": "client.cli.test_chat.ScriptTests."
         "test_end_of_input_waits_for_answers_only_until_a_timeout",
     },
@@ -68,6 +70,8 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "Ids and times of entries never go back": _IDS,
         "at most ten refusals": "protocols.test_classic.Ordering."
         "test_ten_refusals_of_a_connection_are_logged",
+        "starts another one on the port within a second": "protocols.grpc.test_port.Restarts."
+        "test_server_is_started_again_within_a_second_and_calls_go_on",
         "are never logged": "protocols.test_classic.Ordering."
         "test_log_has_neither_texts_nor_passwords",
     },
