@@ -48,6 +48,12 @@ class FakeScreen:
         assert reply is not None, "there is no prompt"
         reply.callback(line)
 
+    def fail(self, error: Exception) -> None:
+        """Fail the prompt."""
+        reply, self._reply, self.prompt = self._reply, None, ""
+        assert reply is not None, "there is no prompt"
+        reply.errback(error)
+
     def show_styled(self, line: StyledLine) -> None:
         """Record the line without styles."""
         self.lines.append("".join(span.text for span in line))

@@ -15,7 +15,7 @@ from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
 from chatd.client.classic.connection import Connection, ConnectionHandler, Unsendable
 from chatd.client.cli.exit_status import FAILED, SUCCESS
-from chatd.client.cli.screen import EndOfInput, Screen
+from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
 from chatd.client.library.errors import ConnectionClosed
 from chatd.core.errors import Refused
 
@@ -127,6 +127,8 @@ class ClassicChat:
                     await self._read_command()
             except EndOfInput:
                 pass
+            except InvalidLine as error:
+                self._show_error(str(error))
             await self._connection.all_replied()
             await self._connection.close()
         except ConnectionClosed:
@@ -230,6 +232,8 @@ class ClassicChat:
     async def _carry_out(self, command: Command) -> None:
         try:
             await self._handlers[command]()
+        except InvalidLine:
+            raise
         except Refused as refused:
             self._show_error(_server_error(refused))
 

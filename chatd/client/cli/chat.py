@@ -21,7 +21,7 @@ from chatd.client.cli.outbox import KeyedRequest
 from chatd.client.cli.output import jsonlines
 from chatd.client.cli.output.output import Output
 from chatd.client.cli.receipts import ReadMarkers
-from chatd.client.cli.screen import EndOfInput, Screen
+from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
 from chatd.client.library.client import Client
 from chatd.client.library.events import Connected, Event
 from chatd.codecs import v1_messages as c
@@ -196,7 +196,11 @@ class Chat:
         """Read one line, and send it as a message or carry it out."""
         context = self._context
         self._passwords |= {context.password, context.new_password}
-        line = await self._screen.compose(self._composer.prompt(), self._composer)
+        try:
+            line = await self._screen.compose(self._composer.prompt(), self._composer)
+        except InvalidLine as error:
+            context.show_refusal(error)
+            return
         self._composer.typing_notifier.line_entered()
         if not line.strip():
             return

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.client.cli.output.style import StyledLine
-from chatd.client.cli.screen import Completion, Composer, EndOfInput
+from chatd.client.cli.screen import Completion, Composer, EndOfInput, InvalidLine
 from chatd.client.cli.terminal.sanitize import one_line
 
 _MAX_QUEUED_LINES = 256
@@ -40,7 +40,8 @@ class PipeScreen(Protocol):
         self._write_error = write_error
         self._output_closed = output_closed
         self._partial_line = b""
-        self._lines: deque[str] = deque()
+        self._lines: deque[str | InvalidLine] = deque()
+        self._lines_read = 0
         self._input_ended = False
         self._source: IPushProducer | None = None
         self._reading_paused = False
@@ -55,7 +56,7 @@ class PipeScreen(Protocol):
         if self._lines:
             line = self._lines.popleft()
             self._update_reading()
-            return succeed(line)
+            return succeed(line) if isinstance(line, str) else fail(line)
         if self._input_ended:
             return fail(EndOfInput())
         self._reply = Deferred()
@@ -118,9 +119,16 @@ class PipeScreen(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Queue the lines of the input."""
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
-        self._lines.extend(str(line, "utf-8", "replace").removesuffix("\r") for line in lines)
+        self._lines.extend(map(self._decoded, lines))
         self._answer()
         self._update_reading()
+
+    def _decoded(self, line: bytes) -> str | InvalidLine:
+        self._lines_read += 1
+        try:
+            return str(line, "utf-8").removesuffix("\r")
+        except UnicodeDecodeError:
+            return InvalidLine(self._lines_read)
 
     def readConnectionLost(self) -> None:
         """The input has ended; a last line without a line break counts."""
@@ -150,10 +158,11 @@ class PipeScreen(Protocol):
         """Complete the pending `ask`, if a line is queued or the input has ended."""
         if self._reply is not None and (self._lines or self._input_ended):
             reply, self._reply = self._reply, None
-            if self._lines:
-                reply.callback(self._lines.popleft())
+            line = self._lines.popleft() if self._lines else EndOfInput()
+            if isinstance(line, str):
+                reply.callback(line)
             else:
-                reply.errback(EndOfInput())
+                reply.errback(line)
 
     def _update_reading(self) -> None:
         """Pause reading while the queue of lines is full; resume when it is half empty."""

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPushProducer
 
 from chatd.client.cli.output.style import StyledLine
+from chatd.core.errors import Refused
 
 Completion = Callable[[str], list[str]]
 """Maps the text before the cursor to all texts that it can be completed to."""
@@ -16,6 +17,15 @@ Completion = Callable[[str], list[str]]
 
 class EndOfInput(Exception):
     """The input has ended: no more lines will be read."""
+
+
+class InvalidLine(Refused):
+    """A line of the input cannot be read; the lines after it can."""
+
+    code = "malformed"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Line {number} of the input is not valid UTF-8.")
 
 
 class Composer(Protocol):
@@ -45,13 +55,13 @@ class Screen(Protocol):
     ) -> Deferred[str]:
         """Read one line, without its end. `hidden`: typed characters are not shown.
 
-        Fails with `EndOfInput`.
+        Fails with `EndOfInput` or `InvalidLine`.
         """
 
     def compose(self, prompt: str, composer: Composer) -> Deferred[str]:
         """Read one line of a conversation. All such lines share one history, whatever the prompt.
 
-        Fails with `EndOfInput`.
+        Fails with `EndOfInput` or `InvalidLine`.
         """
 
     def set_prompt(self, prompt: str) -> None:

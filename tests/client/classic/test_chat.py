@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.classic.chat import WINDOW, ClassicChat
 from chatd.client.classic.connection import Connection, ConnectionHandler
 from chatd.client.cli.exit_status import INTERRUPT
+from chatd.client.cli.screen import InvalidLine
 from chatd.codecs import classic
 from tests.doubles.classic_server import FakeDaemon, RecordingHandler
 from tests.doubles.screen import FakeScreen
@@ -327,6 +328,19 @@ class ScriptTests(ChatCase):
             self.assertIn(error, self.type("alice")[0])
             self.assertEqual(self.screen.prompt, "")
             self.assertEqual(self.successResultOf(self.ended), 1)
+
+    def test_line_that_is_not_utf_8_ends_a_script(self) -> None:
+        """It may be an answer, and the lines after it those to other questions."""
+        self.account("alice")
+        self.daemon.online.clear()
+        for lines in ([], ["c", "alice"]):
+            self.begin("alice")
+            self.type(*lines)
+            self.screen.fail(InvalidLine(3))
+            self.daemon.pump()
+            self.assertEqual(self.shown()[-1], "! Line 3 of the input is not valid UTF-8.")
+            self.assertEqual(self.successResultOf(self.ended), 1)
+            self.daemon.online.clear()
 
     def test_new_account_of_a_script_gets_the_password(self) -> None:
         """The script is not asked for another one."""

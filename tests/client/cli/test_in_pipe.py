@@ -61,6 +61,19 @@ class PipeTests(ClientCase):
         self.assertEqual(len(done.stderr.splitlines()), 3)
         self.assertEqual(done.returncode, 1)
 
+    def test_line_that_is_not_utf_8_is_not_sent(self) -> None:
+        """The lines after it are, and the exit status is 1. So it is with --json."""
+        for more in ((), ("--json",)):
+            client = self.start("alice", self.url, *more)
+            assert client.stdin and client.stdout and client.stderr
+            client.stdin.buffer.write(b"one\ncaf\xe9\ntwo\n")  # type: ignore[attr-defined]
+            client.stdin.close()
+            output, errors = client.stdout.read(), client.stderr.read()
+            self.assertIn("two", output)
+            self.assertNotIn("caf", output)
+            self.assertIn("Line 2 of the input is not valid UTF-8.", output if more else errors)
+            self.assertEqual(client.wait(PATIENCE), 1)
+
     def test_password_comes_from_environment_or_file(self) -> None:
         """Without one, the error says so. ``/passwd`` takes the new one from a file, too."""
         self.assertEqual(self.script("", "alice", self.url, password="secret").returncode, 0)

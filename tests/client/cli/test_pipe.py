@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.cli.output.style import Span
 from chatd.client.cli.pipe import PipeScreen
-from chatd.client.cli.screen import EndOfInput
+from chatd.client.cli.screen import EndOfInput, InvalidLine
 
 
 class PipeTests(SynchronousTestCase):
@@ -26,16 +26,29 @@ class PipeTests(SynchronousTestCase):
         self.lost += 1
 
     def test_lines_are_read_from_chunks_of_any_size(self) -> None:
-        """The last line needs no line break; invalid UTF-8 is replaced."""
+        """The last line needs no line break."""
         first = self.screen.ask("> ")
         self.screen.dataReceived(b"o")
         self.assertNoResult(first)
         self.screen.dataReceived(b"ne\r\ntw")
         self.assertEqual(self.successResultOf(first), "one")
-        self.screen.dataReceived(b"o\n\n caf\xc3\xa9 \xff")
+        self.screen.dataReceived(b"o\n\n caf\xc3\xa9")
         self.screen.readConnectionLost()
-        for line in ("two", "", " caf\u00e9 \ufffd"):
+        for line in ("two", "", " caf\u00e9"):
             self.assertEqual(self.successResultOf(self.screen.ask("> ")), line)
+        self.failureResultOf(self.screen.ask("> "), EndOfInput)
+
+    def test_line_that_is_not_utf_8_is_refused(self) -> None:
+        """The sentence has its number; the other lines are read."""
+        first = self.screen.ask("> ")
+        self.screen.dataReceived(b"caf\xe9\nhi\n")
+        error = self.failureResultOf(first, InvalidLine).value
+        self.assertEqual(str(error), "Line 1 of the input is not valid UTF-8.")
+        self.screen.dataReceived(b"\xed\xa0\x80")
+        self.screen.readConnectionLost()
+        self.assertEqual(self.successResultOf(self.screen.ask("> ")), "hi")
+        error = self.failureResultOf(self.screen.ask("> "), InvalidLine).value
+        self.assertEqual(str(error), "Line 3 of the input is not valid UTF-8.")
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
 
     def test_end_of_input_fails_the_pending_prompt(self) -> None:
