@@ -32,14 +32,29 @@ _TAB = "    "
 
 
 class Terminal(ServerProtocol):
-    """The transport of a `TerminalScreen`: parses keys. Unlike its parent it does not clear the
-    terminal when it closes."""
+    """The transport of a `TerminalScreen`: parses keys, and finds pasted texts by the marks around
+    them. Unlike its parent it does not clear the terminal when it closes."""
 
     transport: Any = None
+    _pasting = False
+    _partial_mark = b""
 
     def dataReceived(self, data: bytes) -> None:
-        """Handle keys, or a pasted text, and draw the prompt once."""
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        """Handle keys and pasted texts, and draw the prompt once."""
+        data = self._partial_mark + data
+        self._partial_mark = b""
+        while data:
+            mark = keys.PASTE_END if self._pasting else keys.PASTE_START
+            before, found, data = data.partition(mark)
+            if not found:
+                before, self._partial_mark = _split_partial(before, mark)
+            if self._pasting:
+                self.terminalProtocol.paste(before, bool(found))  # type: ignore[union-attr]
+            else:
+                super().dataReceived(before)  # type: ignore[no-untyped-call]
+            if found:
+                self._pasting = not self._pasting
+                self.state = b"data"  # ESC before the mark changes no key after it.
         if self.terminalProtocol is not None:
             self.terminalProtocol.draw()
 
@@ -72,7 +87,6 @@ class TerminalScreen(TerminalProtocol):
         self._prompt: Prompt | None = None
         self._histories: dict[str, list[str]] = {}
         self._typed_ahead: deque[str] = deque()
-        self._pasting = False
         self._after_carriage_return = False
         self._input_ended = False
         self._disconnected = False
@@ -181,22 +195,34 @@ class TerminalScreen(TerminalProtocol):
         if action == keys.INTERRUPT:
             self._finish_prompt()
             self._interrupted()
-        elif self._pasting:
-            self._paste(keyID)
         elif action is not None:
             self._press(action)
         else:
             self._type(keyID)
 
     def unhandledControlSequence(self, seq: bytes) -> None:
-        """Handle a key that insults does not parse, or the start or end of a pasted text."""
-        if seq in (keys.PASTE_START, keys.PASTE_END):
-            self._pasting = seq == keys.PASTE_START
-            self._after_carriage_return = False
-            return
+        """Handle a key that insults does not parse."""
         action = keys.sequence_action(seq)
-        if action is not None and not self._pasting:
+        if action is not None:
             self._press(action)
+
+    def paste(self, data: bytes, ended: bool) -> None:
+        """Insert a part of a pasted text, the last one if `ended`: line breaks do not enter the
+        line, and control characters are ignored."""
+        text = self._decoder.decode(data, ended)
+        if self._after_carriage_return:
+            text = text.removeprefix("\n")
+        if data or ended:
+            self._after_carriage_return = not ended and data.endswith(b"\r")
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", _TAB)
+        text = "".join(char for char in text if char == "\n" or char.isprintable())
+        prompt = self._prompt
+        if prompt is None:
+            self._typed_ahead.extend(text)
+        elif text:
+            prompt.editor.insert(text.replace("\n", "") if prompt.hidden else text)
+            if prompt.composer is not None:
+                prompt.composer.text_changed(prompt.editor.text)
 
     def connectionLost(self, reason: Failure) -> None:
         """The terminal is closed."""
@@ -225,18 +251,6 @@ class TerminalScreen(TerminalProtocol):
             for char in self._decoder.decode(key):
                 if char.isprintable():
                     self._press(char)
-
-    def _paste(self, key: bytes) -> None:
-        """Handle one byte of a pasted text: line breaks do not enter the line, and control
-        characters are ignored."""
-        if key == b"\r" or (key == b"\n" and not self._after_carriage_return):
-            self._press("\n")
-        elif key == b"\t":
-            for blank in _TAB:
-                self._press(blank)
-        else:
-            self._type(key)
-        self._after_carriage_return = key == b"\r"
 
     def _press(self, key: str) -> None:
         """Apply an action, or a character, to the prompt; keep it if there is none."""
@@ -346,6 +360,12 @@ class TerminalScreen(TerminalProtocol):
     def _write(self, text: str) -> None:
         if not self._disconnected:
             self.terminal.write(text.encode("utf-8", "replace"))  # type: ignore[no-untyped-call]
+
+
+def _split_partial(data: bytes, mark: bytes) -> tuple[bytes, bytes]:
+    """Split off the last bytes of `data` that may be the beginning of `mark`."""
+    size = next(size for size in range(len(mark), -1, -1) if data.endswith(mark[:size]))
+    return data[: len(data) - size], data[len(data) - size :]
 
 
 def _up(rows: int) -> str:

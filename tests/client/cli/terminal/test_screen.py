@@ -155,6 +155,35 @@ class TypingTests(SynchronousTestCase):
         self.terminal.press(b"\r")
         self.assertEqual(self.successResultOf(reply), "one\ntwo\n\nthree    x")
 
+    def test_paste_ends_at_its_mark_whatever_is_before_it(self) -> None:
+        """Neither ESC at its end nor any division into reads joins the mark to the text."""
+        pasted = b"\x1b[200~caf\xc3\xa9 \x1b[3\x1b\x1b[201~!"
+        for size in range(1, len(pasted) + 1):
+            reply = self.terminal.screen.ask("> ")
+            for start in range(0, len(pasted), size):
+                self.terminal.press(pasted[start : start + size])
+            self.terminal.press(b"\r")
+            self.assertEqual(self.successResultOf(reply), "caf\u00e9 [3!", size)
+
+    def test_ctrl_c_in_a_pasted_text_is_ignored(self) -> None:
+        """It is a character of the text, not a key."""
+        reply = self.terminal.screen.ask("> ")
+        self.terminal.press(b"\x1b[200~a\x03b\x1b[201~\r")
+        self.assertEqual(self.successResultOf(reply), "ab")
+        self.assertEqual(self.terminal.interrupts, 0)
+
+    def test_escape_before_a_paste_does_not_change_the_next_key(self) -> None:
+        """It would be a key with Alt."""
+        self.assertEqual(self.answer(b"one \x1b\x1b[200~two\x1b[201~b"), "one twob")
+
+    def test_long_paste_is_inserted_at_once(self) -> None:
+        """Its time does not grow with the square of its length. The composer is called once."""
+        composer = RecordingComposer()
+        reply = self.terminal.screen.compose("> ", composer)
+        self.terminal.press(b"\x1b[200~" + b"word " * 20_000 + b"\x1b[201~\r")
+        self.assertEqual(len(self.successResultOf(reply)), 100_000)
+        self.assertEqual(len(composer.texts), 1)
+
     def test_paste_without_bracketed_mode_answers_prompts_line_by_line(self) -> None:
         """The terminal does not distinguish it from typing."""
         first = self.terminal.screen.ask("> ")
