@@ -42,9 +42,15 @@ class Restarted(TestCase):
 
     async def registered(self, name: str) -> Client:
         """A client of a new account with a password, which has got its token."""
-        client = await self.connect(name, "s3cret", register=True, save_token=self.tokens.append)
-        await client.ping()
-        self.assertIsNotNone(self.tokens[-1])
+        issued: Deferred[str | None] = Deferred()
+
+        def save(token: str | None) -> None:
+            self.tokens.append(token)
+            if not issued.called:
+                issued.callback(token)
+
+        client = await self.connect(name, "s3cret", register=True, save_token=save)
+        self.assertIsNotNone(await issued)
         return client
 
     async def test_client_is_back_without_its_password(self) -> None:
