@@ -6,6 +6,7 @@ as its `Context`. It calls what is declared here and nothing else of the realm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from chatd.core.limits import Limits
@@ -56,6 +57,10 @@ class Context(Protocol):
     def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
         """Append an entry whose sender is not answered; `author` is the sender's id. The caller
         calls `Realm.flush`."""
+
+    def when_answered(self, function: Callable[[], None]) -> None:
+        """Call a function when the senders of all that has been committed are answered: at once
+        unless entries are being pushed to many sessions."""
 
     def add_live_log(self, room: Room) -> None:
         """Push what is appended to a room to its subscribers, and keep its head up to date."""

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from chatd.core.entries import TEXT
 from chatd.core.errors import Refused, UnknownAccount, UnknownLog, UnknownRoom
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox
+from chatd.realm.fan_out import FanOut
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import SESSIONS_PER_COMMAND, Session
+from chatd.realm.tasks import Tasks
 from chatd.stores import Append, Origin, Store
+
+_FEW = 8
+"""subscriptions of a log that are always pushed to at once: no client can write to so many logs
+within its turn that these would count"""
 
 
 class Delivery:
     """Takes what the store has committed (`committed`): pushes it to sessions, then answers
-    senders.
+    senders. Entries for many sessions are left to `fan_out`.
 
     `on_committed` is called after each batch.
     """
 
-    def __init__(self, store: Store, limits: Limits, on_committed: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, limits: Limits, tasks: Tasks, on_committed: Callable[[], None]
+    ) -> None:
         self.live_logs: dict[str, LiveLog] = {}
         """the logs with local subscribers, or soon to have some, by their names in the store"""
         self._store = store
         self._limits = limits
         self._on_committed = on_committed
+        self.fan_out = FanOut(tasks)
+        # The length of the bodies whose senders are answered after the fan-out.
+        self._unanswered = 0
         self._waiting: list[Callable[[], None]] = []
         store.committed = self.committed
 
     @property
     def congested(self) -> bool:
-        """Whether the store's backlog is over its bound, so that senders should pause."""
-        return self._store.backlog > self._limits.backlog
+        """Whether the backlog of the store and the fan-out is over its bound, so that senders
+        should pause."""
+        return self._store.backlog + self._unanswered > self._limits.backlog
 
     def when_clear(self, function: Callable[[], None]) -> None:
         """Call a function, once, when the backlog is below half of its bound."""
@@ -45,29 +57,53 @@ class Delivery:
         senders."""
         reached: list[Session] = []
         runs = self._runs(appends)
+        fan_out = self.fan_out
+        left = fan_out.at_once
         for live_log, run in runs:
-            if len(live_log.subscriptions) >= SESSIONS_PER_COMMAND:
-                _charge(run, len(live_log.subscriptions) // SESSIONS_PER_COMMAND)
-            for subscription in live_log.subscriptions:
+            subscriptions = live_log.subscriptions
+            count = len(subscriptions)
+            if count >= _FEW or fan_out.busy:
+                if count >= SESSIONS_PER_COMMAND:
+                    _charge(run, count // SESSIONS_PER_COMMAND)
+                if count > left or live_log.fan_out_after is not None:
+                    fan_out.push(live_log, cast("list[Append]", run.entries))
+                    continue
+                left -= count
+            for subscription in subscriptions:
                 if subscription.live:
                     outbox = subscription.session.outbox
                     if not outbox:
                         reached.append(subscription.session)
                     outbox.append(run)
         for session in reached:
-            try:
-                if not session.outbox or session.push():
-                    continue
-            except Exception:
-                session.peer.failed()
-            session.fall_behind()
+            session.push()
         if self._store.ephemeral:
             for live_log, _ in runs:
                 if live_log.head >= live_log.trim_at:
                     live_log.trim_consumed()
-        _answer(appends)
+        if fan_out.busy:
+            self._answer_later(appends)
+        else:
+            _answer(appends)
         self._on_committed()
-        if self._waiting and self._store.backlog < self._limits.backlog // 2:
+        if self._waiting:
+            self._resume_senders()
+
+    def _answer_later(self, appends: Sequence[Append]) -> None:
+        """Answer senders after everything that was committed before has been pushed."""
+        size = sum(len(append.body) for append in appends)
+        self._unanswered += size
+
+        def answer() -> None:
+            self._unanswered -= size
+            _answer(appends)
+            self._resume_senders()
+
+        self.fan_out.then(answer, len(appends))
+
+    def _resume_senders(self) -> None:
+        """Call the functions of `when_clear` if the backlog is below half of its bound."""
+        if self._store.backlog + self._unanswered < self._limits.backlog // 2:
             waiting, self._waiting = self._waiting, []
             for function in waiting:
                 function()

@@ -36,10 +36,12 @@ class Subscriber(Protocol):
     """One session's subscription to one log. While it is `live`, every run is pushed to it when it
     is committed.
 
-    `session` is a `chatd.realm.session.Session`.
+    `session` is a `chatd.realm.session.Session`, `sent` the seq up to which it has been sent the
+    entries, or more while it is `live`.
     """
 
     live: bool
+    sent: int
     session: Any
 
     @property
@@ -51,7 +53,7 @@ class LiveLog:
     """A log with its subscribers. `log` names it in the store, `name` is the name by which clients
     know it; `head` is the last seq known to be committed."""
 
-    __slots__ = ("head", "log", "name", "store", "subscriptions", "trim_at")
+    __slots__ = ("fan_out_after", "head", "log", "name", "store", "subscriptions", "trim_at")
 
     def __init__(self, store: Store, log: str, name: str) -> None:
         self.store = store
@@ -60,6 +62,9 @@ class LiveLog:
         self.head = 0
         self.subscriptions: Collection[Subscriber] = ()
         """in the order in which they subscribed; not to be iterated over while that may change"""
+        self.fan_out_after: int | None = None
+        """while entries are pushed in parts (`chatd.realm.fan_out`): the seq of the last one that
+        every live subscription has been sent"""
         self.trim_at = sys.maxsize
         """the head at which an ephemeral store is asked to trim the log"""
 
@@ -84,6 +89,11 @@ class LiveLog:
                 self.subscriptions = tuple(subscriptions)
         else:
             self.subscriptions = tuple(other for other in subscriptions if other is not subscriber)
+
+    @property
+    def pushed(self) -> int:
+        """The seq up to which every live subscription has been sent the entries."""
+        return self.head if self.fan_out_after is None else self.fan_out_after
 
     @property
     def consumed(self) -> int:

@@ -116,7 +116,7 @@ class Realm:
         self.reports = Reports(self)
         self.presence = Presence(self, tasks)
         self.blocking = Blocking(self)
-        self.delivery = Delivery(store, limits, self.positions.committed)
+        self.delivery = Delivery(store, limits, tasks, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
         self.tokens = Tokens(self, tasks, random_bytes)
 
@@ -263,6 +263,10 @@ class Realm:
     def remove_live_log(self, log: str) -> None:
         """See `chatd.realm.context.Context`."""
         self.delivery.live_logs.pop(log, None)
+
+    def when_answered(self, function: Callable[[], None]) -> None:
+        """See `chatd.realm.context.Context`."""
+        self.delivery.fan_out.then(function)
 
     # Accounts
 

@@ -32,10 +32,14 @@ class Receipts:
         self._notify(mailbox.name, DELIVERED, seqs)
 
     def _notify(self, log: str, state: str, seqs: Mapping[int, Sequence[int]]) -> None:
-        for sender, own_seqs in seqs.items():
-            for session in self._context.sessions.of(sender):
-                if session.wants_receipts:
-                    session.peer.receipt(log, state, own_seqs)
+        def notify() -> None:
+            for sender, own_seqs in seqs.items():
+                for session in self._context.sessions.of(sender):
+                    if session.wants_receipts:
+                        session.peer.receipt(log, state, own_seqs)
+
+        # A receipt follows the answer to the message.
+        self._context.when_answered(notify)
 
     async def mark_read(self, session: Session, log: str, seq: int) -> None:
         """Set the read marker of an account in a log, and notify its other sessions and, for a

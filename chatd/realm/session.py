@@ -116,8 +116,8 @@ class Peer:
 
 
 class Subscription:
-    """One log of a session. While it is `live`, the session has been sent every entry; otherwise
-    those up to `sent`, and it needs none of those in `skip`."""
+    """One log of a session. The session has been sent the entries up to `sent` or, while it is
+    `live`, up to `LiveLog.pushed`, if that is more. It needs none of those in `skip`."""
 
     __slots__ = ("live", "live_log", "sent", "session", "skip")
 
@@ -131,13 +131,12 @@ class Subscription:
     @property
     def position(self) -> int:
         """See `chatd.realm.live_log.Subscriber`."""
-        return self.live_log.head if self.live else self.sent
+        return max(self.sent, self.live_log.pushed) if self.live else self.sent
 
     def stop(self) -> None:
         """Push nothing more until the session has caught up."""
-        if self.live:
-            self.sent = self.live_log.head
-            self.live = False
+        self.sent = self.position
+        self.live = False
 
     def show_after(self, cursor: Cursor) -> None:
         """Have `Session.catch_up` show what has not been acknowledged."""
@@ -288,12 +287,22 @@ class Session:
 
     # Showing entries
 
-    def push(self) -> bool:
-        """Show the outbox. Returns whether the connection took all of it."""
+    def push(self) -> None:
+        """Show the outbox, and fall behind if the connection does not take all of it.
+
+        A peer that raises an exception is aborted, and no other.
+        """
         runs = self.outbox
+        if not runs:
+            return
         self.outbox = []
-        self.peer.show(runs)
-        return self.peer.writable
+        try:
+            self.peer.show(runs)
+            if self.peer.writable:
+                return
+        except Exception:
+            self.peer.failed()
+        self.fall_behind()
 
     def fall_behind(self) -> None:
         """Stop pushing; `catch_up` continues from here."""

@@ -44,6 +44,7 @@ class FakeSubscriber:
     live = True
     session: Any = None
     position = 0
+    sent = 0
 
 
 class Subscribing(SynchronousTestCase):

@@ -1,0 +1,102 @@
+"""Fan-out: entries for many sessions are pushed in parts, between which other work goes on.
+
+What has to follow them waits in the same queue: the answers to their senders, and later answers and
+receipts, so that no sender is answered before its recipients. Sessions come and go meanwhile, fall
+behind and catch up: `Subscription.sent` says what each of them has.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from chatd.realm.live_log import LiveLog, Run
+from chatd.realm.tasks import Tasks
+from chatd.stores import Append
+
+_AT_ONCE = 500
+
+
+class FanOut:
+    """The queue of entries for many sessions, and of what follows them."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+        # Logs with entries to push, and functions with the number of senders they answer.
+        self._queue: deque[LiveLog | tuple[Callable[[], None], int]] = deque()
+        # The entries of the logs in the queue.
+        self._entries: dict[LiveLog, list[Append]] = {}
+        self.at_once = _AT_ONCE
+        """sessions that are pushed to, or senders that are answered, before other work goes on"""
+        # How much of that may still be done.
+        self._left = 0
+        self.busy = False
+        """whether anything is in the queue"""
+
+    def push(self, live_log: LiveLog, entries: Sequence[Append]) -> None:
+        """Push entries of a log to its live subscriptions, when their turn comes."""
+        waiting = self._entries.get(live_log)
+        if waiting is not None:
+            waiting += entries
+            return
+        if live_log.fan_out_after is None:
+            live_log.fan_out_after = entries[0].seq - 1
+        self._entries[live_log] = list(entries)
+        self._add(live_log)
+
+    def then(self, function: Callable[[], None], work: int = 1) -> None:
+        """Call a function, which answers so many senders, after everything that is in the queue; at
+        once if there is nothing."""
+        if self.busy:
+            self._add((function, work))
+        else:
+            function()
+
+    def _add(self, step: LiveLog | tuple[Callable[[], None], int]) -> None:
+        self._queue.append(step)
+        if not self.busy:
+            self.busy = True
+            self._tasks.spawn(self._run())
+
+    async def _run(self) -> None:
+        """Take the steps of the queue until it is empty. The first one waits for the next turn."""
+        await self._tasks.sleep(0)
+        self._left = self.at_once
+        try:
+            while self._queue:
+                step = self._queue.popleft()
+                if isinstance(step, LiveLog):
+                    await self._push(step)
+                else:
+                    function, work = step
+                    await self._let_others(work)
+                    function()
+        except Exception:
+            # A function has failed: what follows it does not wait for more entries.
+            self._tasks.spawn(self._run())
+            raise
+        self.busy = False
+
+    async def _let_others(self, work: int) -> None:
+        """Let other work go on if enough has been done; then count some work."""
+        if self._left <= 0:
+            await self._tasks.sleep(0)
+            self._left = self.at_once
+        self._left -= work
+
+    async def _push(self, live_log: LiveLog) -> None:
+        entries = self._entries.pop(live_log)
+        first, last = entries[0].seq, entries[-1].seq
+        run = Run(live_log.name, entries, {})
+        for subscription in list(live_log.subscriptions):
+            if not subscription.live or subscription.sent >= last:
+                continue
+            await self._let_others(1)
+            sent = subscription.sent
+            # It may have stopped, or caught up, meanwhile.
+            if subscription.live and sent < last:
+                subscription.sent = last
+                own = run if sent < first else Run(run.log, entries[sent - first + 1 :])
+                subscription.session.outbox.append(own)
+                subscription.session.push()
+        live_log.fan_out_after = last if live_log in self._entries else None
