@@ -20,7 +20,7 @@ from chatd.realm.session import SESSIONS_PER_COMMAND, Session
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Position
 
-_AT_ONCE = 1_000
+_AT_ONCE = 500
 """sessions that are notified before other work goes on"""
 
 ON, AWAY, OFF, UNKNOWN = "on", "away", "off", "unknown"
@@ -68,13 +68,29 @@ class Presence:
     def account_deleted(self, account: int, name: str) -> None:
         """Notify watchers for the last time: the account has been deleted."""
         self._away.pop(account, None)
-        for session in self._watchers.pop(account, {}):
+        sessions = list(self._watchers.pop(account, ()))
+        self._notify_deleted(sessions[:_AT_ONCE], account, name)
+        if len(sessions) > _AT_ONCE:
+            self._tasks.spawn(self._notify_rest_deleted(sessions[_AT_ONCE:], account, name))
+
+    async def _notify_rest_deleted(
+        self, sessions: Sequence[Session], account: int, name: str
+    ) -> None:
+        """Notify watchers of a deletion while other work goes on."""
+        for start in range(0, len(sessions), _AT_ONCE):
+            await self._tasks.sleep(0)
+            self._notify_deleted(sessions[start : start + _AT_ONCE], account, name)
+
+    def _notify_deleted(self, sessions: Sequence[Session], account: int, name: str) -> None:
+        key = name.lower()
+        for session in sessions:
+            # Meanwhile it may have ended, or watch the next account of the name.
             watched = self._watched.get(session, {})
-            if watched.get(name.lower()) == account:
-                del watched[name.lower()]
+            if watched.get(key) == account:
+                del watched[key]
                 if not watched:
                     del self._watched[session]
-            session.peer.presence(name, UNKNOWN, "", 0)
+                session.peer.presence(name, UNKNOWN, "", 0)
 
     async def set_presence(self, session: Session, away: bool, text: str, hidden: bool) -> None:
         """Set whether an account is away, with its away message, and whether it is hidden.

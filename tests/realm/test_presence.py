@@ -154,6 +154,27 @@ class Watching(AckRealmCase):
         for peer in (self.ann_peer, watching[1][1], watching[3][1]):
             self.assertEqual(peer.presences[-1], ("bob", "on", "", 0))
 
+    def test_other_work_goes_on_between_the_watchers_of_a_deleted_account(self) -> None:
+        """Those that are notified later are not notified if they have ended, do not watch it any
+        more, or watch the next account of the name."""
+        self.patch(presence, "_AT_ONCE", 2)
+        watching = [self.login("Ann") for _ in range(5)]
+        for session, _ in watching:
+            self.run_now(self.realm.presence.find(session, ["bob"], True))
+        self.run_now(self.realm.delete_account("bob"))
+        peers = [self.ann_peer, *(peer for _, peer in watching)]
+        self.assertEqual([len(peer.presences) for peer in peers], [1, 1, 0, 0, 0, 0])
+        watching[1][0].end()
+        self.realm.presence.unwatch(watching[2][0], ["bob"])
+        self.harness.register("bob")
+        self.run_now(self.realm.presence.find(watching[3][0], ["bob"], True))
+        self.harness.runner.clock.advance(0)
+        self.harness.runner.clock.advance(0)
+        self.assertEqual([len(peer.presences) for peer in peers], [1, 1, 0, 0, 0, 1])
+        self.assertEqual(peers[-1].presences, [("bob", "unknown", "", 0)])
+        self.login("bob")
+        self.assertEqual([len(peer.presences) for peer in peers], [1, 1, 0, 0, 1, 1])
+
     def test_each_watching_session_is_notified(self) -> None:
         """Other sessions of the watching account are not notified, nor ended ones."""
         _, other_peer = self.login("Ann")
