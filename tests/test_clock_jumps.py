@@ -19,8 +19,8 @@ from tests.doubles.jumping_reactor import JumpingReactor
 from tests.protocols import test_chat10, test_ops
 from tests.protocols.grpc import test_account, test_service
 from tests.realm import test_retention
+from tests.server import test_closing, test_deadlines, test_sniffer, test_unframed
 from tests.server import test_connection as test_server_connection
-from tests.server import test_deadlines, test_sniffer, test_unframed
 
 if TYPE_CHECKING:
     _Case = SynchronousTestCase
@@ -62,7 +62,7 @@ class Limits(_Jumps, test_server_connection.Limits):
     """Rates."""
 
 
-class Endings(_Jumps, test_server_connection.Endings):
+class Endings(_Jumps, test_closing.Endings):
     """Waiting for the last bytes to arrive."""
 
 

@@ -7,27 +7,25 @@ fills its own buffers and not the daemon's memory.
 
 A long read is parsed in steps (`INPUT_STEP`), and a connection that has handled messages for a
 while (`TURN`) lets others have their turn. So one connection delays others by a few milliseconds,
-whatever it sends.
+whatever it sends. How it ends is in `chatd.server.closing`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.core.errors import Refused, StoreUnavailable
-from chatd.realm.session import Peer, Session
-from chatd.server.identity import IdentifiedProtocol
-from chatd.server.rate_limit import TokenBucket
+from chatd.core.errors import StoreUnavailable
+from chatd.realm.session import Session
+from chatd.server.closing import ClosingConnection
+from chatd.server.rate_limit import TokenBucket, new_bucket
 from chatd.server.states import PauseReason, Phase
 from chatd.server.tcp_transport import tune
 from chatd.server.tracked_transport import tracked
@@ -41,18 +39,10 @@ logger = Logger(namespace="chatd")
 
 M = TypeVar("M", covariant=True)
 
-_ARRIVAL_POLL = 0.01
-_ARRIVAL_TIME = 1.0
-"""seconds that a closing connection waits for the last mail to arrive"""
-LINGER_TIME = 2.0
-"""seconds that the peer has to read the last reply if closing at once would reset the connection"""
-DISCARD_LIMIT = 256 * 1024
-"""bytes of input that are read and discarded while lingering; then the transport is paused"""
 INPUT_STEP = 4 * 1024
 """bytes of input that are parsed, and handled as far as nothing has to wait, at a stretch"""
 TURN = 0.004
 """seconds after which other connections have their turn, if there is more to do"""
-_LOGGED_REFUSALS = 10
 
 
 class Decoder(TypingProtocol[M]):
@@ -67,35 +57,26 @@ class Decoder(TypingProtocol[M]):
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class Connection(IdentifiedProtocol, Peer):
+class Connection(ClosingConnection):
     """One connection of a peer, made by a `chatd.server.factory.ConnectionFactory`.
 
-    `session` is the peer's session while it is logged in. `paused_for` holds the bits of
-    `PauseReason`. `received_data` is true if the peer has sent anything since the last idle check.
-    `pending` holds the messages whose answer comes with a commit of the store, in order.
+    `received_data` is true if the peer has sent anything since the last idle check. `pending` holds
+    the messages whose answer comes with a commit of the store, in order.
     """
 
-    session: Session | None = None
-    paused_for = 0
     received_data = True
-    phase = Phase.OPEN
     framed = True
     """whether messages do not depend on how the input is split into reads"""
     _working = False
     _paused = False
     _frame_unfinished = False
-    _discarding_input = False
-    _discarded = 0
-    _finishing_since: float | None = None
     _token_bucket: TokenBucket | None = None
-    _refusals = 0
     _answered = 0
 
     def __init__(self, factory: ConnectionFactory, decoder: Decoder[Any]) -> None:
-        self.factory: ConnectionFactory = factory
+        super().__init__(factory)
         self.realm = factory.realm
         self.delivery = factory.realm.delivery
-        self.clock = factory.clock
         self._decoder = decoder
         self._queue: list[Any] = []
         self._input = b""
@@ -127,16 +108,14 @@ class Connection(IdentifiedProtocol, Peer):
         self.writes = WriteTracker()
         self.transport.registerProducer(self, True)
         tune(self.transport)
-        self._token_bucket = self._new_token_bucket()
+        self._token_bucket = new_bucket(self.factory.limits, self.clock.seconds())
         self.factory.connection_opened(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Handle the messages that `data` completes, or queue them."""
         self.received_data = True
         if self._discarding_input:
-            self._discarded += len(data)
-            if self._discarded > DISCARD_LIMIT:
-                self.transport.pauseProducing()
+            self._discard(data)
             return
         if (len(data) > INPUT_STEP or self._input) and self.framed:
             self._input += data
@@ -182,18 +161,6 @@ class Connection(IdentifiedProtocol, Peer):
         """Whether everything that the peer has sent is read and parsed as it arrives."""
         return not self._paused and not self._input
 
-    def is_alive(self) -> bool:
-        """Whether the peer may still be there; called every `Limits.idle_time` seconds."""
-        return True
-
-    def _new_token_bucket(self, share: float = 1.0) -> TokenBucket | None:
-        """A bucket for the rate of one connection times `share`; None if there is no limit."""
-        limits = self.factory.limits
-        if limits.rate is None:
-            return None
-        rate = limits.rate * share
-        return TokenBucket(rate, rate * limits.burst_seconds, self.clock.seconds())
-
     def charge(self, commands: float) -> None:
         """Count commands against the rate limits of connection and account; over one, pause."""
         if self._token_bucket is not None:
@@ -207,10 +174,6 @@ class Connection(IdentifiedProtocol, Peer):
                 self._update_read_pause()
 
     # Handling messages one at a time
-
-    def pause_for(self, reason: int) -> None:
-        """Handle no further messages until `resume_after` is called with this reason."""
-        self.paused_for |= reason
 
     def resume_after(self, reason: int) -> None:
         """Drop a reason to pause; handle queued messages if it was the last one."""
@@ -254,6 +217,14 @@ class Connection(IdentifiedProtocol, Peer):
             last = 0
         self._answered = last
         return messages
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._working or self._queue or self._input or self.pending)
+
+    def _drop_input(self) -> None:
+        self._queue.clear()
+        self._input = b""
 
     def _process_queue(self) -> None:
         if not self._working:
@@ -357,193 +328,3 @@ class Connection(IdentifiedProtocol, Peer):
 
     def stopProducing(self) -> None:
         """Called by the transport when the connection is lost; `connectionLost` follows."""
-
-    def wrote_entries(self, log: str, first: int, sizes: Sequence[int], size: int) -> None:
-        """Acknowledge entries, for a client that cannot, when they have arrived. Called before they
-        are written; see `WriteTracker.record_entries`."""
-        self.factory.arrivals.watch(self)
-        self.writes.record_entries(log, first, sizes, size)
-
-    def acknowledge_arrived(self) -> tuple[bool, bool]:
-        """See `chatd.server.arrivals.Watched`."""
-        session = self.session
-        if session is None or session.ended:
-            self.writes.reset()
-            return False, False
-        arrived = self.writes.take(self.tracked_transport.bytes_arrived())
-        for log, first, last in arrived:
-            # Entries whose acknowledgement is refused are shown again to another session.
-            with suppress(Refused):
-                session.acknowledge(log, first, last)
-        return bool(arrived), self.writes.outstanding
-
-    def session_ending(self) -> None:
-        """See `chatd.realm.session.Peer`."""
-        self.acknowledge_arrived()
-
-    def hung_up(self) -> bool:
-        """See `chatd.realm.session.Peer`."""
-        return self.tracked_transport.hung_up()
-
-    # Closing
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the transport is closed."""
-        return self.phase >= Phase.DISCONNECTED
-
-    def _enter(self, phase: Phase) -> None:
-        """Move forward to a phase; the only place where it changes."""
-        self.phase = max(self.phase, phase)
-
-    def readConnectionLost(self) -> None:
-        """The peer sends no more: handle its messages, send what is due, then close."""
-        if self._discarding_input:
-            self.transport.loseConnection()
-            return
-        self._finish()
-
-    def writeConnectionLost(self) -> None:
-        """This end's half-close, before lingering, is complete."""
-
-    def close(self) -> None:
-        """Close from this end: messages being handled are finished and answered, queued ones are
-        dropped."""
-        self._drop_input()
-        self.pause_for(PauseReason.CLOSING)
-        self._update_read_pause()
-        self._finish()
-
-    def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`."""
-        session, self.session = self.session, None
-        if session is not None:
-            self.log_session_end(session)
-        self.close()
-
-    def close_after_error(self) -> None:
-        """Close after a framing error: stop parsing, flush the error reply, then close."""
-        self._drop_input()
-        self._discarding_input = True
-        self._finish()
-
-    def _drop_input(self) -> None:
-        """Drop the messages that have arrived and are not being handled."""
-        self._queue.clear()
-        self._input = b""
-
-    def _finish(self) -> None:
-        self._enter(Phase.FINISHING)
-        if self.session is not None:
-            self.session.closing = True
-        self._close_when_done()
-
-    def _close_when_done(self) -> None:
-        """Log out and close as soon as all messages are handled and all output is sent."""
-        if self._working or self._queue or self._input or self.pending:
-            return
-        if self.phase is Phase.DISCONNECTED:
-            self.log_out()
-            self._enter(Phase.CLOSED)
-            self.factory.connection_closed(self)
-        elif self.phase is Phase.FINISHING and self._output_is_done():
-            self.log_out()
-            self._close_transport()
-
-    def _output_is_done(self) -> bool:
-        """Whether all output is sent; if not, `_close_when_done` is called again later."""
-        if self.paused_for & PauseReason.OUTPUT:
-            self.factory.closing.touch(self)
-            return False
-        # Mail that has not arrived would be delivered again: give it a moment to arrive.
-        now = self.clock.seconds()
-        if self._finishing_since is None:
-            self._finishing_since = now
-        late = now - self._finishing_since >= _ARRIVAL_TIME
-        if self.session is not None and not late and self.acknowledge_arrived()[1]:
-            self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
-            return False
-        return True
-
-    def _close_transport(self) -> None:
-        """Close the transport, or linger where closing would reset the connection: unread input
-        makes the kernel send RST, and the peer would lose its last reply."""
-        self.transport.unregisterProducer()
-        if self.paused_for & PauseReason.CLOSING and self.tracked_transport.close_resets():
-            self._discarding_input = True
-        if self._discarding_input:
-            self._enter(Phase.LINGERING)
-            self.transport.loseWriteConnection()
-            if self._discarded <= DISCARD_LIMIT:
-                self.transport.resumeProducing()
-            self.clock.callLater(LINGER_TIME, self._lose_connection)
-        else:
-            self._enter(Phase.CLOSING)
-            self.transport.loseConnection()
-        self.factory.closing.touch(self)
-
-    def _lose_connection(self) -> None:
-        if not self.disconnected:
-            self.transport.loseConnection()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is closed: finish the messages received before, then log out."""
-        self._enter(Phase.DISCONNECTED)
-        self.factory.arrivals.forget(self)
-        self.paused_for &= ~(PauseReason.OUTPUT | PauseReason.RATE | PauseReason.CLOSING)
-        self.factory.cancel_deadlines(self)
-        self._finish()
-        self._process_queue()
-
-    # Sessions and log
-
-    def logged_in(self, session: Session) -> None:
-        """Use `session` from now on."""
-        self.session = session
-        session.closing = self.phase is not Phase.OPEN
-        if session.mailbox.token_bucket is None:
-            session.mailbox.token_bucket = self._new_token_bucket(self.factory.limits.account_rate)
-        self.factory.unauthenticated.discard(self)
-        logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
-
-    def end_former_session(self) -> None:
-        """Log the account of this connection out, if there is one, before another logs in. Entries
-        that are on their way to the client wait for its next session."""
-        former = self.session
-        if former is not None:
-            former.end()
-            self.log_session_end(former)
-        self.writes.reset()
-
-    def log_out(self) -> None:
-        """End the session, if there is one."""
-        session = self.session
-        if session is not None:
-            session.end()
-            self.session = None
-            self.log_session_end(session)
-        self.writes.reset()
-
-    def log_session_end(self, session: Session) -> None:
-        """Log that the session has ended."""
-        if not self.disconnected:
-            self.factory.unauthenticated.touch(self)
-        logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
-
-    def log_refusal(self, reason: str) -> None:
-        """Log a refusal; of each connection only the first few are logged."""
-        self._refusals += 1
-        if self._refusals <= _LOGGED_REFUSALS:
-            last = (
-                " (further refusals of this client are not logged)"
-                if self._refusals == _LOGGED_REFUSALS
-                else ""
-            )
-            account = self.session.name if self.session is not None else ""
-            logger.info(
-                "Client {peer} refused: {reason}  [ {account} ]{last}",
-                peer=self.peer,
-                reason=reason,
-                account=account,
-                last=last,
-            )

@@ -18,11 +18,12 @@ from chatd.realm.accounts import Account
 from chatd.realm.realm import Realm
 from chatd.realm.session import Peer, Session
 from chatd.server.arrivals import Arrivals
+from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
 from chatd.server.sniffer import Rejection, Sniffer
 
-AnyConnection: TypeAlias = Connection | Sniffer | Rejection
+AnyConnection: TypeAlias = ClosingConnection | Sniffer | Rejection
 Credentials: TypeAlias = NameOnly | NamePassword | NameToken
 
 

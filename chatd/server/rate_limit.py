@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chatd.core.limits import Limits
+
 
 class TokenBucket:
     """A token bucket: `rate` commands a second on average, `burst` commands at once."""
@@ -23,3 +25,11 @@ class TokenBucket:
         self._left = left
         self._since = now
         return -left / self._rate if left < 0 else 0.0
+
+
+def new_bucket(limits: Limits, now: float, share: float = 1.0) -> TokenBucket | None:
+    """A bucket for the rate of one connection times `share`; None if there is no limit."""
+    if limits.rate is None:
+        return None
+    rate = limits.rate * share
+    return TokenBucket(rate, rate * limits.burst_seconds, now)

@@ -12,7 +12,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.server.connection import DISCARD_LIMIT, LINGER_TIME, Connection
+from chatd.server.closing import DISCARD_LIMIT, LINGER_TIME
+from chatd.server.connection import Connection
 from chatd.server.identity import IdentifiedProtocol
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from chatd.protocols.grpc import service as grpc_service
 from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import permissions, session
-from chatd.server import connection, sniffer, unframed
+from chatd.server import closing, sniffer, unframed
 from tests.docs.pages import table
 
 LIMITS = Limits()
@@ -72,7 +72,7 @@ class LimitTests(SynchronousTestCase):
                     grpc_service._STREAMS,
                     grpc_account.MAX_NOTICES,
                 ],
-                "input after an error that closes the connection": [connection.DISCARD_LIMIT / KIB],
+                "input after an error that closes the connection": [closing.DISCARD_LIMIT / KIB],
                 "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],
                 "commands, of which those with a large effect count as several": [],
                 "LIST": [classic._NAMES_PER_COMMAND],

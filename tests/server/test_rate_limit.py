@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.rate_limit import TokenBucket
+from chatd.core.limits import Limits
+from chatd.server.rate_limit import TokenBucket, new_bucket
 
 
 class TokenBuckets(SynchronousTestCase):
@@ -19,6 +20,14 @@ class TokenBuckets(SynchronousTestCase):
         self.assertAlmostEqual(bucket.consume(1, 0.0), 0.1)
         self.assertAlmostEqual(bucket.consume(10, 0.0), 1.1)
         self.assertEqual(bucket.consume(1, 2.0), 0.0)
+
+    def test_bucket_of_an_account_is_that_of_a_connection_times_its_share(self) -> None:
+        """Without a rate there is none."""
+        bucket = new_bucket(Limits(rate=10.0, burst_seconds=2.0), 0.0, 3.0)
+        assert bucket is not None
+        self.assertEqual(bucket.consume(60, 0.0), 0.0)
+        self.assertAlmostEqual(bucket.consume(3, 0.0), 0.1)
+        self.assertIsNone(new_bucket(Limits(rate=None), 0.0))
 
     @settings(derandomize=True, deadline=None, max_examples=100)
     @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 50)), max_size=30))

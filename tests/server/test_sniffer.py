@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.server.connection import DISCARD_LIMIT
+from chatd.server.closing import DISCARD_LIMIT
 from chatd.server.sniffer import PAUSE, Rejection, Signature, Sniffer, first_byte
 from tests.doubles.classic_clients import ClassicServer
 
