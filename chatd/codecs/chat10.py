@@ -12,8 +12,8 @@ from typing import TypeAlias
 import msgspec
 
 VERSION = "CHAT/1.0"
-LONGEST = 65_536
-"""the greatest size of a message in bytes; a longer line is split"""
+LONGEST = 69_632
+"""the greatest size of a message in bytes, without its line break; a longer one is dropped"""
 
 _KEYWORD = b"REGISTER"
 # The original client reads so many bytes at once, and crashes on a character that is cut in two.
@@ -41,11 +41,15 @@ class Disconnect(msgspec.Struct, frozen=True):
     """End the session."""
 
 
+class TooLong(msgspec.Struct, frozen=True):
+    """A message of more than `LONGEST` bytes."""
+
+
 class Invalid(msgspec.Struct, frozen=True):
     """A first message that is not a registration."""
 
 
-Command: TypeAlias = Register | Text | Disconnect | Invalid
+Command: TypeAlias = Register | Text | Disconnect | TooLong | Invalid
 
 
 class Decoder:
@@ -55,30 +59,41 @@ class Decoder:
         self.lines: bool | None = None
         self._rest = b""
         self._first = True
+        self._skipping = False
         self._ready: list[Command] = []
 
     @property
     def unfinished(self) -> bool:
         """Whether a message has begun and not ended, as far as the framing shows it."""
-        return bool(self._rest)
+        return bool(self._rest) or self._skipping
+
+    def shows_lines(self, data: bytes) -> bool:
+        """Whether the first message is a line, if `data` comes next."""
+        return b"\n" in data or len(self._rest) + len(data) > LONGEST
 
     def feed(self, data: bytes) -> list[Command]:
         """The messages that `data` completes, in order."""
         if self.lines is None:
-            data = self._rest + data
-            if b"\n" not in data and len(data) <= LONGEST:
-                self._rest = data
+            if not self.shows_lines(data):
+                self._rest += data
                 return []
             self.lines = True
-            self._rest = b""
         if not self.lines:
             ready, self._ready = self._ready, []
             return ready + ([self._message(data)] if data else [])
         *complete, self._rest = (self._rest + data).split(b"\n")
-        while len(self._rest) > LONGEST:
-            complete.append(self._rest[:LONGEST])
-            self._rest = self._rest[LONGEST:]
-        return [self._message(line) for line in complete]
+        if self._skipping and complete:
+            # The end of a line that was too long.
+            self._skipping = False
+            del complete[0]
+        messages = [self._message(line) for line in complete]
+        if self._skipping:
+            self._rest = b""
+        elif len(self._rest) > LONGEST:
+            messages.append(self._message(self._rest))
+            self._skipping = True
+            self._rest = b""
+        return messages
 
     def pause(self) -> None:
         """End the first message if it has no line break: nothing has arrived for a while.
@@ -91,6 +106,8 @@ class Decoder:
             self._rest = b""
 
     def _message(self, data: bytes) -> Command:
+        if len(data) > LONGEST and not self._first:
+            return TooLong()
         text = data.replace(b"\r", b"").decode("utf-8", "replace").rstrip("\n")
         if self._first:
             self._first = False
@@ -104,11 +121,12 @@ class Decoder:
 
 
 def _without_prefix(text: str) -> str:
-    """The text after `@WORD:`, or all of it; the prefix is ignored, as the session has the name."""
+    """The text after `@WORD: ` or `@WORD:`, or all of it; the prefix is ignored, as the session has
+    the name. Other blanks are part of the text."""
     word, colon, rest = text.partition(":")
     if not colon or not word.startswith("@") or len(word.split()) != 1:
-        rest = text
-    return rest.strip()
+        return text
+    return rest.removeprefix(" ")
 
 
 def opens(data: bytes) -> bool | None:

@@ -12,6 +12,8 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+LONGEST = 69_632
+"""bytes that may be sent at once: a command with the longest text, or several commands"""
 SUFFIX = "123"
 """the end of an ID, after the name"""
 
@@ -70,24 +72,29 @@ class Delete(msgspec.Struct, frozen=True):
     id: str
 
 
+class TooLong(msgspec.Struct, frozen=True):
+    """A message of more than `LONGEST` bytes, which is refused as a whole."""
+
+
 class Malformed(msgspec.Struct, frozen=True):
     """Any other command."""
 
 
-Command: TypeAlias = Login | Create | List | Send | Fetch | Delete | Malformed
+Command: TypeAlias = Login | Create | List | Send | Fetch | Delete | TooLong | Malformed
 
 
 class Decoder:
-    """Decodes the data of each read; a command is never unfinished, because each read ends one."""
+    """Decodes messages without framing; none is ever unfinished."""
 
     unfinished = False
 
     def feed(self, data: bytes) -> list[Command]:
-        """The commands of one read, in order."""
-        text = data.decode("utf-8", "replace")
-        if not text.endswith("\n"):
-            return [_command(text)]
-        return [_command(line) for line in text.replace("\r", "").split("\n") if line]
+        """The commands of one message, in order."""
+        if len(data) > LONGEST:
+            return [TooLong()]
+        if not data.endswith(b"\n"):
+            return [_command(data)]
+        return [_command(line) for line in data.replace(b"\r", b"").split(b"\n") if line]
 
 
 def opens(data: bytes) -> bool | None:
@@ -102,7 +109,8 @@ def opens(data: bytes) -> bool | None:
     return data[1:2] == b"|" or data[1:3] in (b"\n", b"\r", b"\r\n")
 
 
-def _command(text: str) -> Command:
+def _command(data: bytes) -> Command:
+    text = data.decode("utf-8", "replace")
     op, *fields = text.split("|", 2)
     match op, fields:
         case "0", [id]:

@@ -25,14 +25,13 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, described
-from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused
+from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused, TextTooLong
 from chatd.core.names import LOBBY
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.session import Session, SessionOptions
 from chatd.server.factory import ConnectionFactory
-from chatd.server.sniffer import PAUSE
 from chatd.server.states import PauseReason, Phase
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -57,10 +56,11 @@ class Chat10Protocol(Unframed):
     """The connection of one client, in either framing: lines, or no framing at all."""
 
     session_options = SessionOptions(save_within=VERY_SOON)
+    framed = None
+    longest = chat10.LONGEST
     _decoder: chat10.Decoder
     _registered = False
     _wrote_at = 0.0
-    _pause: IDelayedCall | None = None
     _delayed_close: IDelayedCall | None = None
 
     def __init__(self, factory: ConnectionFactory) -> None:
@@ -74,44 +74,36 @@ class Chat10Protocol(Unframed):
 
     def dataReceived(self, data: bytes) -> None:
         """See `Connection`. A registration without a line break is complete after a pause."""
+        if self.framed is None:
+            self.cancel_pause()
+            if self._decoder.shows_lines(data):
+                self.framed = True
+            else:
+                self.await_pause()
         super().dataReceived(data)
-        if self._decoder.lines is not None:
-            self.framed = self._decoder.lines
-            self._cancel_pause()
-        elif self._pause is None:
-            self._pause = self.clock.callLater(PAUSE, self._paused_input)
+
+    def input_paused(self) -> None:
+        """See `Unframed`. A first message without a line break shows the framing."""
+        if self.framed is None:
+            self.framed = False
+            self._decoder.pause()
+            self.take_read(b"")
         else:
-            self._pause.reset(PAUSE)
-
-    def _paused_input(self) -> None:
-        self._pause = None
-        self._decoder.pause()
-        self.dataReceived(b"")
-
-    def _cancel_pause(self) -> None:
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
-
-    def readConnectionLost(self) -> None:
-        """See `Connection`. The end of the input completes a registration without a line break."""
-        if self._pause is not None:
-            self._cancel_pause()
-            self._paused_input()
-        super().readConnectionLost()
+            super().input_paused()
 
     def burst(self, messages: Sequence[chat10.Command]) -> int:
         """Send texts, until another message."""
         session = self.session
         if session is None:
             return 0
-        batch = list(takewhile(lambda message: isinstance(message, chat10.Text), messages))
-        texts = [
-            OutgoingText(message.text)
-            for message in batch
-            if isinstance(message, chat10.Text) and message.text
-        ]
-        for text in texts:
+        batch = list(takewhile(_sends, messages))
+        for message in batch:
+            if not isinstance(message, chat10.Text):
+                self.log_refusal(TextTooLong.code)
+                continue
+            if not message.text.strip():
+                continue
+            text = OutgoingText(message.text)
             # One at a time: a refused text must not cost more than another.
             appends, refusal = self.realm.send(session, (text,))
             if appends:
@@ -132,7 +124,7 @@ class Chat10Protocol(Unframed):
                     self.requeue(message)
                 else:
                     self.close()
-            case chat10.Text() if self.session is not None:
+            case chat10.Text() | chat10.TooLong() if self.session is not None:
                 self.burst((message,))
             case _:
                 self._refuse(chat10.INVALID, "malformed")
@@ -285,11 +277,14 @@ class Chat10Protocol(Unframed):
 
     def connectionLost(self, *reason: Any) -> None:
         """See `Connection`."""
-        self._cancel_pause()
         if self._delayed_close is not None:
             self._delayed_close.cancel()
             self._delayed_close = None
         super().connectionLost(*reason)
+
+
+def _sends(message: chat10.Command) -> bool:
+    return isinstance(message, chat10.Text | chat10.TooLong)
 
 
 class _Encoding(NamedTuple):

@@ -10,8 +10,9 @@
       4|mason123      ->
                       <-    No new messages
 
-There is no framing: what one read of the socket returns is a command. So the transport is never
-paused, since two commands would become one; commands wait in a bounded queue.
+There is no framing: what one read of the socket returns is a command, or several, a line each. So
+the transport is never paused, since two commands would become one; commands wait in a bounded
+queue.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from chatd.core.errors import (
     PatternInvalid,
     PatternTooLong,
     Refused,
+    TextTooLong,
     UnknownAccount,
     WrongPassword,
 )
@@ -59,6 +61,7 @@ class OpsProtocol(Unframed):
     session_options = SessionOptions(
         exclusive=True, takes_over=True, fetches=True, rooms=False, save_within=VERY_SOON
     )
+    longest = ops.LONGEST
     spelling = ""
 
     def __init__(self, factory: ConnectionFactory, greets: bool = False) -> None:
@@ -101,6 +104,8 @@ class OpsProtocol(Unframed):
                     await self._fetch(message.id)
                 case ops.Delete():
                     await self._delete(message.id)
+                case ops.TooLong():
+                    raise TextTooLong(f"text too long: more than {ops.LONGEST} bytes at once")
                 case _:
                     self._reply(ops.INVALID)
         except Refused as refused:

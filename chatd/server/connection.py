@@ -65,7 +65,7 @@ class Connection(ClosingConnection):
     """
 
     received_data = True
-    framed = True
+    framed: bool | None = True
     """whether messages do not depend on how the input is split into reads"""
     _working = False
     _paused = False

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from chatd.server.closing import DISCARD_LIMIT, LINGER_TIME
 from chatd.server.connection import Connection
 from chatd.server.identity import IdentifiedProtocol
+from chatd.server.tracked_transport import tracked
 
 if TYPE_CHECKING:
     from chatd.server.factory import ConnectionFactory
@@ -124,6 +125,10 @@ class Sniffer(_BeforeProtocol):
 
     def _paused(self) -> None:
         self._pause = None
+        if tracked(self.transport).input_waits():
+            # It arrived before the pause was over, and the daemon has been busy.
+            self._pause = self.factory.clock.callLater(PAUSE, self._paused)
+            return
         signature = self._at_pause()
         if signature is not None:
             self._switch_to(signature.protocol)

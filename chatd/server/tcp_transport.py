@@ -82,6 +82,10 @@ class TrackedServer(tcp.Server):
             return self._arrived_at_end
         return max(0, self._taken_by_kernel - self._ioctl(_SIOCOUTQ))
 
+    def longest_read(self) -> int:
+        """See `TrackedTransport`."""
+        return self.bufferSize
+
     def input_waits(self) -> bool:
         """See `TrackedTransport`."""
         return self._ioctl(_SIOCINQ) > 0

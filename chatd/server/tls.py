@@ -25,6 +25,8 @@ _CIPHERS = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     b"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 )
+_RECORD = 16_384
+"""bytes of plain text that a record has at most (RFC 8446, section 5.1)"""
 _MARKS = 64
 
 
@@ -143,6 +145,10 @@ class TLSTransport(TLSMemoryBIOProtocol):
         while self._marks and self._marks[0][1] <= arrived:
             self._known_arrived = self._marks.popleft()[0]
         return self._known_arrived
+
+    def longest_read(self) -> int:
+        """See `TrackedTransport`; a record is given to the protocol by itself."""
+        return _RECORD
 
     def input_waits(self) -> bool:
         """See `TrackedTransport`; what waits below may be a part of a record only."""

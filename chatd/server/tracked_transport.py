@@ -6,6 +6,7 @@ import socket
 import sys
 from typing import Any, Protocol, runtime_checkable
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import ISystemHandle
 
 
@@ -21,6 +22,9 @@ class TrackedTransport(Protocol):
 
     def bytes_arrived(self) -> int:
         """How many bytes have reached the peer's kernel."""
+
+    def longest_read(self) -> int:
+        """How many bytes one call of `dataReceived` has at most; more may follow those."""
 
     def input_waits(self) -> bool:
         """Whether there is input that has not been read."""
@@ -51,6 +55,10 @@ class UntrackedTransport:
     def bytes_arrived(self) -> int:
         """See `TrackedTransport`; more than anything that is written."""
         return sys.maxsize
+
+    def longest_read(self) -> int:
+        """See `TrackedTransport`."""
+        return FileDescriptor.bufferSize
 
     def input_waits(self) -> bool:
         """See `TrackedTransport`; no, if the transport has no socket."""

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat10
-from chatd.codecs.chat10 import Decoder, Disconnect, Invalid, Register, Text, encode_text
+from chatd.codecs.chat10 import (
+    Decoder,
+    Disconnect,
+    Invalid,
+    Register,
+    Text,
+    TooLong,
+    encode_text,
+)
 
 
 def lines(*texts: str) -> list[chat10.Command]:
@@ -48,12 +56,13 @@ class Decoding(SynchronousTestCase):
         decoder.pause()
         self.assertEqual((decoder.feed(b""), decoder.lines), ([], None))
 
-    def test_prefix_and_blanks_are_removed(self) -> None:
-        """The prefix of the sender is optional; blanks at both ends are removed."""
+    def test_prefix_is_removed_and_blanks_are_kept(self) -> None:
+        """The prefix of the sender is optional, and so is the blank after it."""
         for text, expected in (
             ("@luca: hello", Text("hello")),
             ("@luca:hello", Text("hello")),
-            ("@luca:  hello  ", Text("hello")),
+            ("@luca:  hello  ", Text(" hello  ")),
+            (" hello\t", Text(" hello\t")),
             ("@other: I am not luca", Text("I am not luca")),
             ("@luca: see http://x: y", Text("see http://x: y")),
             ("@luca: REGISTER DISCONNECT CHAT/1.0", Text("REGISTER DISCONNECT CHAT/1.0")),
@@ -80,15 +89,30 @@ class Decoding(SynchronousTestCase):
         self.assertEqual(decoder.feed(b"DISCONNECT bo CHAT/1.0"), [Disconnect()])
         self.assertFalse(decoder.unfinished)
 
-    def test_endless_line_is_split(self) -> None:
-        """Each part is a message."""
+    def test_message_over_the_limit_is_dropped_in_both_framings(self) -> None:
+        """The rest of a line is dropped with it; the next line is a message."""
+        longest, longer = b"x" * chat10.LONGEST, b"x" * (chat10.LONGEST + 1)
         decoder = Decoder()
         decoder.feed(b"REGISTER luca CHAT/1.0\n")
-        messages = decoder.feed(b"x" * (chat10.LONGEST + 10)) + decoder.feed(b"\n")
-        self.assertEqual(
-            [len(message.text) for message in messages if isinstance(message, Text)],
-            [chat10.LONGEST, 10],
-        )
+        self.assertEqual(decoder.feed(longest + b"\n"), [Text(longest.decode())])
+        self.assertEqual(decoder.feed(longer + b"\n"), [TooLong()])
+        self.assertEqual(decoder.feed(longer), [TooLong()])
+        self.assertTrue(decoder.unfinished)
+        self.assertEqual(decoder.feed(longer), [])
+        self.assertEqual(decoder.feed(b"DISCONNECT\nhi\n"), [Text("hi")])
+        self.assertFalse(decoder.unfinished)
+        decoder = Decoder()
+        decoder.feed(b"REGISTER bo CHAT/1.0")
+        decoder.pause()
+        self.assertEqual(decoder.feed(longest)[1:], [Text(longest.decode())])
+        self.assertEqual(decoder.feed(longer), [TooLong()])
+
+    def test_first_message_over_the_limit_is_invalid(self) -> None:
+        """It counts as a line."""
+        decoder = Decoder()
+        self.assertEqual(decoder.feed(b"x" * chat10.LONGEST), [])
+        self.assertEqual(decoder.feed(b"xx"), [Invalid()])
+        self.assertIs(decoder.lines, True)
 
     @settings(derandomize=True, deadline=None)
     @given(st.lists(st.text(max_size=20), max_size=8), st.lists(st.integers(0, 200), max_size=20))

@@ -46,6 +46,15 @@ class Commands(SynchronousTestCase):
         self.assertEqual(ops.Decoder().feed(b"\n"), [])
         self.assertEqual(ops.Decoder().feed(b"3|a|x\ny"), [ops.Send("a", "x\ny")])
 
+    def test_more_than_the_limit_at_once_is_refused_as_a_whole(self) -> None:
+        """No part of it is a command, though it may look like one."""
+        longest = b"3|a|".ljust(ops.LONGEST, b"x")
+        self.assertEqual(ops.Decoder().feed(longest), [ops.Send("a", longest[4:].decode())])
+        lines = b"2\n" * (ops.LONGEST // 2)
+        self.assertEqual(len(ops.Decoder().feed(lines)), ops.LONGEST // 2)
+        for data in (longest + b"x", longest + b"\n", b"\n" + lines):
+            self.assertEqual(ops.Decoder().feed(data), [ops.TooLong()])
+
     @settings(derandomize=True, deadline=None)
     @given(st.binary(max_size=300))
     def test_any_bytes_decode_to_commands(self, data: bytes) -> None:

@@ -79,7 +79,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "at most 2,048 bytes per message": "codecs.test_chat10.Encoding."
         "test_every_message_has_the_sender_and_all_text_is_sent",
         "at most 65,536 bytes": "protocols.test_chat10.Sending."
-        "test_text_over_the_limit_is_not_sent",
+        "test_text_over_the_limit_is_dropped_in_both_framings",
         "The sender is always the registered account": "protocols.test_chat10.Sending."
         "test_sender_cannot_be_forged",
         "always precedes the end of a registered connection": "protocols.test_chat10.Closing."
@@ -102,10 +102,9 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
     "docs/protocols/ops.md": {
         "The transport is never paused": "server.test_unframed.Queue."
         "test_unframed_connection_is_read_while_messages_wait",
+        "What is sent at once has at most 69,632 bytes": "codecs.test_ops.Commands."
+        "test_more_than_the_limit_at_once_is_refused_as_a_whole",
         "At most 1,000 commands may wait": _LIMITS,
-    },
-    "docs/protocols/overview.md": {
-        "longest text": "docs.test_limits.LimitTests.test_longest_texts_of_the_protocols",
     },
     "docs/protocols/v1.md": {
         "| always 1": "codecs.test_v1.Frames."

@@ -77,6 +77,10 @@ class MemoryTransport(StringTransport):
         """See `TrackedTransport`."""
         return self._sent - self.in_flight
 
+    def longest_read(self) -> int:
+        """See `TrackedTransport`."""
+        return 65_536
+
     def input_waits(self) -> bool:
         """See `TrackedTransport`."""
         return self.input_waiting

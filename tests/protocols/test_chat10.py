@@ -79,6 +79,31 @@ class Registering(Chat10Case):
         self.server.clock.advance(0.02)
         self.assertEqual(client.receive(), OK)
 
+    def test_line_break_that_has_arrived_shows_the_framing(self) -> None:
+        """The daemon has been busy for longer than the pause, and has not read it in time."""
+        client = TextClient(self.server)
+        client.send("REGISTER bo CHAT/1.0")
+        client.transport.input_waiting = True
+        self.server.clock.advance(0.3)
+        client.transport.input_waiting = False
+        self.assertEqual(client.request("\n"), OK + "\n")
+
+    def test_many_lines_behind_the_registration_are_read_more_slowly(self) -> None:
+        """They are more than may wait of a client without framing."""
+        luca = TextClient(self.server)
+        texts = "".join(f"@luca: {number}\n" for number in range(1_500))
+        self.server.store.eager = False
+        luca.send("REGISTER luca CHAT/1.0\n" + texts)
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.pump([0.01] * 30)
+        self.assertEqual(luca.receive(), OK + "\n")
+        self.assertEqual(
+            [text for sender, text in self.lobby_messages() if sender == "luca"][-1500:],
+            [str(number) for number in range(1_500)],
+        )
+        self.assertFalse(luca.transport.half_closed)
+
     def test_invalid_registration_is_refused(self) -> None:
         """The reply is in the framing of the client, and the connection is closed."""
         for text in (
@@ -266,17 +291,31 @@ class Sending(Chat10Case):
         luca.send("x\n" * 50)
         self.assertEqual((sum(offered), bo.receive()), (50, ""))
 
-    def test_text_over_the_limit_is_not_sent(self) -> None:
-        """The connection goes on; a long text within the limit is sent."""
+    def test_text_over_the_limit_is_dropped_in_both_framings(self) -> None:
+        """A text of just 65,536 bytes is sent, and the connection goes on."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
-        luca.send("@luca: " + "x" * 60_000 + "\n")
+        longest = "x" * 65_536
+        for client, name, end in ((luca, "luca", "\n"), (bo, "bo", "")):
+            for text in (longest, longest + "x", "y" * 200_000, "on"):
+                data = f"@{name}: {text}{end}".encode()
+                for at in range(0, len(data), 65_536):
+                    client.send(data[at : at + 65_536])
+                self.server.clock.pump([0.01] * 5)
+            self.assertEqual(
+                [text for sender, text in self.lobby_messages() if sender == name][-2:],
+                [longest, "on"],
+            )
+
+    def test_blanks_at_both_ends_of_a_text_are_kept(self) -> None:
+        """Only the blank after the prefix is not part of the text."""
+        luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
+        luca.send("@luca:   indented \n", "  bare line\n")
+        bo.send("@bo:  two")
         self.assertEqual(
-            "".join(data[7:].decode() for data in bo.transport.writes).count("x"), 60_000
+            self.lobby_messages()[-3:],
+            [("luca", "  indented "), ("luca", "  bare line"), ("bo", " two")],
         )
-        bo.receive()
-        luca.send("y" * 70_000 + "\n")
-        luca.send("@luca: on\n")
-        self.assertTrue(bo.receive().endswith("@luca: on"))
+        self.assertEqual(bo.receive(), "@luca:   indented @luca:   bare line")
 
     def test_unfinished_line_waits_for_its_end(self) -> None:
         """Other clients are not delayed; after a time the connection is closed."""

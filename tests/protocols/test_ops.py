@@ -306,6 +306,14 @@ class Messages(OpsCase):
         self.assertEqual(wayne.receive(), "mason: " + "x" * 2000)
         self.assertEqual(len(server.factory.connections), 2)
 
+    def test_long_text_is_one_command_and_its_end_is_none(self) -> None:
+        """A read has at most 65,536 bytes; the rest of a text may look like a command."""
+        mason = self.client("mason")
+        head = "3|mason|".ljust(65_536, "x")
+        self.assertIn("text too long", mason.request(head, "5|mason123"))
+        self.assertIn("text too long", mason.request(head, head, "5|mason123\n"))
+        self.assertEqual(mason.request("4|mason123"), ops.NO_MESSAGES)
+
     def test_characters_beyond_ascii_are_sent_as_question_marks(self) -> None:
         """They are stored unchanged, for other protocols."""
         mason, wayne, ann = self.client("mason"), self.client("wayne"), self.server.log_in("ann")

@@ -121,6 +121,19 @@ class Sniffing(SynchronousTestCase):
             (connection.protocol.name, connection.protocol.received), ("digit", [b"2"])
         )
 
+    def test_input_that_has_arrived_decides_after_the_pause(self) -> None:
+        """The daemon has been busy, and has not read it in time."""
+        connection = self.connect()
+        connection.protocol.dataReceived(b"2")
+        connection.input_waiting = True
+        self.clock.advance(0.3)
+        self.assertIsInstance(connection.protocol, Sniffer)
+        connection.input_waiting = False
+        connection.protocol.dataReceived(b"|x")
+        self.assertEqual(
+            (connection.protocol.name, connection.protocol.received), ("digit", [b"2|x"])
+        )
+
     def test_half_a_keyword_waits(self) -> None:
         """It waits as long as any connection without login may."""
         connection = self.connect()

@@ -169,6 +169,18 @@ class Transport(SynchronousTestCase):
         self.exchange()
         self.assertEqual(self.client.recv(100), b"answer")
 
+    def test_read_is_a_record_at_most(self) -> None:
+        """So more follows a full one, if the client has sent more at once."""
+        self.connect()
+        reads: list[int] = []
+        self.inside.dataReceived = lambda data: reads.append(len(data))  # type: ignore[method-assign]
+        longest = self.inside.transport.longest_read()
+        data = b"x" * (longest + 100)
+        while data:
+            data = data[self.client.send(data) :]
+        self.exchange()
+        self.assertEqual(reads, [longest, 100])
+
     def test_bytes_are_counted_in_plain_text(self) -> None:
         """A write has been sent, or has arrived, when all its bytes below have."""
         self.connect()

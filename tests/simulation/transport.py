@@ -281,6 +281,10 @@ class ServerTransport:
         """See `TrackedTransport`."""
         return self.bytes_at_client if self._arrived_at_end is None else self._arrived_at_end
 
+    def longest_read(self) -> int:
+        """See `TrackedTransport`."""
+        return _READ_SIZE
+
     def input_waits(self) -> bool:
         """See `TrackedTransport`."""
         return any(part is not None for part in self._inbox)
