@@ -10,6 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.core.errors import Busy
 
+LOCAL = "local"
+"""the address of every client of a unix socket"""
+
 
 class LoginThrottle:
     """How long each attempt to log in must wait.
@@ -18,6 +21,9 @@ class LoginThrottle:
     nothing. The first three need not wait; then the gap after each attempt doubles from 0.5 s, up
     to 10 s for an account (its owner has to wait, too) and 60 s for an address. The count starts
     again after a right password, or after an hour without an attempt.
+
+    The clients of a unix socket have no address (`LOCAL`), and may be those of a proxy: their
+    attempts are spaced out per account only, so that one of them cannot lock all others out.
     """
 
     _FREE_ATTEMPTS = 3
@@ -36,14 +42,11 @@ class LoginThrottle:
     def attempt(self, account: str, address: str) -> float:
         """The seconds that this attempt must wait. Raises `Busy` if it would wait too long."""
         now = self._now()
-        account_key, address_key = self._keys(account, address)
-        wait = max(self._attempts.get(key, (0, now))[1] - now for key in (account_key, address_key))
+        gaps = self._longest_gaps(account, address)
+        wait = max(self._attempts.get(key, (0, now))[1] - now for key in gaps)
         if wait > self._LONGEST_WAIT:
             raise Busy("too many attempts to log in; try again later")
-        for key, longest in (
-            (account_key, self._LONGEST_ACCOUNT_GAP),
-            (address_key, self._LONGEST_ADDRESS_GAP),
-        ):
+        for key, longest in gaps.items():
             count, slot = self._attempts.pop(key, (0, now))
             if now - slot > self._FORGET_AFTER:
                 count = 0
@@ -61,11 +64,23 @@ class LoginThrottle:
         """The password was right: forget the attempts for the account, and this one attempt from
         the address. Forgetting all from the address would let the owner of one account guess the
         passwords of others without end."""
-        account_key, address_key = self._keys(account, address)
+        account_key, address_key = _account_key(account), _address_key(address)
         self._attempts.pop(account_key, None)
         count, slot = self._attempts.get(address_key, (0, 0.0))
         if count:
             self._attempts[address_key] = (count - 1, slot)
 
-    def _keys(self, account: str, address: str) -> tuple[str, str]:
-        return account.lower(), "from " + address
+    def _longest_gaps(self, account: str, address: str) -> dict[str, float]:
+        """The keys under which an attempt counts, each with the longest gap after an attempt."""
+        gaps = {_account_key(account): self._LONGEST_ACCOUNT_GAP}
+        if address != LOCAL:
+            gaps[_address_key(address)] = self._LONGEST_ADDRESS_GAP
+        return gaps
+
+
+def _account_key(account: str) -> str:
+    return account.lower()
+
+
+def _address_key(address: str) -> str:
+    return "from " + address

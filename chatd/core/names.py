@@ -16,7 +16,9 @@ LOBBY = "#lobby"
 
 # ASCII only: every protocol must be able to represent every name. One character class without
 # alternatives is matched in linear time.
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,32}")
+NAME_LENGTH = 32
+"""characters that a name may have"""
+_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{NAME_LENGTH}}}")
 _RESERVED = frozenset({"server"})
 """names of the daemon itself, in lower case"""
 
@@ -30,8 +32,8 @@ def check_name(name: str) -> None:
     """Raise `IllegalName`, with the rule that is broken, unless this can be an account's name."""
     if not name:
         raise IllegalName("Empty string is not a valid username.")
-    if len(name) > 32:
-        raise IllegalName(f"username has {len(name)} characters, the limit is 32")
+    if len(name) > NAME_LENGTH:
+        raise IllegalName(f"username has {len(name)} characters, the limit is {NAME_LENGTH}")
     if _NAME.fullmatch(name) is None:
         wrong = next(char for char in name if _NAME.fullmatch(char) is None)
         raise IllegalName(

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.protocol import Protocol
 
+from chatd.auth.throttle import LOCAL
 from chatd.server.tls import fingerprint_of
 
 
@@ -36,4 +37,4 @@ def _host_and_port(transport: Any) -> tuple[str, str]:
     address = transport.getPeer()
     if isinstance(address, IPv4Address | IPv6Address):
         return address.host, str(address.port)
-    return "local", ""
+    return LOCAL, ""

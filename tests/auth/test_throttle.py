@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.auth.throttle import LoginThrottle
+from chatd.auth.throttle import LOCAL, LoginThrottle
 from chatd.core.errors import Busy
 
 ADDRESS, OTHER_ADDRESS = "192.0.2.1", "192.0.2.2"
@@ -47,6 +47,15 @@ class Throttling(SynchronousTestCase):
         """Trying many accounts from one address gets slower."""
         waits = self.attempts_in_turn(*[(f"user{number}", ADDRESS) for number in range(14)])
         self.assertEqual(waits, [0, 0, 0, 0, 0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60])
+
+    def test_clients_of_unix_sockets_do_not_delay_one_another(self) -> None:
+        """They have no address: only the gap for an account counts."""
+        waits = self.attempts_in_turn(*[(f"user{number}", LOCAL) for number in range(14)])
+        self.assertEqual(waits, [0] * 14)
+        waits = self.attempts_in_turn(*[("ann", LOCAL)] * 6)
+        self.assertEqual(waits[4:], [0.5, 1])
+        self.throttle.succeeded("ann", LOCAL)
+        self.assertEqual(self.throttle.attempt("ann", LOCAL), 0)
 
     def test_attempts_at_once_are_no_faster_than_attempts_in_turn(self) -> None:
         """The n-th of many attempts at once is checked when the n-th of attempts in turn is."""

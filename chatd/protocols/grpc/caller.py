@@ -1,12 +1,17 @@
-"""The client of one call: its address, and the password that came with the call."""
+"""The client of one call: its address, and the password and invite token that came with it."""
 
 from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as NotBase64
 from typing import Any
+from urllib.parse import unquote
 
+from chatd.auth.throttle import LOCAL
 from chatd.core.errors import WrongPassword
+
+INVITE = "chatd-invite"
+"""the key of the metadata with an invite token"""
 
 
 class Caller:
@@ -15,13 +20,18 @@ class Caller:
 
     def __init__(self, context: Any) -> None:
         self.peer: str = context.peer()
-        """as gRPC writes it: ``ipv4:127.0.0.1:5000``, ``ipv6:[::1]:5000`` or ``unix:``"""
+        """as gRPC writes it: ``ipv4:127.0.0.1:5000``, ``ipv6:%5B::1%5D:5000`` or ``unix:``"""
         kind, _, rest = self.peer.partition(":")
-        self.address = rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else "local"
+        self.local = kind not in ("ipv4", "ipv6")
+        """whether the client is connected to a unix socket: all these have the same `peer`"""
+        self.address = LOCAL if self.local else unquote(rest).rpartition(":")[0].strip("[]")
         """the address without the port"""
+        metadata = list(context.invocation_metadata() or ())
         self._authorization: list[str] = [
-            value for key, value in context.invocation_metadata() or () if key == "authorization"
+            value for key, value in metadata if key == "authorization"
         ]
+        self.invite: str | None = next((value for key, value in metadata if key == INVITE), None)
+        """the invite token, None if there is none"""
 
     def password(self, name: str) -> str | None:
         """The password given by Basic authentication (RFC 7617), None if there is none.

@@ -98,21 +98,22 @@ class GrpcServer:
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         service = self._service
-        unary: dict[str, tuple[Any, Callable[[Any, Any], Coroutine[Any, Any, Any]]]] = {
-            "SendMessage": (pb.ChatMessageRequest, service.send_message),
-            "CreateAccount": (pb.CreateAccountRequest, service.create_account),
-            "DeleteAccount": (pb.DeleteAccountRequest, service.delete_account),
-            "WildCard": (pb.WildCardRequest, service.wild_card),
-            "LogIn": (pb.LogOutRequest, service.log_in),
-            "LogOut": (pb.LogOutRequest, service.log_out),
+        # The type of the request, its field with the account of the client, and the method.
+        unary: dict[str, tuple[Any, str, Callable[[Any, Any], Coroutine[Any, Any, Any]]]] = {
+            "SendMessage": (pb.ChatMessageRequest, "sender_id", service.send_message),
+            "CreateAccount": (pb.CreateAccountRequest, "client_id", service.create_account),
+            "DeleteAccount": (pb.DeleteAccountRequest, "client_id", service.delete_account),
+            "WildCard": (pb.WildCardRequest, "client_id", service.wild_card),
+            "LogIn": (pb.LogOutRequest, "client_id", service.log_in),
+            "LogOut": (pb.LogOutRequest, "client_id", service.log_out),
         }
         handlers = {
             name: grpc.unary_unary_rpc_method_handler(
-                partial(_unary, service, method),
+                partial(_unary, service, field, method),
                 request_deserializer=kind.FromString,
                 response_serializer=_serialized,
             )
-            for name, (kind, method) in unary.items()
+            for name, (kind, field, method) in unary.items()
         }
         handlers["ReceiveMessages"] = grpc.unary_stream_rpc_method_handler(
             partial(_stream, service),
@@ -142,6 +143,7 @@ def _credentials(certificate: Certificate) -> grpc.ServerCredentials:
 
 async def _unary(
     service: ChatService,
+    account_field: str,
     method: Callable[[Any, Caller], Coroutine[Any, Any, Any]],
     request: Any,
     context: Any,
@@ -149,7 +151,10 @@ async def _unary(
     """Carry out a call with one answer."""
     caller = Caller(context)
     return await _refusing(
-        context, caller, service.charge(caller.peer), lambda: in_twisted(method(request, caller))
+        context,
+        caller,
+        service.charge(caller, getattr(request, account_field)),
+        lambda: in_twisted(method(request, caller)),
     )
 
 
@@ -159,7 +164,7 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
     await _refusing(
         context,
         caller,
-        service.charge(caller.peer),
+        service.charge(caller, request.recipient_id),
         lambda: service.receive_messages(request, caller, context.write),
     )
 

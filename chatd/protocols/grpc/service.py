@@ -42,7 +42,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.core.names import is_room
+from chatd.core.names import NAME_LENGTH, is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
@@ -109,11 +109,11 @@ class ChatService:
     # Calls
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
-        """CreateAccount: register an account, with the password of the call if there is one, and
-        log in."""
+        """CreateAccount: register an account, with the password and the invite token of the call
+        if there are any, and log in."""
         name = request.client_id
         password = caller.password(name)
-        await self._realm.register(name, password)
+        await self._realm.register(name, password, caller.invite)
         # The notices of a former account of that name are not for this one.
         former = self._accounts.pop(name.lower(), None)
         if former is not None:
@@ -289,11 +289,15 @@ class ChatService:
                 account.log_out()
                 del self._accounts[key]
 
-    async def charge(self, peer: str) -> None:
-        """Count a call against the rate of a client, and wait while the client is over it."""
+    async def charge(self, caller: Caller, account: str) -> None:
+        """Count a call that names an account against the rate of its client, and wait while the
+        client is over it. Clients of unix sockets cannot be told apart by their address: a call of
+        one of them counts against the rate of the account that it names."""
         rate = self._limits.rate
         if rate is None:
             return
+        # No name is longer.
+        peer = f"account {account[:NAME_LENGTH].lower()}" if caller.local else caller.peer
         now = self._clock.seconds()
         bucket = self._token_buckets.pop(peer, None)
         if bucket is None:

@@ -1,4 +1,4 @@
-"""`Caller`: the address and the password of the client of a call."""
+"""`Caller`: the address, the password and the invite token of the client of a call."""
 
 from __future__ import annotations
 
@@ -20,11 +20,26 @@ class Addresses(SynchronousTestCase):
         for peer, address in (
             ("ipv4:192.0.2.7:5000", "192.0.2.7"),
             ("ipv6:[2001:db8::7]:5000", "2001:db8::7"),
+            ("ipv6:%5B2001:db8::7%5D:5000", "2001:db8::7"),
+            ("ipv6:%5Bfe80::7%25eth0%5D:5000", "fe80::7%eth0"),
             ("unix:", "local"),
             ("unix:/run/chatd.sock", "local"),
         ):
             caller = Caller(CallContext(peer=peer))
-            self.assertEqual((caller.peer, caller.address), (peer, address))
+            self.assertEqual(
+                (caller.peer, caller.address, caller.local), (peer, address, address == "local")
+            )
+
+
+class InviteTokens(SynchronousTestCase):
+    """`Caller.invite`."""
+
+    def test_invite_token_is_that_of_the_metadata(self) -> None:
+        """The first of several counts; a call without one has None."""
+        context: Any = CallContext()
+        self.assertIsNone(Caller(context).invite)
+        context.metadata += [("chatd-invite", "first"), ("chatd-invite", "second")]
+        self.assertEqual(Caller(context).invite, "first")
 
 
 class BasicAuthentication(SynchronousTestCase):

@@ -204,7 +204,8 @@ class Rate(ServerCase):
     """Calls over the rate of a client."""
 
     def test_client_over_its_rate_waits(self) -> None:
-        """Each client has a rate of its own; without a limit no call waits."""
+        """Each client has a rate of its own, at a unix socket each account; without a limit no call
+        waits."""
         waits: list[float] = []
 
         async def record(seconds: float) -> None:
@@ -223,7 +224,17 @@ class Rate(ServerCase):
             )
         )
         self.assertEqual(len(waits), 2)
+        self.start(rate=10.0, burst_seconds=0.1)
+        for name in ("ann", "ANN", "bob"):
+            self.run_in_asyncio(
+                self.handler("WildCard").unary_unary(
+                    self.request("WildCard", client_id=name, pattern="x"),
+                    CallContext(peer="unix:"),
+                )
+            )
+        self.assertEqual([round(wait, 6) for wait in waits[2:]], [0.1])
+        waits.clear()
         self.start(rate=None)
         for number in range(20):
             self.run_in_asyncio(self.call("CreateAccount", client_id=f"user{number}"))
-        self.assertEqual(len(waits), 2)
+        self.assertEqual(waits, [])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import (
     IllegalName,
+    InviteInvalid,
+    InviteRequired,
     NameTaken,
     OpenAccountsForbidden,
     PasswordRequired,
@@ -19,6 +23,7 @@ from chatd.core.errors import (
 from chatd.protocols.grpc.service import IDLE, ChatService
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
+from chatd.realm.registration import make
 from tests.doubles.grpc_calls import CallContext, ServiceCase
 
 
@@ -231,6 +236,25 @@ class Refusals(ServiceCase):
             RegistrationClosed,
             self.service.create_account,
             pb.CreateAccountRequest(client_id="new"),
+        )
+
+    def test_account_by_invitation_needs_a_token(self) -> None:
+        """It is in the metadata of CreateAccount, and is used once."""
+        self.server.realm.policy = Policy("invite")
+        context, wrong = CallContext("eve:secret"), CallContext("eve:secret")
+        token = self.successResultOf(
+            Deferred.fromCoroutine(make(self.server.realm.documents, self.server.now))
+        )
+        context.metadata.append(("chatd-invite", token))
+        wrong.metadata.append(("chatd-invite", "guess"))
+        create, eve = self.service.create_account, pb.CreateAccountRequest(client_id="eve")
+        self.assert_refused(InviteRequired, create, eve, CallContext("eve:secret"))
+        self.assert_refused(InviteInvalid, create, eve, wrong)
+        self.call(create, eve, context)
+        mallory = CallContext("mallory:secret")
+        mallory.metadata.append(("chatd-invite", token))
+        self.assert_refused(
+            InviteInvalid, create, pb.CreateAccountRequest(client_id="mallory"), mallory
         )
 
     def test_message_that_the_store_cannot_write_is_refused(self) -> None:
