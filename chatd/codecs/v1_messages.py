@@ -71,7 +71,8 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `since` is the time when it was created; `private` is whether joining needs an invitation;
     `owner` is empty if there is none; `members` is the number of members; `role` is the role of
     the account in the room: ``owner``, ``moderator``, ``member``, or empty if it is not a
-    member.
+    member. `history` is what a member can read: ``all``, or ``joined``, what was sent after it
+    joined.
     """
 
     room: str
@@ -81,6 +82,7 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     owner: str
     members: int
     role: str
+    history: str = "all"
 
 
 class LogState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -186,9 +188,9 @@ class Hello(Message):
 class Ping(Message):
     """Check that the peer is alive; both ends may send it at any time.
 
-    The server sends it to a client that has been silent for `Welcome.idle` seconds, and closes
-    the connection if the client remains silent for as long again. Answer: `Pong` with the same
-    `ref`.
+    The server sends it to a client that has been silent for `Welcome.idle` seconds, or up to
+    twice as long, and closes the connection if the client remains silent for `Welcome.idle`
+    seconds after it. Answer: `Pong` with the same `ref`.
     """
 
     command: ClassVar[int] = 2
@@ -432,7 +434,8 @@ class CreateRoom(Message):
     """Create a room, with this account as its owner.
 
     A private room can be joined by invitation only, and only its members and invited accounts
-    find it. Answer: `RoomState`.
+    find it. `history` as in `SetHistory`; empty: ``joined`` for a private room, ``all`` for a
+    public one. Answer: `RoomState`.
     """
 
     command: ClassVar[int] = 20
@@ -440,6 +443,7 @@ class CreateRoom(Message):
     room: Name
     topic: str = ""
     private: bool = False
+    history: Short = ""
 
 
 class Join(Message):
@@ -480,12 +484,29 @@ class SetTopic(Message):
 
 
 class SetPrivate(Message):
-    """Make a room private or public; for the owner. Answer: `Done`."""
+    """Make a room private or public; for the owner.
+
+    `RoomInfo.history` becomes ``joined`` when a room is made private, and stays when it is made
+    public. Answer: `Done`.
+    """
 
     command: ClassVar[int] = 24
     ref: Ref
     room: Name
     private: bool
+
+
+class SetHistory(Message):
+    """Set what members of a room can read from before they joined; for the owner.
+
+    `history` is ``all``, or ``joined``: nothing from before. It applies to the present members as
+    well. Answer: `Done`.
+    """
+
+    command: ClassVar[int] = 39
+    ref: Ref
+    room: Name
+    history: Short
 
 
 class Invite(Message):
@@ -790,8 +811,8 @@ class Pushed(Message):
     ``delete``: that entry is deleted; `body` is empty. ``reaction``: the reaction of `sender`
     to that entry, empty if it is removed. ``join``, ``leave``: `sender` joined or left the
     room. ``kick``: `sender` removed the account `body`. ``topic``: the new topic. ``access``:
-    ``private`` or ``public``. ``role``: the name of a member and its new role. ``invite``, in
-    a mailbox: `sender` invites the account to the room `body`.
+    ``private`` or ``public``. ``history``: ``all`` or ``joined``. ``role``: the name of a member
+    and its new role. ``invite``, in a mailbox: `sender` invites the account to the room `body`.
 
     A client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """

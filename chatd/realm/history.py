@@ -6,7 +6,7 @@ from chatd.core.entries import Entry
 from chatd.core.errors import UnknownEntry
 from chatd.core.names import mailbox_log, mailbox_owner
 from chatd.realm.context import Context
-from chatd.realm.permissions import check_entry, check_look_up, check_read_log
+from chatd.realm.permissions import check_entry, check_look_up, check_read_log, readable_after
 from chatd.realm.session import Session
 from chatd.stores import PAGE_BYTES
 
@@ -22,7 +22,7 @@ class History:
         self._store = context.store
 
     async def entry(self, session: Session, log: str, seq: int) -> Entry:
-        """Return one entry of a log that the session follows, or one that its account wrote.
+        """Return one entry that the account can read, or that it wrote.
 
         Raises `UnknownEntry`.
         """
@@ -54,17 +54,19 @@ class History:
         They are those after seq `after`, or, with `before` greater than 0, the last ones before
         it: at most `limit`, and about `PAGE_BYTES` of text. Raises `UnknownLog`.
         """
-        live_log = check_read_log(session, log).live_log
+        subscription = check_read_log(session, log)
+        first = readable_after(session, subscription) + 1
+        live_log = subscription.live_log
         log, head = live_log.log, live_log.head
         limit = max(1, limit)
         if not before:
-            entries = await self._store.read(log, after, limit)
+            entries = await self._store.read(log, max(after, first - 1), limit)
             return entries, bool(entries) and entries[-1].seq < head
         page: list[Entry] = []
         size = 0
         end = min(before, head + 1)
-        while end > 1 and len(page) < limit and size <= PAGE_BYTES:
-            start = max(1, end - min(_CHUNK, limit - len(page)))
+        while end > first and len(page) < limit and size <= PAGE_BYTES:
+            start = max(first, end - min(_CHUNK, limit - len(page)))
             chunk = await self._between(log, start, end)
             page = chunk + page
             size += sum(len(entry.body) for entry in chunk)
@@ -74,7 +76,7 @@ class History:
         while size > PAGE_BYTES and len(page) > 1:
             end = page[0].seq + 1
             size -= len(page.pop(0).body)
-        return page, bool(page) and end > 1 and await self._exists(log, end - 1)
+        return page, bool(page) and end > first and await self._exists(log, end - 1)
 
     async def _between(self, log: str, start: int, end: int) -> list[Entry]:
         """The entries with `start` <= seq < `end`."""

@@ -33,13 +33,15 @@ class MembershipRecord(msgspec.Struct, frozen=True, array_like=True):
     """A room of an account; the scope is the account's id, the key the room's id.
 
     `room` is the room's name as first written, `since` when it was created, in milliseconds since
-    1970 (UTC).
+    1970 (UTC). `joined` is the seq of the room's last entry when the account joined; 0 if it
+    joined by an older version of chatd.
     """
 
     document_kind: ClassVar[str] = "membership"
 
     room: str
     since: int
+    joined: int = 0
 
 
 class InvitationRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -63,7 +65,7 @@ class InvitedRecord(msgspec.Struct, frozen=True, array_like=True):
 class Membership:
     """A room of the account of `mailbox`, as this daemon knows it."""
 
-    __slots__ = ("name", "room", "since", "state")
+    __slots__ = ("joined", "name", "room", "since", "state")
 
     def __init__(self, mailbox: Mailbox, room: int, record: MembershipRecord) -> None:
         self.room = room
@@ -71,5 +73,7 @@ class Membership:
         self.name = room_name(record.room)
         """the name by which clients know the room's log"""
         self.since = record.since
+        self.joined = record.joined
+        """the seq of the room's last entry when the account joined"""
         self.state = ReadState(mailbox, room_log(room), Cursor())
         """what the account has acknowledged and read in the room"""

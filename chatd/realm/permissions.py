@@ -34,7 +34,7 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox, is_room
-from chatd.realm.room import MEMBER, MODERATOR, OWNER, RANKS, RoomFacts
+from chatd.realm.room import JOINED, MEMBER, MODERATOR, OWNER, RANKS, Room, RoomFacts
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Account
@@ -170,13 +170,25 @@ def check_watched_count(count: int, limits: Limits) -> None:
 def check_read_log(session: Session, log: str) -> Subscription:
     """Reading the history of a log, and setting its read marker.
 
-    An account can read its mailbox, and the rooms that it is a member of. Returns the
-    subscription. Raises `UnknownLog`.
+    An account can read its mailbox, and the rooms that it is a member of, both after seq
+    `readable_after`. Returns the subscription. Raises `UnknownLog`.
     """
     subscription = session.subscriptions.get(log)
     if subscription is None:
         raise UnknownLog()
     return subscription
+
+
+def readable_after(session: Session, subscription: Subscription) -> int:
+    """The seq after which an account can read a log that its session follows: 0, or in a room whose
+    history is ``joined`` the last seq from before it joined."""
+    room = subscription.live_log
+    if not isinstance(room, Room) or room.record.shown_history != JOINED:
+        return 0
+    membership = session.mailbox.memberships.get(room.name)
+    if membership is None or membership.room != room.id:
+        return room.head
+    return membership.joined
 
 
 def check_acknowledge(session: Session, log: str) -> Subscription:
@@ -210,11 +222,13 @@ def check_look_up(session: Session, log: str) -> None:
 
 
 def check_entry(session: Session, log: str, entry: Entry) -> None:
-    """Referring to an entry of a log that the account can read, or to its own in other mailboxes.
+    """Referring to an entry that the account can read, or to its own, also in other mailboxes.
 
     Raises `UnknownEntry`.
     """
-    if log not in session.subscriptions and not is_author(session, entry):
+    subscription = session.subscriptions.get(log)
+    readable = subscription is not None and entry.seq > readable_after(session, subscription)
+    if not readable and not is_author(session, entry):
         raise UnknownEntry()
 
 

@@ -12,6 +12,8 @@ from chatd.realm.live_log import LiveLog
 from chatd.stores import Store
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
+ALL, JOINED = "all", "joined"
+"""what a new member can read of a room's history: all of it, or what is sent after it joined"""
 RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
 """roles by rank: each one allows what lower ones allow"""
 
@@ -24,7 +26,8 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `created` is milliseconds since 1970 (UTC). `id` is never given to another room: whatever else
     is stored of the room refers to it. `owner` is the id of an account (0: none) and `owner_name`
-    its name; `moderators` are the ids and names of accounts.
+    its name; `moderators` are the ids and names of accounts. `history` is ``all`` or ``joined``;
+    empty in rooms of older versions of chatd.
     """
 
     document_kind: ClassVar[str] = "room"
@@ -36,6 +39,12 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     owner: int = 0
     owner_name: str = ""
     moderators: dict[int, str] = {}
+    history: str = ""
+
+    @property
+    def shown_history(self) -> str:
+        """What a new member can read of the history: ``all`` or ``joined``."""
+        return self.history or (JOINED if self.private else ALL)
 
     def member_role(self, account: int) -> str:
         """The role of a member."""

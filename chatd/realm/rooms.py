@@ -13,8 +13,9 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from chatd.core.entries import ACCESS, INVITE, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
+from chatd.core.entries import ACCESS, HISTORY, INVITE, JOIN, KICK, LEAVE, ROLE, TOPIC, Cursor
 from chatd.core.errors import (
+    BadRequest,
     Busy,
     Conflict,
     Exists,
@@ -53,7 +54,16 @@ from chatd.realm.permissions import (
     may_see_room,
 )
 from chatd.realm.positions import SOON
-from chatd.realm.room import INVITED, MEMBER, MODERATOR, OWNER, Room, RoomRecord
+from chatd.realm.room import (
+    ALL,
+    INVITED,
+    JOINED,
+    MEMBER,
+    MODERATOR,
+    OWNER,
+    Room,
+    RoomRecord,
+)
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import (
@@ -270,17 +280,25 @@ class Rooms:
                 if room is not None and room.id == record.id and version > room.stored.version:
                     room.stored = changes.written(record, step, version)
 
-    async def create(self, session: Session, name: str, topic: str, private: bool) -> Room:
+    async def create(
+        self, session: Session, name: str, topic: str, private: bool, history: str = ""
+    ) -> Room:
         """Create a room whose owner is the account of `session`.
 
-        Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`, `LimitReached`, `NotLoggedIn`.
+        `history` is what new members can read: ``all`` or ``joined``; empty: ``joined`` if the
+        room is private. Raises `IllegalRoom`, `RoomTaken`, `TopicTooLong`, `BadRequest`,
+        `LimitReached`, `NotLoggedIn`.
         """
         check_room_name(name)
         self._check_topic_length(topic)
+        _check_history(history or ALL)
         mailbox = session.mailbox
         check_room_count(len(mailbox.memberships), self._limits)
         created, id = self._context.creation_time(), self._context.new_id()
-        record = RoomRecord(created, id, topic, private, session.account, session.name)
+        history = history or (JOINED if private else ALL)
+        record = RoomRecord(
+            created, id, topic, private, session.account, session.name, history=history
+        )
         with self._context.sessions.reserved(mailbox):
             creation = changes.create(name, record)
             try:
@@ -310,7 +328,7 @@ class Rooms:
         room, account = str(record.id), str(session.account)
         return [
             changes.create(session.name, MemberRecord(session.account, self._context.now()), room),
-            changes.create(room, MembershipRecord(name, record.created), account),
+            changes.create(room, MembershipRecord(name, record.created, cursor.upto), account),
             Save(Position(session.account, room_log(record.id), cursor, cursor.upto)),
         ]
 
@@ -353,7 +371,9 @@ class Rooms:
         if mailbox.deleted:
             return
         membership = Membership(
-            mailbox, room.id, MembershipRecord(room.display_name, room.record.created)
+            mailbox,
+            room.id,
+            MembershipRecord(room.display_name, room.record.created, cursor.upto),
         )
         # Entries that were committed just before are none of its business.
         membership.state.cursor = Cursor(room.head)
@@ -620,15 +640,30 @@ class Rooms:
         self._context.note(room.log, session.name, session.account, TOPIC, topic)
 
     async def set_private(self, session: Session, name: str, private: bool) -> None:
-        """Make a room private or public. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+        """Make a room private or public. From when it is private, its new members read what is sent
+        after they joined. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+
+        def change(record: RoomRecord) -> RoomRecord:
+            history = JOINED if private else record.shown_history
+            return msgspec.structs.replace(record, private=private, history=history)
+
+        room = await self._update(session, name, check_owner, change)
+        access = "private" if private else "public"
+        self._context.note(room.log, session.name, session.account, ACCESS, access)
+
+    async def set_history(self, session: Session, name: str, history: str) -> None:
+        """Set what members can read from before they joined: ``all`` or ``joined``, nothing of it.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `BadRequest`.
+        """
+        _check_history(history)
         room = await self._update(
             session,
             name,
             check_owner,
-            lambda record: msgspec.structs.replace(record, private=private),
+            lambda record: msgspec.structs.replace(record, history=history),
         )
-        access = "private" if private else "public"
-        self._context.note(room.log, session.name, session.account, ACCESS, access)
+        self._context.note(room.log, session.name, session.account, HISTORY, history)
 
     async def invite(self, session: Session, name: str, invited: str) -> None:
         """Invite an account to a room and notify it, unless it is a member.
@@ -750,3 +785,8 @@ class Rooms:
         listed += [(row.key, INVITED) for row in invitations]
         listed.sort(key=lambda item: item[0].lower())
         return listed[:limit], len(listed) > limit
+
+
+def _check_history(history: str) -> None:
+    if history not in (ALL, JOINED):
+        raise BadRequest(f"history is {ALL} or {JOINED}, not {history!r}")

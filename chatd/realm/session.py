@@ -21,7 +21,7 @@ import msgspec
 from chatd.core.entries import TEXT, Cursor, Entry
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.realm.live_log import LiveLog, Run
-from chatd.realm.permissions import check_acknowledge
+from chatd.realm.permissions import check_acknowledge, readable_after
 from chatd.realm.positions import SOON
 from chatd.stores import Append
 
@@ -346,7 +346,8 @@ class Session:
         skip = subscription.skip
         if skip is not None:
             subscription.sent = skip.passed(subscription.sent)
-        sent = subscription.sent
+        # A client may have given a position from before it joined.
+        sent = subscription.sent = max(subscription.sent, readable_after(self, subscription))
         if sent >= live_log.head:
             subscription.live = True
             subscription.skip = None

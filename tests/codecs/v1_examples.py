@@ -70,6 +70,7 @@ from chatd.codecs.v1_messages import (
     Send,
     Sent,
     SetCertificates,
+    SetHistory,
     SetPresence,
     SetPrivate,
     SetRole,
@@ -122,8 +123,10 @@ def _malformed(ref: int, request: int, code: str = "malformed") -> Malformed:
 
 _TIME = 1_767_225_600_000
 _TIME_BYTES = "cf 00 00 01 9b 76 da a8 00"
-_ROOM = RoomInfo("#garden", _TIME, "Seeds and bulbs", True, "Alicia", 3, "owner")
-_ROOM_BYTES = f"97 a7'#garden' {_TIME_BYTES} af'Seeds and bulbs' c3 a6'Alicia' 03 a5'owner'"
+_ROOM = RoomInfo("#garden", _TIME, "Seeds and bulbs", True, "Alicia", 3, "owner", "joined")
+_ROOM_BYTES = (
+    f"98 a7'#garden' {_TIME_BYTES} af'Seeds and bulbs' c3 a6'Alicia' 03 a5'owner' a6'joined'"
+)
 _STATE = LogState("#garden", _TIME, 40, 38, 38, _ROOM)
 _STATE_BYTES = f"96 a7'#garden' {_TIME_BYTES} 28 26 26 {_ROOM_BYTES}"
 
@@ -192,12 +195,13 @@ EXAMPLES = [
     Example(SayTyping(ref=17, recipient="#garden", typing=True), "93 11 a7'#garden' c3"),
     Example(
         CreateRoom(ref=18, room="#garden", topic="Seeds and bulbs", private=True),
-        "94 12 a7'#garden' af'Seeds and bulbs' c3",
+        "95 12 a7'#garden' af'Seeds and bulbs' c3 a0",
     ),
     Example(Join(ref=19, room="#lobby"), "92 13 a6'#lobby'"),
     Example(Leave(ref=20, room="#lobby"), "92 14 a6'#lobby'"),
     Example(SetTopic(ref=21, room="#garden", topic="Frost!"), "93 15 a7'#garden' a6'Frost!'"),
     Example(SetPrivate(ref=22, room="#garden", private=False), "93 16 a7'#garden' c2"),
+    Example(SetHistory(ref=41, room="#garden", history="all"), "93 29 a7'#garden' a3'all'"),
     Example(Invite(ref=23, room="#garden", name="Bobert"), "93 17 a7'#garden' a6'Bobert'"),
     Example(Kick(ref=24, room="#garden", name="Bobert"), "93 18 a7'#garden' a6'Bobert'"),
     Example(

@@ -213,7 +213,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "MessagePack": _CATALOGUES + "ProtocolTests.test_first_bytes_of_messagepack",
         "Limits and times": _V1_LIMITS,
         "What requests cost": "docs.test_limits.LimitTests.test_what_requests_cost",
-        "Refusals": _CATALOGUES + "ProtocolTests.test_codes_about_frames_are_those_of_the_source",
+        "Refusals": _CATALOGUES + "ProtocolTests.test_every_code_of_goodbye_is_named",
     },
     "docs/recipes/lan.md": {"1. Choose a certificate": _COMMANDS + "test_options_exist"},
     "docs/recipes/systemd.md": {

@@ -13,9 +13,7 @@ from chatd.client.cli.output import jsonlines
 from chatd.client.library.tls import Security
 from chatd.codecs import admin, chat10, classic, v1_messages
 from chatd.config.options import _VALUES, Options
-from chatd.core.errors import Refused
 from chatd.protocols.doors import DOORS, GRPC
-from tests.docs import v1_document
 from tests.docs.pages import ROOT, blocks, spans, table
 
 OPERATIONS = "docs/operations.md"
@@ -182,10 +180,8 @@ class ProtocolTests(SynchronousTestCase):
         self.assertLessEqual(
             {"stopping", "tls-only", "kicked", "account-deleted", "password-changed"}, codes
         )
-        page = " ".join(block.text for block in blocks(V1) if block.heading == "Refusals")
-        refusals = {code for code, _ in v1_document._codes(Refused)}
-        for code in codes - refusals - {"logged-in-elsewhere"}:
-            self.assertIn(f"`{code}`", page)
+        rows = table(V1, "Refusals", "code of `Goodbye`")
+        self.assertEqual({spans(row[0])[0] for row in rows}, codes - {"logged-in-elsewhere"})
 
     def test_what_requests_cost_names_requests(self) -> None:
         """Each name in the table is a request of version 1."""

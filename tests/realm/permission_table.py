@@ -265,13 +265,13 @@ TABLE = [
     ),
     Row(
         "read the history of a public room",
-        (p.check_read_log,),
+        (p.check_read_log, p.readable_after),
         lambda w, s: w.realm.history.page(s, "#public", 0, 0, 10),
         refused("unknown-log", *OUTSIDE_PUBLIC),
     ),
     Row(
         "read the history of a private room",
-        (p.check_read_log,),
+        (p.check_read_log, p.readable_after),
         lambda w, s: w.realm.history.page(s, "#private", 0, 0, 10),
         refused("unknown-log", "invited", *OUTSIDE_PRIVATE),
     ),
@@ -454,6 +454,13 @@ TABLE = [
         "make a room private",
         (p.check_owner,),
         lambda w, s: w.realm.rooms.set_private(s, "#public", True),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "set what members read of a room's history",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.set_history(s, "#public", "joined"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
     ),

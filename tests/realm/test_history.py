@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import UnknownEntry, UnknownLog
+import msgspec
+
+from chatd.core.errors import BadRequest, UnknownEntry, UnknownLog
+from chatd.realm.membership import MembershipRecord
+from chatd.realm.room import RoomRecord
 from chatd.stores import PAGE_BYTES
 from tests.realm.case import AckRealmCase
 
@@ -76,6 +80,98 @@ class Pages(AckRealmCase):
         self.send(self.bob, "#room", "before")
         self.run_now(self.realm.rooms.join(self.ann, "#room"))
         self.assertEqual(self.page(log="#room"), ([1, 2, 3], False))
+
+
+class SinceJoining(AckRealmCase):
+    """A room whose history is ``joined``: bob owns it, and Ann joins later. Entry 1 is his joining,
+    2 and 3 are texts, 4 and 5 Ann's invitation to a private room and her joining."""
+
+    def set_history(self, history: str) -> None:
+        """Let bob set what members can read."""
+        self.run_now(self.realm.rooms.set_history(self.bob, "#room", history))
+
+    def page(self, after: int = 0, before: int = 0, limit: int = 10) -> tuple[list[int], bool]:
+        """The seqs of a page that Ann reads, and whether there are more."""
+        entries, more = self.harness.run(
+            self.realm.history.page(self.ann, "#room", after, before, limit)
+        )
+        return [entry.seq for entry in entries], more
+
+    def join(self, private: bool = False) -> None:
+        """Bob writes two texts, and Ann joins the room."""
+        self.create_room(self.bob, private=private)
+        self.send(self.bob, "#room", "one", "two")
+        if private:
+            self.run_now(self.realm.rooms.invite(self.bob, "#room", "Ann"))
+        else:
+            self.set_history("joined")
+        self.run_now(self.realm.rooms.join(self.ann, "#room"))
+
+    def test_pages_begin_where_the_member_joined(self) -> None:
+        """In both directions; the owner reads everything."""
+        self.join()
+        self.assertEqual(self.page(), ([5], False))
+        self.assertEqual(self.page(after=2), ([5], False))
+        self.assertEqual(self.page(before=9), ([5], False))
+        self.assertEqual(self.page(before=5), ([], False))
+        entries, _ = self.harness.run(self.realm.history.page(self.bob, "#room", 0, 0, 10))
+        self.assertEqual(len(entries), 5)
+
+    def test_private_room_shows_what_is_sent_after_joining(self) -> None:
+        """Without being set; a room that is made private as well."""
+        self.join(private=True)
+        self.assertEqual(self.page(), ([4], False))
+        self.set_history("all")
+        self.assertEqual(self.page(), ([1, 2, 3, 4, 5], False))
+        self.run_now(self.realm.rooms.set_private(self.bob, "#room", False))
+        self.assertEqual(self.page(after=5), ([6], False))
+        self.run_now(self.realm.rooms.set_private(self.bob, "#room", True))
+        self.run_now(self.realm.rooms.set_private(self.bob, "#room", False))
+        self.assertEqual(self.page(), ([4, 5, 6, 7, 8], False))
+
+    def test_positions_from_before_joining_show_nothing_from_then(self) -> None:
+        """A client that was a member before may give one."""
+        self.join()
+        session, peer = self.login("Ann", {"#room": 0})
+        self.run_now(session.catch_up())
+        self.assertEqual([row[0] for row in peer.logs["#room"]], [5])
+
+    def test_single_entries_from_before_joining_are_unknown(self) -> None:
+        """They cannot be reacted to either, unless the account wrote them."""
+        self.create_room(self.bob, self.ann)
+        self.send(self.bob, "#room", "bob")
+        self.send(self.ann, "#room", "ann")
+        self.run_now(self.realm.rooms.leave(self.ann, "#room"))
+        self.set_history("joined")
+        self.run_now(self.realm.rooms.join(self.ann, "#room"))
+        self.refuse(UnknownEntry, self.realm.history.entry(self.ann, "#room", 3))
+        self.refuse(UnknownEntry, self.realm.edits.react(self.ann, "#room", 3, "+", None))
+        self.assertEqual(
+            self.harness.run(self.realm.history.entry(self.ann, "#room", 4)).body, "ann"
+        )
+
+    def test_setting_and_joining_are_stored(self) -> None:
+        """After a restart members read what they could read before."""
+        self.join()
+        self.harness = self.harness.restart()
+        self.realm = self.harness.realm
+        self.ann, _ = self.login("Ann")
+        self.assertEqual(self.page(), ([5], False))
+
+    def test_room_of_an_older_version_shows_everything_unless_it_is_private(self) -> None:
+        """Its record has no such field; nor has the membership of a member of then."""
+        for private, shown in ((False, "all"), (True, "joined")):
+            row = msgspec.msgpack.encode([1, 2, "", private, 3, "bob", {}])
+            self.assertEqual(msgspec.msgpack.decode(row, type=RoomRecord).shown_history, shown)
+        row = msgspec.msgpack.encode(["#room", 1])
+        self.assertEqual(msgspec.msgpack.decode(row, type=MembershipRecord).joined, 0)
+
+    def test_other_settings_are_refused(self) -> None:
+        """At creation, too."""
+        self.create_room(self.bob)
+        rooms = self.realm.rooms
+        self.refuse(BadRequest, rooms.set_history(self.bob, "#room", ""))
+        self.refuse(BadRequest, rooms.create(self.bob, "#other", "", False, "some"))
 
 
 class SingleEntries(AckRealmCase):

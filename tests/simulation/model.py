@@ -191,9 +191,22 @@ class Model(State):
                 self.violated("read:unknown-text", f"{where}: {entry.body!r} was never sent")
                 continue
             self._check_message(reader, entry, message, where)
+            self._check_joined(reader, entry, message, where)
             if message.place is None and entry.kind == message.kind:
                 message.place = (entry.seq, entry.id, entry.time)
             self.read_text(reader, message, tick, where)
+
+    def _check_joined(self, reader: Reader, entry: Entry, message: Message, where: str) -> None:
+        """A member of a room reads nothing from before it joined, if the history is ``joined``."""
+        outside = self.outside.get((entry.log, reader.name))
+        if (
+            outside is not None
+            and entry.kind == "text"
+            and message.accepted is not None
+            and message.accepted < outside
+            and self.history[entry.log].surely("joined", outside, self.tick)
+        ):
+            self.violated("read:before-joining", where)
 
     def _check_same(self, entry: Entry) -> None:
         """An entry is the same whenever it is read, and its id is that of no other."""

@@ -32,6 +32,10 @@ class State:
         self.owner = {room: Fact("") for room in self.rooms}
         self.topic = {room: Fact("") for room in self.rooms}
         self.private = {room: Fact(False) for room in self.rooms}
+        self.history = {room: Fact("all") for room in self.rooms}
+        self.outside: dict[tuple[str, str], int] = {}
+        """by room and name, the last tick at which an account joined that certainly was no member
+        until then"""
         self.invited = {(room, name): Fact(False) for room in self.rooms for name in self.names}
         self.deletions: dict[str, list[Change]] = {log: [] for log in self.exists}
         self.password_changes: dict[str, list[Change]] = {name: [] for name in self.names}
@@ -96,6 +100,7 @@ class State:
             self.owner,
             self.topic,
             self.private,
+            self.history,
             self.invited,
         )
         for table in tables:
@@ -222,15 +227,19 @@ class State:
             change = Change(self.tick)
             self.exists[room].write(False, change)
             self.private[room].write(None, change)
+            self.history[room].write(None, change)
             self.topic[room].write(None, change)
             for name in self.names:
                 self.invited[room, name].write(False, change)
 
-    def create_room(self, name: str, room: str, private: bool, topic: str) -> Change:
+    def create_room(
+        self, name: str, room: str, private: bool, topic: str, history: str = ""
+    ) -> Change:
         """A room is to be created by an account."""
         change = Change(self.now())
         self.exists[room].write(True, change)
         self.private[room].write(private, change)
+        self.history[room].write(history or ("joined" if private else "all"), change)
         self.topic[room].write(topic, change)
         self.owner[room].write(name, change)
         self.moderator[room, name].write(False, change)
@@ -244,6 +253,7 @@ class State:
         lobby = room == "#lobby"
         self.exists[room].write(lobby, change)
         self.private[room].write(False if lobby else None, change)
+        self.history[room].write("all" if lobby else None, change)
         self.topic[room].write("" if lobby else None, change)
         self.owner[room].write("", change)
         for name in self.names:
@@ -257,6 +267,8 @@ class State:
         change = Change(self.now())
         self.invited[room, name].write(False, change)
         if member:
+            if self.member[room, name].surely(False, self.tick, self.tick):
+                self.outside[room, name] = self.tick
             self.member[room, name].write(True, change)
         else:
             self._leaves(room, name, change)
@@ -292,6 +304,14 @@ class State:
         """A room is to become private or public."""
         change = Change(self.now())
         self.private[room].write(private, change)
+        if private:
+            self.history[room].write("joined", change)
+        return change
+
+    def set_history(self, room: str, history: str) -> Change:
+        """The members of a room are to read ``all`` of it, or what is sent after they joined."""
+        change = Change(self.now())
+        self.history[room].write(history, change)
         return change
 
     def invite(self, room: str, name: str) -> Change:

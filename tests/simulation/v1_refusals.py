@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.simulation.model import Message
     from tests.simulation.v1_connection import V1Connection
 
-_FOR_OWNERS = (c.SetPrivate, c.SetRole, c.DeleteRoom)
+_FOR_OWNERS = (c.SetPrivate, c.SetHistory, c.SetRole, c.DeleteRoom)
 """requests that only the owner of a room may make"""
 _FOR_MODERATORS = (c.SetTopic, c.Kick)
 """requests that only moderators of a room, and its owner, may make"""

@@ -24,11 +24,12 @@ def create_room(device: V1Device, random: Random) -> bool:
     if not in_session(device) or room == "#lobby":
         return False
     private = random.random() < 0.3
+    history = random.choice(("", "", "all", "joined"))
     topic = device.world.new_token("t")
-    change = device.model.create_room(device.name, room, private, topic)
+    change = device.model.create_room(device.name, room, private, topic, history)
     sent = device.model.tick
     device.ask(
-        c.CreateRoom(0, room, topic, private),
+        c.CreateRoom(0, room, topic, private, history),
         change,
         lambda answer: device.room_state(answer, sent),
     )
@@ -79,11 +80,11 @@ def invite(device: V1Device, random: Random) -> bool:
 
 @operation(8)
 def change_room(device: V1Device, random: Random) -> bool:
-    """Change the topic of a room, its access or a role in it."""
+    """Change the topic of a room, its access, its history or a role in it."""
     if not in_session(device):
         return False
     room = _room(device, random)
-    choice = random.randrange(3)
+    choice = random.randrange(4)
     if choice == 0:
         topic = device.world.new_token("t")
         device.ask(c.SetTopic(0, room, topic), device.model.set_topic(room, topic))
@@ -91,6 +92,10 @@ def change_room(device: V1Device, random: Random) -> bool:
         private = random.random() < 0.5
         change = device.model.set_private(room, private)
         device.ask(c.SetPrivate(0, room, private), change)
+    elif choice == 2:
+        history = random.choice(("all", "joined"))
+        change = device.model.set_history(room, history)
+        device.ask(c.SetHistory(0, room, history), change)
     else:
         role = random.choice(("owner", "moderator", "member"))
         name = random.choice(device.model.names)

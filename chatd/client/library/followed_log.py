@@ -69,7 +69,11 @@ class FollowedLog:
             case "topic":
                 self.room = replace(room, topic=entry.body)
             case "access":
-                self.room = replace(room, private=entry.body == "private")
+                private = entry.body == "private"
+                history = "joined" if private else room.history
+                self.room = replace(room, private=private, history=history)
+            case "history":
+                self.room = replace(room, history=entry.body)
             case "role":
                 name, _, role = entry.body.partition(" ")
                 if role == "owner":

@@ -73,9 +73,11 @@ class Requests:
 
     # Rooms
 
-    async def create_room(self, room: str, topic: str = "", private: bool = False) -> c.RoomInfo:
+    async def create_room(
+        self, room: str, topic: str = "", private: bool = False, history: str = ""
+    ) -> c.RoomInfo:
         """Create a room, of which the account becomes the owner."""
-        return await self._room(c.CreateRoom(0, room, topic, private))
+        return await self._room(c.CreateRoom(0, room, topic, private, history))
 
     async def join(self, room: str) -> c.RoomInfo:
         """Become a member of a room."""
@@ -97,6 +99,11 @@ class Requests:
     async def set_private(self, room: str, private: bool) -> None:
         """Make a room private, or public."""
         await self.request(c.SetPrivate(0, room, private))
+
+    async def set_history(self, room: str, history: str) -> None:
+        """Let the members of a room read ``all`` of its history, or what was sent after they
+        ``joined``."""
+        await self.request(c.SetHistory(0, room, history))
 
     async def invite(self, room: str, name: str) -> None:
         """Invite an account to a room."""

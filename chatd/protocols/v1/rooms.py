@@ -27,6 +27,7 @@ def room_info(room: Room, role: str) -> c.RoomInfo:
         record.owner_name,
         room.members,
         role,
+        record.shown_history,
     )
 
 
@@ -47,7 +48,7 @@ async def create_room(
 ) -> c.Message | None:
     """Create a room, owned by the session's account."""
     room = await connection.realm.rooms.create(
-        session, request.room, request.topic, request.private
+        session, request.room, request.topic, request.private, request.history
     )
     return _room_state(connection, session, request.ref, room)
 
@@ -77,6 +78,13 @@ async def set_topic(connection: Requester, session: Session, request: c.SetTopic
 async def set_private(connection: Requester, session: Session, request: c.SetPrivate) -> c.Message:
     """Make a room private or public."""
     await connection.realm.rooms.set_private(session, request.room, request.private)
+    return c.Done(request.ref)
+
+
+@handles(c.SetHistory)
+async def set_history(connection: Requester, session: Session, request: c.SetHistory) -> c.Message:
+    """Set what members of a room can read from before they joined."""
+    await connection.realm.rooms.set_history(session, request.room, request.history)
     return c.Done(request.ref)
 
 

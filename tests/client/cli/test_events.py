@@ -50,6 +50,14 @@ class EventTests(ChatTestCase):
             (pushed("#lobby", "bob", "", "topic", seq=6), "* bob removed the topic of #lobby"),
             (pushed("#lobby", "bob", "private", "access", seq=7), "* bob made #lobby private"),
             (
+                pushed("#lobby", "bob", "all", "history", seq=7),
+                "* bob lets members of #lobby read all messages",
+            ),
+            (
+                pushed("#lobby", "bob", "joined", "history", seq=7),
+                "* bob lets members of #lobby read the messages since they joined",
+            ),
+            (
                 pushed("#lobby", "bob", "carl moderator", "role", seq=8),
                 "* bob changed the role of carl in #lobby to moderator",
             ),

@@ -50,6 +50,21 @@ class FollowedLogTests(SynchronousTestCase):
         self.assertEqual((log.received, log.handled, log.acknowledged), (8, 8, 5))
         self.assertEqual((log.head, log.read), (12, 6))
 
+    def test_history_of_a_room_follows_its_entries(self) -> None:
+        """It becomes ``joined`` when the room is made private, and stays when it is made public."""
+        log = FollowedLog(den())
+        shown = []
+        for kind, body in (
+            ("history", "all"),
+            ("access", "private"),
+            ("access", "public"),
+            ("history", "all"),
+        ):
+            log.update_room(entry(8, kind, body, "bob"), "ann")
+            assert log.room is not None
+            shown.append(log.room.history)
+        self.assertEqual(shown, ["all", "joined", "joined", "all"])
+
     def test_room_follows_its_entries(self) -> None:
         """Members, topic, access and roles; own joining is counted already."""
         for kind, body, sender, expected in (

@@ -103,6 +103,7 @@ class RequestTests(SynchronousTestCase):
         self.check(client.leave("#den"), c.Leave(0, "#den"))
         self.check(client.set_topic("#den", "x"), c.SetTopic(0, "#den", "x"))
         self.check(client.set_private("#den", True), c.SetPrivate(0, "#den", True))
+        self.check(client.set_history("#den", "all"), c.SetHistory(0, "#den", "all"))
         self.check(client.invite("#den", "bob"), c.Invite(0, "#den", "bob"))
         self.check(client.kick("#den", "bob"), c.Kick(0, "#den", "bob"))
         self.check(client.set_role("#den", "bob", "owner"), c.SetRole(0, "#den", "bob", "owner"))

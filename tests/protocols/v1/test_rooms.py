@@ -25,6 +25,10 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
         lambda: c.SetPrivate(0, "#den", True),
         (OK, "not-allowed", "not-allowed", "not-a-member"),
     ),
+    "what members read": (
+        lambda: c.SetHistory(0, "#den", "joined"),
+        (OK, "not-allowed", "not-allowed", "not-a-member"),
+    ),
     "role": (
         lambda: c.SetRole(0, "#den", "victim", "moderator"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),
@@ -119,6 +123,25 @@ class Rooms(SynchronousTestCase):
         expected = ["join", "hi", "topic honey", "access private", "role bob moderator"]
         self.assertEqual(self.bob.receive_bodies(), expected)
         self.assertEqual(self.ann.receive_bodies(), ["join", "before", *expected, "leave"])
+
+    def test_new_members_read_what_the_room_is_set_to(self) -> None:
+        """`RoomInfo` has the setting; a private room's is ``joined`` unless another is given."""
+        for room, private, history, expected in (
+            ("#a", False, "", "all"),
+            ("#b", True, "", "joined"),
+            ("#c", True, "all", "all"),
+            ("#d", False, "joined", "joined"),
+        ):
+            created = self.ann.request(c.CreateRoom(0, room, "", private, history)).state.room
+            self.assertEqual(created.history, expected)
+        self.ann.request(c.Send(0, "#d", "before"))
+        self.bob.request(c.Join(0, "#d"))
+        self.ann.request(c.Send(0, "#d", "after"))
+        bodies = [item.body for item in self.bob.request(c.History(0, "#d")).entries]
+        self.assertEqual(bodies, ["", "after"])
+        self.ann.request(c.SetHistory(0, "#d", "all"))
+        bodies = [item.body for item in self.bob.request(c.History(0, "#d")).entries]
+        self.assertEqual(bodies, ["", "before", "", "after", "all"])
 
     def test_member_that_was_offline_catches_up(self) -> None:
         """It is sent the entries after those that it has acknowledged."""

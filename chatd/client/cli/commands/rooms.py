@@ -19,6 +19,7 @@ _MAX_LISTED = 1_000
 _MAX_NAMES = 100
 """names in one request"""
 _ROLES = frozenset({"member", "moderator", "owner"})
+_HISTORIES = frozenset({"all", "joined"})
 
 
 async def join(context: CommandContext, arguments: str) -> None:
@@ -105,6 +106,15 @@ async def public(context: CommandContext, arguments: str) -> None:
     """Make a room public: every account can join it."""
     room = room_or_target(arguments, context.target)
     await context.request_and_show(c.SetPrivate(0, room, False))
+
+
+async def visibility(context: CommandContext, arguments: str) -> None:
+    """Let the members of a room read all of its history, or what was sent after they joined."""
+    history, room = split_word(arguments)
+    if history not in _HISTORIES:
+        raise WrongArguments()
+    room = room_or_target(room, context.target)
+    await context.request_and_show(c.SetHistory(0, room, history))
 
 
 async def invite(context: CommandContext, arguments: str) -> None:

@@ -122,6 +122,12 @@ COMMANDS = (
     Command("topic", "[TEXT]", "show the topic of the room, set it, or remove it (-)", rooms.topic),
     Command("private", "[#ROOM]", "let only invited accounts join a room", rooms.private),
     Command("public", "[#ROOM]", "let every account join a room", rooms.public),
+    Command(
+        "visibility",
+        "all|joined [#ROOM]",
+        "let members read everything, or what is sent after joining",
+        rooms.visibility,
+    ),
     Command("invite", "NAME [#ROOM]", "invite NAME to a room", rooms.invite),
     Command("kick", "NAME [#ROOM]", "remove NAME from a room", rooms.kick),
     Command("role", "NAME member|moderator|owner", "set the role of NAME in the room", rooms.role),

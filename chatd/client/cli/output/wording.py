@@ -33,6 +33,9 @@ def entry(entry: c.Pushed, cache: MessageCache) -> StyledLine | None:
             return notice(entry.sender, f" removed the topic of {room}")
         case "access":
             return notice(entry.sender, f" made {room} {body}")
+        case "history":
+            shown = "all messages" if body == "all" else "the messages since they joined"
+            return notice(entry.sender, f" lets members of {room} read {shown}")
         case "role":
             name, _, role = body.partition(" ")
             return notice(entry.sender, f" changed the role of {name} in {room} to {role}")

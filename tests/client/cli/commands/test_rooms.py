@@ -31,6 +31,8 @@ CASES: list[RequestCase] = [
     ("/topic -", [c.SetTopic(0, "#Garden", "")]),
     ("/private", [c.SetPrivate(0, "#Garden", True)]),
     ("/public #lobby", [c.SetPrivate(0, "#lobby", False)]),
+    ("/visibility joined", [c.SetHistory(0, "#Garden", "joined")]),
+    ("/visibility all #lobby", [c.SetHistory(0, "#lobby", "all")]),
     ("/invite bob", [c.Invite(0, "#Garden", "bob")]),
     ("/kick bob #lobby", [c.Kick(0, "#lobby", "bob")]),
     ("/role bob moderator", [c.SetRole(0, "#Garden", "bob", "moderator")]),
@@ -58,6 +60,9 @@ class RoomTests(CommandTestCase):
             "/destroy",
             "/destroy garden",
             "/private bob",
+            "/visibility",
+            "/visibility some",
+            "/visibility all bob",
         )
 
     def test_joining_an_unknown_room_suggests_creating_it(self) -> None:
