@@ -3,12 +3,12 @@ ones."""
 
 from __future__ import annotations
 
-from random import SystemRandom
+from random import Random, SystemRandom
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.realm import accounts
-from tests.simulation.history import History, generate
+from tests.simulation.history import History, Setup, Step, generate
 from tests.simulation.known import KNOWN, REPAIRED, Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
@@ -74,10 +74,23 @@ class ManyHistories(Histories):
 class Shrinking(Histories):
     """`shrink` finds the steps that matter."""
 
-    def test_a_history_is_shortened_and_still_breaks_its_promise(self) -> None:
-        """A daemon that lets blocked accounts send is found out, in few steps."""
-        kind = "accepted:blocked:text"
+    def setUp(self) -> None:
+        self.kind = "accepted:blocked:text"
         self.patch(accounts, "check_not_blocked", lambda blocked, sender: None)
-        short = shrink(generate(8), kind, 60.0)
-        self.assertLess(len(short.steps), len(generate(8).steps) // 4)
-        self.assertIn(kind, self.run_history(short).kinds)
+
+    def test_a_generated_history_finds_a_broken_promise(self) -> None:
+        """A daemon that lets blocked accounts send is found out."""
+        self.assertIn(self.kind, self.run_history(generate(8)).kinds)
+
+    def test_a_history_is_shortened_and_still_breaks_its_promise(self) -> None:
+        """Few of the steps of two devices are left, of a history that is shortened quickly."""
+        random = Random("two devices")
+        operations = ("presence", "typing", "history", "mark-read", "block", "send", "send")
+        setup = Setup("memory", (("v1", "ann"), ("v1", "bob")))
+        steps = [Step(0, 0, "come", 0, 0.0), Step(1, 1, "come", 0, 0.0)]
+        for number in range(2, 80):
+            operation = random.choice(operations)
+            steps.append(Step(number, number % 2, operation, random.getrandbits(48), 0.1))
+        short = shrink(History(0, setup, tuple(steps)), self.kind, 60.0)
+        self.assertLess(len(short.steps), len(steps) // 4)
+        self.assertIn(self.kind, self.run_history(short).kinds)

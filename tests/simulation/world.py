@@ -374,6 +374,8 @@ class World:
 
 def run(history: History) -> Outcome:
     """Run a history."""
+    # The collection at the end looks at the objects of this history only.
+    gc.freeze()
     outcome = World(history).run()
     gc.collect()
     return outcome
