@@ -166,6 +166,19 @@ class Sources(OptionsCase):
         path = self.file("listen = ['ops=tcp:1', 'chat10=tcp:2']\nlegacy-ports = true")
         self.assertEqual(len(self.parsed("-c", path)["listen"]), 5)
 
+    def test_loopback_addresses_are_those_in_the_document(self) -> None:
+        """127.0.0.0/8, ::1 and localhost, as in the table of docs/operations.md."""
+        for host, local in (
+            ("127.0.0.2", True),
+            ("::1", True),
+            ("localhost", True),
+            ("0.0.0.0", False),
+            ("192.0.2.1", False),
+        ):
+            options = self.parsed("--host", host)
+            self.assertEqual(options["registration"] == "open", local, host)
+            self.assertEqual(options["allow-open-accounts"], local, host)
+
     def test_a_port_that_others_can_reach_makes_defaults_strict(self) -> None:
         """It counts like a host that others can reach."""
         for endpoint, local in (

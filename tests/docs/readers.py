@@ -21,6 +21,7 @@ _COPY = "stores.sqlite.test_backup.Copies.test_copy_is_a_snapshot_while_appends_
 _EXISTING = "stores.sqlite.test_backup.Refusals.test_existing_path_is_refused"
 _STOP = "daemon.test_service.Stopping.test_connections_that_do_not_close"
 _LIMITS = "docs.test_limits.LimitTests.test_limits_of_the_daemon"
+_CLASSIC_REFUSALS = "docs.test_refusals_of_classic.RefusalTests.test_every_refusal_is_in_the_table"
 _V1_LIMITS = "docs.test_limits.LimitTests.test_limits_of_version_1"
 
 CLAIMS: Mapping[str, Mapping[str, str]] = {
@@ -94,6 +95,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "at most 256 characters": "realm.test_operations.AccountOperations."
         "test_a_long_pattern_is_refused",
         "at most 65,536 ASCII characters": _LIMITS,
+        "at most 1024 characters": _CLASSIC_REFUSALS,
     },
     "docs/protocols/grpc.md": {
         "perhaps twice, but it is never lost": "process.test_grpc.Service."
@@ -194,6 +196,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "docs/protocols/classic.md": {
         "Frames": _CATALOGUES
         + "ProtocolTests.test_commands_of_the_classic_protocol_have_their_numbers",
+        "Refusals": _CLASSIC_REFUSALS,
     },
     "docs/protocols/grpc.md": {
         "Calls": _CATALOGUES + "ProtocolTests.test_statuses_of_grpc_are_those_of_the_source",
@@ -203,8 +206,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "docs/protocols/overview.md": {
         "Protocols": _CATALOGUES + "ProtocolTests.test_first_bytes_are_those_that_are_recognised",
-        "What each protocol can do": "docs.test_limits.LimitTests."
-        "test_longest_texts_of_the_protocols",
+        "What each protocol can do": "docs.test_capabilities.CapabilityTests."
+        "test_protocols_have_a_command_for_what_they_can_do",
         "What other users see": "process.test_together.Together."
         "test_lobby_is_shared_by_the_protocols_with_rooms",
     },

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 
 from chatd.auth.credentials import portal
-from chatd.core.errors import Refused
+from chatd.core.errors import PasswordTooLong, Refused
 from chatd.core.limits import Limits
 from chatd.realm.realm import Realm
 from chatd.server.factory import AnyConnection, ConnectionFactory
@@ -110,6 +110,8 @@ class FakePasswords:
 
     async def hash(self, password: str) -> str:
         """See `Passwords`."""
+        if len(password) > Limits().password:
+            raise PasswordTooLong()
         return "hash of " + password
 
     async def decoy(self) -> str:
