@@ -13,7 +13,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.auth import test_throttle
 from tests.client.cli import test_receipts, test_typing
-from tests.client.library import test_acknowledging, test_client, test_connection
+from tests.client.library import (
+    test_acknowledging,
+    test_client,
+    test_connection,
+    test_reconnecting,
+)
 from tests.doubles import realm
 from tests.doubles.jumping_reactor import JumpingReactor
 from tests.protocols import test_chat10, test_ops
@@ -107,7 +112,7 @@ class ClientConnection(_Jumps, test_connection.ConnectionTests):
     clocks = test_connection
 
 
-class Reconnecting(_Jumps, test_client.ReconnectTests):
+class Reconnecting(_Jumps, test_reconnecting.ReconnectTests):
     """Delays before the next attempt."""
 
     clocks = test_client

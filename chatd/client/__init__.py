@@ -11,7 +11,7 @@ Imports `chatd.core` and `chatd.codecs`. To add a public name: import it here an
 from chatd.client.library.client import Client
 from chatd.client.library.connect import connect
 from chatd.client.library.errors import ConnectionClosed
-from chatd.client.library.events import Connected, Disconnected, Event
+from chatd.client.library.events import Connected, Disconnected, Event, Overflow, Retrying
 from chatd.client.library.tls import Security
 from chatd.codecs.v1_messages import (
     Goodbye,
@@ -36,11 +36,13 @@ __all__ = [
     "Goodbye",
     "Joined",
     "Left",
+    "Overflow",
     "Position",
     "Presence",
     "Pushed",
     "Receipt",
     "Refused",
+    "Retrying",
     "Security",
     "Sent",
     "TextTooLong",

@@ -81,6 +81,7 @@ async def event(client: Client, kind: type[Any]) -> Any:
     async def search() -> Any:
         async for event in client.events():
             if isinstance(event, kind):
+                client.mark_handled()
                 return event
         raise AssertionError(f"the client ended without {kind.__name__}")
 

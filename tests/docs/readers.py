@@ -55,8 +55,8 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
     "docs/library.md": {
         "within ten seconds": "client.library.test_client.CloseTests."
         "test_close_does_not_wait_long_for_a_silent_server",
-        "at most 1,000 wait": "client.library.test_client.EventTests."
-        "test_entries_over_the_queue_limit_are_fetched_when_it_is_half_empty",
+        "at most 1,000 entries wait": "client.library.test_catching_up.CatchingUpTests."
+        "test_entries_that_wait_are_bounded",
     },
     "docs/operations.md": {
         "by at most 10 s for an account and 60 s for an address": _GUESSES,
@@ -136,7 +136,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "a backup never replaces a file": _EXISTING,
     },
     "docs/recipes/upgrade.md": {
-        "with at most a minute": "client.library.test_client.ReconnectTests."
+        "with at most a minute": "client.library.test_reconnecting.ReconnectTests."
         "test_delays_between_attempts_grow",
     },
     "docs/tls.md": {

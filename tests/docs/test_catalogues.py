@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd.client
 from chatd.admin.commands import COMMANDS
 from chatd.client.cli.output import jsonlines
+from chatd.client.library.events import Event
 from chatd.client.library.tls import Security
 from chatd.codecs import admin, chat10, classic, v1_messages
 from chatd.config.options import _VALUES, Options
@@ -234,7 +236,9 @@ class ClientTests(SynchronousTestCase):
         """Answers and events have their names; the rest are types of the client."""
         rows = table("docs/client.md", "For programs: `--json`")
         shown = {name for row in rows for name in spans(row[0])}
-        own = {"logged_in", "disconnected", "connected", "history", "line"}
+        own = {"logged_in", "history", "line"}
+        own |= {jsonlines.snake_case(kind) for kind in set(get_args(Event)) - {v1_messages.Message}}
+        self.assertLessEqual(own, shown)
         kinds = v1_messages.MESSAGES.items()
         names = {jsonlines.snake_case(kind) for number, kind in kinds if number >= 64}
         self.assertLessEqual(shown - own, names)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
+from chatd.client.library.encoding import encode_request
 from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.events import Event
 from chatd.client.library.followed_log import FollowedLog
 from chatd.codecs import v1_messages as c
+from chatd.core.errors import Refused
 from chatd.core.names import is_mailbox, is_room, mailbox_name
 
 LIMITS = c.Limits(65536, 256, 256, 100, 1000.0, 131072)
@@ -56,9 +58,10 @@ class FakeClient:
         return {log.name: log.room for log in self.logs.values() if log.room is not None}
 
     async def request(self, message: Any) -> Any:
-        """Record a request and return its prepared answer."""
+        """Record a request and return its prepared answer; refuse what cannot be sent."""
         if not self.connected:
             raise ConnectionClosed()
+        encode_request(message, self.welcome.limits)
         self.asked.append(message)
         answer = self.answers.get(type(message), c.Done(0))
         if isinstance(answer, list):
@@ -70,7 +73,11 @@ class FakeClient:
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
-        """Record a message, and accept it unless `slow` is set."""
+        """Record a message, and accept it unless `slow` is set; refuse what cannot be sent."""
+        try:
+            encode_request(message, self.welcome.limits)
+        except Refused as refused:
+            return fail(refused)
         self.asked.append(message)
         answer: Deferred[c.Accepted] = Deferred()
         self.posted.append((message, answer))

@@ -79,6 +79,7 @@ class BotTests(TestCase):
             if isinstance(event, Pushed) and event.kind == "text" and event.sender != client.name:
                 messages.append((event.sender, event.body))
                 if len(messages) == count:
+                    client.mark_handled()
                     break
         return messages
 

@@ -117,14 +117,6 @@ class ChatContext(CommandContext):
         self, request: KeyedRequest, about: CachedMessage | None = None, ref: int = 0
     ) -> None:
         """See `CommandContext.post`. `ref` is the number that a program gave the request."""
-        max_size = self.client.welcome.limits.text
-        if (
-            isinstance(request, c.Send | c.Edit)
-            and len(request.text.encode("utf-8", "replace")) > max_size
-        ):
-            raise UsageProblem(
-                f"The message is too long: this server accepts at most {max_size} bytes."
-            )
         if not self.client.connected:
             self.output.note("Not connected: the message will be sent after reconnecting.")
         self.outbox.post(self.client, request, about, ref)

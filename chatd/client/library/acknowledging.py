@@ -23,14 +23,13 @@ class Acknowledger:
         self._timer: IDelayedCall | None = None
 
     def schedule(self) -> None:
-        """Acknowledge after `ACK_DELAY` seconds at most."""
-        if self._timer is None:
+        """Acknowledge after `ACK_DELAY` seconds at most, if there is a connection."""
+        if self._timer is None and self.connection is not None:
             self._timer = self._clock.callLater(ACK_DELAY, self.flush)
 
     def flush(self) -> None:
         """Acknowledge now what has been handled and is not acknowledged yet."""
         self.cancel()
-        self._timer = None
         if self.connection is None:
             return
         for log in self._logs.by_name.values():
@@ -42,3 +41,4 @@ class Acknowledger:
         """Drop a scheduled acknowledgement."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+        self._timer = None

@@ -15,37 +15,36 @@ import random as random_module
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
-import msgspec
-from twisted.internet import protocol
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 
 from chatd.client.library.acknowledging import Acknowledger
 from chatd.client.library.backoff import Backoff
+from chatd.client.library.catching_up import CatchingUp
 from chatd.client.library.connection import Connection
-from chatd.client.library.errors import ConnectionClosed, RefusedByServer
-from chatd.client.library.events import MAX_WAITING, Connected, Disconnected, Event, EventQueue
+from chatd.client.library.credentials import Credentials
+from chatd.client.library.encoding import encode_request
+from chatd.client.library.errors import TEMPORARY_REFUSALS, ConnectionClosed, RefusedByServer
+from chatd.client.library.events import Connected, Disconnected, Event, EventQueue, Retrying
 from chatd.client.library.followed_log import FollowedLog, FollowedLogs
-from chatd.client.library.login import log_in
+from chatd.client.library.keys import Keys
+from chatd.client.library.opening import open_connection
 from chatd.client.library.pending_sends import PendingSends
 from chatd.client.library.presence import PresenceState
 from chatd.client.library.requests import Requests
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import Refused, TextTooLong
+from chatd.core.errors import Refused
 
-CONNECT_TIMEOUT = 10.0
-"""seconds that connecting may take, name resolution included"""
 CLOSE_TIMEOUT = 5.0
 """seconds that `Client.close` waits for the answer to `LogOut`, and again for the connection to
 close"""
+STABLE_TIME = 30.0
+"""seconds after which a session counts as a success: the delays before the client connects again
+then begin with the shortest one"""
 
 # The codes of `Goodbye` after which the client does not connect again.
 _FINAL_GOODBYES = frozenset({"kicked", "account-deleted", "password-changed"})
-# The codes of a refused login after which the client tries again later.
-_TEMPORARY_REFUSALS = frozenset({"busy", "store-unavailable"})
-# Events that the program gets even if the queue is full.
-_NEVER_DROPPED = (c.Joined, c.Left, c.Goodbye)
 
 
 class Client(Requests):
@@ -78,26 +77,25 @@ class Client(Requests):
         self.connected = False
         """whether there is a connection that is logged in"""
         self._endpoint = endpoint
-        self._password = password
-        self._token = token
-        self._save_token = save_token
+        registration = c.Register(0, name, password, invite) if register else None
+        self._credentials = Credentials(name, password, token, save_token, registration)
         self._clock = IReactorTime(clock)
         self._hello = hello
-        self._registration = c.Register(0, name, password, invite) if register else None
         self._reconnect = reconnect
-        self._random = random
-        self._now = now
+        self._keys = Keys(now, random)
         self._connection: Connection | None = None
         self._logs = FollowedLogs(positions)
-        self._events = EventQueue()
+        self._events = EventQueue(self._handled, lambda: self._catching_up.fetch())
         self._acknowledger = Acknowledger(self._logs, self._clock)
-        self._pending_sends = PendingSends()
+        self._catching_up = CatchingUp(
+            self._logs, self._events, self._receive, self._clock, Backoff(random)
+        )
+        self._pending_sends = PendingSends(self._clock, Backoff(random), self._retrying)
         self._presence = PresenceState()
         self._backoff = Backoff(random)
+        self._attempt: Deferred[tuple[Connection, c.Welcome]] | None = None
         self._reconnect_timer: IDelayedCall | None = None
-        self._entries_dropped = False
-        self._keys_made = 0
-        self._latest_key_time = 0
+        self._stable_timer: IDelayedCall | None = None
         self._logged_out = False  # by the server, for good
         self._closing = False
         self._end_reason: BaseException | None = None
@@ -126,78 +124,51 @@ class Client(Requests):
         await self._connect()
 
     async def _connect(self) -> None:
-        factory = protocol.Factory.forProtocol(lambda: Connection(self, self._clock))
-        factory.noisy = False
-        attempt: Deferred[Any] = self._endpoint.connect(factory)
-        connection: Connection = await attempt.addTimeout(CONNECT_TIMEOUT, self._clock)
-        if self._closing:
-            connection.abort("")
-            return
+        self._attempt = Deferred.fromCoroutine(
+            open_connection(self._endpoint, self, self._clock, self._hello)
+        )
+        try:
+            connection, self.welcome = await self._attempt
+        finally:
+            self._attempt = None
         self._connection = connection
         try:
-            self.welcome = await connection.request(msgspec.structs.replace(self._hello))
-            connection.idle_timeout = self.welcome.idle
-            try:
-                answer = await self._log_in(connection)
-            except RefusedByServer as refused:
-                refused.welcome = self.welcome
-                raise
+            await self._log_in(connection)
         except BaseException:
             connection.abort("")
             raise
-        self._logged_in(connection, answer)
 
-    # Log in
-
-    async def _log_in(self, connection: Connection) -> c.LoggedIn:
-        positions = self._logs.received
-        if self._token is not None:
-            try:
-                answer: c.LoggedIn = await connection.request(
-                    c.Resume(0, self.name, self._token, positions)
-                )
-            except Refused as refused:
-                if refused.code in _TEMPORARY_REFUSALS:
-                    raise
-                self._set_token(None)
-            else:
-                return answer
-        request = c.LogIn(0, self.name, self._password, positions)
-        return await log_in(connection, request, self._registration)
-
-    def _set_token(self, token: str | None) -> None:
-        self._token = token
-        if self._save_token is not None:
-            self._save_token(token)
-
-    def _logged_in(self, connection: Connection, answer: c.LoggedIn) -> None:
-        """Resume on a connection that is logged in: logs, messages, presence and watch list."""
+    async def _log_in(self, connection: Connection) -> None:
+        left: list[c.RoomInfo] = []
+        try:
+            answer = await self._credentials.log_in(connection, self._logs.received)
+            restored = self._logs.restored(answer.logs)
+            left += self._logs.logged_in(answer.logs)
+            if restored:
+                # What the server pushes now follows positions that mean nothing any more.
+                answer = await self._credentials.log_in(connection, self._logs.received)
+                if self._logs.restored(answer.logs):
+                    raise ConnectionClosed("The server names logs that end before they begin.")
+                left += self._logs.logged_in(answer.logs)
+        except RefusedByServer as refused:
+            refused.welcome = self.welcome
+            raise
         self.name = answer.name
-        self._registration = None
-        self._backoff.reset()
-        restored = self._logs.restored(answer.logs)
-        self._entries_dropped = restored
-        self.connected = True
-        self._acknowledger.connection = connection
-        self._reconnect_timer = None
-        for room in self._logs.logged_in(answer.logs):
-            self._events.put(c.Left(room.room, "left"))
-        if restored:
-            # What the server pushes now follows positions that mean nothing any more.
-            self._log_in_again(connection)
-            return
-        self._acknowledger.flush()
-        self._pending_sends.resend(connection)
-        set_presence = self._presence.set_presence()
-        if set_presence is not None:
-            connection.request(set_presence).addErrback(_ignore_refusal)
-        for watch in self._presence.watch():
-            people = connection.request(watch).addCallback(self._watching_again)
-            people.addErrback(_ignore_refusal)
+        self._logged_in(connection, left)
 
-    def _watching_again(self, answer: c.People) -> None:
-        for person in answer.people:
-            self._events.put(c.Presence(person))
+    def _logged_in(self, connection: Connection, left: list[c.RoomInfo]) -> None:
+        """Resume on a connection that is logged in: logs, messages, presence and watch list. The
+        rooms in `left` are not the account's any more."""
+        self.connected = True
+        self._stable_timer = self._clock.callLater(STABLE_TIME, self._backoff.reset)
+        self._acknowledger.connection = connection
+        self._acknowledger.flush()
+        self._catching_up.logged_in(connection)
+        self._pending_sends.resend(connection)
+        self._presence.restore(connection, lambda person: self._events.put(c.Presence(person)))
+        # Last, because the program may send messages or close the client when it gets an event.
+        for room in left:
+            self._events.put(c.Left(room.room, "left"))
 
     # Reconnect
 
@@ -207,11 +178,11 @@ class Client(Requests):
         See `chatd.client.library.connection.ConnectionHandler`.
         """
         was_connected = self.connected and connection is self._connection
-        self.connected = False
-        self._acknowledger.connection = None
-        if connection is self._connection:
-            self._connection = None
         self._pending_sends.connection_lost(connection)
+        if connection is not self._connection:
+            return
+        self._connection = None
+        self._disconnect()
         if self._closing or not was_connected:
             return
         if self._logged_out or not self._reconnect:
@@ -219,10 +190,19 @@ class Client(Requests):
         else:
             self._reconnect_later(reason)
 
+    def _disconnect(self) -> None:
+        """Stop what needs a connection that is logged in."""
+        self.connected = False
+        self._acknowledger.connection = None
+        self._catching_up.stop()
+        if self._stable_timer is not None and self._stable_timer.active():
+            self._stable_timer.cancel()
+
     def _reconnect_later(self, reason: str) -> None:
         delay = self._backoff.next_delay()
-        self._events.put(Disconnected(reason, delay))
+        # First the timer: the program may close the client when it gets the event.
         self._reconnect_timer = self._clock.callLater(delay, self._start_reconnecting)
+        self._events.put(Disconnected(reason, delay))
 
     def _start_reconnecting(self) -> None:
         Deferred.fromCoroutine(self._connect_again()).addErrback(
@@ -233,7 +213,9 @@ class Client(Requests):
         try:
             await self._connect()
         except Refused as refused:
-            if refused.code in _TEMPORARY_REFUSALS:
+            if self._closing:
+                return
+            if refused.code in TEMPORARY_REFUSALS:
                 self._reconnect_later(str(refused))
             else:
                 self._end(refused)
@@ -249,75 +231,64 @@ class Client(Requests):
     # Events
 
     def event_received(self, message: c.Message) -> None:
-        """Queue an event and apply it to the logs.
+        """Apply an event to the logs, and queue it.
 
         See `chatd.client.library.connection.ConnectionHandler`.
         """
         match message:
+            case c.Token():
+                self._credentials.set_token(message.token)
+                return
+            case c.Goodbye():
+                self._logged_out = message.code in _FINAL_GOODBYES
+            case _ if not self.connected:
+                return  # It belongs to a session before this one, or its log begins anew.
             case c.Pushed():
                 log = self._logs.get(message.log)
-                # After a dropped entry all later ones are dropped too: another login gets them.
-                self._entries_dropped = self._entries_dropped or self._events.full
-                if self._entries_dropped or log is None or not log.receive(message):
-                    return
-                log.update_room(message, self.name)
+                if log is not None:
+                    self._catching_up.pushed(log, message)
+                return
             case c.Joined():
                 self._logs.follow(message.state)
             case c.Left():
                 self._logs.unfollow(message.room)
-            case c.Token():
-                self._set_token(message.token)
-                return
-            case c.Goodbye():
-                self._logged_out = message.code in _FINAL_GOODBYES
             case c.Receipt() if message.what == "read":
                 self._logs.mark_read(message.log, max(message.seqs, default=0))
-        if not self._events.full or isinstance(message, _NEVER_DROPPED):
-            self._events.put(message)
+        self._events.put(message)
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Yield the events of the server in order, each entry once.
+    def _receive(self, log: FollowedLog, entry: c.Pushed) -> None:
+        if log.receive(entry):
+            log.update_room(entry, self.name)
+            self._events.put_entry(entry, log)
 
-        Asking for the next event means that the one before is handled: only then is an entry
-        acknowledged. A program that dies while it handles an entry gets it again at its next login.
-        Ends after `close` or `drop`. Raises `Refused` or `ConnectionClosed` if the client gives up
-        connecting.
+    def _retrying(self, refusal: Refused, delay: float) -> None:
+        self._events.put(Retrying(refusal.code, str(refusal), delay))
+
+    def events(self) -> AsyncIterator[Event]:
+        """Return an iterator of the server's events, in order, each entry once.
+
+        Asking the iterator for the next event means that the one before is handled: only then is an
+        entry acknowledged. If the program leaves the loop before, by an exception, ``break`` or
+        ``return``, the next iterator begins with that entry again, unless `mark_handled` was
+        called; a program that dies gets it at its next login.
+
+        There is one iterator at a time. Raises `RuntimeError` if another one waits for an event; an
+        iterator that does not wait is replaced, and raises `RuntimeError` when it is used again.
+
+        The iteration ends with `close` or `drop`. It raises `Refused` or `ConnectionClosed` if the
+        client gives up connecting.
         """
-        while True:
-            while not self._events:
-                if self._closing:
-                    return
-                if self._end_reason is not None:
-                    raise self._end_reason
-                await self._events.wait()
-            event = self._events.pop()
-            if (
-                self._entries_dropped
-                and len(self._events) == MAX_WAITING // 2
-                and self._connection is not None
-            ):
-                self._log_in_again(self._connection)
-            yield event
-            if isinstance(event, c.Pushed):
-                self._handled(event)
-
-    def _log_in_again(self, connection: Connection) -> None:
-        Deferred.fromCoroutine(self._fetch_dropped(connection)).addErrback(
-            lambda failure: self.logger.failure("Catching up failed", failure)
-        )
-
-    async def _fetch_dropped(self, connection: Connection) -> None:
-        """Log in again on the same connection: the server pushes the entries not received."""
-        try:
-            self._logged_in(connection, await self._log_in(connection))
-        except Exception as error:  # The entries are pushed to the next connection.
-            connection.abort(str(error))
+        return self._events.iterate()
 
     # Acknowledge
 
-    def _handled(self, entry: c.Pushed) -> None:
-        log = self._logs.get(entry.log)
-        if log is not None and entry.seq > log.handled:
+    def mark_handled(self) -> None:
+        """Count the last entry that `events` has yielded as handled, before a program leaves the
+        loop or closes the client."""
+        self._events.mark_handled()
+
+    def _handled(self, log: FollowedLog, entry: c.Pushed) -> None:
+        if entry.seq > log.handled:
             log.handled = entry.seq
             if self._events:
                 self._acknowledger.schedule()
@@ -331,9 +302,12 @@ class Client(Requests):
         there is no connection or it is lost before the answer."""
         if self._end_reason is not None:
             raise self._end_reason
-        if self._connection is None or not self.connected:
+        if self._connection is None or not self.connected or self._closing:
             raise ConnectionClosed()
-        answer = await self._connection.request(message)
+        if isinstance(message, c.ChangePassword):
+            answer = await self._credentials.change_password(self._connection, message)
+        else:
+            answer = await self._connection.request(message)
         self._presence.requested(message)
         match message, answer:
             case _, c.RoomState():
@@ -342,35 +316,31 @@ class Client(Requests):
                 self._logs.unfollow(message.room)
             case c.MarkRead(), _:
                 self._logs.mark_read(message.log, message.seq)
-            case c.ChangePassword(), _:
-                self._password = message.new
             case c.DeleteAccount(), _:
                 self._logged_out = True
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
-        """Send a message that has a key, again over each new connection until it is answered.
+        """Send a message that has a key until it is answered: again over each new connection, and
+        after a refusal with the code ``busy`` or ``store-unavailable``.
 
-        Fails with `Refused` (`TextTooLong` without asking the server), or with the reason for which
-        the client gave up connecting.
+        Fails with `Refused`, with `ConnectionClosed` after `close`, or with the reason for which
+        the client gave up connecting. What the server would refuse because of its size or form is
+        refused at once.
         """
         if self._end_reason is not None:
             return fail(self._end_reason)
         if self._closing:
             return fail(ConnectionClosed())
-        limit = self.welcome.limits.text
-        text: str = getattr(message, "text", "")
-        # A character has at most 4 bytes: most texts need not be encoded to be measured.
-        if len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit:
-            return fail(TextTooLong())
-        return self._pending_sends.post(message, self._connection if self.connected else None)
+        try:
+            encode_request(message, self.welcome.limits)
+        except Refused as refused:
+            return fail(refused)
+        return self._pending_sends.post(message)
 
     def new_key(self) -> str:
         """Return a unique key, greater than those before it."""
-        self._keys_made += 1
-        # The wall clock may be set back.
-        time = self._latest_key_time = max(self._now(), self._latest_key_time)
-        return f"{time:011x}{self._keys_made & 0xFFFF:04x}{self._random.getrandbits(48):012x}"
+        return self._keys.new()
 
     # Close
 
@@ -384,24 +354,28 @@ class Client(Requests):
         """
         if self._closing:
             return
-        try:
-            if self._connection is not None and self.connected:
-                self._acknowledger.flush()
-                answer: Deferred[Any] = self._connection.request(c.LogOut(0, keep_token))
-                await answer.addTimeout(CLOSE_TIMEOUT, self._clock)
-                if not keep_token and self._token is not None:
-                    self._set_token(None)
-        except Exception:  # The connection is closed in any case.
-            self.logger.debug("The server did not answer the request to log out")
         self._stop()
-        if self._connection is not None:
-            connection = self._connection
+        connection = self._connection
+        if connection is not None:
+            if self.connected:
+                await self._log_out(connection, keep_token)
             closed = connection.close()
             timeout = self._clock.callLater(CLOSE_TIMEOUT, connection.abort, "")
             await closed
             if timeout.active():
                 timeout.cancel()
         self._end(ConnectionClosed())
+
+    async def _log_out(self, connection: Connection, keep_token: bool) -> None:
+        self._acknowledger.flush()
+        try:
+            answer: Deferred[Any] = connection.request(c.LogOut(0, keep_token))
+            await answer.addTimeout(CLOSE_TIMEOUT, self._clock)
+        except Exception:  # The connection is closed in any case.
+            self.logger.debug("The server did not answer the request to log out")
+        else:
+            if not keep_token and self._credentials.token is not None:
+                self._credentials.set_token(None)
 
     def drop(self) -> None:
         """Close the connection at once, as if the program had died: entries that are not
@@ -412,19 +386,19 @@ class Client(Requests):
         self._end(ConnectionClosed())
 
     def _stop(self) -> None:
-        """Cancel the timers, and do not connect again."""
+        """End the events, and do not connect again."""
         self._closing = True
-        self._acknowledger.cancel()
+        self._events.close()
         if self._reconnect_timer is not None and self._reconnect_timer.active():
             self._reconnect_timer.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
 
     def _end(self, reason: BaseException) -> None:
         """Fail with `reason` all that waits, and every later request: there will be no other
         connection."""
         self._end_reason = reason
+        self._disconnect()
         self._pending_sends.fail(reason)
-        self._events.wake()
-
-
-def _ignore_refusal(failure: Any) -> None:
-    failure.trap(Refused, ConnectionClosed)
+        self._acknowledger.cancel()
+        self._events.end(reason)

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 import chatd
-from chatd.client.library.client import CONNECT_TIMEOUT, Client
+from chatd.client.library.client import Client
+from chatd.client.library.opening import CONNECT_TIMEOUT
 from chatd.client.library.tls import Security, client_endpoint
 from chatd.codecs import v1_messages as c
 from chatd.core.clocks import now as wall_clock

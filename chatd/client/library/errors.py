@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from chatd.codecs.v1_messages import Welcome
-from chatd.core.errors import Fatal, Refused
+from chatd.core.errors import Busy, Fatal, Refused, StoreUnavailable
+
+TEMPORARY_REFUSALS = frozenset({Busy.code, StoreUnavailable.code})
+"""the codes of refusals after which the same request may succeed later"""
 
 
 class ConnectionClosed(Fatal):
@@ -22,3 +25,12 @@ class RefusedByServer(Refused):
         self.code = code  # type: ignore[misc]  # a class attribute in `Refused`
         self.welcome: Welcome | None = None
         """the server's description of itself, if the login was refused"""
+
+
+class RefusedByClient(Refused):
+    """The request cannot be sent. The code is that with which a server would refuse it:
+    ``malformed`` or ``frame-too-long``."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code  # type: ignore[misc]  # a class attribute in `Refused`

@@ -16,10 +16,21 @@ class FollowedLog:
     the same name has another one. `head` is the last seq of the log that the client knows of,
     `received` that of the last entry received, `handled` that of the last entry that the program
     has handled, `acknowledged` that of the last entry acknowledged to the server; `read` is the
-    account's read marker. `room` describes the room, and is None for the mailbox.
+    account's read marker. `room` describes the room, and is None for the mailbox. `queued` entries
+    wait to be handled.
     """
 
-    __slots__ = ("acknowledged", "handled", "head", "name", "read", "received", "room", "since")
+    __slots__ = (
+        "acknowledged",
+        "handled",
+        "head",
+        "name",
+        "queued",
+        "read",
+        "received",
+        "room",
+        "since",
+    )
 
     def __init__(self, state: c.LogState) -> None:
         self.name = state.log
@@ -30,6 +41,7 @@ class FollowedLog:
         self.acknowledged = state.upto
         self.read = state.read
         self.room = state.room
+        self.queued = 0
 
     def resume(self, state: c.LogState) -> None:
         """Update from the server's state after another login. The entries after `position` are
@@ -86,7 +98,8 @@ class FollowedLog:
 
 
 class FollowedLogs:
-    """All logs that a client follows. `positions` are where an earlier client stopped."""
+    """All logs that a client follows. `positions` are where an earlier client stopped; they are for
+    the first login."""
 
     def __init__(self, positions: Iterable[c.Position]) -> None:
         self.by_name: dict[str, FollowedLog] = {}
@@ -138,6 +151,7 @@ class FollowedLogs:
                 if start is not None and start.since == state.since and start.seq <= state.head:
                     log.received = log.handled = start.seq
             self.by_name[state.log] = log
+        self._start.clear()
         return [log.room for log in previous.values() if log.room is not None]
 
     def follow(self, state: c.LogState) -> None:

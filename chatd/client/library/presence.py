@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Callable
 
+import msgspec
+from twisted.python.failure import Failure
+
+from chatd.client.library.connection import Connection
+from chatd.client.library.errors import ConnectionClosed
 from chatd.codecs import v1_messages as c
+from chatd.core.errors import Refused
 
 _NAMES_PER_REQUEST = 100
 
@@ -40,3 +46,21 @@ class PresenceState:
             c.Who(0, names[start : start + _NAMES_PER_REQUEST], True)
             for start in range(0, len(names), _NAMES_PER_REQUEST)
         ]
+
+    def restore(self, connection: Connection, on_person: Callable[[c.Person], None]) -> None:
+        """Set the presence and watch the same names over `connection`; `on_person` is called with
+        the presence of each. Refusals are ignored."""
+        set_presence = self.set_presence()
+        if set_presence is not None:
+            connection.request(set_presence).addErrback(_ignore_refusal)
+
+        def answered(answer: c.People) -> None:
+            for person in answer.people:
+                on_person(person)
+
+        for watch in self.watch():
+            connection.request(watch).addCallback(answered).addErrback(_ignore_refusal)
+
+
+def _ignore_refusal(failure: Failure) -> None:
+    failure.trap(Refused, ConnectionClosed)

@@ -154,12 +154,13 @@ class PostTests(ContextTestCase):
         self.assertEqual(self.screen.lines, [])
 
     def test_text_over_the_limit_is_not_sent(self) -> None:
-        """Messages and edits are checked; the limit counts bytes of UTF-8."""
+        """The refusal of the library is shown; the limit counts bytes of UTF-8."""
         text = "\u00e9" * 32769
         for request in (c.Send(0, "bob", text), c.Edit(0, "@bob", 1, text)):
-            failure = self.failureResultOf(self.post(request), UsageProblem)
-            self.assertIn("at most 65536 bytes", str(failure.value))
+            self.successResultOf(self.post(request))
+            self.assertIn("at most 65536 bytes", self.screen.lines[-1])
         self.assertEqual(self.client.posted, [])
+        self.assertTrue(self.context.any_refused)
 
     def test_message_is_posted_without_a_connection(self) -> None:
         """The library sends it after reconnecting; the user is notified of that."""

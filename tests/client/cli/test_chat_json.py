@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
-from chatd.client.library.events import Connected, Disconnected
+from chatd.client.library.events import Connected, Disconnected, Overflow, Retrying
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase
 from tests.doubles.client import SINCE, pushed
@@ -116,10 +116,38 @@ class JsonTests(ChatTestCase):
             (Disconnected("x", 0.5), {"type": "disconnected", "reason": "x", "retry_in": 0.5}),
             (Disconnected("y", 1.0), {"type": "disconnected", "reason": "y", "retry_in": 1.0}),
             (Connected(), {"type": "connected"}),
+            (
+                Retrying("busy", "x", 1.0),
+                {"type": "retrying", "code": "busy", "reason": "x", "retry_in": 1.0},
+            ),
+            (
+                Overflow(sent=1, other=2),
+                {
+                    "type": "overflow",
+                    "sent": 1,
+                    "receipts": 0,
+                    "presence": 0,
+                    "typing": 0,
+                    "other": 2,
+                },
+            ),
             (c.Left("#lobby", "left"), {"type": "left", "room": "#lobby", "reason": "left"}),
         ):
             self.client.tell(event)
             self.assertEqual(list(map(json.loads, self.printed())), [printed])
+
+    def test_request_that_cannot_be_sent_is_refused(self) -> None:
+        """The lines after it are carried out."""
+        for line, code in (
+            ('{"send": {"recipient": "bob", "text": "half \\ud83c", "ref": 7}}', "malformed"),
+            ('{"send": {"recipient": "bob", "text": "%s"}}' % ("x" * 65537), "text-too-long"),
+            ('{"set_topic": {"room": "#lobby", "topic": "%s"}}' % ("x" * 257), "topic-too-long"),
+            ('{"change_password": {"old": "%s", "new": ""}}' % ("x" * 131072), "frame-too-long"),
+        ):
+            (refusal,) = self.type_json(line)
+            self.assertEqual((refusal["type"], refusal["code"]), ("refusal", code))
+        self.assertEqual(self.requests(), [])
+        self.assertEqual(self.type_json('{"ping": {}}')[0]["request"], "ping")
 
     def test_history_is_printed_as_stored(self) -> None:
         """All entries are in one line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.client.library.events import Connected, Disconnected
+from chatd.client.library.events import Connected, Disconnected, Overflow, Retrying
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase
 from tests.doubles.client import SINCE, pushed, state
@@ -95,7 +95,7 @@ class EventTests(ChatTestCase):
         self.assertEqual(self.screen.prompt, "#lobby> ")
 
     def test_each_event_has_a_sentence(self) -> None:
-        """Repeated disconnections are printed once."""
+        """Repeated disconnections are printed once, and so are repeated refusals for now."""
         for event, lines in (
             (c.Presence(c.Person("bob", "away", "lunch")), ["* bob is away: lunch"]),
             (c.Presence(c.Person("bob", "off", "", SINCE)), None),
@@ -106,6 +106,15 @@ class EventTests(ChatTestCase):
             ),
             (Disconnected("", 2.0), []),
             (Connected(), ["* reconnected"]),
+            (
+                Retrying("busy", "Try again later.", 1.0),
+                ["* messages are not stored for now (Try again later); retrying"],
+            ),
+            (Retrying("busy", "Try again later.", 2.0), []),
+            (
+                Overflow(typing=7),
+                ["* some notifications were dropped, because too many arrived"],
+            ),
             (
                 c.Goodbye("stopping", "The server stops."),
                 ["* message from the server: The server stops."],

@@ -1,4 +1,4 @@
-"""The client on connections in memory: log in, reconnect, events, acknowledgements, close."""
+"""The client on a connection in memory: state, requests, events, acknowledgements, close."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import (
     Client,
-    Connected,
     ConnectionClosed,
-    Disconnected,
+    Overflow,
     Position,
     Pushed,
     Refused,
@@ -227,31 +226,44 @@ class EventTests(ClientCase):
         self.assertEqual(self.server.acknowledged, [("@ann", 1), ("@ann", 2)])
         self.assertEqual([position.seq for position in self.client.positions], [2])
 
-    def test_entries_over_the_queue_limit_are_fetched_when_it_is_half_empty(self) -> None:
-        """The queue is bounded: other events are dropped, entries are pushed again after a second
-        login on the same connection."""
-        for seq in range(1, MAX_WAITING + 101):
-            self.server.send(self.server.entry(seq))
-        self.server.send(c.Typing("@ann", "bob", True))
-        self.server.state = [c.LogState("@ann", 1, MAX_WAITING + 100, 0, 0)]
-        self.consume()
-        self.assertEqual(
-            [position.seq for position in self.server.logins[-1].positions], [MAX_WAITING]
-        )
-        for seq in range(MAX_WAITING + 1, MAX_WAITING + 101):
-            self.server.send(self.server.entry(seq))
-        self.assertEqual(self.bodies(), [str(seq) for seq in range(1, MAX_WAITING + 101)])
-        self.assertEqual(len(self.events), MAX_WAITING + 100)
+    def test_entry_whose_handler_raised_is_yielded_again(self) -> None:
+        """It is not acknowledged with the next one."""
+        self.server.send(self.server.entry(1), self.server.entry(2))
 
-    def test_joined_left_and_goodbye_are_never_dropped(self) -> None:
-        """They are queued although the queue is full."""
-        for seq in range(1, MAX_WAITING + 1):
-            self.server.send(self.server.entry(seq))
-        state = c.LogState("#den", 5, 7, 7, 7)
-        kept = [c.Joined(state), c.Left("#den", "kicked"), c.Goodbye("stopping", "Stopping.")]
-        self.server.send(*kept)
+        async def fail() -> None:
+            async for _ in self.client.events():
+                raise ValueError
+
+        self.failureResultOf(self.start(fail()), ValueError)
+        self.assertEqual(self.server.acknowledged, [])
         self.consume()
-        self.assertEqual(self.events[MAX_WAITING:], kept)
+        self.assertEqual(self.bodies(), ["1", "2"])
+        self.assertEqual(self.server.acknowledged, [("@ann", 2)])
+
+    def test_program_can_mark_the_entry_handled_with_which_it_ends(self) -> None:
+        """A bot that is told to quit is not told again at its next start."""
+        self.server.send(self.server.entry(1, "quit"), self.server.entry(2))
+
+        async def run() -> None:
+            async for event in self.client.events():
+                assert isinstance(event, Pushed)
+                if event.body == "quit":
+                    self.client.mark_handled()
+                    break
+            await self.client.close()
+
+        self.successResultOf(self.start(run()))
+        self.assertEqual(self.server.acknowledged, [("@ann", 1)])
+
+    def test_rare_events_are_yielded_although_many_others_wait(self) -> None:
+        """What is dropped is counted in its place."""
+        for _ in range(MAX_WAITING + 2):
+            self.server.send(c.Typing("@ann", "bob", True))
+        state = c.LogState("#den", 5, 7, 7, 7)
+        rare = [c.Joined(state), c.Left("#den", "kicked"), c.Goodbye("stopping", "Stopping.")]
+        self.server.send(*rare)
+        self.consume()
+        self.assertEqual(self.events[MAX_WAITING:], [Overflow(typing=2), *rare])
 
     def test_events_begin_at_given_positions(self) -> None:
         """A program continues where an earlier one stopped, if it is the same log."""
@@ -259,153 +271,6 @@ class EventTests(ClientCase):
         client = self.connect(positions=[Position("@ann", 1, 4)])
         self.assertEqual(self.server.logins[-1].positions, [Position("@ann", 1, 4)])
         self.assertEqual(client.logs["@ann"].handled, 4)
-
-
-class ReconnectTests(ClientCase):
-    """Lost connections."""
-
-    def test_client_reconnects_resumes_and_resends(self) -> None:
-        """It logs in with its positions and sends unanswered messages again, in order."""
-        self.consume()
-        self.server.send(self.server.entry(1), self.server.entry(2))
-        sends = [self.start(self.client.send("bob", text)) for text in "ab"]
-        request = self.start(self.client.history("@ann"))
-        before = list(self.server.requests)
-        self.server.send(c.Accepted(before[0].ref, "@bob", 1, 9, 0))
-        self.server.transport.disconnect()
-        self.failureResultOf(request, ConnectionClosed)
-        self.assertFalse(self.client.connected)
-        late = self.start(self.client.send("bob", "c"))
-        self.server.requests.clear()
-        self.server.state = [c.LogState("@ann", 1, 3, 0, 0)]
-        self.reconnect()
-        self.assertEqual([position.seq for position in self.server.logins[-1].positions], [2])
-        self.assertEqual(
-            [(message.text, message.key == before[1].key) for message in self.server.requests],
-            [("b", True), ("c", False)],
-        )
-        self.assertIn(
-            ("@ann", 2), self.server.acknowledged[1:], "the server may have lost the first one"
-        )
-        for message in self.server.requests:
-            self.server.send(c.Accepted(message.ref, "@bob", 2, 9, 0))
-        self.server.send(self.server.entry(2), self.server.entry(3))
-        self.assertEqual(self.bodies(), ["1", "2", "3"])
-        for answer in (*sends, late):
-            self.successResultOf(answer)
-        others = [type(event) for event in self.events if not isinstance(event, Pushed)]
-        self.assertEqual(others, [Disconnected, Connected])
-
-    def test_delays_between_attempts_grow(self) -> None:
-        """They double up to `LONGEST_DELAY`, and begin again after a success."""
-        self.consume()
-        self.server.down = True
-        self.server.transport.disconnect()
-        for _ in range(12):
-            self.clock.advance(LONGEST_DELAY)
-        for number, event in enumerate(self.events):
-            longest = min(LONGEST_DELAY, FIRST_DELAY * 2**number)
-            self.assertTrue(longest / 2 <= event.retry_in <= longest, (number, event))
-        self.server.down = False
-        self.clock.advance(LONGEST_DELAY)
-        self.assertEqual(type(self.events[-1]), Connected)
-        self.server.transport.disconnect()
-        self.assertLessEqual(self.events[-1].retry_in, FIRST_DELAY)
-
-    def test_temporary_refusal_is_retried_and_another_one_ends_the_client(self) -> None:
-        """After the end, waiting and new messages fail with the refusal."""
-        self.consume()
-        sending = self.start(self.client.send("bob", "x"))
-        self.server.login_refusals = [("busy", "later"), ("wrong-password", "no")]
-        self.server.transport.disconnect()
-        for _ in range(3):
-            self.clock.advance(2)
-        for failed in (self.ended(), sending, self.start(self.client.send("bob", "y"))):
-            self.assertEqual(self.failureResultOf(failed, Refused).value.code, "wrong-password")
-
-    def test_entries_of_a_restored_server_are_received(self) -> None:
-        """The server has fewer entries than the client: all positions are discarded, and new
-        entries under known seqs are neither ignored nor acknowledged unseen."""
-        self.consume()
-        self.server.send(self.server.entry(1), self.server.entry(2), self.server.entry(3))
-        self.server.transport.disconnect()
-        self.server.acknowledged.clear()
-        self.server.state = [c.LogState("@ann", 1, 2, 1, 1)]
-        self.reconnect()
-        self.assertEqual(
-            [[position.seq for position in login.positions] for login in self.server.logins[-2:]],
-            [[3], [1]],
-        )
-        self.assertEqual([pair for pair in self.server.acknowledged if pair[1] > 1], [])
-        self.server.send(self.server.entry(2, "other"), self.server.entry(3, "new"))
-        self.assertEqual(
-            [event.body for event in self.events if isinstance(event, c.Pushed)][-2:],
-            ["other", "new"],
-        )
-
-    def test_client_does_not_reconnect_after_a_final_goodbye(self) -> None:
-        """It does after one that is not final."""
-        self.consume()
-        self.server.send(c.Goodbye("stopping", "The server is stopping."))
-        self.server.transport.disconnect()
-        self.assertIn(
-            Disconnected("The server is stopping.", self.events[-1].retry_in), self.events
-        )
-        self.reconnect()
-        self.assertTrue(self.client.connected)
-        self.server.send(c.Goodbye("kicked", "Out."))
-        self.server.transport.disconnect()
-        failure = self.failureResultOf(self.ended(), ConnectionClosed)
-        self.assertEqual(str(failure.value), "Out.")
-        self.clock.advance(LONGEST_DELAY)
-        self.assertEqual(self.server.connections, 2)
-
-    def test_client_does_not_reconnect_after_deleting_its_account(self) -> None:
-        """The server closes the connection; the events end with an error."""
-        self.consume()
-        deleting = self.start(self.client.delete_account())
-        self.server.send(c.Done(self.server.requests[0].ref))
-        self.successResultOf(deleting)
-        self.server.transport.disconnect()
-        self.failureResultOf(self.ended(), ConnectionClosed)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-
-    def test_client_without_reconnect_ends(self) -> None:
-        """With `reconnect=False` a lost connection is the end."""
-        self.client = self.connect(reconnect=False)
-        self.consume()
-        self.server.transport.disconnect()
-        self.failureResultOf(self.ended(), ConnectionClosed)
-
-    def test_presence_and_watch_list_are_set_again(self) -> None:
-        """After each login; the presence of watched accounts is then an event."""
-        watching = self.start(self.client.who(["bob"], watch=True))
-        away = self.start(self.client.set_presence(away=True, text="lunch"))
-        who, presence = self.server.requests
-        self.server.send(c.People(who.ref, [c.Person("bob", "on")]), c.Done(presence.ref))
-        self.successResultOf(watching)
-        self.successResultOf(away)
-        self.server.requests.clear()
-        self.consume()
-        self.server.transport.disconnect()
-        self.reconnect()
-        requests = {type(message): message for message in self.server.requests}
-        self.assertEqual(requests[c.Who].names, ["bob"])
-        self.assertEqual(
-            (requests[c.SetPresence].away, requests[c.SetPresence].text), (True, "lunch")
-        )
-        self.server.send(c.People(requests[c.Who].ref, [c.Person("bob", "off")]))
-        self.assertEqual(self.events[-1], c.Presence(c.Person("bob", "off")))
-
-    def test_room_left_meanwhile_is_an_event(self) -> None:
-        """A room that the next login does not name was left."""
-        self.consume()
-        room = c.RoomInfo("#Den", 5, "", False, "bob", 1, "member")
-        self.server.send(c.Joined(c.LogState("#den", 5, 7, 7, 7, room)))
-        self.server.transport.disconnect()
-        self.reconnect()
-        self.assertIn(c.Left("#Den", "left"), self.events)
-        self.assertEqual(self.client.rooms, {})
 
 
 class CloseTests(ClientCase):
@@ -422,6 +287,20 @@ class CloseTests(ClientCase):
         self.successResultOf(self.start(self.client.close()))
         self.failureResultOf(self.start(self.client.send("bob", "x")), ConnectionClosed)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_events_end_at_close(self) -> None:
+        """What waits is not handled any more, because it could not be acknowledged."""
+        self.server.send(*(self.server.entry(seq) for seq in range(1, 4)))
+
+        async def close_at_the_second() -> None:
+            async for event in self.client.events():
+                self.events.append(event)
+                if len(self.events) == 2:
+                    await self.client.close()
+
+        self.successResultOf(self.start(close_at_the_second()))
+        self.assertEqual(self.bodies(), ["1", "2"])
+        self.assertEqual(self.server.acknowledged, [("@ann", 1)])
 
     def test_close_does_not_wait_long_for_a_silent_server(self) -> None:
         """The answer to the request to log out has `CLOSE_TIMEOUT` seconds."""
@@ -443,6 +322,14 @@ class CloseTests(ClientCase):
         self.successResultOf(closing)
         self.assertEqual(self.successResultOf(first).seq, 1)
         self.failureResultOf(second, ConnectionClosed)
+
+    def test_message_that_waits_for_a_busy_server_fails_with_its_refusal(self) -> None:
+        """It is known not to be stored."""
+        sending = self.start(self.client.send("bob", "x"))
+        self.server.send(c.Refusal(self.server.requests[0].ref, "busy", "Later.", 7))
+        self.successResultOf(self.start(self.client.close()))
+        self.assertEqual(self.failureResultOf(sending, Refused).value.code, "busy")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_close_without_connection_stops_reconnecting(self) -> None:
         """The timer of the next attempt is cancelled."""

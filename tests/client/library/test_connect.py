@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from chatd.client import Client, ConnectionClosed, Refused, Security, connect
-from chatd.client.library.client import CONNECT_TIMEOUT
 from chatd.client.library.connect import parse_address
 from chatd.client.library.errors import RefusedByServer
+from chatd.client.library.opening import CONNECT_TIMEOUT
 from chatd.codecs import v1_messages as c
 from tests.doubles.v1_server import ScriptedServer
 
@@ -32,6 +32,30 @@ class GarbageServer(ScriptedServer):
     def message_received(self, message: Any) -> None:
         """Answer with bytes that are no frame of version 1."""
         self.connection.dataReceived(b"\x00\x06" + bytes(40))
+
+
+class WrongAnswers(ScriptedServer):
+    """A server that answers every request by `Done`."""
+
+    def message_received(self, message: Any) -> None:
+        """Answer."""
+        self.send(c.Done(message.ref))
+
+
+class SlowLogin(ScriptedServer):
+    """A server that does not answer the login, but pings."""
+
+    login: c.LogIn
+
+    def message_received(self, message: Any) -> None:
+        """Answer all but the login."""
+        match message:
+            case c.LogIn():
+                self.login = message
+            case c.Ping():
+                self.send(c.Pong(message.ref))
+            case _:
+                super().message_received(message)
 
 
 class AddressTests(SynchronousTestCase):
@@ -147,3 +171,41 @@ class ConnectTests(SynchronousTestCase):
         self.assertNoResult(connecting)
         self.clock.advance(1)
         self.failureResultOf(connecting, TimeoutError)
+
+    def test_silent_server_is_given_up_with_a_sentence(self) -> None:
+        """It has accepted the connection, and answers nothing for `CONNECT_TIMEOUT` seconds."""
+        self.server.silent = True
+        connecting = self.connect()
+        self.clock.advance(CONNECT_TIMEOUT - 1)
+        self.assertNoResult(connecting)
+        self.clock.advance(1)
+        closed = self.failureResultOf(connecting, ConnectionClosed).value
+        self.assertIn("has not answered for 10 seconds", str(closed))
+        self.assertTrue(self.server.transport.disconnected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_login_may_take_longer(self) -> None:
+        """A server delays it after wrong passwords."""
+        server = SlowLogin()
+        connecting = self.connect(server=server)
+        self.clock.pump([CONNECT_TIMEOUT] * 7)
+        self.assertNoResult(connecting)
+        server.send(c.LoggedIn(server.login.ref, "Ann", server.state))
+        self.successResultOf(connecting)
+
+    def test_wrong_answer_is_reported(self) -> None:
+        """As another protocol is."""
+        server = WrongAnswers()
+        failed = self.failureResultOf(self.connect(server=server), ConnectionClosed).value
+        self.assertIn("version 1: Done is no answer to Hello", str(failed))
+        self.assertTrue(server.transport.disconnected)
+
+    def test_cancelled_attempt_is_ended(self) -> None:
+        """The connection is closed, and no timer is left."""
+        for waiting in (SlowLogin(), self.server):
+            self.server.silent = True
+            connecting = self.connect(server=waiting)
+            connecting.cancel()
+            self.failureResultOf(connecting)
+            self.assertTrue(waiting.transport.disconnected)
+            self.assertEqual(self.clock.getDelayedCalls(), [])

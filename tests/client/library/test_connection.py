@@ -11,10 +11,11 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.library.connection import IDLE_TIMEOUT, Connection
+from chatd.client.library.connection import IDLE_TIMEOUT, REQUEST_TIMEOUT, Connection
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode, server_decoder
+from chatd.core.errors import Refused
 
 
 class RecordingHandler:
@@ -61,8 +62,8 @@ class ConnectionTests(SynchronousTestCase):
         """Requests are numbered; answers may come in another order."""
         first, second = self.connection.request(c.Ping(0)), self.connection.request(c.Ping(0))
         self.assertEqual(self.written(), [c.Ping(1), c.Ping(2)])
-        self.receive(c.Done(2))
-        self.assertEqual(self.successResultOf(second), c.Done(2))
+        self.receive(c.Pong(2))
+        self.assertEqual(self.successResultOf(second), c.Pong(2))
         self.assertNoResult(first)
         self.receive(c.Refusal(1, "busy", "Later."))
         refused = self.failureResultOf(first, RefusedByServer).value
@@ -70,8 +71,87 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_answer_without_request_is_ignored(self) -> None:
         """It is neither an error nor an event."""
-        self.receive(c.Done(7), c.Refusal(0, "malformed", "?"))
+        self.receive(c.Done(7), c.Refusal(7, "busy", "?"), c.Refusal(0, "malformed", "?"))
         self.assertEqual((self.handler.events, self.transport.disconnecting), ([], False))
+
+    def test_answer_of_another_kind_ends_the_connection(self) -> None:
+        """The request fails with a sentence that names both; so it does with an answer whose
+        contents are impossible."""
+        room = c.RoomState(1, c.LogState("#den", 5, 0, 0, 0))
+        limits = c.Limits(1, 1, 1, 1, 1.0, 1000)
+        welcome = c.Welcome(1, "chatd", "1", limits, "open", True, 0, 0.0)
+        for request, answer in (
+            (c.Hello(0), c.Done(1)),
+            (c.Ping(0), c.Done(1)),
+            (c.Unwatch(0, []), c.Pong(1)),
+            (c.Send(0, "bob", "x"), c.Done(1)),
+            (c.Join(0, "#den"), room),
+            (c.Hello(0), welcome),
+        ):
+            self.setUp()
+            failed = self.connection.request(request)
+            self.receive(answer)
+            self.assertTrue(self.transport.disconnecting)
+            self.lose()
+            sentence = str(self.failureResultOf(failed, ConnectionClosed).value)
+            self.assertIn("not a chatd server that speaks version 1", sentence)
+            self.assertIn(f"{type(answer).__name__} is no answer to", sentence)
+
+    def test_refusal_without_ref_fails_the_request_it_is_about(self) -> None:
+        """The server could not read its number, but names the command: requests are answered in
+        order, so it is the first one of that command."""
+        ping = self.connection.request(c.Ping(0))
+        topics = [self.connection.request(c.SetTopic(0, "#den", topic)) for topic in "ab"]
+        sending = self.connection.request(c.Send(0, "bob", "x"))
+        self.receive(c.Refusal(0, "frame-too-long", "Too long.", c.SetTopic.command))
+        refused = self.failureResultOf(topics[0], RefusedByServer).value
+        self.assertEqual((refused.code, str(refused)), ("frame-too-long", "Too long."))
+        self.receive(c.Refusal(0, "malformed", "?", c.Send.command))
+        self.failureResultOf(sending, RefusedByServer)
+        for waiting in (ping, topics[1]):
+            self.assertNoResult(waiting)
+
+    def test_refusal_without_ref_of_one_of_several_messages_ends_the_connection(self) -> None:
+        """Their answers have no order: it is not known which one is refused."""
+        sends = [self.connection.request(c.Send(0, "bob", text)) for text in "ab"]
+        self.receive(c.Refusal(0, "frame-too-long", "Too long.", c.Send.command))
+        self.assertTrue(self.transport.disconnecting)
+        self.lose()
+        for sending in sends:
+            self.assertEqual(
+                str(self.failureResultOf(sending, ConnectionClosed).value), "Too long."
+            )
+
+    def test_request_that_cannot_be_sent_fails_and_uses_no_number(self) -> None:
+        """Nothing is written. The limits are those of the server, once they are known."""
+        self.failureResultOf(self.connection.request(c.Send(0, "bob", "\ud800")), Refused)
+        long = c.SetTopic(0, "#den", 2000 * "x")
+        self.connection.request(long).addErrback(lambda _: None)
+        self.assertEqual(self.written(), [long])
+        self.connection.limits = c.Limits(1000, 4000, 256, 256, 0.0, 1500)
+        refused = self.failureResultOf(self.connection.request(long), Refused).value
+        self.assertEqual(refused.code, "frame-too-long")
+        self.connection.request(c.Ping(0)).addErrback(lambda _: None)
+        self.assertEqual(self.written(), [c.Ping(2)])
+
+    def test_request_without_answer_ends_the_connection(self) -> None:
+        """A slow server answers one after another; answers to later requests, such as the pings of
+        the idle check, do not count."""
+        requests = [self.connection.request(c.Who(0, [name])) for name in "abc"]
+        self.clock.advance(REQUEST_TIMEOUT - 1)
+        self.receive(c.People(1, []))
+        self.clock.advance(REQUEST_TIMEOUT - 1)
+        self.assertFalse(self.transport.disconnecting)
+        pings = [message for message in self.written() if isinstance(message, c.Ping)]
+        self.receive(c.People(3, []), *(c.Pong(ping.ref) for ping in pings))
+        self.clock.advance(1)
+        self.assertTrue(self.transport.disconnecting)
+        self.lose()
+        self.successResultOf(requests[0])
+        self.successResultOf(requests[2])
+        closed = self.failureResultOf(requests[1], ConnectionClosed).value
+        self.assertIn("has not answered a request for 120 seconds", str(closed))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_events_go_to_the_handler(self) -> None:
         """They arrive in the order of the stream."""

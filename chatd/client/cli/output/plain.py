@@ -15,7 +15,7 @@ from chatd.client.cli.output.style import DIM, Span, StyledLine
 from chatd.client.cli.own_entries import sent_elsewhere
 from chatd.client.cli.receipts import ReceiptSummary
 from chatd.client.cli.screen import Screen
-from chatd.client.library.events import Connected, Disconnected, Event
+from chatd.client.library.events import Connected, Disconnected, Event, Retrying
 from chatd.codecs import v1_messages as c
 from chatd.core.names import is_mailbox
 
@@ -48,6 +48,7 @@ class PlainOutput:
         self._date = wording.date(now(), zone)
         self._receipts = ReceiptSummary(self._show_receipts, clock)
         self._connection_lost = False
+        self._retrying = False
 
     def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
         """Print the name of the account."""
@@ -60,13 +61,18 @@ class PlainOutput:
         self._show_entry(entry)
 
     def event(self, event: Event) -> None:
-        """Print an event; of several failed attempts to reconnect, only the first."""
+        """Print an event; of several failed attempts to reconnect or to send, only the first."""
         if isinstance(event, c.Receipt):
             self._add_receipt(event)
             return
-        repeated = isinstance(event, Disconnected) and self._connection_lost
-        if isinstance(event, Connected | Disconnected):
-            self._connection_lost = isinstance(event, Disconnected)
+        repeated = False
+        match event:
+            case Connected() | Disconnected():
+                lost = isinstance(event, Disconnected)
+                repeated = lost and self._connection_lost
+                self._connection_lost = lost
+            case Retrying():
+                repeated, self._retrying = self._retrying, True
         line = wording.event(event, self._cache)
         if line is not None and not repeated:
             self.show(line)
@@ -102,6 +108,7 @@ class PlainOutput:
         self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
     ) -> None:
         """Print the entry of a private message; entries of rooms are printed when pushed."""
+        self._retrying = False
         if entry is not None:
             self._show_entry(entry)
 

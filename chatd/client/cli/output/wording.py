@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_span
-from chatd.client.library.events import Connected, Disconnected, Event
+from chatd.client.library.events import Connected, Disconnected, Event, Overflow, Retrying
 from chatd.codecs import v1_messages as c
 from chatd.core.names import is_room
 
@@ -118,6 +118,10 @@ def event(event: Event, cache: MessageCache) -> StyledLine | None:
             return status_line(f"the connection is lost{details}; reconnecting")
         case Connected():
             return status_line("reconnected")
+        case Retrying(reason=reason):
+            return status_line(f"messages are not stored for now ({reason.rstrip('.')}); retrying")
+        case Overflow():
+            return status_line("some notifications were dropped, because too many arrived")
     return None
 
 

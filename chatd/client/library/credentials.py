@@ -1,0 +1,99 @@
+"""What a client logs in with: a resume token, or the password, which a request may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.logger import Logger
+
+from chatd.client.library.connection import Connection
+from chatd.client.library.errors import TEMPORARY_REFUSALS
+from chatd.client.library.login import log_in
+from chatd.codecs import v1_messages as c
+from chatd.core.errors import Refused
+
+# The codes of a login whose password is not the account's; None is the password of an open account.
+_OTHER_PASSWORD = frozenset({"wrong-password", "password-required", "password-needed"})
+
+
+class Credentials:
+    """What a client logs in with: a resume token if it has one, else the password.
+
+    `save_token` is called with each new token, and with None when it has ended. `registration` is
+    sent once, if the account may not exist.
+    """
+
+    logger = Logger(namespace="chatd")
+
+    def __init__(
+        self,
+        name: str,
+        password: str | None,
+        token: str | None,
+        save_token: Callable[[str | None], None] | None,
+        registration: c.Register | None,
+    ) -> None:
+        self.name = name
+        self.token = token
+        self._password = password
+        # Passwords of `ChangePassword` requests without an answer, the latest last.
+        self._maybe_passwords: list[str | None] = []
+        self._save_token = save_token
+        self._registration = registration
+
+    async def log_in(self, connection: Connection, positions: Sequence[c.Position]) -> c.LoggedIn:
+        """Log in. Raises `Refused` and `ConnectionClosed`."""
+        if self.token is not None:
+            try:
+                answer: c.LoggedIn = await connection.request(
+                    c.Resume(0, self.name, self.token, list(positions))
+                )
+            except Refused as refused:
+                if refused.code in TEMPORARY_REFUSALS:
+                    raise
+                self.set_token(None)
+            else:
+                return answer
+        for password in reversed(self._maybe_passwords):
+            try:
+                answer = await connection.request(c.LogIn(0, self.name, password, list(positions)))
+            except Refused as refused:
+                if refused.code not in _OTHER_PASSWORD:
+                    raise
+            else:
+                self._logged_in_with(password)
+                return answer
+        password = self._password
+        request = c.LogIn(0, self.name, password, list(positions))
+        answer = await log_in(connection, request, self._registration)
+        self._logged_in_with(password)
+        return answer
+
+    def _logged_in_with(self, password: str | None) -> None:
+        self._password = password
+        self._maybe_passwords.clear()
+        self._registration = None
+
+    def set_token(self, token: str | None) -> None:
+        """Use `token` from now on, and have it saved."""
+        self.token = token
+        if self._save_token is not None:
+            try:
+                self._save_token(token)
+            except Exception:
+                self.logger.failure("The function that saves tokens failed")
+
+    async def change_password(self, connection: Connection, request: c.ChangePassword) -> Any:
+        """Send the request; until it is answered, either password may be the account's. Raises
+        `Refused` and `ConnectionClosed`."""
+        new = request.new
+        self._maybe_passwords.append(new)
+        try:
+            answer = await connection.request(request)
+        except Refused:
+            self._maybe_passwords.remove(new)
+            raise
+        self._maybe_passwords.remove(new)
+        self._password = new
+        return answer
