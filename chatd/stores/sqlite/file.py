@@ -95,9 +95,25 @@ def connect(
         connection.execute("PRAGMA cache_size = -32768")
         # Fewer checkpoints copy pages that change often, such as those of the indexes, less often.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        _write_log_anew(connection)
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _write_log_anew(connection: sqlite3.Connection) -> None:
+    """Write what the write-ahead log holds to the file, and begin the log anew.
+
+    After a kill, SQLite reads transactions from the log that were written and never synced. If a
+    sync of them has failed, later syncs do not bring them to the disk, and what is written behind
+    them would be lost with them if the machine stops.
+    """
+    try:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        # A daemon whose disk is full starts nevertheless: mail can be read.
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
 
 
 def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> None:

@@ -61,6 +61,7 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        (self._schema,) = connection.execute("PRAGMA user_version").fetchone()
         self.documents = DocumentTable(connection)
         """the documents"""
         self._logs: dict[str, list[int]] = {}
@@ -128,7 +129,8 @@ class Writer:
         """
         try:
             self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.execute("UPDATE progress SET placed = placed")
+            # An UPDATE that changes nothing writes nothing; this writes the first page.
+            self.connection.execute(f"PRAGMA user_version = {self._schema}")
             self.connection.execute("COMMIT")
         except sqlite3.Error:
             with suppress(sqlite3.Error):
