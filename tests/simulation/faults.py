@@ -158,10 +158,20 @@ def machine_stops(world: World, device: Device, random: Random) -> bool:
 
 @fault(8, needs_file=True)
 def daemon_dies_in_commit(world: World, device: Device, random: Random) -> bool:
-    """The daemon dies before, during or after its next transaction."""
+    """The daemon dies before, during or after one of its next transactions."""
+    return _die(world, random, False)
+
+
+@fault(8, needs_file=True)
+def machine_stops_in_commit(world: World, device: Device, random: Random) -> bool:
+    """The machine stops before, during or after one of the next transactions."""
+    return _die(world, random, True)
+
+
+def _die(world: World, random: Random, machine: bool) -> bool:
     if not world.machine.running:
         return False
-    world.machine.disk.kill = random.choice(("before", "during", "after"))
+    world.machine.disk.die_in(random.choice((0, 1, 2, 3, 5, 8, 13, 21)), machine)
     return True
 
 

@@ -60,9 +60,10 @@ def _attributes(item: Any) -> Iterator[tuple[str, Any]]:
 def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
     """What is wrong in the file of a daemon that has stopped: (kind, sentence)."""
     with closing(sqlite3.connect(path)) as connection:
-        (check,) = connection.execute("PRAGMA integrity_check").fetchone()
+        check = integrity(connection)
         if check != "ok":
             yield "file:damaged", check
+            return
         for log, upto in connection.execute("SELECT log, upto FROM rubbish"):
             yield "file:garbage", f"log {log} up to {upto}"
         for table in ("entries", "places", "keys", "key_runs", "positions"):
@@ -77,6 +78,15 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
         ):
             yield "file:count", f"{row}"
         yield from _owners(connection)
+
+
+def integrity(connection: sqlite3.Connection) -> str:
+    """``ok``, or the first thing that is wrong with a file."""
+    try:
+        (check,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return str(check)
 
 
 def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.network import Client, Conditions, Link, Port
 from tests.simulation.reactor import Schedule, SimulatedReactor
 from tests.simulation.secure import SimulatedCertificate
-from tests.simulation.threads import PasswordThreads, PlainHasher, Threads
+from tests.simulation.threads import Killed, PasswordThreads, PlainHasher, Threads
 
 ADMIN = "admin"
 """the name of the admin socket, among the ports"""
@@ -103,6 +103,8 @@ class Machine:
         self._on_died = on_died
         self.on_stop_requested: Callable[[], None] = lambda: None
         """called when the daemon stops itself, because it cannot start"""
+        self.on_damage: Callable[[str], None] = lambda sentence: None
+        """called when a crash has left a file that SQLite cannot repair"""
         self.boots = 1
         self.starts = 0
         self.links: list[Link] = []
@@ -138,7 +140,7 @@ class Machine:
         schedule = self.schedule
         reactor = schedule.reactor = SimulatedReactor(schedule)
         self.threads = threads = Threads(
-            schedule, Random(f"{self.seed} threads {self.starts}"), lambda: self._die(False)
+            schedule, Random(f"{self.seed} threads {self.starts}"), self._killed_by_disk
         )
         system = self._system = SimulatedSystem(self, threads)
         store = "memory" if self._disk is None else f"sqlite:{self._disk.path}"
@@ -147,11 +149,15 @@ class Machine:
         try:
             daemon: Any = makeService(options, reactor, system)
             daemon.privilegedStartService()
+            self._daemon = daemon
             daemon.startService()
         except SystemExit as refused:
             schedule.reactor = None
+            self._daemon = None
             return str(refused)
-        self._daemon = daemon
+        except Killed:
+            self._killed_by_disk()
+            return ""
         self._listens = options["listen"]
         self.stopping = False
         # gRPC has a server of its own on asyncio; its service is called directly.
@@ -161,6 +167,8 @@ class Machine:
 
     def poll(self) -> None:
         """Look for work of the threads, which the reactor may have given them."""
+        if self._disk is not None and self._disk.dead:
+            self._killed_by_disk()
         threads, reactor = self.threads, self.schedule.reactor
         if threads is not None:
             threads.poll()
@@ -192,6 +200,9 @@ class Machine:
         if self._daemon is not None:
             self._die(machine)
 
+    def _killed_by_disk(self) -> None:
+        self._die(self.disk.machine_stops)
+
     def _die(self, machine: bool) -> None:
         assert self.threads is not None and self.schedule.reactor is not None
         self.threads.dead = True
@@ -216,6 +227,9 @@ class Machine:
         self.links.clear()
         if self._disk is not None:
             self._disk.crash(machine)
+            for damage in self._disk.damage:
+                self.on_damage(damage)
+            self._disk.damage.clear()
         self._on_died(machine)
 
     def connect(self, client: Client, conditions: Conditions, host: int, port: str) -> Link:
@@ -246,4 +260,6 @@ class Machine:
         """Release everything that daemons have left."""
         if self._daemon is not None:
             self._die(False)
+        if self._disk is not None:
+            self._disk.close()
         self._killed.clear()

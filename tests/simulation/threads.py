@@ -88,9 +88,13 @@ class SimulatedThread:
 
     def join(self) -> None:
         """See `chatd.stores.sqlite.workers.WorkerThread`."""
-        while not self._ended:
-            assert self.worker.ready(), "a thread is joined that waits"
-            self._do_step()
+        try:
+            while not self._ended:
+                assert self.worker.ready(), "a thread is joined that waits"
+                self._do_step()
+        except Killed:
+            # This is a turn of the reactor, after which the machine notices it.
+            self._ended = True
 
 
 class PasswordThreads:

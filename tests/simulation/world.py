@@ -100,6 +100,7 @@ class World:
         options = ["--admin", self._folder + "/a", *history.setup.options]
         self.machine = Machine(history.seed, self.schedule, disk, options, self._died)
         self.machine.on_stop_requested = self._stop_requested
+        self.machine.on_damage = lambda damage: self.model.violated("disk:damaged", damage)
         self.schedule.on_turn = self.machine.poll
         self.schedule.on_long_turn = lambda work: self.model.violated(
             "work:too-long", f"{work:.3f} s in one turn"
@@ -109,7 +110,11 @@ class World:
             for number, (protocol, name) in enumerate(history.setup.devices)
         ]
         if disk is not None and history.setup.old_file:
-            write_old_file(disk.path, self.model, Random(f"{history.seed} old file"))
+            random = Random(f"{history.seed} old file")
+            write_old_file(disk.path, self.model, random)
+            disk.adopt()
+            if random.random() < 0.5:
+                disk.die_in(random.randrange(200), random.random() < 0.5)
             self._give_back_texts()
 
     def _give_back_texts(self) -> None:
@@ -207,7 +212,7 @@ class World:
         disk = self.machine.disk if self.history.setup.store == "sqlite" else None
         if disk is not None:
             self.disk_fails(False)
-            disk.kill = None
+            disk.recover()
         for link in self.machine.links:
             link.recover()
         self.schedule.run_for(30.0)
