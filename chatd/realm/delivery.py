@@ -16,10 +16,6 @@ from chatd.realm.session import SESSIONS_PER_COMMAND, Session
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append, Origin, Store
 
-_FEW = 8
-"""subscriptions of a log that are always pushed to at once: no client can write to so many logs
-within its turn that these would count"""
-
 
 class Delivery:
     """Takes what the store has committed (`committed`): pushes it to sessions, then answers
@@ -62,13 +58,12 @@ class Delivery:
         for live_log, run in runs:
             subscriptions = live_log.subscriptions
             count = len(subscriptions)
-            if count >= _FEW or fan_out.busy:
-                if count >= SESSIONS_PER_COMMAND:
-                    _charge(run, count // SESSIONS_PER_COMMAND)
-                if count > left or live_log.fan_out_after is not None:
-                    fan_out.push(live_log, cast("list[Append]", run.entries))
-                    continue
-                left -= count
+            if count >= SESSIONS_PER_COMMAND:
+                _charge(run, count // SESSIONS_PER_COMMAND)
+            if count > left or live_log.fan_out_after is not None:
+                fan_out.push(live_log, cast("list[Append]", run.entries))
+                continue
+            left -= count
             for subscription in subscriptions:
                 if subscription.live:
                     outbox = subscription.session.outbox

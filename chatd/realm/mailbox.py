@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -102,7 +103,8 @@ class Mailbox(LiveLog):
                 documents.get(Settings, self.log),
                 self.store.head(self.log),
                 self.store.positions(self.account),
-                documents.scan(MembershipRecord, str(self.account)),
+                # All at once: from several moments, a room that was left would stay in the list.
+                documents.scan(MembershipRecord, str(self.account), limit=sys.maxsize),
             )
             # Another login may have loaded them meanwhile.
             if not self.loaded:

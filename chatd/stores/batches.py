@@ -14,6 +14,9 @@ from chatd.stores import Append
 
 T = TypeVar("T")
 
+LARGEST_BATCH = 1_000
+"""appends and calls that are answered before other work goes on"""
+
 
 class Call(Generic[T]):
     """A query or a change other than an append, queued among the appends.
@@ -68,9 +71,18 @@ class Batches:
         return call.deferred
 
     def _take_open(self) -> Batch:
-        """Close the open batch, return it to be committed, and begin the next one."""
+        """Close the open batch, return it to be committed, and begin the next one.
+
+        It has at most `LARGEST_BATCH` items; the next one begins with the others.
+        """
         batch, self._open = self._open, []
-        self._committing, self._collected = self._collected, 0
+        if len(batch) > LARGEST_BATCH:
+            self._open = batch[LARGEST_BATCH:]
+            del batch[LARGEST_BATCH:]
+            self._committing = sum(len(item.body) for item in batch if isinstance(item, Append))
+            self._collected -= self._committing
+        else:
+            self._committing, self._collected = self._collected, 0
         return batch
 
     def _answer(self, batch: Batch) -> None:

@@ -91,6 +91,28 @@ class Parts(FanOutCase):
         self.finish()
         self.assertEqual([append.body for append in self.bob_peer.answers], ["to all", "to one"])
 
+    def test_messages_to_many_accounts_are_pushed_in_parts(self) -> None:
+        """The sender is answered, in order, when all of them have been pushed."""
+        names = [f"to{number}" for number in range(8)]
+        self.harness.register(*names)
+        peers = [self.login(name)[1] for name in names]
+        messages = [Text("bob", name, name) for name in names]
+        for message in messages:
+            self.harness.run(self.realm.accounts.account(message.recipient))
+        self.store.eager = False
+        self.realm.send(self.bob, messages)
+        self.store.release()
+        reached = []
+        while self.realm.delivery.fan_out.busy:
+            reached.append(sum(bool(peer.logs) for peer in peers))
+            self.assertEqual(self.bob_peer.answers, [])
+            self.turn()
+        self.assertEqual(reached, [3, 6])
+        self.assertEqual(
+            [peer.logs[f"@{name}"][0][3] for name, peer in zip(names, peers, strict=True)], names
+        )
+        self.assertEqual([append.body for append in self.bob_peer.answers], names)
+
     def test_receipt_follows_the_answer(self) -> None:
         """A recipient may acknowledge a message before its sender is answered."""
         self.post(self.ann, "#room", "to all")

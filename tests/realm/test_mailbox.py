@@ -7,11 +7,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import StoreUnavailable
+from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Documents
 from chatd.realm.live_log import MIN_RETAINED, TRIM_INTERVAL
 from chatd.realm.mailbox import Mailbox
-from chatd.stores import Position
+from chatd.realm.membership import MembershipRecord
+from chatd.stores import SCAN_LIMIT, Position
 from tests.doubles.realm import RealmHarness, new_mailbox
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 
@@ -116,6 +118,17 @@ class Holding(SynchronousTestCase):
         membership = mailbox.memberships["#room"]
         self.assertEqual((membership.room, membership.since), (room.id, room.record.created))
         self.assertEqual((membership.state.cursor, membership.state.read), (Cursor(3), 2))
+
+    def test_more_rooms_than_a_page_of_documents_are_loaded(self) -> None:
+        """An operator may allow more rooms for each account, and fewer later."""
+        scope = str(self.harness.account("ann").id)
+        rows = [
+            changes.create(str(room), MembershipRecord(f"#{room}", 1), scope)
+            for room in range(1, SCAN_LIMIT + 3)
+        ]
+        self.harness.store.write(rows)
+        self.load()
+        self.assertEqual(len(self.mailbox.memberships), SCAN_LIMIT + 2)
 
     def test_mailbox_that_cannot_be_read_is_not_loaded(self) -> None:
         """It does not appear empty."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatd.core.errors import (
     Blocked,
     IllegalRoom,
     LimitReached,
     NotAMember,
+    NotLoggedIn,
     PatternTooLong,
     RoomTaken,
     StoreUnavailable,
@@ -21,6 +24,8 @@ from chatd.realm import rooms as rooms_module
 from chatd.realm.membership import InvitationRecord, InvitedRecord
 from chatd.realm.room import Room
 from chatd.realm.session import Session
+from chatd.stores import SCAN_LIMIT
+from chatd.stores.memory import MemoryStore
 from tests.doubles.realm import Text
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase
@@ -346,6 +351,50 @@ class Listing(RoomsCase):
         self.assertEqual(self.find(self.bob, "*", "", 3), (["#a", "#c"], True, "#c"))
         self.assertEqual(self.find(None, "#B", "", 3), (["#B"], False, "#B"))
         self.assertEqual(self.find(self.ann, "*", "#d", 3), ([], False, "#d"))
+
+    def test_invited_account_finds_private_rooms(self) -> None:
+        """With its role, also in public rooms."""
+        for room in ("#B", "#c"):
+            self.run_now(self.rooms.invite(self.ann, room, "bob"))
+        rooms, _, _ = self.harness.run(self.rooms.find(self.bob, "*", "", 5))
+        roles = {room.display_name: role for room, role in rooms}
+        self.assertEqual(roles, {"#a": "", "#B": "invited", "#c": "invited", "#d": ""})
+
+    def test_account_with_very_many_invitations_finds_private_rooms(self) -> None:
+        """Those that one question does not return are found, too."""
+        scope = str(self.bob.account)
+        self.store.write(
+            [changes.create(str(room), InvitedRecord("#x"), scope) for room in range(SCAN_LIMIT)]
+        )
+        self.run_now(self.rooms.invite(self.ann, "#B", "bob"))
+        self.assertEqual(self.find(self.bob, "#B", "", 3), (["#B"], False, "#B"))
+
+    def test_roles_in_all_rooms_of_a_page_are_one_question(self) -> None:
+        """It is one round trip to the store, however many rooms the page has."""
+        self.find(self.bob, "*", "", 200)
+        asked: list[str] = []
+
+        def scan(kind: str, *args: Any) -> Any:
+            asked.append(kind)
+            return MemoryStore.scan(self.store, kind, *args)
+
+        def get(kind: str, *args: Any) -> Any:
+            asked.append(kind)
+            return MemoryStore.get(self.store, kind, *args)
+
+        self.patch(self.store, "scan", scan)
+        self.patch(self.store, "get", get)
+        self.find(self.bob, "*", "", 200)
+        self.assertEqual(asked, [InvitedRecord.document_kind])
+
+    def test_account_that_is_deleted_meanwhile_finds_no_rooms(self) -> None:
+        """A later account of its name is another one."""
+        self.store.eager = False
+        finding = self.begin(self.rooms.find(self.bob, "*", "", 3))
+        self.store.release()
+        self.bob.mailbox.deleted = True
+        self.store.release()
+        self.failureResultOf(finding, NotLoggedIn)
 
     def test_long_pattern_is_refused(self) -> None:
         """The bound is that of patterns of account names."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import Conflict, KeyReused
-from chatd.stores import Append
+from chatd.stores import Append, batches
 from chatd.stores.batches import Batches, Call, resend
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import new_text
@@ -121,6 +121,22 @@ class BatchesTests(SynchronousTestCase):
         self.assertEqual(self.store.backlog, 16)
         self.store._take_open()
         self.assertEqual(self.store.backlog, 1)
+        self.store._take_open()
+        self.assertEqual(self.store.backlog, 0)
+
+    def test_batch_is_not_larger_than_can_be_answered_at_a_stretch(self) -> None:
+        """What is over that is in the next one, in order, and counts as backlog until then."""
+        self.patch(batches, "LARGEST_BATCH", 3)
+        self.store.append([new_text("@a", "xx"), new_text("@a", "y")])
+        self.call("first")
+        self.store.append([new_text("@b", "z"), new_text("@b", "abc")])
+        self.assertEqual(self.store.backlog, 7)
+        self.store.commit()
+        self.assertEqual(self.results, [["xx", "y"], "first"])
+        self.assertEqual(self.store.backlog, 7)
+        self.store.commit()
+        self.assertEqual(self.results, [["xx", "y"], "first", ["z", "abc"]])
+        self.assertEqual(self.store.backlog, 4)
         self.store._take_open()
         self.assertEqual(self.store.backlog, 0)
 
