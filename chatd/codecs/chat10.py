@@ -7,15 +7,20 @@ connection. Specification: docs/protocols/chat10.md.
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 import msgspec
+
+from chatd.core import invite_tokens
+from chatd.core.entries import without_controls
 
 VERSION = "CHAT/1.0"
 LONGEST = 69_632
 """the greatest size of a message in bytes, without its line break; a longer one is dropped"""
 
 _KEYWORD = b"REGISTER"
+_LINE_BREAK = re.compile(r"\r\n|\r|\n")
 # The original client reads so many bytes at once, and crashes on a character that is cut in two.
 _CLIENT_READ = 2_048
 
@@ -26,9 +31,11 @@ GOODBYE = f"DISCONNECT {VERSION}"
 
 
 class Register(msgspec.Struct, frozen=True):
-    """Log in to an account and join the lobby; the account is created if it does not exist."""
+    """Log in to an account and join the lobby; the account is created if it does not exist, with an
+    invite token where that is required."""
 
     name: str
+    invite: str | None = None
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -61,6 +68,8 @@ class Decoder:
         self._first = True
         self._skipping = False
         self._ready: list[Command] = []
+        # The words between `@` and `:`, as the client writes them before its texts.
+        self._written_name: list[str] = []
 
     @property
     def unfinished(self) -> bool:
@@ -112,21 +121,33 @@ class Decoder:
         if self._first:
             self._first = False
             match text.split():
-                case ["REGISTER", name, version] if version == VERSION:
-                    return Register(name)
+                case ["REGISTER", *words, version] if version == VERSION:
+                    return self._register(words)
             return Invalid()
         if text.split(maxsplit=1)[:1] == ["DISCONNECT"]:
             return Disconnect()
-        return Text(_without_prefix(text))
+        return Text(self._without_prefix(text))
 
+    def _register(self, words: list[str]) -> Register | Invalid:
+        self._written_name = words
+        match words:
+            case [name]:
+                return Register(name)
+            case [name, token] if invite_tokens.has_form(token):
+                return Register(name, token)
+        return Invalid()
 
-def _without_prefix(text: str) -> str:
-    """The text after `@WORD: ` or `@WORD:`, or all of it; the prefix is ignored, as the session has
-    the name. Other blanks are part of the text."""
-    word, colon, rest = text.partition(":")
-    if not colon or not word.startswith("@") or len(word.split()) != 1:
-        return text
-    return rest.removeprefix(" ")
+    def _without_prefix(self, text: str) -> str:
+        """The text after `@WORD: ` or `@WORD:`, or all of it; the prefix is ignored, as the session
+        has the name. Other blanks are part of the text."""
+        written, colon, rest = text.partition(":")
+        words = written.removeprefix("@").split()
+        if not colon or not written.startswith("@"):
+            return text
+        # A client that has registered with an invite token takes it for a part of the name.
+        if len(written.split()) != 1 and words != self._written_name:
+            return text
+        return rest.removeprefix(" ")
 
 
 def opens(data: bytes) -> bool | None:
@@ -152,13 +173,10 @@ def encode(text: str, lines: bool) -> bytes:
 def encode_text(sender: str, text: str, lines: bool) -> list[bytes]:
     """The messages for a text, one for each line: each has the sender's name as its prefix."""
     messages = []
-    for line in text.splitlines():
-        shown = "".join(
-            char if char.isprintable() else "?" if char != "\t" else " " for char in line
-        )
-        if shown.strip():
+    for line in _LINE_BREAK.split(without_controls(text)):
+        if line.strip():
             messages += [
-                encode(f"@{sender}: {part}", lines) for part in _parts(sender, shown, lines)
+                encode(f"@{sender}: {part}", lines) for part in _parts(sender, line, lines)
             ]
     return messages
 

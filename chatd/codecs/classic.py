@@ -18,7 +18,8 @@ from typing import ClassVar, Protocol, TypeAlias
 
 import msgspec
 
-from chatd.core.entries import TEXT, described
+from chatd.core import invite_tokens
+from chatd.core.entries import TEXT, described, without_controls
 
 CREATE, LIST, SEND, DELIVER, DELETE, LOGIN, RESPONSE, LISTRESPONSE = range(8)
 VERSION = 0
@@ -52,10 +53,12 @@ class LogEntry(Protocol):
 
 
 class Create(msgspec.Struct, frozen=True, gc=False):
-    """Create an account and log in to it; without a password, the account is open."""
+    """Create an account and log in to it; without a password, or with an empty one, the account is
+    open. `invite` is a token, where that is required."""
 
     name: str
     password: str | None = None
+    invite: str | None = None
 
 
 class Login(msgspec.Struct, frozen=True, gc=False):
@@ -222,8 +225,12 @@ def _command(command: int, data: bytes, frame: bytes) -> Command:
         )
     if command in (CREATE, LOGIN):
         name, separator, password = text.partition(SEPARATOR)
-        kind = Create if command == CREATE else Login
-        return kind(name, password if separator else None)
+        if command == LOGIN:
+            return Login(name, password if separator else None)
+        before, separator_of_token, token = password.rpartition(SEPARATOR)
+        if separator_of_token and invite_tokens.has_form(token):
+            return Create(name, before, token)
+        return Create(name, password if separator else None)
     if command == LIST:
         return List(text)
     if command == SEND:
@@ -285,8 +292,9 @@ def encode_entries(entries: Iterable[LogEntry], recipient: str) -> tuple[bytes, 
     frames: list[str] = []
     for entry in entries:
         text = entry.body if entry.kind == TEXT else described(entry.kind, entry.body)
-        if "|||" in text or not text.isascii():
-            frames.append(encode_send(entry.sender, recipient, text).decode("latin-1"))
+        if "|||" in text or not text.isascii() or not text.isprintable():
+            shown = without_controls(text)
+            frames.append(encode_send(entry.sender, recipient, shown).decode("latin-1"))
             continue
         fields = f"{entry.sender}|||{recipient}|||{text}"
         size = len(fields)

@@ -12,6 +12,9 @@ from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from chatd.core import invite_tokens
+from chatd.core.entries import without_controls
+
 LONGEST = 69_632
 """bytes that may be sent at once: a command with the longest text, or several commands"""
 SUFFIX = "123"
@@ -29,7 +32,6 @@ DELETED = "Your account has been deleted\n"
 MAIL_WAITS = "Please check your mailbox before deleting your account! \n"
 
 _LINE_BREAK = re.compile(r"[\r\n]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -39,9 +41,10 @@ class Login(msgspec.Struct, frozen=True):
 
 
 class Create(msgspec.Struct, frozen=True):
-    """Op 1: create an account and log in to it."""
+    """Op 1: create an account and log in to it, with an invite token where that is required."""
 
     name: str
+    invite: str | None = None
 
 
 class List(msgspec.Struct, frozen=True):
@@ -117,6 +120,8 @@ def _command(data: bytes) -> Command:
             return Login(id)
         case "1", [name]:
             return Create(name)
+        case "1", [name, token] if invite_tokens.has_form(token):
+            return Create(name, token)
         case "2", []:
             return List()
         case "2", [pattern]:
@@ -211,4 +216,4 @@ def mail_item(sender: str, text: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return _CONTROL.sub("?", _LINE_BREAK.sub(" ", text).replace("\t", " "))
+    return without_controls(_LINE_BREAK.sub(" ", text))

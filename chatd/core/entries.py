@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from unicodedata import category
 
 import msgspec
 
@@ -18,6 +20,8 @@ INVITE = "invite"
 """the kind of an entry in a mailbox that invites to a room"""
 REPORT = "report"
 """the kind of a report to the operators"""
+
+_MAY_CONTROL = re.compile(r"[^\x20-\x7e\t\r\n]")
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -134,3 +138,15 @@ def described(kind: str, body: str) -> str:
         case "invite":
             return f"[invites you to {body}]"
     return f"[{kind}] {body}".rstrip()
+
+
+def without_controls(text: str) -> str:
+    """The text for clients that may print it as it is: terminals obey control and format characters
+    (Unicode categories Cc, Cf, Cs, Zl and Zp), so each of them, except for line breaks and tabs,
+    becomes ``?``."""
+    return _MAY_CONTROL.sub(_uncontrolled, text)
+
+
+def _uncontrolled(match: re.Match[str]) -> str:
+    char = match[0]
+    return "?" if category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") else char

@@ -117,8 +117,8 @@ class Chat10Protocol(Unframed):
     async def perform(self, message: chat10.Command) -> None:
         """Carry out one message, when all before it have been carried out."""
         match message:
-            case chat10.Register(name):
-                await self._register(name)
+            case chat10.Register(name, invite):
+                await self._register(name, invite)
             case chat10.Disconnect():
                 if self.pending:
                     self.requeue(message)
@@ -129,16 +129,17 @@ class Chat10Protocol(Unframed):
             case _:
                 self._refuse(chat10.INVALID, "malformed")
 
-    async def _register(self, name: str) -> None:
+    async def _register(self, name: str, invite: str | None) -> None:
+        sessions = self.realm.sessions
         try:
-            if self.realm.sessions.online(name):
+            if sessions.appears_online(name):
                 raise AlreadyLoggedIn()
             with suppress(NameTaken):
-                await self.realm.register(name)
+                await self.realm.register(name, invite=invite)
             session = await self.factory.log_in(
                 NameOnly(name, self.address, self.certificate), self
             )
-            if len(session.mailbox.subscriptions) > 1:
+            if len(session.mailbox.subscriptions) > 1 and sessions.appears_online(name):
                 session.end()
                 raise AlreadyLoggedIn()
             self.logged_in(session)

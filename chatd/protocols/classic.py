@@ -152,9 +152,11 @@ class ClassicProtocol(Connection):
 
     async def _create(self, message: Create) -> None:
         try:
-            account = await self.realm.register(message.name, _password(message))
+            password = _password(message)
+            account = await self.realm.register(message.name, password, message.invite)
         except NameTaken:
             raise NameTaken("username already exists") from None
+        await self.entries_arrive()
         session = await self.realm.sessions.open(message.name, account, self)
         self._change_session(session, message.name)
 
@@ -166,6 +168,7 @@ class ClassicProtocol(Connection):
             if password
             else NameOnly(message.name, address, self.certificate)
         )
+        await self.entries_arrive()
         try:
             session = await self.factory.log_in(credentials, self)
         except UnknownAccount:

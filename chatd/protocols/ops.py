@@ -93,7 +93,7 @@ class OpsProtocol(Unframed):
         try:
             match message:
                 case ops.Create():
-                    await self._create(message.name)
+                    await self._create(message)
                 case ops.Login():
                     await self._login(message.id)
                 case ops.List():
@@ -113,12 +113,14 @@ class OpsProtocol(Unframed):
             self.log_refusal(refused.code)
             self._reply(f"{refused}\n")
 
-    async def _create(self, name: str) -> None:
+    async def _create(self, message: ops.Create) -> None:
+        name = message.name
         try:
-            account = await self.realm.register(name)
+            account = await self.realm.register(name, invite=message.invite)
         except NameTaken:
             self._reply(ops.taken(name))
             return
+        await self.entries_arrive()
         session = await self.realm.sessions.open(name, account, self)
         self._change_session(session, name)
         self._reply(ops.created(name))
@@ -129,6 +131,7 @@ class OpsProtocol(Unframed):
             self._reply(ops.unknown_id(id))
             return
         credentials = NameOnly(name, self.address)
+        await self.entries_arrive()
         session = await self.factory.log_in(credentials, self)
         self._change_session(session, name)
         self._reply(ops.logged_in(name))
@@ -260,7 +263,7 @@ class OpsProtocol(Unframed):
                 self._reply(ops.unknown_recipient(message.recipient))
             elif refusal is not None:
                 self._reply(f"{refusal}\n")
-            elif self.realm.sessions.online(message.recipient):
+            elif self.realm.sessions.appears_online(message.recipient):
                 self._reply(ops.sent(self.spelling, message.text, message.recipient))
             else:
                 self._reply(ops.left_in_mailbox(self.spelling, message.recipient))

@@ -8,19 +8,17 @@ by guessing.
 from __future__ import annotations
 
 import secrets
-from base64 import b32encode
 from collections.abc import Callable
 from hashlib import sha256
 from typing import ClassVar
 
 import msgspec
 
+from chatd.core import invite_tokens
 from chatd.core.errors import InviteInvalid
 from chatd.realm import changes
 from chatd.realm.documents import Documents
 from chatd.stores import Update
-
-_BYTES = 16
 
 
 class InviteToken(msgspec.Struct, frozen=True, array_like=True):
@@ -47,9 +45,7 @@ async def make(
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Store a new token and return it. Times are milliseconds since 1970 (UTC)."""
-    # Letters and the digits 2 to 7, in groups, can be read out on the telephone.
-    letters = b32encode(random_bytes(_BYTES)).decode().rstrip("=").lower()
-    token = "-".join(letters[start : start + 7] for start in range(0, len(letters), 7))
+    token = invite_tokens.encoded(random_bytes(invite_tokens.BYTES))
     await documents.write([changes.create(hashed(token), InviteToken(now, expires, uses, note))])
     return token
 

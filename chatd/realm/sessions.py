@@ -160,6 +160,14 @@ class Sessions:
         mailbox = self._by_name.get(name.lower())
         return mailbox is not None and bool(mailbox.subscriptions or mailbox.logins)
 
+    def appears_online(self, name: str) -> bool:
+        """Whether other accounts may know that an account has a session, or is logging in: it is
+        not hidden (`Presence.set_presence`)."""
+        mailbox = self._by_name.get(name.lower())
+        if mailbox is None or not mailbox.loaded or mailbox.settings.hidden:
+            return False
+        return bool(mailbox.subscriptions or mailbox.logins)
+
     def all(self) -> list[Session]:
         """All sessions."""
         return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]

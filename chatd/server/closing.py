@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.internet.protocol import connectionDone
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -105,6 +106,14 @@ class ClosingConnection(IdentifiedProtocol, Peer):
             with suppress(Refused):
                 session.acknowledge(log, first, last)
         return bool(arrived), self.writes.outstanding
+
+    async def entries_arrive(self) -> None:
+        """Wait a moment until all entries on their way have arrived, before the account changes."""
+        until = self.clock.seconds() + _ARRIVAL_TIME
+        while self.acknowledge_arrived()[1]:
+            if self.disconnected or self.clock.seconds() >= until:
+                return
+            await deferLater(self.clock, _ARRIVAL_POLL)
 
     def session_ending(self) -> None:
         """See `chatd.realm.session.Peer`."""
@@ -241,7 +250,7 @@ class ClosingConnection(IdentifiedProtocol, Peer):
 
     def end_former_session(self) -> None:
         """Log the account of this connection out, if there is one, before another logs in. Entries
-        that are on their way to the client wait for its next session."""
+        that are still on their way to the client (`entries_arrive`) wait for its next session."""
         former = self.session
         if former is not None:
             former.end()

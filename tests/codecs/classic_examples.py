@@ -48,6 +48,12 @@ EXAMPLES = [
         frame(0, b"Alicia|||s3cret"),
         Create("Alicia", "s3cret"),
     ),
+    Example(
+        "CREATE an open account with an invite token",
+        "client",
+        frame(0, b"Alicia||||||abcdefg-abcdefg-abcdefg-abcde"),
+        Create("Alicia", "", "abcdefg-abcdefg-abcdefg-abcde"),
+    ),
     Example("LOGIN", "client", frame(5, b"Alicia"), Login("Alicia")),
     Example(
         "LOGIN with a password", "client", frame(5, b"Alicia|||s3cret"), Login("Alicia", "s3cret")

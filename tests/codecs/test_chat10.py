@@ -50,6 +50,23 @@ class Decoding(SynchronousTestCase):
             decoder.pause()
             self.assertEqual((decoder.feed(b""), decoder.lines), ([command], False))
 
+    def test_invite_token_may_follow_the_name(self) -> None:
+        """The client takes it for a part of the name, and writes it before its texts."""
+        token = "abcdefg-abcdefg-abcdefg-abcde"
+        for written in (token, token.upper(), token.replace("-", "")):
+            decoder = Decoder()
+            self.assertEqual(
+                decoder.feed(f"REGISTER luca {written} CHAT/1.0\n".encode()),
+                [Register("luca", written)],
+            )
+            self.assertEqual(
+                decoder.feed(f"@luca {written}: hi\n@luca: x\n@luca other: y\n".encode()),
+                [Text("hi"), Text("x"), Text("@luca other: y")],
+            )
+        for words in (f"luca {token}x", f"luca {token} {token}", f"{token} luca"):
+            data = f"REGISTER {words} CHAT/1.0\n".encode()
+            self.assertEqual(Decoder().feed(data), [Invalid()], words)
+
     def test_pause_before_the_first_byte_decides_nothing(self) -> None:
         """The framing stays unknown."""
         decoder = Decoder()
@@ -164,7 +181,7 @@ class Encoding(SynchronousTestCase):
         self.assertEqual(
             encode_text("ann", "a\r\n\n \n@eve: b", True), [b"@ann: a\n", b"@ann: @eve: b\n"]
         )
-        self.assertEqual(encode_text("ann", "\x1b[2J\tx\x00", True), [b"@ann: ?[2J x?\n"])
+        self.assertEqual(encode_text("ann", "\x1b[2J\tx\x00", True), [b"@ann: ?[2J\tx?\n"])
         self.assertEqual(encode_text("ann", "", True), [])
 
     def test_without_lines_one_read_is_one_message(self) -> None:
@@ -185,5 +202,5 @@ class Encoding(SynchronousTestCase):
             if not framed:
                 self.assertLessEqual(len(data), 2048)
             sent += data.decode().removeprefix("@ann: ").rstrip("\n")
-        shown = "".join(text.splitlines())
+        shown = text.translate({10: None, 13: None, 0x2028: "?"})
         self.assertEqual(sent, shown.encode("ascii", "replace").decode() if framed else shown)

@@ -38,7 +38,7 @@ from chatd.codecs.classic import (
     encode_send,
     server_decoder,
 )
-from chatd.core.entries import EDIT, TEXT, Entry, described
+from chatd.core.entries import EDIT, TEXT, Entry, described, without_controls
 from tests.codecs.classic_examples import EXAMPLES, LIMIT, Example, frame
 
 bounded = settings(derandomize=True, deadline=None, max_examples=300)
@@ -55,6 +55,8 @@ def decoder(example: Example) -> Decoder:
 def encoded(message: Command | Reply) -> bytes | None:
     """The bytes of a message, None if it cannot be sent."""
     match message:
+        case Create(name, password, str(invite)):
+            return encode(CREATE, name, password or "", invite)
         case Create(name, password):
             return encode(CREATE, name) if password is None else encode(CREATE, name, password)
         case Login(name, password):
@@ -248,7 +250,8 @@ class AnyInput(SynchronousTestCase):
             [Entry(1, 1, 1, sender, kind, body) for sender, kind, body in entries], recipient
         )
         frames = [
-            encode_send(sender, recipient, described(kind, body)) for sender, kind, body in entries
+            encode_send(sender, recipient, without_controls(described(kind, body)))
+            for sender, kind, body in entries
         ]
         self.assertEqual(data, b"".join(frames))
         self.assertEqual(sizes, list(map(len, frames)))

@@ -17,6 +17,7 @@ class Commands(SynchronousTestCase):
         for text, command in (
             ("0|mason123", ops.Login("mason123")),
             ("1|mason", ops.Create("mason")),
+            ("1|mason|" + "ab-" * 13, ops.Create("mason", "ab-" * 13)),
             ("2", ops.List()),
             ("2|", ops.List()),
             ("2|m.son", ops.List("m.son")),
@@ -139,5 +140,5 @@ class Replies(SynchronousTestCase):
     def test_replies_are_ascii_on_one_line(self) -> None:
         """Control characters are replaced."""
         self.assertEqual(
-            ops.encode(ops.message("ann", "é\r\nb\n\n\tc\x1b[2J\x7f")), b"ann: ? b  c?[2J?"
+            ops.encode(ops.message("ann", "é\r\nb\n\n\tc\x1b[2J\x7f")), b"ann: ? b \tc?[2J?"
         )

@@ -8,7 +8,7 @@ from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.entries import Cursor, Entry
+from chatd.core.entries import Cursor, Entry, without_controls
 
 HIGHEST = 24
 """the greatest seq in these tests"""
@@ -171,3 +171,13 @@ class Entries(SynchronousTestCase):
         for field in Entry.__struct_fields__:
             with self.assertRaises(AttributeError):
                 setattr(entry, field, getattr(entry, field))
+
+    def test_controls_are_replaced_but_line_breaks_and_tabs(self) -> None:
+        """Format characters and separators, which could reorder a text or begin a line, too."""
+        for text, shown in (
+            ("plain \r\n\ttext é \N{GRINNING FACE}\xa0", None),
+            ("\x00\x1b[2J\x7f", "??[2J?"),
+            ("\x0b\x0c\x1c\x85\x9b", "?????"),
+            ("\u200d\u202e\ufeff\u2028\u2029", "?????"),
+        ):
+            self.assertEqual(without_controls(text), text if shown is None else shown)

@@ -13,6 +13,7 @@ from twisted.internet.testing import StringTransport
 from chatd.auth.credentials import portal
 from chatd.core.errors import PasswordTooLong, Refused
 from chatd.core.limits import Limits
+from chatd.realm import registration
 from chatd.realm.realm import Realm
 from chatd.server.factory import AnyConnection, ConnectionFactory
 from tests.doubles.realm import Runner
@@ -174,6 +175,16 @@ class MemoryServer:
         """A transport of a new client, with a port of its own."""
         self._last_port += 1
         return MemoryTransport(self._last_port)
+
+    def invite_token(self, uses: int = 1) -> str:
+        """A new token, without an end, for so many accounts."""
+        tokens: list[str] = []
+
+        async def make() -> None:
+            tokens.append(await registration.make(self.realm.documents, self.now, uses))
+
+        self.run(make())
+        return tokens[0]
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Run a coroutine that waits for nothing but the store."""

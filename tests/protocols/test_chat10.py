@@ -206,6 +206,41 @@ class Registering(Chat10Case):
         )
         self.client_with_lines("luca")
 
+    def test_account_is_registered_with_an_invite_token(self) -> None:
+        """The next registration needs none, and ignores one."""
+        self.server.realm.policy = Policy("invite")
+        token = self.server.invite_token()
+        for text, reply in (
+            ("REGISTER luca CHAT/1.0\n", "400 Invalid registration\n"),
+            (f"REGISTER luca {token[::-1]} CHAT/1.0\n", "400 Invalid registration\n"),
+            (f"REGISTER luca {token} CHAT/1.0\n", OK + "\n"),
+            ("REGISTER luca CHAT/1.0\n", OK + "\n"),
+            (f"REGISTER luca {token} CHAT/1.0\n", OK + "\n"),
+            (f"REGISTER bo {token} CHAT/1.0\n", "400 Invalid registration\n"),
+        ):
+            client = self.client_with_lines()
+            self.assertEqual(client.request(text), reply, text)
+            client.disconnect()
+
+    def test_token_in_the_prefix_of_a_text_is_not_sent(self) -> None:
+        """An old client takes it for a part of its name."""
+        self.server.realm.policy = Policy("invite")
+        token = self.server.invite_token()
+        client = self.client_with_lines()
+        client.request(f"REGISTER luca {token} CHAT/1.0\n")
+        client.send(f"@luca {token}: hello\n")
+        self.assertEqual(self.lobby_messages()[-1], ("luca", "hello"))
+
+    def test_hidden_account_appears_as_offline(self) -> None:
+        """Registering it succeeds, beside its other session."""
+        self.ann.request(c.SetPresence(0, hidden=True))
+        self.client_with_lines("ann")
+        self.ann.request(c.SetPresence(0))
+        self.assertEqual(
+            self.client_with_lines().request("REGISTER ann CHAT/1.0\n"),
+            "401 Client already registered\n",
+        )
+
     def test_second_registration_is_a_text(self) -> None:
         """It is sent to the lobby."""
         luca = self.client_with_lines("luca")

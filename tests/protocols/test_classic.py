@@ -22,8 +22,9 @@ from chatd.codecs.classic import (
     encode_send,
 )
 from chatd.core.entries import Cursor
-from chatd.core.errors import StoreUnavailable
+from chatd.core.errors import InviteInvalid, InviteRequired, StoreUnavailable
 from chatd.protocols import classic as classic_protocol
+from chatd.realm.permissions import Policy
 from chatd.realm.positions import VERY_SOON
 from chatd.server.arrivals import INTERVAL
 from tests.doubles.classic_clients import ClassicServer
@@ -220,6 +221,55 @@ class Ordering(SynchronousTestCase):
         self.assertEqual(self.bob.receive_texts(), ["user is already logged in"])
         self.ann.send_texts("ann", "Bob", "still Bob")
         self.assertEqual(self.bob.receive_texts(), ["still Bob"])
+
+    def test_messages_on_their_way_arrive_before_the_account_changes(self) -> None:
+        """They are not sent again; those that do not arrive within a second are."""
+        for change, arrives in (((CREATE, "eve"), True), ((LOGIN, "eve"), False)):
+            self.bob.transport.in_flight = 5
+            self.ann.send_texts("ann", "Bob", "hi")
+            self.bob.receive()
+            self.bob.send(encode(*change))
+            self.server.clock.advance(0.2)
+            self.assertEqual(self.bob.receive(), [])
+            self.bob.transport.in_flight = 0 if arrives else 5
+            self.server.clock.pump([0.01] * (2 if arrives else 100))
+            self.assertEqual(self.bob.receive(), [Response("")])
+            self.bob.transport.in_flight = 0
+            self.bob.log_in("Bob").send(encode(DELIVER))
+            self.assertEqual(self.bob.receive_texts(), [] if arrives else ["hi"])
+
+    def test_account_is_created_with_an_invite_token(self) -> None:
+        """It follows the password, which is empty for an open account."""
+        self.server.realm.policy = Policy("invite")
+        token = self.server.invite_token(uses=2)
+        client = self.server.connect()
+        client.send(
+            encode(CREATE, "cyd"),
+            encode(CREATE, "cyd", "", token[::-1]),
+            encode(CREATE, "cyd", "", token),
+            encode(CREATE, "eve", "secret", token),
+            encode(CREATE, "zoe", "", token),
+        )
+        self.assertEqual(
+            client.receive_texts(),
+            [
+                str(InviteRequired()),
+                str(InviteInvalid()),
+                "Response",
+                "Response",
+                str(InviteInvalid()),
+            ],
+        )
+        client.disconnect()
+        self.server.log_in("cyd")
+        self.server.connect().log_in("eve", "secret")
+
+    def test_control_characters_are_sent_as_question_marks(self) -> None:
+        """Line breaks and tabs are not; the echo is the frame as it was."""
+        frame = encode_send("ann", "Bob", "\x1b[2J\ta\nb\x07\x7f")
+        self.ann.send(frame)
+        self.assertEqual(self.ann.transport.output, frame)
+        self.assertEqual(self.bob.receive_texts(), ["?[2J\ta\nb??"])
 
     def test_deleted_account_leaves_an_empty_mailbox_and_a_free_name(self) -> None:
         """DELETE has no answer; the connection goes on, logged out."""

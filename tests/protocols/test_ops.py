@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
+from chatd.codecs import v1_messages as c
 from chatd.core.errors import RegistrationClosed
 from chatd.realm.accounts import Account
 from chatd.realm.mail_fetch import MailFetch
@@ -70,6 +71,18 @@ class Accounts(OpsCase):
             )
         self.assertEqual(self.client("wayne").request("3|mason|hi")[:12], "Sender wayne")
         self.assertEqual(mason.receive(), "wayne: hi")
+
+    def test_account_is_created_with_an_invite_token(self) -> None:
+        """The token is good for one account."""
+        self.server.realm.policy = Policy("invite")
+        token = self.server.invite_token()
+        client = self.client()
+        client.receive()
+        self.assertIn("requires an invite token", client.request("1|mason"))
+        self.assertIn("token is unknown", client.request(f"1|mason|{token[::-1]}"))
+        self.assertEqual(client.request(f"1|mason|{token}"), ops.created("mason"))
+        self.assertEqual(client.request(f"1|mason|{token}"), ops.taken("mason"))
+        self.assertIn("token is unknown", client.request(f"1|wayne|{token}"))
 
     def test_illegal_names_are_refused_with_the_rule(self) -> None:
         """The connection goes on after a refusal."""
@@ -227,6 +240,31 @@ class Messages(OpsCase):
         mason.send("3|wayne|a\n3|wayne|b|c|\n")
         self.server.clock.advance(0)
         self.assertEqual(wayne.transport.writes, [b"mason: a", b"mason: b|c|"])
+
+    def test_message_to_a_hidden_account_is_answered_as_if_it_were_offline(self) -> None:
+        """It is sent at once all the same."""
+        mason, wayne = self.client("mason"), self.server.log_in("wayne")
+        wayne.request(c.SetPresence(0, hidden=True))
+        self.assertEqual(mason.request("3|wayne|hi"), ops.left_in_mailbox("mason", "wayne"))
+        self.assertEqual(wayne.receive_bodies(), ["hi"])
+
+    def test_messages_on_their_way_arrive_before_the_account_changes(self) -> None:
+        """They are not sent again; those that do not arrive within a second are."""
+        mason, client = self.client("mason"), self.client("wayne")
+        for create, arrives in (("1|eve", True), ("1|bob", False)):
+            client.request("0|wayne123")
+            client.transport.in_flight = 5
+            mason.send("3|wayne|hi")
+            client.receive()
+            client.send(create)
+            self.server.clock.advance(0.2)
+            self.assertEqual(client.receive(), "")
+            client.transport.in_flight = 0 if arrives else 5
+            self.server.clock.pump([0.01] * (2 if arrives else 100))
+            self.assertEqual(client.receive(), ops.created(create[2:]))
+            client.transport.in_flight = 0
+            waiting = client.request("4|wayne123")
+            self.assertEqual(waiting == ops.NO_MESSAGES, arrives)
 
     def test_message_to_oneself_is_delivered_and_answered(self) -> None:
         """The client receives its message before the reply."""

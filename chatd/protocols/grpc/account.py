@@ -20,7 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.codecs.chat_pb2 import ChatMessage
-from chatd.core.entries import Entry, described, ranges
+from chatd.core.entries import Entry, described, ranges, without_controls
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.protocols.grpc.stream import Shown, Stream
 from chatd.realm.live_log import Run
@@ -207,7 +207,7 @@ class GrpcAccount(Peer):
             ChatMessage(
                 id=entry.id,
                 thread_id=self._thread_ids.get(entry.id, 1),
-                message=described(entry.kind, entry.body),
+                message=without_controls(described(entry.kind, entry.body)),
                 sender_id=entry.sender,
                 recipient_id=self.name,
             ),
