@@ -64,7 +64,9 @@ class Process:
             StandardIO(Terminal(lambda: screen), reactor=reactor)  # type: ignore[no-untyped-call]
         else:
             write_error = None if stdio.errors_go_to_output() else stdio.write_error
-            self._screen = PipeScreen(write_error, lambda: self.interrupt(FAILED, ""))
+            # That the reader of a pipe has closed it is no error of the client.
+            sentence = "" if stdio.output_has_reader() else "The output cannot be written."
+            self._screen = PipeScreen(write_error, lambda: self.interrupt(FAILED, sentence))
             StandardIO(self._screen, reactor=reactor)
         self._dialogue: Dialogue = (
             _classic(reactor, options, self._screen)
@@ -152,6 +154,9 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
 
 def main(arguments: Sequence[str]) -> int:
     """Run the client and return its exit status."""
+    if not stdio.open_closed_streams():
+        print("The standard output is closed.", file=sys.stderr)
+        return WRONG_USAGE
     options = Options()  # type: ignore[no-untyped-call]
     try:
         options.parseOptions(arguments)

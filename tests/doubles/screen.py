@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IPushProducer
 
 from chatd.client.cli.output.style import StyledLine
@@ -20,6 +20,8 @@ class FakeScreen:
         self.complete: Completion | None = None
         self.composer: Composer | None = None
         self.source: IPushProducer | None = None
+        self.writing: Deferred[None] | None = None
+        """what `written` returns; None: everything is written at once"""
         self._reply: Deferred[str] | None = None
         self._input_ended = False
 
@@ -88,6 +90,10 @@ class FakeScreen:
     def throttle(self, source: IPushProducer) -> None:
         """Record the source."""
         self.source = source
+
+    def written(self) -> Deferred[None]:
+        """See `Screen.written`."""
+        return self.writing or succeed(None)
 
 
 class RecordingComposer:

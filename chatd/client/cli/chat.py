@@ -115,7 +115,9 @@ class Chat:
     def _assemble(self) -> None:
         """Create the parts that need a client that is logged in."""
         self._cache.account = self._client.name
-        self._event_pump = EventPump(self._client, self._handle_event, self._clock)
+        self._event_pump = EventPump(
+            self._client, self._handle_event, self._screen.written, self._clock
+        )
         self._context = ChatContext(
             self._screen,
             self._output,
@@ -141,12 +143,11 @@ class Chat:
         """Start to handle events, and join the lobby."""
         client, context = self._client, self._context
         self._cache.add_names(client.name, LOBBY, *(info.room for info in client.rooms.values()))
-        self._screen.throttle(self._event_pump)
         self._output.logged_in(client.welcome, client.name, list(client.logs))
-        Deferred.fromCoroutine(self._event_pump.run()).addErrback(self._disconnected_for_good)
+        # No event is handled before it is known which accounts are blocked.
         with suppress(Refused, Fatal):  # The request is repeated after a reconnection.
             self._set_blocked(await client.request(c.GetBlocked(0)))
-        self._event_handler.release_rooms()
+        Deferred.fromCoroutine(self._event_pump.run()).addErrback(self._disconnected_for_good)
         try:
             if LOBBY not in client.logs:
                 await context.enter_room(c.Join(0, LOBBY))

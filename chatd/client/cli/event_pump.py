@@ -1,12 +1,11 @@
-"""The event pump: takes events from the library one at a time, no faster than they are printed."""
+"""The event pump: takes events from the library one at a time, no faster than they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IPushProducer, IReactorTime
-from zope.interface import implementer
+from twisted.internet.interfaces import IReactorTime
 
 from chatd.client.library.client import Client
 from chatd.client.library.events import Event
@@ -15,23 +14,26 @@ DRAIN_TIMEOUT = 5.0
 """seconds without an event after which `EventPump.drain` waits no longer"""
 
 
-@implementer(IPushProducer)
 class EventPump:
-    """Passes the events of a client to `handle`.
+    """Passes the events of a client to `handle`, which prints them.
 
-    It is a producer that the screen can pause; while it is paused, the library's queue fills and
-    the library stops receiving entries.
+    An entry counts as handled, and the library acknowledges it, when it is `written`: a client that
+    is killed before gets it again. While the output is behind, events wait in the library.
     """
 
     def __init__(
-        self, client: Client, handle: Callable[[Event], None], clock: IReactorTime
+        self,
+        client: Client,
+        handle: Callable[[Event], None],
+        written: Callable[[], Deferred[None]],
+        clock: IReactorTime,
     ) -> None:
         self._client = client
         self._handle = handle
+        self._written = written
         self._clock = clock
-        self._paused = False
+        self._writing = False
         self._stopped = False
-        self._resumed: Deferred[None] | None = None
         self._handled: Deferred[None] | None = None
         self._expected_seqs: dict[str, int] = {}
 
@@ -39,10 +41,12 @@ class EventPump:
         """Pass on events until the client is closed. Raises `Refused` and `Fatal` if the client
         will not connect again."""
         async for event in self._client.events():
-            while self._paused or self._stopped:
-                self._resumed = Deferred()
-                await self._resumed
+            if self._stopped:
+                await Deferred()  # For ever: asking for the next event acknowledges this one.
             self._handle(event)
+            self._writing = True
+            await self._written()
+            self._writing = False
             handled, self._handled = self._handled, None
             if handled is not None:
                 # In the next iteration of the loop the library marks this event as handled.
@@ -59,7 +63,7 @@ class EventPump:
             try:
                 await self._handled.addTimeout(DRAIN_TIMEOUT, self._clock)
             except TimeoutError:
-                if not self._paused:
+                if not self._writing:
                     return
 
     def _is_behind(self) -> bool:
@@ -71,17 +75,3 @@ class EventPump:
     def stop(self) -> None:
         """Pass on no more events. Entries that arrive now are not acknowledged."""
         self._stopped = True
-
-    def pauseProducing(self) -> None:
-        """Stop for now: the screen is behind."""
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        """Continue after `pauseProducing`."""
-        self._paused = False
-        resumed, self._resumed = self._resumed, None
-        if resumed is not None:
-            resumed.callback(None)
-
-    def stopProducing(self) -> None:
-        """Do nothing: when the screen is closed, its owner ends the client."""

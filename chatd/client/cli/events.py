@@ -15,12 +15,7 @@ from chatd.core.names import is_room
 
 
 class EventHandler:
-    """Prints events, hides what blocked accounts write, and calls `mark_read` for each entry.
-
-    Entries of rooms are held back until `release_rooms` is called, because the blocked accounts are
-    not known before. Other events are not held back: the list of blocked accounts may arrive after
-    more events than the library queues.
-    """
+    """Prints events, hides what blocked accounts write, and calls `mark_read` for each entry."""
 
     def __init__(
         self,
@@ -35,19 +30,10 @@ class EventHandler:
         self._blocking = blocking
         self._typing = typing
         self._mark_read = mark_read
-        self._held_entries: list[c.Pushed] | None = []
-
-    def release_rooms(self) -> None:
-        """Handle the entries of rooms that were held back, and hold back no more."""
-        entries, self._held_entries = self._held_entries, None
-        for entry in entries or ():
-            self._handle_entry(entry)
 
     def handle(self, event: Event) -> None:
         """Handle one event."""
         match event:
-            case c.Pushed() if self._held_entries is not None and is_room(event.log):
-                self._held_entries.append(event)
             case c.Pushed():
                 self._handle_entry(event)
             case c.Sent():

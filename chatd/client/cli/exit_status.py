@@ -7,6 +7,6 @@ SUCCESS = 0
 FAILED = 1
 """the exit status if a request was refused, or the connection failed or was lost"""
 WRONG_USAGE = 2
-"""the exit status for an invalid command line"""
+"""the exit status for an invalid command line, or a closed standard output"""
 INTERRUPT = "Interrupt received, shutting down ..."
 """printed when a signal, or Ctrl-C, ends the client"""

@@ -73,8 +73,9 @@ Colours are used at a terminal only, and not if the environment variable
 NO_COLOR is set. More: docs/client.md.
 
 Exit status: 0 if everything succeeded; 1 if the connection failed or was lost
-or, in a pipe, a request was refused; 2 if the command line is invalid; 128 + N
-if signal N ended the client, such as 130 for Ctrl-C in a pipe.
+or, in a pipe, a request was refused; 2 if the command line is invalid or the
+standard output is closed; 128 + N if signal N ended the client, such as 130
+for Ctrl-C in a pipe.
 """
 
 

@@ -18,6 +18,7 @@ from zope.interface import implementer
 from chatd.client.cli.output.style import StyledLine
 from chatd.client.cli.screen import Completion, Composer, EndOfInput, InvalidLine
 from chatd.client.cli.terminal.sanitize import one_line
+from chatd.client.cli.unwritten import UnwrittenOutput
 
 _MAX_QUEUED_LINES = 256
 """input lines that may be queued before reading pauses"""
@@ -43,7 +44,7 @@ class PipeScreen(Protocol):
         self._lines: deque[str | InvalidLine] = deque()
         self._lines_read = 0
         self._input_ended = False
-        self._source: IPushProducer | None = None
+        self._unwritten = UnwrittenOutput()
         self._reading_paused = False
         self._reply: Deferred[str] | None = None
         self._closing: Deferred[None] | None = None
@@ -101,9 +102,11 @@ class PipeScreen(Protocol):
 
     def throttle(self, source: IPushProducer) -> None:
         """Pause `source` while the reader of the output is behind."""
-        self._source = source
-        if self.transport is not None:
-            self.transport.registerProducer(source, True)
+        self._unwritten.throttle(source)
+
+    def written(self) -> Deferred[None]:
+        """Fires when the operating system has taken all output."""
+        return self._unwritten.written()
 
     def close(self) -> Deferred[None]:
         """Flush the output and close; fires when everything is written."""
@@ -111,10 +114,13 @@ class PipeScreen(Protocol):
         if self._disconnected or self.transport is None:
             return succeed(None)
         self._closing = Deferred()
-        if self._source is not None:
-            self.transport.unregisterProducer()
+        self._unwritten.detach()
         self.transport.loseConnection()
         return self._closing
+
+    def connectionMade(self) -> None:
+        """Write to standard output from now on."""
+        self._unwritten.attach(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """Queue the lines of the input."""
@@ -152,7 +158,7 @@ class PipeScreen(Protocol):
 
     def _write(self, line: str) -> None:
         if self.transport is not None:
-            self.transport.write(line.encode("utf-8", "replace") + b"\n")
+            self._unwritten.write(line.encode("utf-8", "replace") + b"\n")
 
     def _answer(self) -> None:
         """Complete the pending `ask`, if a line is queued or the input has ended."""

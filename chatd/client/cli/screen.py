@@ -90,3 +90,6 @@ class Screen(Protocol):
 
     def throttle(self, source: IPushProducer) -> None:
         """Pause `source`, which produces most of the output, while the screen is behind."""
+
+    def written(self) -> Deferred[None]:
+        """Fires when the operating system has taken all that was printed."""

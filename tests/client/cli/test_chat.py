@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from chatd.client.cli.chat import PERSON_TIMEOUT, SCRIPT_TIMEOUT
 from chatd.client.cli.event_pump import DRAIN_TIMEOUT
 from chatd.client.cli.outbox import WINDOW
@@ -169,18 +171,16 @@ class ScriptTests(ChatTestCase):
         self.clock.advance(DRAIN_TIMEOUT)
         self.assertEqual(self.successResultOf(self.ended), 0)
 
-    def test_end_of_input_waits_for_a_paused_output(self) -> None:
-        """There is no time limit while the output is paused."""
+    def test_end_of_input_waits_for_the_output(self) -> None:
+        """There is no time limit while the reader of the output is behind."""
         self.client.logs["@alice"].head = 1
         self.begin()
-        source = self.screen.source
-        assert source is not None
-        source.pauseProducing()
+        writing = self.screen.writing = Deferred()
         self.client.tell(pushed("@alice", "bob", "one", seq=1))
         self.screen.end_input()
         self.clock.advance(DRAIN_TIMEOUT)
         self.assertNoResult(self.ended)
-        source.resumeProducing()
+        writing.callback(None)
         self.clock.advance(0)
         self.assertEqual(self.successResultOf(self.ended), 0)
         self.assertEqual(self.printed(), ["bob: one"])

@@ -1,10 +1,10 @@
-"""The event pump: pausing, stopping, and waiting for known entries."""
+"""The event pump: output that is behind, stopping, and waiting for known entries."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,7 +24,10 @@ class EventPumpTests(SynchronousTestCase):
         self.client = FakeClient()
         self.clock = Clock()
         self.handled: list[Event] = []
-        self.pump = EventPump(cast(Client, self.client), self.handled.append, self.clock)
+        self.writing: Deferred[None] = succeed(None)
+        self.pump = EventPump(
+            cast(Client, self.client), self.handled.append, lambda: self.writing, self.clock
+        )
         self.running = Deferred.fromCoroutine(self.pump.run())
 
     def test_events_are_handled_in_order(self) -> None:
@@ -40,27 +43,21 @@ class EventPumpTests(SynchronousTestCase):
         self.failureResultOf(self.running, ConnectionClosed)
         self.assertEqual(self.handled, [ONE])
 
-    def test_paused_pump_handles_no_event(self) -> None:
-        """It continues with the next event when it is resumed."""
-        self.pump.pauseProducing()
+    def test_entry_is_handled_when_it_is_written(self) -> None:
+        """Before that it is not acknowledged, and no other event is printed."""
+        writing = self.writing = Deferred()
         self.client.tell(ONE, TWO)
-        self.assertEqual(self.handled, [])
-        self.pump.resumeProducing()
-        self.assertEqual(self.handled, [ONE, TWO])
-
-    def test_resuming_without_an_event_does_nothing(self) -> None:
-        """The pump may be paused or not."""
-        self.pump.resumeProducing()
-        self.pump.pauseProducing()
-        self.pump.resumeProducing()
-        self.client.tell(ONE)
         self.assertEqual(self.handled, [ONE])
+        self.assertEqual(self.client.logs["#lobby"].handled, 0)
+        self.writing = Deferred()
+        writing.callback(None)
+        self.assertEqual(self.handled, [ONE, TWO])
+        self.assertEqual(self.client.logs["#lobby"].handled, 1)
 
     def test_stopped_pump_handles_no_event(self) -> None:
-        """Resuming does not change that; the entry is not marked as handled."""
+        """The entry is not marked as handled."""
         self.pump.stop()
         self.client.tell(ONE)
-        self.pump.resumeProducing()
         self.assertEqual(self.handled, [])
         self.assertEqual(self.client.logs["#lobby"].handled, 0)
 
@@ -106,14 +103,14 @@ class EventPumpTests(SynchronousTestCase):
         self.clock.advance(1)
         self.successResultOf(drained)
 
-    def test_paused_drain_has_no_timeout(self) -> None:
+    def test_drain_has_no_timeout_while_the_output_is_behind(self) -> None:
         """The entries wait for the screen."""
         self.client.logs["#lobby"].head = 1
-        self.pump.pauseProducing()
+        writing = self.writing = Deferred()
         drained = Deferred.fromCoroutine(self.pump.drain())
         self.client.tell(ONE)
         self.clock.pump([DRAIN_TIMEOUT] * 3)
         self.assertNoResult(drained)
-        self.pump.resumeProducing()
+        writing.callback(None)
         self.clock.advance(0)
         self.successResultOf(drained)

@@ -74,12 +74,13 @@ class PipeTests(SynchronousTestCase):
 
     def test_errors_keep_their_place_if_both_outputs_are_one(self) -> None:
         """They are written to the output."""
+        transport = StringTransport()
         screen = PipeScreen(None, self._lost)
-        screen.makeConnection(self.transport)
+        screen.makeConnection(transport)
         screen.show("one")
         screen.show_error("two")
         screen.show("three")
-        self.assertEqual(self.transport.value(), b"one\ntwo\nthree\n")
+        self.assertEqual(transport.value(), b"one\ntwo\nthree\n")
 
     def test_full_queue_of_lines_pauses_reading(self) -> None:
         """A long script waits in its file, not in memory."""

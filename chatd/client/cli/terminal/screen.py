@@ -22,6 +22,7 @@ from chatd.client.cli.terminal import key_bindings as keys
 from chatd.client.cli.terminal.prompt import Prompt
 from chatd.client.cli.terminal.sanitize import block, one_line
 from chatd.client.cli.terminal.wrap import Wrapped
+from chatd.client.cli.unwritten import UnwrittenOutput
 
 _PASTE_ON = "\x1b[?2004h"
 PASTE_OFF = "\x1b[?2004l"
@@ -91,7 +92,7 @@ class TerminalScreen(TerminalProtocol):
         self._input_ended = False
         self._disconnected = False
         self._closing: Deferred[None] | None = None
-        self._has_source = False
+        self._unwritten = UnwrittenOutput()
         # What is drawn of the prompt: its text and the index of the cursor in it (None: nothing is
         # drawn), the first row drawn, and the cursor's row below that.
         self._drawn: tuple[Wrapped, int] | None = None
@@ -100,6 +101,7 @@ class TerminalScreen(TerminalProtocol):
 
     def connectionMade(self) -> None:
         """Switch on bracketed paste."""
+        self._unwritten.attach(self.terminal.transport)
         self._write(_PASTE_ON)
 
     # Screen
@@ -159,8 +161,11 @@ class TerminalScreen(TerminalProtocol):
 
     def throttle(self, source: IPushProducer) -> None:
         """Pause `source` while the terminal is behind."""
-        self._has_source = True
-        self.terminal.transport.registerProducer(source, True)
+        self._unwritten.throttle(source)
+
+    def written(self) -> Deferred[None]:
+        """Fires when the terminal has taken all output."""
+        return self._unwritten.written()
 
     # Called by the process
 
@@ -182,8 +187,7 @@ class TerminalScreen(TerminalProtocol):
             return succeed(None)
         self._closing = Deferred()
         self._write(PASTE_OFF)
-        if self._has_source:
-            self.terminal.transport.unregisterProducer()
+        self._unwritten.detach()
         self.terminal.loseConnection()
         return self._closing
 
@@ -359,7 +363,8 @@ class TerminalScreen(TerminalProtocol):
 
     def _write(self, text: str) -> None:
         if not self._disconnected:
-            self.terminal.write(text.encode("utf-8", "replace"))  # type: ignore[no-untyped-call]
+            # Terminals expect a carriage return before each line feed.
+            self._unwritten.write(text.encode("utf-8", "replace").replace(b"\n", b"\r\n"))
 
 
 def _split_partial(data: bytes, mark: bytes) -> tuple[bytes, bytes]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import stat
 import sys
 import termios
 import tty
@@ -10,6 +12,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 INPUT, OUTPUT, ERRORS = 0, 1, 2
+
+# Signals that end a process by default, and that a user or another process may send. The client
+# handles the others: SIGINT, SIGTERM and SIGHUP.
+_DEADLY = (
+    signal.SIGQUIT,
+    signal.SIGABRT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGXCPU,
+)
+
+
+def open_closed_streams() -> bool:
+    """Open input and error output if the caller has closed them: there is nothing to read, and
+    errors are dropped. Returns whether the output is open."""
+    for fd, mode in ((INPUT, os.O_RDONLY), (ERRORS, os.O_WRONLY)):
+        if not _is_open(fd):
+            null = os.open(os.devnull, mode)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+    if sys.stderr is None:
+        sys.stderr = open(ERRORS, "w", closefd=False)  # noqa: SIM115
+    return _is_open(OUTPUT)
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def at_terminal() -> bool:
@@ -43,17 +80,33 @@ def raw(reset: str) -> Iterator[None]:
     """Put the terminal into raw mode: each key is read when it is pressed, without echo.
 
     At the end, however it is reached, `reset` is written to the terminal and its settings are
-    restored.
+    restored; also before a signal ends the process, if the process can handle it.
     """
     settings = termios.tcgetattr(INPUT)
-    try:
-        tty.setraw(INPUT)
-        yield
-    finally:
+
+    def restore() -> None:
         with suppress(OSError, termios.error):
             os.set_blocking(OUTPUT, True)
             os.write(OUTPUT, reset.encode("ascii"))
             termios.tcsetattr(INPUT, termios.TCSADRAIN, settings)
+
+    def die(number: int, frame: object) -> None:
+        restore()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    handlers = {
+        number: signal.signal(number, die)
+        for number in _DEADLY
+        if signal.getsignal(number) == signal.SIG_DFL
+    }
+    try:
+        tty.setraw(INPUT)
+        yield
+    finally:
+        restore()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def write_error(line: str) -> None:
@@ -61,6 +114,12 @@ def write_error(line: str) -> None:
     with suppress(OSError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+def output_has_reader() -> bool:
+    """Whether the output is a pipe or a socket, whose reader may close it."""
+    mode = os.fstat(OUTPUT).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def errors_go_to_output() -> bool:

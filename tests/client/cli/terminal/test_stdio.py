@@ -6,6 +6,7 @@ import fcntl
 import io
 import os
 import pty
+import signal
 import struct
 import sys
 import termios
@@ -89,9 +90,56 @@ class TerminalTests(StdioTestCase):
         self.assertEqual(termios.tcgetattr(stdio.INPUT), before)
         self.assertEqual(os.read(ours, 100), b"\x1b[?2004l")
 
+    def test_raw_mode_ends_before_a_signal_ends_the_client(self) -> None:
+        """The status of the process tells the signal. Ignored signals stay ignored."""
+        ours = self.use_terminal()
+        before = termios.tcgetattr(stdio.INPUT)
+        for number in (signal.SIGQUIT, signal.SIGABRT, signal.SIGUSR1, signal.SIGALRM):
+            process = os.fork()
+            if process == 0:
+                with stdio.raw("\x1b[?2004l"):
+                    os.kill(os.getpid(), number)
+                    os._exit(0)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), -number)
+            self.assertEqual(termios.tcgetattr(stdio.INPUT), before, number)
+            self.assertEqual(os.read(ours, 100), b"\x1b[?2004l")
+        earlier = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGUSR2, earlier)
+        with stdio.raw(""):
+            os.kill(os.getpid(), signal.SIGUSR2)
+        self.assertEqual(signal.getsignal(signal.SIGQUIT), signal.SIG_DFL)
+
 
 class StreamTests(StdioTestCase):
     """What other processes may share with the client."""
+
+    def test_pipe_has_a_reader(self) -> None:
+        """A file has none."""
+        self.use_pipe()
+        self.assertTrue(stdio.output_has_reader())
+        null = os.open(os.devnull, os.O_WRONLY)
+        self.addCleanup(os.close, null)
+        self.patch(stdio, "OUTPUT", null)
+        self.assertFalse(stdio.output_has_reader())
+
+    def test_closed_streams_are_opened(self) -> None:
+        """Nothing is read from such an input, and errors are dropped."""
+        self.use_pipe()
+        self.assertTrue(stdio.open_closed_streams())
+        closed = os.dup(0)
+        os.close(closed)
+        open_one = stdio.OUTPUT
+        for name, mode in (("INPUT", os.O_RDONLY), ("ERRORS", os.O_WRONLY)):
+            self.streams(open_one, open_one, open_one)
+            self.patch(stdio, name, closed)
+            self.patch(sys, "stderr", None)
+            self.assertTrue(stdio.open_closed_streams())
+            self.assertEqual(os.readlink(f"/proc/self/fd/{closed}"), os.devnull)
+            self.assertEqual(fcntl.fcntl(closed, fcntl.F_GETFL) & os.O_ACCMODE, mode)
+            stdio.write_error("no such account")
+            os.close(closed)
+        self.streams(open_one, closed, open_one)
+        self.assertFalse(stdio.open_closed_streams())
 
     def test_blocking_mode_is_restored(self) -> None:
         """This holds for each stream, even after an error."""
