@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from chatd.stores.batches import Call
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import connect, migrate, migrations
+from chatd.stores.sqlite.place_runs import unpack
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import folder
@@ -41,6 +43,17 @@ class SteppedStore(SQLiteStore):
         batch = self._take_open()
         self.writer.commit(batch)
         self._answer(batch)
+
+
+def indexed_places(connection: sqlite3.Connection) -> list[tuple[int, int, int]]:
+    """(log, seq, place) of all entries in the index, but for those that have been removed."""
+    places = {place for (place,) in connection.execute("SELECT place FROM entries")}
+    return [
+        (log, seq, place)
+        for log, first, packed in connection.execute("SELECT log, first, places FROM place_runs")
+        for seq, place in enumerate(unpack(packed), first)
+        if place in places
+    ]
 
 
 class WithWriter(SynchronousTestCase):

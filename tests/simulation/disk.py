@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -317,4 +317,11 @@ class FaultyConnection(sqlite3.Connection):
             raise
         if disk.dead:
             raise Killed()
+        return cursor
+
+    def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:
+        """See sqlite3.Connection."""
+        cursor = self.cursor()
+        for row in rows:
+            cursor = self.execute(sql, row)
         return cursor

@@ -66,7 +66,7 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
             return
         for log, upto in connection.execute("SELECT log, upto FROM rubbish"):
             yield "file:garbage", f"log {log} up to {upto}"
-        for table in ("entries", "places", "keys", "key_runs", "positions"):
+        for table in ("entries", "place_runs", "keys", "key_runs", "positions"):
             for (log,) in connection.execute(
                 f"SELECT DISTINCT log FROM {table} WHERE log NOT IN (SELECT id FROM logs)"
             ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -184,8 +184,9 @@ class DedupKeys:
         """Release the planned keys: the file has all of them now."""
         self._planned = {}
 
-    def remove(self, log: int, upto: int) -> None:
-        """Remove the keys of the entries of a log up to seq `upto`, before the entries are removed.
+    def remove(self, log: int, upto: int, places: Sequence[int]) -> None:
+        """Remove the keys of the entries of a log up to seq `upto`, which are at these places,
+        before the entries are removed.
 
         The entries must be in the index. A run is removed when all its entries are.
         """
@@ -194,12 +195,9 @@ class DedupKeys:
             execute("DELETE FROM key_runs WHERE log = ? AND last <= ?", (log, upto))
         if self._has_any("keys", log):
             # The seq is compared because a later entry may have the same key.
-            for row in execute(
-                "SELECT p.log, CASE WHEN e.author THEN e.author ELSE e.sender END, e.key, p.seq"
-                " FROM places AS p JOIN entries AS e USING (place)"
-                " WHERE p.log = ? AND p.seq <= ? AND e.key IS NOT NULL",
-                (log, upto),
-            ).fetchall():
-                execute(
-                    "DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?", row
-                )
+            self._connection.executemany(
+                "DELETE FROM keys WHERE (log, sender, key, seq) IN (SELECT log,"
+                " CASE WHEN author THEN author ELSE sender END, key, seq FROM entries"
+                " WHERE place = ? AND key IS NOT NULL)",
+                [(place,) for place in places],
+            )

@@ -17,12 +17,16 @@ from importlib import resources
 from pathlib import Path
 
 import msgspec
+from twisted.logger import Logger
 
 from chatd.core.errors import StoreUnusable
 from chatd.stores.sqlite.identities import assign_ids
+from chatd.stores.sqlite.place_runs import convert_places
+
+logger = Logger(namespace="chatd")
 
 APPLICATION_ID = int.from_bytes(b"chat")
-CONVERSIONS: dict[int, Callable[[sqlite3.Connection], None]] = {3: assign_ids}
+CONVERSIONS: dict[int, Callable[[sqlite3.Connection], None]] = {3: assign_ids, 4: convert_places}
 """what is done after the nth script, where SQL does not do"""
 _MAGIC = b"SQLite format 3\0"
 _CHECK_SECONDS = 0.3
@@ -117,11 +121,20 @@ def _write_log_anew(connection: sqlite3.Connection) -> None:
 
 
 def migrate(connection: sqlite3.Connection, path: str, scripts: list[str]) -> None:
-    """Run the scripts that are missing, each in one transaction with its conversion. Raises
-    `StoreUnusable`."""
+    """Run the scripts that are missing, each in one transaction with its conversion.
+
+    Of a file that is not new, the log has each step. Raises `StoreUnusable`.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     _check_version(path, version, len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
+        if version:
+            logger.info(
+                "The store {path} is brought to schema version {number} of {newest}",
+                path=path,
+                number=number,
+                newest=len(scripts),
+            )
         try:
             connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}")
             if number in CONVERSIONS:

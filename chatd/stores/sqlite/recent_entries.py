@@ -12,22 +12,25 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Any
 
 from chatd.core.entries import Entry
-from chatd.stores.sqlite.bulk_insert import BulkInsert
 from chatd.stores.sqlite.dedup_keys import DedupKeys
+from chatd.stores.sqlite.place_runs import PlaceRuns
 
 INDEX_AT = 8192
 """the number of recent entries from which on they are written to the index"""
 
-_INDEX_STEP = 1024
+_INDEX_STEP = 8192
 """about how many entries one transaction writes to the index, so that commits are not delayed"""
+_LOG_COST = 32
+"""how many entries take as long as the pages of a further log"""
 _NO_SEQ = 2**63 - 1
 """a seq that no entry has"""
-# After a crash between two steps, some entries are both in the index and loaded as recent ones.
-_PLACES = BulkInsert("INSERT OR IGNORE INTO places (log, seq, place)", 3, 32)
-_COLUMNS = "e.seq, e.id, e.time, e.sender, e.kind, e.body, e.about, e.author"
+_AT_ONCE = 32
+"""entries that one statement reads"""
+_SELECT = "SELECT seq, id, time, sender, kind, body, about, author FROM entries WHERE place"
+_ONE = f"{_SELECT} = ?"
+_MANY = f"{_SELECT} IN ({','.join('?' * _AT_ONCE)}) ORDER BY place"
 
 
 class RecentEntries:
@@ -44,6 +47,8 @@ class RecentEntries:
         """the seq of the first recent entry of each log; the others follow it without a gap"""
         self.keys = DedupKeys(connection)
         """the senders' keys"""
+        self.runs = PlaceRuns(connection)
+        """the index"""
         self.last = 0
         """the place of the latest entry of all logs"""
         self._indexed = 0
@@ -51,6 +56,8 @@ class RecentEntries:
         self._planned: list[tuple[int, int]] = []
         self._written: list[tuple[int, int]] = []
         self._upto = 0
+        # Set until all that was loaded is in the index.
+        self._loaded = False
         self.load()
 
     def __len__(self) -> int:
@@ -64,6 +71,7 @@ class RecentEntries:
         self.keys.clear()
         self._planned = []
         self._written = []
+        self._loaded = True
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
         self.last = self._indexed
         for place, log, seq, author, sender, key in execute(
@@ -89,31 +97,31 @@ class RecentEntries:
         """The seq of the latest entry of a log, 0 if it has none."""
         if log in self.places:
             return self.first[log] + len(self.places[log]) - 1
-        (seq,) = self._connection.execute(
-            "SELECT max(seq) FROM places WHERE log = ?", (log,)
-        ).fetchone()
-        return seq or 0
+        return self.runs.head(log)
 
     def entries(self, log: int, after: int, limit: int) -> Iterator[Entry]:
         """At most `limit` entries of a log with seq > `after`, in order, indexed or recent."""
         recent = self.places.get(log, [])
         first = self.first.get(log, _NO_SEQ)
-        count = 0
         if after + 1 < first:
             # While the index is being written it has some of the recent entries as well.
-            for row in self._connection.execute(
-                f"SELECT {_COLUMNS} FROM places AS p JOIN entries AS e USING (place)"
-                " WHERE p.log = ? AND p.seq > ? AND p.seq < ? ORDER BY p.seq LIMIT ?",
-                (log, after, first, limit),
-            ):
-                count += 1
-                yield Entry(*row)
+            for _, places in self.runs.places(log, after, first - 1):
+                if limit <= 0:
+                    break
+                yield from self._at(places[:limit])
+                limit -= len(places)
         start = max(0, after + 1 - first)
-        for place in recent[start : start + limit - count]:
-            row = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM entries AS e WHERE place = ?", (place,)
-            ).fetchone()
-            yield Entry(*row)
+        yield from self._at(recent[start : start + max(0, limit)])
+
+    def _at(self, places: list[int]) -> Iterator[Entry]:
+        """The entries at these places, which increase."""
+        execute = self._connection.execute
+        grouped = len(places) - len(places) % _AT_ONCE
+        for start in range(0, grouped, _AT_ONCE):
+            for row in execute(_MANY, places[start : start + _AT_ONCE]):
+                yield Entry(*row)
+        for place in places[grouped:]:
+            yield Entry(*execute(_ONE, (place,)).fetchone())
 
     @property
     def indexing(self) -> bool:
@@ -132,19 +140,21 @@ class RecentEntries:
             )
             self._upto = self.last
             self.keys.begin_write()
-        values: list[Any] = []
-        logs: list[int] = []
-        while self._planned and len(values) < 3 * _INDEX_STEP:
+        rows: list[tuple[int, int, list[int]]] = []
+        cost = 0
+        while self._planned and cost < _INDEX_STEP:
             log, count = self._planned.pop()
             self._written.append((log, count))
-            first = self.first[log]
-            for seq, place in enumerate(self.places[log][:count], first):
-                values += (log, seq, place)
-            logs.append(log)
+            rows.append((log, self.first[log], self.places[log][:count]))
+            cost += count + _LOG_COST
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
-        _PLACES.insert(self._connection, values)
-        self.keys.write(logs)
+        if self._loaded:
+            # After a kill between two steps, the index has some of the recent entries.
+            for log, first, _ in rows:
+                self.runs.remove_from(log, first)
+        self.runs.insert(rows)
+        self.keys.write([log for log, _, _ in rows])
         if not self._planned:
             execute(
                 "UPDATE progress SET placed = ?1, (newest_id, newest_time) ="
@@ -166,5 +176,6 @@ class RecentEntries:
             else:
                 del self.places[log], self.first[log]
         self.keys.end_write()
+        self._loaded = False
         self._written = []
         self._indexed = self._upto

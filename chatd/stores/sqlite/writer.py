@@ -405,19 +405,22 @@ class Writer:
         if row is not None:
             log, upto = row
             indexed = min(upto, self._recent.first.get(log, upto + 1) - 1)
-            seqs = execute(
-                "SELECT seq FROM places WHERE log = ? AND seq <= ? ORDER BY seq LIMIT ?",
-                (log, indexed, _PURGE_STEP),
-            ).fetchall()
-            if seqs:
-                last = seqs[-1][0]
-                self._recent.keys.remove(log, last)
-                purged = "places WHERE log = ? AND seq <= ?"
-                execute(
-                    f"DELETE FROM entries WHERE place IN (SELECT place FROM {purged})", (log, last)
+            purged: list[int] = []
+            last = 0
+            complete = True
+            for first, places in self._recent.runs.places(log, 0, indexed):
+                if len(purged) >= _PURGE_STEP:
+                    complete = False
+                    break
+                purged += places
+                last = first + len(places) - 1
+            if purged:
+                self._recent.keys.remove(log, last, purged)
+                self.connection.executemany(
+                    "DELETE FROM entries WHERE place = ?", [(place,) for place in purged]
                 )
-                execute(f"DELETE FROM {purged}", (log, last))
-            if len(seqs) < _PURGE_STEP:
+                self._recent.runs.remove_upto(log, last)
+            if complete:
                 needs_index = indexed < upto
                 if not needs_index:
                     execute("DELETE FROM rubbish WHERE log = ?", (log,))

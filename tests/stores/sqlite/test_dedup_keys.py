@@ -249,7 +249,7 @@ class FreeAgain(WithWriter):
         )
         self.drop("@a")
         self.index()
-        for table in ("entries", "places", "keys", "key_runs", "rubbish"):
+        for table in ("entries", "place_runs", "keys", "key_runs", "rubbish"):
             self.assertEqual(self.count(self.writer.connection, table), 0, table)
 
     def count(self, connection: sqlite3.Connection, table: str) -> int:

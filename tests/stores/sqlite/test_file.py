@@ -6,7 +6,9 @@ import os
 import sqlite3
 from pathlib import Path
 
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from chatd.core.errors import StoreUnusable
 from chatd.stores.sqlite.file import check, lock, migrate, migrations
@@ -131,6 +133,22 @@ class Migration(SynchronousTestCase):
         migrate(self.connection, "x", ["CREATE TABLE a (x)"])
         migrate(self.connection, "x", ["CREATE TABLE a (x)", "CREATE TABLE b (x)"])
         self.assertEqual(self.version(), 2)
+
+    def test_log_has_each_step_of_an_old_file(self) -> None:
+        """The steps of a large file take some time; a new file has none."""
+        events: list[str] = []
+
+        @implementer(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            events.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        scripts = [f"CREATE TABLE a{number} (x)" for number in range(2)]
+        migrate(self.connection, "x", scripts[:1])
+        self.assertEqual(events, [])
+        migrate(self.connection, "x", scripts)
+        self.assertEqual(events, ["The store x is brought to schema version 2 of 2"])
 
     def test_failed_script_changes_nothing(self) -> None:
         """The version and the tables are those of the script before."""

@@ -16,6 +16,7 @@ from chatd.core.errors import KeyReused
 from chatd.stores import Document
 from chatd.stores.sqlite import file as file_module
 from chatd.stores.sqlite.file import check, migrate, migrations
+from chatd.stores.sqlite.place_runs import convert_places
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_writer import WithWriter
 from tests.stores.contract import new_text
@@ -29,7 +30,7 @@ class FromTheFirstSchema(WithWriter):
     version = 1
 
     def setUp(self) -> None:
-        self.patch(file_module, "CONVERSIONS", {})
+        self.patch(file_module, "CONVERSIONS", {4: convert_places})
         super().setUp()
 
     def open(self) -> Writer:

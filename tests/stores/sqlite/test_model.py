@@ -21,16 +21,18 @@ from chatd.core.errors import KeyReused, Refused, StoreUnavailable, UnknownLog
 from chatd.stores import Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
+from chatd.stores.sqlite import place_runs as runs_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import migrate, migrations
 from chatd.stores.sqlite.writer import Writer
+from tests.doubles.sqlite_writer import indexed_places
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of, with_versions
 
 LOGS = ("@a", "@b", "#c")
 KEYS = ("k", "l", "m", None)
-TABLES = ("places", "keys", "key_runs", "progress", "rubbish")
+TABLES = ("place_runs", "keys", "key_runs", "progress", "rubbish")
 
 
 class _Log:
@@ -258,13 +260,15 @@ class Play:
         places = [
             (name, entry.seq, entry.id) for name in LOGS for entry in self.log(name).readable()
         ]
-        indexed = self.rows(
-            "SELECT name, p.seq, e.id FROM places AS p JOIN entries AS e USING (place)"
-            " JOIN logs ON logs.id = p.log"
-        )
+        names = dict(self.rows("SELECT id, name FROM logs"))
+        ids = dict(self.rows("SELECT place, id FROM entries"))
+        indexed = [
+            (names[log], seq, ids[place]) for log, seq, place in indexed_places(self.connection)
+        ]
         self.expect(sorted(indexed), sorted(places), "places")
-        self.expect(self.rows("SELECT count(*) FROM entries"), [(len(places),)], "entries")
-        self.expect(self.rows("SELECT count(*) FROM places"), [(len(places),)], "places")
+        self.expect(len(ids), len(places), "entries")
+        for log, last in self.rows("SELECT log, last FROM place_runs"):
+            self.expect(last > self.log(names[log]).trimmed, True, "a run of nothing")
         keys = self.rows("SELECT name, sender, key, seq FROM keys JOIN logs ON logs.id = keys.log")
         for name, sender, last, packed in self.rows(
             "SELECT name, sender, last, keys FROM key_runs JOIN logs ON logs.id = key_runs.log"
@@ -349,6 +353,7 @@ class SmallBounds(SynchronousTestCase):
         self.patch(writer_module, "_PURGE_STEP", 2)
         self.patch(writer_module, "_CACHED_LOGS", 1)
         self.patch(recent_module, "_INDEX_STEP", 1)
+        self.patch(runs_module, "RUN_ENTRIES", 3)
         self.patch(keys_module, "_CACHED_PAIRS", 1)
         self.patch(keys_module, "_RUN_KEYS", 2)
 

@@ -182,9 +182,9 @@ class Restart(InFile):
         for start in range(0, 100, 10):
             await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
         indexed = 0
-        while indexed < 40:
+        while indexed < 3:
             indexed = await count(
-                lambda w: w.connection.execute("SELECT count(*) FROM places").fetchone()[0]
+                lambda w: w.connection.execute("SELECT count(*) FROM place_runs").fetchone()[0]
             )
         self.patch(writer_module, "INDEX_AT", 1000)
         await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(100, 130)])
