@@ -324,8 +324,10 @@ class Send(Message):
 class Ack(Message):
     """Acknowledge the entries `first` to `last` of `log`: they are not pushed again.
 
-    `first` 0 stands for all entries up to `last`. Answer: `Done`, when that is stored; none if
-    `ref` is 0.
+    `first` 0 stands for all entries up to `last`. `since` is that of the log's `LogState`: if it
+    is given and the log is now another one of the same name, nothing is acknowledged, and the
+    request is refused with ``unknown-log``. Answer: `Done`, when that is stored; none if `ref`
+    is 0.
     """
 
     command: ClassVar[int] = 11
@@ -333,6 +335,7 @@ class Ack(Message):
     log: Name
     last: Seq
     first: Seq = 0
+    since: Time = 0
 
 
 class MarkRead(Message):

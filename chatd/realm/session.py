@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatd.core.entries import TEXT, Cursor, Entry
-from chatd.core.errors import NothingToAcknowledge, TooManyGaps
+from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.permissions import check_acknowledge, readable_after
 from chatd.realm.positions import SOON
@@ -368,19 +368,22 @@ class Session:
 
     # Acknowledging
 
-    def acknowledge(self, log: str, first: int, last: int) -> None:
+    def acknowledge(self, log: str, first: int, last: int, since: int = 0) -> None:
         """Acknowledge the entries from `first` (0: from the oldest) to `last`, and notify their
         senders.
 
-        Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
+        `since` is when the account or room of the log was created; 0: it is not known which log
+        of this name is meant. Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
         """
         live_log = check_acknowledge(self, log).live_log
+        mailbox = self.mailbox
+        mail = live_log is mailbox
+        if since and since != (self.created if mail else mailbox.memberships[log].since):
+            raise UnknownLog()
         if last > live_log.head or last < first:
             raise NothingToAcknowledge(
                 f"{log} has no entry {last}: its last one is {live_log.head}"
             )
-        mailbox = self.mailbox
-        mail = live_log is mailbox
         state = mailbox.state if mail else mailbox.memberships[log].state
         first = first or 1 + min(state.cursor.upto, last)
         former = state.cursor

@@ -177,7 +177,10 @@ EXAMPLES = [
         Send(ref=9, recipient="Bobert", text="Grüße 🌱", key="k-1"),
         "94 09 a6'Bobert' ac'Grüße 🌱' a3'k-1'",
     ),
-    Example(Ack(ref=0, log="@alicia", last=11, first=0), "94 00 a7'@alicia' 0b 00"),
+    Example(
+        Ack(ref=0, log="@alicia", last=11, first=0, since=_TIME),
+        f"95 00 a7'@alicia' 0b 00 {_TIME_BYTES}",
+    ),
     Example(MarkRead(ref=11, log="@alicia", seq=11), "93 0b a7'@alicia' 0b"),
     Example(GetReceipts(ref=12, log="@bobert", seqs=[7, 8]), "93 0c a7'@bobert' 92 07 08"),
     Example(

@@ -35,7 +35,7 @@ class Acknowledger:
         for log in self._logs.by_name.values():
             if log.handled > log.acknowledged:
                 log.acknowledged = log.handled
-                self.connection.send(c.Ack(0, log.name, log.handled))
+                self.connection.send(c.Ack(0, log.name, log.handled, since=log.since))
 
     def cancel(self) -> None:
         """Drop a scheduled acknowledgement."""

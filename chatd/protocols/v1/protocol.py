@@ -109,7 +109,7 @@ class V1Protocol(Connection):
                     break
             elif message.__class__ is c.Ack and not message.ref:
                 try:
-                    session.acknowledge(message.log, message.first, message.last)
+                    session.acknowledge(message.log, message.first, message.last, message.since)
                 except Refused as refused:
                     self._refuse_request(message, refused)
                 done += 1

@@ -10,7 +10,7 @@ from chatd.realm.session import Session
 @handles(c.Ack)
 async def acknowledge(connection: Requester, session: Session, request: c.Ack) -> c.Message:
     """Acknowledge entries; with a `ref`, answered when the store has recorded it."""
-    session.acknowledge(request.log, request.first, request.last)
+    session.acknowledge(request.log, request.first, request.last, request.since)
     if request.ref:
         await connection.realm.positions.save()
     return c.Done(request.ref)

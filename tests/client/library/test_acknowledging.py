@@ -31,7 +31,7 @@ class AcknowledgerTests(SynchronousTestCase):
         self.clock = Clock()
         self.logs = FollowedLogs([])
         for name in ("@ann", "#den"):
-            self.logs.follow(c.LogState(name, 1, 0, 0, 0))
+            self.logs.follow(c.LogState(name, 5, 0, 0, 0))
         self.connection = FakeConnection()
         self.acknowledger = Acknowledger(self.logs, self.clock)
         self.acknowledger.connection = cast("Connection", self.connection)
@@ -49,17 +49,19 @@ class AcknowledgerTests(SynchronousTestCase):
         self.handle("#den", 7)
         self.assertEqual(self.connection.sent, [])
         self.clock.advance(ACK_DELAY / 2)
-        self.assertEqual(self.connection.sent, [c.Ack(0, "@ann", 2), c.Ack(0, "#den", 7)])
+        self.assertEqual(
+            self.connection.sent, [c.Ack(0, "@ann", 2, since=5), c.Ack(0, "#den", 7, since=5)]
+        )
         self.handle("@ann", 3)
         self.clock.advance(ACK_DELAY)
-        self.assertEqual(self.connection.sent[2:], [c.Ack(0, "@ann", 3)])
+        self.assertEqual(self.connection.sent[2:], [c.Ack(0, "@ann", 3, since=5)])
 
     def test_flush_acknowledges_at_once(self) -> None:
         """It replaces the scheduled acknowledgement; nothing is acknowledged twice."""
         self.handle("@ann", 1)
         self.acknowledger.flush()
         self.acknowledger.flush()
-        self.assertEqual(self.connection.sent, [c.Ack(0, "@ann", 1)])
+        self.assertEqual(self.connection.sent, [c.Ack(0, "@ann", 1, since=5)])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_without_connection_acknowledgements_wait(self) -> None:
@@ -70,7 +72,7 @@ class AcknowledgerTests(SynchronousTestCase):
         self.assertEqual(self.connection.sent, [])
         self.acknowledger.connection = connection
         self.acknowledger.flush()
-        self.assertEqual(self.connection.sent, [c.Ack(0, "@ann", 1)])
+        self.assertEqual(self.connection.sent, [c.Ack(0, "@ann", 1, since=5)])
 
     def test_cancel_stops_the_timer(self) -> None:
         """Nothing is sent."""

@@ -36,6 +36,26 @@ class Acknowledgements(SynchronousTestCase):
         self.assertEqual(set(codes), {"", "too-many-gaps"})
         self.assertEqual(codes.count(""), 64)
 
+    def test_acknowledgement_of_a_deleted_log_does_not_concern_another_of_its_name(self) -> None:
+        """It may be on the way while the room is created anew, and its entries are pushed."""
+        since = []
+        for _ in range(2):
+            self.server.now += 1000
+            since.append(self.ann.request(c.CreateRoom(0, "#den")).state.since)
+            self.bob.request(c.Join(0, "#den"))
+            self.ann.request(c.Send(0, "#den", "hi"))
+            if len(since) == 1:
+                self.ann.request(c.DeleteRoom(0, "#den"))
+        late = c.Ack(0, "#den", 3, since=since[0])
+        self.bob.receive()
+        self.bob.send(late)
+        (refusal,) = self.bob.receive_events(c.Refusal)
+        self.assertEqual((refusal.ref, refusal.code), (0, "unknown-log"))
+        self.assertEqual(self.bob.refusal_code(late), "unknown-log")
+        self.bob.request(c.Ack(0, "#den", 3, since=since[1]))
+        now = self.server.now
+        self.assertEqual(self.bob.refusal_code(c.Ack(0, "@bob", 1, since=now)), "unknown-log")
+
     def test_acknowledgements_without_a_number_are_stored_soon(self) -> None:
         """The store has them within `SOON` seconds, together."""
         self.ann.request(c.Send(0, "bob", "1"))
