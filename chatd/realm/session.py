@@ -281,10 +281,6 @@ class Session:
         mail.sent = min(skip.upto, self.mailbox.head)
         mail.skip = skip if skip.ahead else None
 
-    def rewind(self) -> None:
-        """Show the entries of the mailbox again that have not been acknowledged."""
-        self._mail.show_after(self.mailbox.state.cursor)
-
     # Showing entries
 
     def push(self) -> None:

@@ -97,10 +97,6 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "at most 65,536 ASCII characters": _LIMITS,
         "at most 1024 characters": _CLASSIC_REFUSALS,
     },
-    "docs/protocols/grpc.md": {
-        "perhaps twice, but it is never lost": "process.test_grpc.Service."
-        "test_message_after_a_cancelled_stream_waits_for_the_next",
-    },
     "docs/protocols/ops.md": {
         "The transport is never paused": "server.test_unframed.Queue."
         "test_unframed_connection_is_read_while_messages_wait",

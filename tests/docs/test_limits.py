@@ -11,13 +11,15 @@ from chatd.codecs import chat10, ops, v1
 from chatd.core.limits import Limits
 from chatd.protocols import classic
 from chatd.protocols.grpc import account as grpc_account
+from chatd.protocols.grpc import notices as grpc_notices
 from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc import service as grpc_service
+from chatd.protocols.grpc import stream as grpc_stream
 from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import permissions, session
 from chatd.server import closing, sniffer, unframed
-from tests.docs.pages import table
+from tests.docs.pages import ROOT, table
 
 LIMITS = Limits()
 KIB = 1024
@@ -71,7 +73,7 @@ class LimitTests(SynchronousTestCase):
                 "message of gRPC": [LIMITS.text + grpc_server._HEADROOM],
                 "gRPC streams of an account; notices that wait for a stream": [
                     grpc_service._STREAMS,
-                    grpc_account.MAX_NOTICES,
+                    grpc_notices.MAX_NOTICES,
                 ],
                 "input after an error that closes the connection": [closing.DISCARD_LIMIT / KIB],
                 "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],
@@ -125,6 +127,22 @@ class LimitTests(SynchronousTestCase):
         expected = [items, sessions, sessions, sessions, requests.NAMES_PER_COMMAND]
         self.assertEqual(found, sorted(map(float, expected)))
         self.assertEqual(reports._COMMANDS, 50)
+
+    def test_times_of_grpc(self) -> None:
+        """The paragraphs of docs/protocols/grpc.md about what counts as read, and about idle
+        accounts."""
+        text = " ".join((ROOT / "docs/protocols/grpc.md").read_text().split())
+        for words, seconds in (
+            ("still open a minute later", {60: grpc_stream.ACK_DELAY}),
+            ("sends after 30 s of silence", {30: grpc_stream.KEEPALIVE_INTERVAL}),
+            ("has not answered for 20 s", {20: grpc_stream.KEEPALIVE_TIMEOUT}),
+            ("what was written five seconds earlier", {5: grpc_account.SURE_DELAY}),
+            ("logged out after ten minutes", {600: grpc_service.IDLE}),
+            (f"latest {grpc_notices.MAX_NOTICES:,} notices", {}),
+        ):
+            self.assertIn(words, text)
+            for expected, actual in seconds.items():
+                self.assertEqual(actual, expected, words)
 
     def test_longest_texts_of_the_protocols(self) -> None:
         """The row of docs/protocols/overview.md."""

@@ -103,16 +103,23 @@ class ServiceCase(SynchronousTestCase):
         """The account as the service holds it."""
         return self.service._account(name)
 
-    def open(self, name: str) -> Stream:
-        """Open a stream."""
-        return self.account(name).open()
+    def open(self, name: str, connection: str = "ipv4:192.0.2.7:5000") -> Stream:
+        """Open a stream of an open account by a connection."""
+        return self.open_with(name, CallContext(peer=connection))
+
+    def open_with(self, name: str, context: CallContext) -> Stream:
+        """Open a stream by a call with this context."""
+        request = pb.ChatClient(recipient_id=name)
+        stream: Stream | None = self.call(self.service.open_stream, request, context)
+        assert stream is not None
+        return stream
 
     def read(self, name: str, stream: Stream, count: int = 10_000) -> list[tuple[str, str]]:
         """(sender, text) of at most `count` messages of a stream, which are written to its call."""
         messages: list[tuple[str, str]] = []
         while len(messages) < count and (waiting := stream.next()) is not None:
-            message, shown = waiting
-            self.account(name).entry_written(shown)
+            message = waiting.message
+            stream.written(waiting)
             self.assertEqual(message.recipient_id, name)
             messages.append((message.sender_id, message.message))
         return messages

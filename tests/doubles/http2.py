@@ -9,8 +9,9 @@ _AUTHORITY, _PATH = 1, 4
 _POST, _HTTP = b"\x83", b"\x86"
 
 
-def grpc_request(path: bytes) -> bytes:
-    """What a new connection sends for a unary call of `path`, with an empty message."""
+def grpc_request(path: bytes, message: bytes = b"") -> bytes:
+    """What a new connection sends for a call of `path` with one message. The connection answers
+    nothing that the server asks."""
     block = (
         _POST
         + _HTTP
@@ -23,7 +24,7 @@ def grpc_request(path: bytes) -> bytes:
         _PREFACE
         + _frame(_SETTINGS, 0, 0, b"")
         + _frame(_HEADERS, _END_HEADERS, 1, block)
-        + _frame(_DATA, _END_STREAM, 1, bytes(5))
+        + _frame(_DATA, _END_STREAM, 1, b"\0" + len(message).to_bytes(4, "big") + message)
     )
 
 

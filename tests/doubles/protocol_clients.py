@@ -302,6 +302,7 @@ class GrpcUser(ProtocolUser):
 
     def __init__(self, case: SynchronousTestCase, daemon: Daemon, name: str, address: str) -> None:
         self.channel = grpc.insecure_channel(address)
+        self._received: set[int] = set()
         case.addCleanup(self.channel.close)
         super().__init__(case, daemon, name)
 
@@ -332,11 +333,14 @@ class GrpcUser(ProtocolUser):
         self._messages.put(None)
 
     def receive(self, from_server: bool) -> pb.ChatMessage:
-        """The next message, either of the server or of a user."""
+        """The next message, either of the server or of a user. A message of a user that comes again
+        is dropped."""
         while True:
             message = self._messages.get(timeout=PATIENCE)
             assert message is not None, "the stream has ended"
-            if (message.sender_id == "Server") == from_server:
+            if message.id not in self._received and (message.sender_id == "Server") == from_server:
+                if not from_server:
+                    self._received.add(message.id)
                 return message
 
     def send_text(self, recipient: str, text: str) -> bool:

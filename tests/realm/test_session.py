@@ -132,14 +132,6 @@ class Beginning(AckRealmCase):
         self.run_now(session.catch_up())
         self.assertEqual(seqs(peer), [6])
 
-    def test_rewind_shows_what_is_not_acknowledged_again(self) -> None:
-        """The session is shown what a new session without a position is shown."""
-        session, peer = self.login("Ann", {"@ann": 5})
-        self.send(self.bob, "ann", "f")
-        session.rewind()
-        self.run_now(session.catch_up())
-        self.assertEqual(seqs(peer), [6, 3, 5, 6])
-
 
 class SlowConnections(AckRealmCase):
     """A session whose connection does not take everything at once."""

@@ -15,8 +15,8 @@ from twisted.python.failure import Failure
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused, UnknownAccount
-from chatd.protocols.grpc.account import NOTICE_SENDER
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.stream import ACK_DELAY, NOTICE_SENDER, Stream
 from tests.simulation.facts import Change
 from tests.simulation.legacy import LegacyDevice
 from tests.simulation.model import TOKEN, Message
@@ -48,13 +48,12 @@ class GrpcDevice(LegacyDevice):
     """One gRPC client: its calls, and at most one stream that it reads."""
 
     protocol = "grpc"
-    save_time = 0.17
+    save_time = ACK_DELAY + 1.1
 
     def __init__(self, world: World, number: int, name: str) -> None:
         super().__init__(world, number, name)
         self._start = 0
-        self._stream: Any = None
-        self._account: Any = None
+        self._stream: Stream | None = None
         self.calls: list[tuple[str, int]] = []
 
     @property
@@ -84,9 +83,9 @@ class GrpcDevice(LegacyDevice):
         password: str | None = None,
         change: Change | None = None,
         text: Message | None = None,
-        then: Callable[[], None] | None = None,
+        then: Callable[[Any], None] | None = None,
     ) -> None:
-        """Make a call; `then` is called when it succeeds."""
+        """Make a call; `then` is called with its result when it succeeds."""
         machine = self.world.machine
         service = machine.chat_service
         if service is None or not machine.running or machine.stopping:
@@ -120,7 +119,7 @@ class GrpcDevice(LegacyDevice):
         result: Any,
         change: Change | None,
         text: Message | None,
-        then: Callable[[], None] | None,
+        then: Callable[[Any], None] | None,
     ) -> None:
         tick = self.model.now()
         if isinstance(result, Failure):
@@ -143,7 +142,7 @@ class GrpcDevice(LegacyDevice):
         if change is not None:
             change.end(tick, True)
         if then is not None:
-            then()
+            then(result)
 
     def _credentials_change(self, sent: int) -> bool:
         return any(
@@ -151,21 +150,32 @@ class GrpcDevice(LegacyDevice):
             for change in self.model.credential_changes[self.name]
         )
 
-    def open_stream(self) -> None:
+    def open_stream(self, password: str | None) -> None:
         """Read what the account receives."""
+
+        def opened(stream: Stream | None) -> None:
+            if stream is None:
+                return
+            if self.streaming or self.reader is None:
+                self._close(stream)
+                return
+            self._stream = stream
+            # What was written before a stream is cancelled may come again on the next one.
+            self.begin_reading()
+            self._read(stream)
+
+        request = pb.ChatClient(recipient_id=self.name)
+        self.call("open_stream", request, password, then=opened)
+
+    def _close(self, stream: Stream) -> None:
         service = self.world.machine.chat_service
         assert service is not None
-        self._account = service._account(self.name)
-        self._stream = self._account.open()
-        self.log("opens a stream")
-        # What was written just before a stream is cancelled may come again on the next one.
-        self.begin_reading()
-        self._read(self._stream)
+        service.close_stream(stream)
 
-    def _read(self, stream: Any) -> None:
+    def _read(self, stream: Stream) -> None:
         stream.ready().addCallback(lambda _: self._take(stream))
 
-    def _take(self, stream: Any) -> None:
+    def _take(self, stream: Stream) -> None:
         if stream is not self._stream:
             return
         if not self.connected:
@@ -176,8 +186,8 @@ class GrpcDevice(LegacyDevice):
             self.log("the stream ends")
             self.close_stream()
             return
-        message, shown = waiting
-        self._account.entry_written(shown)
+        message = waiting.message
+        stream.written(waiting)
         self.log(f"<- {message.sender_id}: {message.message[:60]}")
         if message.sender_id != NOTICE_SENDER:
             for token in TOKEN.findall(message.message)[:1]:
@@ -188,7 +198,7 @@ class GrpcDevice(LegacyDevice):
         """Cancel the stream."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            self._account.close(stream)
+            self._close(stream)
 
     def lose(self) -> None:
         """See `Device`."""
@@ -223,10 +233,10 @@ def _come(device: GrpcDevice, random: Random) -> bool:
     exists = model.exists["@" + name].surely(True, sent, sent)
     password = _password(device, random) if exists else random.choice((None, None, "p1"))
 
-    def entered() -> None:
+    def entered(_: Any) -> None:
         device.session_began(sent, password)
         if not device.streaming:
-            device.open_stream()
+            device.open_stream(password)
 
     if exists:
         request = pb.LogOutRequest(client_id=name)

@@ -1,5 +1,6 @@
 """The gRPC ChatService. Nothing here is imported unless a gRPC port is open.
 
 `port` is the port, `server` has its services, `service` the calls, `caller` the client of a call,
-`account` the session of one account and what it receives, `stream` one open ReceiveMessages call.
+`account` one account with its streams, `stream` one open ReceiveMessages call, `unconfirmed` what
+was written to it and may not have arrived, `notices` the notices of an account.
 """

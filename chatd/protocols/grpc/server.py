@@ -26,6 +26,7 @@ from chatd.protocols.grpc.service import (
     in_twisted,
     logger,
 )
+from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
 from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 
@@ -62,14 +63,7 @@ class GrpcServer:
 
     def _make(self) -> Any:
         """A server with all services."""
-        options = (
-            ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
-            ("grpc.max_concurrent_streams", 1_000),
-            ("grpc.so_reuseport", 0),
-            ("grpc.keepalive_time_ms", 60_000),
-            ("grpc.keepalive_timeout_ms", 20_000),
-        )
-        server = grpc.aio.server(options=options, maximum_concurrent_rpcs=20_000)
+        server = grpc.aio.server(options=self._options(), maximum_concurrent_rpcs=20_000)
         server.add_generic_rpc_handlers((self._handlers(),))
         add_HealthServicer_to_server(self._health, server)
         names = (
@@ -79,6 +73,17 @@ class GrpcServer:
         )
         reflection.enable_server_reflection(names, server)
         return server
+
+    def _options(self) -> tuple[tuple[str, int], ...]:
+        return (
+            ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
+            ("grpc.max_concurrent_streams", 1_000),
+            ("grpc.so_reuseport", 0),
+            ("grpc.keepalive_time_ms", int(KEEPALIVE_INTERVAL * 1000)),
+            ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
+            # The former is for the options of TCP; a ping would be awaited for a minute.
+            ("grpc.http2.ping_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
+        )
 
     async def start(self) -> None:
         """Accept calls; a coroutine for asyncio."""

@@ -46,10 +46,13 @@ from chatd.core.names import NAME_LENGTH, is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.stream import Stream
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
+from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 from chatd.server.rate_limit import TokenBucket
+from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
 
@@ -61,6 +64,8 @@ _MAX_ACCOUNTS = 20_000
 """accounts that the service holds at a time"""
 _STREAMS = 16
 """streams that an account may have open"""
+_ATTEMPTS = 3
+"""attempts to log in to an account that is logged out each time before the call goes on"""
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"].full_name
 STATUS: dict[type[Refused], grpc.StatusCode] = {
     UnknownAccount: grpc.StatusCode.NOT_FOUND,
@@ -105,12 +110,14 @@ class ChatService:
         self._accounts: dict[str, GrpcAccount] = {}
         self._token_buckets: dict[str, TokenBucket] = {}
         self._thread_ids = {} if thread_ids is None else thread_ids
+        self._stopping = False
 
     # Calls
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
         """CreateAccount: register an account, with the password and the invite token of the call
         if there are any, and log in."""
+        self._check_running()
         name = request.client_id
         password = caller.password(name)
         await self._realm.register(name, password, caller.invite)
@@ -118,32 +125,31 @@ class ChatService:
         former = self._accounts.pop(name.lower(), None)
         if former is not None:
             former.log_out()
-        account = await self._logged_in(name, caller)
+        account, _ = await self._logged_in(name, caller)
         account.notice(f"Account {name} has been created!")
         return pb.CreateAccountResponse()
 
     async def log_in(self, request: Any, caller: Caller) -> Any:
         """LogIn: open a session; from now on mail is sent to the account's streams."""
-        account = await self._logged_in(request.client_id, caller)
+        account, _ = await self._logged_in(request.client_id, caller)
         account.notice("You have been successfully logged in!")
         return pb.LogInResponse()
 
     async def log_out(self, request: Any, caller: Caller) -> Any:
         """LogOut: end the session and the streams."""
+        self._check_running()
         await self._prove(request.client_id, caller)
         account = self._account(request.client_id)
-        account.acknowledge()
         account.notice("You have been successfully logged out!")
-        account.log_out()
+        account.log_out(caller.peer)
         return pb.LogOutResponse()
 
     async def delete_account(self, request: Any, caller: Caller) -> Any:
         """DeleteAccount: delete the account with its mailbox, and end its streams."""
+        self._check_running()
         record = await self._prove(request.client_id, caller)
         account = self._account(request.client_id)
-        if account.session is not None and account.session.account == record.id:
-            await self._realm.delete(account.session, record)
-        else:
+        with account.used(), account.deleting():
             await self._realm.delete_account(request.client_id, record)
         account.notice("Your account has been deleted!")
         account.log_out()
@@ -151,6 +157,7 @@ class ChatService:
 
     async def wild_card(self, request: Any, caller: Caller) -> Any:
         """WildCard: send the matching names in a notice."""
+        self._check_running()
         if await self._realm.accounts.account(request.client_id) is None:
             # No account, no stream for the notice.
             return pb.WildCardResponse()
@@ -169,10 +176,7 @@ class ChatService:
 
     async def send_message(self, request: Any, caller: Caller) -> Any:
         """SendMessage: answered when the message is durable."""
-        account = await self._logged_in(request.sender_id, caller)
-        session = account.session
-        if session is None:
-            raise UnknownAccount()
+        account, session = await self._logged_in(request.sender_id, caller)
         notice = "Your message has been sent!"
         try:
             append = await self._realm.deliver(
@@ -185,14 +189,7 @@ class ChatService:
             if is_room(request.recipient_id) or isinstance(refused, UnknownAccount):
                 notice = "Recipient is not found!"
         else:
-            self._thread_ids[append.id] = request.thread_id
-            answered = account.sent(append)
-            self._realm.flush()
-            try:
-                append = await answered
-            finally:
-                del self._thread_ids[append.id]
-            refusal = refusal_of(append)
+            refusal = refusal_of(await self._stored(account, append, request.thread_id))
             if isinstance(refusal, UnknownAccount):
                 notice = "Recipient is not found!"
             elif refusal is not None:
@@ -200,40 +197,87 @@ class ChatService:
         account.notice(notice)
         return pb.ChatMessageResponse()
 
+    async def _stored(self, account: GrpcAccount, append: Append, thread_id: int) -> Append:
+        """Wait until an append is durable, or refused."""
+        self._thread_ids[append.id] = thread_id
+        try:
+            with account.used(), account.sent(append) as answered:
+                self._realm.flush()
+                return await answered
+        finally:
+            del self._thread_ids[append.id]
+
+    async def open_stream(self, request: Any, caller: Caller) -> Stream | None:
+        """Open a stream of an account: until the account logs out, mail and notices are put on it.
+        The stream of an account that has logged out has the notices that wait, and None is that of
+        an unknown account, or of one that has nothing here. The caller writes what is `ready`, and
+        at the end calls `close_stream`."""
+        name = request.recipient_id
+        for _ in range(_ATTEMPTS):
+            self._check_running()
+            account = self._accounts.get(name.lower())
+            stored = await self._realm.accounts.account(name)
+            if account is None or (account.logged_in and stored is None):
+                if stored is not None:
+                    await self._prove(name, caller)
+                return None
+            stream = Stream(account, caller.peer)
+            session = None
+            with account.used():
+                if account.logged_in:
+                    session = await self._factory.log_in(_credentials(name, caller), stream)
+                elif stored is not None and stored[1].password is not None:
+                    await self._prove(name, caller)
+            full = len(account.streams) >= _STREAMS
+            # The account may have logged in or out meanwhile.
+            current = self._holds(account) and account.logged_in == (session is not None)
+            if current and not full and not self._stopping:
+                account.last_call = self._clock.seconds()
+                account.open(stream, session)
+                return stream
+            if session is not None:
+                session.end()
+            if full:
+                raise Busy(f"an account has at most {_STREAMS} streams")
+        raise Busy()
+
+    def close_stream(self, stream: Stream) -> None:
+        """The call of a stream has ended."""
+        stream.account.close(stream)
+        stream.account.last_call = self._clock.seconds()
+
     async def receive_messages(
         self, request: Any, caller: Caller, write: Callable[[Any], Awaitable[None]]
     ) -> None:
-        """ReceiveMessages: write mail and notices of an account until it has logged out."""
-        name = request.recipient_id
-        account = self._accounts.get(name.lower())
-        if account is None or account.session is not None:
-            if await in_twisted(self._realm.accounts.account(name)) is None:
-                return
-            await in_twisted(self._prove(name, caller))
-            account = self._account(name)
-        elif await in_twisted(self._has_password(name)):
-            await in_twisted(self._prove(name, caller))
-        if len(account.streams) >= _STREAMS:
-            raise Busy(f"an account has at most {_STREAMS} streams")
-        stream = account.open()
+        """ReceiveMessages: write mail and notices of an account until it has logged out; a
+        coroutine of asyncio, unlike the others."""
+        opening = as_future(Deferred.fromCoroutine(self.open_stream(request, caller)))
+        try:
+            stream = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(self._close_cancelled)
+            raise
+        if stream is None:
+            return
         try:
             while True:
                 await as_future(stream.ready())
                 waiting = stream.next()
                 if waiting is None:
                     return
-                message, shown = waiting
-                await write(message)
-                account.entry_written(shown)
+                await write(waiting.message)
+                stream.written(waiting)
         finally:
-            account.close(stream)
-            account.last_call = self._clock.seconds()
+            self.close_stream(stream)
+
+    def _close_cancelled(self, opening: asyncio.Future[Stream | None]) -> None:
+        """Close a stream that was opened after its call had been cancelled."""
+        if not opening.cancelled() and opening.exception() is None:
+            stream = opening.result()
+            if stream is not None:
+                self.close_stream(stream)
 
     # Authentication
-
-    async def _has_password(self, name: str) -> bool:
-        stored = await self._realm.accounts.account(name)
-        return stored is not None and stored[1].password is not None
 
     async def _prove(self, name: str, caller: Caller) -> Account:
         """The record of an account, if the caller may use the account.
@@ -244,30 +288,40 @@ class ChatService:
         await self._realm.accounts.existing(name)
         return await self._factory.prove(name, password, caller.address)
 
-    async def _logged_in(self, name: str, caller: Caller) -> GrpcAccount:
-        """The account with a session, opened if it has none. Raises as `_prove`."""
-        account = self._accounts.get(name.lower())
-        if account is None or account.session is None or account.session.ended:
-            await self._realm.accounts.display_name(name)
-            password, address = caller.password(name), caller.address
-            account = self._account(name)
-            credentials = (
-                NameOnly(name, address)
-                if password is None
-                else NamePassword(name, password, address)
-            )
-            session = await self._factory.log_in(credentials, account)
-            if account.session is None or account.session.ended:
-                account.name = name
-                account.log_in(session)
-                logger.info(
-                    "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
-                )
+    async def _logged_in(self, name: str, caller: Caller) -> tuple[GrpcAccount, Session]:
+        """The account, and its session, opened if it has none. Raises as `_prove`."""
+        for _ in range(_ATTEMPTS):
+            self._check_running()
+            account = self._accounts.get(name.lower())
+            session = None if account is None else account.session
+            if account is None or session is None or session.ended:
+                await self._realm.accounts.display_name(name)
+                account = self._account(name)
+                with account.used():
+                    session = await self._factory.log_in(_credentials(name, caller), account)
+                if not self._stopping and self._holds(account) and account.session is None:
+                    account.name = name
+                    account.log_in(session)
+                    logger.info(
+                        "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
+                    )
+                else:
+                    session.end()
             else:
-                session.end()
-        else:
-            await self._prove(name, caller)
-        return account
+                await self._prove(name, caller)
+            # The daemon, another call or an operator may have ended the session meanwhile.
+            if account.session is not None and self._holds(account):
+                account.last_call = self._clock.seconds()
+                return account, account.session
+        raise Busy()
+
+    def _holds(self, account: GrpcAccount) -> bool:
+        """Whether an account is the one of its name, and none that was deleted."""
+        return self._accounts.get(account.name.lower()) is account
+
+    def _check_running(self) -> None:
+        if self._stopping:
+            raise _stops()
 
     def _account(self, name: str) -> GrpcAccount:
         account = self._accounts.get(name.lower())
@@ -285,7 +339,7 @@ class ChatService:
         """Log out and drop the accounts without a stream that made no call for `IDLE` seconds."""
         until = self._clock.seconds() - IDLE
         for key, account in list(self._accounts.items()):
-            if account.idle or (not account.streams and account.last_call < until):
+            if account.idle or (not account.in_use and account.last_call < until):
                 account.log_out()
                 del self._accounts[key]
 
@@ -310,10 +364,23 @@ class ChatService:
             await asyncio.sleep(wait)
 
     def stop(self) -> None:
-        """Log all accounts out; streams end after what is waiting for them."""
+        """Log all accounts out; streams end after what is waiting for them. Later calls are
+        refused."""
+        self._stopping = True
         for account in self._accounts.values():
-            account.acknowledge()
             account.log_out()
+
+
+def _credentials(name: str, caller: Caller) -> NameOnly | NamePassword:
+    """What a call logs in to an account with. Raises `WrongPassword` if it is malformed."""
+    password = caller.password(name)
+    if password is None:
+        return NameOnly(name, caller.address)
+    return NamePassword(name, password, caller.address)
+
+
+def _stops() -> StoreUnavailable:
+    return StoreUnavailable("The server is stopping, so nothing was done; try again later.")
 
 
 def in_twisted(coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:

@@ -1,53 +1,171 @@
-"""One open ReceiveMessages call: the messages that wait to be written to it."""
+"""One open ReceiveMessages call: a session of its own, and the messages that wait to be written.
+
+gRPC tells a server that a message was written, which means that it is in a buffer, and pings a
+silent connection (`KEEPALIVE_INTERVAL`), which fails if the client cannot be reached any more. So a
+message counts as read when its stream is still open a whole round of these pings after the write,
+and one written to a stream that has ended by then is shown by the next stream again.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.codecs.chat_pb2 import ChatMessage
-from chatd.realm.session import Session
+from chatd.core.entries import Entry, described, without_controls
+from chatd.core.errors import Refused, StoreUnavailable
+from chatd.protocols.grpc.unconfirmed import Unconfirmed
+from chatd.realm.live_log import Run
+from chatd.realm.positions import VERY_SOON
+from chatd.realm.session import Peer, Session, SessionOptions
+from chatd.stores import Append
+
+if TYPE_CHECKING:
+    from chatd.protocols.grpc.account import GrpcAccount
+
+logger = Logger(namespace="chatd")
 
 MAX_WAITING = 256
 """messages that may wait to be written to a stream before it counts as full"""
+NOTICE_SENDER = "Server"
+"""the sender of notices"""
+KEEPALIVE_INTERVAL = 30.0
+"""seconds of silence after which gRPC pings a connection"""
+KEEPALIVE_TIMEOUT = 20.0
+"""seconds without an answer after which gRPC closes the connection, and its calls end"""
+ACK_DELAY = KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT + 10.0
+"""seconds after which a message counts as read if its stream is still open. The last ten are those
+that gRPC takes to notice, and to end the calls."""
+_RETRY_DELAY = 1.0
+"""seconds to wait after the store has failed"""
 
 
-class Shown(NamedTuple):
-    """An entry of the mailbox of a session. The seq alone would name an entry of another mailbox
-    once the account has been deleted and its name registered again."""
+class Waiting(NamedTuple):
+    """A message that waits: `seq` is that of the entry that it shows, `notice` the number of the
+    notice; the other one is 0."""
 
-    session: Session
-    seq: int
+    message: ChatMessage
+    seq: int = 0
+    notice: int = 0
 
 
-class Stream:
-    """A queue of messages, each with the entry that it shows (None: it shows none)."""
+class Stream(Peer):
+    """A stream of an account. `connection` is the peer of its call, as gRPC writes it."""
 
-    def __init__(self, on_room: Callable[[], None]) -> None:
-        """`on_room` is called when a full stream has room again."""
-        self._on_room = on_room
-        self._waiting: deque[tuple[ChatMessage, Shown | None]] = deque()
+    session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
+
+    def __init__(self, account: GrpcAccount, connection: str = "") -> None:
+        self.account = account
+        self.connection = connection
+        self.session: Session | None = None
+        self.noticed = 0
+        """the number of the last notice that was queued"""
+        self._clock = account.clock
+        self._waiting: deque[Waiting] = deque()
         self._ready: Deferred[None] | None = None
+        # Whether nothing more is queued, and whether the client is still to read what is.
         self._ended = False
+        self._finishing = False
+        self._catching_up = False
+        self._entries = Unconfirmed()
+        self._notices = Unconfirmed()
+        self._confirming: IDelayedCall | None = None
+        self._retrying: IDelayedCall | None = None
 
-    @property
-    def full(self) -> bool:
-        """Whether the client reads more slowly than messages are put."""
-        return len(self._waiting) >= MAX_WAITING
+    def begin(self, session: Session) -> None:
+        """Show the mail of a session, which was opened for this peer."""
+        self.session = session
+        session.begin({})
+        self.fill()
 
-    def put(self, message: ChatMessage, shown: Shown | None = None) -> None:
-        """Queue a message, unless the stream has ended."""
+    def finish(self) -> None:
+        """End the session; the call ends after what is queued and the notices."""
+        self._end_session()
+        self._queue_notices()
+        self._ended = self._finishing = True
+        self._fire()
+
+    def close(self) -> None:
+        """The call has ended: what does not count as read is shown by the next stream."""
+        self._end_session()
+        self._ended = True
+        self._finishing = False
+        self._waiting.clear()
+
+    def _end_session(self) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            session.end()
+        for call in (self._confirming, self._retrying):
+            if call is not None:
+                call.cancel()
+        self._confirming = self._retrying = None
+
+    # What waits
+
+    def fill(self) -> None:
+        """Queue what there is room for: mail, and the notices after the mail that waits."""
+        if self._ended or self._catching_up or self._retrying is not None:
+            return
+        session = self.session
+        if session is None or not session.behind:
+            self._queue_notices(MAX_WAITING)
+        elif self.writable:
+            self._catching_up = True
+            Deferred.fromCoroutine(self._catch_up(session)).addErrback(self._failed)
+
+    async def _catch_up(self, session: Session) -> None:
+        try:
+            await session.catch_up()
+        except StoreUnavailable:
+            if not self._ended:
+                self._retrying = self._clock.callLater(_RETRY_DELAY, self._retry)
+            return
+        finally:
+            self._catching_up = False
+        self.fill()
+
+    def _retry(self) -> None:
+        self._retrying = None
+        self.fill()
+
+    def _queue_notices(self, most: int | None = None) -> None:
+        """Queue notices until `most` messages wait (None: all)."""
+        while most is None or len(self._waiting) < most:
+            notice = self.account.notices.after(self.noticed)
+            if notice is None:
+                return
+            self.noticed, text = notice
+            self._put(
+                Waiting(
+                    ChatMessage(
+                        thread_id=1,
+                        message=text,
+                        sender_id=NOTICE_SENDER,
+                        recipient_id=self.account.name,
+                    ),
+                    notice=self.noticed,
+                )
+            )
+
+    def _put(self, waiting: Waiting) -> None:
         if not self._ended:
-            self._waiting.append((message, shown))
+            self._waiting.append(waiting)
             self._fire()
 
-    def end(self) -> None:
-        """Queue nothing more; the call ends when all queued messages are written."""
-        self._ended = True
-        self._fire()
+    def _fire(self) -> None:
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.callback(None)
+
+    # Writing
 
     def ready(self) -> Deferred[None]:
         """Fires when `next` has a message, or the stream is at its end."""
@@ -56,17 +174,88 @@ class Stream:
             self._fire()
         return ready
 
-    def _fire(self) -> None:
-        ready, self._ready = self._ready, None
-        if ready is not None:
-            ready.callback(None)
+    def next(self) -> Waiting | None:
+        """The next message, None at the end of the stream. Only when `ready`.
 
-    def next(self) -> tuple[ChatMessage, Shown | None] | None:
-        """The next message and its entry, None at the end of the stream. Only when `ready`."""
+        The client has read the notices of a stream that was written to its end.
+        """
         if not self._waiting:
+            if self._finishing:
+                self.account.notices_read(self.noticed)
             return None
-        was_full = self.full
-        message = self._waiting.popleft()
-        if was_full:
-            self._on_room()
-        return message
+        full = not self.writable
+        waiting = self._waiting.popleft()
+        if full:
+            self.fill()
+        return waiting
+
+    def written(self, waiting: Waiting) -> None:
+        """A message has been written to the call."""
+        now = self._clock.seconds()
+        if waiting.notice:
+            self._notices.add(waiting.notice, now)
+        elif self.session is not None:
+            self._entries.add(waiting.seq, now)
+        if self._confirming is None and not self._ended:
+            self._confirming = self._clock.callLater(ACK_DELAY, self._confirm_due)
+
+    def _confirm_due(self) -> None:
+        self._confirming = None
+        now = self._clock.seconds()
+        self.confirm(now - ACK_DELAY)
+        oldest = [at for at in (self._entries.oldest, self._notices.oldest) if at is not None]
+        if oldest:
+            self._confirming = self._clock.callLater(
+                max(min(oldest) + ACK_DELAY - now, 0.001), self._confirm_due
+            )
+
+    def confirm(self, until: float) -> None:
+        """What was written until a moment, in the clock's seconds, has been read."""
+        for _, last in self._notices.take(until):
+            self.account.notices_read(last)
+        session = self.session
+        for first, last in self._entries.take(until):
+            if session is not None and not session.ended:
+                # Entries whose acknowledgement is refused are shown again.
+                with suppress(Refused):
+                    session.acknowledge(session.mailbox.name, first, last)
+
+    # The peer of its session (`chatd.realm.session.Peer`)
+
+    @property
+    def writable(self) -> bool:
+        """See `Peer`."""
+        return not self._ended and len(self._waiting) < MAX_WAITING
+
+    @property
+    def about(self) -> str:
+        """See `Peer`."""
+        return "gRPC"
+
+    def show(self, runs: Sequence[Run]) -> None:
+        """See `Peer`."""
+        for run in runs:
+            for entry in run.entries:
+                self._put(Waiting(self._shown(entry), seq=entry.seq))
+
+    def _shown(self, entry: Append | Entry) -> ChatMessage:
+        return ChatMessage(
+            id=entry.id,
+            thread_id=self.account.thread_ids.get(entry.id, 1),
+            message=without_controls(described(entry.kind, entry.body)),
+            sender_id=entry.sender,
+            recipient_id=self.account.name,
+        )
+
+    def failed(self) -> None:
+        """See `Peer`."""
+        self._failed(Failure())
+
+    def _failed(self, failure: Failure) -> None:
+        """A programming error ends this stream, and affects no other."""
+        logger.failure("A gRPC stream of {account} failed", failure, account=self.account.name)
+        self.finish()
+
+    def session_ended(self, code: str, sentence: str) -> None:
+        """See `Peer`."""
+        self.account.session_ended(code, sentence)

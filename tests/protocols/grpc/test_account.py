@@ -6,8 +6,9 @@ from twisted.internet.defer import Deferred, fail
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
-from chatd.protocols.grpc.account import ACK_DELAY, MAX_NOTICES
-from chatd.protocols.grpc.stream import MAX_WAITING
+from chatd.protocols.grpc.account import SURE_DELAY
+from chatd.protocols.grpc.notices import MAX_NOTICES
+from chatd.protocols.grpc.stream import ACK_DELAY, MAX_WAITING
 from tests.doubles.grpc_calls import ServiceCase
 
 
@@ -46,6 +47,38 @@ class Notices(ServiceCase):
         self.assertEqual(len(texts), MAX_NOTICES)
         self.assertIn(f"x{MAX_NOTICES + 4} ", texts[-1])
 
+    def test_notices_of_a_stream_that_is_cancelled_wait_for_the_next(self) -> None:
+        """Those that were written as long ago as a message that counts as read do not."""
+        self.create_account("mason")
+        stream = self.open("mason")
+        self.read("mason", stream)
+        self.server.clock.advance(ACK_DELAY)
+        self.find("mason", "x")
+        self.read("mason", stream)
+        self.find("mason", "y")
+        self.service.close_stream(stream)
+        self.find("mason", "z")
+        again = self.open("mason")
+        self.assertEqual(
+            self.read_texts("mason", again),
+            [f"Account matched to: {pattern} doesn't exist" for pattern in "xyz"],
+        )
+        self.server.clock.advance(ACK_DELAY)
+        self.service.close_stream(again)
+        self.assertEqual(self.read("mason", self.open("mason")), [])
+
+    def test_notice_that_one_stream_has_read_is_shown_by_the_others(self) -> None:
+        """Also by one that is full."""
+        self.create_account("mason")
+        streams = [self.open("mason"), self.open("mason")]
+        for number in range(2 * MAX_WAITING):
+            self.find("mason", f"x{number}")
+            self.read("mason", streams[0])
+        self.server.clock.advance(ACK_DELAY + 1)
+        self.assertEqual(len(self.read("mason", streams[1])), 2 * MAX_WAITING + 1)
+        self.server.clock.advance(ACK_DELAY + 1)
+        self.assertIsNone(self.account("mason").notices.after(0))
+
     def test_account_is_idle_when_nothing_is_lost_by_dropping_it(self) -> None:
         """An idle account has no session, no streams and no notices."""
         self.create_account("mason")
@@ -68,7 +101,7 @@ class Streams(ServiceCase):
     def test_waiting_mail_precedes_notices_and_new_messages(self) -> None:
         """Waiting mail is sent oldest first."""
         self.log_out("mason")
-        self.open("mason")
+        self.read("mason", self.open("mason"))
         for text in ("one", "two"):
             self.ann.request(c.Send(0, "mason", text))
         self.log_in("mason")
@@ -91,6 +124,49 @@ class Streams(ServiceCase):
             )
             self.successResultOf(stream.ready())
 
+    def test_stream_that_is_not_read_holds_up_no_other(self) -> None:
+        """Nor when it ends."""
+        unread, stream = self.open("mason"), self.open("mason")
+        self.read("mason", stream)
+        sent, shown = 0, []
+        for _ in range(4):
+            for _ in range(MAX_WAITING):
+                sent += 1
+                self.ann.send(c.Send(sent, "mason", str(sent)))
+            shown += self.read_texts("mason", stream)
+        self.assertEqual(shown, [str(number + 1) for number in range(sent)])
+        self.assertLessEqual(len(unread._waiting), 2 * MAX_WAITING + 1)
+        self.service.close_stream(unread)
+        self.ann.send(c.Send(sent + 1, "mason", "last"))
+        self.assertEqual(self.read_texts("mason", stream), ["last"])
+
+    def test_session_of_the_account_ends_with_its_last_stream(self) -> None:
+        """The next stream, or the next call, begins another one."""
+        online = self.server.realm.sessions.online
+        streams = [self.open("mason"), self.open("mason")]
+        self.service.close_stream(streams[0])
+        self.assertTrue(online("mason"))
+        self.service.close_stream(streams[1])
+        self.assertFalse(online("mason"))
+        stream = self.open("mason")
+        self.assertTrue(online("mason"))
+        self.ann.request(c.Send(0, "mason", "hi"))
+        self.assertIn("hi", self.read_texts("mason", stream))
+        self.service.close_stream(stream)
+        self.send("mason", "ann", "hello")
+        self.assertTrue(online("mason"))
+
+    def test_idle_account_does_not_hold_read_entries_in_memory(self) -> None:
+        """The session by which it sends is at the end of the mailbox."""
+        stream = self.open("mason")
+        for number in range(2_000):
+            self.ann.send(c.Send(number + 1, "mason", str(number)))
+            self.read("mason", stream)
+            self.server.clock.advance(1)
+        session = self.account("mason").session
+        assert session is not None
+        self.assertGreaterEqual(session.mailbox.consumed, 2_000 - ACK_DELAY - 2)
+
     def test_messages_written_just_before_a_cancellation_are_shown_again(self) -> None:
         """Messages that were written earlier are acknowledged and not shown again."""
         account = self.account("mason")
@@ -100,6 +176,7 @@ class Streams(ServiceCase):
         self.assertEqual(self.read_texts("mason", stream, 2)[1:], ["one"])
         self.server.clock.advance(ACK_DELAY)
         self.read("mason", stream, 1)
+        self.server.clock.advance(ACK_DELAY - 0.1)
         account.close(stream)
         again = self.open("mason")
         self.assertEqual(self.read_texts("mason", again), ["two", "three"])
@@ -116,16 +193,29 @@ class Streams(ServiceCase):
         texts = [text for sender, text in self.read("mason", stream) if sender == "ann"]
         self.assertEqual(texts, [str(number) for number in range(700)])
 
-    def test_log_out_acknowledges_the_messages_written_before(self) -> None:
-        """They are not shown at the next log-in."""
-        stream = self.open("mason")
-        self.ann.request(c.Send(0, "mason", "hi"))
-        self.read("mason", stream)
+    def test_log_out_acknowledges_the_messages_written_some_seconds_before(self) -> None:
+        """By the same connection only: others may be dead. What was written later, or was not
+        written, is shown at the next log-in."""
+        streams = [self.open("mason"), self.open("mason", "ipv4:192.0.2.8:5000")]
+        for texts in (("one", "two"), ("three",)):
+            self.server.clock.advance(SURE_DELAY)
+            for text in texts:
+                self.ann.request(c.Send(0, "mason", text))
+            for stream in streams:
+                self.read("mason", stream)
+        self.ann.request(c.Send(0, "mason", "four"))
         self.log_out("mason")
+        for stream in streams:
+            self.assertIn("four", self.read_texts("mason", stream))
         self.log_in("mason")
-        self.assertEqual(
-            self.read_texts("mason", self.open("mason")), ["You have been successfully logged in!"]
-        )
+        stream = self.open("mason", "ipv4:192.0.2.8:5000")
+        expected = ["three", "four", "You have been successfully logged in!"]
+        self.assertEqual(self.read_texts("mason", stream), expected)
+        self.server.clock.advance(SURE_DELAY)
+        self.log_out("mason")
+        self.read("mason", stream)
+        self.log_in("mason")
+        self.assertEqual(self.read_texts("mason", self.open("mason")), expected)
 
     def _replace_account(self) -> None:
         """Delete the account by another protocol, register it again, and send it a message."""
@@ -187,18 +277,20 @@ class Streams(ServiceCase):
             self.read_texts("mason", stream), ["waits", "Account mason has been created!"]
         )
 
-    def test_error_in_showing_mail_ends_the_streams_of_the_account(self) -> None:
-        """The sender is answered, and the mail is shown by the next stream."""
+    def test_error_in_showing_mail_ends_the_stream(self) -> None:
+        """The sender is answered, and the mail is shown by the other streams and the next one."""
         stream = self.open("mason")
         self.read("mason", stream)
         account = self.account("mason")
-        put = account._put
-        self.patch(account, "_put", lambda *_: 1 // 0)
+        self.patch(stream, "_shown", lambda *_: 1 // 0)
+        other = self.open("mason")
         self.ann.request(c.Send(0, "mason", "hi"))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.successResultOf(stream.ready())
-        self.patch(account, "_put", put)
-        self.assertEqual(self.read_texts("mason", self.open("mason")), ["hi"])
+        self.assertIn("hi", self.read_texts("mason", other))
+        account.close(stream)
+        account.close(other)
+        self.assertIn("hi", self.read_texts("mason", self.open("mason")))
 
     def test_rooms_of_the_account_are_not_shown(self) -> None:
         """Rooms joined before the log-in or meanwhile by another session are not shown."""

@@ -6,19 +6,22 @@ Handlers are called in the event loop of asyncio, without a port.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import grpc
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
+from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc.server import GrpcServer
 from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import Aborted, CallContext
+from tests.doubles.http2 import grpc_request
 from tests.doubles.v1_clients import MainPortServer
 
 T = TypeVar("T")
@@ -40,6 +43,15 @@ class _NotifyingContext(CallContext):
             self.second_message.set()
 
 
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true."""
+    async with asyncio.timeout(20):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.001)
+
+
 class ServerCase(SynchronousTestCase):
     """A server without a port."""
 
@@ -49,7 +61,8 @@ class ServerCase(SynchronousTestCase):
     def start(self, **limits: Any) -> None:
         """Make a server with these limits."""
         self.server = MainPortServer(**limits)
-        self.handlers = GrpcServer(self.server.factory)._handlers()
+        self.port = GrpcServer(self.server.factory)
+        self.handlers = self.port._handlers()
 
     def handler(self, name: str) -> Any:
         """The handler of a method."""
@@ -198,6 +211,54 @@ class Streams(ServerCase):
             await asyncio.gather(*streams[1:])
 
         self.run_in_asyncio(open_streams())
+
+
+class Cancelled(ServerCase):
+    """Streams whose clients go away."""
+
+    def streams(self) -> int:
+        """How many streams `mason` has."""
+        return len(self.port._service._accounts["mason"].streams)
+
+    def test_stream_of_a_client_that_does_not_answer_pings_ends(self) -> None:
+        """The network of the client may have died."""
+        self.patch(grpc_server, "KEEPALIVE_INTERVAL", 0.1)
+        self.patch(grpc_server, "KEEPALIVE_TIMEOUT", 0.1)
+
+        async def conversation() -> None:
+            number = self.port.bind("127.0.0.1:0", None)
+            await self.port.start()
+            await self.call("CreateAccount", client_id="mason")
+            _, writer = await asyncio.open_connection("127.0.0.1", number)
+            request = pb.ChatClient(recipient_id="mason").SerializeToString()
+            writer.write(grpc_request(b"/ChatService/ReceiveMessages", request))
+            await _until(lambda: self.streams() == 1)
+            await _until(lambda: self.streams() == 0)
+            writer.close()
+            await self.port.stop(0)
+
+        self.run_in_asyncio(conversation())
+
+    def test_stream_that_is_cancelled_while_its_password_is_verified_leaves_no_session(
+        self,
+    ) -> None:
+        """The login is finished, and the stream is closed then."""
+
+        async def conversation() -> None:
+            await self.call("CreateAccount", "mason:secret", client_id="mason")
+            hold = self.server.passwords.hold = Deferred()
+            stream = asyncio.create_task(self.receive(CallContext("mason:secret"), "mason"))
+            await asyncio.sleep(0)
+            stream.cancel()
+            await asyncio.wait((stream,))
+            self.assertTrue(stream.cancelled())
+            hold.callback(None)
+            self.assertEqual(self.streams(), 1)
+            await asyncio.sleep(0)
+
+        self.run_in_asyncio(conversation())
+        self.assertEqual(self.streams(), 0)
+        self.assertFalse(self.server.realm.sessions.online("mason"))
 
 
 class Rate(ServerCase):

@@ -20,7 +20,9 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.service import IDLE, ChatService
+from chatd.protocols.grpc.stream import ACK_DELAY
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
 from chatd.realm.registration import make
@@ -90,7 +92,7 @@ class Calls(ServiceCase):
         self.send("mason", "wayne", "é\n|||", 7)
         waiting = stream.next()
         assert waiting is not None
-        message = waiting[0]
+        message = waiting.message
         self.assertEqual(
             (message.sender_id, message.recipient_id, message.message, message.thread_id),
             ("mason", "wayne", "é\n|||", 7),
@@ -108,7 +110,7 @@ class Calls(ServiceCase):
         self.send("mason", "wayne", "hi", 7)
         waiting = stream.next()
         assert waiting is not None
-        self.assertEqual((waiting[0].message, waiting[0].thread_id), ("hi", 7))
+        self.assertEqual((waiting.message.message, waiting.message.thread_id), ("hi", 7))
 
     def test_sender_that_is_not_logged_in_is_logged_in(self) -> None:
         """For an open account the name is enough."""
@@ -133,17 +135,94 @@ class Calls(ServiceCase):
         self.ann.request(c.Send(0, "wayne", "still"))
         self.assertEqual(self.read("wayne", stream)[-1], ("ann", "still"))
 
-    def test_stopping_acknowledges_and_ends_streams(self) -> None:
-        """What was written to a stream is not shown after a restart."""
+    def test_stopping_ends_streams(self) -> None:
+        """What was written to a stream a minute before is not shown after a restart."""
         self.create_account("mason")
         stream = self.open("mason")
-        self.ann.request(c.Send(0, "mason", "hi"))
-        self.read("mason", stream)
+        for text in ("one", "two"):
+            self.server.clock.advance(ACK_DELAY)
+            self.ann.request(c.Send(0, "mason", text))
+            self.read("mason", stream)
+        self.server.clock.advance(1)
         self.service.stop()
         self.successResultOf(stream.ready())
         self.assertIsNone(stream.next())
         self.assertFalse(self.server.realm.sessions.online("mason"))
-        self.assertEqual(self.server.log_in_again("mason").receive_entries(), [])
+        self.assertEqual(self.server.log_in_again("mason").receive_bodies(), ["two"])
+
+    def test_calls_during_a_stop_are_unavailable(self) -> None:
+        """Also those that waited when it began. They leave no session behind."""
+        eve = CallContext("eve:secret")
+        for name in ("mason", "eve"):
+            context = CallContext(f"{name}:secret")
+            request = pb.CreateAccountRequest(client_id=name)
+            self.call(self.service.create_account, request, context)
+        log_out = pb.LogOutRequest(client_id="eve")
+        self.call(self.service.log_out, log_out, eve)
+        message = pb.ChatMessageRequest(sender_id="mason", recipient_id="ann", message="hi")
+        hold = self.server.passwords.hold = Deferred()
+        calls = [
+            Deferred.fromCoroutine(call(request, Caller(context)))
+            for call, request, context in (
+                (self.service.log_in, log_out, eve),
+                (self.service.send_message, message, CallContext("mason:secret")),
+            )
+        ]
+        self.service.stop()
+        hold.callback(None)
+        self.server.passwords.hold = None
+        for answer in calls:
+            self.failureResultOf(answer, StoreUnavailable)
+        self.assert_refused(StoreUnavailable, self.service.send_message, message)
+        self.assert_refused(StoreUnavailable, self.service.log_in, log_out, eve)
+        self.assert_refused(
+            StoreUnavailable, self.service.open_stream, pb.ChatClient(recipient_id="eve"), eve
+        )
+        for name in ("mason", "eve"):
+            self.assertFalse(self.server.realm.sessions.online(name), name)
+
+    def test_login_that_waits_while_idle_accounts_are_removed_leaves_no_session(self) -> None:
+        """The account that it waits for is not removed, and can be logged out."""
+        eve = CallContext("eve:secret")
+        self.call(self.service.create_account, pb.CreateAccountRequest(client_id="eve"), eve)
+        log_out = pb.LogOutRequest(client_id="eve")
+        self.call(self.service.log_out, log_out, eve)
+        self.read("eve", self.open_with("eve", eve))
+        hold = self.server.passwords.hold = Deferred()
+        login = Deferred.fromCoroutine(self.service.log_in(log_out, Caller(eve)))
+        self.server.clock.advance(IDLE + 1)
+        self.service.remove_idle()
+        hold.callback(None)
+        self.server.passwords.hold = None
+        self.successResultOf(login)
+        self.assertTrue(self.server.realm.sessions.online("eve"))
+        self.call(self.service.log_out, log_out, eve)
+        self.assertFalse(self.server.realm.sessions.online("eve"))
+
+    def test_account_that_makes_calls_stays_logged_in(self) -> None:
+        """The time without a call begins with the last one."""
+        self.create_account("mason")
+        for _ in range(3):
+            self.server.clock.advance(IDLE - 1)
+            self.send("mason", "ann", "hi")
+            self.service.remove_idle()
+        self.assertTrue(self.server.realm.sessions.online("mason"))
+
+    def test_stream_that_waits_for_its_password_while_the_account_logs_out(self) -> None:
+        """It gets the notices that wait, and ends; no session is left behind."""
+        eve = CallContext("eve:secret")
+        self.call(self.service.create_account, pb.CreateAccountRequest(client_id="eve"), eve)
+        hold = self.server.passwords.hold = Deferred()
+        request = pb.ChatClient(recipient_id="eve")
+        opening = Deferred.fromCoroutine(self.service.open_stream(request, Caller(eve)))
+        self.account("eve").log_out()
+        hold.callback(None)
+        self.server.passwords.hold = None
+        stream = self.successResultOf(opening)
+        assert stream is not None
+        self.assertEqual(self.read_texts("eve", stream), ["Account eve has been created!"])
+        self.successResultOf(stream.ready())
+        self.assertFalse(self.server.realm.sessions.online("eve"))
 
 
 class Refusals(ServiceCase):
@@ -269,3 +348,19 @@ class Refusals(ServiceCase):
             pb.ChatMessageRequest(sender_id="mason", recipient_id="ann", message="hi"),
         )
         self.assertEqual(self.read("mason", stream), [])
+        self.assertEqual((self.account("mason")._sent, self.thread_ids), ({}, {}))
+
+    def test_message_that_the_store_fails_to_take_leaves_nothing_behind(self) -> None:
+        """Neither its thread id nor what waits for its outcome."""
+        self.create_account("mason")
+
+        def fail() -> None:
+            raise RuntimeError("the store has failed")
+
+        self.patch(self.server.realm, "flush", fail)
+        self.assert_refused(
+            RuntimeError,
+            self.service.send_message,
+            pb.ChatMessageRequest(sender_id="mason", recipient_id="ann", message="hi"),
+        )
+        self.assertEqual((self.account("mason")._sent, self.thread_ids), ({}, {}))

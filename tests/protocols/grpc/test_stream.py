@@ -2,75 +2,90 @@
 
 from __future__ import annotations
 
-from chatd.codecs.chat_pb2 import ChatMessage
-from chatd.protocols.grpc.stream import MAX_WAITING, Shown, Stream
-from tests.realm.case import AckRealmCase
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.protocols.grpc.account import GrpcAccount
+from chatd.protocols.grpc.notices import MAX_NOTICES
+from chatd.protocols.grpc.server import GrpcServer
+from chatd.protocols.grpc.stream import (
+    ACK_DELAY,
+    KEEPALIVE_INTERVAL,
+    KEEPALIVE_TIMEOUT,
+    MAX_WAITING,
+    Stream,
+)
+from tests.doubles.v1_clients import MainPortServer
 
 
-class Streams(AckRealmCase):
-    """One stream, which records when it has room again."""
+class Streams(SynchronousTestCase):
+    """One stream of an account that has notices only."""
 
     def setUp(self) -> None:
-        super().setUp()
-        self.rooms = 0
-        self.stream = Stream(self.has_room)
+        self.clock = Clock()
+        self.account = GrpcAccount("ann", self.clock, {})
+        self.account.logged_in = True
+        self.stream = Stream(self.account)
+        self.account.streams.append(self.stream)
 
-    def has_room(self) -> None:
-        """Count the notifications of room."""
-        self.rooms += 1
-
-    def put(self, *texts: str) -> None:
-        """Queue messages with seqs from 1."""
-        for seq, text in enumerate(texts, 1):
-            self.stream.put(ChatMessage(message=text), Shown(self.ann, seq))
-
-    def next(self) -> tuple[str, int] | None:
-        """(text, seq) of the next message; the seq is 0 if it shows no entry."""
+    def next(self) -> str | None:
+        """The text of the next message."""
         waiting = self.stream.next()
-        if waiting is None:
-            return None
-        message, shown = waiting
-        return message.message, 0 if shown is None else shown.seq
-
-    def test_messages_are_taken_in_order_with_their_seqs(self) -> None:
-        """A message that shows no entry has none."""
-        self.put("one", "two")
-        self.stream.put(ChatMessage(message="notice"))
-        self.assertEqual(
-            [self.next() for _ in range(4)], [("one", 1), ("two", 2), ("notice", 0), None]
-        )
+        return None if waiting is None else waiting.message.message
 
     def test_ready_fires_with_the_first_message(self) -> None:
         """It fires at once if a message is waiting."""
         ready = self.stream.ready()
         self.assertNoResult(ready)
-        self.put("one", "two")
+        self.account.notice("one")
+        self.account.notice("two")
         self.successResultOf(ready)
-        self.next()
+        self.assertEqual(self.next(), "one")
         self.successResultOf(self.stream.ready())
-        self.next()
+        self.assertEqual(self.next(), "two")
         self.assertNoResult(self.stream.ready())
 
-    def test_ended_stream_gives_the_messages_queued_before(self) -> None:
+    def test_finished_stream_gives_the_messages_queued_before(self) -> None:
         """Later messages are dropped; `ready` fires at the end of the stream."""
-        ready = self.stream.ready()
-        self.stream.end()
-        self.successResultOf(ready)
-        stream = self.stream = Stream(self.has_room)
-        self.put("one")
-        stream.end()
-        self.put("late")
-        self.successResultOf(stream.ready())
-        self.assertEqual([self.next(), self.next()], [("one", 1), None])
-        self.successResultOf(stream.ready())
+        self.account.notice("one")
+        self.stream.finish()
+        self.account.notice("late")
+        self.successResultOf(self.stream.ready())
+        self.assertEqual([self.next(), self.next()], ["one", None])
+        self.successResultOf(self.stream.ready())
 
-    def test_full_stream_notifies_when_it_has_room_again(self) -> None:
-        """It notifies once, not with each message that is taken."""
-        self.put(*map(str, range(MAX_WAITING - 1)))
-        self.assertFalse(self.stream.full)
-        self.put("last")
-        self.assertTrue(self.stream.full)
-        self.next()
-        self.assertEqual((self.stream.full, self.rooms), (False, 1))
-        self.next()
-        self.assertEqual(self.rooms, 1)
+    def test_unread_stream_holds_a_bounded_number_of_notices(self) -> None:
+        """The others wait in the account, the latest of them; when it is read, they follow."""
+        for number in range(3 * MAX_NOTICES):
+            self.account.notice(str(number))
+        self.assertEqual(len(self.stream._waiting), MAX_WAITING)
+        texts = []
+        while (text := self.next()) is not None:
+            texts.append(int(text))
+        self.assertEqual(texts[:MAX_WAITING], list(range(MAX_WAITING)))
+        self.assertEqual(texts[MAX_WAITING:], list(range(2 * MAX_NOTICES, 3 * MAX_NOTICES)))
+
+    def test_closed_stream_leaves_no_timers(self) -> None:
+        """It gives nothing more, and what was written to it has not been read."""
+        for text in ("one", "two"):
+            self.account.notice(text)
+        waiting = self.stream.next()
+        assert waiting is not None
+        self.stream.written(waiting)
+        self.account.close(self.stream)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertIsNone(self.next())
+        self.assertEqual(self.account.notices.read, 0)
+
+
+class Rounds(SynchronousTestCase):
+    """The delay after which a message counts as read."""
+
+    def test_it_is_longer_than_a_round_of_pings(self) -> None:
+        """gRPC has the same times as the streams, so an unreachable client has none open by
+        then."""
+        self.assertGreater(ACK_DELAY, KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT)
+        options = dict(GrpcServer(MainPortServer().factory)._options())
+        self.assertEqual(options["grpc.keepalive_time_ms"], KEEPALIVE_INTERVAL * 1000)
+        for name in ("grpc.keepalive_timeout_ms", "grpc.http2.ping_timeout_ms"):
+            self.assertEqual(options[name], KEEPALIVE_TIMEOUT * 1000)

@@ -1,0 +1,40 @@
+"""The notices of the server to one account, which wait in memory for its streams."""
+
+from __future__ import annotations
+
+from collections import deque
+
+MAX_NOTICES = 1_000
+"""notices of an account that wait for its streams; older ones are dropped"""
+
+
+class Notices:
+    """The latest notices, numbered from 1. Each stream reads them from its own position."""
+
+    def __init__(self) -> None:
+        self._texts: deque[str] = deque(maxlen=MAX_NOTICES)
+        self._last = 0
+        self.read = 0
+        """the number up to which the client has read them, by any stream"""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there are notices that the client has not read."""
+        return self._last > self.read and bool(self._texts)
+
+    def add(self, text: str) -> None:
+        """Add a notice."""
+        self._last += 1
+        self._texts.append(text)
+
+    def after(self, number: int) -> tuple[int, str] | None:
+        """The number and the text of the first notice after a number, None if there is none."""
+        following = max(number, self._last - len(self._texts)) + 1
+        if following > self._last:
+            return None
+        return following, self._texts[following - self._last - 1]
+
+    def discard(self, number: int) -> None:
+        """Drop the notices up to a number."""
+        while self._texts and self._last - len(self._texts) < number:
+            self._texts.popleft()
