@@ -5,6 +5,7 @@ All of them raise `ValueError` with a sentence that says which values are valid.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -146,6 +147,20 @@ class Listen:
             return self
         quoted = host.replace("\\", r"\\").replace(":", r"\:")
         return Listen(self.name, f"{self.endpoint}:interface={quoted}")
+
+    @property
+    def path(self) -> str | None:
+        """The path of a unix socket; None if the endpoint is none."""
+        if self.parts[0] != "unix":
+            return None
+        return re.sub(r"\\(.)", r"\1", self.parts[1].removeprefix("address="))
+
+    def absolute(self) -> Listen:
+        """Return this port with the absolute path of its unix socket, if it is one."""
+        if self.path is None:
+            return self
+        quoted = re.sub(r"([\\:=])", r"\\\1", os.path.abspath(self.path))
+        return Listen(self.name, ":".join(["unix", quoted, *self.parts[2:]]))
 
     @property
     def local(self) -> bool:

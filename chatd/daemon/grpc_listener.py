@@ -77,7 +77,7 @@ class GrpcListener(Service):
         # daemon without a gRPC port starts faster and is smaller without it.
         from chatd.protocols.grpc.server import GrpcServer
 
-        kind, place, *_ = self._listen.parts
+        kind, place = self._listen.parts[0], self._listen.path or self._listen.parts[1]
         interface = self._listen.interface or "[::]"
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
         address = f"unix:{place}" if kind == "unix" else f"{host}:{place}"

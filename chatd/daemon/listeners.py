@@ -51,8 +51,13 @@ class Listener(Service):
         failures: list[Any] = []
         self._endpoint.listen(self._factory).addCallbacks(self._bound, failures.append)
         if failures:
-            failures[0].trap(CannotListenError)
-            raise SystemExit(f"chatd: {cannot_listen_sentence(failures[0].value)}")
+            failures[0].trap(CannotListenError, OSError)
+            raise SystemExit(f"chatd: {self._why_not(failures[0].value)}")
+
+    def _why_not(self, error: CannotListenError | OSError) -> str:
+        if isinstance(error, CannotListenError):
+            return cannot_listen_sentence(error)
+        return f"cannot listen on {self._description}: {(error.strerror or str(error)).lower()}"
 
     def _bound(self, port: Any) -> None:
         self.port = port

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -93,11 +92,15 @@ def makeService(
             raise SystemExit(f"chatd: {unusable}") from None
         store = SQLiteStore(reactor, path, system.start_worker, system.connect)
     system.check_port(options["host"], options["port"])
+    options["listen"] = [listen.absolute() for listen in options["listen"]]
     for listen in options["listen"]:
         if listen.interface is not None:
             system.check_port(listen.interface, int(listen.parts[1]))
-        elif listen.parts[0] == "unix" and not Path(listen.parts[1]).absolute().parent.is_dir():
-            raise SystemExit(f"chatd: there is no folder for the socket {listen.parts[1]}")
+        elif listen.path is not None:
+            try:
+                check_socket_path(listen.path, "socket", "choose another")
+            except SocketUnusable as unusable:
+                raise SystemExit(f"chatd: {unusable}") from None
     if options["admin"] is not None:
         options["admin"] = os.path.abspath(options["admin"])
         try:
@@ -182,7 +185,12 @@ class Daemon(MultiService):
             GrpcListener(listen, self._factory, certificate, grpc_thread_ids)
             if listen.name == GRPC.name
             else Listener(
-                reactor, listen, PortFactory(self._factory, connection_maker(listen.name, protocol))
+                reactor,
+                listen,
+                PortFactory(
+                    self._factory,
+                    connection_maker(listen.name, protocol, secure=listen.parts[0] == "ssl"),
+                ),
             )
             for listen in options["listen"]
         ]

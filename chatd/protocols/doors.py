@@ -118,10 +118,13 @@ def shown_title(name: str) -> str:
     return titles[name]
 
 
-def connection_maker(name: str, main_port: ConnectionMaker) -> ConnectionMaker:
-    """What makes the connections of a port, by its name in ``--listen``; `any` is `main_port`."""
+def connection_maker(
+    name: str, main_port: ConnectionMaker, secure: bool = False
+) -> ConnectionMaker:
+    """What makes the connections of a port, by its name in ``--listen``; `any` is `main_port`, or
+    what is inside the TLS of that if the endpoint has TLS of its own (`secure`)."""
     if name == ANY:
-        return main_port
+        return _inside_tls if secure else main_port
     makers = {door.name: door.protocol for door in DOORS}
     return makers[name]
 

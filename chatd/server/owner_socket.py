@@ -20,27 +20,26 @@ from chatd.core.errors import SocketUnusable
 
 _LONGEST_PATH = 107 if sys.platform == "linux" else 103
 """bytes that the path of a unix socket may have; the system's structure is one byte longer"""
+ADMIN_ADVICE = "choose another with --admin PATH, or --admin none"
 
 
-def check_socket_path(path: str) -> None:
-    """Raise `SocketUnusable` if no socket can be made at `path`; changes nothing."""
+def check_socket_path(path: str, title: str = "admin socket", advice: str = ADMIN_ADVICE) -> None:
+    """Raise `SocketUnusable` if no socket can be made at the absolute `path`; changes nothing."""
     size = len(os.fsencode(path))
     if size > _LONGEST_PATH:
         raise SocketUnusable(
-            f"the path of the admin socket is too long: {path} has {size} bytes, the system allows "
-            f"{_LONGEST_PATH}; choose another with --admin PATH, or --admin none"
+            f"the path of the {title} is too long: {path} has {size} bytes, the system allows "
+            f"{_LONGEST_PATH}; {advice}"
         )
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise SocketUnusable(f"cannot make the admin socket {path}: there is no folder {folder}")
+        raise SocketUnusable(f"cannot make the {title} {path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SocketUnusable(
-            f"cannot make the admin socket {path}: the folder {folder} is not writable"
-        )
-    _is_stale(path)
+        raise SocketUnusable(f"cannot make the {title} {path}: the folder {folder} is not writable")
+    _is_stale(path, title)
 
 
-def _is_stale(path: str) -> bool:
+def _is_stale(path: str, title: str = "admin socket") -> bool:
     """Whether there is a socket at `path` that no process listens on.
 
     Raises `SocketUnusable` if a process listens on it, or if it is not a socket.
@@ -50,7 +49,7 @@ def _is_stale(path: str) -> bool:
     except FileNotFoundError:
         return False
     if not stat.S_ISSOCK(mode):
-        raise SocketUnusable(f"cannot make the admin socket {path}: there is a file with this name")
+        raise SocketUnusable(f"cannot make the {title} {path}: there is a file with this name")
     with socket.socket(socket.AF_UNIX) as probe:
         # A daemon whose backlog is full listens, too: do not wait for it to accept.
         probe.setblocking(False)
@@ -60,7 +59,7 @@ def _is_stale(path: str) -> bool:
             return True
         except OSError:
             pass
-    raise SocketUnusable(f"the admin socket {path} is in use by another daemon")
+    raise SocketUnusable(f"the {title} {path} is in use by another daemon")
 
 
 class OwnerPort(unix.Port):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -148,6 +149,19 @@ class ListenTests(SynchronousTestCase):
         """Each protocol that had a server of its own has one."""
         self.assertEqual([listen.name for listen in LEGACY], list(LEGACY_PORTS))
         self.assertTrue(all(listen.local for listen in LEGACY))
+
+    def test_path_of_a_unix_socket_becomes_absolute(self) -> None:
+        """What follows it is kept; other endpoints have no path."""
+        here = os.getcwd()
+        for endpoint, path, result in (
+            ("unix:chat:mode=660", "chat", f"unix:{here}/chat:mode=660"),
+            ("unix:address=/run/../chat", "/run/../chat", "unix:/chat"),
+            (r"unix:a\:b", "a:b", rf"unix:{here}/a\:b"),
+            ("tcp:2023", None, "tcp:2023"),
+        ):
+            listen = Listen("any", endpoint)
+            self.assertEqual((listen.path, listen.absolute().endpoint), (path, result))
+            self.assertEqual(listen.absolute().absolute(), listen.absolute())
 
     def test_grpc_listens_on_tcp_tls_and_unix_sockets_only(self) -> None:
         """Its own server knows no other endpoints."""

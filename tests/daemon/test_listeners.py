@@ -134,6 +134,15 @@ class ListenerTests(TestCase):
             ended.code, f"chatd: cannot listen on 127.0.0.1:{number}: address already in use"
         )
 
+    def test_socket_that_cannot_be_made_is_refused(self) -> None:
+        """Its folder may have been removed after the options were read."""
+        path = os.path.join(folder(self), "none", "chat")
+        listener = Listener(reactor, Listen("any", f"unix:{path}"), self.factory)
+        ended = self.assertRaises(SystemExit, listener.privilegedStartService)
+        self.assertEqual(
+            ended.code, f"chatd: cannot listen on unix:{path}: no such file or directory"
+        )
+
 
 class AdminListenerTests(TestCase):
     """`AdminListener`."""

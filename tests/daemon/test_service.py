@@ -124,13 +124,40 @@ class MakeService(SynchronousTestCase):
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.folder)
-        made = self.made("--store", "sqlite:sub.db")
+        ports = ("--listen", "any=unix:chat", "--listen", "grpc=unix:grpc")
+        made = self.made("--store", "sqlite:sub.db", *ports)
         os.chdir(before)
         assert isinstance(made, Daemon) and isinstance(made._store, SQLiteStore)
         self.assertEqual(
             os.path.realpath(made._store.path),
             os.path.realpath(os.path.join(self.folder, "sub.db")),
         )
+        _, local, grpc = made.listeners
+        for address, name in ((local.address, "chat"), (grpc.address, "grpc")):
+            _, _, path = address.partition(":")
+            self.assertEqual(
+                os.path.realpath(path), os.path.realpath(os.path.join(self.folder, name))
+            )
+
+    def test_an_unusable_unix_socket_is_refused(self) -> None:
+        """It is refused before any file is made; the sentence names the path."""
+        file = os.path.join(self.folder, "file")
+        with open(file, "x"):
+            pass
+        used = os.path.join(self.folder, "used")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(used)
+            listening.listen(1)
+            for path, words in (
+                (os.path.join(self.folder, "none", "chat"), "there is no folder"),
+                (os.path.join(self.folder, "x" * 200), "too long"),
+                (file, "there is a file with this name"),
+                (used, "is in use by another daemon"),
+            ):
+                for name in ("any", "grpc"):
+                    sentence = self.refused("--store", "memory", "--listen", f"{name}=unix:{path}")
+                    self.assertIn(words, sentence)
+                    self.assertIn(path, sentence)
 
     def test_a_port_in_use_is_refused(self) -> None:
         """The sentence names the port, and no file is made."""

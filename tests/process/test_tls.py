@@ -32,15 +32,18 @@ class Secured(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = folder(self)
         self.certificate, self.key, self.pin = selfsigned.make(self.folder, ["chat.example.org"])
+        files = {"certificate": str(self.certificate), "key": str(self.key)}
+        options = ("--tls-cert", "{certificate}", "--tls-key", "{key}", *self.options)
         self.daemon = Daemon(
             self,
             f"sqlite:{self.folder}/chatd.db",
-            more=("--tls-cert", str(self.certificate), "--tls-key", str(self.key), *self.options),
+            more=tuple(option.format(**files) for option in options),
         )
+        self.port = self.daemon.port
 
     def plain(self) -> socket.socket:
         """Connect without TLS."""
-        connection = socket.create_connection(("127.0.0.1", self.daemon.port), timeout=PATIENCE)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         self.addCleanup(connection.close)
         return connection
 
@@ -328,9 +331,13 @@ class Clients(Secured):
 
 
 class Only(Secured):
-    """A daemon with --tls-only, and gRPC by TLS."""
+    """A daemon with --tls-only, and two more ports with TLS, one of them for gRPC."""
 
-    options = ("--tls-only", "--listen", "grpc=ssl:0")
+    options = (
+        "--tls-only",
+        *("--listen", "grpc=ssl:0"),
+        *("--listen", "any=ssl:0:privateKey={key}:certKey={certificate}"),
+    )
 
     def test_plain_connections_are_refused_in_their_protocol(self) -> None:
         """Each protocol has its own reply."""
@@ -356,7 +363,9 @@ class Only(Secured):
             self.assertIn(sentence, completed.stderr)
 
     def test_tls_connections_are_served(self) -> None:
-        """As without --tls-only."""
+        """As without --tls-only, also by a port whose endpoint has TLS of its own."""
+        self.assertEqual(self.request(self.connect(), c.Ping(1)), c.Pong(1))
+        self.port = int(self.daemon.address_of("all protocols").rpartition(":")[2])
         self.assertEqual(self.request(self.connect(), c.Ping(1)), c.Pong(1))
 
     def test_grpc_uses_the_same_certificate(self) -> None:

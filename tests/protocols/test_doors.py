@@ -96,6 +96,17 @@ class Connections(SynchronousTestCase):
         self.assertEqual(TextClient(MainPortServer(), "ops").receive(), ops.GREETING)
         self.assertEqual(TextClient(MainPortServer()).receive(), "")
 
+    def test_port_with_tls_of_its_own_has_every_protocol_inside(self) -> None:
+        """Also where the main port requires TLS."""
+        for door in DOORS:
+            server = MainPortServer()
+            server.factory.protocol = connection_maker(ANY, main_port(tls_only=True), secure=True)
+            client = TextClient(server)
+            client.transport.protocol = server.factory.buildProtocol(None)
+            client.transport.protocol.makeConnection(client.transport)
+            client.send(FIRST_BYTES[door.name])
+            self.assertIs(type(client.transport.protocol), PROTOCOLS[door.name])
+
     def test_client_without_tls_is_refused_in_its_own_protocol(self) -> None:
         """The client of a port that requires TLS can read the reply."""
         for door in DOORS:
