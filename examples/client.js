@@ -5,18 +5,25 @@
  * docs/protocols/v1.md. A message that it reads is stored once, and an entry that it receives is
  * printed once, however often the connection is lost.
  */
-const USAGE = `Usage: node client.js HOST PORT NAME [PASSWORD]
+const DEFAULT_PORT = 65432;
+const USAGE = `Usage: node client.js [--help] NAME [ADDRESS]
 
-Logs in as NAME and joins #lobby; the account is registered if it does not exist. Prints messages
-as "SENDER: TEXT" or "#room SENDER: TEXT". Sends the lines of standard input: "@bob hi" to an
-account, "#room hi" to a room. At the end of input it waits until all messages are accepted, and
-exits. Exit status: 0, or 1 if the server refuses the login or an argument is missing.`;
+Logs in as NAME, with the password in the environment variable CHATD_PASSWORD if that is set, and
+joins #lobby; the account is registered if it does not exist. ADDRESS is chat://HOST[:PORT], or
+chats://HOST[:PORT] for TLS [chat://127.0.0.1:${DEFAULT_PORT}].
+
+Prints messages as "SENDER: TEXT" or "#room SENDER: TEXT". Sends the lines of standard input, in
+UTF-8: "@bob hi" to an account, "#room hi" to a room. At the end of input it waits until all
+messages are accepted or refused, and exits.
+
+Exit status: 0; 1 if the server cannot be used or a line was not sent; 2 if the arguments are wrong.`;
 
 const { randomUUID } = require("node:crypto");
 const { EventEmitter, once } = require("node:events");
 const net = require("node:net");
 const readline = require("node:readline");
 const { setTimeout: sleep } = require("node:timers/promises");
+const tls = require("node:tls");
 
 const [VERSION, HEADER_SIZE, LONGEST_FRAME] = [1, 6, 2 * 1024 * 1024];
 // The numbers of the messages that this client knows: requests, answers, events.
@@ -107,11 +114,30 @@ class Refused extends Error {
   }
 }
 
+/** Print an error that does not end the client. */
+function complain(sentence) {
+  console.error(sentence);
+  process.exitCode = 1;
+}
+
+/** The parts of chat://HOST[:PORT] or chats://HOST[:PORT]. */
+function parseAddress(address) {
+  let url;
+  try { url = new URL(address); } catch { url = null; }
+  const extra = url && (url.username || url.password || url.search || url.hash);
+  if (!/^chats?:$/.test(url?.protocol) || !url.hostname || extra || !/^\/?$/.test(url.pathname)) {
+    throw new Error(`an address has the form chat://HOST[:PORT] or chats://HOST[:PORT], not ${address}`);
+  }
+  const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  return { host, port: Number(url.port || DEFAULT_PORT), secure: url.protocol === "chats:" };
+}
+
 /** The client of an account. Emits "answered" when a message is accepted, or refused for good. */
 class Client extends EventEmitter {
-  constructor(host, port, name, password) {
+  constructor({ host, port, secure }, name, password) {
     super();
-    Object.assign(this, { host, port, name, password, loggedIn: false, delay: FIRST_DELAY });
+    Object.assign(this, { host, port, secure, name, password });
+    Object.assign(this, { loggedIn: false, delay: FIRST_DELAY, longest: Infinity });
     this.token = null; // the resume token, for the next connection
     this.unaccepted = new Map(); // messages by key: [recipient, text], oldest first
     // By log: { since, seq, printed, acknowledged }; seq is that of the last entry received.
@@ -144,7 +170,8 @@ class Client extends EventEmitter {
   /** One connection, from connecting to logging out. Throws the reason if it is lost. */
   async session() {
     this.connect();
-    await this.request(HELLO, "client.js", "1.0", ["tokens"]);
+    const welcome = await this.request(HELLO, "client.js", "1.0", ["tokens"]);
+    this.longest = welcome[3][5]; // The longest frame that the server accepts.
     if (!this.registered) await this.request(REGISTER, this.name, this.password).catch((error) => {
       if (!error.final) throw error; // Otherwise the account exists, or the login will fail.
     });
@@ -180,7 +207,10 @@ class Client extends EventEmitter {
   }
 
   connect() {
-    const socket = (this.socket = net.connect({ host: this.host, port: this.port, noDelay: true }));
+    const { host, port } = this;
+    const options = { host, port, noDelay: true };
+    if (this.secure && !net.isIP(host)) options.servername = host;
+    const socket = (this.socket = this.secure ? tls.connect(options) : net.connect(options));
     this.pending = new Map(); // by ref: { resolve, reject } of the promise of the answer
     Object.assign(this, { input: Buffer.alloc(0), ref: 0, discarding: false, goodbye: null });
     let pingSent = false;
@@ -204,9 +234,11 @@ class Client extends EventEmitter {
     this.lost.catch(() => {}); // The pending requests are rejected in any case.
   }
 
-  /** Write one frame. */
+  /** Write one frame. Throws `Refused` if it is longer than the server accepts: the server's
+   * refusal would not tell which request it is for. */
   send(command, ...fields) {
     const data = encode(fields);
+    if (data.length > this.longest) throw new Refused("text-too-long", "The line is too long.");
     const header = Buffer.of(VERSION, command, 0, 0, 0, 0);
     header.writeUInt32BE(data.length, 2);
     this.socket.write(Buffer.concat([header, data]));
@@ -214,7 +246,7 @@ class Client extends EventEmitter {
 
   /** Send a request; resolves to the fields of the answer. Rejects with `Refused`, or with the
    * reason for which the connection was lost. */
-  request(command, ...fields) {
+  async request(command, ...fields) {
     if (this.socket.destroyed) return this.lost;
     this.send(command, ++this.ref, ...fields);
     return new Promise((resolve, reject) => this.pending.set(this.ref, { resolve, reject }));
@@ -229,7 +261,7 @@ class Client extends EventEmitter {
       if (!(error instanceof Refused)) return; // Connection lost: sent again over the next one.
       // After reconnecting, all unaccepted messages are sent again, in order.
       if (!error.final) return void this.socket.destroy(error);
-      console.error(`not sent to ${recipient}: ${error.message}`);
+      complain(`not sent to ${recipient}: ${error.message}`);
     }
     this.unaccepted.delete(key);
     this.emit("answered");
@@ -267,7 +299,7 @@ class Client extends EventEmitter {
     this.pending.delete(ref);
     if (command !== REFUSAL) request?.resolve(fields);
     else if (request) request.reject(new Refused(code, sentence));
-    else console.error(`refused: ${sentence}`);
+    else complain(`refused: ${sentence}`);
   }
 
   /** After a login: drop the positions in logs that are not followed any more. If the server was
@@ -318,11 +350,20 @@ class Client extends EventEmitter {
 
 /** Send the lines of standard input. */
 async function read(client) {
-  const lines = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
-  for await (const line of lines) {
+  // As Latin-1, each byte is a character, and only line feeds end a line.
+  const input = process.stdin.setEncoding("latin1");
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  for await (const bytes of readline.createInterface({ input, crlfDelay: Infinity })) {
+    let line;
+    try {
+      line = decoder.decode(Buffer.from(bytes, "latin1"));
+    } catch {
+      complain("not sent: a line is not valid UTF-8");
+      continue;
+    }
     const [, recipient, text] = /^(?:@|(?=#))(\S+) (.*)$/su.exec(line) ?? [];
     if (recipient) client.post(recipient, text);
-    else if (line) console.error("Type @NAME TEXT or #ROOM TEXT.");
+    else if (line) complain("Type @NAME TEXT or #ROOM TEXT.");
     while (client.unaccepted.size >= MAX_PENDING) await once(client, "answered");
   }
   while (client.unaccepted.size > 0) await once(client, "answered");
@@ -332,12 +373,21 @@ async function read(client) {
 module.exports = { decode, encode };
 
 if (require.main === module) {
-  const [host, port, name, password = null] = process.argv.slice(2);
-  if (host === "--help" || name === undefined) {
-    console[host === "--help" ? "log" : "error"](USAGE);
-    process.exit(host === "--help" ? 0 : 1);
+  const [name, address = `chat://127.0.0.1:${DEFAULT_PORT}`, ...more] = process.argv.slice(2);
+  if (process.argv.slice(2).some((word) => ["-h", "--help"].includes(word))) {
+    console.log(USAGE);
+  } else if (!name || name.startsWith("-") || more.length > 0) {
+    console.error(USAGE);
+    process.exitCode = 2;
+  } else {
+    const fail = (error) => { console.error(error.message); process.exit(1); };
+    try {
+      const password = process.env.CHATD_PASSWORD || null;
+      const client = new Client(parseAddress(address), name, password);
+      client.run().catch(fail);
+      read(client);
+    } catch (error) {
+      fail(error);
+    }
   }
-  const client = new Client(host, Number(port), name, password);
-  read(client);
-  client.run().catch((error) => { console.error(error.message); process.exit(1); });
 }

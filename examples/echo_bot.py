@@ -1,18 +1,20 @@
 """A bot that answers each message with the same text.
 
-Usage: python examples/echo_bot.py NAME [chat://HOST[:PORT] [ROOM ...]]
+It answers every private message and, in each ROOM, the messages that begin with "NAME:". Each ROOM
+must exist; the command /create of the client creates one. The account is registered if it does not
+exist, with the password in the environment variable CHATD_PASSWORD if that is set.
 
-The bot logs in as NAME; the account is registered if it does not exist. The default server is
-chat://127.0.0.1:65432. It answers every private message and, in each ROOM, the messages that begin
-with "NAME:". Each ROOM must exist; the command /create of the client creates one. If the server
-cannot be reached or refuses a request, the bot prints the reason and ends with the status 1.
+An answer that the server refuses is reported on the error output: its recipient may block the bot,
+or the text may have become too long. If the server cannot be reached at the start, or ends the
+account's sessions, the bot prints the reason and ends with the status 1.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError
@@ -22,23 +24,29 @@ from twisted.python.failure import Failure
 from chatd.client import Fatal, Pushed, Refused, connect
 
 
-async def answer(reactor: Any, name: str, address: str, rooms: Sequence[str]) -> None:
+async def answer(name: str, address: str, rooms: Sequence[str]) -> None:
     """Answer messages for as long as the server lets the bot in."""
-    bot = await connect(address, name, register=True, program="echo bot", reactor=reactor)
+    password = os.environ.get("CHATD_PASSWORD")
+    bot = await connect(address, name, password, register=True, program="echo bot")
     for room in rooms:
         await bot.join(room)
     print(f"{bot.name} is listening", flush=True)
     async for event in bot.events():
         if not isinstance(event, Pushed) or event.kind != "text" or event.sender == bot.name:
             continue
-        # The key is made from the message that is answered: if the bot is killed before it
-        # acknowledges that message, it answers again, and the server ignores the second answer.
-        key = f"answer to {event.id}"
         if event.log.startswith("@"):
-            await bot.send(event.sender, event.body, key=key)
+            recipient, text = event.sender, event.body
         elif event.body.startswith(f"{bot.name}:"):
             text = event.body.partition(":")[2].strip()
-            await bot.send(event.log, f"{event.sender}: {text}", key=key)
+            recipient, text = event.log, f"{event.sender}: {text}"
+        else:
+            continue
+        # The key is made from the message that is answered: if the bot is killed before it
+        # acknowledges that message, it answers again, and the server ignores the second answer.
+        try:
+            await bot.send(recipient, text, key=f"answer to {event.id}")
+        except Refused as refused:
+            print(f"{event.sender} got no answer: {refused}", file=sys.stderr, flush=True)
 
 
 def explain(failure: Failure) -> None:
@@ -47,17 +55,24 @@ def explain(failure: Failure) -> None:
     sys.exit(failure.getErrorMessage())
 
 
-def main(
-    reactor: Any, name: str, address: str = "chat://127.0.0.1:65432", *rooms: str
-) -> Deferred[None]:
-    """Run the bot; called by `react`."""
-    return Deferred.fromCoroutine(answer(reactor, name, address, rooms)).addErrback(explain)
+def main() -> None:
+    """Run the bot."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", help="the bot's account")
+    parser.add_argument(
+        "address",
+        metavar="ADDRESS",
+        nargs="?",
+        default="chat://127.0.0.1:65432",
+        help="chat://HOST[:PORT], or chats://HOST[:PORT] for TLS [%(default)s]",
+    )
+    parser.add_argument("rooms", metavar="ROOM", nargs="*", help="a room, such as #lobby")
+    given = parser.parse_args()
+    answering = answer(given.name, given.address, given.rooms)
+    react(lambda reactor: Deferred.fromCoroutine(answering).addErrback(explain))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--help"]:
-        print(__doc__)
-    elif len(sys.argv) < 2:
-        sys.exit(__doc__)
-    else:
-        react(main, sys.argv[1:])
+    main()

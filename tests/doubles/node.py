@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import queue
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from tests.doubles.program import environment
 
 CLIENT = Path(chatd.__file__).parents[1] / "examples" / "client.js"
 PATIENCE = 20.0
@@ -63,9 +65,12 @@ def evaluate(script: str, argument: object) -> object:
 class JsClient:
     """A running examples/client.js, which is killed when the test ends."""
 
-    def __init__(self, case: SynchronousTestCase, port: int, *arguments: str) -> None:
+    def __init__(
+        self, case: SynchronousTestCase, port: int, name: str, password: str | None = None
+    ) -> None:
         self.process = subprocess.Popen(
-            [node(), str(CLIENT), "127.0.0.1", str(port), *arguments],
+            [node(), str(CLIENT), name, f"chat://127.0.0.1:{port}"],
+            env=environment({"CHATD_PASSWORD": password} if password else {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -100,6 +105,12 @@ class JsClient:
         """Write lines to standard input."""
         assert self.process.stdin is not None
         self.process.stdin.write("".join(f"{line}\n" for line in lines))
+        self.process.stdin.flush()
+
+    def type_bytes(self, data: bytes) -> None:
+        """Write bytes to standard input."""
+        assert isinstance(self.process.stdin, io.TextIOWrapper)
+        self.process.stdin.buffer.write(data)
         self.process.stdin.flush()
 
     def next_line(self) -> str:

@@ -227,7 +227,22 @@ class ScriptedServerTests(SynchronousTestCase):
         self.assertEqual(client.next_error(), "not sent to bob: No such account.")
         client.end_input()
         server.answer_logout()
-        self.assertEqual(client.exit_status(), 0)
+        self.assertEqual(client.exit_status(), 1)
+
+    def test_lines_that_cannot_be_sent(self) -> None:
+        """A frame may be so long as `Welcome` says: a longer one is refused, and so is a line that
+        is not UTF-8. The lines after them are sent."""
+        client, server = self.start()
+        client.type("@bob " + "x" * 98_304, "@" + "b" * 98_304 + " hi")
+        client.type_bytes(b"@bob caf\xe9\n")
+        client.type("@bob " + "x" * 98_000)
+        self.assertEqual(server.accept().text, "x" * 98_000)
+        self.assertEqual(client.next_error(), "not sent to bob: The line is too long.")
+        self.assertIn("b: The line is too long.", client.next_error())
+        self.assertEqual(client.next_error(), "not sent: a line is not valid UTF-8")
+        client.end_input()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 1)
 
     def test_temporarily_refused_message_is_sent_again(self) -> None:
         """Over another connection, with the messages after it, in order and with the same keys."""

@@ -63,7 +63,9 @@ class MessageTests(DaemonCase):
         self.assertEqual(bob.next_line(), f"#lobby Ann: {SPECIAL}")
         self.assertEqual(bob.next_line(), "Ann: end")
         self.assertIn("not sent to bob: text too long", ann.next_error())
-        self.end(ann, bob)
+        self.end(bob)
+        ann.end_input()
+        self.assertEqual(ann.exit_status(), 1)
 
     def test_messages_with_a_classic_client(self) -> None:
         """Characters that a classic client cannot read are replaced."""
