@@ -160,47 +160,49 @@ class Accounts:
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read. With
         `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
-        has another password now.
+        has another password now. Raises `Busy` if the account never stays the same.
         """
 
         def changed(current: Account) -> tuple[Account, bool]:
-            if proven and current.password != account.password:
-                raise WrongPassword()
             return msgspec.structs.replace(current, password=password), True
 
-        await self._change(name, account.id, changed)
+        await self._change(name, account, proven, changed)
 
     async def set_certificates(
-        self, name: str, account: int, certificates: tuple[str, ...]
+        self, name: str, account: Account, certificates: tuple[str, ...], proven: bool
     ) -> bool:
-        """Replace the certificates, given by their fingerprints, that log in to an account, given
-        by its id.
+        """Replace the certificates, given by their fingerprints, that log in to an account.
 
         If one of them is removed, the resume tokens of the account end by the same write, since
-        that certificate may have got one. Returns whether they have ended. Raises `UnknownAccount`,
-        `Busy`.
+        that certificate may have got one. Returns whether they have ended. `account`, `proven` and
+        the errors raised are those of `set_password`.
         """
 
         def changed(current: Account) -> tuple[Account, bool]:
             removed = not set(current.certificates).issubset(certificates)
             return msgspec.structs.replace(current, certificates=certificates), removed
 
-        return await self._change(name, account, changed)
+        return await self._change(name, account, proven, changed)
 
     async def _change(
-        self, name: str, account: int, function: Callable[[Account], tuple[Account, bool]]
+        self,
+        name: str,
+        account: Account,
+        proven: bool,
+        function: Callable[[Account], tuple[Account, bool]],
     ) -> bool:
-        """Replace the record of an account, given by its id. `function` returns the new record,
-        and whether the resume tokens end; so does this. Raises what the function does,
-        `UnknownAccount`, `Busy`."""
+        """Replace the record of an account, as `set_password` says. `function` returns the new
+        record, and whether the resume tokens end; so does this."""
         for _ in range(_ATTEMPTS):
             stored = await self._documents.get(Account, name)
-            if stored is None or stored.record.id != account:
+            if stored is None or stored.record.id != account.id:
                 raise UnknownAccount()
+            if proven and stored.record.password != account.password:
+                raise WrongPassword()
             record, tokens_end = function(stored.record)
             steps: list[Change] = [changes.update(stored, record)]
             if tokens_end:
-                steps.append(ending_all(account))
+                steps.append(ending_all(account.id))
             try:
                 await self._documents.write(steps)
             except Conflict:

@@ -212,7 +212,9 @@ class Operations:
         `LimitReached`, `Busy`.
         """
         name, account = await self._realm.accounts.existing(name)
-        await self._realm.accounts.set_certificates(name, account.id, fingerprints(certificates))
+        await self._realm.accounts.set_certificates(
+            name, account, fingerprints(certificates), proven=False
+        )
         return name
 
     async def delete_account(self, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -172,24 +174,49 @@ class Changing(RealmCase):
 
     def test_certificates_of_an_unknown_account_are_refused(self) -> None:
         """No account is created."""
-        id = self.account().id
-        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("nemo", id, ("ab",)))
+        account = self.account()
+        self.refuse(UnknownAccount, self.set_certificates("nemo", account, proven=True))
         self.assertIsNone(self.harness.run(self.realm.accounts.account("nemo")))
 
     def test_certificates_of_the_next_account_of_the_name_do_not_change(self) -> None:
         """A request that was permitted to the former account is refused."""
-        id = self.account().id
+        account = self.account()
         self.harness.run(self.realm.delete_account("ann"))
         self.harness.register("Ann")
-        self.refuse(UnknownAccount, self.realm.accounts.set_certificates("ann", id, ("ab",)))
+        for proven in (False, True):
+            self.refuse(UnknownAccount, self.set_certificates("ann", account, proven=proven))
         self.assertEqual(self.account().certificates, ())
 
-    def test_concurrent_changes_are_both_made(self) -> None:
-        """A new password and new certificates do not overwrite each other."""
+    def test_certificates_are_changed_for_the_proven_password_only(self) -> None:
+        """A client that knew the former password gets no other way to log in; an operator may."""
+        account = self.account()
+        self.harness.run(self.realm.accounts.set_password("ann", account, "hash", True))
+        self.refuse(WrongPassword, self.set_certificates("ann", account, proven=True))
+        self.assertEqual(self.account().certificates, ())
+        self.harness.run(self.set_certificates("ann", account, proven=False))
+        self.assertEqual(self.account().certificates, ("ab",))
+
+    def set_certificates(self, name: str, account: Account, proven: bool) -> Any:
+        """Replace the certificates of an account by one."""
+        return self.realm.accounts.set_certificates(name, account, ("ab",), proven)
+
+    def test_password_and_certificates_at_once(self) -> None:
+        """The first of two concurrent changes is made; the other was proven by the password before
+        it."""
         account = self.account()
         self.store.eager = False
         password = self.begin(self.realm.accounts.set_password("ann", account, "hash", True))
-        certificates = self.begin(self.realm.accounts.set_certificates("ann", account.id, ("ab",)))
+        certificates = self.begin(self.set_certificates("ann", account, proven=True))
+        self.harness.settle()
+        self.successResultOf(password)
+        self.failureResultOf(certificates, WrongPassword)
+
+    def test_concurrent_changes_are_both_made(self) -> None:
+        """A new password and certificates set by an operator do not overwrite each other."""
+        account = self.account()
+        self.store.eager = False
+        password = self.begin(self.realm.accounts.set_password("ann", account, "hash", True))
+        certificates = self.begin(self.set_certificates("ann", account, proven=False))
         self.harness.settle()
         self.successResultOf(password)
         self.successResultOf(certificates)

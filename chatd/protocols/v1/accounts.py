@@ -94,11 +94,9 @@ async def set_certificates(
     connection: Requester, session: Session, request: c.SetCertificates
 ) -> c.Message:
     """Replace the certificates that log in to the account."""
-    await _prove(connection, session, request.password)
+    account = await _prove(connection, session, request.password)
     certificates = fingerprints(request.fingerprints)
-    if await connection.realm.accounts.set_certificates(
-        session.name, session.account, certificates
-    ):
+    if await connection.realm.accounts.set_certificates(session.name, account, certificates, True):
         await _send_token(connection, session)
     return c.Done(request.ref)
 

@@ -242,9 +242,13 @@ class Changing(AccountsCase):
             account = await prove(*credentials)
             return msgspec.structs.replace(account, id=account.id + 1)
 
+        passwords = ["newer", "new"]
+
         async def of_former_password(*credentials: Any) -> Account:
             account = await prove(*credentials)
-            await self.server.realm.set_password("Ann", "new", None, self.ann.protocol.session)
+            await self.server.realm.set_password(
+                "Ann", passwords.pop(), None, self.ann.protocol.session
+            )
             return account
 
         self.patch(factory, "prove", of_another)
@@ -255,9 +259,11 @@ class Changing(AccountsCase):
         ):
             self.assertEqual(self.ann.refusal_code(request), "unknown-account")
         self.patch(factory, "prove", of_former_password)
-        self.assertEqual(self.ann.refusal_code(c.DeleteAccount(0, "s3cret")), "wrong-password")
+        request = c.SetCertificates(0, ["ab" * 32], "s3cret")
+        self.assertEqual(self.ann.refusal_code(request), "wrong-password")
+        self.assertEqual(self.ann.refusal_code(c.DeleteAccount(0, "new")), "wrong-password")
         self.patch(factory, "prove", prove)
-        self.ann.request(c.DeleteAccount(0, "new"))
+        self.ann.request(c.DeleteAccount(0, "newer"))
 
 
 class Finding(AccountsCase):
