@@ -188,11 +188,11 @@ class OpsProtocol(Unframed):
             self._reply(ops.UNKNOWN_MAILBOX)
             return
         mail: MailFetch = await self.realm.sessions.open_mail_fetch(*account)
+        head = ops.mail(id)
         try:
             if not mail.waits:
                 self._reply(ops.NO_MESSAGES)
                 return
-            head = ops.mail(id)
             while entries := await mail.page():
                 if self.disconnected:
                     break
@@ -205,6 +205,11 @@ class OpsProtocol(Unframed):
                 if not await self._arrived():
                     break
                 await mail.acknowledge(entries)
+        except UnknownAccount:
+            # The account has been deleted meanwhile.
+            if not head:
+                raise
+            self._reply(ops.UNKNOWN_MAILBOX)
         finally:
             mail.close()
 

@@ -6,21 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatd.core.entries import Entry
-from chatd.core.errors import UnknownAccount
+from chatd.core.errors import Busy, UnknownAccount
 from chatd.realm.context import Context
 from chatd.realm.mailbox import Mailbox
+
+ENDED = "All sessions of this account have just been ended: log in again."
 
 
 class MailFetch:
     """The waiting mail of one account, page by page from the oldest. A fetched page waits until it
     is acknowledged.
 
-    The mailbox must have been loaded; `close` releases it.
+    The mailbox must have been loaded; `close` releases it. `endings` is `Mailbox.endings` at the
+    moment when the right to fetch was proven.
     """
 
-    def __init__(self, context: Context, mailbox: Mailbox, on_close: Callable[[], None]) -> None:
+    def __init__(
+        self, context: Context, mailbox: Mailbox, endings: int, on_close: Callable[[], None]
+    ) -> None:
         self._context = context
         self._mailbox = mailbox
+        self._endings = endings
         self._on_close = on_close
         self._after = 0
 
@@ -30,17 +36,29 @@ class MailFetch:
         return self._next() is not None
 
     async def page(self) -> list[Entry]:
-        """Return the next entries, none if there are no more. Raises `StoreUnavailable`."""
+        """Return the next entries, none if there are no more.
+
+        Raises `UnknownAccount` if the account has been deleted meanwhile, `Busy` if its sessions
+        have been ended, `StoreUnavailable`.
+        """
         mailbox = self._mailbox
+        self._check_not_ended()
         while (part := self._next()) is not None:
             first, last = part
             limit = min(self._context.limits.page, last - first + 1)
             entries = await mailbox.store.read(mailbox.log, first - 1, limit)
+            self._check_not_ended()
             entries = [entry for entry in entries if entry.seq <= last]
             self._after = entries[-1].seq if entries else last
             if entries:
                 return entries
         return []
+
+    def _check_not_ended(self) -> None:
+        if self._mailbox.deleted:
+            raise UnknownAccount()
+        if self._mailbox.endings != self._endings:
+            raise Busy(ENDED)
 
     def _next(self) -> tuple[int, int] | None:
         for first, last in self._mailbox.taken.waiting(self._mailbox.head):
@@ -49,8 +67,11 @@ class MailFetch:
         return None
 
     async def acknowledge(self, entries: Sequence[Entry]) -> None:
-        """Acknowledge entries; their senders are notified when the acknowledgement is stored.
-        Raises `StoreUnavailable`, `UnknownAccount` if the account has been deleted meanwhile."""
+        """Acknowledge entries that have arrived; their senders are notified when that is stored.
+
+        It does not matter whether the sessions of the account have been ended. Raises
+        `StoreUnavailable`, `UnknownAccount` if the account has been deleted meanwhile.
+        """
         mailbox, positions = self._mailbox, self._context.positions
         if mailbox.deleted:
             raise UnknownAccount()

@@ -9,7 +9,7 @@ from chatd.core.errors import AlreadyLoggedIn, Busy, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.live_log import LiveLog
-from chatd.realm.mail_fetch import MailFetch
+from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.room import Room
 from chatd.realm.session import Peer, Session
@@ -81,7 +81,7 @@ class Sessions:
         if mailbox.deleted:
             raise UnknownAccount()
         if mailbox.endings != endings:
-            raise Busy("All sessions of this account have just been ended: log in again.")
+            raise Busy(ENDED)
         session = Session(context, mailbox, account.created, peer)
         for room in rooms:
             # Another room may have the name meanwhile.
@@ -96,13 +96,14 @@ class Sessions:
         """Fetch the waiting mail of an account without a session.
 
         Raises `UnknownAccount` if the account has been deleted, `Busy` if `account` is no longer
-        its record, `StoreUnavailable`.
+        its record, `StoreUnavailable`. `end` ends it with the sessions of the account.
         """
         mailbox = self.hold(name, account)
+        endings = mailbox.endings
         with self.reserved(mailbox):
             await self._load(mailbox, account)
             mailbox.reserved += 1
-        return MailFetch(self._context, mailbox, lambda: self._unreserve(mailbox))
+        return MailFetch(self._context, mailbox, endings, lambda: self._unreserve(mailbox))
 
     async def _load(self, mailbox: Mailbox, account: Account) -> None:
         """Load a reserved mailbox, if its account still has this record."""
@@ -126,7 +127,7 @@ class Sessions:
 
     def end(self, account: int, code: str, sentence: str, excluded: Session | None = None) -> int:
         """End all sessions of an account but `excluded`, with this reason; return their number.
-        Logins that are under way are refused."""
+        Logins and fetches of mail that are under way are refused."""
         mailbox = self._mailboxes.get(account)
         if mailbox is not None:
             mailbox.endings += 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import RegistrationClosed
+from chatd.core.errors import RegistrationClosed, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import Policy
@@ -317,6 +319,39 @@ class Messages(OpsCase):
         again = self.client()
         self.assertIn("mason sends: hi", again.request("4|wayne123"))
         self.assertEqual(again.request("4|wayne123"), "No new messages\n")
+
+    def test_mailbox_of_an_account_that_changes_is_shown_no_further(self) -> None:
+        """Before the first page the reply is that of an unknown mailbox, or the reason; later the
+        reason follows the messages."""
+        realm = self.server.realm
+        mason = self.client("mason")
+        ended, deleted = "have just been ended: log in again.\n", f"{UnknownAccount()}\n"
+        read_page = MailFetch.page
+        for change, pages, end in (
+            (realm.delete_account, 0, ops.UNKNOWN_MAILBOX),
+            (realm.delete_account, 1, f"mason sends: 255\n\n{deleted}"),
+            (lambda name: realm.set_password(name, "secret"), 0, ended),
+            (lambda name: realm.set_password(name, "secret"), 1, ended),
+        ):
+            with self.subTest(end=end, pages=pages):
+                self.client("wayne").disconnect()
+                for number in range(300):
+                    mason.send(f"3|wayne|{number}")
+                left = [pages]
+
+                async def page(mail: MailFetch, change: Any = change, left: Any = left) -> Any:
+                    if not left[0]:
+                        await change("wayne")
+                    left[0] -= 1
+                    return await read_page(mail)
+
+                self.patch(MailFetch, "page", page)
+                reply = self.client().request("4|wayne123")
+                self.assertTrue(reply.endswith(end), reply[-200:])
+                self.assertEqual(reply.count("mason sends"), 256 * pages)
+                self.patch(MailFetch, "page", read_page)
+                if end == ended:
+                    self.server.run(realm.delete_account("wayne"))
 
     def test_message_that_has_not_arrived_waits_in_the_mailbox(self) -> None:
         """It can be fetched after the connection is lost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import StoreUnavailable, UnknownAccount
+from chatd.core.errors import Busy, StoreUnavailable, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.mail_fetch import MailFetch
 from tests.doubles.stores import flush_unavailable
@@ -100,9 +100,38 @@ class Fetching(RealmCase):
         self.harness.run(self.realm.delete_account("Ann"))
         self.harness.register("Ann")
         self.refuse(UnknownAccount, fetch.acknowledge(page))
-        self.assertEqual(self.harness.run(fetch.page()), [])
+        self.refuse(UnknownAccount, fetch.page())
         fetch.close()
         self.assertIsNone(self.realm.sessions.mailbox(mailbox))
+
+    def test_fetch_ends_with_the_sessions_of_the_account(self) -> None:
+        """No later page is shown, also if it was being read; what has arrived can be
+        acknowledged."""
+        account = self.harness.account("Ann").id
+        fetch = self.open()
+        page = self.harness.run(fetch.page())
+        self.store.eager = False
+        reading = self.begin(fetch.page())
+        self.realm.sessions.end(account, "password-changed", "")
+        self.harness.settle()
+        self.failureResultOf(reading, Busy)
+        self.refuse(Busy, fetch.page())
+        self.store.eager = True
+        self.harness.run(fetch.acknowledge(page))
+        fetch.close()
+        self.assertEqual(self.pages(self.open()), ["cd", "e"])
+
+    def test_fetch_is_refused_if_the_sessions_are_ended_while_the_mailbox_is_loaded(self) -> None:
+        """As a login is."""
+        account = self.harness.account("Ann")
+        self.store.eager = False
+        opening = self.begin(self.realm.sessions.open_mail_fetch("Ann", account))
+        self.realm.sessions.end(account.id, "password-changed", "")
+        self.harness.settle()
+        self.store.eager = True
+        fetch: MailFetch = self.successResultOf(opening)
+        self.refuse(Busy, fetch.page())
+        fetch.close()
 
     def test_fetch_for_a_changed_account_is_refused(self) -> None:
         """The record that the right was proven against must be the current one; nothing is held."""
