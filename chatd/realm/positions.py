@@ -8,11 +8,12 @@ killed daemon had not saved is shown again to clients that do not give their pos
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from chatd.core.errors import StoreUnavailable
 from chatd.realm.read_state import ReadState
 from chatd.realm.tasks import Tasks
-from chatd.stores import Store
+from chatd.stores import Forget, Store
 
 SOON, VERY_SOON = 1.0, 0.04
 """seconds after which a change is saved at the latest: an acknowledgement by a client, which gives
@@ -31,7 +32,7 @@ class Positions:
         self._seconds = seconds
         self._changed: dict[ReadState, None] = {}
         # The states of each save under way.
-        self._saving: list[list[ReadState]] = []
+        self._saving: list[dict[ReadState, None]] = []
         self._due: float | None = None
         self._failing = False
 
@@ -88,7 +89,7 @@ class Positions:
     async def _save(self) -> bool:
         """Save what has changed; whether it was stored."""
         self._due = None
-        states, self._changed = list(self._changed), {}
+        states, self._changed = self._changed, {}
         self._saving.append(states)
         # Also without changes this waits for the saves before it.
         try:
@@ -108,8 +109,16 @@ class Positions:
         return True
 
     def discard(self, state: ReadState) -> None:
-        """Save this state no more: its log, or its account's part in it, is removed."""
-        state.log = ""
+        """Save this state no more: its log, or its account's part in it, has been removed."""
+        log, state.log = state.log, ""
         if state in self._changed:
             del self._changed[state]
             state.mailbox.unsaved -= 1
+        if any(state in states for states in self._saving):
+            # That save comes after the removal, and before anything that is done from now on.
+            self._tasks.spawn(self._forget(Forget(state.mailbox.account, log)))
+
+    async def _forget(self, change: Forget) -> None:
+        # A position without a membership does no harm.
+        with suppress(StoreUnavailable):
+            await self._store.write((change,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -10,7 +13,7 @@ from chatd.core.errors import StoreUnavailable
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.positions import RETRY_SECONDS, SOON, VERY_SOON, Positions
 from chatd.realm.read_state import ReadState
-from chatd.stores import CreateLog, DropLog, Position
+from chatd.stores import Change, CreateLog, DropLog, Forget, Position
 from tests.doubles.realm import Runner, new_mailbox
 from tests.doubles.stores import FailingDocumentStore, HeldStore, flush_unavailable
 from tests.realm.case import AckRealmCase
@@ -274,6 +277,42 @@ class OfSessions(AckRealmCase):
         self.restart()
         positions = self.result(self.store.positions(self.harness.account("Ann").id))
         self.assertNotIn(self.log("#room"), [position.log for position in positions])
+
+    def test_position_that_is_saved_while_the_room_is_left_is_forgotten(self) -> None:
+        """Also if the member is removed, or its account is deleted. The position of a member who
+        joins again at once stays."""
+        rooms = self.realm.rooms
+        self.create_room(self.bob, self.ann)
+        log = self.log("#room")
+        write = self.store.write
+
+        def write_and_save(changes: Sequence[Change]) -> Any:
+            written = write(changes)
+            if Forget(self.ann.account, log) in changes and not saving:
+                self.ann.acknowledge("#room", 0, self.ann.subscriptions["#room"].live_log.head)
+                saving.append(self.begin(self.realm.positions.save()))
+            return written
+
+        self.patch(self.store, "write", write_and_save)
+        for leave, joins in (
+            (lambda: rooms.leave(self.ann, "#room"), True),
+            (lambda: rooms.leave(self.ann, "#room"), False),
+            (lambda: rooms.kick(self.bob, "#room", "Ann"), True),
+            (lambda: self.realm.delete(self.ann), False),
+        ):
+            self.run_now(rooms.join(self.ann, "#room"))
+            self.send(self.bob, "#room", "a")
+            saving: list[Deferred[Any]] = []
+            self.store.eager = False
+            leaving = self.begin(leave())
+            if joins:
+                leaving.addCallback(lambda _: self.begin(rooms.join(self.ann, "#room")))
+            self.harness.settle()
+            self.store.eager = True
+            self.successResultOf(leaving)
+            self.successResultOf(saving[0])
+            positions = self.result(self.store.positions(self.ann.account))
+            self.assertEqual(sum(position.log == log for position in positions), joins)
 
     def test_realm_saves_all_when_it_stops(self) -> None:
         """Also what would be saved later."""
