@@ -191,14 +191,21 @@ def readable_after(session: Session, subscription: Subscription) -> int:
     return membership.joined
 
 
-def check_acknowledge(session: Session, log: str) -> Subscription:
-    """Acknowledging entries of a log that the account can read.
+def check_acknowledge(session: Session, log: str, since: int) -> Subscription:
+    """Acknowledging entries of a log that the account can read. `since` is when the account or room
+    of the log was created; 0: it is not known which log of this name is meant.
 
     Returns the subscription. Raises `UnknownLog`.
     """
     subscription = check_read_log(session, log)
     mailbox = session.mailbox
-    if log != mailbox.name and log not in mailbox.memberships:
+    created = session.created
+    if log != mailbox.name:
+        membership = mailbox.memberships.get(log)
+        if membership is None:
+            raise UnknownLog()
+        created = membership.since
+    if since and since != created:
         raise UnknownLog()
     return subscription
 

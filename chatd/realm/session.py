@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chatd.core.entries import TEXT, Cursor, Entry
-from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
+from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.permissions import check_acknowledge, readable_after
 from chatd.realm.positions import SOON
@@ -371,11 +371,9 @@ class Session:
         `since` is when the account or room of the log was created; 0: it is not known which log
         of this name is meant. Raises `UnknownLog`, `NothingToAcknowledge`, `TooManyGaps`.
         """
-        live_log = check_acknowledge(self, log).live_log
+        live_log = check_acknowledge(self, log, since).live_log
         mailbox = self.mailbox
         mail = live_log is mailbox
-        if since and since != (self.created if mail else mailbox.memberships[log].since):
-            raise UnknownLog()
         if last > live_log.head or last < first:
             raise NothingToAcknowledge(
                 f"{log} has no entry {last}: its last one is {live_log.head}"
