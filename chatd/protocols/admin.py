@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import asdict
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
@@ -102,12 +102,13 @@ def _subject(request: c.Request) -> str:
     return ""
 
 
-@implementer(IPushProducer)
+@implementer(IHalfCloseableProtocol, IPushProducer)
 class AdminProtocol(LineOnlyReceiver):
     """The connection of one operator.
 
     Requests are carried out one at a time, in order. Reading is paused while one is carried out,
-    and while the operator does not read the answers.
+    and while the operator does not read the answers. An operator that closes its sending side gets
+    the answers that are due.
     """
 
     delimiter = b"\n"
@@ -120,6 +121,7 @@ class AdminProtocol(LineOnlyReceiver):
         self._busy = False
         self._output_paused = False
         self._disconnected = False
+        self._input_ended = False
 
     def connectionMade(self) -> None:
         """Accept the connection if it is of this user or root."""
@@ -136,6 +138,15 @@ class AdminProtocol(LineOnlyReceiver):
         self._lines.clear()
         if not self._busy:
             self.factory.connection_ended(self)
+
+    def readConnectionLost(self) -> None:
+        """The operator sends no more: close, after the requests that wait."""
+        self._input_ended = True
+        if not self._busy and not self._lines:
+            self._close()
+
+    def writeConnectionLost(self) -> None:
+        """Required by `IHalfCloseableProtocol`; this end never closes only its sending side."""
 
     def pauseProducing(self) -> None:
         """The transport's write buffer is full: the operator does not read the answers."""
@@ -174,7 +185,7 @@ class AdminProtocol(LineOnlyReceiver):
         self._busy = False
         if self._disconnected:
             self.factory.connection_ended(self)
-        elif self.factory.stopping:
+        elif self.factory.stopping or (self._input_ended and not self._lines):
             self._close()
         elif not self._output_paused:
             self.transport.resumeProducing()

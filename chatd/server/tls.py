@@ -119,7 +119,12 @@ class TLSTransport(TLSMemoryBIOProtocol):
         super().makeConnection(transport)  # type: ignore[no-untyped-call]
 
     def write(self, data: bytes) -> None:
-        """Encrypt and send, or queue during the handshake, and note how much that makes below."""
+        """Encrypt and send, or queue during the handshake, and note how much each record makes
+        below: what has arrived of one can be read only when all of it has."""
+        for at in range(0, len(data), _RECORD):
+            self._write_record(data[at : at + _RECORD])
+
+    def _write_record(self, data: bytes) -> None:
         super().write(data)  # type: ignore[no-untyped-call]
         self._written += len(data)
         # Data that waits for the handshake has not been given to the transport below.

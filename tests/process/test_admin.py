@@ -296,6 +296,13 @@ class Sockets(Administered):
         self.start("--store", "memory", "--admin", "socket")
         self.assertEqual(len(self.json("--admin", "socket", "stats")), 1)
         self.assertIn("in memory", self.failed(REFUSED, "--admin", "socket", "backup", "copy.db"))
+        with socket.socket(socket.AF_UNIX) as program:
+            program.settimeout(PATIENCE)
+            program.connect(str(self.folder / "socket"))
+            program.sendall(b'{"command":"invite"}\n')
+            program.shutdown(socket.SHUT_WR)
+            with program.makefile("rb") as answers:
+                self.assertIn(b'"token"', answers.read())
 
     def test_it_is_found_as_the_daemon_finds_it(self) -> None:
         """By the environment and the configuration file."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -316,6 +317,32 @@ class Lines(AdminCase):
         self.operator.resumeProducing()
         self.assertEqual(len(self.answers()), 2)
         self.assertEqual(self.transport.producerState, "producing")
+
+    def test_operator_that_sends_no_more_is_answered(self) -> None:
+        """The connection is closed after the last answer, and not read any more."""
+        self.assertTrue(IHalfCloseableProtocol.providedBy(self.operator))
+        self.harness.store.eager = False
+        self.operator.dataReceived(b'{"command":"invite"}\n{"command":"stats"}\n')
+        self.operator.readConnectionLost()
+        self.assertFalse(self.transport.disconnecting)
+        self.harness.settle()
+        self.assertEqual([answer["ok"] for answer in self.answers()], [True, True])
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.transport.producerState, "paused")
+        operator, transport = self.connect()
+        operator.readConnectionLost()
+        self.assertTrue(transport.disconnecting)
+
+    def test_operator_that_sends_no_more_and_does_not_read_is_answered_later(self) -> None:
+        """The requests wait until it reads."""
+        self.operator.pauseProducing()
+        self.send({"command": "stats"}, {"command": "stats"})
+        self.operator.readConnectionLost()
+        self.assertFalse(self.transport.disconnecting)
+        self.operator.resumeProducing()
+        self.harness.settle()
+        self.assertEqual(len(self.answers()), 2)
+        self.assertTrue(self.transport.disconnecting)
 
     def test_unexpected_exception_is_logged_and_answered(self) -> None:
         """The connection goes on."""

@@ -200,6 +200,25 @@ class Transport(SynchronousTestCase):
         self.below.drain()
         self.assertEqual((transport.bytes_sent(), transport.bytes_arrived()), (180, 180))
 
+    def test_record_has_arrived_as_soon_as_all_of_it_has(self) -> None:
+        """The records of one write arrive one after another."""
+        self.connect()
+        transport = self.inside.transport
+        before = len(self.below.output)
+        transport.write(b"x" * 40_000)
+        below = len(self.below.output) - before
+        for arrived, plain in (
+            (16_384, 0),
+            (16_500, 16_384),
+            (32_768, 16_384),
+            (33_000, 32_768),
+            (below - 1, 32_768),
+            (below, 40_000),
+        ):
+            self.below.in_flight = below - arrived
+            self.assertEqual(transport.bytes_arrived(), plain)
+        self.assertEqual(transport.bytes_written(), 40_000)
+
     def test_write_before_the_end_of_the_handshake_has_not_been_sent(self) -> None:
         """It waits, and counts from the next write on."""
         transport = self.inside.transport
