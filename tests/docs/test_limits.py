@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.library import backoff, client, connection, events, opening
 from chatd.codecs import chat10, ops, v1
 from chatd.core.limits import Limits
 from chatd.protocols import classic
@@ -166,3 +167,21 @@ class LimitTests(SynchronousTestCase):
                 "characters to the client": [chat10._CLIENT_READ],
             },
         )
+
+    def test_numbers_of_the_library(self) -> None:
+        """The sentences of docs/library.md about times and bounds."""
+        sentence = " ".join((ROOT / "docs/library.md").read_text().split())
+        words = {10.0: "ten seconds", 60.0: "a minute", 120.0: "two minutes", 0.5: "half a second"}
+        for phrase in (
+            f"sends no answer for {words[opening.CONNECT_TIMEOUT]}",
+            f"first after {words[backoff.FIRST_DELAY]}",
+            f"double, up to {words[backoff.LONGEST_DELAY]}",
+            f"lasted for {client.STABLE_TIME:g} seconds",
+            f"{words[2 * LIMITS.idle_time]} by default",
+            f"no answer {words[connection.REQUEST_TIMEOUT]} after",
+            f"closes it, within {words[2 * client.CLOSE_TIMEOUT]}",
+            f"at most {events.MAX_WAITING:,} entries wait, {events.MAX_OF_ONE_LOG} of them from",
+            f"Of other events {events.MAX_WAITING:,} wait",
+            f"beyond {events.MAX_RARE_WAITING:,} the others",
+        ):
+            self.assertIn(phrase, sentence)

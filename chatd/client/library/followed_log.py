@@ -16,12 +16,13 @@ class FollowedLog:
     the same name has another one. `head` is the last seq of the log that the client knows of,
     `received` that of the last entry received, `handled` that of the last entry that the program
     has handled, `acknowledged` that of the last entry acknowledged to the server; `read` is the
-    account's read marker. `room` describes the room, and is None for the mailbox. `queued` entries
-    wait to be handled.
+    account's read marker. `room` describes the room after the entry `described`; it is None for
+    the mailbox. `queued` entries wait to be handled.
     """
 
     __slots__ = (
         "acknowledged",
+        "described",
         "handled",
         "head",
         "name",
@@ -41,6 +42,7 @@ class FollowedLog:
         self.acknowledged = state.upto
         self.read = state.read
         self.room = state.room
+        self.described = state.head
         self.queued = 0
 
     def resume(self, state: c.LogState) -> None:
@@ -49,6 +51,7 @@ class FollowedLog:
         self.head = max(self.head, state.head)
         self.read = max(self.read, state.read)
         self.room = state.room
+        self.described = state.head
         # Acknowledgements may have been lost with the connection.
         self.acknowledged = min(self.acknowledged, state.upto)
 
@@ -69,8 +72,9 @@ class FollowedLog:
         """Apply to `room` what an entry changes: members, topic, access or roles. `own_name` is the
         client's account."""
         room = self.room
-        if room is None:
+        if room is None or entry.seq <= self.described:
             return
+        self.described = entry.seq
         replace = msgspec.structs.replace
         match entry.kind:
             case "join":
@@ -127,11 +131,13 @@ class FollowedLogs:
     def restored(self, states: Iterable[c.LogState]) -> bool:
         """Whether the server was restored from a backup: one of its logs ends before an entry that
         was received from it."""
-        for state in states:
-            log = self.by_name.get(state.log)
-            if log is not None and log.since == state.since and log.received > state.head:
-                return True
-        return False
+        positions = {position.log: position for position in self.received}
+        return any(
+            (position := positions.get(state.log)) is not None
+            and position.since == state.since
+            and position.seq > state.head
+            for state in states
+        )
 
     def logged_in(self, states: Sequence[c.LogState]) -> list[c.RoomInfo]:
         """Follow the logs that the server named at a login; return the rooms left meanwhile.
@@ -148,7 +154,7 @@ class FollowedLogs:
             else:
                 log = FollowedLog(state)
                 start = self._start.get(state.log)
-                if start is not None and start.since == state.since and start.seq <= state.head:
+                if start is not None and start.since == state.since and not restored:
                     log.received = log.handled = start.seq
             self.by_name[state.log] = log
         self._start.clear()

@@ -1,7 +1,8 @@
 """The requests that a client can send: one coroutine for each request of the catalogue.
 
-Every coroutine raises `Refused` with the server's code and sentence. Those with a `key` wait over
-any number of connections: the message is sent again until it is answered. The others raise
+Every coroutine raises `Refused`, with the server's code and sentence or because the request cannot
+be sent. Those with a `key` wait over any number of connections: the message is sent again until it
+is accepted, or refused with another code than ``busy`` and ``store-unavailable``. The others raise
 `ConnectionClosed` if the connection is lost before the answer; the server may then have carried out
 the request or not. Details of each request: `chatd.codecs.v1_messages`.
 """

@@ -272,6 +272,16 @@ class EventTests(ClientCase):
         self.assertEqual(self.server.logins[-1].positions, [Position("@ann", 1, 4)])
         self.assertEqual(client.logs["@ann"].handled, 4)
 
+    def test_positions_of_a_restored_server_mean_nothing(self) -> None:
+        """The client logs in again without them, on the same connection."""
+        self.server.state = [c.LogState("@ann", 1, 3, 2, 2), c.LogState("#den", 5, 9, 8, 8)]
+        self.connect(positions=[Position("@ann", 1, 4), Position("#den", 5, 6)])
+        self.assertEqual(
+            [[each.seq for each in login.positions] for login in self.server.logins[-2:]],
+            [[4, 6], [2, 8]],
+        )
+        self.assertEqual(self.server.connections, 2)
+
 
 class CloseTests(ClientCase):
     """`close` and `drop`."""

@@ -54,13 +54,13 @@ class FollowedLogTests(SynchronousTestCase):
         """It becomes ``joined`` when the room is made private, and stays when it is made public."""
         log = FollowedLog(den())
         shown = []
-        for kind, body in (
-            ("history", "all"),
-            ("access", "private"),
-            ("access", "public"),
-            ("history", "all"),
+        for seq, kind, body in (
+            (8, "history", "all"),
+            (9, "access", "private"),
+            (10, "access", "public"),
+            (11, "history", "all"),
         ):
-            log.update_room(entry(8, kind, body, "bob"), "ann")
+            log.update_room(entry(seq, kind, body, "bob"), "ann")
             assert log.room is not None
             shown.append(log.room.history)
         self.assertEqual(shown, ["all", "joined", "joined", "all"])
@@ -88,6 +88,17 @@ class FollowedLogTests(SynchronousTestCase):
                 (room.topic, room.private, room.owner, room.members, room.role), expected, kind
             )
 
+    def test_entries_before_the_description_do_not_change_it(self) -> None:
+        """The description at a login is the latest, whatever waits to be pushed."""
+        log = FollowedLog(den(head=9, upto=7))
+        for seq, members in ((8, 3), (9, 3), (10, 4)):
+            log.update_room(entry(seq, "join"), "ann")
+            assert log.room is not None
+            self.assertEqual(log.room.members, members)
+        log.resume(den(head=12))
+        log.update_room(entry(11, "join"), "ann")
+        self.assertEqual(log.room, ROOM)
+
     def test_owner_who_passes_ownership_on_becomes_moderator(self) -> None:
         """The server has one entry for both changes."""
         log = FollowedLog(den(room=c.RoomInfo("#Den", 5, "", False, "Ann", 0, "owner")))
@@ -108,8 +119,8 @@ class FollowedLogsTests(SynchronousTestCase):
     """All logs of a client."""
 
     def test_positions_of_an_earlier_client(self) -> None:
-        """They are sent at the first login, and used if the log is the same and has the seq."""
-        positions = [c.Position("@ann", 1, 4), c.Position("#den", 5, 99)]
+        """They are sent at the first login, and used if the log is the same."""
+        positions = [c.Position("@ann", 1, 4), c.Position("#den", 4, 99)]
         logs = FollowedLogs(positions)
         self.assertEqual(logs.received, positions)
         self.assertEqual(logs.logged_in([mailbox(head=9, upto=9), den()]), [])
@@ -144,6 +155,15 @@ class FollowedLogsTests(SynchronousTestCase):
         self.assertEqual(logs.received, [c.Position("@ann", 1, 4), c.Position("#den", 5, 1)])
         self.assertTrue(logs.by_name["#den"].receive(entry(2)))
         self.assertEqual(logs.by_name["#den"].acknowledged, 1)
+
+    def test_given_positions_are_discarded_when_the_server_was_restored(self) -> None:
+        """All of them, as if they were of logs that are followed."""
+        logs = FollowedLogs([c.Position("@ann", 1, 9), c.Position("#den", 5, 4)])
+        states = [mailbox(head=8, upto=2), den(head=7, upto=3)]
+        self.assertTrue(logs.restored(states))
+        logs.logged_in(states)
+        self.assertEqual(logs.received, [c.Position("@ann", 1, 2), c.Position("#den", 5, 3)])
+        self.assertFalse(logs.restored(states))
 
     def test_following_again_does_not_reset_a_log(self) -> None:
         """The names of rooms ignore case, also when they are unfollowed."""
