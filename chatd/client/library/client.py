@@ -98,7 +98,7 @@ class Client(Requests):
         self._stable_timer: IDelayedCall | None = None
         self._logged_out = False  # by the server, for good
         self._closing = False
-        self._end_reason: BaseException | None = None
+        self._end_reason: ConnectionClosed | None = None
 
     @property
     def logs(self) -> Mapping[str, FollowedLog]:
@@ -324,9 +324,8 @@ class Client(Requests):
         """Send a message that has a key until it is answered: again over each new connection, and
         after a refusal with the code ``busy`` or ``store-unavailable``.
 
-        Fails with `Refused`, with `ConnectionClosed` after `close`, or with the reason for which
-        the client gave up connecting. What the server would refuse because of its size or form is
-        refused at once.
+        Fails with `Refused`, or with `ConnectionClosed` after `close` or when the client gives up
+        connecting. What the server would refuse because of its size or form is refused at once.
         """
         if self._end_reason is not None:
             return fail(self._end_reason)
@@ -395,10 +394,12 @@ class Client(Requests):
             self._attempt.cancel()
 
     def _end(self, reason: BaseException) -> None:
-        """Fail with `reason` all that waits, and every later request: there will be no other
-        connection."""
-        self._end_reason = reason
+        """End the events with `reason`, and fail all messages and later requests: there will be no
+        other connection."""
+        # A refused login is no refusal of a message.
+        closed = reason if isinstance(reason, ConnectionClosed) else ConnectionClosed(str(reason))
+        self._end_reason = closed
         self._disconnect()
-        self._pending_sends.fail(reason)
+        self._pending_sends.fail(closed)
         self._acknowledger.cancel()
         self._events.end(reason)

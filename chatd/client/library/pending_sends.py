@@ -19,17 +19,15 @@ from chatd.core.errors import Refused
 
 
 class _PendingSend:
-    """A message, the Deferred of its answer, the connection over which it is sent, and the
-    temporary refusal that it got last."""
+    """A message, the Deferred of its answer, and the connection over which it is sent."""
 
-    __slots__ = ("answer", "connection", "message", "refusal")
+    __slots__ = ("answer", "connection", "message")
 
     def __init__(self, message: Any) -> None:
         self.message = msgspec.structs.replace(message)
         # The canceller does nothing: a caller that stops waiting does not take the message back.
         self.answer: Deferred[c.Accepted] = Deferred(lambda _: None)
         self.connection: Connection | None = None
-        self.refusal: BaseException | None = None
 
 
 class PendingSends:
@@ -89,7 +87,6 @@ class PendingSends:
 
     def _refused_for_now(self, send: _PendingSend, refusal: Refused) -> None:
         send.connection = None
-        send.refusal = refusal
         if self._retry_timer is None:
             delay = self._backoff.next_delay()
             self._retry_timer = self._clock.callLater(delay, self._retry)
@@ -115,12 +112,10 @@ class PendingSends:
                 send.connection = None
 
     def fail(self, reason: BaseException) -> None:
-        """Fail all messages, since they will not be sent again: with `reason`, or with the
-        temporary refusal after which they wait."""
+        """Fail all messages with `reason`, since they will not be sent again."""
         self._cancel_retry()
         self._connection = None
         sends, self._sends = self._sends, {}
         for send in sends:
             if not send.answer.called:
-                waits = send.connection is None and send.refusal is not None
-                send.answer.errback(send.refusal if waits and send.refusal else reason)
+                send.answer.errback(reason)

@@ -68,15 +68,18 @@ class ReconnectTests(ClientCase):
         self.assertLessEqual(self.events[-1].retry_in, FIRST_DELAY)
 
     def test_temporary_refusal_is_retried_and_another_one_ends_the_client(self) -> None:
-        """After the end, waiting and new messages fail with the refusal."""
+        """The events raise the refusal. Messages fail without one: the server has not refused them,
+        and a program must not take them for handled."""
         self.consume()
         sending = self.start(self.client.send("bob", "x"))
         self.server.login_refusals = [("busy", "later"), ("wrong-password", "no")]
         self.server.transport.disconnect()
         for _ in range(3):
             self.clock.advance(2)
-        for failed in (self.ended(), sending, self.start(self.client.send("bob", "y"))):
-            self.assertEqual(self.failureResultOf(failed, Refused).value.code, "wrong-password")
+        self.assertEqual(self.failureResultOf(self.ended(), Refused).value.code, "wrong-password")
+        late = self.start(self.client.send("bob", "y"))
+        for failed in (sending, late, self.start(self.client.ping())):
+            self.assertEqual(str(self.failureResultOf(failed, ConnectionClosed).value), "no")
 
     def test_entries_of_a_restored_server_are_received(self) -> None:
         """The server has fewer entries than the client: all positions are discarded, and new
