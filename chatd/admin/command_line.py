@@ -13,7 +13,7 @@ import chatd
 from chatd.admin.commands import COMMANDS
 from chatd.admin.commands.command import Command, DaemonCommand, LocalCommand
 from chatd.admin.connection import NoDaemon, RequestRefused, connect
-from chatd.admin.output import Output, OutputFailed
+from chatd.admin.output import Output, OutputFailed, output_failed
 from chatd.config.options import Options as DaemonOptions
 from chatd.config.python_command import python_command
 
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
         return _fail("standard output is closed; nothing was done", WRONG_USAGE)
     options = Options()
     try:
-        options.parseOptions(arguments)  # type: ignore[no-untyped-call]
+        _parse(options, arguments)
         command: Command = options.subOptions
         output = Output(bool(command["json"]))
         if isinstance(command, LocalCommand):
@@ -105,6 +105,19 @@ def main(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, EOFError):
         return _fail("interrupted", INTERRUPTED)
     return 0
+
+
+def _parse(options: Options, arguments: Sequence[str]) -> None:
+    """Parse the command line. Raises `SystemExit` after a help page, and what `Output` raises."""
+    try:
+        try:
+            options.parseOptions(arguments)  # type: ignore[no-untyped-call]
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise output_failed(error) from None
 
 
 def _discard_output() -> None:

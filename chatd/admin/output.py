@@ -19,9 +19,9 @@ class OutputFailed(Exception):
 
 class Output:
     """Standard output for results, standard error for notes. With `as_json`, results are JSON
-    objects, one per line, and notes are left out. Characters that the encoding of the output lacks
-    are escaped. Every method raises `OutputFailed`, or `BrokenPipeError` if the reader has closed
-    the output."""
+    objects, one per line, and notes are left out. Characters that are not printable, or that the
+    encoding of the output lacks, are escaped. Every method raises `OutputFailed`, or
+    `BrokenPipeError` if the reader has closed the output."""
 
     def __init__(self, as_json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.json = as_json
@@ -71,7 +71,7 @@ class Output:
 
     def _print_json(self, value: Item) -> None:
         line = msgspec.json.encode(value).decode()
-        if encodable(line, self._out) != line:
+        if not line.isprintable() or encodable(line, self._out) != line:
             line = json.dumps(value, separators=(",", ":"))
         self._print(line)
 
@@ -84,7 +84,12 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutputFailed(f"the output cannot be written: {error.strerror}") from None
+            raise output_failed(error) from None
+
+
+def output_failed(error: OSError) -> OutputFailed:
+    """The error to raise for one of the system."""
+    return OutputFailed(f"the output cannot be written: {error.strerror}")
 
 
 def printable(text: str) -> str:

@@ -159,7 +159,8 @@ def main(arguments: Sequence[str]) -> int:
         return WRONG_USAGE
     options = Options()  # type: ignore[no-untyped-call]
     try:
-        options.parseOptions(arguments)
+        with stdio.printing():
+            options.parseOptions(arguments)
     except usage.UsageError as error:
         print(error, file=sys.stderr)
         if str(error) != INVALID_SERVER:

@@ -176,17 +176,19 @@ class WithDaemon(CommandCase):
     def test_full_device_is_an_error(self) -> None:
         """The command has been carried out; the sentence has the reason of the system."""
         errors = io.StringIO()
-        with open("/dev/full", "w") as full, redirect_stderr(errors):
-            self.patch(sys, "stdout", full)
-            self.assertEqual(command_line.main(["stats"]), REFUSED)
-            self.assertTrue(os.path.samestat(os.fstat(full.fileno()), os.stat(os.devnull)))
-        self.assertIn("No space left on device", errors.getvalue())
+        for words in (["stats"], ["--help"], ["stats", "--version"]):
+            with open("/dev/full", "w") as full, redirect_stderr(errors):
+                self.patch(sys, "stdout", full)
+                self.assertEqual(command_line.main(words), REFUSED)
+                self.assertTrue(os.path.samestat(os.fstat(full.fileno()), os.stat(os.devnull)))
+        self.assertEqual(errors.getvalue().count("No space left on device"), 3)
 
     def test_a_reader_that_closes_the_output_is_no_error(self) -> None:
         """The output may be a pipe to head(1), for example."""
-        read, write = os.pipe()
-        os.close(read)
-        with open(write, "w") as closed:
-            self.patch(sys, "stdout", closed)
-            self.assertEqual(command_line.main(["stats"]), 0)
-            self.assertTrue(os.path.samestat(os.fstat(closed.fileno()), os.stat(os.devnull)))
+        for words in (["stats"], ["stats", "--help"]):
+            read, write = os.pipe()
+            os.close(read)
+            with open(write, "w") as closed:
+                self.patch(sys, "stdout", closed)
+                self.assertEqual(command_line.main(words), 0)
+                self.assertTrue(os.path.samestat(os.fstat(closed.fileno()), os.stat(os.devnull)))

@@ -62,6 +62,11 @@ class Outputs(SynchronousTestCase):
         output.note(bad)
         self.assertEqual(self.out.getvalue().split(), ["TOPIC", *[shown] * 4])
         self.assertEqual(self.err.getvalue(), shown + "\n")
+        output = self.output(True)
+        output.answer({"topic": bad.replace("\ud800", "")})
+        line = self.out.getvalue().removesuffix("\n")
+        self.assertTrue(line.isprintable(), line)
+        self.assertEqual(json.loads(line), {"topic": bad.replace("\ud800", "")})
 
     def test_characters_that_the_encoding_lacks_are_escaped(self) -> None:
         """Columns stay aligned, and JSON stays JSON."""

@@ -11,6 +11,8 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from chatd.client.cli.exit_status import FAILED, SUCCESS
+
 INPUT, OUTPUT, ERRORS = 0, 1, 2
 
 # Signals that end a process by default, and that a user or another process may send. The client
@@ -61,6 +63,27 @@ def size() -> tuple[int, int]:
         if columns > 1 and lines > 1:
             return columns, lines
     return 80, 24
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Flush what is printed by `print`, such as a help page.
+
+    Raises `SystemExit` if it cannot be written: with the status `FAILED` and a sentence, or with
+    `SUCCESS` if the reader of the output has closed it.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # The interpreter flushes once more when it exits, which must not fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), OUTPUT)
+        if not isinstance(error, BrokenPipeError):
+            write_error(f"The output cannot be written: {error.strerror}.")
+            sys.exit(FAILED)
+        sys.exit(SUCCESS)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import termios
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.__main__ import main
 from chatd.client.cli.terminal import stdio
 
 
@@ -121,6 +122,23 @@ class StreamTests(StdioTestCase):
         self.addCleanup(os.close, null)
         self.patch(stdio, "OUTPUT", null)
         self.assertFalse(stdio.output_has_reader())
+
+    def test_help_page_that_cannot_be_written(self) -> None:
+        """The reason is printed, unless the reader of the output has closed it."""
+        errors = io.StringIO()
+        self.patch(sys, "stderr", errors)
+        read, pipe = os.pipe()
+        os.close(read)
+        full = os.open("/dev/full", os.O_WRONLY)
+        for output, status in ((pipe, 0), (full, 1)):
+            self.patch(stdio, "OUTPUT", output)
+            with open(output, "w") as stdout:
+                self.patch(sys, "stdout", stdout)
+                ended = self.assertRaises(SystemExit, main, ["--help"])
+                self.assertEqual(ended.code, status)
+        self.assertEqual(
+            errors.getvalue(), "The output cannot be written: No space left on device.\n"
+        )
 
     def test_closed_streams_are_opened(self) -> None:
         """Nothing is read from such an input, and errors are dropped."""
