@@ -386,7 +386,10 @@ def _stops() -> StoreUnavailable:
 def in_twisted(coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
     """Run a coroutine as a Twisted coroutine, awaitable by asyncio. It is finished even if the call
     is cancelled."""
-    return asyncio.shield(as_future(Deferred.fromCoroutine(coroutine)))
+    future = as_future(Deferred.fromCoroutine(coroutine))
+    # A cancelled call does not ask for the outcome, and asyncio would log a refusal as an error.
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return asyncio.shield(future)
 
 
 def as_future(deferred: Deferred[T]) -> asyncio.Future[T]:

@@ -6,6 +6,7 @@ Handlers are called in the event loop of asyncio, without a port.
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -16,9 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import StoreUnavailable
+from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc.server import GrpcServer
+from chatd.protocols.grpc.service import in_twisted
 from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import Aborted, CallContext
 from tests.doubles.http2 import grpc_request
@@ -259,6 +261,31 @@ class Cancelled(ServerCase):
         self.run_in_asyncio(conversation())
         self.assertEqual(self.streams(), 0)
         self.assertFalse(self.server.realm.sessions.online("mason"))
+
+
+class CancelledWork(SynchronousTestCase):
+    """Work for a call that its client has cancelled."""
+
+    def test_refusal_of_a_cancelled_call_is_not_reported_as_an_error(self) -> None:
+        """The work is finished, and nothing waits for its outcome."""
+        reported: list[str] = []
+        work: Deferred[None] = Deferred()
+
+        async def wait() -> None:
+            await work
+
+        async def cancel() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: reported.append(context["message"]))
+            call = asyncio.ensure_future(in_twisted(wait()))
+            call.cancel()
+            await asyncio.wait([call])
+            work.errback(UnknownAccount())
+            await asyncio.sleep(0)
+            gc.collect()
+
+        asyncio.run(cancel())
+        self.assertEqual(reported, [])
 
 
 class Rate(ServerCase):
