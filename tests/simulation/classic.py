@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 from chatd.codecs import classic
 from tests.simulation.facts import Change
 from tests.simulation.legacy import LegacyDevice
+from tests.simulation.legacy_refusals import Attempt
 from tests.simulation.model import TOKEN, Message
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_STORE = ("store", "nothing was done", "busy", "no account")
-"""parts of refusals after which it is not known whether the command was carried out"""
+_UNCERTAIN = ("store-unavailable", "busy", "unknown-account")
+"""refusals after which it is not known whether the command was carried out: a created account may
+have changed before the log-in that belongs to CREATE"""
 
 
 @dataclass(eq=False)
@@ -28,6 +30,8 @@ class Request:
     change: Change | None = None
     text: Message | None = None
     then: Callable[[], None] | None = None
+    password: str | None = None
+    attempt: Attempt | None = None
 
 
 class ClassicDevice(LegacyDevice):
@@ -47,6 +51,8 @@ class ClassicDevice(LegacyDevice):
 
     def ask(self, request: Request, command: int, *fields: str) -> None:
         """Send a command; one without an answer together with LIST."""
+        recipient = "" if request.text is None else request.text.log[1:]
+        request.attempt = self.attempt(request.kind, recipient, request.password)
         self.pending.append(request)
         self.log(f"-> {request.kind} {fields}")
         data = classic.encode(command, *fields)
@@ -87,7 +93,7 @@ class ClassicDevice(LegacyDevice):
             self._refused(request, message.error)
             if request.kind in ("deliver", "delete") and "cannot be read" not in message.error:
                 # The answer to LIST follows.
-                self.pending[0] = Request("list", request.sent)
+                self.pending[0] = Request("list", request.sent, attempt=request.attempt)
                 return
             self.pending.pop(0)
             return
@@ -108,27 +114,13 @@ class ClassicDevice(LegacyDevice):
         self.model.accepted_without_place(text)
 
     def _refused(self, request: Request, error: str) -> None:
-        model = self.model
-        tick = model.now()
+        tick = self.model.now()
+        assert request.attempt is not None
+        code = self.check_refusal(request.attempt, error)
         if request.change is not None:
-            # A created account may have changed before the log-in that belongs to CREATE.
-            uncertain = any(word in error for word in _STORE) or "not exist" in error
-            request.change.end(tick, None if uncertain else False)
-        if request.text is None:
-            return
-        request.text.refused = True
-        recipient = request.text.log
-        if "does not exist" in error:
-            justified = not model.exists[recipient].surely(True, request.sent, tick)
-        elif "does not accept" in error:
-            blocks = model.blocks[recipient[1:], self.name]
-            justified = not blocks.surely(False, request.sent, tick)
-        elif "before logging in" in error:
-            justified = self.session_may_have_ended()
-        else:
-            justified = model.store_may_fail(request.sent)
-        if not justified:
-            model.violated(f"classic:refused:{' '.join(error.split()[:3])}", f"{self}: {error}")
+            request.change.end(tick, None if code in _UNCERTAIN else False)
+        if request.text is not None:
+            request.text.refused = True
 
     def lose(self) -> None:
         """See `Device`."""
@@ -168,6 +160,7 @@ def _come(device: ClassicDevice, random: Random) -> bool:
         change,
         None,
         lambda: device.session_began(sent, password),
+        password,
     )
     device.ask(request, command, *fields)
     return True

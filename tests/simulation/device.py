@@ -103,6 +103,10 @@ class Device:
         """See `Client`."""
         raise NotImplementedError
 
+    def may_have_session(self) -> bool:
+        """Whether the device may have a session that needs no connection."""
+        return False
+
     def prepare_rest(self) -> None:
         """Everything works again, and nothing new begins: ask what `check_rest` needs."""
 

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from tests.simulation.disk import FULL, IO_ERROR, NO_SYNC
+from tests.simulation.grpc_device import GrpcDevice
 
 if TYPE_CHECKING:
     from tests.simulation.device import Device
@@ -47,6 +48,8 @@ def fault(weight: int, needs_file: bool = False) -> Callable[[Do], Do]:
 @fault(8)
 def connection_breaks(world: World, device: Device, random: Random) -> bool:
     """A connection breaks; each end notices that sooner or later."""
+    if isinstance(device, GrpcDevice):
+        return device.break_off()
     if device.link is None:
         return False
     device.link.break_off(random.choice((0.0, 0.5, 60.0)), random.choice((0.0, 0.3, 30.0)))

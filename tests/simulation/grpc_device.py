@@ -1,35 +1,46 @@
-"""A user of the gRPC service, by the service's methods, and its operations.
-
-A stream is read as `ChatService.receive_messages` reads it; that method itself needs asyncio.
-"""
+"""A user of the gRPC service, by the handlers of its server, and its operations."""
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+import grpc
 
 from chatd.codecs import chat_pb2 as pb
-from chatd.core.errors import Refused, UnknownAccount
-from chatd.protocols.grpc.caller import Caller
-from chatd.protocols.grpc.stream import ACK_DELAY, NOTICE_SENDER, Stream
+from chatd.protocols.grpc.stream import ACK_DELAY, NOTICE_SENDER
 from tests.simulation.facts import Change
 from tests.simulation.legacy import LegacyDevice
-from tests.simulation.model import TOKEN, Message
+from tests.simulation.legacy_refusals import Attempt
+from tests.simulation.model import TOKEN, Message, Reader
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_MATCHED = "Account matched: "
+_UNCERTAIN = ("store-unavailable", "busy", "unknown-account")
+"""refusals after which it is not known whether the call was carried out: a created account may have
+changed before the log-in that belongs to the call"""
+
+
+class Aborted(Exception):
+    """A call has ended with a status and a sentence."""
+
+    def __init__(self, status: grpc.StatusCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
 
 class _Context:
-    """What a call tells of its client."""
+    """What a call tells of its client, and what takes its messages."""
 
-    def __init__(self, host: int, credentials: str) -> None:
-        self._host = host
+    def __init__(self, device: GrpcDevice, credentials: str, delay: float) -> None:
+        self._device = device
+        self._delay = delay
         self._metadata: list[tuple[str, str]] = []
         if credentials:
             encoded = b64encode(credentials.encode()).decode()
@@ -37,11 +48,35 @@ class _Context:
 
     def peer(self) -> str:
         """See grpc.ServicerContext."""
-        return f"ipv4:192.0.2.{self._host}:5000"
+        return f"ipv4:192.0.2.{self._device.number + 1}:5000"
 
     def invocation_metadata(self) -> list[tuple[str, str]]:
         """See grpc.ServicerContext."""
         return self._metadata
+
+    async def abort(self, status: grpc.StatusCode, sentence: str) -> None:
+        """See grpc.aio.ServicerContext."""
+        raise Aborted(status, sentence)
+
+    async def write(self, message: Any) -> None:
+        """See grpc.aio.ServicerContext."""
+        self._device.take(message)
+        if self._delay:
+            await asyncio.sleep(self._delay)
+
+
+@dataclass(eq=False)
+class _Call:
+    """A call that is under way."""
+
+    method: str
+    start: int
+    attempt: Attempt
+    change: Change | None
+    text: Message | None
+    then: Callable[[], None] | None
+    reader: Reader | None = None
+    task: Any = None
 
 
 class GrpcDevice(LegacyDevice):
@@ -53,8 +88,8 @@ class GrpcDevice(LegacyDevice):
     def __init__(self, world: World, number: int, name: str) -> None:
         super().__init__(world, number, name)
         self._start = 0
-        self._stream: Stream | None = None
-        self.calls: list[tuple[str, int]] = []
+        self._stream: _Call | None = None
+        self.calls: list[_Call] = []
 
     @property
     def connected(self) -> bool:
@@ -64,12 +99,16 @@ class GrpcDevice(LegacyDevice):
     @property
     def streaming(self) -> bool:
         """Whether the stream is open."""
-        return self._stream is not None
+        return self._stream is not None and self._stream.start not in self.world.ended_starts
 
     @property
     def reading_from(self) -> object:
         """See `LegacyDevice`."""
         return self._stream
+
+    def may_have_session(self) -> bool:
+        """See `Device`."""
+        return self.connected
 
     def was_saved(self, token: str) -> bool:
         """See `LegacyDevice`. The session of an account may have begun long before a log-in, and
@@ -83,122 +122,160 @@ class GrpcDevice(LegacyDevice):
         password: str | None = None,
         change: Change | None = None,
         text: Message | None = None,
-        then: Callable[[Any], None] | None = None,
+        then: Callable[[], None] | None = None,
     ) -> None:
-        """Make a call; `then` is called with its result when it succeeds."""
+        """Make a call; `then` is called when it succeeds."""
         machine = self.world.machine
-        service = machine.chat_service
-        if service is None or not machine.running or machine.stopping:
+        loop = machine.loop
+        if loop is None or not machine.running or machine.stopping:
             if change is not None:
                 change.end(self.model.now(), False)
             return
-        start = self._start = machine.starts
-        sent = self.model.now()
-        credentials = f"{self.name}:{password}" if password is not None else ""
-        caller = Caller(_Context(self.number + 1, credentials))
-        entry = (method, start)
-        self.calls.append(entry)
+        self._start = machine.starts
+        self.model.now()
+        recipient = "" if text is None else text.log[1:]
+        attempt = self.attempt(method, recipient, password)
+        call = _Call(method, machine.starts, attempt, change, text, then)
+        self.calls.append(call)
         if change is not None:
             self.world.calls_under_way.append(change)
         self.log(f"-> {method} {str(request).split()}")
+        call.task = loop.create_task(self._carry_out(call, request, password))
 
-        def answered(result: Any) -> None:
-            if machine.starts != start or start in self.world.ended_starts:
-                return
-            if entry in self.calls:
-                self.calls.remove(entry)
-            self._answered(method, sent, result, change, text, then)
+    async def _carry_out(self, call: _Call, request: Any, password: str | None) -> None:
+        machine = self.world.machine
+        handler = machine.grpc_handler(call.method)
+        credentials = f"{self.name}:{password}" if password is not None else ""
+        delay = Random(call.attempt.sent).choice((0.0, 0.0, 0.01, 0.05))
+        context = _Context(self, credentials, delay)
+        try:
+            given = handler.request_deserializer(request.SerializeToString())
+            if call is self._stream:
+                await handler.unary_stream(given, context)
+            else:
+                handler.response_serializer(await handler.unary_unary(given, context))
+        except Aborted as aborted:
+            if self._ends(call):
+                self._refused(call, aborted)
+        except asyncio.CancelledError:
+            if self._ends(call):
+                self._cancelled(call)
+        except Exception as error:
+            self.model.violated(f"grpc:{type(error).__name__}", f"{self}: {call.method}: {error}")
+        else:
+            if self._ends(call):
+                self._answered(call)
 
-        coroutine = getattr(service, method)(request, caller)
-        Deferred.fromCoroutine(coroutine).addBoth(answered)
+    def _ends(self, call: _Call) -> bool:
+        """A call ends; whether its daemon has not ended before."""
+        if call not in self.calls:
+            return False
+        self.calls.remove(call)
+        return call.start == self.world.machine.starts and call.start not in self.world.ended_starts
 
-    def _answered(
-        self,
-        method: str,
-        sent: int,
-        result: Any,
-        change: Change | None,
-        text: Message | None,
-        then: Callable[[Any], None] | None,
-    ) -> None:
-        tick = self.model.now()
-        if isinstance(result, Failure):
-            self.log(f"<- {method} failed: {result.value}")
-            if not isinstance(result.value, Refused):
-                self.model.violated(f"grpc:{type(result.value).__name__}", f"{self}: {method}")
-            if change is not None:
-                # A created account may have changed before the log-in that belongs to the call.
-                code = getattr(result.value, "code", "")
-                uncertain = code in ("store-unavailable", "busy", "unknown-account")
-                change.end(tick, None if uncertain else False)
-            if text is not None:
-                text.refused = True
-            if isinstance(result.value, UnknownAccount) and method != "send_message":
-                exists = self.model.exists["@" + self.name]
-                if exists.surely(True, sent, tick) and not self._credentials_change(sent):
-                    self.model.violated(f"grpc:refused:{method}", f"{self}: {result.value}")
+    def _answered(self, call: _Call) -> None:
+        if call is self._stream:
+            self.log("the stream ends")
+            self._stream = None
             return
-        self.log(f"<- {method}")
-        if change is not None:
-            change.end(tick, True)
-        if then is not None:
-            then(result)
+        self.log(f"<- {call.method}")
+        tick = self.model.now()
+        if call.change is not None:
+            call.change.end(tick, True)
+        if call.text is not None:
+            self._sent(call.text, call.attempt.sent)
+        if call.then is not None:
+            call.then()
 
-    def _credentials_change(self, sent: int) -> bool:
-        return any(
-            change.settled is None or change.settled >= sent
-            for change in self.model.credential_changes[self.name]
-        )
+    def _sent(self, text: Message, sent: int) -> None:
+        """The call of a message was answered: it is stored, unless a notice says why not."""
+        model = self.model
+        blocks = model.blocks[text.log[1:], self.name]
+        if model.exists[text.log].surely(True, sent, model.tick) and blocks.surely(
+            False, sent, model.tick
+        ):
+            model.accepted_without_place(text)
+
+    def _refused(self, call: _Call, aborted: Aborted) -> None:
+        self.log(f"<- {call.method} failed: {aborted}")
+        tick = self.model.now()
+        code = self.check_refusal(call.attempt, str(aborted))
+        if call is self._stream:
+            self._stream = None
+        if call.change is not None:
+            call.change.end(tick, None if code in _UNCERTAIN else False)
+        if call.text is not None:
+            call.text.refused = True
+
+    def _cancelled(self, call: _Call) -> None:
+        """The client has cancelled a call, which the daemon finishes."""
+        if call.change is not None:
+            self.world.settle_call_later(call.change, call.start)
+        if call is self._stream:
+            self._stream = None
+
+    def cancel(self) -> bool:
+        """Cancel a call that is under way; whether there is one."""
+        calls = [call for call in self.calls if call is not self._stream]
+        if not calls or not self.connected:
+            return False
+        self.log(f"cancels {calls[-1].method}")
+        calls[-1].task.cancel()
+        return True
 
     def open_stream(self, password: str | None) -> None:
         """Read what the account receives."""
+        self.log("opens a stream")
+        # What was written just before a stream is cancelled may come again on the next one.
+        self.begin_reading()
+        count = len(self.calls)
+        self.call("ReceiveMessages", pb.ChatClient(recipient_id=self.name), password)
+        if len(self.calls) > count:
+            self._stream = self.calls[-1]
+            self._stream.reader = self.reader
 
-        def opened(stream: Stream | None) -> None:
-            if stream is None:
-                return
-            if self.streaming or self.reader is None:
-                self._close(stream)
-                return
-            self._stream = stream
-            # What was written before a stream is cancelled may come again on the next one.
-            self.begin_reading()
-            self._read(stream)
-
-        request = pb.ChatClient(recipient_id=self.name)
-        self.call("open_stream", request, password, then=opened)
-
-    def _close(self, stream: Stream) -> None:
-        service = self.world.machine.chat_service
-        assert service is not None
-        service.close_stream(stream)
-
-    def _read(self, stream: Stream) -> None:
-        stream.ready().addCallback(lambda _: self._take(stream))
-
-    def _take(self, stream: Stream) -> None:
-        if stream is not self._stream:
+    def take(self, message: Any) -> None:
+        """A message is written to the stream."""
+        if not self.streaming:
             return
-        if not self.connected:
-            self._stream = None
-            return
-        waiting = stream.next()
-        if waiting is None:
-            self.log("the stream ends")
-            self.close_stream()
-            return
-        message = waiting.message
-        stream.written(waiting)
         self.log(f"<- {message.sender_id}: {message.message[:60]}")
         if message.sender_id != NOTICE_SENDER:
             for token in TOKEN.findall(message.message)[:1]:
                 self.show(message.sender_id, token)
-        self._read(stream)
+        elif message.message.startswith(_MATCHED):
+            # A notice may come again, on each stream of the account.
+            names = message.message.removeprefix(_MATCHED).split(",")
+            asked = self.world.first_matching[self._start, self.name]
+            self.world.listings.accounts(names, asked)
+
+    def find(self, password: str | None) -> None:
+        """Ask for the names of all accounts."""
+        sent = self.model.tick
+        self.call("WildCard", pb.WildCardRequest(client_id=self.name, pattern=".*"), password)
+        self.world.first_matching.setdefault((self._start, self.name), sent)
+
+    @property
+    def reading_as(self) -> Reader | None:
+        """See `LegacyDevice`. A stream that ends shows what was left to be written."""
+        return self.reader if self._stream is None else self._stream.reader
 
     def close_stream(self) -> None:
         """Cancel the stream."""
         stream, self._stream = self._stream, None
-        if stream is not None:
-            self._close(stream)
+        if stream is not None and stream.start not in self.world.ended_starts:
+            if stream in self.calls:
+                self.calls.remove(stream)
+            stream.task.cancel()
+
+    def break_off(self) -> bool:
+        """The connection breaks: the server ends the calls; whether there were some."""
+        if not self.connected or not self.calls:
+            return False
+        self.log("the connection breaks")
+        self.close_stream()
+        for call in tuple(self.calls):
+            call.task.cancel()
+        return True
 
     def lose(self) -> None:
         """See `Device`."""
@@ -213,9 +290,9 @@ class GrpcDevice(LegacyDevice):
 
     def check_rest(self) -> None:
         """See `Device`."""
-        for method, start in self.calls:
-            if start not in self.world.ended_starts:
-                self.model.violated(f"unanswered:grpc-{method}", f"{self}")
+        for call in self.calls:
+            if call.start not in self.world.ended_starts and call is not self._stream:
+                self.model.violated(f"unanswered:grpc-{call.method}", f"{self}")
 
 
 def _password(device: GrpcDevice, random: Random) -> str | None:
@@ -233,18 +310,18 @@ def _come(device: GrpcDevice, random: Random) -> bool:
     exists = model.exists["@" + name].surely(True, sent, sent)
     password = _password(device, random) if exists else random.choice((None, None, "p1"))
 
-    def entered(_: Any) -> None:
+    def entered() -> None:
         device.session_began(sent, password)
         if not device.streaming:
             device.open_stream(password)
 
     if exists:
         request = pb.LogOutRequest(client_id=name)
-        device.call("log_in", request, password, then=entered)
+        device.call("LogIn", request, password, then=entered)
     else:
         change = model.register(name, password)
         request = pb.CreateAccountRequest(client_id=name)
-        device.call("create_account", request, password, change, then=entered)
+        device.call("CreateAccount", request, password, change, then=entered)
     return True
 
 
@@ -257,7 +334,7 @@ def _send(device: GrpcDevice, random: Random) -> bool:
     request = pb.ChatMessageRequest(
         sender_id=device.name, recipient_id=recipient, message=text.body, thread_id=1
     )
-    device.call("send_message", request, _password(device, random), text=text)
+    device.call("SendMessage", request, _password(device, random), text=text)
     return True
 
 
@@ -274,7 +351,7 @@ def _log_out(device: GrpcDevice, random: Random) -> bool:
     if not device.ready:
         return False
     device.reader = None
-    device.call("log_out", pb.LogOutRequest(client_id=device.name), _password(device, random))
+    device.call("LogOut", pb.LogOutRequest(client_id=device.name), _password(device, random))
     return True
 
 
@@ -285,8 +362,21 @@ def _delete(device: GrpcDevice, random: Random) -> bool:
     change = device.model.delete_account(device.name)
     request = pb.DeleteAccountRequest(client_id=device.name)
     device.reader = None
-    device.call("delete_account", request, _password(device, random), change)
+    device.call("DeleteAccount", request, _password(device, random), change)
     return True
+
+
+def _find(device: GrpcDevice, random: Random) -> bool:
+    """List the accounts."""
+    if not device.ready:
+        return False
+    device.find(_password(device, random))
+    return True
+
+
+def _cancel(device: GrpcDevice, random: Random) -> bool:
+    """Cancel a call."""
+    return device.cancel()
 
 
 OPERATIONS: dict[str, tuple[int, Callable[[GrpcDevice, Random], bool]]] = {
@@ -295,4 +385,6 @@ OPERATIONS: dict[str, tuple[int, Callable[[GrpcDevice, Random], bool]]] = {
     "close-stream": (9, _close_stream),
     "log-out": (8, _log_out),
     "delete": (7, _delete),
+    "find": (5, _find),
+    "cancel": (6, _cancel),
 }

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tests.simulation.device import Device
+from tests.simulation.legacy_refusals import Attempt, code_of, is_justified
 from tests.simulation.model import Message, Reader
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class LegacyDevice(Device):
         if self.was_saved(token) and not resent:
             model.violated("read:again", f"{where}, which was acknowledged")
         self._will_be_saved(token)
-        reader = self.reader or Reader(self.name, self.last_login)
+        reader = self.reading_as or Reader(self.name, self.last_login)
         if token not in self.shown and not resent:
             self._check_order(message, reader, where)
         self.shown.add(token)
@@ -114,6 +115,11 @@ class LegacyDevice(Device):
     def was_saved(self, token: str) -> bool:
         """Whether a text was saved as read before this session began."""
         return self.model.saved[self.name].get(token, self.last_login) < self.last_login
+
+    @property
+    def reading_as(self) -> Reader | None:
+        """The session that reads."""
+        return self.reader
 
     @property
     def reading_from(self) -> object:
@@ -141,6 +147,36 @@ class LegacyDevice(Device):
             self.show(match[1], match[2])
             end = match.end()
         return end
+
+    def rivals(self) -> frozenset[object]:
+        """The other clients of the account that the daemon may count as connected."""
+        world = self.world
+        return frozenset(
+            link
+            for link in world.machine.links
+            if link is not self.link
+            and getattr(link.client, "name", "") == self.name
+            and not (link.transport is not None and link.transport.disconnected)
+        ) | frozenset(
+            device
+            for device in world.devices
+            if device is not self and device.name == self.name and device.may_have_session()
+        )
+
+    def attempt(self, command: str, recipient: str = "", password: str | None = None) -> Attempt:
+        """A command that is sent now."""
+        model = self.model
+        if not model.password[self.name].surely(password, model.tick, model.tick):
+            model.doubtful_passwords[self.name] += 1
+        return Attempt(command, self.model.tick, recipient, password, self.rivals())
+
+    def check_refusal(self, attempt: Attempt, sentence: str) -> str:
+        """A command was refused: return the code of the refusal, which must be justified."""
+        code = code_of(sentence)
+        if not is_justified(self, attempt, code):
+            kind = f"refused:{self.protocol}:{attempt.command}:{code or 'unknown-sentence'}"
+            self.model.violated(kind, f"{self}: {sentence}")
+        return code
 
     def session_may_have_ended(self) -> bool:
         """Whether another client or an operator may have ended the session."""

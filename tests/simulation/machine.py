@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -14,8 +15,10 @@ from twisted.internet.protocol import Factory
 from chatd.config.options import Options
 from chatd.daemon.service import makeService
 from chatd.daemon.system import System
-from chatd.protocols.grpc.service import ChatService
+from chatd.protocols.grpc.server import GrpcServer
+from chatd.protocols.grpc.service import IDLE
 from tests.simulation.disk import Disk
+from tests.simulation.event_loop import SimulatedLoop
 from tests.simulation.network import Client, Conditions, Link, Port
 from tests.simulation.reactor import Schedule, SimulatedReactor
 from tests.simulation.secure import SimulatedCertificate
@@ -114,7 +117,10 @@ class Machine:
         self._daemon: Any = None
         self._listens: Sequence[Any] = ()
         self._system: SimulatedSystem | None = None
-        self.chat_service: ChatService | None = None
+        self.loop: SimulatedLoop | None = None
+        """the event loop of gRPC"""
+        self._loops: list[SimulatedLoop] = []
+        self._grpc: GrpcServer | None = None
         # Killed daemons: their coroutines must not be closed, since their clean-up would run.
         self._killed: list[object] = []
 
@@ -160,8 +166,11 @@ class Machine:
             return ""
         self._listens = options["listen"]
         self.stopping = False
-        # gRPC has a server of its own on asyncio; its service is called directly.
-        self.chat_service = ChatService(self.factory)
+        # What grpcio does, which has sockets and threads of its own, is not simulated.
+        self.loop = SimulatedLoop(schedule)
+        self._loops.append(self.loop)
+        self._grpc = GrpcServer(self.factory)
+        self._grpc._idle_check.start(IDLE / 10, now=False)
         self.poll()
         return ""
 
@@ -175,14 +184,26 @@ class Machine:
         if reactor is not None and reactor.stopped and not self.stopping:
             self.on_stop_requested()
 
+    def grpc_handler(self, method: str) -> Any:
+        """What carries out a method of the gRPC service, and converts its messages."""
+        assert self._grpc is not None
+        details: Any = SimpleNamespace(method=f"/ChatService/{method}", invocation_metadata=())
+        return self._grpc._handlers().service(details)
+
+    def log_out_all(self) -> None:
+        """Log all accounts out that the gRPC service has."""
+        if self._grpc is not None:
+            self._grpc._service.stop()
+
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Stop the daemon in order."""
         if self._daemon is None or self.stopping:
             return
         self.stopping = True
         daemon = self._daemon
-        assert self.chat_service is not None
-        self.chat_service.stop()
+        assert self._grpc is not None
+        self._grpc._idle_check.stop()
+        self._grpc._service.stop()
 
         def stopped(result: Any) -> Any:
             if self._daemon is daemon:
@@ -209,7 +230,9 @@ class Machine:
         reactor = self.schedule.reactor
         reactor.thread_calls.clear()
         daemon = self._daemon
-        self._killed += (daemon, self.chat_service, reactor.calls)
+        if self.loop is not None:
+            self.loop.dead = True
+        self._killed += (daemon, self._grpc, reactor.calls)
         self._unlock(daemon)
         reactor.calls = []
         self.schedule.reactor = None
@@ -262,4 +285,6 @@ class Machine:
             self._die(False)
         if self._disk is not None:
             self._disk.close()
+        for loop in self._loops:
+            loop.dispose()
         self._killed.clear()

@@ -42,6 +42,8 @@ class State:
         self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
         self.takeovers: dict[str, list[Change]] = {name: [] for name in self.names}
         self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.doubtful_passwords = dict.fromkeys(self.names, 0)
+        """for each account, how many log-ins may have had a wrong password"""
         self.policy = Policy()
         self.invite_tokens: dict[str, int] = {}
         """the uses of each invite token that an operator has got"""

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
+from chatd.codecs import chat10
 from tests.simulation.facts import Change
 from tests.simulation.legacy import LegacyDevice
+from tests.simulation.legacy_refusals import Attempt, is_justified
 from tests.simulation.model import Message
 
 if TYPE_CHECKING:
@@ -23,6 +25,18 @@ _SENT = re.compile(
 )
 _REFUSED = re.compile("store|too many|logged in elsewhere|no account|[Pp]assword|ask the operator")
 """what the sentences of refusals have that any command may get"""
+_TAKEN = ("already-logged-in", "password-required")
+_INVALID = (
+    "store-unavailable",
+    "busy",
+    "unknown-account",
+    "registration-closed",
+    "invite-required",
+    "password-needed",
+    "unknown-room",
+    "not-a-member",
+)
+"""the refusals that have one of the two replies of CHAT/1.0"""
 _SILENCE = 1.0
 """seconds between two messages of a client that sends no line breaks"""
 _OPS_REPLIES = {
@@ -90,6 +104,7 @@ class OpsDevice(TextDevice):
         self._change: Change | None = None
         self._text: Message | None = None
         self._answer_from = 0
+        self._attempt: Attempt | None = None
 
     def ask(
         self, command: str, line: str, change: Change | None = None, text: Message | None = None
@@ -97,6 +112,7 @@ class OpsDevice(TextDevice):
         """Send a command."""
         self.command, self._change, self._text = command, change, text
         self._sent = self.model.now()
+        self._attempt = self.attempt(command, "" if text is None else text.log[1:])
         self._answer_from = len(self.stream)
         self.say(line)
 
@@ -109,15 +125,10 @@ class OpsDevice(TextDevice):
         if re.search(done, stream):
             self._done(True)
         elif re.search(refused, stream) or _REFUSED.search(stream):
-            if self._text is not None and "exist" in stream:
-                self._check_unknown()
-            self._done(None if "store" in stream else False)
-
-    def _check_unknown(self) -> None:
-        assert self._text is not None
-        log = self._text.log
-        if self.model.exists[log].surely(True, self._sent, self.model.tick):
-            self.model.violated("ops:refused:unknown-recipient", f"{self} to {log}")
+            assert self._attempt is not None
+            self.model.now()
+            code = self.check_refusal(self._attempt, stream)
+            self._done(None if code in ("store-unavailable", "busy") else False)
 
     def _done(self, done: bool | None) -> None:
         command, self.command = self.command, ""
@@ -156,6 +167,7 @@ class Chat10Device(TextDevice):
         self._changes: list[Change] = []
         self.registering = False
         self._sent = 0
+        self._attempt: Attempt | None = None
         self.leaving = False
 
     def register(self) -> None:
@@ -164,6 +176,7 @@ class Chat10Device(TextDevice):
         registered = model.register(name, None, creates=False)
         self._changes = [registered, model.set_member("#lobby", name, True)]
         self._sent = model.tick
+        self._attempt = self.attempt("register")
         self.registering = True
         self.leaving = False
         self.say(f"REGISTER {name} CHAT/1.0")
@@ -180,6 +193,15 @@ class Chat10Device(TextDevice):
             self.session_began(self._sent)
         else:
             self.leaving = True
+            self._check_refusal()
+
+    def _check_refusal(self) -> None:
+        """The registration was refused, for one of several reasons that have the same reply."""
+        assert self._attempt is not None
+        taken = self.stream.startswith(chat10.TAKEN)
+        codes = _TAKEN if taken else _INVALID
+        if not any(is_justified(self, self._attempt, code) for code in codes):
+            self.model.violated(f"refused:chat10:{'taken' if taken else 'invalid'}", f"{self}")
 
     def disconnected(self) -> None:
         """See `Client`."""

@@ -78,6 +78,9 @@ class World:
         """until when the disk takes long"""
         self.calls_under_way: list[Change] = []
         """calls of gRPC, which end with the daemon"""
+        self.first_matching: dict[tuple[int, str], int] = {}
+        """for each start of the daemon and each account, when gRPC clients have first asked for
+        names"""
         self._recent_faults: list[tuple[float, str]] = []
         memory = Path("/dev/shm")
         base = str(memory) if memory.is_dir() else tempfile.gettempdir()
@@ -230,8 +233,7 @@ class World:
         self.schedule.run_for(70.0)
         audit(self)
         self.model.check_end()
-        if self.machine.chat_service is not None:
-            self.machine.chat_service.stop()
+        self.machine.log_out_all()
         self.schedule.run_for(200.0)
         self._check_memory()
         self._stop_at_end()
@@ -367,7 +369,10 @@ class World:
 
     def settle_later(self, change: Change, link: Link | None) -> None:
         """The answer to a request is lost: some time later, it has taken effect or never does."""
-        start = 0 if link is None else link.daemon_start
+        self.settle_call_later(change, 0 if link is None else link.daemon_start)
+
+    def settle_call_later(self, change: Change, start: int) -> None:
+        """The answer to a request to a daemon, given by its start, is lost: see `settle_later`."""
         if start in self._ended_at:
             change.end(self._ended_at[start], None)
         elif start == 0:
