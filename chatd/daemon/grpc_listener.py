@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 
 from chatd.config.option_types import Listen
-from chatd.core.errors import CertificateUnusable
+from chatd.core.errors import CertificateUnusable, SocketUnusable
 from chatd.protocols.doors import GRPC
 from chatd.server.factory import ConnectionFactory
+from chatd.server.owner_socket import making_socket
 from chatd.server.tls import Certificate
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class GrpcListener(Service):
         self._factory = factory
         self._thread_ids = thread_ids
         self._server: GrpcServer | None = None
+        self._starting: asyncio.Future[None] | None = None
 
     def privilegedStartService(self) -> None:
         """Bind the port. Raises SystemExit with a sentence if that fails."""
@@ -82,8 +85,13 @@ class GrpcListener(Service):
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
         address = f"unix:{place}" if kind == "unix" else f"{host}:{place}"
         server = GrpcServer(self._factory, self._thread_ids)
+        # gRPC would replace the socket of another daemon.
+        making = making_socket(place, "socket") if kind == "unix" else nullcontext()
         try:
-            port = server.bind(address, self.certificate)
+            with making:
+                port = server.bind(address, self.certificate)
+        except SocketUnusable as unusable:
+            raise SystemExit(f"chatd: {unusable}") from None
         except RuntimeError:
             raise SystemExit(f"chatd: cannot listen on {address} for gRPC") from None
         self._server = server
@@ -94,12 +102,23 @@ class GrpcListener(Service):
         if self._server is not None:
             self._starting = asyncio.ensure_future(self._server.start())
 
+    def accepting(self) -> Deferred[None]:
+        """Fires when calls are accepted; fails if that has failed."""
+        if self._starting is None:
+            return succeed(None)
+        return Deferred.fromFuture(asyncio.shield(self._starting))
+
     def finish(self, grace: float) -> Deferred[None]:
         """Accept no more calls; fires when all calls have ended, at most `grace` seconds later."""
         server, self._server = self._server, None
         if server is None:
             return succeed(None)
-        return Deferred.fromFuture(asyncio.ensure_future(server.stop(grace)))
+        return Deferred.fromFuture(asyncio.ensure_future(self._finish(server, grace)))
+
+    async def _finish(self, server: GrpcServer, grace: float) -> None:
+        if self._starting is not None:
+            await asyncio.wait((self._starting,))
+        await server.stop(grace)
 
 
 def _certificate(listen: Listen, default: Certificate | None) -> Certificate:

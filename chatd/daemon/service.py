@@ -167,6 +167,7 @@ class Daemon(MultiService):
             if retention != Retention()
             else None
         )
+        self._opening: Deferred[None] | None = None
         self._periodic: list[Deferred[None]] = []
         self._certificate = certificate
         protocol = main_port(certificate, options["tls-only"])
@@ -218,19 +219,24 @@ class Daemon(MultiService):
         of_ports = [listener.certificate for listener in self._grpc()]
         certificates = {each for each in (self._certificate, *of_ports) if each is not None}
         self._reactor.callWhenRunning(self._system.handle_signals, self._reactor, certificates)
-        self._reactor.callWhenRunning(lambda: self._spawn(self._open()))
+        self._reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        """Open the daemon, or end the process with a status other than 0."""
+        self._opening = Deferred.fromCoroutine(self._open()).addErrback(self._cannot_start)
+
+    def _cannot_start(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return
+        if failure.check(Refused):
+            logger.critical("chatd cannot start: {sentence}", sentence=str(failure.value))
+        else:
+            logger.failure("chatd cannot start", failure)
+        self._system.stop_failed(self._reactor)
 
     async def _open(self) -> None:
-        try:
-            await self._realm.start()
-            accounts = await self._store.count(Account.document_kind)
-        except Refused as error:
-            logger.critical("chatd cannot start: {sentence}", sentence=str(error))
-            self._reactor.stop()
-            return
-        if not self.running:
-            # The daemon was stopped meanwhile.
-            return
+        await self._realm.start()
+        accounts = await self._store.count(Account.document_kind)
         self._log_banner(accounts)
         for listener in self.listeners:
             listener.accept()
@@ -240,6 +246,8 @@ class Daemon(MultiService):
         if self._trimming is not None:
             periodic.append(self._trimming.run())
         self._periodic = list(map(self._spawn, periodic))
+        for port in self._grpc():
+            await port.accepting()
 
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
@@ -265,6 +273,8 @@ class Daemon(MultiService):
     async def _close(self) -> None:
         """Close connections, commit and answer what they have sent, then close the store."""
         logger.info("Stopping: {count} connections to close", count=len(self._factory.connections))
+        if self._opening is not None:
+            self._opening.cancel()
         grace = self._reactor.callLater(_GRACE, self._abort)
         closing = [self._factory.close_all()]
         if self.admin is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import resource
 import secrets
 import sqlite3
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -49,6 +52,12 @@ class System:
         if certificates:
             reload_on_signal(reactor, certificates)
 
+    def stop_failed(self, reactor: Any) -> None:
+        """Stop the reactor, and have the process end with status 1."""
+        # twistd has no other way: it ends with 0 when the reactor has stopped.
+        atexit.register(_exit_failed)
+        reactor.stop()
+
     def certificate(self, certificate: str, key: str) -> Certificate:
         """The daemon's TLS certificate, from two files. See `chatd.server.tls.Certificate`."""
         return Certificate(certificate, key)
@@ -76,3 +85,9 @@ class System:
     def start_worker(self, worker: Worker, name: str) -> WorkerThread:
         """Run a worker of the SQLite store on a thread of its own, from now on."""
         return start_thread(worker, name)
+
+
+def _exit_failed() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(1)

@@ -62,6 +62,16 @@ def _is_stale(path: str, title: str = "admin socket") -> bool:
     raise SocketUnusable(f"the {title} {path} is in use by another daemon")
 
 
+@contextmanager
+def making_socket(path: str, title: str = "admin socket") -> Iterator[None]:
+    """Make a socket at `path` in this context: one left by a killed daemon has been removed, and no
+    other daemon replaces a socket in its folder meanwhile. Raises `SocketUnusable`."""
+    with _folder_locked(path):
+        if _is_stale(path, title):
+            os.unlink(path)
+        yield
+
+
 class OwnerPort(unix.Port):
     """A listening unix socket with mode 0600."""
 
@@ -72,9 +82,7 @@ class OwnerPort(unix.Port):
 
     def startListening(self) -> None:
         """Make the socket and listen on it. Raises `SocketUnusable`."""
-        with _folder_locked(self._path):
-            if _is_stale(self._path):
-                os.unlink(self._path)
+        with making_socket(self._path):
             # The file must not be open to others even between being made and chmod.
             umask = os.umask(0o177)
             try:

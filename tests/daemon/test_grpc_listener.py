@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,6 +28,7 @@ class FakeServer:
 
     bound: tuple[str, Certificate | None] | None = None
     fails = False
+    events: ClassVar[list[str]] = []
 
     def __init__(
         self, factory: ConnectionFactory, thread_ids: dict[int, int] | None = None
@@ -38,6 +41,18 @@ class FakeServer:
             raise RuntimeError(f"cannot listen on {address}")
         FakeServer.bound = address, certificate
         return 50051
+
+    async def start(self) -> None:
+        """Record the begin and the end."""
+        self.events.append("starting")
+        await asyncio.sleep(0)
+        if self.fails:
+            raise RuntimeError("cannot accept")
+        self.events.append("started")
+
+    async def stop(self, grace: float) -> None:
+        """Record the call."""
+        self.events.append("stopped")
 
 
 class AddressTests(SynchronousTestCase):
@@ -65,7 +80,8 @@ class AddressTests(SynchronousTestCase):
 
     def test_unix_socket_is_shown_as_its_path(self) -> None:
         """It has no port."""
-        self.assertEqual(self.bound("unix:/run/chat"), ("unix:/run/chat", "/run/chat"))
+        path = os.path.join(folder(self), "chat")
+        self.assertEqual(self.bound(f"unix:{path}"), (f"unix:{path}", path))
 
     def test_port_that_cannot_be_bound_is_refused(self) -> None:
         """The error is one sentence, which names the address."""
@@ -83,7 +99,53 @@ class AddressTests(SynchronousTestCase):
         """The daemon may stop before its ports are bound."""
         listener = GrpcListener(Listen("grpc", "tcp:1"), FACTORY)
         listener.accept()
+        self.successResultOf(listener.accepting())
         self.successResultOf(listener.finish(3.5))
+
+    def test_socket_of_a_running_daemon_is_not_replaced(self) -> None:
+        """One that a killed daemon has left is."""
+        path = os.path.join(folder(self), "socket")
+        FakeServer.bound = None
+        with socket.socket(socket.AF_UNIX) as running:
+            running.bind(path)
+            running.listen()
+            listener = GrpcListener(Listen("grpc", f"unix:{path}"), FACTORY)
+            ended = self.assertRaises(SystemExit, listener.privilegedStartService)
+        self.assertEqual(ended.code, f"chatd: the socket {path} is in use by another daemon")
+        self.assertIsNone(FakeServer.bound)
+        self.assertEqual(self.bound(f"unix:{path}")[1], path)
+        self.assertFalse(os.path.exists(path))
+
+    def started(self) -> GrpcListener:
+        """A listener that has begun to accept; in the event loop of asyncio."""
+        FakeServer.events.clear()
+        listener = GrpcListener(Listen("grpc", "tcp:0:interface=127.0.0.1"), FACTORY)
+        listener.privilegedStartService()
+        listener.accept()
+        return listener
+
+    def test_listener_that_is_still_starting_is_stopped_afterwards(self) -> None:
+        """A signal may come between the two."""
+
+        async def stop() -> None:
+            listener = self.started()
+            await listener.finish(3.5).asFuture(asyncio.get_running_loop())
+
+        asyncio.run(stop())
+        self.assertEqual(FakeServer.events, ["starting", "started", "stopped"])
+
+    def test_listener_that_fails_to_start_says_so(self) -> None:
+        """The daemon then ends."""
+
+        async def start() -> None:
+            listener = self.started()
+            self.patch(FakeServer, "fails", True)
+            with self.assertRaises(RuntimeError):
+                await listener.accepting().asFuture(asyncio.get_running_loop())
+            await listener.finish(3.5).asFuture(asyncio.get_running_loop())
+
+        asyncio.run(start())
+        self.assertEqual(FakeServer.events, ["starting", "stopped"])
 
 
 class CertificateTests(SynchronousTestCase):

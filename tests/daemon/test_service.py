@@ -14,7 +14,7 @@ from typing import Any, cast
 from unittest.mock import Mock
 
 from twisted.application.service import IServiceMaker, MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.testing import MemoryReactorClock
 from twisted.scripts import twistd
@@ -22,8 +22,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatd.config.options import Options
+from chatd.core.errors import StoreUnavailable
 from chatd.daemon import service
 from chatd.daemon.service import Daemon, makeService
+from chatd.daemon.system import System
 from chatd.realm.permissions import Policy
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
@@ -225,13 +227,39 @@ class Stopping(SynchronousTestCase):
 
     def test_a_start_that_is_not_complete(self) -> None:
         """A daemon that is stopped before it accepts connections does not accept them later."""
-        counted: Deferred[int] = Deferred()
-        self.patch(self.daemon._store, "count", lambda kind: counted)
-        opened = Deferred.fromCoroutine(self.daemon._open())
-        self.successResultOf(self.daemon.stopService())
-        counted.callback(0)
-        self.successResultOf(opened)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        for pending in ("count", "write"):
+            self.setUp()
+            answer: Deferred[int] = Deferred()
+            self.patch(self.daemon._store, pending, lambda *_, answer=answer: answer)
+            self.daemon._begin()
+            opening, stop = self.daemon._opening, self.daemon._store.stop
+            assert opening is not None
+            self.assertNoResult(opening)
+
+            def stop_store(
+                opening: Deferred[None] = opening, stop: Callable[[], Any] = stop
+            ) -> Any:
+                self.assertTrue(opening.called, "it still uses the store")
+                return stop()
+
+            self.patch(self.daemon._store, "stop", stop_store)
+            self.successResultOf(self.daemon.stopService())
+            answer.callback(0)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_a_start_that_fails(self) -> None:
+        """The process ends with a status that says so."""
+        for error, logged in ((StoreUnavailable("the disk is full"), 0), (ValueError("x"), 1)):
+            self.setUp()
+            failed: list[Any] = []
+            self.patch(
+                System, "stop_failed", lambda _, reactor, failed=failed: failed.append(reactor)
+            )
+            self.patch(self.daemon._store, "count", lambda _, error=error: fail(error))
+            self.daemon._begin()
+            self.assertEqual(failed, [self.reactor])
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), logged)
+            self.successResultOf(self.daemon.stopService())
 
 
 class Imports(SynchronousTestCase):

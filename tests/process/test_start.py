@@ -14,6 +14,7 @@ from pathlib import Path
 
 import chatd
 from chatd.codecs.classic import CREATE, RESPONSE, encode
+from chatd.stores.sqlite.file import connect, migrate, migrations
 from tests.doubles.daemon_process import (
     START_PATIENCE,
     Daemon,
@@ -129,6 +130,23 @@ class Options(Start):
         for option in OPTIONS:
             self.assertIn(option, usage.stdout)
         self.assertEqual(self.contents(), {})
+
+
+class Store(Start):
+    """A store that fails at the start."""
+
+    def test_store_that_cannot_write_ends_the_daemon_with_a_status(self) -> None:
+        """The log has the reason."""
+        path = str(self.folder / "chatd.db")
+        with contextlib.closing(connect(path, writing=True)) as connection:
+            migrate(connection, path, migrations())
+            connection.execute(
+                "CREATE TRIGGER failing BEFORE INSERT ON documents "
+                "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+        ended = self.run_to_end("--port=0", f"--store=sqlite:{path}", "--admin=none")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("chatd cannot start: the store fails: disk full", ended.stdout)
 
 
 class Ways(Start):

@@ -41,6 +41,10 @@ class SimulatedSystem(System):
         """See `System`."""
         return f"boot {self._machine.boots}"
 
+    def stop_failed(self, reactor: Any) -> None:
+        """See `System`."""
+        reactor.stop()
+
     def now(self) -> int:
         """See `System`."""
         return int(self._machine.schedule.wall * 1000)
