@@ -66,6 +66,10 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
             return
         for log, upto in connection.execute("SELECT log, upto FROM rubbish"):
             yield "file:garbage", f"log {log} up to {upto}"
+        for kind, scope, key in connection.execute(
+            "SELECT kind, scope, key FROM deleted_documents"
+        ):
+            yield "file:garbage", f"{kind} in {scope} with {key}"
         for table in ("entries", "place_runs", "keys", "key_runs", "positions"):
             for (log,) in connection.execute(
                 f"SELECT DISTINCT log FROM {table} WHERE log NOT IN (SELECT id FROM logs)"

@@ -194,10 +194,14 @@ class DedupKeys:
         if self._has_any("key_runs", log):
             execute("DELETE FROM key_runs WHERE log = ? AND last <= ?", (log, upto))
         if self._has_any("keys", log):
+            rows: list[Any] = []
+            for place in places:
+                rows += execute(
+                    "SELECT log, CASE WHEN author THEN author ELSE sender END, key, seq"
+                    " FROM entries WHERE place = ? AND key IS NOT NULL",
+                    (place,),
+                )
             # The seq is compared because a later entry may have the same key.
             self._connection.executemany(
-                "DELETE FROM keys WHERE (log, sender, key, seq) IN (SELECT log,"
-                " CASE WHEN author THEN author ELSE sender END, key, seq FROM entries"
-                " WHERE place = ? AND key IS NOT NULL)",
-                [(place,) for place in places],
+                "DELETE FROM keys WHERE log = ? AND sender = ? AND key = ? AND seq = ?", rows
             )

@@ -42,8 +42,8 @@ class Listing:
         self.keys: list[str] = []
         """what has been found"""
         self._query = (
-            f"SELECT {column}, key FROM documents WHERE kind = ? AND scope = ? AND {column} > ?"
-            f" ORDER BY {column} LIMIT ?"
+            f"SELECT {column}, key FROM visible_documents WHERE kind = ? AND scope = ?"
+            f" AND {column} > ? ORDER BY {column} LIMIT ?"
         )
         self._kind = kind
         self._scope = scope

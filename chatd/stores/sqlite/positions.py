@@ -92,6 +92,11 @@ class PositionTable:
             "DELETE FROM positions WHERE account = ? AND log = ?", (account, log)
         )
 
-    def drop(self, log: int) -> None:
-        """Delete the positions of all accounts in a log."""
-        self._connection.execute("DELETE FROM positions WHERE log = ?", (log,))
+    def purge(self, log: int, limit: int) -> bool:
+        """Delete at most `limit` positions in a log that was dropped; whether that was all."""
+        cursor = self._connection.execute(
+            "DELETE FROM positions WHERE log = ?1 AND account IN"
+            " (SELECT account FROM positions WHERE log = ?1 LIMIT ?2)",
+            (log, limit),
+        )
+        return cursor.rowcount < limit

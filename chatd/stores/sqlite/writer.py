@@ -1,7 +1,7 @@
 """The writer of the SQLite store: one transaction for each batch. Runs on the writer's thread.
 
 Between batches it does maintenance, a bounded amount at a time: it writes recent entries to the
-index, and purges garbage, the rows of trimmed and dropped entries.
+index, and purges garbage, the rows of entries, positions and documents that are deleted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _OTHERS = BulkInsert(
 _CACHED_LOGS = 200_000
 """logs whose numbers and heads are cached"""
 _PURGE_STEP = 500
-"""entries that one step of maintenance purges"""
+"""entries, positions or documents that one step of maintenance purges"""
 _COMMITS_BETWEEN_MAINTENANCE = 32
 """commits after which maintenance no longer waits for an idle moment"""
 
@@ -289,7 +289,6 @@ class Writer:
         log = self._find_log(name)
         if log is not None:
             self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
-            self.positions.drop(log[0])
             self._mark_garbage(log[0], log[1])
             del self._logs[name]
 
@@ -371,7 +370,8 @@ class Writer:
         """Whether `run_maintenance` has something to do and may do it."""
         if self._maintenance_failed or self._recent_is_stale:
             return False
-        return self.has_garbage or self._recent.indexing or len(self._recent) >= INDEX_AT
+        garbage = self.has_garbage or self.documents.has_garbage
+        return garbage or self._recent.indexing or len(self._recent) >= INDEX_AT
 
     @property
     def maintenance_overdue(self) -> bool:
@@ -386,8 +386,12 @@ class Writer:
         try:
             if self._recent.indexing or len(self._recent) >= INDEX_AT:
                 self._recent.index()
-            else:
+            elif self.has_garbage:
                 self._purge()
+            else:
+                self.connection.execute("BEGIN IMMEDIATE")
+                self.documents.purge(_PURGE_STEP)
+                self.connection.execute("COMMIT")
         except sqlite3.Error:
             # The next commit meets the same error and reports it; the first commit that succeeds
             # permits maintenance again.
@@ -397,7 +401,8 @@ class Writer:
                     self.connection.execute("ROLLBACK")
 
     def _purge(self) -> None:
-        """Remove some entries of one trimmed or dropped log, with their index rows and keys."""
+        """Remove some entries of one trimmed or dropped log, with their index rows and keys, or
+        some of the positions in it."""
         execute = self.connection.execute
         needs_index = False
         execute("BEGIN IMMEDIATE")
@@ -422,7 +427,8 @@ class Writer:
                 self._recent.runs.remove_upto(log, last)
             if complete:
                 needs_index = indexed < upto
-                if not needs_index:
+                exists = execute("SELECT 1 FROM logs WHERE id = ?", (log,)).fetchone() is not None
+                if not needs_index and (exists or self.positions.purge(log, _PURGE_STEP)):
                     execute("DELETE FROM rubbish WHERE log = ?", (log,))
         execute("COMMIT")
         self.has_garbage = row is not None

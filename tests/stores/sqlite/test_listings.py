@@ -120,14 +120,24 @@ class Steps(SynchronousTestCase):
         )
         self.assertRaises(sqlite3.ProgrammingError, self.worker._connection.execute, "SELECT 1")
 
+    def test_deleted_documents_are_left_out(self) -> None:
+        """Also those whose rows have not been removed yet."""
+        self.writing.execute("INSERT INTO deleted_documents VALUES ('k', '', NULL, 15)")
+        self.begin("all")
+        self.run_steps()
+        self.assertEqual(self.answers, [("all", ["A15", "a16", "A17", "a18", "A19"])])
+
     def test_error_refuses_one_listing(self) -> None:
         """The others continue."""
         self.begin("long")
         self.worker.step()
-        self.writing.execute("ALTER TABLE documents RENAME TO moved")
+        (view,) = self.writing.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'visible_documents'"
+        ).fetchone()
+        self.writing.execute("DROP VIEW visible_documents")
         self.begin("other")
         self.worker.step()
-        self.writing.execute("ALTER TABLE moved RENAME TO documents")
+        self.writing.execute(view)
         self.run_steps()
         (long, error), (other, keys) = self.answers
         self.assertEqual((long, other), ("long", "other"))

@@ -21,6 +21,7 @@ from chatd.core.errors import KeyReused, Refused, StoreUnavailable, UnknownLog
 from chatd.stores import Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
+from chatd.stores.sqlite import documents as documents_module
 from chatd.stores.sqlite import place_runs as runs_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
@@ -32,7 +33,16 @@ from tests.stores.document_model import KINDS, SCOPES, DocumentModel, changes_of
 
 LOGS = ("@a", "@b", "#c")
 KEYS = ("k", "l", "m", None)
-TABLES = ("place_runs", "keys", "key_runs", "progress", "rubbish")
+TABLES = (
+    "place_runs",
+    "keys",
+    "key_runs",
+    "progress",
+    "rubbish",
+    "documents",
+    "counters",
+    "deleted_documents",
+)
 
 
 class _Log:
@@ -155,21 +165,25 @@ class Play:
                 self.model.pop(change.log, None)
 
     def check_documents(self) -> None:
-        """Compare the documents, their order and their counters."""
+        """Compare the documents, their order and their number."""
+        table = self.writer.documents
         for kind in KINDS:
             for scope in SCOPES:
                 expected = self.documents.in_scope(kind, scope)
                 actual = self.connection.execute(
-                    "SELECT key, version, body FROM documents WHERE kind = ? AND scope = ?"
-                    " ORDER BY id",
+                    "SELECT key, version, body FROM visible_documents"
+                    " WHERE kind = ? AND scope = ? ORDER BY id",
                     (kind, scope),
                 )
                 self.expect([Document(*row) for row in actual], expected, (kind, scope))
-        self.expect(
-            self.rows("SELECT kind, scope, documents FROM counters"),
-            self.rows("SELECT kind, scope, count(*) FROM documents GROUP BY 1, 2 ORDER BY 1, 2"),
-            "counters",
-        )
+                self.expect(table.count(kind, scope), len(expected), ("count", kind, scope))
+                scanned = table.scan(kind, scope, "", 10)
+                self.expect(
+                    scanned, sorted(expected, key=lambda d: d.key.lower()), ("scan", kind, scope)
+                )
+                for document in expected:
+                    found = table.get(kind, document.key, scope)
+                    self.expect(found, document, ("get", kind, scope))
 
     def fail_to_commit(self, *items: tuple[Any, ...]) -> None:
         """Commit a batch of appends, one of them new and to a log that exists, that cannot be
@@ -256,7 +270,13 @@ class Play:
             self.writer.run_maintenance()
         self.expect(self.writer.needs_maintenance, False, "maintenance without end")
         self.check()
-        self.expect(self.rows("SELECT * FROM rubbish"), [], "garbage")
+        for table in ("rubbish", "deleted_documents"):
+            self.expect(self.rows(f"SELECT * FROM {table}"), [], "garbage")
+        self.expect(
+            self.rows("SELECT kind, scope, documents FROM counters"),
+            self.rows("SELECT kind, scope, count(*) FROM documents GROUP BY 1, 2 ORDER BY 1, 2"),
+            "counters",
+        )
         places = [
             (name, entry.seq, entry.id) for name in LOGS for entry in self.log(name).readable()
         ]
@@ -354,6 +374,7 @@ class SmallBounds(SynchronousTestCase):
         self.patch(writer_module, "_CACHED_LOGS", 1)
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.patch(runs_module, "RUN_ENTRIES", 3)
+        self.patch(documents_module, "_AT_ONCE", 1)
         self.patch(keys_module, "_CACHED_PAIRS", 1)
         self.patch(keys_module, "_RUN_KEYS", 2)
 
