@@ -1,4 +1,4 @@
-"""Rooms: membership, the entries and notices that changes give, and their bounds."""
+"""Rooms: creating, joining and changing them, with the entries that this gives, and finding."""
 
 from __future__ import annotations
 
@@ -8,44 +8,23 @@ from chatd.core.errors import (
     Blocked,
     IllegalRoom,
     LimitReached,
-    NotAMember,
     NotLoggedIn,
     PatternTooLong,
     RoomTaken,
     StoreUnavailable,
     TopicTooLong,
     UnknownAccount,
-    UnknownMember,
     UnknownRole,
     UnknownRoom,
 )
 from chatd.realm import changes
-from chatd.realm import rooms as rooms_module
-from chatd.realm.membership import InvitationRecord, InvitedRecord
+from chatd.realm.membership import InvitedRecord
 from chatd.realm.room import Room
 from chatd.realm.session import Session
 from chatd.stores import SCAN_LIMIT
 from chatd.stores.memory import MemoryStore
-from tests.doubles.realm import Text
 from tests.doubles.stores import flush_unavailable
-from tests.realm.case import AckRealmCase
-
-
-class RoomsCase(AckRealmCase):
-    """Ann and bob are logged in."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.rooms = self.realm.rooms
-
-    def members(self, session: Session | None = None, room: str = "#room") -> list[tuple[str, str]]:
-        """(name, role) of the members of a room, as Ann or another account sees them."""
-        members, _ = self.harness.run(self.rooms.members(session or self.ann, room, "", 10))
-        return list(members)
-
-    def events(self) -> list[tuple[str, str, str]]:
-        """The (sender, kind, body) of the entries of #room."""
-        return [(sender, kind, body) for _, sender, kind, body in self.entries("#room")]
+from tests.realm.rooms_case import RoomsCase
 
 
 class Creating(RoomsCase):
@@ -148,66 +127,6 @@ class Joining(RoomsCase):
         self.assertEqual(self.members(), [("Ann", "owner"), ("bob", "member")])
         flush_unavailable(self)
 
-    def test_account_that_left_is_shown_nothing_more(self) -> None:
-        """All its devices are notified; the other members are shown that it left."""
-        self.create_room(self.ann, self.bob)
-        _, other_peer = self.login("bob")
-        self.run_now(self.rooms.leave(self.bob, "#ROOM"))
-        self.assertEqual(self.events()[-1], ("bob", "leave", ""))
-        for peer in (self.bob_peer, other_peer):
-            self.assertEqual(peer.rooms_left, [("#room", "left")])
-        self.assertNotIn((3, "bob", "leave", ""), self.bob_peer.logs["#room"])
-        self.assertIn((3, "bob", "leave", ""), self.ann_peer.logs["#room"])
-        self.refuse(NotAMember, self.rooms.leave(self.bob, "#room"))
-
-    def test_room_is_deleted_when_its_last_member_leaves(self) -> None:
-        """Its history is deleted, too: the next room of the name begins with seq 1."""
-        self.create_room(self.ann)
-        self.send(self.ann, "#room", "x")
-        self.run_now(self.rooms.leave(self.ann, "#room"))
-        self.refuse(UnknownRoom, self.rooms.room("#room"))
-        self.create_room(self.bob)
-        self.assertEqual(self.entries("#room"), [(1, "bob", "join", "")])
-
-    def test_owner_is_succeeded_by_the_moderator_who_joined_first(self) -> None:
-        """The order in which accounts became moderators does not count; without moderators it is
-        the member who joined first."""
-        sessions = [self.ann, self.bob]
-        for name in ("cyd", "dee"):
-            self.harness.register(name)
-            sessions.append(self.login(name)[0])
-        self.create_room(self.ann)
-        for session in sessions[1:]:
-            self.harness.now += 1
-            self.run_now(self.rooms.join(session, "#room"))
-        for member in ("dee", "cyd"):
-            self.run_now(self.rooms.set_role(self.ann, "#room", member, "moderator"))
-        for leaving, owner in (
-            (self.ann, "cyd"),
-            (sessions[2], "dee"),
-            (sessions[3], "bob"),
-        ):
-            self.run_now(self.rooms.leave(leaving, "#room"))
-            room = self.harness.run(self.rooms.room("#room"))
-            self.assertEqual(room.record.owner_name, owner)
-        self.assertEqual(self.members(self.bob), [("bob", "owner")])
-
-    def test_role_ends_with_the_membership(self) -> None:
-        """A moderator that joins again is a member."""
-        self.create_room(self.ann, self.bob)
-        self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "moderator"))
-        self.run_now(self.rooms.leave(self.bob, "#room"))
-        self.run_now(self.rooms.join(self.bob, "#room"))
-        self.assertEqual(self.members(), [("Ann", "owner"), ("bob", "member")])
-
-    def test_lobby_stays_without_members(self) -> None:
-        """It has no owner, also when it has one member."""
-        self.harness.run(self.realm.start())
-        self.run_now(self.rooms.join(self.ann, "#lobby"))
-        self.assertEqual(self.members(room="#lobby"), [("Ann", "member")])
-        self.run_now(self.rooms.leave(self.ann, "#lobby"))
-        self.assertEqual(self.members(room="#lobby"), [])
-
 
 class Changing(RoomsCase):
     """Topic, access, roles, invitations, kicks and deletion. Ann owns #room, bob is a member."""
@@ -277,45 +196,6 @@ class Changing(RoomsCase):
         self.refuse(Blocked, self.rooms.invite(self.ann, "#room", "cyd"))
         self.refuse(UnknownAccount, self.rooms.invite(self.ann, "#room", "nemo"))
         self.assertEqual(len(self.members()), 2)
-
-    def test_kicked_member_is_notified_and_follows_no_more(self) -> None:
-        """The room is shown who was kicked, by its name as first written."""
-        self.run_now(self.rooms.kick(self.ann, "#room", "BOB"))
-        self.assertEqual(self.bob_peer.rooms_left, [("#room", "kicked")])
-        self.assertEqual(self.events()[-1], ("Ann", "kick", "bob"))
-        self.refuse(NotAMember, self.realm.deliver(self.bob, Text("bob", "#room", "x")))
-        self.refuse(UnknownMember, self.rooms.kick(self.ann, "#room", "bob"))
-
-    def test_kicked_member_cannot_return_by_an_old_invitation(self) -> None:
-        """One that was stored while the account joined is withdrawn with the membership."""
-        self.run_now(self.rooms.set_private(self.ann, "#room", True))
-        room, account = self.run_now(self.rooms.room("#room")), self.bob.account
-        invitation = [
-            changes.create("bob", InvitationRecord(account), room.scope),
-            changes.create(room.scope, InvitedRecord("#room"), str(account)),
-        ]
-        self.result(self.realm.documents.write(invitation))
-        self.run_now(self.rooms.kick(self.ann, "#room", "bob"))
-        self.refuse(UnknownRoom, self.rooms.join(self.bob, "#room"))
-
-    def test_withdrawn_invitation_gives_no_entry(self) -> None:
-        """The account cannot join a private room with it any more."""
-        self.harness.register("cyd")
-        cyd, _ = self.login("cyd")
-        self.run_now(self.rooms.set_private(self.ann, "#room", True))
-        self.run_now(self.rooms.invite(self.ann, "#room", "cyd"))
-        before = self.events()
-        self.run_now(self.rooms.kick(self.ann, "#room", "Cyd"))
-        self.assertEqual(self.events(), before)
-        self.refuse(UnknownRoom, self.rooms.join(cyd, "#room"))
-
-    def test_members_of_a_deleted_room_are_notified(self) -> None:
-        """Its history is deleted with it."""
-        self.run_now(self.rooms.delete(self.ann, "#room"))
-        for peer in (self.ann_peer, self.bob_peer):
-            self.assertEqual(peer.rooms_left, [("#room", "deleted")])
-        self.assertEqual(self.entries("#room"), [])
-        self.refuse(UnknownRoom, self.rooms.join(self.bob, "#room"))
 
     def test_failed_change_leaves_the_room_as_it_was(self) -> None:
         """No entry is appended for a change that was not stored."""
@@ -409,66 +289,3 @@ class Listing(RoomsCase):
         self.assertEqual((page, more), ([("Ann", "owner"), ("bob", "member")], True))
         page, more = self.harness.run(self.rooms.members(self.ann, "#a", "BOB", 2))
         self.assertEqual((page, more), ([("Cyd", "invited")], False))
-
-
-class Cache(RoomsCase):
-    """The bound on rooms in memory."""
-
-    def test_rooms_that_no_session_follows_are_evicted_over_the_bound(self) -> None:
-        """They are loaded again when they are needed."""
-        self.patch(rooms_module, "_CACHED", 2)
-        self.create_room(self.ann)
-        self.harness.run(self.realm.start())
-        self.harness.run(self.rooms.load(["#lobby"]))
-        self.run_now(self.rooms.create(self.ann, "#new", "", False))
-        self.assertIsNone(self.rooms.loaded("#lobby"))
-        self.assertIsNotNone(self.rooms.loaded("#room"))
-        self.assertNotIn("#lobby", self.realm.delivery.live_logs)
-        self.run_now(self.rooms.join(self.bob, "#lobby"))
-        self.assertEqual(self.members(room="#lobby"), [("bob", "member")])
-
-
-class RoomsInMemory(RoomsCase):
-    """Rooms that no session follows, where only one may stay in memory."""
-
-    def setUp(self) -> None:
-        """#a is in memory, #b and #c are not."""
-        super().setUp()
-        for name in ("#a", "#b", "#c"):
-            self.run_now(self.rooms.create(self.ann, name, "", False))
-            self.ann.unsubscribe(name)
-        self.patch(rooms_module, "_CACHED", 1)
-        self.run_now(self.rooms.load(("#none",)))
-        self.run_now(self.rooms.load(("#a",)))
-        self.assertIsNone(self.rooms.loaded("#b"))
-        self.store.eager = False
-
-    def test_rooms_stay_in_memory_until_they_are_all_loaded(self) -> None:
-        """Also if another request loads a room meanwhile."""
-        other = self.begin(self.rooms.load(("#c",)))
-        self.store.release()
-        loading = self.begin(self.rooms.load(("#a", "#b")))
-        self.store.release()
-        self.successResultOf(other)
-        self.assertNoResult(loading)
-        self.store.release()
-        rooms = self.successResultOf(loading)
-        self.assertEqual([room.name for room in rooms], ["#a", "#b"])
-        self.assertEqual([self.rooms.loaded(room.name) for room in rooms], rooms)
-        self.assertIsNone(self.rooms.loaded("#c"))
-
-    def test_room_stays_in_memory_while_its_change_is_considered_again(self) -> None:
-        """The deletion of #a is refused, since its topic has changed; #b is loaded meanwhile."""
-        room = self.rooms.loaded("#a")
-        loading = self.begin(self.rooms.load(("#b",)))
-        changing = self.begin(self.rooms.set_topic(self.ann, "#a", "news"))
-        deleting = self.begin(self.rooms.delete_by_operator("#a"))
-        self.store.release()
-        self.successResultOf(changing)
-        self.store.release()
-        self.successResultOf(loading)
-        self.assertNoResult(deleting)
-        self.assertIs(self.rooms.loaded("#a"), room)
-        self.store.release()
-        self.successResultOf(deleting)
-        self.assertIsNone(self.rooms.loaded("#a"))

@@ -8,7 +8,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.core.errors import AlreadyLoggedIn, Busy, StoreUnavailable, UnknownAccount
-from chatd.realm import rooms as rooms_module
+from chatd.realm import loaded_rooms
 from chatd.realm.positions import SOON
 from chatd.realm.session import Peer, Session, SessionOptions
 from tests.doubles.realm import AckRecorder, AutoAckRecorder
@@ -213,7 +213,7 @@ class OpeningWhileTheAccountChanges(AckRealmCase):
         self.create_room(self.ann)
         self.run_now(self.realm.rooms.create(self.bob, "#other", "", False))
         self.ann.unsubscribe("#room")
-        self.patch(rooms_module, "_CACHED", 1)
+        self.patch(loaded_rooms, "_CACHED", 1)
         self.run_now(self.realm.rooms.load(("#none",)))
         self.assertIsNone(self.realm.rooms.loaded("#room"))
         self.account = self.harness.account("Ann")

@@ -1,0 +1,255 @@
+"""Leaving rooms, removing members, and deleting rooms, also those of a deleted account.
+
+A room is deleted with its last member, by the write that removes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from chatd.core.entries import KICK, LEAVE
+from chatd.core.errors import Conflict
+from chatd.core.names import LOBBY, room_log
+from chatd.realm import changes
+from chatd.realm.documents import Stored
+from chatd.realm.loaded_rooms import LoadedRooms
+from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord, MembershipRecord
+from chatd.realm.permissions import check_kick, check_member, check_not_deleted, check_owner
+from chatd.realm.room import INVITED, Room, RoomRecord
+from chatd.realm.session import Session
+from chatd.realm.tasks import gather
+from chatd.stores import Change, CreateLog, DropLog, Forget
+
+_ATTEMPTS = 16
+_AT_ONCE = 250
+"""members of a deleted room that are notified before other work goes on"""
+
+
+class Removal(NamedTuple):
+    """A member that is removed from a room, and whether the room is deleted with that."""
+
+    member: Stored[MemberRecord]
+    deleted: bool
+
+
+class Leaving(NamedTuple):
+    """A room that a deleted account leaves, and whether the room is deleted with that."""
+
+    room: Room
+    deleted: bool
+
+
+class RoomDepartures(LoadedRooms):
+    """The ways in which accounts stop being members of rooms."""
+
+    async def leave(self, session: Session, name: str) -> None:
+        """Leave a room. Raises `UnknownRoom`, `NotAMember`."""
+
+        async def attempt(room: Room) -> tuple[list[Change], bool]:
+            check_member(room, await self.role(session, room))
+            member = await self._member(room, session.account, session.name)
+            return await self.leaving(room, member)
+
+        with self._context.sessions.reserved(session.mailbox):
+            room, deleted = await self._change(name, attempt)
+            self.left(room, session.account, deleted, "left")
+        if not deleted:
+            self._context.note(room.log, session.name, session.account, LEAVE, "")
+
+    async def _member(self, room: Room, account: int, name: str) -> Stored[MemberRecord]:
+        """The row of a member, given by its id and name. Raises `Conflict` if it has none."""
+        member = await self._documents.get(MemberRecord, name, room.scope)
+        if member is None or member.record.account != account:
+            raise Conflict()
+        return member
+
+    async def leaving(self, room: Room, member: Stored[MemberRecord]) -> tuple[list[Change], bool]:
+        """Return the changes that remove a member, and whether they delete the room, because it
+        would have no member.
+
+        They withdraw an invitation of the member as well: one that was stored while the account
+        joined would let it return to a private room that it was kicked from.
+        """
+        account = member.record.account
+        key = str(account)
+        steps: list[Change] = [
+            changes.require(room.stored),
+            changes.delete(member),
+            changes.delete_any(MembershipRecord, room.scope, key),
+            changes.delete_any(InvitationRecord, member.key, room.scope),
+            changes.delete_any(InvitedRecord, room.scope, key),
+            Forget(account, room.log),
+        ]
+        members = await self._documents.count(MemberRecord, room.scope)
+        if members == 1 and not room.permanent:
+            return [
+                *steps,
+                changes.require_none(MemberRecord, room.scope),
+                *self._deletion(room),
+            ], True
+        if not room.permanent:
+            steps.append(changes.require_some(MemberRecord, room.scope))
+        record = room.record
+        if account == record.owner or account in record.moderators:
+            successor = await self._successor(room, account)
+            id, name = (0, "") if successor is None else (successor.record.account, successor.key)
+            steps[0] = changes.update(room.stored, record.without(account, id, name))
+            if successor is not None and account == record.owner:
+                steps.append(changes.require(successor))
+        return steps, False
+
+    async def leaving_all(self, account: int, name: str) -> tuple[list[Change], list[Leaving]]:
+        """Return the changes that remove an account from all its rooms, and those rooms.
+
+        Raises `Conflict` if the account has left one of them meanwhile.
+        """
+        scope, after = str(account), ""
+        steps: list[Change] = []
+        rooms: list[Leaving] = []
+        while rows := await self._documents.scan(MembershipRecord, scope, after):
+            for row in rows:
+                steps.append(changes.delete_any(MembershipRecord, row.key, scope))
+                room = await self._current(row.record.room)
+                # A room that was deleted meanwhile has no member to remove.
+                if room is not None and room.scope == row.key:
+                    member = await self._member(room, account, name)
+                    leaving, deleted = await self.leaving(room, member)
+                    steps += leaving
+                    rooms.append(Leaving(room, deleted))
+            after = rows[-1].key
+        # A room that is joined meanwhile would have a member without an account.
+        return [*steps, changes.require_none(MembershipRecord, scope)], rooms
+
+    async def withdrawing_all(self, account: int, name: str) -> list[Change]:
+        """The changes that withdraw all invitations of an account."""
+        scope = str(account)
+        steps: list[Change] = []
+        after = ""
+        while rows := await self._documents.scan(InvitedRecord, scope, after):
+            for row in rows:
+                steps.append(changes.delete_any(InvitationRecord, name, row.key))
+                steps.append(changes.delete_any(InvitedRecord, row.key, scope))
+            after = rows[-1].key
+        # An invitation that is added meanwhile would stay in its room.
+        return [*steps, changes.require_none(InvitedRecord, scope)]
+
+    async def _successor(self, room: Room, account: int) -> Stored[MemberRecord] | None:
+        """The member that would be the owner without `account`: the moderator who joined first, or
+        else the member who did; None if there is none."""
+        documents, scope = self._documents, room.scope
+        moderators = [name for id, name in room.record.moderators.items() if id != account]
+        for _ in range(_ATTEMPTS):
+            # A listing may have members whose removal is committed while they are read.
+            names = moderators or await documents.list(MemberRecord, scope=scope, limit=2)
+            rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
+            others = [row for row in rows if row is not None and row.record.account != account]
+            if others:
+                first: Stored[MemberRecord] = min(others, key=lambda row: row.record.joined)
+                return first
+            moderators = []
+        return None
+
+    def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
+        """An account is no longer a member of a room, which may be deleted with that."""
+        room = self._held(room)
+        room.members -= 1
+        mailbox = self._context.sessions.mailbox(account)
+        if mailbox is not None:
+            membership = mailbox.memberships.get(room.name)
+            if membership is not None and membership.room == room.id:
+                mailbox.remove_membership(room.name)
+                self._context.positions.discard(membership.state)
+            for session in mailbox.sessions:
+                subscription = session.subscriptions.get(room.name)
+                if subscription is not None and subscription.live_log.log == room.log:
+                    session.unsubscribe(room.name)
+                    session.peer.left(room.display_name, reason)
+        if deleted:
+            self._evict(room)
+
+    async def kick(self, session: Session, name: str, other: str) -> None:
+        """Remove a member from a room, or withdraw an invitation.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
+        """
+
+        async def attempt(
+            room: Room,
+        ) -> tuple[list[Change], tuple[Stored[MemberRecord], bool] | None]:
+            role = await self.role(session, room)
+            member, invitation = await gather(
+                self._documents.get(MemberRecord, other, room.scope),
+                self._documents.get(InvitationRecord, other, room.scope),
+            )
+            other_role = "" if invitation is None else INVITED
+            if member is not None:
+                other_role = room.record.member_role(member.record.account)
+            check_not_deleted(session.mailbox.deleted)
+            check_kick(room, role, other, other_role)
+            if member is None:
+                return [
+                    changes.require(room.stored),
+                    changes.delete_any(InvitationRecord, other, room.scope),
+                    changes.delete_any(InvitedRecord, room.scope, str(invitation.record.account)),
+                ], None
+            steps, deleted = await self.leaving(room, member)
+            return [*steps, self._still_member(room, session)], Removal(member, deleted)
+
+        room, removal = await self._change(name, attempt)
+        if removal is not None:
+            member, deleted = removal
+            self.left(room, member.record.account, deleted, "kicked")
+            if not deleted:
+                self._context.note(room.log, session.name, session.account, KICK, member.key)
+
+    def _still_member(self, room: Room, session: Session) -> Change:
+        """The condition that the account of a session is still a member."""
+        return changes.require_any(MemberRecord, session.name, room.scope)
+
+    async def delete(self, session: Session, name: str) -> None:
+        """Delete a room with its history. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            check_owner(room, await self.role(session, room))
+            return [changes.require(room.stored), *self._deletion(room)], None
+
+        await self._delete(name, attempt)
+
+    async def delete_by_operator(self, name: str) -> None:
+        """Delete any room with its history. Raises `UnknownRoom`."""
+
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            return [changes.require(room.stored), *self._deletion(room)], None
+
+        await self._delete(name, attempt)
+
+    async def _delete(
+        self, name: str, attempt: Callable[[Room], Awaitable[tuple[list[Change], None]]]
+    ) -> None:
+        room, _ = await self._change(name, attempt)
+        self._evict(room)
+        members = self._context.sessions.members(room)
+        for start in range(0, len(members), _AT_ONCE):
+            if start:
+                await self._tasks.sleep(0)
+            for account in members[start : start + _AT_ONCE]:
+                self.left(room, account, True, "deleted")
+
+    def _deletion(self, room: Room) -> list[Change]:
+        """The changes that delete a room with all that is stored of it, and create a new lobby in
+        its place if it is the lobby."""
+        return [
+            changes.delete_any(RoomRecord, room.name),
+            DropLog(room.log),
+            changes.delete_scope(MemberRecord, room.scope),
+            changes.delete_key(MembershipRecord, room.scope),
+            changes.delete_scope(InvitationRecord, room.scope),
+            changes.delete_key(InvitedRecord, room.scope),
+            *(self._new_lobby() if room.permanent else ()),
+        ]
+
+    def _new_lobby(self) -> list[Change]:
+        """The changes that create the lobby."""
+        record = RoomRecord(self._context.creation_time(), self._context.new_id())
+        return [changes.create(LOBBY, record), CreateLog(room_log(record.id))]
