@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
+from functools import cache
 from queue import SimpleQueue
 from typing import Any
 
@@ -12,12 +15,22 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from chatd.stores.sqlite.file import migrate, migrations
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
 from tests.stores.contract import StoreContract
 
 _MOMENT = 0.01
 """seconds that pass after each call from a thread, longer than the group-commit delay"""
+
+
+@cache
+def empty_store() -> bytes:
+    """The content of a file with the newest schema and nothing else, for tests that open a file
+    hundreds of times."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, "empty", migrations())
+        return connection.serialize()
 
 
 class InFile(StoreContract):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.realm.positions import VERY_SOON
+from tests.doubles.drawn import scripts_of
 from tests.doubles.realm import AutoAckRecorder, RealmHarness
 
 NAMES = ("ann", "Bob", "cyd")
@@ -66,7 +67,6 @@ class Action(NamedTuple):
     recipient: str
 
 
-# Two draws for each step: drawing each field by itself takes far longer than the steps.
 ACTIONS = [
     Action(*fields)
     for fields in product(
@@ -74,7 +74,7 @@ ACTIONS = [
     )
 ]
 Step: TypeAlias = tuple[Action, int]
-scripts = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 5)), min_size=15, max_size=50)
+scripts = scripts_of(ACTIONS, range(6), min_size=15, max_size=50)
 
 
 class Comparison:

@@ -8,7 +8,6 @@ from itertools import product
 from typing import NamedTuple, TypeAlias
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import Cursor
@@ -16,6 +15,7 @@ from chatd.core.errors import NotAMember, Refused, UnknownRoom
 from chatd.realm.positions import SOON
 from chatd.realm.session import Session
 from chatd.stores import Document
+from tests.doubles.drawn import scripts_of
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
 from tests.doubles.rows import check_rows
 
@@ -332,7 +332,6 @@ class Action(NamedTuple):
     recipient: str
 
 
-# Two draws for each step: drawing each field by itself takes far longer than the steps.
 ACTIONS = [
     Action(*fields)
     for fields in product(
@@ -345,9 +344,7 @@ ACTIONS = [
 SEQS = list(product(range(8), range(10)))
 """(first, last)"""
 Step: TypeAlias = tuple[Action, tuple[int, int]]
-scripts = st.lists(
-    st.tuples(st.sampled_from(ACTIONS), st.sampled_from(SEQS)), min_size=20, max_size=80
-)
+scripts = scripts_of(ACTIONS, SEQS, min_size=20, max_size=80)
 
 
 class OnceForEachDevice(SynchronousTestCase):

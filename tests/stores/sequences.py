@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import KeyReused
 from chatd.stores import Append, CreateLog, DropLog
+from tests.doubles.drawn import scripts_of
 from tests.stores.contract import new_text
 
 Script = list[tuple[int, str, int]]
@@ -20,11 +20,7 @@ _APPENDS = ["append", "keyed", "keyed", "keyed", "keyed"]
 _OTHERS = ["read", "head", "trim", "drop", "wait", "maintain", "maintain", "maintain", "restart"]
 
 any_script = given(
-    st.lists(
-        st.tuples(st.integers(0, 2), st.sampled_from(_APPENDS + _OTHERS), st.integers(0, 15)),
-        min_size=20,
-        max_size=80,
-    )
+    scripts_of(range(3), _APPENDS + _OTHERS, range(16), min_size=20, max_size=80),
 )
 bounded = settings(derandomize=True, deadline=None, max_examples=60)
 LOGS = [f"@log{number}" for number in range(3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from hypothesis import settings
@@ -18,6 +19,7 @@ from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite import writer as writer_module
 from tests.doubles.folders import MEMORY
+from tests.doubles.sqlite_file import empty_store
 from tests.doubles.sqlite_writer import SteppedStore, WithWriter
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import new_text
@@ -271,6 +273,7 @@ class Sequences(SequenceContract):
         self.patch(keys_module, "_RUN_KEYS", 2)
         self.patch(keys_module, "_CACHED_PAIRS", 3)
         with tempfile.TemporaryDirectory(prefix="chatd-test-", dir=MEMORY) as self.folder:
+            Path(self.folder, "chatd.db").write_bytes(empty_store())
             self.play(script)
 
     def open(self) -> SteppedStore:

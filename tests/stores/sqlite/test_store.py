@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -18,7 +19,7 @@ from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import MEMORY, folder
-from tests.doubles.sqlite_file import InFile, PumpedReactor
+from tests.doubles.sqlite_file import InFile, PumpedReactor, empty_store
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import DocumentContract, LogContract, new_text
 from tests.stores.position_contract import (
@@ -70,7 +71,9 @@ class _OpenedInFile(SequenceContract):
     def open(self) -> SQLiteStore:
         """A store in a file of its own."""
         self.reactor = PumpedReactor()
-        store = SQLiteStore(self.reactor, os.path.join(folder(self, MEMORY), "chatd.db"))
+        path = os.path.join(folder(self, MEMORY), "chatd.db")
+        Path(path).write_bytes(empty_store())
+        store = SQLiteStore(self.reactor, path)
         store.start()
         return store
 
