@@ -1,4 +1,4 @@
-"""Which tests start processes, and which come last."""
+"""Which tests start processes, and in which order tests run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,23 @@ MODULES_WITH_PROCESSES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests that start processes, and move the functions behind the test cases.
+    """Mark tests that start processes, and bring the tests into the order in which they run.
 
     Functions run in the reactor of pytest-twisted, which then stays running, so that trial's test
-    cases could not run it any more. Each worker runs its share of the tests in this order.
+    cases could not run it any more: they come last. Histories of the simulation come first: at the
+    end, one worker would be busy with them while the others have nothing to do. Each worker runs
+    its share of the tests in this order.
     """
     for item in items:
         path = item.path.relative_to(TESTS)
         if path.parts[0] in FOLDERS_WITH_PROCESSES or path.name in MODULES_WITH_PROCESSES:
             item.add_marker("process")
-    items.sort(key=lambda item: item.getparent(pytest.Class) is None)
+    items.sort(
+        key=lambda item: (
+            item.getparent(pytest.Class) is None,
+            item.path.name != "test_simulation.py",
+        )
+    )
 
 
 @pytest.hookimpl(trylast=True)

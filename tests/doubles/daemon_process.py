@@ -41,6 +41,8 @@ START_PATIENCE = 30.0
 """seconds that a daemon may take to start on a busy machine"""
 ALL_PATIENCE = 30.0
 """seconds that reading to the end may take, however steadily data arrives"""
+TOGETHER = 10
+"""texts that `SocketClient.send_texts` sends at once"""
 UNUSED_NAME = "no-such-name"
 
 
@@ -194,6 +196,14 @@ class SocketClient:
         self.send(frame)
         self.case.assertEqual(self.receive(), Send(sender, recipient, text, frame))
         return frame
+
+    def send_texts(self, sender: str, recipient: str, texts: Sequence[str]) -> None:
+        """Send messages, some at once, and check their echoes. The daemon commits those together,
+        which takes far less time than each by itself."""
+        for start in range(0, len(texts), TOGETHER):
+            some = [sent(sender, recipient, text) for text in texts[start : start + TOGETHER]]
+            self.send(*[message.frame for message in some])
+            self.case.assertEqual(self.receive_many(len(some)), some)
 
     def received_so_far(self) -> list[Reply]:
         """Everything that arrives before the answer to a command sent now."""

@@ -257,13 +257,12 @@ class BadInput(SynchronousTestCase):
         text = "x" * 30_000
         count = 30 * MEGABYTE // len(text)
         # Fills the store's page cache (32 MB), which has nothing to do with the reader.
-        for _ in range(3 * count // 2):
-            ann.send_text("Ann", "Cid", text)
+        ann.send_texts("Ann", "Cid", [text] * (3 * count // 2))
         before = most = self.daemon.memory_bytes()
-        for number in range(count):
-            ann.send_text("Ann", "Bob", f"{number} {text}")
-            if number % 50 == 0:
-                most = max(most, self.daemon.memory_bytes())
+        for first in range(0, count, 50):
+            numbers = range(first, min(first + 50, count))
+            ann.send_texts("Ann", "Bob", [f"{number} {text}" for number in numbers])
+            most = max(most, self.daemon.memory_bytes())
         self.assertLess(max(most, self.daemon.memory_bytes()) - before, 8 * MEGABYTE)
         for number in range(count):
             self.assertEqual(reader.receive(), sent("Ann", "Bob", f"{number} {text}"))

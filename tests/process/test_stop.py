@@ -124,8 +124,7 @@ class Stop(SynchronousTestCase):
         ann = self.client().create("Ann")
         paused = [SocketClient(self, self.daemon, window=8192).create(name) for name in names]
         for name in names:
-            for text in sent_texts:
-                ann.send_text("Ann", name, text)
+            ann.send_texts("Ann", name, sent_texts)
         self.stop()
         self.assertEqual(ann.read_to_end(), [])
         self.daemon = self.start()
