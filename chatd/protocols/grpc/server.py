@@ -166,11 +166,19 @@ async def _unary(
 async def _stream(service: ChatService, request: Any, context: Any) -> None:
     """Carry out a call with a stream of answers."""
     caller = Caller(context)
+
+    async def write(message: Any) -> None:
+        try:
+            await context.write(message)
+        except grpc.aio.InternalError:
+            # The client has disconnected; gRPC would log a traceback.
+            raise asyncio.CancelledError from None
+
     await _refusing(
         context,
         caller,
         service.charge(caller, request.recipient_id),
-        lambda: service.receive_messages(request, caller, context.write),
+        lambda: service.receive_messages(request, caller, write),
     )
 
 

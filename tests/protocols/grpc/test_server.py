@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -222,24 +223,48 @@ class Cancelled(ServerCase):
         """How many streams `mason` has."""
         return len(self.port._service._accounts["mason"].streams)
 
+    @asynccontextmanager
+    async def raw_stream(self) -> AsyncIterator[asyncio.StreamWriter]:
+        """A stream of `mason` over a port, by a connection that answers nothing."""
+        number = self.port.bind("127.0.0.1:0", None)
+        await self.port.start()
+        await self.call("CreateAccount", client_id="mason")
+        _, writer = await asyncio.open_connection("127.0.0.1", number)
+        request = pb.ChatClient(recipient_id="mason").SerializeToString()
+        writer.write(grpc_request(b"/ChatService/ReceiveMessages", request))
+        await _until(lambda: self.streams() == 1)
+        yield writer
+        writer.close()
+        await self.port.stop(0)
+
     def test_stream_of_a_client_that_does_not_answer_pings_ends(self) -> None:
         """The network of the client may have died."""
         self.patch(grpc_server, "KEEPALIVE_INTERVAL", 0.1)
         self.patch(grpc_server, "KEEPALIVE_TIMEOUT", 0.1)
 
         async def conversation() -> None:
-            number = self.port.bind("127.0.0.1:0", None)
-            await self.port.start()
-            await self.call("CreateAccount", client_id="mason")
-            _, writer = await asyncio.open_connection("127.0.0.1", number)
-            request = pb.ChatClient(recipient_id="mason").SerializeToString()
-            writer.write(grpc_request(b"/ChatService/ReceiveMessages", request))
-            await _until(lambda: self.streams() == 1)
-            await _until(lambda: self.streams() == 0)
-            writer.close()
-            await self.port.stop(0)
+            async with self.raw_stream():
+                await _until(lambda: self.streams() == 0)
 
         self.run_in_asyncio(conversation())
+
+    def test_stream_of_a_client_that_does_not_read_and_disconnects(self) -> None:
+        """It ends without a traceback in the log."""
+        ann = self.server.log_in("ann")
+
+        async def conversation() -> None:
+            async with self.raw_stream() as writer:
+                stream = self.port._service._accounts["mason"].streams[0]
+                await _until(lambda: not stream._waiting)
+                for number in range(10):
+                    ann.send(c.Send(number + 1, "mason", "x" * 10_000))
+                # HTTP/2 allows 65,535 bytes, so the write of the seventh waits.
+                await _until(lambda: len(stream._waiting) == 3)
+                writer.transport.abort()
+                await _until(lambda: self.streams() == 0)
+
+        with self.assertNoLogs():
+            self.run_in_asyncio(conversation())
 
     def test_stream_that_is_cancelled_while_its_password_is_verified_leaves_no_session(
         self,
