@@ -20,9 +20,10 @@ from chatd.auth.passwords import Passwords
 from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import UnknownAccount, WrongPassword
 from chatd.realm.accounts import Account
+from chatd.realm.peer import Peer
 from chatd.realm.permissions import check_open, check_open_accounts
 from chatd.realm.realm import Realm
-from chatd.realm.session import Peer, Session
+from chatd.realm.session import Session
 
 
 class INameOnly(ICredentials):

@@ -29,8 +29,9 @@ from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refu
 from chatd.core.names import LOBBY
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
+from chatd.realm.peer import SessionOptions
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 from chatd.server.states import PauseReason, Phase
 from chatd.server.unframed import Unframed
@@ -173,11 +174,11 @@ class Chat10Protocol(Unframed):
 
     @property
     def writable(self) -> bool:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return super().writable and not self.paused_for & PauseReason.FIRST_REPLY
 
     def show(self, runs: Sequence[Run]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         session = self.session
         if session is None:
             return
@@ -221,13 +222,13 @@ class Chat10Protocol(Unframed):
                 self.log_refusal(refusal.code)
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         if self.session is not None and log != LOBBY:
             self.session.unsubscribe(log)
 
     @property
     def about(self) -> str:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return f"CHAT/1.0, from {self.peer}"
 
     def _write(self, data: bytes) -> None:

@@ -49,9 +49,10 @@ from chatd.core.errors import (
 )
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
+from chatd.realm.peer import SessionOptions
 from chatd.realm.permissions import check_logged_in
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
@@ -200,7 +201,7 @@ class ClassicProtocol(Connection):
     # To the client
 
     def show(self, runs: Sequence[Run]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         for run in runs:
             data, sizes = encode_entries(run.entries, self.spelling)
             self.wrote_entries(run.log, run.entries[0].seq, sizes, len(data))
@@ -217,7 +218,7 @@ class ClassicProtocol(Connection):
 
     @property
     def about(self) -> str:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return f"classic, from {self.peer}"
 
     def frame_timed_out(self) -> None:

@@ -38,9 +38,10 @@ from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.mail_fetch import MailFetch
+from chatd.realm.peer import SessionOptions
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 from chatd.server.unframed import Unframed
 from chatd.stores import Append
@@ -252,7 +253,7 @@ class OpsProtocol(Unframed):
     # To the client
 
     def show(self, runs: Sequence[Run]) -> None:
-        """See `chatd.realm.session.Peer`. Each entry is a write of its own, since nothing else
+        """See `chatd.realm.peer.Peer`. Each entry is a write of its own, since nothing else
         separates it from the next."""
         for run in runs:
             for entry in run.entries:
@@ -275,11 +276,11 @@ class OpsProtocol(Unframed):
 
     @property
     def about(self) -> str:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return f"ops, from {self.peer}"
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`. After a log-in elsewhere, this connection stays open and
+        """See `chatd.realm.peer.Peer`. After a log-in elsewhere, this connection stays open and
         may log in again."""
         if code != "logged-in-elsewhere":
             super().session_ended(code, sentence)

@@ -11,8 +11,9 @@ from chatd.realm.context import Context
 from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
+from chatd.realm.peer import Peer
 from chatd.realm.room import Room
-from chatd.realm.session import Peer, Session
+from chatd.realm.session import Session
 
 
 class Sessions:

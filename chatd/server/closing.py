@@ -16,7 +16,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.core.errors import Refused
-from chatd.realm.session import Peer, Session
+from chatd.realm.peer import Peer
+from chatd.realm.session import Session
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import new_bucket
 from chatd.server.states import PauseReason, Phase
@@ -116,11 +117,11 @@ class ClosingConnection(IdentifiedProtocol, Peer):
             await deferLater(self.clock, _ARRIVAL_POLL)
 
     def session_ending(self) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         self.acknowledge_arrived()
 
     def hung_up(self) -> bool:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return self.tracked_transport.hung_up()
 
     # Closing
@@ -153,7 +154,7 @@ class ClosingConnection(IdentifiedProtocol, Peer):
         self._finish()
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         session, self.session = self.session, None
         if session is not None:
             self.log_session_end(session)

@@ -195,7 +195,7 @@ class Connection(ClosingConnection):
         self.pause_for(PauseReason.ANSWERS)
 
     def answer(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`. The appends are those of the oldest pending messages."""
+        """See `chatd.realm.peer.Peer`. The appends are those of the oldest pending messages."""
         messages = self.pending
         if len(appends) == len(messages):
             self.pending = []
@@ -277,7 +277,7 @@ class Connection(ClosingConnection):
             self.clock.callLater(1.0, self.resume_after, PauseReason.RETRY)
 
     def failed(self) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         self._failed(Failure())
 
     def _failed(self, failure: Failure) -> None:
@@ -307,7 +307,7 @@ class Connection(ClosingConnection):
 
     @property
     def writable(self) -> bool:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return not self.paused_for & PauseReason.OUTPUT
 
     def pauseProducing(self) -> None:

@@ -15,8 +15,9 @@ from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassw
 from chatd.core.errors import Refused
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
+from chatd.realm.peer import Peer
 from chatd.realm.realm import Realm
-from chatd.realm.session import Peer, Session
+from chatd.realm.session import Session
 from chatd.server.arrivals import Arrivals
 from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection

@@ -12,7 +12,7 @@ from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.ops import OpsProtocol
 from chatd.protocols.v1.protocol import V1Protocol
-from chatd.realm.session import Peer
+from chatd.realm.peer import Peer
 from tests.docs.pages import ROOT, table
 
 COLUMNS = ("version 1", "classic", "CHAT/1.0", "ops", "gRPC")

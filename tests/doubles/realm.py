@@ -17,11 +17,12 @@ from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import Run
 from chatd.realm.mailbox import Mailbox
+from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
-from chatd.realm.session import Peer, Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append, Store
 from tests.doubles.stores import NULL_ORIGIN, HeldStore

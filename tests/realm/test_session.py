@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from chatd.core.entries import Cursor
 from chatd.core.errors import NothingToAcknowledge, TooManyGaps, UnknownLog
 from chatd.realm.positions import SOON
-from chatd.realm.session import Peer, SessionOptions
 from tests.doubles.realm import AckRecorder, Text
 from tests.doubles.steps import count_steps
 from tests.realm.case import AckRealmCase, RealmCase
@@ -16,32 +13,6 @@ from tests.realm.case import AckRealmCase, RealmCase
 def seqs(peer: AckRecorder, log: str = "@ann") -> list[int]:
     """The seqs of the entries of a log that a peer was shown."""
     return [seq for seq, *_ in peer.logs.get(log, ())]
-
-
-class Defaults(SynchronousTestCase):
-    """A peer of a protocol that has only what is necessary."""
-
-    def test_notifications_that_a_protocol_cannot_express_do_nothing(self) -> None:
-        """A new protocol begins with few methods."""
-        peer = Peer()
-        peer.echo(())
-        peer.receipt("@ann", "read", (1,))
-        peer.typing("@ann", "bob", True)
-        peer.presence("bob", "on", "", 0)
-        peer.joined("#room")
-        peer.left("#room", "kicked")
-        peer.charge(1)
-        self.assertEqual((peer.session_options, peer.hung_up()), (SessionOptions(), False))
-
-    def test_what_every_protocol_needs_must_be_implemented(self) -> None:
-        """Showing entries, answering, failing and ending have no default."""
-        peer = Peer()
-        self.assertRaises(NotImplementedError, lambda: peer.writable)
-        self.assertRaises(NotImplementedError, lambda: peer.about)
-        self.assertRaises(NotImplementedError, peer.show, ())
-        self.assertRaises(NotImplementedError, peer.answer, ())
-        self.assertRaises(NotImplementedError, peer.session_ended, "", "")
-        self.assertRaises(NotImplementedError, peer.failed)
 
 
 class Answers(RealmCase):

@@ -4,8 +4,8 @@ waits again, also after a restart."""
 from __future__ import annotations
 
 from chatd.core.entries import Cursor
+from chatd.realm.peer import SessionOptions
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import SessionOptions
 from tests.doubles.realm import AutoAckRecorder
 from tests.realm.case import RealmCase
 

@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 
 from chatd.core.errors import AlreadyLoggedIn, Busy, StoreUnavailable, UnknownAccount
 from chatd.realm import loaded_rooms
+from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import SOON
-from chatd.realm.session import Peer, Session, SessionOptions
+from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, AutoAckRecorder
 from tests.doubles.stores import flush_unavailable
 from tests.realm.case import AckRealmCase, RealmCase

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs.classic import LIST, encode
 from chatd.core.errors import PasswordRequired, WrongPassword
-from chatd.realm.session import Peer
+from chatd.realm.peer import Peer
 from chatd.server.factory import PortFactory
 from tests.doubles.classic_clients import ClassicServer
 from tests.doubles.memory_server import ADDRESS

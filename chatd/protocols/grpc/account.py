@@ -21,8 +21,9 @@ from twisted.python.failure import Failure
 from chatd.protocols.grpc.notices import Notices
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.live_log import Run
+from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import Peer, Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
@@ -148,7 +149,7 @@ class GrpcAccount(Peer):
         finally:
             self._sent.pop(append.id, None)
 
-    # The peer of its session (`chatd.realm.session.Peer`)
+    # The peer of its session (`chatd.realm.peer.Peer`)
 
     @property
     def writable(self) -> bool:

@@ -23,8 +23,9 @@ from chatd.core.entries import Entry, described, without_controls
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.protocols.grpc.unconfirmed import Unconfirmed
 from chatd.realm.live_log import Run
+from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import VERY_SOON
-from chatd.realm.session import Peer, Session, SessionOptions
+from chatd.realm.session import Session
 from chatd.stores import Append
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class Stream(Peer):
                 with suppress(Refused):
                     session.acknowledge(session.mailbox.name, first, last)
 
-    # The peer of its session (`chatd.realm.session.Peer`)
+    # The peer of its session (`chatd.realm.peer.Peer`)
 
     @property
     def writable(self) -> bool:

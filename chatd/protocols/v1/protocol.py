@@ -209,7 +209,7 @@ class V1Protocol(Connection):
     # To the client
 
     def show(self, runs: Sequence[Run]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         if len(runs) == 1:
             self.transport.write(_encoded(runs[0]))
         else:
@@ -242,7 +242,7 @@ class V1Protocol(Connection):
         self.transport.write(b"".join(parts))
 
     def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         for append in appends:
             self._notify(
                 c.Sent(
@@ -257,11 +257,11 @@ class V1Protocol(Connection):
             )
 
     def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         self._notify(c.Receipt(log, what, list(seqs)))
 
     def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         data = _encoded_typing(log, name, typing)
         if self.writable:
             self.transport.write(data)
@@ -269,7 +269,7 @@ class V1Protocol(Connection):
             self._unread.typing(log, name, data)
 
     def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         if "presence" in self.features:
             data = _encoded_presence(name, status, text, seen)
             if self.writable:
@@ -278,14 +278,14 @@ class V1Protocol(Connection):
                 self._unread.presence(name, data)
 
     def joined(self, log: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         if not self.writable:
             self._unread.joined(log)
         elif self.session is not None:
             self.write(c.Joined(self.log_state(self.session, log)))
 
     def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         if not self.writable:
             self._unread.left(room_name(room), c.Left(room, reason))
         else:
@@ -312,7 +312,7 @@ class V1Protocol(Connection):
         self.transport.write(b"".join(unread.notices()))
 
     def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         self.write(c.Goodbye(code, sentence))
         super().session_ended(code, sentence)
 
@@ -364,7 +364,7 @@ class V1Protocol(Connection):
 
     @property
     def about(self) -> str:
-        """See `chatd.realm.session.Peer`."""
+        """See `chatd.realm.peer.Peer`."""
         return f"version 1, from {self.peer}"
 
     def frame_timed_out(self) -> None:
