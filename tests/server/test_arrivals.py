@@ -7,7 +7,7 @@ from itertools import pairwise
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.codecs.classic import DELIVER, encode, encode_send
+from chatd.codecs.classic import CREATE, DELIVER, Response, encode, encode_send
 from chatd.protocols.classic import ClassicProtocol
 from chatd.realm.positions import VERY_SOON
 from chatd.server.arrivals import INTERVAL, LONGEST_INTERVAL, Arrivals
@@ -205,7 +205,11 @@ class Acknowledging(SynchronousTestCase):
         self.bob.transport.in_flight = 5
         self.ann.send_texts("ann", "Bob", "2")
         self.assertEqual(self.bob.receive_texts(), ["1", "2"])
-        self.bob.register("cid")
+        self.bob.send(encode(CREATE, "cid"))
+        # They have a moment to arrive.
+        self.assertEqual(self.bob.receive(), [])
+        self.server.clock.pump([INTERVAL] * 200)
+        self.assertEqual(self.bob.receive(), [Response("")])
         self.bob.transport.in_flight = 0
         self.server.clock.pump([INTERVAL] * 3)
         self.assertEqual(self.acknowledged(self.bob), 0)
