@@ -36,6 +36,8 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "tls-only": ("no", values.switch),
 }
 
+DEFAULT_ADMIN = "chatd.db.admin"
+"""the admin socket that `chatd.admin` finds without options, in the current folder"""
 
 # The option that can be given several times.
 _REPEATED = "listen"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from twisted.logger import Logger, LogLevel
 
 from chatd import __version__
+from chatd.config.options import DEFAULT_ADMIN
 from chatd.daemon.grpc_listener import GrpcListener
 from chatd.daemon.listeners import Listener
 from chatd.protocols.doors import shown_titles
@@ -25,7 +27,9 @@ class Banner:
     """A daemon that has started. The first of `listeners` has the main port.
 
     `store_path` is None if the store is in memory, `admin_path` if there is no admin socket.
-    `python` is the command that runs this Python (`chatd.config.python_command`).
+    `python` is the command that runs this Python (`chatd.config.python_command`) in `folder`.
+    `trusted` is the file of the certificate if clients do not trust it by themselves, and
+    `certified` are the names and addresses that it is for.
     """
 
     listeners: Sequence[Listener | GrpcListener]
@@ -36,6 +40,9 @@ class Banner:
     has_certificate: bool
     tls_only: bool
     python: str
+    folder: str
+    trusted: str | None = None
+    certified: Sequence[str] = ()
 
     def log(self, logger: Logger) -> None:
         """Log every line."""
@@ -51,10 +58,9 @@ class Banner:
             yield LogLevel.info, f"Also listening: {listener.title} on {listener.address}"
         yield LogLevel.info, f"Data: {self._data()}"
         yield self._reach()
-        yield LogLevel.info, f"Connect: {self.python} -m chatd.client NAME {self._url()}"
+        yield LogLevel.info, f"Connect: {self.python} -m chatd.client NAME {self._server()}"
         if self.admin_path is not None:
-            path = shlex.quote(self.admin_path)
-            command = f"{self.python} -m chatd.admin --admin {path} --help"
+            command = f"{self.python} -m chatd.admin --admin {shlex.quote(self.admin_path)} --help"
             yield LogLevel.info, f"Administer: {command}"
         yield LogLevel.info, f"Stop: Ctrl-C, or kill {os.getpid()}"
 
@@ -86,6 +92,8 @@ class Banner:
     def _registration(self) -> str:
         """Who can create accounts, and who can use them."""
         invite = f"{self.python} -m chatd.admin invite"
+        if self.admin_path not in (None, os.path.join(self.folder, DEFAULT_ADMIN)):
+            invite = f"{self.python} -m chatd.admin --admin {shlex.quote(self.admin_path)} invite"
         if self.policy.registration == CLOSED:
             sentence = "No account can be created"
         elif self.policy.registration == INVITE_ONLY and self.admin_path is not None:
@@ -99,7 +107,19 @@ class Banner:
         anyone = ", and anyone can use an account that has no password"
         return sentence + (anyone if self.policy.open_accounts else "")
 
-    def _url(self) -> str:
+    def _server(self) -> str:
+        """The client's arguments for this server."""
         host, _, port = self.listeners[0].address.rpartition(":")
-        scheme = "chats" if self.tls_only else "chat"
-        return f"{scheme}://{'localhost' if host in _ANY_ADDRESS else host}:{port}"
+        host = "localhost" if host in _ANY_ADDRESS else host
+        if not self.tls_only:
+            return f"chat://{host}:{port}"
+        if host.strip("[]") not in self.certified:
+            names = (name for name in self.certified if _is_host_name(name))
+            host = next(names, host)
+        trust = "" if self.trusted is None else f" --tls-ca {shlex.quote(self.trusted)}"
+        return f"chats://{host}:{port}{trust}"
+
+
+def _is_host_name(text: str) -> bool:
+    """Whether this is a name, neither an address nor a pattern."""
+    return not re.search(r"[:*]|\.\d+$", text)

@@ -142,6 +142,7 @@ class Daemon(MultiService):
         self._options = options
         # Now: twistd may change the current folder before the start.
         self._python = python_command()
+        self._folder = os.getcwd()
         self._store = store
         self._passwords = Passwords(
             reactor,
@@ -259,15 +260,19 @@ class Daemon(MultiService):
         return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 
     def _log_banner(self, accounts: int) -> None:
+        certificate = self._certificate
         Banner(
             self.listeners,
             self._store.path if isinstance(self._store, SQLiteStore) else None,
             accounts,
             self._realm.policy,
             None if self.admin is None else self.admin.path,
-            self._certificate is not None,
+            certificate is not None,
             self._options["tls-only"],
             self._python,
+            self._folder,
+            certificate.certificate if certificate and certificate.self_signed else None,
+            certificate.names if certificate else (),
         ).log(logger)
 
     async def _close(self) -> None:

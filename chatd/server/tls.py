@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cryptography.x509 import Certificate as X509Certificate
+from cryptography.x509 import DNSName, ExtensionNotFound, IPAddress, SubjectAlternativeName
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_PEM, load_certificate
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -75,6 +78,24 @@ class Certificate:
         if load_certificate(FILETYPE_PEM, pem[1]).has_expired():
             logger.warn("The TLS certificate {path} has expired", path=self.certificate)
         return context, pem
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether the certificate is its own issuer."""
+        certificate = self._parsed()
+        return certificate.issuer == certificate.subject
+
+    @property
+    def names(self) -> list[str]:
+        """The names and addresses that the certificate is for."""
+        with suppress(ExtensionNotFound):
+            names = self._parsed().extensions.get_extension_for_class(SubjectAlternativeName).value
+            addresses = map(str, names.get_values_for_type(IPAddress))
+            return [*names.get_values_for_type(DNSName), *addresses]
+        return []
+
+    def _parsed(self) -> X509Certificate:
+        return load_certificate(FILETYPE_PEM, self.pem[1]).to_cryptography()
 
     def reload(self) -> None:
         """Read the files again. If the new files are invalid, the old certificate is kept."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__
 from chatd.config.option_types import LEGACY, Listen, on_loopback
-from chatd.config.options import Options, variable
+from chatd.config.options import DEFAULT_ADMIN, Options, variable
 from chatd.core.limits import Retention
 from tests.config.option_values import INVALID, VALID
 from tests.doubles.folders import folder
@@ -85,7 +85,7 @@ class Sources(OptionsCase):
                 "registration": "open",
                 "allow-open-accounts": True,
                 "retain": Retention(),
-                "admin": "chatd.db.admin",
+                "admin": DEFAULT_ADMIN,
                 "legacy-ports": False,
                 "tls-cert": None,
                 "tls-key": None,

@@ -41,6 +41,7 @@ class Lines(SynchronousTestCase):
             has_certificate=False,
             tls_only=False,
             python="python",
+            folder="/home/ann",
         )
 
     def line(self, heading: str, **changes: Any) -> str:
@@ -60,6 +61,38 @@ class Lines(SynchronousTestCase):
             ".venv/bin/python -m chatd.admin --admin '/a b/chatd.db.admin' --help",
         )
         self.assertEqual(self.line("Stop: "), f"Ctrl-C, or kill {os.getpid()}")
+
+    def test_commands_of_operators_find_the_daemon(self) -> None:
+        """Without an option only the default socket in the current folder is found."""
+        policy = Policy(INVITE_ONLY, False)
+        for path, command in (
+            ("/home/ann/chatd.db.admin", "chatd.admin invite)"),
+            ("/home/ann/a b.admin", "chatd.admin --admin '/home/ann/a b.admin' invite)"),
+        ):
+            self.assertIn(command, self.line("Reach: ", policy=policy, admin_path=path))
+
+    def test_client_is_told_to_trust_the_certificate(self) -> None:
+        """If the certificate is its own issuer, and TLS is required."""
+        for tls_only, trusted, words in (
+            (True, "a b.pem", "chats://localhost:65432 --tls-ca 'a b.pem'"),
+            (True, None, "chats://localhost:65432"),
+            (False, "a b.pem", "chat://localhost:65432"),
+        ):
+            line = self.line("Connect: ", tls_only=tls_only, trusted=trusted)
+            self.assertTrue(line.endswith(f" NAME {words}"), line)
+
+    def test_address_to_connect_to_is_one_of_the_certificate(self) -> None:
+        """If TLS is required; the first name of a host that is not the daemon's address."""
+        for address, certified, host in (
+            ("0.0.0.0:1", ["chat.example.org", "localhost"], "localhost"),
+            ("0.0.0.0:1", ["192.0.2.1", "*.example.org", "chat.example.org"], "chat.example.org"),
+            ("192.0.2.1:1", ["chat.example.org", "192.0.2.1"], "192.0.2.1"),
+            ("[2001:db8::1]:1", ["a.example", "2001:db8::1"], "[2001:db8::1]"),
+            ("192.0.2.1:1", [], "192.0.2.1"),
+        ):
+            listeners = _listeners(_Listener(address))
+            line = self.line("Connect: ", listeners=listeners, tls_only=True, certified=certified)
+            self.assertTrue(line.endswith(f" NAME chats://{host}:1"), line)
 
     def test_address_to_connect_to_is_one_that_clients_can_use(self) -> None:
         """A port on every address is reached as localhost; with TLS only, by chats."""
@@ -110,7 +143,7 @@ class Lines(SynchronousTestCase):
             (Policy(CLOSED, False), None, "No account can be created"),
             (
                 Policy(INVITE_ONLY, False),
-                "socket",
+                "/home/ann/chatd.db.admin",
                 "Creating an account requires an invite token (python -m chatd.admin invite)",
             ),
             (

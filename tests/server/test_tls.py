@@ -50,6 +50,8 @@ class Files(SynchronousTestCase):
         """`pem` has the contents of the key and of the certificate, in this order."""
         certificate = Certificate(str(self.certificate), str(self.key))
         self.assertEqual(certificate.pem, (self.key.read_bytes(), self.certificate.read_bytes()))
+        self.assertTrue(certificate.self_signed)
+        self.assertEqual(certificate.names, ["localhost", "127.0.0.1", "::1"])
 
     def test_one_file_may_have_certificate_and_key(self) -> None:
         """The options name it twice."""

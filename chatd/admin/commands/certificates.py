@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from ipaddress import ip_address
 
 from chatd.admin.commands.command import LocalCommand
@@ -37,13 +38,14 @@ class MakeCertificate(LocalCommand):
             raise RequestRefused(f"no certificate was made: {error}") from None
         daemon = f"{twistd_command()} -n chatd{self._listen_option()}"
         client = f"{python_command()} -m chatd.client NAME {self._url()}"
+        files = shlex.quote(str(certificate)), shlex.quote(str(key))
         output.answer(
             {"certificate": str(certificate), "key": str(key), "pin": pin},
             f"Certificate: {certificate}",
             f"Key:         {key}  (keep it secret)",
             f"Pin:         {pin}",
-            f"Daemon:      {daemon} --tls-cert {certificate} --tls-key {key}",
-            f"Client:      {client} --tls-ca {certificate}",
+            f"Daemon:      {daemon} --tls-cert {files[0]} --tls-key {files[1]}",
+            f"Client:      {client} --tls-ca {files[0]}",
             f"or           {client} --tls-pin {pin}",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getopt
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -13,6 +14,7 @@ from twisted.python import usage
 import chatd
 from chatd.admin.connection import Daemon, RequestRefused
 from chatd.admin.output import Output, encodable, printable
+from chatd.config.python_command import python_command
 
 
 class Command(usage.Options):
@@ -85,6 +87,15 @@ class Command(usage.Options):
 
 class DaemonCommand(Command):
     """A command to a running daemon."""
+
+    def typed(self, *words: str) -> str:
+        """Another command to the same daemon, as the operator can type it."""
+        given = [
+            f"--{option} {shlex.quote(self.parent[option])}"
+            for option in ("admin", "config")
+            if self.parent is not None and self.parent[option] is not None
+        ]
+        return " ".join([python_command(), "-m chatd.admin", *given, *words])
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """Ask the daemon and show its answer. Raises `RequestRefused`, `NoDaemon`."""

@@ -11,7 +11,6 @@ from chatd.admin.connection import Daemon
 from chatd.admin.output import Item, Output, moment
 from chatd.codecs import admin as c
 from chatd.config.option_types import seconds
-from chatd.config.python_command import python_command
 
 _NEVER = "never"
 _SHOWN = 12
@@ -54,7 +53,7 @@ class CreateInviteToken(DaemonCommand):
         output.note(
             f"Valid for {accounts} {end}. The token is not shown again; give it to the people who "
             "will create the accounts. "
-            f"To revoke it: {python_command()} -m chatd.admin revoke {answer['key'][:_SHOWN]}"
+            f"To revoke it: {self.typed('revoke', answer['key'][:_SHOWN])}"
         )
 
 

@@ -46,6 +46,10 @@ class MakeCertificate(SynchronousTestCase):
             )
             self.assertEqual(len(answer["pin"]), 64)
             self.assertEqual(sorted(os.listdir(f"{place}/tls")), ["chatd.key", "chatd.pem"])
+        os.mkdir(f"{place}/a b")
+        output = run_command("make-cert", "-oa b", cwd=place).stdout
+        self.assertIn(" --tls-cert 'a b/chatd.pem' --tls-key 'a b/chatd.key'\n", output)
+        self.assertIn(" --tls-ca 'a b/chatd.pem'\n", output)
 
     def test_hints_name_the_first_host(self) -> None:
         """The daemon listens on an address, on all addresses for a name, or on its default."""

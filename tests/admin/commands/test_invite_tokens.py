@@ -20,9 +20,14 @@ class InviteTokens(CommandCase):
         self.assertRegex(completed.stdout, r"\A[a-z2-7]{7}(-[a-z2-7]+)+\n\Z")
         self.assertIn("Valid for 2 accounts until ", completed.stderr)
         (token,) = self.json("invites")
-        self.assertIn(f"revoke {token['key'][:12]}\n", completed.stderr)
+        self.assertIn(f"-m chatd.admin revoke {token['key'][:12]}\n", completed.stderr)
         self.assertEqual((token["uses"], token["note"]), (2, "for the choir"))
         self.assertEqual(token["expires"] - token["created"], 7 * DAY)
+
+    def test_hint_names_the_same_daemon(self) -> None:
+        """By the options before the command."""
+        hint = self.command("--admin", "a b.admin", "invite").stderr
+        self.assertRegex(hint, r"-m chatd\.admin --admin 'a b\.admin' revoke \w+\n")
 
     def test_token_expires_after_the_chosen_time(self) -> None:
         """A time with a unit, or never."""
