@@ -221,7 +221,7 @@ class ChatService:
                 if stored is not None:
                     await self._prove(name, caller)
                 return None
-            stream = Stream(account, caller.peer)
+            stream = Stream(account, caller.peer, caller.address)
             session = None
             with account.used():
                 if account.logged_in:

@@ -44,6 +44,8 @@ KEEPALIVE_TIMEOUT = 20.0
 ACK_DELAY = KEEPALIVE_INTERVAL + KEEPALIVE_TIMEOUT + 10.0
 """seconds after which a message counts as read if its stream is still open. The last ten are those
 that gRPC takes to notice, and to end the calls."""
+_LATE = 5.0
+"""seconds by which the daemon may be late: beyond that it stood still, as its pings did"""
 _RETRY_DELAY = 1.0
 """seconds to wait after the store has failed"""
 
@@ -58,13 +60,15 @@ class Waiting(NamedTuple):
 
 
 class Stream(Peer):
-    """A stream of an account. `connection` is the peer of its call, as gRPC writes it."""
+    """A stream of an account. `connection` is the peer of its call, as gRPC writes it, `address`
+    that of its client without the port."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
 
-    def __init__(self, account: GrpcAccount, connection: str = "") -> None:
+    def __init__(self, account: GrpcAccount, connection: str = "", address: str = "local") -> None:
         self.account = account
         self.connection = connection
+        self.address = address
         self.session: Session | None = None
         self.noticed = 0
         """the number of the last notice that was queued"""
@@ -78,6 +82,7 @@ class Stream(Peer):
         self._entries = Unconfirmed()
         self._notices = Unconfirmed()
         self._confirming: IDelayedCall | None = None
+        self._confirm_at = 0.0
         self._retrying: IDelayedCall | None = None
 
     def begin(self, session: Session) -> None:
@@ -198,17 +203,23 @@ class Stream(Peer):
         elif self.session is not None:
             self._entries.add(waiting.seq, now)
         if self._confirming is None and not self._ended:
-            self._confirming = self._clock.callLater(ACK_DELAY, self._confirm_due)
+            self._confirm_after(ACK_DELAY)
+
+    def _confirm_after(self, seconds: float) -> None:
+        self._confirm_at = self._clock.seconds() + seconds
+        self._confirming = self._clock.callLater(seconds, self._confirm_due)
 
     def _confirm_due(self) -> None:
         self._confirming = None
         now = self._clock.seconds()
+        if now > self._confirm_at + _LATE:
+            # The client may have disappeared meanwhile, which takes another round to notice.
+            self._confirm_after(ACK_DELAY)
+            return
         self.confirm(now - ACK_DELAY)
         oldest = [at for at in (self._entries.oldest, self._notices.oldest) if at is not None]
         if oldest:
-            self._confirming = self._clock.callLater(
-                max(min(oldest) + ACK_DELAY - now, 0.001), self._confirm_due
-            )
+            self._confirm_after(max(min(oldest) + ACK_DELAY - now, 0.001))
 
     def confirm(self, until: float) -> None:
         """What was written until a moment, in the clock's seconds, has been read."""
@@ -231,7 +242,7 @@ class Stream(Peer):
     @property
     def about(self) -> str:
         """See `Peer`."""
-        return "gRPC"
+        return f"gRPC stream, from {self.address}"
 
     def show(self, runs: Sequence[Run]) -> None:
         """See `Peer`."""

@@ -184,6 +184,26 @@ class Streams(ServiceCase):
         account.close(again)
         self.assertEqual(self.read("mason", self.open("mason")), [])
 
+    def test_daemon_that_stood_still_waits_for_another_round(self) -> None:
+        """It may not have noticed that the client has disappeared."""
+        stream = self.open("mason")
+        self.ann.request(c.Send(0, "mason", "hi"))
+        self.read("mason", stream)
+        self.server.clock.advance(ACK_DELAY + 10)
+        self.assertEqual(self._acknowledged(), 0)
+        self.server.clock.advance(ACK_DELAY)
+        self.assertEqual(self._acknowledged(), 1)
+
+    def test_sessions_of_streams_have_the_address_of_their_clients(self) -> None:
+        """Operators list them."""
+        self.open("mason")
+        session = self.account("mason").session
+        assert session is not None
+        self.assertEqual(
+            sorted(each.peer.about for each in session.mailbox.sessions),
+            ["gRPC", "gRPC stream, from 192.0.2.7"],
+        )
+
     def test_mail_without_a_stream_waits_in_the_log(self) -> None:
         """Neither it nor the mail that a slow client has not read takes memory."""
         for number in range(700):
