@@ -54,6 +54,7 @@ class Credentials:
                     raise
                 self.set_token(None)
             else:
+                self._registration = None
                 return answer
         for password in reversed(self._maybe_passwords):
             try:

@@ -102,3 +102,13 @@ class TokenTests(ClientCase):
         self.server.transport.disconnect()
         self.reconnect()
         self.assertEqual([resume.token for resume in self.server.resumes], ["t1"])
+
+    def test_account_that_was_logged_in_to_by_a_token_is_not_registered_later(self) -> None:
+        """It existed: it has been deleted since."""
+        self.client = self.connect(password="pw", token="t1", register=True)
+        self.consume()
+        self.server.login_refusals = [WRONG, ("unknown-account", "unknown account")]
+        self.server.transport.disconnect()
+        self.reconnect()
+        code = self.failureResultOf(self.ended(), Refused).value.code
+        self.assertEqual((code, self.server.requests), ("unknown-account", []))
