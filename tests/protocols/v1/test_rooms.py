@@ -7,6 +7,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
+from chatd.realm.changes import create
+from chatd.realm.membership import MemberRecord
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 OK = "ok"
@@ -294,3 +296,20 @@ class Rooms(SynchronousTestCase):
         )
         page = self.bob.request(c.FindMembers(0, "#lobby", "x2", 2))
         self.assertEqual(([member.name for member in page.members], page.more), (["x3"], False))
+
+    def test_listing_counts_by_what_it_lists(self) -> None:
+        """A client that asks for long pages over and over is read more slowly."""
+        server = MainPortServer(rate=10.0, burst_seconds=1.0)
+        ann = server.log_in("ann", rooms=("#lobby",))
+        room = server.realm.rooms.loaded("#lobby")
+        assert room is not None
+        others = [
+            create(f"other{number}", MemberRecord(-number, 5), room.scope) for number in range(900)
+        ]
+        server.store.write(others)
+        ann.send(*[c.FindMembers(number, "#lobby", "", 1000) for number in range(1, 6)])
+        self.assertEqual(ann.transport.producerState, "paused")
+        self.assertEqual(len(ann.receive_events(c.Members)), 1)
+        server.clock.pump([1.0] * 10)
+        self.assertEqual(len(ann.receive_events(c.Members)), 4)
+        self.assertEqual(ann.transport.producerState, "producing")
