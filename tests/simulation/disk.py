@@ -212,6 +212,9 @@ class Disk:
 
     def stopped(self) -> None:
         """The daemon has stopped in order: the next one goes on with the same files."""
+        if self.dead:
+            # It was killed in its last turn.
+            self.crash(self.machine_stops)
         self._connections.clear()
 
     def close(self) -> None:

@@ -90,7 +90,8 @@ def client_reads_slowly(world: World, device: Device, random: Random) -> bool:
 @fault(20)
 def wall_clock_jumps(world: World, device: Device, random: Random) -> bool:
     """The wall clock is set forwards or backwards."""
-    seconds = random.choice((-0.5, 0.5, -30.0, 30.0, -3600.0, 3600.0, -86400.0, 86400.0))
+    spans = (-0.5, 0.5, -30.0, 30.0, -3600.0, 3600.0, -86400.0, 86400.0, 33 * 86400.0)
+    seconds = random.choice(spans)
     world.log(f"the wall clock jumps by {seconds} s")
     world.schedule.set_wall_clock(seconds)
     return True

@@ -121,9 +121,8 @@ def _reset_password(operator: Operator, random: Random) -> bool:
 def _end_sessions(operator: Operator, random: Random) -> bool:
     """End all sessions of an account."""
     name = random.choice(operator.model.names)
-    change = Change(operator.model.now())
-    operator.model.ended_sessions[name].append(change)
-    operator.ask(c.EndSessions(name, "please log in again"), change)
+    request = c.EndSessions(name, "please log in again")
+    operator.ask(request, operator.model.end_sessions(name))
     return True
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
 from tests.simulation.facts import Change, Fact
+from tests.simulation.tokens import Tokens
 
 UNKNOWN_OWNER = "?"
 """the owner of a room whose owner may have left: a member that clients cannot tell"""
@@ -44,6 +45,8 @@ class State:
         self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
         self.doubtful_passwords = dict.fromkeys(self.names, 0)
         """for each account, how many log-ins may have had a wrong password"""
+        self.resume_tokens = Tokens(self.names)
+        """the resume tokens"""
         self.policy = Policy()
         self.invite_tokens: dict[str, int] = {}
         """the uses of each invite token that an operator has got"""
@@ -108,6 +111,8 @@ class State:
         for table in tables:
             for fact in table.values():
                 fact.write(fact.initial, change)
+        for name in self.names:
+            self.resume_tokens.end_all(name, change)
         self.doubtful_tokens.update(self.invite_tokens)
         self._lost_everything = change.sent
         change.end(self.now(), True)
@@ -168,6 +173,7 @@ class State:
         self.deletions["@" + name].append(change)
         self.password[name].write(None, change)
         self.certificates[name].write(frozenset(), change)
+        self.resume_tokens.end_all(name, change)
         self.hidden[name].write(False, change)
         for other in self.names:
             self.blocks[name, other].write(False, change)
@@ -183,6 +189,7 @@ class State:
         change = Change(self.now())
         self.password[name].write(password, change)
         self.password_changes[name].append(change)
+        self.resume_tokens.end_all(name, change)
         self.credential_changes[name].append(change)
         return change
 
@@ -190,7 +197,16 @@ class State:
         """An account is to get other certificates; log-ins that are under way may fail."""
         change = Change(self.now())
         self.certificates[name].write(frozenset(fingerprints), change)
+        # They end if a certificate is removed.
+        self.resume_tokens.doubt_all(name, change)
         self.credential_changes[name].append(change)
+        return change
+
+    def end_sessions(self, name: str) -> Change:
+        """An operator ends all sessions of an account."""
+        change = Change(self.now())
+        self.ended_sessions[name].append(change)
+        self.resume_tokens.end_all(name, change)
         return change
 
     def may_be_unusable(self, name: str) -> bool:

@@ -32,6 +32,9 @@ class V1Device(V1Connection):
         """messages that were sent and may be sent again"""
         self.keys = 0
         self.notices = Notices(self)
+        self.token = ""
+        """the resume token that it has got last"""
+        self.old_tokens: list[str] = []
 
     def event(self, message: Any) -> None:
         """See `V1Connection`."""
@@ -44,6 +47,8 @@ class V1Device(V1Connection):
         elif isinstance(message, c.Left):
             self.followed.pop(message.room.lower(), None)
             self.positions.pop(message.room.lower(), None)
+        elif isinstance(message, c.Token):
+            self._token(message.token)
         elif isinstance(message, c.Sent):
             self._sent_elsewhere(message)
         elif isinstance(message, c.Presence):
@@ -67,21 +72,53 @@ class V1Device(V1Connection):
 
     def logged_in(self, answer: c.LoggedIn, sent: int, password: str | None, given: Any) -> None:
         """The device is logged in; `given` are the positions that it has sent."""
+        self._check_password(sent, password)
+        self.resumed_by = ""
+        self._session_began(answer, sent, given)
+
+    def resumed(self, answer: c.LoggedIn, sent: int, token: str, given: Any) -> None:
+        """The device is logged in by a resume token."""
+        model = self.model
+        if model.resume_tokens.has_ended(token, self.name, sent, model.now()):
+            model.violated("resume:ended-token", f"{self}")
+        model.resume_tokens.used(token)
+        self.token = self.resumed_by = token
+        self._session_began(answer, sent, given)
+
+    def _token(self, token: str) -> None:
+        """The session has got a resume token: after the log-in, or by a request that has ended the
+        one before."""
+        request = next(iter(self.pending.values()), None)
+        change, sent = None, self.last_login
+        if request is not None and isinstance(
+            request.message, c.ChangePassword | c.SetCertificates
+        ):
+            change, sent = request.change, request.sent
+        self.model.resume_tokens.issued(token, self.name, sent, change)
+        if self.token:
+            self.old_tokens.append(self.token)
+        self.token = token
+
+    def _check_password(self, sent: int, password: str | None) -> None:
+        model, name = self.model, self.name
+        tick = model.tick
+        certified = model.certificate_may_log_in(name, self.certificate, sent)
+        if model.password[name].surely_not(password, sent, tick):
+            possible = model.password[name].possible(sent, tick)
+            if None not in possible and not (password is None and certified):
+                model.violated("login:wrong-password", f"{self} with {password}, not {possible}")
+        if password is None and not (model.policy.open_accounts or certified):
+            model.violated("login:open-account", f"{self}")
+
+    def _session_began(self, answer: c.LoggedIn, sent: int, given: Any) -> None:
         model, name = self.model, self.name
         reader = self.reader = Reader(name, sent, model.now())
         self.last_login = sent
         self.log_out_refused = False
         if model.exists["@" + name].surely(False, sent, model.tick):
             model.violated("login:no-account", f"{self}")
-        certified = model.certificate_may_log_in(name, self.certificate, sent)
-        if model.password[name].surely_not(password, sent, model.tick):
-            possible = model.password[name].possible(sent, model.tick)
-            if None not in possible and not (password is None and certified):
-                model.violated("login:wrong-password", f"{self} with {password}, not {possible}")
         if answer.logs[0].log != "@" + name:
             model.violated("login:logs", f"{self}: {answer}")
-        if password is None and not (model.policy.open_accounts or certified):
-            model.violated("login:open-account", f"{self}")
         logs = {state.log for state in answer.logs}
         for room in model.rooms:
             member = model.member[room, name]
@@ -207,6 +244,13 @@ class V1Device(V1Connection):
 
     def _refused(self, request: Request, refusal: c.Refusal) -> None:
         super()._refused(request, refusal)
+        if (
+            isinstance(request.message, c.Resume)
+            and request.message.token == self.token
+            and refusal.code not in ("busy", "store-unavailable")
+        ):
+            self.old_tokens.append(self.token)
+            self.token = ""
         if isinstance(request.message, c.MarkRead) and refusal.code == "store-unavailable":
             # It is recorded as soon as the store works.
             self.notices.doubtful.add(request.message.log)

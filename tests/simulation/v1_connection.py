@@ -37,6 +37,8 @@ class V1Connection(Device):
         self.last_login = 0
         self.log_out_refused = False
         self._wrong_passwords = 0
+        self.resumed_by = ""
+        """the resume token with which the session began, if it did"""
         self.acks_refused = 0
         """how many acknowledgements without an answer were refused"""
         self.answered_sent = 0
@@ -118,6 +120,7 @@ class V1Connection(Device):
             "password-changed": self.session_may_have_ended(),
             "account-deleted": self.session_may_have_ended(),
             "kicked": self.session_may_have_ended(),
+            "wrong-password": self.token_may_have_ended(),
             "": ended or self.half_closed or (self.link is not None and self.link.broken),
         }
         if not justified.get(self._goodbye):
@@ -132,6 +135,14 @@ class V1Connection(Device):
             *model.ended_sessions[name],
         )
         return model.under_way(changes, self.last_login)
+
+    def token_may_have_ended(self) -> bool:
+        """Whether the resume token with which the session began may have ended since."""
+        model = self.model
+        token = self.resumed_by
+        return token != "" and not model.resume_tokens.is_valid(
+            token, self.name, self.last_login, model.tick
+        )
 
     def lose(self) -> None:
         """The connection is closed: requests without an answer may have been carried out."""

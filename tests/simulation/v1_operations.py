@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 from chatd.codecs import v1_messages as c
 from chatd.core.entries import ranges
 from chatd.core.names import is_mailbox, is_room
+from tests.simulation.facts import Change
 from tests.simulation.model import Entry
 from tests.simulation.v1 import V1Device
 
-_FEATURES = ["receipts", "presence", "typing"]
+_FEATURES = ["receipts", "presence", "typing", "tokens"]
 
 Operation: TypeAlias = Callable[[V1Device, Random], "bool | None"]
 
@@ -53,6 +54,18 @@ def log_in_now(device: V1Device, positions: bool, password: str | None) -> None:
     device.ask(message, None, lambda answer: device.logged_in(answer, sent, password, given))
 
 
+def resume_now(device: V1Device, token: str) -> None:
+    """Log in by a resume token, with the positions that the device remembers."""
+    given = dict(device.positions)
+    sent = device.model.tick + 1
+    positions = [c.Position(log, *place) for log, place in given.items()]
+    device.ask(
+        c.Resume(0, device.name, token, positions),
+        None,
+        lambda answer: device.resumed(answer, sent, token, given),
+    )
+
+
 # Coming and going
 
 
@@ -65,6 +78,10 @@ def come(device: V1Device, random: Random) -> bool:
         device.open([feature for feature in _FEATURES if random.random() < 0.7])
     model, name = device.model, device.name
     tick = model.tick
+    if device.token and random.random() < 0.6:
+        resume_now(device, device.token)
+        if random.random() < 0.7:
+            return True
     if not model.exists["@" + name].surely(True, tick, tick) or random.random() < 0.1:
         _register(device, random)
     _log_in(device, random)
@@ -111,7 +128,34 @@ def log_out(device: V1Device, random: Random) -> bool:
     """Log out; the connection stays open."""
     if not in_session(device):
         return False
-    device.ask(c.LogOut(0), then=lambda _: device.end_session())
+    keeps = random.random() < 0.3
+    change = None
+    if not keeps:
+        change = Change(device.model.now())
+        device.model.resume_tokens.end(device.token, change)
+
+    def logged_out(_: Any) -> None:
+        device.end_session()
+        if not keeps and device.token:
+            device.old_tokens.append(device.token)
+            device.token = ""
+
+    device.ask(c.LogOut(0, keeps), change, logged_out)
+    return True
+
+
+@operation(4)
+def resume(device: V1Device, random: Random) -> bool:
+    """Log in by a resume token, which may be an old one, or one of another account."""
+    if not device.connected:
+        return False
+    others = [
+        other.token for other in device.world.devices if isinstance(other, V1Device) and other.token
+    ]
+    tokens = [device.token, *device.old_tokens[-3:], *others]
+    if not any(tokens):
+        return False
+    resume_now(device, random.choice(tokens))
     return True
 
 

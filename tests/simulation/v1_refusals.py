@@ -34,7 +34,7 @@ def is_justified(
     room = recipient if is_room(recipient) else ""
     match code:
         case "unknown-account":
-            name = device.name if isinstance(request, c.LogIn) else recipient.lstrip("@")
+            name = device.name if isinstance(request, c.LogIn | c.Resume) else recipient.lstrip("@")
             if name not in model.names or isinstance(request, c.React):
                 return True
             return not model.exists["@" + name].surely(True, sent, now)
@@ -51,6 +51,8 @@ def is_justified(
             return _room_may_be_unknown(device, request, room, sent)
         case "room-taken":
             return not model.exists[room].surely(False, sent, now)
+        case "wrong-password" if isinstance(request, c.Resume):
+            return not model.resume_tokens.is_valid(request.token, device.name, sent, now)
         case "wrong-password" | "password-required":
             if isinstance(request, c.LogIn) and request.password is None:
                 certificate = device.certificate
@@ -67,7 +69,7 @@ def is_justified(
         case "invite-invalid":
             return not model.is_valid_token(request.invite, sent)
         case "busy":
-            if isinstance(request, c.LogIn):
+            if isinstance(request, c.LogIn | c.Resume):
                 return account_may_be_changing(device, sent)
             return isinstance(request, c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":

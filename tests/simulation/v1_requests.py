@@ -19,6 +19,7 @@ ANSWERS: dict[Any, Any] = {
     c.Hello: c.Welcome,
     c.Ping: c.Pong,
     c.LogIn: c.LoggedIn,
+    c.Resume: c.LoggedIn,
     c.Send: c.Accepted,
     c.Edit: c.Accepted,
     c.Retract: c.Accepted,

@@ -67,6 +67,7 @@ class World:
         self.model = Model(NAMES, ROOMS)
         self.model.violations = self.outcome.violations
         self.model.log = self.log
+        self.model.resume_tokens.wall = lambda: self.schedule.wall
         self.listings = Listings(self.model)
         self.connections = 0
         self.ended_starts: set[int] = {0}
