@@ -152,14 +152,15 @@ class Client extends EventEmitter {
     if (this.loggedIn) this.transmit(key);
   }
 
-  /** Stay connected until `stop` is called. Throws the refusal if it is final. */
+  /** Stay connected until `stop` is called. Throws the refusal if it is final, and the reason if
+   * the first connection fails. */
   async run() {
     for (;;) {
       try {
         return await this.session();
       } catch (error) {
         this.socket.destroy();
-        if (error.final) throw error;
+        if (error.final || this.longest === Infinity) throw error;
         console.error(`${error.message || error.code}; connecting again`);
       }
       await sleep(this.delay * (0.5 + Math.random()));
@@ -380,7 +381,7 @@ if (require.main === module) {
     console.error(USAGE);
     process.exitCode = 2;
   } else {
-    const fail = (error) => { console.error(error.message); process.exit(1); };
+    const fail = (error) => { console.error(error.message || error.code); process.exit(1); };
     try {
       const password = process.env.CHATD_PASSWORD || null;
       const client = new Client(parseAddress(address), name, password);

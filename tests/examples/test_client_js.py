@@ -344,17 +344,32 @@ class ScriptedServerTests(SynchronousTestCase):
 
     def test_other_protocol_ends_the_connection(self) -> None:
         """Data that is no frame, a frame that is too long, and a frame with invalid data."""
-        client = JsClient(self, self.port, "Ann")
-        for wrong in (
+        client, server = self.start()
+        server.socket.close()
+        self.assertIn("; connecting again", client.next_error())
+        wrongs = (
             b"HTTP/1.1 400 Bad Request\r\n",
             frame(80, b"", length=2**31),
             frame(80, b"\xc1"),
-        ):
+        )
+        for wrong in wrongs:
             server = self.accept()
             server.receive(Hello)
             server.socket.sendall(wrong)
             self.assertEqual(server.socket.recv(1), b"")
             self.assertIn("; connecting again", client.next_error())
+
+    def test_first_connection_that_fails_ends_the_client(self) -> None:
+        """The address may be wrong: the server speaks another protocol, or there is none."""
+        client = JsClient(self, self.port, "Ann")
+        server = self.accept()
+        server.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+        self.assertEqual(client.exit_status(), 1)
+        self.assertEqual(client.next_error(), "this is not a chatd server")
+        self.listener.close()
+        client = JsClient(self, self.port, "Ann")
+        self.assertEqual(client.exit_status(), 1)
+        self.assertIn("ECONNREFUSED", client.next_error())
 
     def test_input_is_paused_while_many_messages_are_pending(self) -> None:
         """At most 64 messages wait to be accepted."""

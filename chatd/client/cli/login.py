@@ -12,6 +12,7 @@ from chatd.client.cli.screen import Screen
 from chatd.client.library.client import Client
 from chatd.client.library.errors import RefusedByServer
 from chatd.core.errors import Fatal, Refused
+from chatd.core.names import check_name
 
 MAX_ATTEMPTS = 3
 """how often a password is asked for"""
@@ -99,6 +100,7 @@ class Login:
 
     async def _register(self, name: str) -> Client:
         """Create the account and log in."""
+        check_name(name)  # Before a password is chosen for it.
         self._output.note(f"There is no account {name} yet; it will be created.")
         if self.password is None and self._screen.interactive:
             self.password = await self._choose_password()

@@ -15,7 +15,7 @@ from chatd.client.cli.output.plain import PlainOutput
 from chatd.client.cli.screen import EndOfInput
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import Refused
+from chatd.core.errors import IllegalName, Refused
 from tests.doubles.client import LIMITS, SINCE, FakeClient
 from tests.doubles.screen import FakeScreen
 
@@ -106,6 +106,11 @@ class LoginTests(SynchronousTestCase):
         self.answer(question, "")
         self.successResultOf(login)
         self.assertEqual(self.attempts[1], ("alice", None, True, None))
+
+    def test_impossible_name_is_refused_before_a_password_is_chosen(self) -> None:
+        """The server is not asked to create it."""
+        self.failureResultOf(self.log_in([UNKNOWN], "bad name!"), IllegalName)
+        self.assertEqual(len(self.attempts), 1)
 
     def test_new_password_must_not_be_empty_where_open_accounts_are_forbidden(self) -> None:
         """The refusal of the first attempt has the server's description of itself."""
