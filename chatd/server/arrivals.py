@@ -7,6 +7,7 @@ acknowledged is asked for again, less and less often while nothing more of it ar
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,6 +16,8 @@ INTERVAL = 0.01
 """seconds after a write until the kernel is asked whether it has arrived"""
 LONGEST_INTERVAL = 2.0
 """seconds between two questions about a connection whose client does not read"""
+_AT_ONCE = 500
+"""connections that are asked about before other work goes on"""
 
 
 class Watched(Protocol):
@@ -33,6 +36,9 @@ class Arrivals:
         self._written: dict[Watched, None] = {}
         # When to ask again, and the interval after that.
         self._stalled: dict[Watched, tuple[float, float]] = {}
+        # Those that are being asked about, and whether entries were written to them since the
+        # last time.
+        self._asking: dict[Watched, bool] = {}
         self._call: IDelayedCall | None = None
 
     def watch(self, connection: Watched) -> None:
@@ -54,20 +60,27 @@ class Arrivals:
         """A connection is closed."""
         self._written.pop(connection, None)
         self._stalled.pop(connection, None)
+        self._asking.pop(connection, None)
 
     def _check(self) -> None:
         self._call = None
         now = self._clock.seconds()
-        due = [connection for connection, (at, _) in self._stalled.items() if at <= now]
-        written, self._written = self._written, {}
-        for connection in {**written, **dict.fromkeys(due)}:
+        if not self._asking:
+            due = [connection for connection, (at, _) in self._stalled.items() if at <= now]
+            written, self._written = self._written, {}
+            self._asking = {**dict.fromkeys(due, False), **dict.fromkeys(written, True)}
+        for connection in list(islice(self._asking, _AT_ONCE)):
+            was_written = self._asking.pop(connection)
             _, interval = self._stalled.pop(connection, (0.0, INTERVAL))
-            if connection in written:
+            if was_written:
                 interval = INTERVAL
             arrived, others = connection.acknowledge_arrived()
             if others:
                 interval = INTERVAL if arrived else min(2 * interval, LONGEST_INTERVAL)
                 self._stalled[connection] = (now + interval, interval)
+        if self._asking:
+            self._check_within(0.0)
+            return
         if self._written:
             self._check_within(INTERVAL)
         if self._stalled:

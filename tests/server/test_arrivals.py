@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs.classic import CREATE, DELIVER, Response, encode, encode_send
 from chatd.protocols.classic import ClassicProtocol
 from chatd.realm.positions import VERY_SOON
+from chatd.server import arrivals
 from chatd.server.arrivals import INTERVAL, LONGEST_INTERVAL, Arrivals
 from tests.doubles.classic_clients import ClassicClient, ClassicServer
 
@@ -111,6 +112,44 @@ class Asking(SynchronousTestCase):
         self.assertEqual(len(reader.asked), 1)
         self.advance(2 * INTERVAL + 0.002)
         self.assertEqual(len(reader.asked), 2)
+
+    def test_other_work_goes_on_between_many_connections(self) -> None:
+        """Each is asked about once; one that is closed meanwhile is not, and what is written
+        meanwhile is asked about after the interval."""
+        self.patch(arrivals, "_AT_ONCE", 3)
+        readers = [Reader(self.clock) for _ in range(8)]
+        for reader in readers:
+            self.arrivals.watch(reader)
+        between: list[list[int]] = []
+
+        def other_work() -> None:
+            between.append([len(reader.asked) for reader in readers])
+            if len(between) == 1:
+                self.arrivals.forget(readers[4])
+                self.arrivals.watch(readers[0])
+            if len(between) < 3:
+                self.clock.callLater(0, other_work)
+
+        self.clock.callLater(INTERVAL, other_work)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(between[0], [1, 1, 1, 0, 0, 0, 0, 0])
+        self.assertEqual(between[1], [1, 1, 1, 1, 0, 1, 1, 0])
+        self.assertEqual(between[2], [1, 1, 1, 1, 0, 1, 1, 1])
+        self.clock.advance(INTERVAL + _MOMENT)
+        self.assertEqual([len(reader.asked) for reader in readers], [2, 1, 1, 1, 0, 1, 1, 1])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stalled_clients_are_asked_about_in_parts(self) -> None:
+        """The intervals of each double as if it were the only one."""
+        self.patch(arrivals, "_AT_ONCE", 2)
+        readers = [Reader(self.clock, stalled=True) for _ in range(5)]
+        for reader in readers:
+            self.arrivals.watch(reader)
+        self.advance(10)
+        for reader in readers:
+            waits = [after - before for before, after in pairwise(reader.asked)]
+            for before, after in pairwise(waits):
+                self.assertLess(abs(after - min(2 * before, LONGEST_INTERVAL)), 0.03)
 
     def test_a_client_that_does_not_read_delays_no_other(self) -> None:
         """The others are asked after the interval."""
