@@ -81,6 +81,7 @@ class Process:
                 self._on_signal(number, self.interrupt, 128 + number)
         if isinstance(self._screen, TerminalScreen):
             self._on_signal(signal.SIGWINCH, self._screen.resized)
+            self._on_signal(signal.SIGCONT, self._continued, self._screen)
         self._dialogue.start().addCallbacks(self._ended, self._failed).addCallback(self._close)
 
     def interrupt(self, status: int, sentence: str = INTERRUPT) -> None:
@@ -95,6 +96,10 @@ class Process:
         self, number: signal.Signals, call: Callable[..., None], *arguments: object
     ) -> None:
         signal.signal(number, lambda *_: self._reactor.callFromThread(call, *arguments))
+
+    def _continued(self, screen: TerminalScreen) -> None:
+        stdio.set_raw()
+        screen.continued()
 
     def _ended(self, status: int) -> None:
         self.status = status

@@ -180,6 +180,12 @@ class TerminalScreen(TerminalProtocol):
             self._erase()
         self.draw()
 
+    def continued(self) -> None:
+        """The process was stopped, and goes on: draw the prompt again below what others wrote."""
+        self._write(_PASTE_ON)
+        self._drawn = None
+        self.draw()
+
     def close(self) -> Deferred[None]:
         """Flush the output and close; fires when everything is written."""
         self.end_input()

@@ -98,12 +98,17 @@ def restored_blocking() -> Iterator[None]:
                 os.set_blocking(fd, before)
 
 
+def set_raw() -> None:
+    """Put the terminal into raw mode, for the first time or after the process was stopped."""
+    tty.setraw(INPUT)
+
+
 @contextmanager
 def raw(reset: str) -> Iterator[None]:
     """Put the terminal into raw mode: each key is read when it is pressed, without echo.
 
     At the end, however it is reached, `reset` is written to the terminal and its settings are
-    restored; also before a signal ends the process, if the process can handle it.
+    restored; also before a signal ends or stops the process, if the process can handle it.
     """
     settings = termios.tcgetattr(INPUT)
 
@@ -118,13 +123,17 @@ def raw(reset: str) -> Iterator[None]:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
+    def stop(number: int, frame: object) -> None:
+        restore()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
     handlers = {
-        number: signal.signal(number, die)
-        for number in _DEADLY
+        number: signal.signal(number, stop if number == signal.SIGTSTP else die)
+        for number in (*_DEADLY, signal.SIGTSTP)
         if signal.getsignal(number) == signal.SIG_DFL
     }
     try:
-        tty.setraw(INPUT)
+        set_raw()
         yield
     finally:
         restore()

@@ -319,6 +319,17 @@ class EndTests(SynchronousTestCase):
         self.successResultOf(closed)
         self.assertEqual((self.terminal.lines(), self.terminal.emulator.modes), (["old"], set()))
 
+    def test_prompt_is_drawn_again_after_a_stop(self) -> None:
+        """With what was typed; pastes are marked again."""
+        self.terminal.screen.ask("> ")
+        self.terminal.press(b"hel")
+        self.terminal.lines()
+        self.terminal.emulator.feed("\r\n$ fg\r\n")
+        self.terminal.screen.continued()
+        self.assertIn(b"\x1b[?2004h", self.terminal.transport.value())
+        self.terminal.press(b"lo")
+        self.assertEqual(self.terminal.lines()[-2:], ["$ fg", "> hello"])
+
     def test_closed_terminal_ends_the_input(self) -> None:
         """Closing does not wait then."""
         reply: Deferred[str] = self.terminal.screen.ask("> ")

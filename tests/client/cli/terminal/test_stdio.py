@@ -91,7 +91,7 @@ class TerminalTests(StdioTestCase):
         self.assertEqual(termios.tcgetattr(stdio.INPUT), before)
         self.assertEqual(os.read(ours, 100), b"\x1b[?2004l")
 
-    def test_raw_mode_ends_before_a_signal_ends_the_client(self) -> None:
+    def test_raw_mode_ends_before_a_signal_ends_or_stops_the_client(self) -> None:
         """The status of the process tells the signal. Ignored signals stay ignored."""
         ours = self.use_terminal()
         before = termios.tcgetattr(stdio.INPUT)
@@ -104,6 +104,15 @@ class TerminalTests(StdioTestCase):
             self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), -number)
             self.assertEqual(termios.tcgetattr(stdio.INPUT), before, number)
             self.assertEqual(os.read(ours, 100), b"\x1b[?2004l")
+        process = os.fork()
+        if process == 0:
+            with stdio.raw("\x1b[?2004l"):
+                os.kill(os.getpid(), signal.SIGTSTP)
+                os._exit(0)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(process, os.WUNTRACED)[1]))
+        self.assertEqual(termios.tcgetattr(stdio.INPUT), before)
+        os.kill(process, signal.SIGCONT)
+        self.assertEqual(os.waitpid(process, 0)[1], 0)
         earlier = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGUSR2, earlier)
         with stdio.raw(""):
