@@ -227,7 +227,9 @@ class Daemon(MultiService):
         self._opening = Deferred.fromCoroutine(self._open()).addErrback(self._cannot_start)
 
     def _cannot_start(self, failure: Failure) -> None:
-        if failure.check(CancelledError):
+        if not self.running:
+            # The daemon was stopped meanwhile; what it waited for was cancelled (asyncio has an
+            # exception of its own for that).
             return
         if failure.check(Refused):
             logger.critical("chatd cannot start: {sentence}", sentence=str(failure.value))

@@ -8,13 +8,14 @@ import runpy
 import socket
 import subprocess
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 from unittest.mock import Mock
 
 from twisted.application.service import IServiceMaker, MultiService
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.testing import MemoryReactorClock
 from twisted.scripts import twistd
@@ -246,6 +247,21 @@ class Stopping(SynchronousTestCase):
             self.successResultOf(self.daemon.stopService())
             answer.callback(0)
             self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_a_start_whose_grpc_port_does_not_accept_yet(self) -> None:
+        """It is stopped without an error, and the port afterwards."""
+        port = Mock()
+        port.accepting.return_value = Deferred(
+            lambda accepting: accepting.errback(CancelledError())
+        )
+        port.finish.return_value = succeed(None)
+        self.patch(Daemon, "_grpc", lambda _: [port])
+        self.patch(System, "stop_failed", lambda *_: self.fail("it was stopped"))
+        self.daemon._begin()
+        self.assertTrue(port.accepting.called)
+        self.successResultOf(self.daemon.stopService())
+        self.assertTrue(port.finish.called)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_a_start_that_fails(self) -> None:
         """The process ends with a status that says so."""
