@@ -113,11 +113,17 @@ class Commands(DaemonCase):
         self.assertIn("the limit is 256", client.refusal(LIST, "*" * 257))
 
     def test_sent_bytes_are_delivered_and_echoed(self) -> None:
-        """Recipient and sender receive the bytes that were sent."""
+        """Recipient and sender receive the bytes that were sent; but for the recipient, control
+        characters that are no line breaks or tabs become question marks."""
         ann, bob = self.pair()
-        for text in ("hi", "", "|", "||", "a||b", "~" * 60_000, "".join(map(chr, range(128)))):
+        ascii_text = "".join(map(chr, range(128)))
+        kept = "\t\n\r" + ascii_text[32:127]
+        for text in ("hi", "", "|", "||", "a||b", "~" * 60_000, kept):
             ann.send_text("Ann", "Bob", text)
             self.assertEqual(bob.receive(), sent("Ann", "Bob", text))
+        ann.send_text("Ann", "Bob", ascii_text)
+        shown = "".join(char if char in kept else "?" for char in ascii_text)
+        self.assertEqual(bob.receive(), sent("Ann", "Bob", shown))
         bob.send_text("Bob", "Ann", "and back")
         self.assertEqual(ann.receive(), sent("Bob", "Ann", "and back"))
 
