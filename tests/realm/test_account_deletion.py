@@ -50,6 +50,24 @@ class AccountDeletion(RealmCase):
         self.harness.send("bob", "ann", "new")
         self.assertEqual([(entry.seq, entry.body) for entry in recorder.received], [(1, "new")])
 
+    def test_name_is_free_at_the_moment_at_which_the_deletion_is_answered(self) -> None:
+        """Whatever other clients ask about it meanwhile; messages go to the next account."""
+        for steps in range(6):
+            session = self.harness.sessions["Ann"]
+            self.store.eager = False
+            deleting = self.begin(self.realm.delete(session))
+            for _ in range(steps):
+                self.store.release()
+            asking = self.begin(self.realm.accounts.account("ann"))
+            deleting.addCallback(lambda _: self.begin(self.realm.register("Ann")))
+            self.harness.settle()
+            self.store.eager = True
+            self.successResultOf(asking)
+            self.assertNotEqual(self.successResultOf(deleting).id, session.account)
+            recorder = self.harness.login("Ann")
+            self.harness.send("bob", "ann", "new")
+            self.assertEqual(recorder.texts, ["new"], steps)
+
     def test_session_of_a_deleted_account_has_ended(self) -> None:
         """It gets no entries of the next account of the name, and changes nothing."""
         self.harness.run(self.realm.delete(self.session))
