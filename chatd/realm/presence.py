@@ -67,7 +67,6 @@ class Presence:
 
     def account_deleted(self, account: int, name: str) -> None:
         """Notify watchers for the last time: the account has been deleted."""
-        self._away.pop(account, None)
         sessions = list(self._watchers.pop(account, ()))
         self._notify_deleted(sessions[:_AT_ONCE], account, name)
         if len(sessions) > _AT_ONCE:

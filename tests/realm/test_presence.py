@@ -219,6 +219,7 @@ class Watching(AckRealmCase):
             self.run_now(self.realm.delete_account("bob"))
             for peer in (self.ann_peer, other_peer):
                 self.assertEqual(peer.presences, [("bob", "unknown", "", 0)])
+            self.assertEqual(self.realm.presence._watchers, {})
             self.harness.register("bob", *(f"u{number}{hidden}" for number in range(3)))
             self.bob, _ = self.login("bob")
             self.watch(*(f"u{number}{hidden}" for number in range(3)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatd.core.errors import NotAMember, UnknownMember, UnknownRoom
+from chatd.core.errors import NotAllowed, NotAMember, UnknownMember, UnknownRoom
 from chatd.realm import changes, room_departures
 from chatd.realm.membership import InvitationRecord, InvitedRecord
 from chatd.realm.room import RoomRecord
@@ -116,6 +116,19 @@ class Removing(RoomsCase):
         self.run_now(self.rooms.kick(self.ann, "#room", "Cyd"))
         self.assertEqual(self.events(), before)
         self.refuse(UnknownRoom, self.rooms.join(cyd, "#room"))
+
+    def test_room_is_not_deleted_by_a_former_owner(self) -> None:
+        """Another session gives the room away at the same moment."""
+        other, _ = self.login("Ann")
+        self.store.eager = False
+        giving = self.begin(self.rooms.set_role(other, "#room", "bob", "owner"))
+        self.store.release()
+        deleting = self.begin(self.rooms.delete(self.ann, "#room"))
+        self.harness.settle()
+        self.store.eager = True
+        self.successResultOf(giving)
+        self.failureResultOf(deleting, NotAllowed)
+        self.assertEqual(self.members(), [("Ann", "moderator"), ("bob", "owner")])
 
     def test_members_of_a_deleted_room_are_notified(self) -> None:
         """Its history is deleted with it."""
