@@ -331,7 +331,8 @@ class Client extends EventEmitter {
     position.seq = seq;
     const room = log.startsWith("#") ? `${log} ` : "";
     const line = kind === "text" ? `${room}${sender}: ${body.replace(/\p{Cc}/gu, " ")}\n` : "";
-    process.stdout.write(line, () => {
+    process.stdout.write(line, (error) => {
+      if (error) return;
       position.printed = seq;
       // One ACK for all entries of a read.
       this.acknowledging ??= setImmediate(() => this.acknowledge());
@@ -383,6 +384,11 @@ if (require.main === module) {
   } else {
     const fail = (error) => { console.error(error.message || error.code); process.exit(1); };
     try {
+      process.stdout.on("error", ({ code }) => {
+        // That the reader of a pipe has closed it is no error.
+        if (code !== "EPIPE") console.error(`the output cannot be written: ${code}`);
+        process.exit(1);
+      });
       const password = process.env.CHATD_PASSWORD || null;
       const client = new Client(parseAddress(address), name, password);
       client.run().catch(fail);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+from subprocess import PIPE
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,7 +35,8 @@ from chatd.codecs.v1_messages import (
     Token,
 )
 from tests.codecs.v1_examples import frame
-from tests.doubles.node import PATIENCE, JsClient
+from tests.doubles.node import CLIENT, PATIENCE, JsClient, node
+from tests.doubles.program import environment
 from tests.doubles.v1_socket_server import ID, SINCE, SocketServer, entry, mailbox, room
 
 
@@ -179,6 +182,26 @@ class ScriptedServerTests(SynchronousTestCase):
         )
         self.assertEqual(client.next_line(), "#lobby Bob: 1")
         server.receive_acks("#lobby", 10)
+
+    def test_entry_that_cannot_be_written_is_not_acknowledged(self) -> None:
+        """The client ends, with the reason."""
+        command = [node(), str(CLIENT), "Ann", f"chat://127.0.0.1:{self.port}"]
+        with (
+            open("/dev/full", "w") as full,
+            subprocess.Popen(
+                command, stdin=PIPE, stdout=full, stderr=PIPE, env=environment(), text=True
+            ) as client,
+        ):
+            self.addCleanup(client.kill)
+            server = self.accept()
+            server.answer_register()
+            server.answer_login()
+            server.answer_join()
+            server.send(entry("@ann", 1, "hi"))
+            self.assertEqual(server.socket.recv(1), b"")
+            self.assertEqual(client.wait(PATIENCE), 1)
+            assert client.stderr is not None
+            self.assertEqual(client.stderr.read(), "the output cannot be written: ENOSPC\n")
 
     def test_entries_in_the_same_write_as_the_login(self) -> None:
         """They are printed and acknowledged."""
