@@ -150,6 +150,8 @@ class ServerEnd:
 class SimulatedCertificate:
     """The daemon's certificate; see `chatd.server.tls.Certificate`."""
 
+    self_signed = False
+
     def __init__(self, certificate: str, key: str) -> None:
         self.certificate = certificate
         self.key = key
