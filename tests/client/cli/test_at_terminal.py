@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
+import termios
+import time
+from pathlib import Path
 
-from tests.doubles.client_process import ClientCase, TerminalUser
+from chatd.client.cli.terminal.screen import PASTE_OFF
+from tests.doubles.client_process import PATIENCE, ClientCase, TerminalUser
 
 
 class TerminalTests(ClientCase):
@@ -122,8 +127,24 @@ class TerminalTests(ClientCase):
         alice.resize(50, 60)
         alice.presses("the \r")
         alice.sees("> \x1b[0m\x1b[2m" + "la " * 40 + "the end")
-        alice.presses("\x04")
+        alice.presses("not se")
+        alice.sees("not se")
+        self.stop_and_continue(alice)
+        alice.sees("#lobby> not se")
+        alice.presses("nt\x15\x04")
         alice.leaves()
+
+    def stop_and_continue(self, user: TerminalUser) -> None:
+        """Stop a client like Ctrl-Z of a shell; the terminal is raw only before and after."""
+        state = Path(f"/proc/{user.program.pid}/stat")
+        deadline = time.monotonic() + PATIENCE
+        user.program.send_signal(signal.SIGTSTP)
+        while state.read_text().rpartition(")")[2].split()[0] != "T":
+            self.assertLess(time.monotonic(), deadline)
+        self.assertTrue(termios.tcgetattr(user.master)[3] & termios.ICANON)
+        user.program.send_signal(signal.SIGCONT)
+        user.sees(PASTE_OFF, "\x1b[?2004h")
+        self.assertFalse(termios.tcgetattr(user.master)[3] & termios.ICANON)
 
     def test_messages_sent_while_the_daemon_is_down_arrive_once(self) -> None:
         """They are sent when the client has reconnected."""
