@@ -151,6 +151,7 @@ class SimulatedCertificate:
     """The daemon's certificate; see `chatd.server.tls.Certificate`."""
 
     self_signed = False
+    names: tuple[str, ...] = ()
 
     def __init__(self, certificate: str, key: str) -> None:
         self.certificate = certificate

@@ -7,9 +7,18 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.tls import TLSFactory, fingerprint_of
+from chatd.server.tls import Certificate, TLSFactory, fingerprint_of
 from tests.simulation.device import certificate_of
 from tests.simulation.secure import ClientEnd, SimulatedCertificate
+
+
+class Certificates(SynchronousTestCase):
+    """The simulated certificate in place of the daemon's."""
+
+    def test_it_has_what_the_daemon_asks_a_certificate(self) -> None:
+        """Everything public."""
+        public = {name for name in vars(Certificate) if not name.startswith("_")}
+        self.assertEqual(public - set(dir(SimulatedCertificate)), set())
 
 
 class Echo(Protocol):

@@ -33,6 +33,8 @@ from tests.simulation.v1 import V1Device
 
 _COUNTED = 4
 """in one of so many histories, the calls of functions in each turn of the reactor are counted"""
+_MOST_STARTS = 500
+"""starts of the daemon after which a history is given up"""
 _PATH = 40
 """the length of a name that makes all paths equally long"""
 
@@ -298,6 +300,8 @@ class World:
 
     def _start(self) -> None:
         if not self.machine.running:
+            if self.machine.starts > _MOST_STARTS:
+                raise RuntimeError("the daemon does not stay up")
             self.log("the daemon starts")
             began = self.model.now()
             refused = self.machine.start()
