@@ -97,8 +97,8 @@ def _fill(
                 for number in numbers
             ],
         )
-        while writer.needs_maintenance:
-            writer.run_maintenance()
+        while writer.maintenance.needed:
+            writer.maintenance.run()
 
 
 def _register(id: int, changes: Sequence[Change], writer: Writer) -> None:

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.stores import Append, CreateLog, DropLog
 from chatd.stores.batches import Call
+from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import recent_entries as recent_module
-from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.file import connect, migrate, migrations
 from chatd.stores.sqlite.place_runs import unpack
 from chatd.stores.sqlite.store import SQLiteStore
@@ -61,7 +61,7 @@ class WithWriter(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.path = os.path.join(folder(self), "chatd.db")
-        self.patch(writer_module, "INDEX_AT", NEVER)
+        self.patch(maintenance_module, "INDEX_AT", NEVER)
         self.writer = self.open()
 
     def tearDown(self) -> None:
@@ -117,15 +117,15 @@ class WithWriter(SynchronousTestCase):
 
     def index(self) -> None:
         """Do all maintenance, with every recent entry indexed."""
-        self.patch(writer_module, "INDEX_AT", 1)
-        while self.writer.needs_maintenance:
-            self.writer.run_maintenance()
-        self.patch(writer_module, "INDEX_AT", NEVER)
+        self.patch(maintenance_module, "INDEX_AT", 1)
+        while self.writer.maintenance.needed:
+            self.writer.maintenance.run()
+        self.patch(maintenance_module, "INDEX_AT", NEVER)
 
     def begin_index(self) -> None:
         """Write the recent entries of the first log to the index, and no others."""
-        self.patch(writer_module, "INDEX_AT", 1)
+        self.patch(maintenance_module, "INDEX_AT", 1)
         self.patch(recent_module, "_INDEX_STEP", 1)
-        self.writer.run_maintenance()
-        self.patch(writer_module, "INDEX_AT", NEVER)
+        self.writer.maintenance.run()
+        self.patch(maintenance_module, "INDEX_AT", NEVER)
         self.assertTrue(self.writer._recent.indexing)

@@ -51,6 +51,8 @@ class RecentEntries:
         """the index"""
         self.last = 0
         """the place of the latest entry of all logs"""
+        self.is_stale = False
+        """set after a failed transaction, of which the recent entries may have some"""
         self._indexed = 0
         # What `index` has to write: the logs, how many entries of each, and up to which place.
         self._planned: list[tuple[int, int]] = []
@@ -58,13 +60,19 @@ class RecentEntries:
         self._upto = 0
         # Set until all that was loaded is in the index.
         self._loaded = False
-        self.load()
+        self._load()
 
     def __len__(self) -> int:
         return self.last - self._indexed
 
-    def load(self) -> None:
-        """Load the recent entries from the file: at start, and after a failed transaction."""
+    def refresh(self) -> None:
+        """Load the recent entries again if they are stale. May raise `sqlite3.Error`."""
+        if self.is_stale:
+            self._load()
+            self.is_stale = False
+
+    def _load(self) -> None:
+        """Load the recent entries from the file."""
         execute = self._connection.execute
         self.places.clear()
         self.first.clear()
@@ -132,7 +140,7 @@ class RecentEntries:
         """Write some of the recent entries to the index, in one transaction.
 
         The first step plans to write all recent entries of that moment; they remain recent until
-        the last step. May raise `sqlite3.Error`; the caller must then `load`.
+        the last step. May raise `sqlite3.Error`; the caller must then set `is_stale`.
         """
         if not self._planned:
             self._planned = sorted(

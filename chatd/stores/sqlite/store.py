@@ -167,7 +167,7 @@ class SQLiteStore(Batches):
 
     def trim(self, log: str, upto: int) -> Deferred[None]:
         """See `Store.trim`."""
-        return self._call(lambda writer: writer.trim(log, upto))
+        return self._call(lambda writer: writer.logs.trim(log, upto))
 
     def backup(self, path: str) -> Deferred[None]:
         """See `OnlineBackup.backup`."""
@@ -263,13 +263,13 @@ class _WriterWorker:
 
     def ready(self) -> bool:
         """See `Worker`."""
-        return self._writer.needs_maintenance or not self._store._batches.empty()
+        return self._writer.maintenance.needed or not self._store._batches.empty()
 
     def step(self) -> bool:
         """See `Worker`. Commits one batch, or does one step of maintenance."""
-        store, writer = self._store, self._writer
-        if writer.maintenance_overdue or (writer.needs_maintenance and store._batches.empty()):
-            writer.run_maintenance()
+        store, writer, maintenance = self._store, self._writer, self._writer.maintenance
+        if maintenance.overdue or (maintenance.needed and store._batches.empty()):
+            maintenance.run()
             return True
         batch = store._batches.get()
         if batch is not None:

@@ -1,8 +1,4 @@
-"""The writer of the SQLite store: one transaction for each batch. Runs on the writer's thread.
-
-Between batches it does maintenance, a bounded amount at a time: it writes recent entries to the
-index, and purges garbage, the rows of entries, positions and documents that are deleted.
-"""
+"""The writer of the SQLite store: one transaction for each batch. Runs on the writer's thread."""
 
 from __future__ import annotations
 
@@ -37,44 +33,35 @@ from chatd.stores import (
 from chatd.stores.batches import Batch, Call, resend
 from chatd.stores.sqlite.bulk_insert import BulkInsert
 from chatd.stores.sqlite.documents import DocumentTable
+from chatd.stores.sqlite.logs import LogTable
+from chatd.stores.sqlite.maintenance import Maintenance
 from chatd.stores.sqlite.positions import PositionTable
-from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
+from chatd.stores.sqlite.recent_entries import RecentEntries
 
 # Most entries are texts; their statement leaves out the columns that have default values then.
 _TEXTS = BulkInsert("INSERT INTO entries (place, log, seq, id, time, sender, body, key, author)", 9)
 _OTHERS = BulkInsert(
     "INSERT INTO entries (place, log, seq, id, time, sender, body, key, author, kind, about)", 11
 )
-_CACHED_LOGS = 200_000
-"""logs whose numbers and heads are cached"""
-_PURGE_STEP = 500
-"""entries, positions or documents that one step of maintenance purges"""
-_COMMITS_BETWEEN_MAINTENANCE = 32
-"""commits after which maintenance no longer waits for an idle moment"""
 
 
 class Writer:
-    """Commits batches on the writing connection, which it owns.
-
-    Caches [number, head, trimmed] of the logs it has used.
-    """
+    """Commits batches on the writing connection, which it owns."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
         (self._schema,) = connection.execute("PRAGMA user_version").fetchone()
+        self._recent = RecentEntries(connection)
+        self.logs = LogTable(connection, self._recent)
+        """the logs"""
         self.documents = DocumentTable(connection)
         """the documents"""
-        self._logs: dict[str, list[int]] = {}
-        self.positions = PositionTable(connection, self._number)
+        self.positions = PositionTable(connection, self.logs.number)
         """the positions"""
-        self._recent = RecentEntries(connection)
-        # Set after a failed transaction: `_recent` has entries that were rolled back.
-        self._recent_is_stale = False
-        self._maintenance_failed = False
-        self._commits = 0
-        self.has_garbage = (
-            connection.execute("SELECT 1 FROM rubbish LIMIT 1").fetchone() is not None
+        self.maintenance = Maintenance(
+            connection, self._recent, self.logs, self.positions, self.documents
         )
+        """what is to be done between batches"""
 
     def commit(self, batch: Batch) -> str | None:
         """Commit a batch and fill in its answers.
@@ -85,16 +72,14 @@ class Writer:
         connection = self.connection
         committing = False
         try:
-            if self._recent_is_stale:
-                self._recent.load()
-                self._recent_is_stale = False
+            self._recent.refresh()
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             committing = True
             connection.execute("COMMIT")
         except Exception as error:  # No error may end the thread.
-            self._logs.clear()
-            self._recent_is_stale = True
+            self.logs.cache.clear()
+            self._recent.is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
             try:
                 if connection.in_transaction:
@@ -112,10 +97,8 @@ class Writer:
                 else:
                     self._run_alone(item)
             return reason
-        self._maintenance_failed = False
-        self._commits += 1
-        if len(self._logs) > _CACHED_LOGS:
-            self._logs.clear()
+        self.maintenance.batch_committed()
+        self.logs.limit_cache()
         self._recent.keys.limit_caches()
         return None
 
@@ -144,15 +127,13 @@ class Writer:
         """
         committing = False
         try:
-            if self._recent_is_stale:
-                self._recent.load()
-                self._recent_is_stale = False
+            self._recent.refresh()
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
             committing = True
             self.connection.execute("COMMIT")
         except Exception as error:
-            self._logs.clear()
+            self.logs.cache.clear()
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
@@ -166,7 +147,7 @@ class Writer:
             call.outcome = Failure(refusal)
 
     def _write(self, batch: Batch) -> None:
-        logs = self._logs
+        logs = self.logs.cache
         recent = self._recent
         places = recent.places
         first = recent.first
@@ -177,7 +158,7 @@ class Writer:
         for item in batch:
             if isinstance(item, Append):
                 name = item.log
-                log = logs.get(name) or self._find_log(name)
+                log = logs.get(name) or self.logs.find(name)
                 if log is None:
                     item.refusal = UnknownLog()
                     continue
@@ -229,31 +210,6 @@ class Writer:
         _TEXTS.insert(self.connection, texts)
         recent.last = place
 
-    def _create_log(self, name: str) -> list[int]:
-        """[number, head, trimmed] of a new log."""
-        cursor = self.connection.execute("INSERT INTO logs (name) VALUES (?)", (name,))
-        assert cursor.lastrowid is not None
-        log = self._logs[name] = [cursor.lastrowid, 0, 0]
-        return log
-
-    def _number(self, name: str) -> int | None:
-        """The number of a log, None if it does not exist."""
-        log = self._find_log(name)
-        return None if log is None else log[0]
-
-    def _find_log(self, name: str) -> list[int] | None:
-        """[number, head, trimmed] of a log, None if it does not exist."""
-        log = self._logs.get(name)
-        if log is None:
-            row = self.connection.execute(
-                "SELECT id, trimmed FROM logs WHERE name = ?", (name,)
-            ).fetchone()
-            if row is None:
-                return None
-            number, trimmed = row
-            log = self._logs[name] = [number, max(trimmed, self._recent.head(number)), trimmed]
-        return log
-
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""
         row = self.connection.execute(
@@ -271,26 +227,8 @@ class Writer:
 
     def head(self, name: str) -> int:
         """See `Store.head`."""
-        log = self._find_log(name)
+        log = self.logs.find(name)
         return log[1] if log else 0
-
-    def trim(self, name: str, upto: int) -> None:
-        """See `Store.trim`."""
-        log = self._find_log(name)
-        if log is not None:
-            upto = min(upto, log[1])
-            log[2] = max(log[2], upto)
-            self.connection.execute(
-                "UPDATE logs SET trimmed = max(trimmed, ?) WHERE id = ?", (upto, log[0])
-            )
-            self._mark_garbage(log[0], upto)
-
-    def _drop_log(self, name: str) -> None:
-        log = self._find_log(name)
-        if log is not None:
-            self.connection.execute("DELETE FROM logs WHERE id = ?", (log[0],))
-            self._mark_garbage(log[0], log[1])
-            del self._logs[name]
 
     def write(self, changes: Sequence[Change]) -> list[int]:
         """See `Store.write`."""
@@ -307,7 +245,7 @@ class Writer:
             # What is cached of these logs is undone.
             for change in changes:
                 if isinstance(change, CreateLog | DropLog):
-                    self._logs.pop(change.log, None)
+                    self.logs.cache.pop(change.log, None)
             raise
         execute("RELEASE write")
         return versions
@@ -329,25 +267,25 @@ class Writer:
             case RequireNone(kind, scope):
                 documents.require_none(kind, scope)
             case CreateLog(log):
-                if self._find_log(log) is not None:
+                if self.logs.find(log) is not None:
                     raise Exists()
-                self._create_log(log)
+                self.logs.create(log)
                 self.connection.execute(
                     "UPDATE progress SET newest_id = max(newest_id, ?)", (log_id(log),)
                 )
             case DropLog(log):
-                self._drop_log(log)
+                self.logs.drop(log)
             case DeleteKey(kind, key):
                 documents.delete_key(kind, key)
             case RequireSome(kind, scope):
                 documents.require_some(kind, scope)
             case RequireLog(log):
-                if self._find_log(log) is None:
+                if self.logs.find(log) is None:
                     raise Conflict()
             case Save(position):
                 self.positions.save((position,))
             case Forget(account, log):
-                number = self._number(log)
+                number = self.logs.number(log)
                 if number is not None:
                     self.positions.forget(account, number)
         return 0
@@ -355,83 +293,3 @@ class Writer:
     def newest(self) -> tuple[int, int]:
         """See `Store.newest`."""
         return self._recent.newest()
-
-    def _mark_garbage(self, log: int, upto: int) -> None:
-        """Have the entries of a log up to seq `upto` purged by maintenance."""
-        self.connection.execute(
-            "INSERT INTO rubbish (log, upto) VALUES (?, ?)"
-            " ON CONFLICT (log) DO UPDATE SET upto = max(upto, excluded.upto)",
-            (log, upto),
-        )
-        self.has_garbage = True
-
-    @property
-    def needs_maintenance(self) -> bool:
-        """Whether `run_maintenance` has something to do and may do it."""
-        if self._maintenance_failed or self._recent_is_stale:
-            return False
-        garbage = self.has_garbage or self.documents.has_garbage
-        return garbage or self._recent.indexing or len(self._recent) >= INDEX_AT
-
-    @property
-    def maintenance_overdue(self) -> bool:
-        """Whether maintenance should no longer wait for an idle moment."""
-        return self.needs_maintenance and (
-            self._commits >= _COMMITS_BETWEEN_MAINTENANCE or len(self._recent) >= 2 * INDEX_AT
-        )
-
-    def run_maintenance(self) -> None:
-        """Do one step: write some recent entries to the index, or purge some garbage."""
-        self._commits = 0
-        try:
-            if self._recent.indexing or len(self._recent) >= INDEX_AT:
-                self._recent.index()
-            elif self.has_garbage:
-                self._purge()
-            else:
-                self.connection.execute("BEGIN IMMEDIATE")
-                self.documents.purge(_PURGE_STEP)
-                self.connection.execute("COMMIT")
-        except sqlite3.Error:
-            # The next commit meets the same error and reports it; the first commit that succeeds
-            # permits maintenance again.
-            self._maintenance_failed = self._recent_is_stale = True
-            with suppress(sqlite3.Error):
-                if self.connection.in_transaction:
-                    self.connection.execute("ROLLBACK")
-
-    def _purge(self) -> None:
-        """Remove some entries of one trimmed or dropped log, with their index rows and keys, or
-        some of the positions in it."""
-        execute = self.connection.execute
-        needs_index = False
-        execute("BEGIN IMMEDIATE")
-        row = execute("SELECT log, upto FROM rubbish LIMIT 1").fetchone()
-        if row is not None:
-            log, upto = row
-            indexed = min(upto, self._recent.first.get(log, upto + 1) - 1)
-            purged: list[int] = []
-            last = 0
-            complete = True
-            for first, places in self._recent.runs.places(log, 0, indexed):
-                if len(purged) >= _PURGE_STEP:
-                    complete = False
-                    break
-                purged += places
-                last = first + len(places) - 1
-            if purged:
-                self._recent.keys.remove(log, last, purged)
-                self.connection.executemany(
-                    "DELETE FROM entries WHERE place = ?", [(place,) for place in purged]
-                )
-                self._recent.runs.remove_upto(log, last)
-            if complete:
-                needs_index = indexed < upto
-                exists = execute("SELECT 1 FROM logs WHERE id = ?", (log,)).fetchone() is not None
-                if not needs_index and (exists or self.positions.purge(log, _PURGE_STEP)):
-                    execute("DELETE FROM rubbish WHERE log = ?", (log,))
-        execute("COMMIT")
-        self.has_garbage = row is not None
-        if needs_index:
-            # The rest is among the recent entries, and can be purged once it is in the index.
-            self._recent.index()

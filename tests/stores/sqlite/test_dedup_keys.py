@@ -16,8 +16,8 @@ from chatd.core.errors import KeyReused
 from chatd.stores import Append, CreateLog, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
+from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import recent_entries as recent_module
-from chatd.stores.sqlite import writer as writer_module
 from tests.doubles.folders import MEMORY
 from tests.doubles.sqlite_file import empty_store
 from tests.doubles.sqlite_writer import SteppedStore, WithWriter
@@ -167,7 +167,7 @@ class FreeAgain(WithWriter):
 
     def trim(self, upto: int) -> None:
         """Trim @a; its rows may still be in the file."""
-        self.call(lambda writer: writer.trim("@a", upto))
+        self.call(lambda writer: writer.logs.trim("@a", upto))
 
     def check(self, key: str, seq: int) -> None:
         """The key is free; then it is used: recent, indexed, and after a restart."""
@@ -267,8 +267,8 @@ class Sequences(SequenceContract):
     @any_script
     def test_any_sequence_has_the_results_of_the_model(self, script: Script) -> None:
         """Maintenance runs at any time, with small bounds."""
-        self.patch(writer_module, "INDEX_AT", 3)
-        self.patch(writer_module, "_PURGE_STEP", 2)
+        self.patch(maintenance_module, "INDEX_AT", 3)
+        self.patch(maintenance_module, "_PURGE_STEP", 2)
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.patch(keys_module, "_RUN_KEYS", 2)
         self.patch(keys_module, "_CACHED_PAIRS", 3)
@@ -294,8 +294,8 @@ class Sequences(SequenceContract):
 
     def maintain(self, store: SteppedStore) -> None:
         """One step of maintenance."""
-        if store.writer.needs_maintenance:
-            store.writer.run_maintenance()
+        if store.writer.maintenance.needed:
+            store.writer.maintenance.run()
 
     def close(self, store: SteppedStore) -> None:
         """Close the file."""

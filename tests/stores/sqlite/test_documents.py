@@ -19,7 +19,7 @@ from chatd.stores import (
     Update,
 )
 from chatd.stores.sqlite import documents as documents_module
-from chatd.stores.sqlite import writer as writer_module
+from chatd.stores.sqlite import maintenance as maintenance_module
 from tests.doubles.sqlite_writer import WithWriter
 
 ROWS = 40
@@ -36,7 +36,7 @@ class ManyDeleted(WithWriter):
     def setUp(self) -> None:
         super().setUp()
         self.patch(documents_module, "_AT_ONCE", 5)
-        self.patch(writer_module, "_PURGE_STEP", 10)
+        self.patch(maintenance_module, "_PURGE_STEP", 10)
         self.write(CreateLog("#7"))
         for number in range(ROWS):
             self.write(
@@ -64,8 +64,8 @@ class ManyDeleted(WithWriter):
     def maintain(self) -> int:
         """Do all maintenance; the number of steps."""
         steps = 0
-        while self.writer.needs_maintenance:
-            self.writer.run_maintenance()
+        while self.writer.maintenance.needed:
+            self.writer.maintenance.run()
             steps += 1
         return steps
 
@@ -91,7 +91,7 @@ class ManyDeleted(WithWriter):
         self.write(*DELETION)
         self.assertLess(self.writer.connection.total_changes - before, 10)
         self.check_deleted()
-        self.writer.run_maintenance()
+        self.writer.maintenance.run()
         self.reopen()
         self.check_deleted()
         self.assertGreater(self.maintain(), 3 * ROWS // 10)
@@ -108,9 +108,9 @@ class ManyDeleted(WithWriter):
     def test_each_step_changes_a_bounded_number_of_rows(self) -> None:
         """So no step delays messages."""
         self.write(*DELETION)
-        while self.writer.needs_maintenance:
+        while self.writer.maintenance.needed:
             before = self.writer.connection.total_changes
-            self.writer.run_maintenance()
+            self.writer.maintenance.run()
             self.assertLess(self.writer.connection.total_changes - before, 35)
 
     def test_document_is_created_again_before_the_old_one_is_removed(self) -> None:

@@ -22,9 +22,10 @@ from chatd.stores import Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import documents as documents_module
+from chatd.stores.sqlite import logs as logs_module
+from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import place_runs as runs_module
 from chatd.stores.sqlite import recent_entries as recent_module
-from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.sqlite_file import empty_store
 from tests.doubles.sqlite_writer import indexed_places
@@ -130,7 +131,7 @@ class Play:
             name, number = values
             log = self.log(name)
             if step == "trim":
-                batch.append(_call_of(Writer.trim, name, number))
+                batch.append(_call_of(_trim, name, number))
                 log.trimmed = max(log.trimmed, min(number, len(log.entries)))
                 results.append(None)
             elif step == "drop":
@@ -223,8 +224,8 @@ class Play:
 
     def maintain(self) -> None:
         """Do one step of maintenance, if there is any."""
-        if self.writer.needs_maintenance:
-            self.writer.run_maintenance()
+        if self.writer.maintenance.needed:
+            self.writer.maintenance.run()
 
     def fail_to_maintain(self, table: str) -> None:
         """Do one step of maintenance while a table cannot be written."""
@@ -263,12 +264,12 @@ class Play:
     def finish(self) -> None:
         """Do all maintenance; then the file must have what the model has, and nothing else."""
         self.check()
-        self.test.patch(writer_module, "INDEX_AT", 1)
+        self.test.patch(maintenance_module, "INDEX_AT", 1)
         for _ in range(1000):
-            if not self.writer.needs_maintenance:
+            if not self.writer.maintenance.needed:
                 break
-            self.writer.run_maintenance()
-        self.expect(self.writer.needs_maintenance, False, "maintenance without end")
+            self.writer.maintenance.run()
+        self.expect(self.writer.maintenance.needed, False, "maintenance without end")
         self.check()
         for table in ("rubbish", "deleted_documents"):
             self.expect(self.rows(f"SELECT * FROM {table}"), [], "garbage")
@@ -317,6 +318,10 @@ def _call_of(run: Callable[..., Any], *values: Any) -> Call[Any]:
     return Call(lambda writer: run(writer, *values))
 
 
+def _trim(writer: Writer, log: str, upto: int) -> None:
+    writer.logs.trim(log, upto)
+
+
 def _outcome(item: Any) -> Any:
     if not isinstance(item, Append):
         return item.outcome
@@ -362,8 +367,8 @@ class SmallBounds(SynchronousTestCase):
     INDEX_AT = 4
 
     def setUp(self) -> None:
-        self.patch(writer_module, "_PURGE_STEP", 2)
-        self.patch(writer_module, "_CACHED_LOGS", 1)
+        self.patch(maintenance_module, "_PURGE_STEP", 2)
+        self.patch(logs_module, "_CACHED", 1)
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.patch(runs_module, "RUN_ENTRIES", 3)
         self.patch(documents_module, "_AT_ONCE", 1)
@@ -372,7 +377,7 @@ class SmallBounds(SynchronousTestCase):
 
     def play(self, script: Iterable[tuple[str, Iterable[Any]]]) -> None:
         """Play a script, and compare everything at the end."""
-        self.patch(writer_module, "INDEX_AT", self.INDEX_AT)
+        self.patch(maintenance_module, "INDEX_AT", self.INDEX_AT)
         play = Play(self)
         try:
             for name, values in script:

@@ -117,7 +117,7 @@ class HalfIndexed(WithWriter):
         """Indexing releases the planned entries only."""
         self.append(new_text("@a", "more"), new_text("@c", "other"))
         self.assertEqual(self.seqs("@a", 8), [9, 10, 11])
-        while self.writer.needs_maintenance:
-            self.writer.run_maintenance()
+        while self.writer.maintenance.needed:
+            self.writer.maintenance.run()
         self.assertEqual(len(self.writer._recent), 2)
         self.assertEqual((self.seqs("@a", 8), self.seqs("@c")), ([9, 10, 11], [1]))

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from chatd.core.entries import Cursor
 from chatd.core.errors import Conflict, StoreUnavailable
 from chatd.stores import Append, Change, Create, CreateLog, DropLog, Position
+from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import recent_entries as recent_module
-from chatd.stores.sqlite import writer as writer_module
 from chatd.stores.sqlite.store import SQLiteStore
 from chatd.stores.sqlite.writer import Writer
 from tests.doubles.folders import MEMORY, folder
@@ -106,7 +106,7 @@ class SQLiteSequences(_OpenedInFile):
     @any_script
     def test_frequent_indexing_does_not_change_results(self, script: Script) -> None:
         """Every few entries are indexed, log by log, with calls between the steps."""
-        self.patch(writer_module, "INDEX_AT", 3)
+        self.patch(maintenance_module, "INDEX_AT", 3)
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.play(script)
 
@@ -162,7 +162,7 @@ class Restart(InFile):
         """Of entries, indexed, recent or deleted, and of logs; before the first one they are 0."""
         self.assertEqual(self.store.newest, (0, 0))
         for index_at, restarted in ((1_000, (70, 900)), (1, (70, 900))):
-            self.patch(writer_module, "INDEX_AT", index_at)
+            self.patch(maintenance_module, "INDEX_AT", index_at)
             await self.append(
                 Append("@a", 70, 8, "ann", "x", NULL_ORIGIN),
                 Append("@a", 7, 900, "ann", "x", NULL_ORIGIN),
@@ -170,7 +170,7 @@ class Restart(InFile):
             await self.reopen()
             self.assertEqual(self.store.newest, restarted)
         await self.store.write([DropLog("@a")])
-        while await self.store._call(lambda writer: writer.has_garbage):
+        while await self.store._call(lambda writer: writer.logs.has_garbage):
             pass
         await self.reopen()
         self.assertEqual(self.store.newest, (70, 900))
@@ -180,7 +180,7 @@ class Restart(InFile):
 
     async def test_indexed_and_recent_entries_are_one_sequence(self) -> None:
         """This holds when the recent entries are loaded after a restart, too."""
-        self.patch(writer_module, "INDEX_AT", 40)
+        self.patch(maintenance_module, "INDEX_AT", 40)
         count = self.store._call
         for start in range(0, 100, 10):
             await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(start, start + 10)])
@@ -189,7 +189,7 @@ class Restart(InFile):
             indexed = await count(
                 lambda w: w.connection.execute("SELECT count(*) FROM place_runs").fetchone()[0]
             )
-        self.patch(writer_module, "INDEX_AT", 1000)
+        self.patch(maintenance_module, "INDEX_AT", 1000)
         await self.append(*[new_text(f"@{n % 3}", str(n)) for n in range(100, 130)])
         for _ in range(2):
             bodies = [[e.body for e in await self.store.read(f"@{log}", 5, 99)] for log in range(3)]
@@ -209,7 +209,7 @@ class Restart(InFile):
         await self.store.write([DropLog("@a")])
         await self.reopen()
         for _ in range(1000):  # the writer purges between commits, too
-            if not await self.store._call(lambda writer: writer.has_garbage):
+            if not await self.store._call(lambda writer: writer.logs.has_garbage):
                 break
         await self.store.stop()
         connection = sqlite3.connect(self.path)

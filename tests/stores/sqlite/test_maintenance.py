@@ -1,9 +1,9 @@
-"""The writer's maintenance: purging the rows of deleted entries."""
+"""Maintenance: removing the rows of deleted entries."""
 
 from __future__ import annotations
 
+from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import place_runs as runs_module
-from chatd.stores.sqlite import writer as writer_module
 from tests.doubles.sqlite_writer import WithWriter, indexed_places
 from tests.stores.contract import new_text
 
@@ -14,14 +14,14 @@ class Purging(WithWriter):
     def run_all_maintenance(self) -> int:
         """Do all maintenance; the number of steps."""
         steps = 0
-        while self.writer.needs_maintenance:
-            self.writer.run_maintenance()
+        while self.writer.maintenance.needed:
+            self.writer.maintenance.run()
             steps += 1
         return steps
 
     def trim(self, log: str, upto: int) -> None:
         """Trim a log."""
-        self.call(lambda writer: writer.trim(log, upto))
+        self.call(lambda writer: writer.logs.trim(log, upto))
 
     def rows(self) -> tuple[int, ...]:
         """The number of entries, of entries in the index, and of rows in `rubbish`."""
@@ -39,7 +39,7 @@ class Purging(WithWriter):
         self.trim("@old", 1990)
         for n in range(1, 9):
             self.append(new_text("@a", "x"))
-            self.writer.run_maintenance()
+            self.writer.maintenance.run()
             self.assertEqual(len(self.writer._recent), n)
         self.assertEqual(self.rows(), (18, 10, 0))
         self.assertEqual(self.seqs("@old"), list(range(1991, 2001)))
@@ -87,7 +87,7 @@ class Purging(WithWriter):
 
     def test_purge_ends_where_a_step_ends_within_a_run(self) -> None:
         """What the step has removed of the run is not removed again for ever."""
-        self.patch(writer_module, "_PURGE_STEP", 2)
+        self.patch(maintenance_module, "_PURGE_STEP", 2)
         self.patch(runs_module, "RUN_ENTRIES", 3)
         self.append(*[new_text("@a", "x") for _ in range(9)])
         self.index()
@@ -103,4 +103,4 @@ class Purging(WithWriter):
         self.drop("@a")
         self.assertEqual(self.run_all_maintenance(), 4)
         self.assertEqual(self.rows(), (0, 0, 0))
-        self.assertFalse(self.writer.has_garbage)
+        self.assertFalse(self.writer.logs.has_garbage)
