@@ -22,6 +22,8 @@ from chatd.client.cli.unwritten import UnwrittenOutput
 
 _MAX_QUEUED_LINES = 256
 """input lines that may be queued before reading pauses"""
+MAX_LINE = 1 << 20
+"""bytes of a line of the input; no request of a longer one fits into a frame of a server"""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -124,6 +126,11 @@ class PipeScreen(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Queue the lines of the input."""
+        if len(self._partial_line) > MAX_LINE:  # It is refused: only its end matters.
+            end = data.find(b"\n")
+            if end < 0:
+                return
+            data = data[end:]
         *lines, self._partial_line = (self._partial_line + data).split(b"\n")
         self._lines.extend(map(self._decoded, lines))
         self._answer()
@@ -131,10 +138,12 @@ class PipeScreen(Protocol):
 
     def _decoded(self, line: bytes) -> str | InvalidLine:
         self._lines_read += 1
+        if len(line) > MAX_LINE:
+            return InvalidLine(self._lines_read, f"is longer than {MAX_LINE} bytes")
         try:
             return str(line, "utf-8").removesuffix("\r")
         except UnicodeDecodeError:
-            return InvalidLine(self._lines_read)
+            return InvalidLine(self._lines_read, "is not valid UTF-8")
 
     def readConnectionLost(self) -> None:
         """The input has ended; a last line without a line break counts."""

@@ -24,8 +24,8 @@ class InvalidLine(Refused):
 
     code = "malformed"
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"Line {number} of the input is not valid UTF-8.")
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"Line {number} of the input {reason}.")
 
 
 class Composer(Protocol):

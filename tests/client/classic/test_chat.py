@@ -336,7 +336,7 @@ class ScriptTests(ChatCase):
         for lines in ([], ["c", "alice"]):
             self.begin("alice")
             self.type(*lines)
-            self.screen.fail(InvalidLine(3))
+            self.screen.fail(InvalidLine(3, "is not valid UTF-8"))
             self.daemon.pump()
             self.assertEqual(self.shown()[-1], "! Line 3 of the input is not valid UTF-8.")
             self.assertEqual(self.successResultOf(self.ended), 1)

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.cli.output.style import Span
-from chatd.client.cli.pipe import PipeScreen
+from chatd.client.cli.pipe import MAX_LINE, PipeScreen
 from chatd.client.cli.screen import EndOfInput, InvalidLine
 
 
@@ -50,6 +50,18 @@ class PipeTests(SynchronousTestCase):
         error = self.failureResultOf(self.screen.ask("> "), InvalidLine).value
         self.assertEqual(str(error), "Line 3 of the input is not valid UTF-8.")
         self.failureResultOf(self.screen.ask("> "), EndOfInput)
+
+    def test_line_that_is_too_long_is_refused(self) -> None:
+        """However long it becomes, not more of it is stored; the next line is read."""
+        first = self.screen.ask("> ")
+        for _ in range(3):
+            self.screen.dataReceived(b"x" * MAX_LINE)
+        self.assertEqual(len(self.screen._partial_line), 2 * MAX_LINE)
+        self.screen.dataReceived(b"x\nhi\n" + b"y" * MAX_LINE + b"\n")
+        error = self.failureResultOf(first, InvalidLine).value
+        self.assertEqual(str(error), "Line 1 of the input is longer than 1048576 bytes.")
+        self.assertEqual(self.successResultOf(self.screen.ask("> ")), "hi")
+        self.assertEqual(self.successResultOf(self.screen.ask("> ")), "y" * MAX_LINE)
 
     def test_end_of_input_fails_the_pending_prompt(self) -> None:
         """The failure is `EndOfInput`."""
