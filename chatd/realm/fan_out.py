@@ -14,7 +14,7 @@ from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.tasks import Tasks
 from chatd.stores import Append
 
-_AT_ONCE = 500
+_AT_ONCE = 300
 
 
 class FanOut:
