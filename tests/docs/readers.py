@@ -290,6 +290,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "docs/recipes/backup.md": {
         "Every night, by cron": _OPTIONS,
         "Restore drill": _OPTIONS,
+        "Restore": "process.test_stores.Stores."
+        "test_backup_beside_the_log_of_a_killed_daemon_is_refused",
     },
     "docs/recipes/lan.md": {
         "1. Choose a certificate": "process.test_tls.Clients."

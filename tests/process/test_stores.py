@@ -7,7 +7,9 @@ import sqlite3
 import stat
 from contextlib import closing
 
-from chatd.codecs.classic import SEND, encode
+from chatd.codecs.classic import LIST, SEND, ListResponse, encode
+from tests.docs.pages import blocks
+from tests.doubles.admin import run_command
 from tests.doubles.daemon_process import Daemon, SocketClient
 from tests.doubles.startup import Start
 
@@ -121,4 +123,25 @@ class Stores(Start):
         shutil.copy(self.folder / "chatd.db", self.folder / "copy.db")
         daemon = self.daemon("--port=0", "--store=sqlite:copy.db")
         SocketClient(self, daemon).login("Ann")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_backup_beside_the_log_of_a_killed_daemon_is_refused(self) -> None:
+        """The drill of docs/recipes/backup.md, with its sentence."""
+        daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        SocketClient(self, daemon).create("Ann")
+        made = run_command("backup", "backup.db", cwd=self.folder)
+        self.assertEqual(made.status, 0, made.stderr)
+        SocketClient(self, daemon).create("Bob")
+        daemon.kill()
+        shutil.copy(self.folder / "backup.db", self.folder / "chatd.db")
+        (example,) = (
+            block.text
+            for block in blocks("docs/recipes/backup.md")
+            if block.kind == "code" and "is not the write-ahead log" in block.text
+        )
+        self.check_refused(example.replace("/var/lib/chatd", str(self.folder.resolve())))
+        for name in ("chatd.db-wal", "chatd.db-shm"):
+            (self.folder / name).rename(self.folder / f"old {name}")
+        daemon = self.daemon("--port=0", "--store=sqlite:chatd.db")
+        self.assertEqual(SocketClient(self, daemon).ask(LIST), ListResponse(("Ann",)))
         self.assertEqual(daemon.stop(), 0)

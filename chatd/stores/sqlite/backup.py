@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 
 from chatd.core.errors import BackupFailed
+from chatd.stores.sqlite.write_ahead_log import mark_copy
 
 _PAGES_PER_STEP = 1024
 
@@ -51,6 +52,7 @@ def copy(source: str, path: str, stopping: Callable[[], bool]) -> None:
                 reading.execute("BEGIN")
                 reading.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
                 reading.backup(writing, pages=_PAGES_PER_STEP, progress=check_stopping)
+                mark_copy(writing)
             _sync(unfinished)
             # Unlike a rename, a link never replaces a file that was created meanwhile.
             os.link(unfinished, path)

@@ -20,6 +20,7 @@ import msgspec
 from twisted.logger import Logger
 
 from chatd.core.errors import StoreUnusable
+from chatd.stores.sqlite import write_ahead_log
 from chatd.stores.sqlite.identities import assign_ids
 from chatd.stores.sqlite.place_runs import convert_places
 
@@ -43,8 +44,9 @@ def check(path: str) -> None:
     """Check, without changing anything on the disk, that the store can be opened at `path`.
 
     Raises `StoreUnusable`, with a sentence for the operator, if the file is locked by another
-    daemon, not a store of chatd, from a newer version, damaged, or not writable. The check for
-    damage ends after a fraction of a second; of a large file it covers a part only.
+    daemon, not a store of chatd, beside a write-ahead log that is not its own, from a newer
+    version, damaged, or not writable. The check for damage ends after a fraction of a second; of a
+    large file it covers a part only.
     """
     if not os.path.exists(path):
         _check_folder(path)
@@ -99,7 +101,8 @@ def connect(
         connection.execute("PRAGMA cache_size = -32768")
         # Fewer checkpoints copy pages that change often, such as those of the indexes, less often.
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
-        _write_log_anew(connection)
+        if write_ahead_log.is_there(path):
+            _write_log_anew(connection)
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection
@@ -165,6 +168,8 @@ def _check_header(path: str, header: bytes) -> None:
         raise StoreUnusable(
             f"{path} is not a store of chatd (no SQLite database, or a damaged one)"
         )
+    # First: from here on SQLite may apply the log.
+    write_ahead_log.check_log(path, header)
     version = int.from_bytes(header[60:64])
     application = int.from_bytes(header[68:72])
     if application != APPLICATION_ID:

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Literal, TypeVar
 
@@ -29,6 +30,7 @@ from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.listings import ListerWorker, Listing
 from chatd.stores.sqlite.workers import StartWorker, WorkerThread, start_thread
+from chatd.stores.sqlite.write_ahead_log import mark, remove_marks
 from chatd.stores.sqlite.writer import Writer
 
 logger = Logger(namespace="chatd")
@@ -82,9 +84,11 @@ class SQLiteStore(Batches):
         """
         self._lock = lock(self.path)
         try:
+            remove_marks(self.path, os.pread(self._lock, 100, 0))
             writing = self._connect(self.path, writing=True)
+            mark_log = self._mark(writing)
             migrate(writing, self.path, migrations())
-            writer = Writer(writing)
+            writer = Writer(writing, mark_log)
             self.newest = writer.newest()
             reading = self._connect(self.path, writing=False)
         except sqlite3.Error as error:
@@ -97,6 +101,19 @@ class SQLiteStore(Batches):
             self._start_worker(_WriterWorker(self, writer), "chatd-writer"),
             self._start_worker(ListerWorker(self._listings, reading), "chatd-lister"),
         ]
+
+    def _mark(self, writing: sqlite3.Connection) -> Callable[[], None] | None:
+        """Have the file know its log; return what has to be done before the first commit, None if
+        that is done. Raises `StoreUnusable`, `sqlite3.Error`."""
+        mark_log = partial(mark, writing, self.path, self._lock)
+        try:
+            mark_log()
+        except sqlite3.OperationalError as error:
+            # A daemon whose disk is full starts nevertheless: mail can be read.
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                raise
+            return mark_log
+        return None
 
     def stop(self) -> Deferred[None]:
         """Commit and answer the queue, then close the file; fires when it is closed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -48,8 +48,14 @@ _OTHERS = BulkInsert(
 class Writer:
     """Commits batches on the writing connection, which it owns."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, mark_log: Callable[[], None] | None = None
+    ) -> None:
+        """Nothing is written before `mark_log` has been called without an error."""
         self.connection = connection
+        self._mark_log = mark_log
+        if mark_log is not None:
+            connection.execute("PRAGMA query_only = ON")
         (self._schema,) = connection.execute("PRAGMA user_version").fetchone()
         self._recent = RecentEntries(connection)
         self.logs = LogTable(connection, self._recent)
@@ -73,6 +79,8 @@ class Writer:
         committing = False
         try:
             self._recent.refresh()
+            if self._mark_log is not None:
+                self._try_to_mark(self._mark_log)
             connection.execute("BEGIN IMMEDIATE")
             self._write(batch)
             committing = True
@@ -101,6 +109,16 @@ class Writer:
         self.logs.limit_cache()
         self._recent.keys.limit_caches()
         return None
+
+    def _try_to_mark(self, mark_log: Callable[[], None]) -> None:
+        """Mark the log, which failed before; until then the connection can only read."""
+        self.connection.execute("PRAGMA query_only = OFF")
+        try:
+            mark_log()
+        except Exception:
+            self.connection.execute("PRAGMA query_only = ON")
+            raise
+        self._mark_log = None
 
     def _write_over(self) -> None:
         """Write another transaction over one whose COMMIT has failed.
