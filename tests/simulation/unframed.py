@@ -124,7 +124,7 @@ class OpsDevice(TextDevice):
         stream = self.stream[self._answer_from :]
         if re.search(done, stream):
             self._done(True)
-        elif re.search(refused, stream) or _REFUSED.search(stream):
+        elif re.search(refused, stream) or (_REFUSED.search(stream) and stream.endswith("\n")):
             assert self._attempt is not None
             self.model.now()
             code = self.check_refusal(self._attempt, stream)

@@ -139,7 +139,10 @@ class V1Device(V1Connection):
 
     def _was_refused(self, room: str) -> bool:
         """Whether all requests were refused that could have made the account a member."""
-        writes = self.model.member[room, self.name].writes
+        member = self.model.member[room, self.name]
+        if member.initial:
+            return False
+        writes = member.writes
         joins = [change for member, change in writes if member]
         return all(change.refused == "not-logged-in" for change in joins[-1:]) and not any(
             change.done for change in joins

@@ -117,7 +117,8 @@ class World:
         ]
         if disk is not None and history.setup.old_file:
             random = Random(f"{history.seed} old file")
-            write_old_file(disk.path, self.model, random)
+            version = write_old_file(disk.path, self.model, random)
+            self.log(f"the file has the schema {version}")
             disk.adopt()
             if random.random() < 0.5:
                 disk.die_in(random.randrange(200), random.random() < 0.5)
