@@ -215,6 +215,8 @@ class Disk:
         if self.dead:
             # It was killed in its last turn.
             self.crash(self.machine_stops)
+        for connection in self._connections:
+            connection.close()
         self._connections.clear()
 
     def close(self) -> None:

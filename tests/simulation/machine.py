@@ -164,6 +164,9 @@ class Machine:
         except SystemExit as refused:
             schedule.reactor = None
             self._daemon = None
+            if self._disk is not None:
+                # The process ends, and closes nothing.
+                self._disk.crash(machine=False)
             return str(refused)
         except Killed:
             self._killed_by_disk()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +15,8 @@ from tests.simulation.world import run
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (3, 4, 11, 20)
+SEED = 23
+"""a long history with a file of an earlier version, TLS, version 1 and gRPC"""
 
 
 class Repeatable(SynchronousTestCase):
@@ -26,15 +29,33 @@ class Repeatable(SynchronousTestCase):
         self.flushLoggedErrors()
 
     def test_the_same_history_in_another_process(self) -> None:
-        """Hashes of texts, which differ between processes, change nothing."""
-        seed = SEEDS[0]
-        command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed)]
-        digests = []
-        for hash_seed in ("1", "2"):
-            environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
+        """Nothing depends on the hashes of texts, the current folder, the time zone, the locale or
+        the width of the terminal."""
+        environments = (
+            (ROOT, {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C", "COLUMNS": "80"}),
+            (
+                Path(tempfile.gettempdir()),
+                {
+                    "PYTHONHASHSEED": "2",
+                    "TZ": "Asia/Kathmandu",
+                    "LC_ALL": "tr_TR.UTF-8",
+                    "LANGUAGE": "tr",
+                    "COLUMNS": "20",
+                },
+            ),
+        )
+        outcome = run(generate(SEED))
+        self.flushLoggedErrors()
+        for folder, variables in environments:
             done = subprocess.run(
-                command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+                [sys.executable, "-m", "tests.simulation", "--seed", str(SEED)],
+                cwd=folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
             )
-            digests.append(done.stdout.splitlines()[-1])
-        self.assertEqual(digests, [f"trace {run(generate(seed)).digest}"] * 2)
+            *_, digest = done.stdout.splitlines()
+            self.assertEqual(digest, f"trace {outcome.digest}")
+            self.assertIn("\n".join(outcome.trace), done.stdout)
         self.flushLoggedErrors()
