@@ -81,6 +81,7 @@ class RefusalTests(SynchronousTestCase):
         self.refuse("CREATE", encode(CREATE, "dora"))
         self.restrict(INVITE_ONLY)
         self.refuse("CREATE", encode(CREATE, "dora"))
+        self.refuse("CREATE", encode(CREATE, "dora", "", "abcdefg" * 3 + "abcde"))
         self.restrict(OPEN, open_accounts=False)
         self.refuse("CREATE", encode(CREATE, "dora"))
         self.refuse("LOGIN", encode(LOGIN, "bob"))
