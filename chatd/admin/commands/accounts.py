@@ -111,7 +111,11 @@ class SetPassword(DaemonCommand):
             if getpass.getpass("Again: ") != password:
                 raise RequestRefused("the passwords differ; nothing was changed")
         elif path in (None, "-"):
-            password = sys.stdin.readline().rstrip("\r\n")
+            try:
+                password = sys.stdin.readline().rstrip("\r\n")
+                password.encode()  # Wrong bytes may have become surrogates.
+            except UnicodeError:
+                raise usage.UsageError("the password is not valid text") from None
         else:
             try:
                 with Path(path).open(encoding="utf-8") as file:

@@ -110,6 +110,8 @@ class SetPassword(CommandCase):
         ):
             self.failed(WRONG_USAGE, "reset-password", "ann", *words, typed=typed)
             self.assertIsNone(self.password("ann"))
+        sentence = self.failed(WRONG_USAGE, "reset-password", "ann", typed="caf\udce9\n")
+        self.assertIn("the password is not valid text", sentence)
 
     def test_password_is_asked_for_twice_at_a_terminal(self) -> None:
         """Nothing is changed if the answers differ."""
