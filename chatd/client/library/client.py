@@ -241,6 +241,8 @@ class Client(Requests):
                 return
             case c.Goodbye():
                 self._logged_out = message.code in _FINAL_GOODBYES
+                if self._logged_out:
+                    self._credentials.token_ended()
             case _ if not self.connected:
                 return  # It belongs to a session before this one, or its log begins anew.
             case c.Pushed():
@@ -318,6 +320,7 @@ class Client(Requests):
                 self._logs.mark_read(message.log, message.seq)
             case c.DeleteAccount(), _:
                 self._logged_out = True
+                self._credentials.token_ended()
         return answer
 
     def post(self, message: Any) -> Deferred[c.Accepted]:
@@ -341,6 +344,11 @@ class Client(Requests):
         """Return a unique key, greater than those before it."""
         return self._keys.new()
 
+    async def delete_account(self, password: str | None = None) -> None:
+        """Delete the account, and close the client. `events` ends."""
+        await super().delete_account(password)
+        await self.close()
+
     # Close
 
     async def close(self, *, keep_token: bool = False) -> None:
@@ -356,7 +364,7 @@ class Client(Requests):
         self._stop()
         connection = self._connection
         if connection is not None:
-            if self.connected:
+            if self.connected and not self._logged_out:
                 await self._log_out(connection, keep_token)
             closed = connection.close()
             timeout = self._clock.callLater(CLOSE_TIMEOUT, connection.abort, "")
@@ -373,8 +381,8 @@ class Client(Requests):
         except Exception:  # The connection is closed in any case.
             self.logger.debug("The server did not answer the request to log out")
         else:
-            if not keep_token and self._credentials.token is not None:
-                self._credentials.set_token(None)
+            if not keep_token:
+                self._credentials.token_ended()
 
     def drop(self) -> None:
         """Close the connection at once, as if the program had died: entries that are not

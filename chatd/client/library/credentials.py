@@ -85,6 +85,11 @@ class Credentials:
             except Exception:
                 self.logger.failure("The function that saves tokens failed")
 
+    def token_ended(self) -> None:
+        """Forget the token, if there is one, and have that saved."""
+        if self.token is not None:
+            self.set_token(None)
+
     async def change_password(self, connection: Connection, request: c.ChangePassword) -> Any:
         """Send the request; until it is answered, either password may be the account's. Raises
         `Refused` and `ConnectionClosed`."""

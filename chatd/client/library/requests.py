@@ -184,7 +184,7 @@ class Requests:
         await self.request(c.SetCertificates(0, list(fingerprints), password))
 
     async def delete_account(self, password: str | None = None) -> None:
-        """Delete the account."""
+        """Delete the account; the session has ended then."""
         await self.request(c.DeleteAccount(0, password))
 
     async def ping(self) -> None:

@@ -121,7 +121,7 @@ class ReconnectTests(ClientCase):
     def test_client_does_not_reconnect_after_deleting_its_account(self) -> None:
         """The server closes the connection; the events end with an error."""
         self.consume()
-        deleting = self.start(self.client.delete_account())
+        deleting = self.start(self.client.request(c.DeleteAccount(0)))
         self.server.send(c.Done(self.server.requests[0].ref))
         self.successResultOf(deleting)
         self.server.transport.disconnect()

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client import Client, Joined, Left, Pushed, Refused, Retrying, connect
+from chatd.client import Client, ConnectionClosed, Joined, Left, Pushed, Refused, Retrying, connect
 from chatd.client.library.backoff import FIRST_DELAY
 from chatd.client.library.events import MAX_OF_ONE_LOG
 from chatd.codecs import v1_messages as c
@@ -39,23 +39,23 @@ class ServerTests(SynchronousTestCase):
         self.endpoint.pump()
         return self.successResultOf(running)
 
-    def connect(self, password: str | None = None) -> Client:
+    def connect(self, password: str | None = None, **options: Any) -> Client:
         """Log in as Ann, who is registered if necessary."""
         endpoint: Any = self.endpoint
-        options: dict[str, Any] = {"reactor": self.server.clock, "random": random.Random(1)}
+        options |= {"reactor": self.server.clock, "random": random.Random(1)}
         client: Client = self.wait(
             connect("chat://test", "ann", password, register=True, endpoint=endpoint, **options)
         )
         return client
 
-    def consume(self, client: Client) -> None:
+    async def until_the_end(self, client: Client) -> None:
         """Handle all events."""
+        async for event in client.events():
+            self.events.append(event)
 
-        async def consume() -> None:
-            async for event in client.events():
-                self.events.append(event)
-
-        self.start(consume())
+    def consume(self, client: Client) -> None:
+        """Handle all events from now on."""
+        self.start(self.until_the_end(client))
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -116,6 +116,28 @@ class ServerTests(SynchronousTestCase):
         self.advance(FIRST_DELAY)
         self.assertTrue(ann.connected)
         self.wait(ann.send("bob", "back"))
+
+    def test_deleted_account_ends_the_client_and_the_token(self) -> None:
+        """The server would leave the connection open."""
+        saved: list[str | None] = []
+        ann = self.connect(save_token=saved.append)
+        ending = self.start(self.until_the_end(ann))
+        self.wait(ann.delete_account())
+        self.assertIsNone(self.successResultOf(ending))
+        self.assertFalse(ann.connected)
+        self.assertEqual([token is None for token in saved], [False, True])
+
+    def test_token_ends_with_the_password_that_another_session_changes(self) -> None:
+        """The program does not keep it for its next run."""
+        saved: list[str | None] = []
+        ann = self.connect(save_token=saved.append)
+        ending = self.start(self.until_the_end(ann))
+        self.server.log_in_again("ann").request(c.ChangePassword(0, None, "new"))
+        while self.endpoint.to_client():
+            pass
+        self.endpoint.lose()
+        self.failureResultOf(ending, ConnectionClosed)
+        self.assertEqual([token is None for token in saved], [False, True])
 
     def test_what_cannot_be_sent_does_not_reach_the_server(self) -> None:
         """The connection goes on, and so do the messages after it."""
