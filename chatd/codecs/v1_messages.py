@@ -70,9 +70,9 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `since` is the time when it was created; `private` is whether joining needs an invitation;
     `owner` is empty if there is none; `members` is the number of members; `role` is the role of
-    the account in the room: ``owner``, ``moderator``, ``member``, or empty if it is not a
-    member. `history` is what a member can read: ``all``, or ``joined``, what was sent after it
-    joined.
+    the account in the room: ``owner``, ``moderator``, ``member``, ``invited`` (invited, but not a
+    member yet), or empty. `history` is what a member can read: ``all``, or ``joined``, what was
+    sent after it joined.
     """
 
     room: str
@@ -378,8 +378,9 @@ class Edit(Message):
 class Retract(Message):
     """Delete a message that this account sent or, as a moderator, any message of the room.
 
-    An entry of kind ``delete`` in the same log refers to the message. `key` as in `Send`.
-    Answer: `Accepted`.
+    An entry of kind ``delete`` in the same log refers to the message; clients then show its text no
+    more, and no later edit of it. The log keeps the text, and `History` has it. `key` as in
+    `Send`. Answer: `Accepted`.
     """
 
     command: ClassVar[int] = 15

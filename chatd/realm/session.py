@@ -291,7 +291,9 @@ class Session:
         live_log = check_acknowledge(self, log, since).live_log
         mailbox = self.mailbox
         mail = live_log is mailbox
-        if last > live_log.head or last < first:
+        if last < first:
+            raise NothingToAcknowledge(f"no entries of {log} are from {first} to {last}")
+        if last > live_log.head:
             raise NothingToAcknowledge(
                 f"{log} has no entry {last}: its last one is {live_log.head}"
             )

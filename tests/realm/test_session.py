@@ -203,9 +203,13 @@ class Acknowledging(AckRealmCase):
 
     def test_entries_that_do_not_exist_are_refused(self) -> None:
         """Ranges beyond the last entry, and ranges that end before they begin, are refused."""
-        for first, last in ((1, 10), (10, 10), (3, 2)):
-            with self.assertRaises(NothingToAcknowledge):
-                self.ann.acknowledge("@ann", first, last)
+        beyond = "@ann has no entry 10: its last one is 9"
+        reasons = {(1, 10): beyond, (10, 10): beyond, (3, 2): "no entries of @ann are from 3 to 2"}
+        for (first, last), reason in reasons.items():
+            error = self.assertRaises(
+                NothingToAcknowledge, self.ann.acknowledge, "@ann", first, last
+            )
+            self.assertEqual(str(error), reason)
         self.assertEqual(self.ann.mailbox.state.cursor, Cursor())
 
     def test_other_logs_are_refused(self) -> None:

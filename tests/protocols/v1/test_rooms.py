@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -49,6 +50,35 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
 }
 MESSAGE = 8
 """the seq of a message of `victim`: five members have joined, and two have become moderators"""
+
+
+# The requests of an account to a room that does not exist or that it may not see, by what they are
+# refused with.
+UNSEEN: dict[str, tuple[Callable[[str], Any], ...]] = {
+    "unknown-room": (
+        lambda room: c.Join(0, room),
+        lambda room: c.FindMembers(0, room),
+        lambda room: c.Leave(0, room),
+        lambda room: c.SetTopic(0, room, "new"),
+        lambda room: c.SetPrivate(0, room, False),
+        lambda room: c.SetHistory(0, room, "all"),
+        lambda room: c.Invite(0, room, "ann"),
+        lambda room: c.Kick(0, room, "ann"),
+        lambda room: c.SetRole(0, room, "ann", "member"),
+        lambda room: c.DeleteRoom(0, room),
+    ),
+    "not-a-member": (lambda room: c.Send(0, room, "hi"), lambda room: c.SayTyping(0, room)),
+    "unknown-log": (
+        lambda room: c.History(0, room),
+        lambda room: c.Ack(0, room, 1),
+        lambda room: c.MarkRead(0, room, 1),
+    ),
+    "unknown-entry": (
+        lambda room: c.Edit(0, room, 1, "new"),
+        lambda room: c.Retract(0, room, 1),
+        lambda room: c.React(0, room, 1, "x"),
+    ),
+}
 
 
 def outcome(client: V1Client, request: Any) -> str:
@@ -159,13 +189,10 @@ class Rooms(SynchronousTestCase):
     def test_private_room_is_unknown_to_accounts_outside(self) -> None:
         """An invited account gets an entry and may join, until it is kicked."""
         self.ann.request(c.CreateRoom(0, "#den", "", True))
-        for message in (
-            c.Join(0, "#den"),
-            c.FindMembers(0, "#den"),
-            c.Leave(0, "#den"),
-            c.Kick(0, "#den", "ann"),
-        ):
-            self.assertEqual(self.bob.refusal_code(message), "unknown-room")
+        for room in ("#den", "#nowhere"):
+            for code, requests in UNSEEN.items():
+                for request in requests:
+                    self.assertEqual(self.bob.refusal_code(request(room)), code, request(room))
         self.assertEqual([room.room for room in self.bob.request(c.FindRooms(0)).rooms], ["#lobby"])
         self.ann.request(c.Invite(0, "#den", "BOB"))
         self.assertEqual(self.bob.receive_entries(), [("@bob", "Ann", "invite #den")])
