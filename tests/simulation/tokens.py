@@ -63,6 +63,11 @@ class Tokens:
         if text in self._tokens:
             self._tokens[text].valid.write(False, change)
 
+    def doubt(self, text: str) -> None:
+        """A request is sent that may end one token."""
+        if text in self._tokens:
+            self._tokens[text].doubtful = True
+
     def used(self, text: str) -> None:
         """A session is opened with a token."""
         if text in self._tokens:

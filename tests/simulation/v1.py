@@ -34,6 +34,8 @@ class V1Device(V1Connection):
         self.notices = Notices(self)
         self.token = ""
         """the resume token that it has got last"""
+        self.session_token = ""
+        """the resume token of the session, if it has one"""
         self.old_tokens: list[str] = []
 
     def event(self, message: Any) -> None:
@@ -73,7 +75,7 @@ class V1Device(V1Connection):
     def logged_in(self, answer: c.LoggedIn, sent: int, password: str | None, given: Any) -> None:
         """The device is logged in; `given` are the positions that it has sent."""
         self._check_password(sent, password)
-        self.resumed_by = ""
+        self.resumed_by = self.session_token = ""
         self._session_began(answer, sent, given)
 
     def resumed(self, answer: c.LoggedIn, sent: int, token: str, given: Any) -> None:
@@ -82,7 +84,7 @@ class V1Device(V1Connection):
         if model.resume_tokens.has_ended(token, self.name, sent, model.now()):
             model.violated("resume:ended-token", f"{self}")
         model.resume_tokens.used(token)
-        self.token = self.resumed_by = token
+        self.token = self.session_token = self.resumed_by = token
         self._session_began(answer, sent, given)
 
     def _token(self, token: str) -> None:
@@ -97,7 +99,9 @@ class V1Device(V1Connection):
         self.model.resume_tokens.issued(token, self.name, sent, change)
         if self.token:
             self.old_tokens.append(self.token)
-        self.token = token
+        self.token = self.session_token = token
+        if any(isinstance(request.message, c.LogOut) for request in self.pending.values()):
+            self.model.resume_tokens.doubt(token)
 
     def _check_password(self, sent: int, password: str | None) -> None:
         model, name = self.model, self.name
@@ -285,7 +289,9 @@ class V1Device(V1Connection):
         seqs = range(max(1, first or 1), last + 1)
         acknowledged.update(seqs)
         followed.acknowledged.update(seqs)
-        message = c.Ack(0, log, last, first)
+        # A client may say of which log of that name.
+        since = followed.since if (first + last) % 2 else 0
+        message = c.Ack(0, log, last, first, since)
         if ref:
             confirmed = self.model.confirmed.setdefault((account, followed.since), {})
             self.ask(

@@ -16,6 +16,7 @@ from tests.simulation.facts import Change
 from tests.simulation.model import Entry
 from tests.simulation.v1 import V1Device
 
+_GIVE_TOKENS = (c.LogIn, c.Resume, c.ChangePassword, c.SetCertificates)
 _FEATURES = ["receipts", "presence", "typing", "tokens"]
 
 Operation: TypeAlias = Callable[[V1Device, Random], "bool | None"]
@@ -130,9 +131,13 @@ def log_out(device: V1Device, random: Random) -> bool:
         return False
     keeps = random.random() < 0.3
     change = None
-    if not keeps:
+    tokens = device.model.resume_tokens
+    if any(isinstance(each.message, _GIVE_TOKENS) for each in device.pending.values()):
+        # Which token the session has by then is not known.
+        tokens.doubt(device.session_token)
+    elif not keeps:
         change = Change(device.model.now())
-        device.model.resume_tokens.end(device.token, change)
+        tokens.end(device.session_token, change)
 
     def logged_out(_: Any) -> None:
         device.end_session()
