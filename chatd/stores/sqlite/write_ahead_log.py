@@ -136,6 +136,9 @@ def _read(path: str) -> _Log | None:
         magic, _, page_size, beginnings, salt, other_salt, *checksum = _HEADER.unpack(header)
         if magic & ~1 != _MAGIC or _checksum(header[:24], magic & 1) != checksum:
             return None
+        if os.fstat(file.fileno()).st_size < _HEADER.size + _FRAME_HEADER + page_size:
+            # The daemon was killed before it wrote more: there is nothing to apply.
+            return None
         only_marks = beginnings == 0
         while only_marks and len(frame := file.read(_FRAME_HEADER + page_size)) > _FRAME_HEADER:
             page, _, *salts = _FRAME.unpack_from(frame)

@@ -196,6 +196,17 @@ class WriteAheadLogs(SynchronousTestCase):
             self.assertEqual(self.content(connection), [])
             connection.close()
 
+    def test_log_of_which_only_the_header_was_written_is_ignored(self) -> None:
+        """A daemon that is killed, or meets an error, in its first write leaves one; that of a
+        second such daemon may have any salt."""
+        connection = self.opened("first")
+        self.write(connection, 1)
+        connection.close()
+        self.opened("other")
+        log = (self.folder / "other" / "chatd.db-wal").read_bytes()
+        (self.folder / "first" / "chatd.db-wal").write_bytes(log[:32])
+        self.assertEqual(self.content(self.opened("first")), [1])
+
     def test_file_that_another_program_reads_all_the_time_is_refused(self) -> None:
         """Otherwise its log would not be known after a kill."""
         self.opened("first").close()
