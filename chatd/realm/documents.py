@@ -65,7 +65,8 @@ class Documents:
 
     Every method puts its first request into the store's queue when it is called, not when its
     result is awaited. So the requests of calls that are made one after another, and awaited
-    together (`chatd.realm.tasks.gather`), are of one moment and one transaction.
+    together (`chatd.realm.tasks.gather`), are neighbours in the queue: no change of this daemon is
+    made between them.
     """
 
     __slots__ = ("_store",)
