@@ -128,7 +128,8 @@ def _path_of_log(path: str) -> str:
 
 
 def _read(path: str) -> _Log | None:
-    """The log of the file at `path`; None if there is none, or none that SQLite would apply."""
+    """The log of the file at `path`; None if there is none, or none that SQLite would apply: one
+    without a valid header, or without a frame."""
     with suppress(FileNotFoundError), open(_path_of_log(path), "rb") as file:
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size:
@@ -136,16 +137,16 @@ def _read(path: str) -> _Log | None:
         magic, _, page_size, beginnings, salt, other_salt, *checksum = _HEADER.unpack(header)
         if magic & ~1 != _MAGIC or _checksum(header[:24], magic & 1) != checksum:
             return None
-        if os.fstat(file.fileno()).st_size < _HEADER.size + _FRAME_HEADER + page_size:
-            # The daemon was killed before it wrote more: there is nothing to apply.
-            return None
-        only_marks = beginnings == 0
-        while only_marks and len(frame := file.read(_FRAME_HEADER + page_size)) > _FRAME_HEADER:
+        pages = []
+        while len(frame := file.read(_FRAME_HEADER + page_size)) == _FRAME_HEADER + page_size:
             page, _, *salts = _FRAME.unpack_from(frame)
             if salts != [salt, other_salt]:
                 break
-            only_marks = page == 1
-        return _Log(salt, only_marks)
+            pages.append(page)
+            if beginnings or page != 1:
+                break
+        # In a log that has been begun anew there is more than the mark.
+        return _Log(salt, not beginnings and pages[-1] == 1) if pages else None
     return None
 
 

@@ -187,13 +187,30 @@ class WriteAheadLogs(SynchronousTestCase):
         self.assertEqual(self.content(self.opened("killed again")), [1, 2])
 
     def test_log_that_sqlite_does_not_apply_is_ignored(self) -> None:
-        """Its header is not complete, or does not have its checksum."""
+        """Its header is not complete, does not have its checksum, or has no frame behind it. The
+        next log is known all the same."""
+        self.write(self.opened("other"), 1)
+        header = (self.folder / "other" / "chatd.db-wal").read_bytes()[:4_000]
         self.opened("first").close()
         log = self.folder / "first" / "chatd.db-wal"
-        for content in (b"", b"x" * 31, b"x" * 5000, b"\x37\x7f\x06\x82" + bytes(5000)):
+        for number, content in enumerate(
+            (
+                b"",
+                b"x" * 31,
+                b"x" * 5_000,
+                b"\x37\x7f\x06\x82" + bytes(5_000),
+                header[:32],
+                header,
+                header[:32] + bytes(5_000),
+            )
+        ):
             log.write_bytes(content)
             connection = self.opened("first")
-            self.assertEqual(self.content(connection), [])
+            self.assertEqual(self.content(connection), list(range(number)))
+            self.write(connection, number)
+            self.kill("first", f"killed {number}")
+            killed = self.opened(f"killed {number}")
+            self.assertEqual(self.content(killed), list(range(number + 1)))
             connection.close()
 
     def test_log_of_which_only_the_header_was_written_is_ignored(self) -> None:
