@@ -153,28 +153,23 @@ class DedupKeys:
                 keys = self._planned[pair]
                 greatest = self._max_key_in_runs(pair)
                 increasing = list(keys)
-                if (
-                    increasing[0] > greatest
-                    and len(increasing) <= _RUN_KEYS
-                    and increasing == sorted(increasing)
-                ):
-                    # The frequent case: all keys increase, and one run takes them.
-                    self._greatest_in_runs[pair] = increasing[-1]
-                    runs += (log, sender, increasing[-1], max(keys.values()), _PACK(keys))
+                if increasing[0] <= greatest or increasing != sorted(increasing):
+                    increasing = []
+                    for key in keys:
+                        if key > greatest:
+                            greatest = key
+                            increasing.append(key)
+                        else:
+                            single += (log, sender, key, keys[key])
+                if not increasing:
                     continue
-                increasing = []
-                for key in keys:
-                    if key > greatest:
-                        greatest = key
-                        increasing.append(key)
-                    else:
-                        single += (log, sender, key, keys[key])
-                self._greatest_in_runs[pair] = greatest
+                self._greatest_in_runs[pair] = increasing[-1]
                 for start in range(0, len(increasing), _RUN_KEYS):
-                    run = {key: keys[key] for key in increasing[start : start + _RUN_KEYS]}
+                    part = increasing[start : start + _RUN_KEYS]
+                    run = dict(zip(part, map(keys.__getitem__, part), strict=True))
                     # A key that was used again has a later entry, so the last key need not have the
                     # greatest seq.
-                    runs += (log, sender, next(reversed(run)), max(run.values()), _PACK(run))
+                    runs += (log, sender, part[-1], max(run.values()), _PACK(run))
         self._has_rows.update((("key_runs", log), True) for log in runs[:: _RUNS.columns])
         self._has_rows.update((("keys", log), True) for log in single[:: _SINGLE.columns])
         _RUNS.insert(self._connection, runs)
