@@ -51,6 +51,7 @@ class _OldFile:
             hashed = None if password is None else PlainHasher().hash(password)
             self._document("account", name, (_SINCE, hashed, ()))
             model.exists["@" + name].initial = True
+            model.sinces["@" + name] = {_SINCE: 1}
             model.password[name].initial = password
         heads = {"@" + name: self._entries("@" + name, names) for name in names}
         if random.random() < 0.6:

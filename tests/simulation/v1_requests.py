@@ -12,9 +12,9 @@ from tests.simulation.model import Message
 
 APPENDS = (c.Send, c.Edit, c.Retract, c.React)
 """requests that are answered by `Accepted`, perhaps after later requests"""
-LATE_ACK = ("unknown-log", "too-many-gaps", "not-logged-in")
-"""refusals of an acknowledgement that was sent while the account left a room or the session
-ended"""
+LATE_ACK = ("unknown-log", "too-many-gaps", "not-logged-in", "nothing-to-acknowledge")
+"""refusals of an acknowledgement that was sent while the account left a room, which another one
+created anew, or while the session ended"""
 ANSWERS: dict[Any, Any] = {
     c.Hello: c.Welcome,
     c.Ping: c.Pong,
