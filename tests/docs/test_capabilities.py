@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import chat10, classic, ops, v1_messages
 from chatd.protocols.chat10 import Chat10Protocol
 from chatd.protocols.classic import ClassicProtocol
-from chatd.protocols.grpc.account import GrpcAccount
+from chatd.protocols.grpc.account import SURE_DELAY, GrpcAccount
+from chatd.protocols.grpc.stream import ACK_DELAY
 from chatd.protocols.ops import OpsProtocol
 from chatd.protocols.v1.protocol import V1Protocol
 from chatd.realm.peer import Peer
@@ -67,6 +68,14 @@ class CapabilityTests(SynchronousTestCase):
         """The cells of the row *rooms*."""
         for protocol, cell in zip(SESSIONS, self.rows["rooms"], strict=True):
             self.assertEqual(cell != "no", protocol.session_options.rooms, cell)
+
+    def test_messages_of_grpc_count_as_read_after_the_delays_of_the_table(self) -> None:
+        """gRPC has no acknowledgements."""
+        cell = self.rows["a message counts as read"][COLUMNS.index("gRPC")]
+        self.assertEqual(
+            [float(seconds) for seconds in re.findall(r"([\d.]+) s\b", cell)],
+            [ACK_DELAY, SURE_DELAY],
+        )
 
     def test_waiting_mail_is_fetched_where_the_table_says_on_request(self) -> None:
         """The others show it at login."""

@@ -78,7 +78,8 @@ async def unregister(context: CommandContext, arguments: str) -> None:
     """Delete the account and quit."""
     no_arguments(arguments)
     name = context.client.name
-    if not await context.confirm(f"Delete the account {name} and all its messages? (y/n): "):
+    question = f"Delete the account {name} and its mailbox? What it has sent stays. (y/n): "
+    if not await context.confirm(question):
         context.output.note("Not deleted.")
         return
     password = await _current_password(context, "Password: ")

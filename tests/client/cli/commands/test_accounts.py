@@ -77,7 +77,12 @@ class AccountTests(CommandTestCase):
 
     def test_unregister_prints_the_deleted_account_and_ends_the_client(self) -> None:
         """If the question is answered with no, the account is not deleted."""
-        self.assertEqual(self.type("/unregister", "n"), ["(Not deleted.)"])
+        self.type("/unregister")
+        self.assertEqual(
+            self.screen.prompt,
+            "Delete the account alice and its mailbox? What it has sent stays. (y/n): ",
+        )
+        self.assertEqual(self.type("n"), ["(Not deleted.)"])
         self.assertNoResult(self.ended)
         self.assertEqual(self.type("/unregister", "y", "secret"), ["DELETED ACCOUNT: alice"])
         self.assertEqual(self.successResultOf(self.ended), 0)
