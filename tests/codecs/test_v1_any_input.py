@@ -25,6 +25,8 @@ from tests.codecs.test_v1 import PING, decoder, feed
 from tests.codecs.v1_examples import LIMIT, frame
 
 bounded = settings(derandomize=True, deadline=None, max_examples=300)
+messages_only = settings(derandomize=True, deadline=None, max_examples=150)
+"""for valid messages: each type has further examples of its own"""
 
 
 def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
@@ -85,7 +87,7 @@ _anything: st.SearchStrategy[Any] = st.recursive(
 class AnyInput(SynchronousTestCase):
     """Any sequences, cuts, fields and bytes (Hypothesis)."""
 
-    @bounded
+    @messages_only
     @given(st.lists(_requests, max_size=8), st.lists(st.integers(0, 1000)))
     def test_any_sequence_of_requests_is_decoded(
         self, messages: list[Message], cuts: list[int]
@@ -93,7 +95,7 @@ class AnyInput(SynchronousTestCase):
         """Encoded, cut anywhere, decoded: the same messages."""
         self._round_trip(messages, cuts, server_decoder(LIMIT))
 
-    @bounded
+    @messages_only
     @given(st.lists(_replies, max_size=8), st.lists(st.integers(0, 1000)))
     def test_any_sequence_of_replies_is_decoded(
         self, messages: list[Message], cuts: list[int]
@@ -119,7 +121,7 @@ class AnyInput(SynchronousTestCase):
 
             check()
 
-    @bounded
+    @messages_only
     @given(_requests | _replies, st.integers(0, 20))
     def test_omitted_fields_have_their_defaults(self, message: Message, count: int) -> None:
         """Omitting one more field is refused."""
@@ -142,14 +144,14 @@ class AnyInput(SynchronousTestCase):
         )
         self.assertIsInstance(short, Malformed)
 
-    @bounded
+    @messages_only
     @given(_requests | _replies, st.lists(_anything, min_size=1, max_size=4))
     def test_unknown_fields_are_ignored(self, message: Message, more: list[Any]) -> None:
         """Any values may follow the last known field."""
         data = frame(message.command, msgspec.msgpack.encode([*plain(message), *more]))
         self.assertEqual(decoder(message).feed(data + data), [message, message])
 
-    @bounded
+    @messages_only
     @given(_requests, st.data())
     def test_field_of_wrong_type_is_refused_with_the_ref(
         self, message: Message, data: st.DataObject

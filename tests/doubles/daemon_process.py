@@ -35,11 +35,11 @@ from chatd.codecs.classic import (
 from tests.doubles.folders import folder
 from tests.doubles.program import Program, environment
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """seconds that one wait for a socket may take"""
-START_PATIENCE = 30.0
+START_PATIENCE = 60.0
 """seconds that a daemon may take to start on a busy machine"""
-ALL_PATIENCE = 30.0
+ALL_PATIENCE = 60.0
 """seconds that reading to the end may take, however steadily data arrives"""
 TOGETHER = 10
 """texts that `SocketClient.send_texts` sends at once"""

@@ -20,7 +20,7 @@ from chatd.codecs.classic import (
     Response,
     encode,
 )
-from tests.doubles.daemon_process import Daemon, SocketClient, sent, texts
+from tests.doubles.daemon_process import ALL_PATIENCE, Daemon, SocketClient, sent, texts
 from tests.doubles.folders import folder
 
 STRANGERS = 2000
@@ -60,7 +60,7 @@ class Pair:
     def check(self, case: SynchronousTestCase) -> None:
         """Stop, and check that there was no error."""
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join(ALL_PATIENCE)
         case.assertEqual(self._wrong, [])
         case.assertGreater(self._sent, 0)
         case.assertEqual(self._ann.received_so_far() + self._bob.received_so_far(), [])
@@ -173,29 +173,28 @@ class BadInput(SynchronousTestCase):
         SocketClient(self, daemon).login("Ann")
         self.check_unharmed()
 
-    def test_200000_commands_at_once_are_all_answered(self) -> None:
+    def test_50000_commands_at_once_are_all_answered(self) -> None:
         """The other connections are served meanwhile."""
         client = self.client()
-        count = 200_000
+        count = 50_000
         sender = threading.Thread(target=client.send, args=(encode(DELIVER) * count,), daemon=True)
         sender.start()
-        client.socket.settimeout(20)
         client.receive_many(count)
-        sender.join(10)
+        sender.join(ALL_PATIENCE)
         self.assertEqual(client.received_so_far(), [])
         self.check_unharmed()
 
-    def test_a_million_frames_at_once_cost_little_memory(self) -> None:
+    def test_half_a_million_frames_at_once_cost_little_memory(self) -> None:
         """The other connections are served meanwhile."""
         client = self.client().create("Ann")
         # For all of the frames together.
-        client.socket.settimeout(30)
+        client.socket.settimeout(ALL_PATIENCE)
         before = self.daemon.memory_bytes()
         sender = threading.Thread(
-            target=client.send, args=(encode(DELIVER) * 1_000_000,), daemon=True
+            target=client.send, args=(encode(DELIVER) * 500_000,), daemon=True
         )
         sender.start()
-        sender.join(30)
+        sender.join(ALL_PATIENCE)
         self.assertFalse(sender.is_alive())
         self.assertEqual(client.received_so_far(), [])
         self.assertLess(self.daemon.memory_bytes() - before, 16 * MEGABYTE)
