@@ -79,8 +79,8 @@ class Shrinking(Histories):
         self.patch(accounts, "check_not_blocked", lambda blocked, sender: None)
 
     def test_a_generated_history_finds_a_broken_promise(self) -> None:
-        """A daemon that lets blocked accounts send is found out."""
-        self.assertIn(self.kind, self.run_history(generate(8)).kinds)
+        """A daemon that lets blocked accounts send is found out by one of the fixed seeds."""
+        self.assertTrue(any(self.kind in self.run_history(generate(seed)).kinds for seed in FIXED))
 
     def test_a_history_is_shortened_and_still_breaks_its_promise(self) -> None:
         """Few of the steps of two devices are left, of a history that is shortened quickly."""
