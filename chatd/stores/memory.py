@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 from twisted.internet.defer import Deferred, succeed
@@ -11,29 +10,21 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
-from chatd.core.glob import matcher
 from chatd.stores import (
     PAGE_BYTES,
     SCAN_LIMIT,
     Append,
     Change,
-    Create,
     CreateLog,
-    Delete,
-    DeleteKey,
-    DeleteScope,
     Document,
     DropLog,
     Forget,
     Position,
-    Require,
     RequireLog,
-    RequireNone,
-    RequireSome,
     Save,
-    Update,
 )
 from chatd.stores.batches import Batch, Batches, resend
+from chatd.stores.memory_documents import MemoryDocuments, Undo
 
 
 class _Log:
@@ -52,19 +43,6 @@ class _Log:
         return self.trimmed + len(self.entries)
 
 
-class _Scope:
-    """The documents of one kind and scope, by their keys in lower case.
-
-    `keys` has the keys in order. A document has a number, which grows with its creation.
-    """
-
-    __slots__ = ("documents", "keys")
-
-    def __init__(self) -> None:
-        self.documents: dict[str, tuple[int, Document]] = {}
-        self.keys: list[str] = []
-
-
 class MemoryStore(Batches):
     """`Store` without a disk, for tests, trials and chats that need not survive a restart."""
 
@@ -74,11 +52,9 @@ class MemoryStore(Batches):
     def __init__(self) -> None:
         super().__init__()
         self._logs: dict[str, _Log] = {}
-        self._scopes: dict[tuple[str, str], _Scope] = {}
+        self.documents = MemoryDocuments()
+        """the documents"""
         self._positions: dict[int, dict[str, Position]] = {}
-        self._created = 0
-        # The greatest version of all deleted documents.
-        self._deleted_version = 0
         self._flushing = False
 
     def start(self) -> None:
@@ -217,7 +193,7 @@ class MemoryStore(Batches):
 
     def _apply(self, changes: Sequence[Change]) -> list[int]:
         """Make all changes or none; the new versions. Raises `Exists`, `Conflict`."""
-        undo: list[Callable[[], object]] = []
+        undo: Undo = []
         try:
             return [self._apply_one(change, undo) for change in changes]
         except Refused:
@@ -225,49 +201,12 @@ class MemoryStore(Batches):
                 function()
             raise
 
-    def _apply_one(self, change: Change, undo: list[Callable[[], object]]) -> int:
+    def _apply_one(self, change: Change, undo: Undo) -> int:
         """Make one change, and add to `undo` what undoes it; the new version, 0 if there is none.
 
         Raises `Exists`, `Conflict`.
         """
         match change:
-            case Create(kind, key, body, scope):
-                if self._find(kind, scope, key) is not None:
-                    raise Exists()
-                self._created += 1
-                document = Document(key, self._deleted_version + 1, body)
-                self._insert(kind, scope, self._created, document)
-                undo.append(lambda: self._remove(kind, scope, key))
-                return document.version
-            case Update(kind, key, version, body, scope):
-                number, old = self._expect(kind, scope, key, version)
-                self._replace(kind, scope, number, Document(old.key, version + 1, body))
-                undo.append(lambda: self._replace(kind, scope, number, old))
-                return version + 1
-            case Delete(kind, key, version, scope):
-                if version is not None or self._find(kind, scope, key) is not None:
-                    number, old = self._expect(kind, scope, key, version)
-                    self._remove(kind, scope, key)
-                    self._deleted_version = max(self._deleted_version, old.version)
-                    undo.append(lambda: self._insert(kind, scope, number, old))
-            case DeleteScope(kind, scope):
-                deleted = self._scopes.pop((kind, scope), None)
-                if deleted is not None:
-                    versions = [document.version for _, document in deleted.documents.values()]
-                    self._deleted_version = max(self._deleted_version, *versions)
-                    undo.append(lambda: self._scopes.update({(kind, scope): deleted}))
-            case Require(kind, key, version, scope):
-                self._expect(kind, scope, key, version)
-            case RequireNone(kind, scope):
-                if (kind, scope) in self._scopes:
-                    raise Conflict()
-            case RequireSome(kind, scope):
-                if (kind, scope) not in self._scopes:
-                    raise Conflict()
-            case DeleteKey(kind, key):
-                for other, scope in list(self._scopes):
-                    if other == kind and scope:
-                        self._apply_one(Delete(kind, key, None, scope), undo)
             case CreateLog(log):
                 if log in self._logs:
                     raise Exists()
@@ -288,6 +227,8 @@ class MemoryStore(Batches):
                 self._save(position)
             case Forget(account, log):
                 self._forget(account, log, undo)
+            case _:
+                return self.documents.apply(change, undo)
         return 0
 
     def _save(self, position: Position) -> None:
@@ -296,7 +237,7 @@ class MemoryStore(Batches):
             stored = logs.get(position.log, position)
             logs[position.log] = stored.merged(position)
 
-    def _forget(self, account: int, log: str, undo: list[Callable[[], object]]) -> None:
+    def _forget(self, account: int, log: str, undo: Undo) -> None:
         """Delete a position, and add to `undo` what undoes it."""
         logs = self._positions.get(account, {})
         stored = logs.pop(log, None)
@@ -325,83 +266,28 @@ class MemoryStore(Batches):
         """See `Store.positions`."""
         return self._call(lambda _: list(self._positions.get(account, {}).values()))
 
-    def _find(self, kind: str, scope: str, key: str) -> tuple[int, Document] | None:
-        """The number and the document, None if there is none."""
-        found = self._scopes.get((kind, scope))
-        return None if found is None else found.documents.get(key.lower())
-
-    def _expect(self, kind: str, scope: str, key: str, version: int | None) -> tuple[int, Document]:
-        """The number and the document, of this version or, for None, of any. Raises `Conflict` if
-        there is no such document."""
-        found = self._find(kind, scope, key)
-        if found is None or version not in (None, found[1].version):
-            raise Conflict()
-        return found
-
-    def _insert(self, kind: str, scope: str, number: int, document: Document) -> None:
-        found = self._scopes.setdefault((kind, scope), _Scope())
-        key = document.key.lower()
-        found.documents[key] = (number, document)
-        insort(found.keys, key)
-
-    def _replace(self, kind: str, scope: str, number: int, document: Document) -> None:
-        self._scopes[kind, scope].documents[document.key.lower()] = (number, document)
-
-    def _remove(self, kind: str, scope: str, key: str) -> None:
-        """Remove a document, and its scope if that was the last one."""
-        found = self._scopes[kind, scope]
-        del found.documents[key.lower()]
-        del found.keys[bisect_left(found.keys, key.lower())]
-        if not found.keys:
-            del self._scopes[kind, scope]
-
     def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""
-
-        def run(_: object) -> Document | None:
-            found = self._find(kind, scope, key)
-            return None if found is None else found[1]
-
-        return self._call(run)
+        return self._call(lambda _: self.documents.get(kind, key, scope))
 
     def scan(
         self, kind: str, scope: str = "", after: str = "", limit: int = SCAN_LIMIT
     ) -> Deferred[list[Document]]:
         """See `Store.scan`."""
-
-        def run(_: object) -> list[Document]:
-            found = self._scopes.get((kind, scope), _Scope())
-            start = bisect_right(found.keys, after.lower())
-            return [found.documents[key][1] for key in found.keys[start : start + limit]]
-
-        return self._call(run)
+        return self._call(lambda _: self.documents.scan(kind, scope, after, limit))
 
     def count(self, kind: str, scope: str = "") -> Deferred[int]:
         """See `Store.count`."""
-        return self._call(lambda _: len(self._scopes.get((kind, scope), _Scope()).keys))
+        return self._call(lambda _: self.documents.count(kind, scope))
 
     def page(
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
     ) -> Deferred[list[str]]:
         """See `Store.page`."""
-
-        def run(_: object) -> list[str]:
-            found = self._scopes.get((kind, scope), _Scope())
-            start = bisect_right(found.keys, after.lower())
-            keys = (found.documents[key][1].key for key in islice(found.keys, start, None))
-            return list(islice(filter(matcher(pattern), keys), limit))
-
-        return self._call(run)
+        return self._call(lambda _: self.documents.page(kind, scope, pattern, after, limit))
 
     def list(
         self, kind: str, pattern: str = "*", limit: int | None = None, scope: str = ""
     ) -> Deferred[list[str]]:
         """See `Store.list`."""
-
-        def run(_: object) -> list[str]:
-            found = self._scopes.get((kind, scope), _Scope())
-            by_number = sorted(found.documents.values(), key=lambda numbered: numbered[0])
-            keys = (document.key for _, document in by_number)
-            return list(islice(filter(matcher(pattern), keys), limit))
-
-        return self._call(run)
+        return self._call(lambda _: self.documents.list(kind, scope, pattern, limit))

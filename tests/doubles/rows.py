@@ -24,7 +24,7 @@ def _rows(store: MemoryStore, kind: Any) -> dict[tuple[str, str], Any]:
     """The records of a kind by (scope, key)."""
     return {
         (scope, document.key): msgspec.msgpack.decode(document.body, type=kind)
-        for (name, scope), found in store._scopes.items()
+        for (name, scope), found in store.documents.scopes.items()
         if name == kind.document_kind
         for _, document in found.documents.values()
     }

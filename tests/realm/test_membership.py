@@ -266,7 +266,7 @@ class Failures(MembershipCase):
         """Everything that is stored, and what the clients were notified of."""
         rows = {
             (kind, scope, document.key, document.body)
-            for (kind, scope), found in self.store._scopes.items()
+            for (kind, scope), found in self.store.documents.scopes.items()
             for _, document in found.documents.values()
         }
         logs = {name: self.entries(name) for name in ("#room", "@ann", "@bob", "@cyd", "@dee")}

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+
+from chatd.stores.sqlite.key_owners import Identity, assign_keys
 
 _ALL = 2**62
 """a seq that is greater than all others"""
@@ -24,10 +26,6 @@ _REPORTS = "@server"
 _LOBBY = "#lobby"
 """the room that exists without members"""
 
-_SEQS = msgspec.msgpack.Decoder(dict[str, int])
-_ENTRIES = (
-    "FROM places AS p JOIN entries AS e USING (place) WHERE p.log = ? AND p.seq BETWEEN ? AND ?"
-)
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -86,14 +84,6 @@ class Settings(msgspec.Struct, array_like=True):
 R = TypeVar("R", Account, Room, Cursor, ReadState, Settings)
 
 
-class _Identity(NamedTuple):
-    """An account or a room: its id, its name as first written, and when it was created."""
-
-    id: int
-    name: str
-    created: int
-
-
 def assign_ids(connection: sqlite3.Connection) -> None:
     """Convert documents, logs and keys. Must be called in a transaction.
 
@@ -108,8 +98,8 @@ class _Conversion:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._newest_id: int = connection.execute("SELECT newest_id FROM progress").fetchone()[0]
-        self._accounts: dict[str, _Identity] = {}
-        self._rooms: dict[str, _Identity] = {}
+        self._accounts: dict[str, Identity] = {}
+        self._rooms: dict[str, Identity] = {}
         # The numbers of the logs by their new names.
         self._logs: dict[str, int] = {}
         self._new_documents: list[tuple[str, str, str, bytes]] = []
@@ -125,7 +115,7 @@ class _Conversion:
         self._convert_mailbox_cursors()
         self._convert_read_states(rooms)
         self._write()
-        self._convert_keys()
+        assign_keys(self._connection, self._accounts.values())
 
     def _documents(self, kind: str, type: type[R]) -> Iterator[tuple[int, str, R]]:
         """(row, key, record) of the documents of a kind, in order of creation."""
@@ -149,7 +139,7 @@ class _Conversion:
     def _convert_accounts(self) -> None:
         bodies = []
         for row, name, account in self._documents("account", Account):
-            identity = _Identity(self._new_id(), name, account.created)
+            identity = Identity(self._new_id(), name, account.created)
             self._accounts[name.lower()] = identity
             record = (account.created, account.password, account.certificates, identity.id)
             bodies.append((_encode(record), row))
@@ -168,7 +158,7 @@ class _Conversion:
             if not members and name.lower() != _LOBBY:
                 removed.append((row,))
                 continue
-            identity = _Identity(self._new_id(), name, room.created)
+            identity = Identity(self._new_id(), name, room.created)
             self._rooms[name.lower()] = identity
             remaining[name.lower()] = room
             self._add_members(identity, members)
@@ -178,13 +168,13 @@ class _Conversion:
         self._delete(removed)
         return remaining
 
-    def _room_record(self, identity: _Identity, room: Room, members: list[str]) -> tuple[Any, ...]:
+    def _room_record(self, identity: Identity, room: Room, members: list[str]) -> tuple[Any, ...]:
         moderators = [key for key in room.moderators if key in members]
         owner = room.owner
         if owner and owner not in members:
             # As when the owner leaves: the moderator who joined first, or else the member who did.
             owner = next((key for key in members if key in moderators), next(iter(members), ""))
-        owner_id, owner_name, _ = self._accounts[owner] if owner else _Identity(0, "", 0)
+        owner_id, owner_name, _ = self._accounts[owner] if owner else Identity(0, "", 0)
         return (
             room.created,
             identity.id,
@@ -199,14 +189,14 @@ class _Conversion:
             },
         )
 
-    def _add_members(self, room: _Identity, members: list[str]) -> None:
+    def _add_members(self, room: Identity, members: list[str]) -> None:
         for place, key in enumerate(members):
             account = self._accounts[key]
             # The order in which they joined is known, the time is not.
             self._add("member", room.id, account.name, (account.id, room.created + place))
             self._add("membership", account.id, str(room.id), (room.name, room.created))
 
-    def _add_invitations(self, room: _Identity, invited: list[str]) -> None:
+    def _add_invitations(self, room: Identity, invited: list[str]) -> None:
         for key in invited:
             account = self._accounts.get(key)
             if account is not None:
@@ -240,7 +230,7 @@ class _Conversion:
         )
         self._logs = dict(execute("SELECT name, id FROM logs"))
 
-    def _owner(self, mailbox: str) -> _Identity | None:
+    def _owner(self, mailbox: str) -> Identity | None:
         """The account of a mailbox, given by the old name of its log."""
         return self._accounts.get(mailbox.removeprefix("@"))
 
@@ -337,71 +327,3 @@ class _Conversion:
         execute("DELETE FROM counters")
         execute("INSERT INTO counters SELECT kind, scope, count(*) FROM documents GROUP BY 1, 2")
         execute("UPDATE progress SET newest_id = ?", (self._newest_id,))
-
-    def _convert_keys(self) -> None:
-        """Give the keys of entries to the accounts that sent them.
-
-        Keys of an earlier account of the same name are left to the name, which no new entry uses.
-        """
-        execute = self._connection.execute
-        execute(
-            "CREATE TEMP TABLE senders"
-            " (name TEXT PRIMARY KEY COLLATE NOCASE, id INTEGER, created INTEGER) WITHOUT ROWID"
-        )
-        self._connection.executemany(
-            "INSERT INTO senders VALUES (?, ?, ?)",
-            [(name, account.id, account.created) for name, account in self._accounts.items()],
-        )
-        # Entries whose keys are found by the entries: recent ones, and those with a single key.
-        execute(
-            "UPDATE entries SET author = (SELECT s.id FROM senders AS s WHERE s.name = sender)"
-            " WHERE place IN ("
-            " SELECT place FROM entries AS e JOIN senders AS s ON s.name = e.sender"
-            " WHERE e.key IS NOT NULL AND e.time >= s.created"
-            " AND e.place > (SELECT placed FROM progress)"
-            " UNION ALL SELECT place FROM keys AS k JOIN places AS p USING (log, seq)"
-            " JOIN entries AS e USING (place) JOIN senders AS s ON s.name = e.sender"
-            " WHERE e.time >= s.created)"
-        )
-        self._split_key_runs()
-        for table, seq in (("keys", "seq"), ("key_runs", "last")):
-            execute(
-                f"UPDATE {table} SET sender = (SELECT s.id FROM senders AS s WHERE s.name = sender)"
-                f" WHERE EXISTS (SELECT 1 FROM senders AS s JOIN places AS p JOIN entries AS e"
-                f" WHERE s.name = {table}.sender AND p.log = {table}.log AND p.seq = {table}.{seq}"
-                " AND e.place = p.place AND e.time >= s.created)"
-            )
-        execute("DROP TABLE senders")
-
-    def _split_key_runs(self) -> None:
-        """Split the runs of keys that were sent by two accounts of one name: the earlier keys are a
-        run of their own, which is left to the name."""
-        execute = self._connection.execute
-        split = []
-        for log, sender, greatest, body, created in execute(
-            "SELECT r.log, r.sender, r.greatest, r.keys, s.created"
-            " FROM key_runs AS r JOIN senders AS s ON s.name = r.sender"
-        ):
-            keys = _SEQS.decode(body)
-            entries = (log, min(keys.values()), max(keys.values()))
-            oldest = execute(f"SELECT e.time {_ENTRIES} ORDER BY p.seq LIMIT 1", entries).fetchone()
-            if oldest is not None and oldest[0] < created:
-                (former,) = execute(
-                    f"SELECT max(p.seq) {_ENTRIES} AND e.time < ?", (*entries, created)
-                ).fetchone()
-                split.append((log, sender, greatest, keys, former))
-        for log, sender, greatest, keys, former in split:
-            execute(
-                "DELETE FROM key_runs WHERE log = ? AND sender = ? AND greatest = ?",
-                (log, sender, greatest),
-            )
-            for part in (
-                {key: seq for key, seq in keys.items() if seq <= former},
-                {key: seq for key, seq in keys.items() if seq > former},
-            ):
-                if part:
-                    execute(
-                        "INSERT INTO key_runs (log, sender, greatest, last, keys)"
-                        " VALUES (?, ?, ?, ?, ?)",
-                        (log, sender, max(part), max(part.values()), _encode(part)),
-                    )

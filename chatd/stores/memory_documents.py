@@ -1,0 +1,164 @@
+"""The documents of the store in memory: reading them, and changes that can be undone."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
+from itertools import islice
+from typing import TypeAlias
+
+from chatd.core.errors import Conflict, Exists
+from chatd.core.glob import matcher
+from chatd.stores import (
+    Create,
+    Delete,
+    DeleteKey,
+    DeleteScope,
+    Document,
+    Require,
+    RequireNone,
+    RequireSome,
+    Update,
+)
+
+Undo: TypeAlias = list[Callable[[], object]]
+"""what undoes the changes made so far, the latest last"""
+
+
+class Scope:
+    """The documents of one kind and scope, by their keys in lower case.
+
+    `keys` has the keys in order. A document has a number, which grows with its creation.
+    """
+
+    __slots__ = ("documents", "keys")
+
+    def __init__(self) -> None:
+        self.documents: dict[str, tuple[int, Document]] = {}
+        self.keys: list[str] = []
+
+
+class MemoryDocuments:
+    """All documents."""
+
+    def __init__(self) -> None:
+        self.scopes: dict[tuple[str, str], Scope] = {}
+        """the documents by kind and scope; there is no scope without documents"""
+        self._created = 0
+        # The greatest version of all deleted documents.
+        self._deleted_version = 0
+
+    def apply(
+        self,
+        change: Create
+        | Update
+        | Delete
+        | DeleteScope
+        | DeleteKey
+        | Require
+        | RequireNone
+        | RequireSome,
+        undo: Undo,
+    ) -> int:
+        """Make one change, and add to `undo` what undoes it; the new version, 0 if there is none.
+
+        Raises `Exists`, `Conflict`.
+        """
+        match change:
+            case Create(kind, key, body, scope):
+                if self._find(kind, scope, key) is not None:
+                    raise Exists()
+                self._created += 1
+                document = Document(key, self._deleted_version + 1, body)
+                self._insert(kind, scope, self._created, document)
+                undo.append(lambda: self._remove(kind, scope, key))
+                return document.version
+            case Update(kind, key, version, body, scope):
+                number, old = self._expect(kind, scope, key, version)
+                self._replace(kind, scope, number, Document(old.key, version + 1, body))
+                undo.append(lambda: self._replace(kind, scope, number, old))
+                return version + 1
+            case Delete(kind, key, version, scope):
+                if version is not None or self._find(kind, scope, key) is not None:
+                    number, old = self._expect(kind, scope, key, version)
+                    self._remove(kind, scope, key)
+                    self._deleted_version = max(self._deleted_version, old.version)
+                    undo.append(lambda: self._insert(kind, scope, number, old))
+            case DeleteScope(kind, scope):
+                deleted = self.scopes.pop((kind, scope), None)
+                if deleted is not None:
+                    versions = [document.version for _, document in deleted.documents.values()]
+                    self._deleted_version = max(self._deleted_version, *versions)
+                    undo.append(lambda: self.scopes.update({(kind, scope): deleted}))
+            case DeleteKey(kind, key):
+                for other, scope in list(self.scopes):
+                    if other == kind and scope:
+                        self.apply(Delete(kind, key, None, scope), undo)
+            case Require(kind, key, version, scope):
+                self._expect(kind, scope, key, version)
+            case RequireNone(kind, scope):
+                if (kind, scope) in self.scopes:
+                    raise Conflict()
+            case RequireSome(kind, scope):
+                if (kind, scope) not in self.scopes:
+                    raise Conflict()
+        return 0
+
+    def _find(self, kind: str, scope: str, key: str) -> tuple[int, Document] | None:
+        """The number and the document, None if there is none."""
+        found = self.scopes.get((kind, scope))
+        return None if found is None else found.documents.get(key.lower())
+
+    def _expect(self, kind: str, scope: str, key: str, version: int | None) -> tuple[int, Document]:
+        """The number and the document, of this version or, for None, of any. Raises `Conflict` if
+        there is no such document."""
+        found = self._find(kind, scope, key)
+        if found is None or version not in (None, found[1].version):
+            raise Conflict()
+        return found
+
+    def _insert(self, kind: str, scope: str, number: int, document: Document) -> None:
+        found = self.scopes.setdefault((kind, scope), Scope())
+        key = document.key.lower()
+        found.documents[key] = (number, document)
+        insort(found.keys, key)
+
+    def _replace(self, kind: str, scope: str, number: int, document: Document) -> None:
+        self.scopes[kind, scope].documents[document.key.lower()] = (number, document)
+
+    def _remove(self, kind: str, scope: str, key: str) -> None:
+        """Remove a document, and its scope if that was the last one."""
+        found = self.scopes[kind, scope]
+        del found.documents[key.lower()]
+        del found.keys[bisect_left(found.keys, key.lower())]
+        if not found.keys:
+            del self.scopes[kind, scope]
+
+    def get(self, kind: str, key: str, scope: str) -> Document | None:
+        """See `Store.get`."""
+        found = self._find(kind, scope, key)
+        return None if found is None else found[1]
+
+    def scan(self, kind: str, scope: str, after: str, limit: int) -> list[Document]:
+        """See `Store.scan`."""
+        found = self.scopes.get((kind, scope), Scope())
+        start = bisect_right(found.keys, after.lower())
+        return [found.documents[key][1] for key in found.keys[start : start + limit]]
+
+    def count(self, kind: str, scope: str) -> int:
+        """See `Store.count`."""
+        return len(self.scopes.get((kind, scope), Scope()).keys)
+
+    def page(self, kind: str, scope: str, pattern: str, after: str, limit: int) -> list[str]:
+        """See `Store.page`."""
+        found = self.scopes.get((kind, scope), Scope())
+        start = bisect_right(found.keys, after.lower())
+        keys = (found.documents[key][1].key for key in islice(found.keys, start, None))
+        return list(islice(filter(matcher(pattern), keys), limit))
+
+    def list(self, kind: str, scope: str, pattern: str, limit: int | None) -> list[str]:
+        """See `Store.list`."""
+        found = self.scopes.get((kind, scope), Scope())
+        by_number = sorted(found.documents.values(), key=lambda numbered: numbered[0])
+        keys = (document.key for _, document in by_number)
+        return list(islice(filter(matcher(pattern), keys), limit))
