@@ -173,12 +173,16 @@ class Client extends EventEmitter {
     this.connect();
     const welcome = await this.request(HELLO, "client.js", "1.0", ["tokens"]);
     this.longest = welcome[3][5]; // The longest frame that the server accepts.
+    let unregistered = null; // why the account does not exist, if the login fails too
     if (!this.registered) await this.request(REGISTER, this.name, this.password).catch((error) => {
-      if (!error.final) throw error; // Otherwise the account exists, or the login will fail.
+      if (!error.final) throw error;
+      if (error.code !== "name-taken") unregistered = error;
     });
     this.registered = true;
     const positions = [...this.positions].map(([log, { since, seq }]) => [log, since, seq]);
-    await this.logIn(positions);
+    await this.logIn(positions).catch((error) => {
+      throw (error.final && unregistered) || error;
+    });
     if (this.discarding) await this.request(LOG_IN, this.name, this.password, []);
     this.delay = FIRST_DELAY;
     this.loggedIn = true;

@@ -104,6 +104,18 @@ class ScriptedServerTests(SynchronousTestCase):
         self.assertEqual(client.exit_status(), 1)
         self.assertEqual(client.next_error(), "wrong password")
 
+    def test_account_that_cannot_be_registered_ends_the_client(self) -> None:
+        """The reason is why it does not exist, not that it cannot be logged in to."""
+        client = JsClient(self, self.port, "Ann", "s3cret")
+        server = self.accept()
+        server.answer_hello()
+        register = server.receive(Register)
+        server.send(Refusal(register.ref, "invite-required", "Ask the operator.", Register.command))
+        log_in = server.receive(LogIn)
+        server.send(Refusal(log_in.ref, "wrong-password", "wrong password", LogIn.command))
+        self.assertEqual(client.exit_status(), 1)
+        self.assertEqual(client.next_error(), "Ask the operator.")
+
     def test_lost_connection_is_resumed_by_the_token(self) -> None:
         """With the positions; if the token has ended, by the password on the same connection."""
         client, server = self.start()
