@@ -52,6 +52,11 @@ from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import SCAN_LIMIT, Change, CreateLog, Position, RequireLog, Save
 
+_FOUND_AT_ONCE = 200
+"""rooms that are looked at together while a page is filled up"""
+_HIDDEN_PER_COMMAND = 10
+"""rooms that are looked at and not shown that count as one command"""
+
 
 class Rooms(RoomDepartures):
     """All rooms. What a method changes has been stored when it returns."""
@@ -321,22 +326,38 @@ class Rooms(RoomDepartures):
         the account of `session` in each of them.
 
         They are in alphabetical order, and those that the account may see, all of them for None.
-        Also returns whether there may be more, and the name to continue after. Raises
-        `PatternTooLong`.
+        Also returns whether there may be more, and the name to continue after. Neither depends on
+        rooms that the account may not see. Raises `PatternTooLong`.
         """
         self._context.accounts.check_pattern(pattern)
-        names = await self._documents.page(RoomRecord, pattern, after, limit)
-        rooms = [room for room in await self.load(names) if room is not None]
-        more, last = len(names) == limit, names[-1] if names else after
+        found: list[tuple[Room, str]] = []
+        at, size = after, limit
+        while len(found) < limit:
+            names = await self._documents.page(RoomRecord, pattern, at, size)
+            rooms = [room for room in await self.load(names) if room is not None]
+            visible = await self._visible(session, rooms)
+            found += visible
+            if len(names) < size:
+                break
+            at, size = names[-1], _FOUND_AT_ONCE
+        del found[limit:]
+        return found, len(found) == limit, found[-1][0].display_name if found else after
+
+    async def _visible(
+        self, session: Session | None, rooms: Sequence[Room]
+    ) -> list[tuple[Room, str]]:
+        """Those of `rooms` that the account of a session may see, with its roles; all for None. The
+        others count against the rate of the session."""
         if session is None:
-            return [(room, "") for room in rooms], more, last
+            return [(room, "") for room in rooms]
         roles = await self._roles(session, rooms)
         visible = [
             (room, role)
             for room, role in zip(rooms, roles, strict=True)
             if may_see_room(room, role)
         ]
-        return visible, more, last
+        session.charge((len(rooms) - len(visible)) / _HIDDEN_PER_COMMAND)
+        return visible
 
     async def members(
         self, session: Session, name: str, after: str, limit: int

@@ -228,9 +228,18 @@ class Listing(RoomsCase):
         """Private rooms are found by their members and by operators."""
         self.assertEqual(self.find(self.ann, "*", "", 3), (["#a", "#B", "#c"], True, "#c"))
         self.assertEqual(self.find(self.ann, "*", "#c", 3), (["#d"], False, "#d"))
-        self.assertEqual(self.find(self.bob, "*", "", 3), (["#a", "#c"], True, "#c"))
+        self.assertEqual(self.find(self.bob, "*", "", 3), (["#a", "#c", "#d"], True, "#d"))
         self.assertEqual(self.find(None, "#B", "", 3), (["#B"], False, "#B"))
         self.assertEqual(self.find(self.ann, "*", "#d", 3), ([], False, "#d"))
+
+    def test_private_rooms_do_not_show_in_the_pages_of_others(self) -> None:
+        """The pages are what they would be without these rooms, and their names are in none."""
+        for room in ("#b1", "#b2", "#e"):
+            self.run_now(self.rooms.create(self.ann, room, "", True))
+        self.assertEqual(self.find(self.bob, "*", "", 1), (["#a"], True, "#a"))
+        self.assertEqual(self.find(self.bob, "*", "#a", 1), (["#c"], True, "#c"))
+        self.assertEqual(self.find(self.bob, "#[abe]*", "", 2), (["#a"], False, "#a"))
+        self.assertEqual(self.find(self.bob, "#b*", "#a", 2), ([], False, "#a"))
 
     def test_invited_account_finds_private_rooms(self) -> None:
         """With its role, also in public rooms."""
