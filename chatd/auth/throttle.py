@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from chatd.core.errors import Busy
+from chatd.core.names import NAME_LENGTH
 
 LOCAL = "local"
 """the address of every client of a unix socket"""
@@ -78,9 +79,13 @@ class LoginThrottle:
         return gaps
 
 
+# A client may give any text as a name: no account key may be that of an address.
+
+
 def _account_key(account: str) -> str:
-    return account.lower()
+    # No name is longer.
+    return "account " + account[:NAME_LENGTH].lower()
 
 
 def _address_key(address: str) -> str:
-    return "from " + address
+    return "address " + address

@@ -57,6 +57,18 @@ class Throttling(SynchronousTestCase):
         self.throttle.succeeded("ann", LOCAL)
         self.assertEqual(self.throttle.attempt("ann", LOCAL), 0)
 
+    def test_no_name_is_taken_for_an_address(self) -> None:
+        """A client may try any text as a name; that delays no other client."""
+        for name in (ADDRESS, f"from {ADDRESS}", f"address {ADDRESS}"):
+            self.attempts_at_once(6, name, OTHER_ADDRESS)
+            self.assertEqual(self.throttle.attempt("ann", ADDRESS), 0)
+            self.throttle = LoginThrottle(self.clock)
+
+    def test_long_names_are_not_stored_whole(self) -> None:
+        """No account has them, and they would take memory."""
+        self.throttle.attempt("x" * 65_536, LOCAL)
+        self.assertLess(max(map(len, self.throttle._attempts)), 100)
+
     def test_attempts_at_once_are_no_faster_than_attempts_in_turn(self) -> None:
         """The n-th of many attempts at once is checked when the n-th of attempts in turn is."""
         at_once = self.attempts_at_once(9)
