@@ -309,6 +309,9 @@ class ChatService:
                     session.end()
             else:
                 await self._prove(name, caller)
+                if account.session is not session:
+                    # It was ended meanwhile, perhaps since the proof is no longer valid.
+                    continue
             # The daemon, another call or an operator may have ended the session meanwhile.
             if account.session is not None and self._holds(account):
                 account.last_call = self._clock.seconds()

@@ -296,6 +296,25 @@ class Refusals(ServiceCase):
         self.patch(self.server.factory, "prove", prove)
         self.log_in("mason")
 
+    def test_old_password_does_not_send_by_a_session_of_the_new_one(self) -> None:
+        """The password is changed, and its owner logs in, while a call proves the old one."""
+        old, new = CallContext("eve:old"), CallContext("eve:new")
+        self.call(self.service.create_account, pb.CreateAccountRequest(client_id="eve"), old)
+        prove = self.server.factory.prove
+
+        async def while_it_changes(*credentials: Any) -> Account:
+            self.patch(self.server.factory, "prove", prove)
+            account = await prove(*credentials)
+            await self.server.realm.set_password("eve", "new")
+            await self.service.log_in(pb.LogOutRequest(client_id="eve"), Caller(new))
+            return account
+
+        self.patch(self.server.factory, "prove", while_it_changes)
+        message = pb.ChatMessageRequest(sender_id="eve", recipient_id="ann", message="hi")
+        self.assert_refused(WrongPassword, self.service.send_message, message, old)
+        self.call(self.service.send_message, message, new)
+        self.assertEqual(self.ann.receive_entries(), [("@ann", "eve", "hi")])
+
     def test_open_accounts_are_refused_where_they_are_forbidden(self) -> None:
         """Every call for them is refused. Closed registration is refused, too."""
         self.create_account("mason")
