@@ -75,6 +75,7 @@ class LimitTests(SynchronousTestCase):
                 "gRPC streams of an account; notices that wait for a stream": [
                     grpc_service._STREAMS,
                     grpc_notices.MAX_NOTICES,
+                    grpc_notices.MAX_CHARACTERS / KIB,
                 ],
                 "input after an error that closes the connection": [closing.DISCARD_LIMIT / KIB],
                 "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],

@@ -6,13 +6,16 @@ from collections import deque
 
 MAX_NOTICES = 1_000
 """notices of an account that wait for its streams; older ones are dropped"""
+MAX_CHARACTERS = 256 * 1024
+"""characters that they have together; older ones are dropped, but not the latest"""
 
 
 class Notices:
     """The latest notices, numbered from 1. Each stream reads them from its own position."""
 
     def __init__(self) -> None:
-        self._texts: deque[str] = deque(maxlen=MAX_NOTICES)
+        self._texts: deque[str] = deque()
+        self._characters = 0
         self._last = 0
         self.read = 0
         """the number up to which the client has read them, by any stream"""
@@ -26,6 +29,14 @@ class Notices:
         """Add a notice."""
         self._last += 1
         self._texts.append(text)
+        self._characters += len(text)
+        while len(self._texts) > MAX_NOTICES or (
+            self._characters > MAX_CHARACTERS and len(self._texts) > 1
+        ):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._characters -= len(self._texts.popleft())
 
     def after(self, number: int) -> tuple[int, str] | None:
         """The number and the text of the first notice after a number, None if there is none."""
@@ -37,4 +48,4 @@ class Notices:
     def discard(self, number: int) -> None:
         """Drop the notices up to a number."""
         while self._texts and self._last - len(self._texts) < number:
-            self._texts.popleft()
+            self._drop_oldest()

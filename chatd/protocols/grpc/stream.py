@@ -35,6 +35,8 @@ logger = Logger(namespace="chatd")
 
 MAX_WAITING = 256
 """messages that may wait to be written to a stream before it counts as full"""
+MAX_WAITING_BYTES = 256 * 1024
+"""bytes that they may have together before it counts as full"""
 NOTICE_SENDER = "Server"
 """the sender of notices"""
 KEEPALIVE_INTERVAL = 30.0
@@ -74,6 +76,7 @@ class Stream(Peer):
         """the number of the last notice that was queued"""
         self._clock = account.clock
         self._waiting: deque[Waiting] = deque()
+        self._bytes = 0
         self._ready: Deferred[None] | None = None
         # Whether nothing more is queued, and whether the client is still to read what is.
         self._ended = False
@@ -94,7 +97,8 @@ class Stream(Peer):
     def finish(self) -> None:
         """End the session; the call ends after what is queued and the notices."""
         self._end_session()
-        self._queue_notices()
+        while self._queue_notice():
+            pass
         self._ended = self._finishing = True
         self._fire()
 
@@ -104,6 +108,7 @@ class Stream(Peer):
         self._ended = True
         self._finishing = False
         self._waiting.clear()
+        self._bytes = 0
 
     def _end_session(self) -> None:
         session, self.session = self.session, None
@@ -122,7 +127,8 @@ class Stream(Peer):
             return
         session = self.session
         if session is None or not session.behind:
-            self._queue_notices(MAX_WAITING)
+            while self.writable and self._queue_notice():
+                pass
         elif self.writable:
             self._catching_up = True
             Deferred.fromCoroutine(self._catch_up(session)).addErrback(self._failed)
@@ -142,28 +148,29 @@ class Stream(Peer):
         self._retrying = None
         self.fill()
 
-    def _queue_notices(self, most: int | None = None) -> None:
-        """Queue notices until `most` messages wait (None: all)."""
-        while most is None or len(self._waiting) < most:
-            notice = self.account.notices.after(self.noticed)
-            if notice is None:
-                return
-            self.noticed, text = notice
-            self._put(
-                Waiting(
-                    ChatMessage(
-                        thread_id=1,
-                        message=text,
-                        sender_id=NOTICE_SENDER,
-                        recipient_id=self.account.name,
-                    ),
-                    notice=self.noticed,
-                )
+    def _queue_notice(self) -> bool:
+        """Queue the next notice; whether there was one."""
+        notice = self.account.notices.after(self.noticed)
+        if notice is None:
+            return False
+        self.noticed, text = notice
+        self._put(
+            Waiting(
+                ChatMessage(
+                    thread_id=1,
+                    message=text,
+                    sender_id=NOTICE_SENDER,
+                    recipient_id=self.account.name,
+                ),
+                notice=self.noticed,
             )
+        )
+        return True
 
     def _put(self, waiting: Waiting) -> None:
         if not self._ended:
             self._waiting.append(waiting)
+            self._bytes += waiting.message.ByteSize()
             self._fire()
 
     def _fire(self) -> None:
@@ -191,6 +198,7 @@ class Stream(Peer):
             return None
         full = not self.writable
         waiting = self._waiting.popleft()
+        self._bytes -= waiting.message.ByteSize()
         if full:
             self.fill()
         return waiting
@@ -237,7 +245,9 @@ class Stream(Peer):
     @property
     def writable(self) -> bool:
         """See `Peer`."""
-        return not self._ended and len(self._waiting) < MAX_WAITING
+        return (
+            not self._ended and len(self._waiting) < MAX_WAITING and self._bytes < MAX_WAITING_BYTES
+        )
 
     @property
     def about(self) -> str:

@@ -8,7 +8,8 @@ from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
 from chatd.protocols.grpc.account import SURE_DELAY
 from chatd.protocols.grpc.notices import MAX_NOTICES
-from chatd.protocols.grpc.stream import ACK_DELAY, MAX_WAITING
+from chatd.protocols.grpc.stream import ACK_DELAY, MAX_WAITING, MAX_WAITING_BYTES
+from chatd.stores import PAGE_BYTES
 from tests.doubles.grpc_calls import ServiceCase
 
 
@@ -203,6 +204,17 @@ class Streams(ServiceCase):
             sorted(each.peer.about for each in session.mailbox.sessions),
             ["gRPC", "gRPC stream, from 192.0.2.7"],
         )
+
+    def test_long_mail_that_is_not_read_waits_in_the_log(self) -> None:
+        """Each of many streams takes little memory."""
+        text = "x" * 60_000
+        for number in range(40):
+            self.ann.send(c.Send(number + 1, "mason", text))
+        stream = self.open("mason")
+        size = sum(waiting.message.ByteSize() for waiting in stream._waiting)
+        self.assertLessEqual(size, MAX_WAITING_BYTES + PAGE_BYTES + len(text))
+        texts = [shown for sender, shown in self.read("mason", stream) if sender == "ann"]
+        self.assertEqual(texts, [text] * 40)
 
     def test_mail_without_a_stream_waits_in_the_log(self) -> None:
         """Neither it nor the mail that a slow client has not read takes memory."""

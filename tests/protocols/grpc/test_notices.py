@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.protocols.grpc.notices import MAX_NOTICES, Notices
+from chatd.protocols.grpc.notices import MAX_CHARACTERS, MAX_NOTICES, Notices
 
 
 class NoticeTests(SynchronousTestCase):
@@ -27,6 +27,19 @@ class NoticeTests(SynchronousTestCase):
             notices.add(str(number))
         self.assertEqual(notices.after(2), (6, "6"))
         self.assertEqual(notices.after(MAX_NOTICES + 4), (MAX_NOTICES + 5, str(MAX_NOTICES + 5)))
+
+    def test_long_notices_do_not_wait_without_bounds(self) -> None:
+        """The oldest are dropped; the latest is there however long it is."""
+        notices = Notices()
+        half = "x" * (MAX_CHARACTERS // 2)
+        for text in (half, half, "y"):
+            notices.add(text)
+        self.assertEqual(notices.after(0), (2, half))
+        notices.discard(2)
+        notices.add(half)
+        self.assertEqual(notices.after(0), (3, "y"))
+        notices.add("x" * (MAX_CHARACTERS + 1))
+        self.assertEqual(notices.after(0), (5, "x" * (MAX_CHARACTERS + 1)))
 
     def test_notices_wait_until_they_are_read(self) -> None:
         """Those that were discarded do not."""

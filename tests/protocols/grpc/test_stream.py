@@ -13,6 +13,7 @@ from chatd.protocols.grpc.stream import (
     KEEPALIVE_INTERVAL,
     KEEPALIVE_TIMEOUT,
     MAX_WAITING,
+    MAX_WAITING_BYTES,
     Stream,
 )
 from tests.doubles.v1_clients import MainPortServer
@@ -64,6 +65,23 @@ class Streams(SynchronousTestCase):
             texts.append(int(text))
         self.assertEqual(texts[:MAX_WAITING], list(range(MAX_WAITING)))
         self.assertEqual(texts[MAX_WAITING:], list(range(2 * MAX_NOTICES, 3 * MAX_NOTICES)))
+
+    def test_unread_stream_holds_a_bounded_number_of_bytes(self) -> None:
+        """The others follow when it is read."""
+        long = "x" * (MAX_WAITING_BYTES // 4)
+        for _ in range(3):
+            self.account.notice(long)
+        for number in range(5):
+            self.account.notice(str(number))
+        self.assertEqual(len(self.stream._waiting), 8)
+        self.account.notice(long)
+        self.account.notice("late")
+        self.assertEqual(len(self.stream._waiting), 9)
+        self.assertEqual(self.next(), long)
+        self.assertEqual(len(self.stream._waiting), 9)
+        texts = [self.next() for _ in range(9)]
+        self.assertEqual(texts, [long, long, *map(str, range(5)), long, "late"])
+        self.assertIsNone(self.next())
 
     def test_closed_stream_leaves_no_timers(self) -> None:
         """It gives nothing more, and what was written to it has not been read."""
