@@ -277,6 +277,10 @@ def encode(command: int, *fields: str) -> bytes:
 
     Characters that are not ASCII become ``?``, because the original clients stop reading at them.
     """
+    return _frame(command, fields)
+
+
+def _frame(command: int, fields: Iterable[str]) -> bytes:
     data = SEPARATOR.join(fields).encode("ascii", "replace")
     return _HEADER.pack(VERSION, command, _NO_HIGH_BYTES, len(data)) + data
 
@@ -304,4 +308,4 @@ def encode_entries(entries: Iterable[LogEntry], recipient: str) -> tuple[bytes, 
 
 def encode_names(names: Iterable[str]) -> bytes:
     """A LISTRESPONSE."""
-    return encode(LISTRESPONSE, *names)
+    return _frame(LISTRESPONSE, names)
