@@ -93,6 +93,7 @@ def wall_clock_jumps(world: World, device: Device, random: Random) -> bool:
     spans = (-0.5, 0.5, -30.0, 30.0, -3600.0, 3600.0, -86400.0, 86400.0, 33 * 86400.0)
     seconds = random.choice(spans)
     world.log(f"the wall clock jumps by {seconds} s")
+    world.model.resume_tokens.jumps(world.model.now())
     world.schedule.set_wall_clock(seconds)
     return True
 

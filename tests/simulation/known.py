@@ -71,7 +71,8 @@ REPAIRED: tuple[tuple[int, str], ...] = (
     # Retention did not end with the daemon.
     (500001, ""),
 )
-"""seeds and steps of histories that have broken a promise"""
+"""seeds and steps of histories that have broken a promise, when they were found: operations and
+faults that were added since change what a seed means"""
 
 
 class Explanations:

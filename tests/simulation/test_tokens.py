@@ -56,8 +56,16 @@ class ResumeTokens(SynchronousTestCase):
         for days, state in ((27, (True, False)), (30, (False, False)), (33, (False, True))):
             self.now = days / 30 * LIFETIME
             self.assertEqual(self.state(), state)
-        self.tokens.used("t")
+        self.tokens.used("t", self.model.now())
         self.assertEqual(self.state(), (True, False))
+
+    def test_clock_that_is_set_while_it_is_issued(self) -> None:
+        """It may have been issued before."""
+        sent = self.model.now()
+        self.tokens.jumps(self.model.now())
+        self.now = LIFETIME
+        self.tokens.issued("t", "ann", sent, None)
+        self.assertEqual(self.state(), (False, False))
 
     def test_change_while_it_is_issued(self) -> None:
         """The token may have ended by it."""

@@ -17,11 +17,12 @@ _MOST = 50
 
 @dataclass(eq=False)
 class Token:
-    """A token, and by which requests it ends; `used` is the wall clock when it was used last."""
+    """A token, and by which requests it ends; `used` is between which times of the wall clock it
+    was used last."""
 
     name: str
     valid: Fact
-    used: float
+    used: tuple[float, float]
     doubtful: bool = False
     """whether it may have ended for a reason that clients do not know"""
 
@@ -33,11 +34,21 @@ class Tokens:
         self.wall = wall
         self._tokens: dict[str, Token] = {}
         self._ends: dict[str, list[Change]] = {name: [] for name in names}
+        self._before_jumps: list[tuple[int, float]] = []
+
+    def jumps(self, tick: int) -> None:
+        """The wall clock is about to be set, at a tick."""
+        self._before_jumps.append((tick, self.wall()))
+
+    def _between(self, start: int) -> tuple[float, float]:
+        """The least and the greatest time of the wall clock since a tick."""
+        times = [self.wall(), *(wall for tick, wall in self._before_jumps if tick >= start)]
+        return min(times), max(times)
 
     def issued(self, text: str, name: str, sent: int, by: Change | None) -> None:
         """A session got a token, by a request that was sent at a tick; `by` is what that request
         changes."""
-        token = self._tokens[text] = Token(name, Fact(True), self.wall())
+        token = self._tokens[text] = Token(name, Fact(True), self._between(sent))
         for change in self._ends[name]:
             if change is not by and (change.settled is None or change.settled >= sent):
                 # It may have been carried out before the token was issued, or after.
@@ -68,17 +79,17 @@ class Tokens:
         if text in self._tokens:
             self._tokens[text].doubtful = True
 
-    def used(self, text: str) -> None:
-        """A session is opened with a token."""
+    def used(self, text: str, sent: int) -> None:
+        """A session is opened with a token, by a request that was sent at a tick."""
         if text in self._tokens:
-            self._tokens[text].used = self.wall()
+            self._tokens[text].used = self._between(sent)
 
     def is_valid(self, text: str, name: str, start: int, end: int) -> bool:
         """Whether a token has certainly been one of the account's between two ticks."""
         token = self._tokens.get(text)
         if token is None or token.name != name or token.doubtful:
             return False
-        unused = abs(self.wall() - token.used)
+        unused = self._between(start)[1] - token.used[0]
         return unused < LIFETIME - _MARGIN and token.valid.surely(True, start, end)
 
     def has_ended(self, text: str, name: str, start: int, end: int) -> bool:
@@ -86,5 +97,5 @@ class Tokens:
         token = self._tokens.get(text)
         if token is None or token.name != name:
             return True
-        unused = self.wall() - token.used
+        unused = self._between(start)[0] - token.used[1]
         return unused > LIFETIME + _MARGIN or token.valid.surely(False, start, end)

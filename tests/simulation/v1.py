@@ -83,7 +83,7 @@ class V1Device(V1Connection):
         model = self.model
         if model.resume_tokens.has_ended(token, self.name, sent, model.now()):
             model.violated("resume:ended-token", f"{self}")
-        model.resume_tokens.used(token)
+        model.resume_tokens.used(token, sent)
         self.token = self.session_token = self.resumed_by = token
         self._session_began(answer, sent, given)
 
