@@ -16,7 +16,9 @@ from chatd.stores.sqlite.positions import PositionTable
 from chatd.stores.sqlite.recent_entries import INDEX_AT, RecentEntries
 
 _PURGE_STEP = 500
-"""entries, positions or documents that one step removes"""
+"""entries or positions that one step removes"""
+_DOCUMENTS_STEP = 200
+"""documents that one step removes, each of them from three indexes, too"""
 _COMMITS_BETWEEN_STEPS = 32
 """commits after which a step no longer waits for an idle moment"""
 
@@ -73,7 +75,7 @@ class Maintenance:
                 self._purge_log()
             else:
                 self._connection.execute("BEGIN IMMEDIATE")
-                self._documents.purge(_PURGE_STEP)
+                self._documents.purge(_DOCUMENTS_STEP)
                 self._connection.execute("COMMIT")
         except sqlite3.Error:
             # The next commit meets the same error and reports it; the first commit that succeeds

@@ -37,6 +37,7 @@ class ManyDeleted(WithWriter):
         super().setUp()
         self.patch(documents_module, "_AT_ONCE", 5)
         self.patch(maintenance_module, "_PURGE_STEP", 10)
+        self.patch(maintenance_module, "_DOCUMENTS_STEP", 10)
         self.write(CreateLog("#7"))
         for number in range(ROWS):
             self.write(

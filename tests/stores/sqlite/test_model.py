@@ -368,6 +368,7 @@ class SmallBounds(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(maintenance_module, "_PURGE_STEP", 2)
+        self.patch(maintenance_module, "_DOCUMENTS_STEP", 2)
         self.patch(logs_module, "_CACHED", 1)
         self.patch(recent_module, "_INDEX_STEP", 1)
         self.patch(runs_module, "RUN_ENTRIES", 3)
