@@ -101,7 +101,7 @@ class ServiceCase(SynchronousTestCase):
 
     def account(self, name: str) -> GrpcAccount:
         """The account as the service holds it."""
-        return self.service._account(name)
+        return self.service._accounts[name.lower()]
 
     def open(self, name: str, connection: str = "ipv4:192.0.2.7:5000") -> Stream:
         """Open a stream of an open account by a connection."""

@@ -34,13 +34,15 @@ is still alive, and delivers in order"""
 
 
 class GrpcAccount(Peer):
-    """An account as the service holds it. `name` is spelled as the client spells it."""
+    """An account as the service holds it. `name` is spelled as the client spells it, `id` is the
+    account's."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
 
-    def __init__(self, name: str, clock: Any, thread_ids: Mapping[int, int]) -> None:
+    def __init__(self, name: str, id: int, clock: Any, thread_ids: Mapping[int, int]) -> None:
         """`thread_ids` are those of the messages being sent by this service, by the entry's id."""
         self.name = name
+        self.id = id
         self.clock = IReactorTime(clock)
         self.thread_ids = thread_ids
         self.logged_in = False

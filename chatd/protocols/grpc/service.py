@@ -121,10 +121,6 @@ class ChatService:
         name = request.client_id
         password = caller.password(name)
         await self._realm.register(name, password, caller.invite)
-        # The notices of a former account of that name are not for this one.
-        former = self._accounts.pop(name.lower(), None)
-        if former is not None:
-            former.log_out()
         account, _ = await self._logged_in(name, caller)
         account.notice(f"Account {name} has been created!")
         return pb.CreateAccountResponse()
@@ -138,8 +134,8 @@ class ChatService:
     async def log_out(self, request: Any, caller: Caller) -> Any:
         """LogOut: end the session and the streams."""
         self._check_running()
-        await self._prove(request.client_id, caller)
-        account = self._account(request.client_id)
+        record = await self._prove(request.client_id, caller)
+        account = self._account(request.client_id, record)
         account.notice("You have been successfully logged out!")
         account.log_out(caller.peer)
         return pb.LogOutResponse()
@@ -148,7 +144,7 @@ class ChatService:
         """DeleteAccount: delete the account with its mailbox, and end its streams."""
         self._check_running()
         record = await self._prove(request.client_id, caller)
-        account = self._account(request.client_id)
+        account = self._account(request.client_id, record)
         with account.used(), account.deleting():
             await self._realm.delete_account(request.client_id, record)
         account.notice("Your account has been deleted!")
@@ -161,13 +157,15 @@ class ChatService:
         if await self._realm.accounts.account(request.client_id) is None:
             # No account, no stream for the notice.
             return pb.WildCardResponse()
-        await self._prove(request.client_id, caller)
+        record = await self._prove(request.client_id, caller)
+        account = self._account(request.client_id, record)
         try:
             self._realm.accounts.check_pattern(request.pattern)
-            names = await self._realm.accounts.names_like(matcher(request.pattern))
+            with account.used():
+                names = await self._realm.accounts.names_like(matcher(request.pattern))
         except (PatternInvalid, PatternTooLong):
             names = []
-        self._account(request.client_id).notice(
+        account.notice(
             f"Account matched: {','.join(names)}"
             if names
             else f"Account matched to: {request.pattern} doesn't exist"
@@ -215,22 +213,28 @@ class ChatService:
         name = request.recipient_id
         for _ in range(_ATTEMPTS):
             self._check_running()
-            account = self._accounts.get(name.lower())
             stored = await self._realm.accounts.account(name)
-            if account is None or (account.logged_in and stored is None):
+            account = self._accounts.get(name.lower())
+            # What waits for a former account of that name is not for this one.
+            if account is None or (
+                account.logged_in if stored is None else account.id != stored[1].id
+            ):
                 if stored is not None:
                     await self._prove(name, caller)
                 return None
             stream = Stream(account, caller.peer, caller.address)
             session = None
+            reader = account.id
             with account.used():
                 if account.logged_in:
                     session = await self._factory.log_in(_credentials(name, caller), stream)
+                    reader = session.account
                 elif stored is not None and stored[1].password is not None:
-                    await self._prove(name, caller)
+                    reader = (await self._prove(name, caller)).id
             full = len(account.streams) >= _STREAMS
-            # The account may have logged in or out meanwhile.
+            # The account may have logged in or out meanwhile, or been deleted.
             current = self._holds(account) and account.logged_in == (session is not None)
+            current = current and account.id == reader
             if current and not full and not self._stopping:
                 account.last_call = self._clock.seconds()
                 account.open(stream, session)
@@ -295,11 +299,12 @@ class ChatService:
             account = self._accounts.get(name.lower())
             session = None if account is None else account.session
             if account is None or session is None or session.ended:
-                await self._realm.accounts.display_name(name)
-                account = self._account(name)
+                _, record = await self._realm.accounts.existing(name)
+                account = self._account(name, record)
                 with account.used():
                     session = await self._factory.log_in(_credentials(name, caller), account)
-                if not self._stopping and self._holds(account) and account.session is None:
+                current = self._holds(account) and account.id == session.account
+                if not self._stopping and current and account.session is None:
                     account.name = name
                     account.log_in(session)
                     logger.info(
@@ -326,14 +331,23 @@ class ChatService:
         if self._stopping:
             raise _stops()
 
-    def _account(self, name: str) -> GrpcAccount:
+    def _account(self, name: str, record: Account) -> GrpcAccount:
+        """The account as the service holds it, from now on. Raises `UnknownAccount` if its name is
+        known to belong to another one by now, `Busy`."""
         account = self._accounts.get(name.lower())
+        if account is not None and account.id > record.id:
+            raise UnknownAccount()
+        if account is not None and account.id < record.id:
+            # The notices of a former account of that name are not for this one.
+            del self._accounts[name.lower()]
+            account.log_out()
+            account = None
         if account is None:
             if len(self._accounts) >= _MAX_ACCOUNTS:
                 self.remove_idle()
             if len(self._accounts) >= _MAX_ACCOUNTS:
                 raise Busy("too many accounts have something waiting for them")
-            account = GrpcAccount(name, self._clock, self._thread_ids)
+            account = GrpcAccount(name, record.id, self._clock, self._thread_ids)
             self._accounts[name.lower()] = account
         account.last_call = self._clock.seconds()
         return account

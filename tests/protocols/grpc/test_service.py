@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -82,6 +83,66 @@ class Calls(ServiceCase):
         self.assertEqual(
             self.read("Mason", self.open("Mason")), [("Server", "Account Mason has been created!")]
         )
+
+    def test_notices_of_a_former_account_are_not_for_one_registered_by_another_protocol(
+        self,
+    ) -> None:
+        """Neither without a call before the stream nor after LogIn; the name's former user may
+        have deleted the account by either protocol."""
+        eve = CallContext("eve:secret")
+        self.create_account("eve")
+        self.find("eve", "a.+")
+        self.call(self.service.delete_account, pb.DeleteAccountRequest(client_id="eve"))
+        client = self.server.log_in("eve", password="secret")
+        request = pb.ChatClient(recipient_id="eve")
+        self.assertIsNone(self.call(self.service.open_stream, request, eve))
+        self.call(self.service.wild_card, pb.WildCardRequest(client_id="eve", pattern="a"), eve)
+        client.request(c.DeleteAccount(0, "secret"))
+        self.server.log_in("eve", password="secret")
+        self.call(self.service.log_in, pb.LogOutRequest(client_id="eve"), eve)
+        self.assertEqual(
+            self.read_texts("eve", self.open_with("eve", eve)),
+            ["You have been successfully logged in!"],
+        )
+
+    def test_answer_for_an_account_deleted_meanwhile_is_not_for_the_next_of_its_name(self) -> None:
+        """The name gets another owner while its accounts are listed."""
+        self.create_account("mason")
+        realm = self.server.realm
+        names_like = realm.accounts.names_like
+
+        async def with_new_owner(matches: Callable[[str], bool]) -> list[str]:
+            names = await names_like(matches)
+            await realm.delete_account("mason")
+            await realm.register("mason")
+            return names
+
+        self.patch(realm.accounts, "names_like", with_new_owner)
+        self.find("mason", "a.+")
+        self.log_in("mason")
+        self.assertEqual(
+            self.read_texts("mason", self.open("mason")), ["You have been successfully logged in!"]
+        )
+
+    def test_stream_whose_name_gets_another_owner_while_its_password_is_checked(self) -> None:
+        """It has nothing of what waits for the former account."""
+        eve = CallContext("eve:secret")
+        self.call(self.service.create_account, pb.CreateAccountRequest(client_id="eve"), eve)
+        self.call(self.service.log_out, pb.LogOutRequest(client_id="eve"), eve)
+        realm, prove = self.server.realm, self.server.factory.prove
+
+        async def by_the_next_owner(*credentials: Any) -> Account:
+            if not replaced:
+                replaced.append(True)
+                await realm.delete_account("eve")
+                await realm.register("eve", "secret")
+            return await prove(*credentials)
+
+        replaced: list[bool] = []
+        self.patch(self.server.factory, "prove", by_the_next_owner)
+        request = pb.ChatClient(recipient_id="eve")
+        self.assertIsNone(self.call(self.service.open_stream, request, eve))
+        self.assertTrue(replaced)
 
     def test_message_is_received_with_all_its_fields(self) -> None:
         """The thread id is kept as well if the recipient has a stream open."""

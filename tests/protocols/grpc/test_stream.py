@@ -24,7 +24,7 @@ class Streams(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.account = GrpcAccount("ann", self.clock, {})
+        self.account = GrpcAccount("ann", 1, self.clock, {})
         self.account.logged_in = True
         self.stream = Stream(self.account)
         self.account.streams.append(self.stream)
