@@ -122,6 +122,7 @@ def _classic(reactor: Any, options: Options, screen: TerminalScreen | PipeScreen
         lambda handler: connect_classic(reactor, *options.address, handler, options.security),
         options.name,
         options.password,
+        options.invite,
     )
 
 

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.classic.connection import Connection, ConnectionHandler
 from chatd.codecs import classic
+from chatd.core.errors import InviteInvalid, InviteRequired, OpenAccountsForbidden
 
 
 class RecordingHandler:
@@ -59,10 +60,14 @@ class FakeTransport(StringTransport):
 
 
 class FakeDaemon:
-    """Accounts, their passwords (None: open) and mailboxes, and the connections logged in."""
+    """Accounts, their passwords (None: open) and mailboxes, and the connections logged in.
+
+    `invite` is the token that a new account requires, which then has a password; None: neither.
+    """
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self.invite: str | None = None
         self.passwords: dict[str, str | None] = {}
         self.mail: dict[str, list[bytes]] = {}
         self.online: dict[str, FakeTransport] = {}
@@ -90,8 +95,8 @@ class FakeDaemon:
 
     def _carry_out(self, transport: FakeTransport, command: object) -> list[bytes]:
         match command:
-            case classic.Create(name, password):
-                error = "username already exists" if name in self.passwords else ""
+            case classic.Create(name, password, invite):
+                error = self._creation_error(name, password, invite)
                 if not error:
                     self.passwords[name] = password
                     self.mail[name] = []
@@ -128,6 +133,17 @@ class FakeDaemon:
                 del self.passwords[transport.name], self.online[transport.name]
                 return []
         return [_response("what?")]
+
+    def _creation_error(self, name: str, password: str | None, invite: str | None) -> str:
+        if name in self.passwords:
+            return "username already exists"
+        if self.invite is None:
+            return ""
+        if invite is None:
+            return str(InviteRequired())
+        if not password:
+            return str(OpenAccountsForbidden())
+        return "" if invite.lower() == self.invite else str(InviteInvalid())
 
     def _login_error(self, name: str, password: str | None) -> str:
         if name not in self.passwords:

@@ -5,7 +5,7 @@ It knows the screen's interface only, which a terminal and a pipe implement.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectingCancelledError
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
-from chatd.client.classic.connection import Connection, ConnectionHandler, Unsendable
+from chatd.client.classic.connection import NO_TOKEN, Connection, ConnectionHandler, Unsendable
 from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
 from chatd.client.library.errors import ConnectionClosed
@@ -22,16 +22,18 @@ from chatd.core.errors import Refused
 WINDOW = 64
 """messages without an acknowledgement, at which a script's next line is not read yet"""
 TRIES = 3
-"""how often a password is asked for"""
+"""how often a password or an invite token is asked for"""
 
 # Sentences of the server.
 _UNKNOWN = "username does not exist"
 _TAKEN = "username already exists"
 _PASSWORD_REQUIRED = "password required"
 _WRONG_PASSWORD = "wrong password"
+_PASSWORD_NEEDED = "Accounts without a password are not allowed"
+_INVITE_NEEDED = ("A new account requires an invite token", "This invite token is", NO_TOKEN)
 
-Authenticate = Callable[[str, str | None], Deferred[None]]
-"""`Connection.login` or `Connection.create`: takes a name and a password"""
+Authenticate = Callable[[str, str | None], Awaitable[None]]
+"""`Connection.login` or `ClassicChat._create_account`: takes a name and a password"""
 
 
 class ClassicChat:
@@ -39,7 +41,7 @@ class ClassicChat:
 
     `connect` makes the connection, whose handler is this object. With a `name`, the dialogue begins
     by logging in to that account, which is created if it does not exist; `password` is used if the
-    account has one.
+    account has one, and the token `invite` if creating an account requires one.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class ClassicChat:
         connect: Callable[[ConnectionHandler], Deferred[Connection]],
         name: str | None = None,
         password: str | None = None,
+        invite: str | None = None,
     ) -> None:
         self._screen = screen
         self._connect = connect
         self._name = name
         self._password = password
+        self._invite = invite
         self._connection: Connection
         self._dialogue: Deferred[int]
         self._names: set[str] = set()
@@ -159,9 +163,9 @@ class ClassicChat:
                 if password is None and self._screen.interactive:
                     password = await self._choose_password()
                 if password is None:
-                    await self._authenticate(connection.create, name)
+                    await self._authenticate(self._create_account, name)
                 else:
-                    await connection.create(name, password)
+                    await self._create_account(name, password)
         except Refused as refused:
             self._show_error(_login_error(refused))
             self._ending = not self._screen.interactive
@@ -174,7 +178,10 @@ class ClassicChat:
         try:
             return await authenticate(name, None)
         except Refused as refused:
-            if not str(refused).startswith(_PASSWORD_REQUIRED):
+            if str(refused).startswith(_PASSWORD_NEEDED) and self._screen.interactive:
+                self._show_error(str(refused))
+                return await authenticate(name, await self._choose_password())
+            if not str(refused).startswith((_PASSWORD_REQUIRED, _PASSWORD_NEEDED)):
                 raise
         password = self._password
         if self._screen.interactive:
@@ -194,6 +201,18 @@ class ClassicChat:
                 if not (tries_left and str(refused).startswith(_WRONG_PASSWORD)):
                     raise
                 self._show_error(str(refused))
+
+    async def _create_account(self, name: str, password: str | None) -> None:
+        """Create an account, and ask for an invite token if that is required."""
+        for tries_left in reversed(range(TRIES)):
+            try:
+                return await self._connection.create(name, password, self._invite)
+            except Refused as refused:
+                is_asked = str(refused).startswith(_INVITE_NEEDED) and self._screen.interactive
+                if not (is_asked and tries_left):
+                    raise
+                self._show_error(str(refused))
+            self._invite = (await self._screen.ask("Invite token: ")).strip()
 
     async def _choose_password(self) -> str | None:
         """Ask for the password of a new account twice; return None for an open account."""
@@ -257,7 +276,7 @@ class ClassicChat:
         await self._log_in_by_menu(self._connection.login)
 
     async def _create(self) -> None:
-        await self._log_in_by_menu(self._connection.create)
+        await self._log_in_by_menu(self._create_account)
 
     async def _log_in_by_menu(self, authenticate: Authenticate) -> None:
         name = (await self._screen.ask("Username: ")).strip()

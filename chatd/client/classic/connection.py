@@ -27,6 +27,7 @@ from zope.interface import implementer
 from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.tls import Security, client_endpoint, tls_failure
 from chatd.codecs import classic
+from chatd.core import invite_tokens
 from chatd.core.errors import Refused
 
 CONNECT_TIMEOUT = 10.0
@@ -37,6 +38,7 @@ CLOSE_TIMEOUT = 5.0
 """seconds without data from the server, after `Connection.close`, until the connection is
 aborted"""
 
+NO_TOKEN = "An invite token has 26 letters and digits, and perhaps hyphens. Nothing was sent."
 # Room for the names of a million accounts.
 _LONGEST_REPLY = 64 * 1024 * 1024
 # No name contains a slash, so a LIST with this pattern matches nothing.
@@ -115,9 +117,14 @@ class Connection(protocol.Protocol):
         """Log in to an account, with its password unless it is open."""
         return self._authenticate(classic.LOGIN, name, password)
 
-    def create(self, name: str, password: str | None = None) -> Deferred[None]:
-        """Create an account, open if `password` is None, and log in to it."""
-        return self._authenticate(classic.CREATE, name, password)
+    def create(
+        self, name: str, password: str | None = None, invite: str | None = None
+    ) -> Deferred[None]:
+        """Create an account, open if `password` is None, and log in to it; `invite` is a token of
+        the operator."""
+        if invite is not None and not invite_tokens.has_form(invite):
+            return fail(Unsendable(NO_TOKEN))
+        return self._authenticate(classic.CREATE, name, password, invite)
 
     def list(self, pattern: str) -> Deferred[tuple[str, ...]]:
         """Return the account names that match a file-name pattern, in order of creation."""
@@ -168,7 +175,9 @@ class Connection(protocol.Protocol):
         if not self._lost:
             self.transport.loseConnection()
 
-    def _authenticate(self, command: int, name: str, password: str | None) -> Deferred[None]:
+    def _authenticate(
+        self, command: int, name: str, password: str | None, invite: str | None = None
+    ) -> Deferred[None]:
         if "|" in name:
             return fail(Unsendable("A username cannot contain |. Use letters, digits and . _ -"))
         if not (password or "").isascii():
@@ -177,7 +186,11 @@ class Connection(protocol.Protocol):
         def logged_in(_: object) -> None:
             self.name = name
 
-        fields = (name,) if password is None else (name, password)
+        fields = [name]
+        if password is not None or invite is not None:
+            fields.append(password or "")
+        if invite is not None:
+            fields.append(invite)
         return self._request(command, *fields).addCallback(logged_in)
 
     def _request(self, command: int, *fields: str, fenced: bool = False) -> Deferred[Any]:

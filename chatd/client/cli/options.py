@@ -190,7 +190,7 @@ class Options(usage.Options):
         self.classic = self["protocol"] == CLASSIC
         self.invite = self["invite"]
         self.json, self.times = bool(self["json"]), bool(self["times"])
-        for name in ("invite", "json", "times", "new-password-file"):
+        for name in ("json", "times", "new-password-file"):
             if self.classic and self[name]:
                 raise usage.UsageError(f"--{name} cannot be used with the classic protocol.")
 

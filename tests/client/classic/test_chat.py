@@ -9,10 +9,12 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.classic.chat import WINDOW, ClassicChat
-from chatd.client.classic.connection import Connection, ConnectionHandler
+from chatd.client.classic.connection import NO_TOKEN, Connection, ConnectionHandler
 from chatd.client.cli.exit_status import INTERRUPT
 from chatd.client.cli.screen import InvalidLine
 from chatd.codecs import classic
+from chatd.core import invite_tokens
+from chatd.core.errors import InviteInvalid, InviteRequired
 from tests.doubles.classic_server import FakeDaemon, RecordingHandler
 from tests.doubles.screen import FakeScreen
 
@@ -31,7 +33,9 @@ class ChatCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.daemon = FakeDaemon()
 
-    def begin(self, name: str | None = None, password: str | None = None) -> None:
+    def begin(
+        self, name: str | None = None, password: str | None = None, invite: str | None = None
+    ) -> None:
         """Start the client."""
         self.screen = FakeScreen(self.interactive)
 
@@ -39,7 +43,7 @@ class ChatCase(SynchronousTestCase):
             self.connection = self.daemon.connect(handler)
             return succeed(self.connection)
 
-        self.chat = ClassicChat(self.screen, connected, name, password)
+        self.chat = ClassicChat(self.screen, connected, name, password, invite)
         self.ended = self.chat.start()
         self.daemon.pump()
 
@@ -190,6 +194,47 @@ class MenuTests(ChatCase):
         self.assertEqual(complete("/msg Bobert x"), [])
         self.assertEqual(complete("comp"), ["compose"])
         self.assertEqual(complete("nothing"), [])
+
+
+class InviteTests(ChatCase):
+    """A server where an account requires an invite token and a password."""
+
+    token = invite_tokens.encoded(bytes(16))
+    wrong = invite_tokens.encoded(bytes(15) + b"x")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon.invite = self.token
+
+    def test_token_and_password_are_asked_for(self) -> None:
+        """By the menu, and for a name on the command line."""
+        self.begin()
+        self.type("create_account", "alice")
+        self.assertEqual(self.screen.prompt, "Invite token: ")
+        self.assertIn(f"! {NO_TOKEN}", self.type("token"))
+        self.type(self.wrong)
+        self.assertEqual(self.screen.prompt, "Password (empty: anyone can log in): ")
+        self.assertIn(f"! {InviteInvalid()}", self.type("pw", "pw"))
+        self.assertIn("Logged in as: alice", self.type(self.token.upper()))
+        self.begin("bob")
+        self.type("pw", "pw")
+        self.assertEqual(self.screen.prompt, "Invite token: ")
+        self.assertIn("(Logged in as: bob)", self.type(self.token))
+        self.assertEqual(self.daemon.passwords, {"alice": "pw", "bob": "pw"})
+
+    def test_token_of_the_command_line_is_used(self) -> None:
+        """It is not asked for."""
+        self.begin("alice", "pw", self.token)
+        self.type("pw", "pw")
+        self.assertEqual(self.daemon.passwords, {"alice": "pw"})
+
+    def test_script_gives_both_on_the_command_line(self) -> None:
+        """Its lines are commands."""
+        self.interactive = False
+        self.begin("alice", "pw", self.token)
+        self.assertEqual(self.daemon.passwords, {"alice": "pw"})
+        self.begin("bob", "pw")
+        self.assertIn(f"! {InviteRequired()}", self.shown())
 
 
 class LoginAtStartTests(ChatCase):

@@ -99,10 +99,6 @@ class OptionsTests(SynchronousTestCase):
                 ["--protocol", "classic", "--json"],
                 "--json cannot be used with the classic protocol",
             ),
-            (
-                ["--protocol", "classic", "--invite", "x"],
-                "--invite cannot be used with the classic protocol",
-            ),
         ):
             self.assertIn(part, str(self.assertRaises(UsageError, parsed, *arguments)))
 
