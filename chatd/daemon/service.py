@@ -303,7 +303,10 @@ class Daemon(MultiService):
             await self._realm.stop()
         await self._store.stop()
         self._passwords.stop()
-        logger.info("Stopped; every acknowledged message is stored")
+        if isinstance(self._store, MemoryStore):
+            logger.info("Stopped; the store was in memory, and everything in it is lost")
+        else:
+            logger.info("Stopped; every acknowledged message is stored")
 
     def _abort(self) -> None:
         self._factory.abort_all()

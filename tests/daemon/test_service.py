@@ -18,6 +18,7 @@ from twisted.application.service import IServiceMaker, MultiService
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.scripts import twistd
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -225,6 +226,13 @@ class Stopping(SynchronousTestCase):
         del self.daemon
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_log_does_not_promise_what_a_store_in_memory_cannot_keep(self) -> None:
+        """Everything in it is lost with the daemon."""
+        with capturedLogs() as events:
+            self.successResultOf(self.daemon.stopService())
+        last = formatEvent(events[-1])
+        self.assertEqual(last, "Stopped; the store was in memory, and everything in it is lost")
 
     def test_a_start_that_is_not_complete(self) -> None:
         """A daemon that is stopped before it accepts connections does not accept them later."""
