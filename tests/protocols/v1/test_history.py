@@ -27,6 +27,7 @@ class History(SynchronousTestCase):
         """Entries are in the order of the log; `more` is about the direction of reading."""
         self.assertEqual(self.page(0, 0, 4), ("0123", True))
         self.assertEqual(self.page(4, 0, 100), ("456789", False))
+        self.assertEqual(self.page(4, 0, 0), ("4", True), "0 counts as 1")
         self.assertEqual(self.page(0, 11, 4), ("6789", True))
         self.assertEqual(self.page(0, 7, 100), ("012345", False))
 

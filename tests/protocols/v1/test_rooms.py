@@ -315,12 +315,16 @@ class Rooms(SynchronousTestCase):
         self.assertEqual(([room.room for room in page.rooms], page.more), (["#A", "#b"], True))
         page = self.bob.request(c.FindRooms(0, "*", page.last, 2))
         self.assertEqual([room.room for room in page.rooms], ["#c", "#lobby"])
+        page = self.bob.request(c.FindRooms(0, "*", "", 0))
+        self.assertEqual(([room.room for room in page.rooms], page.more), (["#A"], True))
         for name in ("x1", "x2", "x3"):
             self.server.log_in(name, rooms=("#lobby",))
         page = self.bob.request(c.FindMembers(0, "#lobby", "", 2))
         self.assertEqual(
             ([member.name for member in page.members], page.more), (["x1", "x2"], True)
         )
+        page = self.bob.request(c.FindMembers(0, "#lobby", "", 0))
+        self.assertEqual(([member.name for member in page.members], page.more), (["x1"], True))
         page = self.bob.request(c.FindMembers(0, "#lobby", "x2", 2))
         self.assertEqual(([member.name for member in page.members], page.more), (["x3"], False))
 
