@@ -277,7 +277,7 @@ class Realm:
         token, one use of it is redeemed.
 
         Raises, in this order: `NameTaken`, `IllegalName`, `RegistrationClosed` or
-        `InviteRequired`, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`, `InviteInvalid`.
+        `InviteRequired`, `OpenAccountsForbidden`, `InviteInvalid`, `PasswordTooLong`, `Busy`.
         """
         # Hashing is expensive, so everything else is checked before it.
         if await self.accounts.account(name) is not None:
@@ -286,12 +286,16 @@ class Realm:
         check_registration(self.policy, invite is not None)
         if password is None:
             check_open_accounts(self.policy)
+        redeems = invite if self.policy.registration == INVITE_ONLY else None
+        if redeems is not None:
+            await redeeming(self.documents, redeems, self.now())
         hashed = None if password is None else await self._hash_password(password)
         account = Account(self.creation_time(), hashed, id=self.new_id())
         for _ in range(_ATTEMPTS):
             steps: list[Change] = []
-            if self.policy.registration == INVITE_ONLY and invite is not None:
-                steps.append(await redeeming(self.documents, invite, self.now()))
+            if redeems is not None:
+                # Again, since another registration may have used the token meanwhile.
+                steps.append(await redeeming(self.documents, redeems, self.now()))
             try:
                 await self.accounts.register(name, account, steps)
             except Conflict:

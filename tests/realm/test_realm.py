@@ -171,9 +171,8 @@ class Registering(RealmCase):
         self.realm.policy = Policy(INVITE_ONLY, open_accounts=False)
         self.refuse(InviteRequired, self.realm.register("cyd", "secret"))
         self.refuse(OpenAccountsForbidden, self.realm.register("cyd", None, "a token"))
-        self.assertEqual(self.hashed, [])
         self.refuse(InviteInvalid, self.realm.register("cyd", "secret", "a token"))
-        self.assertEqual(self.hashed, ["secret"])
+        self.assertEqual(self.hashed, [])
 
     def test_one_use_of_the_token_is_redeemed(self) -> None:
         """A refusal because the name is taken costs no use."""
