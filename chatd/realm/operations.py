@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
-from chatd.core.names import is_room
+from chatd.core.names import is_room, mailbox_log
 from chatd.realm import registration
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.permissions import check_open_accounts
@@ -136,9 +136,8 @@ class Operations:
         # All reads are in the queue before the first is awaited: one turn of the store.
         stored = await gather(*(self._documents.get(Account, name) for name in names))
         accounts = [account for account in stored if account is not None]
-        positions = await gather(
-            *(self._store.positions(account.record.id) for account in accounts)
-        )
+        ids = [account.record.id for account in accounts]
+        positions = await gather(*(self._store.positions(id, mailbox_log(id)) for id in ids))
         items = [
             self._account_info(account.key, account.record, rows)
             for account, rows in zip(accounts, positions, strict=True)

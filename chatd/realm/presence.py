@@ -171,12 +171,12 @@ class Presence:
                 for id in ids.values()
                 for answer in (
                     documents.get(Settings, mailbox_log(id)),
-                    self._context.store.positions(id),
+                    self._context.store.positions(id, mailbox_log(id)),
                 )
             )
         )
         offline = {
-            id: _state_offline(id, settings, positions)
+            id: _state_offline(settings, positions)
             for id, settings, positions in zip(
                 ids.values(), stored_states[::2], stored_states[1::2], strict=True
             )
@@ -254,11 +254,10 @@ class Presence:
 
 
 def _state_offline(
-    account: int, settings: Stored[Settings] | None, positions: Sequence[Position]
+    settings: Stored[Settings] | None, positions: Sequence[Position]
 ) -> PresenceState:
-    """The presence of an account without a session, by what is stored of it."""
+    """The presence of an account without a session, by what is stored of it and its mailbox."""
     if settings is not None and settings.record.hidden:
         return PresenceState("", OFF)
-    log = mailbox_log(account)
-    seen = max((position.seen for position in positions if position.log == log), default=0)
+    seen = max((position.seen for position in positions), default=0)
     return PresenceState("", OFF, "", seen)

@@ -89,14 +89,13 @@ class Receipts:
             return []
         owner = account[1].id
         positions, *pages = await gather(
-            self._store.positions(owner),
+            self._store.positions(owner, mailbox_log(owner)),
             *(self._store.read(mailbox_log(owner), seq - 1, 1) for seq in wanted),
         )
         mailbox = self._context.sessions.mailbox(owner)
         cursor, read = Cursor(), 0
         for position in positions:
-            if position.log == mailbox_log(owner):
-                cursor, read = position.cursor, position.read
+            cursor, read = position.cursor, position.read
         if mailbox is not None and mailbox.loaded:
             cursor, read = mailbox.state.cursor, mailbox.state.read
         own = [

@@ -115,7 +115,6 @@ class Trimming:
         consumed = self._consumed_by_sessions(account)
         if consumed is not None:
             return consumed
-        for position in await self._store.positions(account):
-            if position.log == log:
-                return position.cursor.upto
+        for position in await self._store.positions(account, log):
+            return position.cursor.upto
         return 0

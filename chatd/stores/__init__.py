@@ -330,8 +330,9 @@ class Store(Protocol):
         Those in logs that do not exist are ignored.
         """
 
-    def positions(self, account: int) -> Awaitable[Sequence[Position]]:
-        """The positions of an account in all logs."""
+    def positions(self, account: int, log: str | None = None) -> Awaitable[Sequence[Position]]:
+        """The positions of an account in all logs, which may be hundreds, or that in one log, if
+        there is one."""
 
     def get(self, kind: str, key: str, scope: str = "") -> Awaitable[Document | None]:
         """The document, or None if there is none."""

@@ -262,9 +262,16 @@ class MemoryStore(Batches):
 
         return self._call(run)
 
-    def positions(self, account: int) -> Deferred[Sequence[Position]]:
+    def positions(self, account: int, log: str | None = None) -> Deferred[Sequence[Position]]:
         """See `Store.positions`."""
-        return self._call(lambda _: list(self._positions.get(account, {}).values()))
+
+        def run(_: object) -> list[Position]:
+            positions = self._positions.get(account, {})
+            if log is None:
+                return list(positions.values())
+            return [positions[log]] if log in positions else []
+
+        return self._call(run)
 
     def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatd.core.errors import LimitReached, NotAMember, NotLoggedIn, UnknownAccount
+from chatd.core.names import mailbox_log
 from chatd.realm import presence
 from chatd.realm.presence import PresenceState
 from tests.realm.case import AckRealmCase, RealmCase
@@ -52,6 +55,21 @@ class Finding(RealmCase):
         self.assertIsNone(self.harness.mailbox("bob"))
         self.harness.now = 99
         self.assertEqual(self.find("bob"), [PresenceState("bob", "off", "", 77)])
+
+    def test_only_the_mailboxes_of_the_accounts_are_asked_about(self) -> None:
+        """An account may be in hundreds of rooms, whose positions are not needed."""
+        asked: list[tuple[Any, ...]] = []
+        positions = self.harness.store.positions
+
+        def recorded(*arguments: Any) -> Any:
+            asked.append(arguments)
+            return positions(*arguments)
+
+        self.patch(self.harness.store, "positions", recorded)
+        self.find("bob")
+        self.harness.run(self.realm.receipts.states(self.ann, "@bob", [1]))
+        bob = self.harness.account("bob").id
+        self.assertEqual(asked, 2 * [(bob, mailbox_log(bob))])
 
     def test_away_message_lasts_until_the_last_session_ends(self) -> None:
         """An away message is not stored."""

@@ -36,8 +36,13 @@ class PositionContract(StoreContract):
         self.store.write([CreateLog("@1"), CreateLog("#2")])
 
     async def check(self, account: int, *positions: Position) -> None:
-        """Check that the account has these positions, and no others."""
+        """Check that the account has these positions, and no others, in all logs and in each."""
         self.assertCountEqual(await self.store.positions(account), positions)
+        for log in ("@1", "#2", "@no-log"):
+            self.assertEqual(
+                list(await self.store.positions(account, log)),
+                [position for position in positions if position.log == log],
+            )
 
     async def test_saved_position_is_read_as_it_was_saved(self) -> None:
         """Each account has one position in each log."""

@@ -86,6 +86,14 @@ class PositionTable:
         )
         return [self._position(account, *row) for row in rows]
 
+    def of_log(self, account: int, log: str) -> list[Position]:
+        """See `Store.positions`."""
+        rows = self._connection.execute(
+            "SELECT upto, ahead, read, seen FROM positions WHERE account = ? AND log = ?",
+            (account, self._number_of(log)),
+        )
+        return [self._position(account, log, *row) for row in rows]
+
     def forget(self, account: int, log: int) -> None:
         """Delete the position of an account in a log."""
         self._connection.execute(

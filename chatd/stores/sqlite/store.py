@@ -230,9 +230,11 @@ class SQLiteStore(Batches):
         """See `Store.save`."""
         return self._call(lambda writer: writer.positions.save(positions))
 
-    def positions(self, account: int) -> Deferred[Sequence[Position]]:
+    def positions(self, account: int, log: str | None = None) -> Deferred[Sequence[Position]]:
         """See `Store.positions`."""
-        return self._call(lambda writer: writer.positions.of(account))
+        if log is None:
+            return self._call(lambda writer: writer.positions.of(account))
+        return self._call(lambda writer: writer.positions.of_log(account, log))
 
     def page(
         self, kind: str, pattern: str, after: str, limit: int, scope: str = ""
