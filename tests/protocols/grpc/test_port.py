@@ -17,6 +17,8 @@ from chatd.protocols.grpc.port import GrpcPort
 from tests.doubles.http2 import grpc_request
 
 _NOT_UTF_8 = b"/\xa0hatService/LogIn"
+_BUSY = 10.0
+"""seconds more than a second that a busy machine may take"""
 _STOPPING = 5.0
 """seconds within which a port must stop"""
 
@@ -109,7 +111,7 @@ class Restarts(SynchronousTestCase):
                     await client.end_server()
                     began = monotonic()
                     stream = await client.call()
-                    self.assertLess(monotonic() - began, 1.0)
+                    self.assertLess(monotonic() - began, 1.0 + _BUSY)
                     await _read_present(stream)
                 await _read_present(former)
 
