@@ -27,22 +27,18 @@ class Edits:
         Raises `UnknownEntry`, `NotTheAuthor`, `TextTooLong`, `UnknownAccount`, `Blocked`.
         """
         check_text(text, self._context.limits.text)
-        entry = await self._context.history.entry(session, log, seq)
+        target, entry = await self._context.history.found(session, log, seq)
         check_edit(session, entry)
-        target = await self._reachable(session, log)
+        await self._check_reachable(session, log, target)
         self._append(session, target, log, EDIT, text, entry.id, key)
 
     async def delete(self, session: Session, log: str, seq: int, key: str | None) -> None:
         """Delete a message, also one to an account that blocks its author: no text is sent.
 
-        Raises `UnknownEntry`, `NotTheAuthor`, `UnknownAccount`.
+        Raises `UnknownEntry`, `NotTheAuthor`.
         """
-        entry = await self._context.history.entry(session, log, seq)
+        target, entry = await self._context.history.found(session, log, seq)
         check_delete_message(session, entry, self._context.rooms.member_role(session, log))
-        target = self._followed(session, log)
-        if target is None:
-            _, account = await self._context.accounts.existing(mailbox_owner(log))
-            target = mailbox_log(account.id)
         self._append(session, target, log, DELETION, "", entry.id, key)
 
     async def react(
@@ -53,12 +49,12 @@ class Edits:
         Raises `UnknownEntry`, `UnknownAccount` if the account that wrote the message has been
         deleted, `Blocked`.
         """
-        entry = await self._context.history.entry(session, log, seq)
+        target, entry = await self._context.history.found(session, log, seq)
         if log == session.mailbox.name:
             log = mailbox_name(entry.sender)
             target = await self._author_log(session, entry)
         else:
-            target = await self._reachable(session, log)
+            await self._check_reachable(session, log, target)
         self._append(session, target, log, REACTION, reaction, entry.id, key)
 
     async def _author_log(self, session: Session, entry: Entry) -> str:
@@ -73,22 +69,22 @@ class Edits:
         accounts.cached_log(name, session.account)
         return mailbox_log(account.id)
 
-    async def _reachable(self, session: Session, name: str) -> str:
-        """The log that clients know by `name`, if the account can append to it.
+    async def _check_reachable(self, session: Session, name: str, log: str) -> None:
+        """Check that the account can append to a log, which clients know by `name`, and that it is
+        still the one of this name.
 
         Raises `UnknownAccount`, `Blocked`, `UnknownEntry`.
         """
-        followed = self._followed(session, name)
-        if followed is not None:
-            return followed
-        if is_mailbox(name):
-            return await self._context.accounts.reachable_log(mailbox_owner(name), session.account)
-        raise UnknownEntry()
-
-    def _followed(self, session: Session, name: str) -> str | None:
-        """The log that clients know by `name`, None if the session does not follow it."""
         subscription = session.subscriptions.get(name)
-        return None if subscription is None else subscription.live_log.log
+        if subscription is not None:
+            current = subscription.live_log.log
+        elif is_mailbox(name):
+            accounts = self._context.accounts
+            current = await accounts.reachable_log(mailbox_owner(name), session.account)
+        else:
+            raise UnknownEntry()
+        if current != log:
+            raise UnknownEntry()
 
     def _append(
         self,

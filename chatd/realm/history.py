@@ -26,14 +26,19 @@ class History:
 
         Raises `UnknownEntry`.
         """
+        return (await self.found(session, log, seq))[1]
+
+    async def found(self, session: Session, log: str, seq: int) -> tuple[str, Entry]:
+        """Return the store's name of a log, and one of its entries. See `entry`."""
         check_look_up(session, log)
         if seq < 1:
             raise UnknownEntry()
-        entries = await self._store.read(await self._log(session, log), seq - 1, 1)
+        name = await self._log(session, log)
+        entries = await self._store.read(name, seq - 1, 1)
         if not entries or entries[0].seq != seq:
             raise UnknownEntry()
         check_entry(session, log, entries[0])
-        return entries[0]
+        return name, entries[0]
 
     async def _log(self, session: Session, name: str) -> str:
         """The log that clients know by `name`: one that the session follows, or a mailbox. Raises

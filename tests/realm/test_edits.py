@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.core.entries import Entry
 from chatd.core.errors import (
     Blocked,
     NotTheAuthor,
@@ -9,6 +10,7 @@ from chatd.core.errors import (
     UnknownAccount,
     UnknownEntry,
 )
+from chatd.realm.session import Session
 from chatd.stores import Append
 from tests.doubles.stores import NULL_ORIGIN
 from tests.realm.case import AckRealmCase
@@ -98,6 +100,20 @@ class Editing(EditsCase):
         """The messages were deleted with the mailbox."""
         self.run_now(self.realm.delete(self.ann))
         self.refuse(UnknownEntry, self.edits.edit(self.bob, "@ann", 1, "hello", None))
+
+    def test_edit_does_not_reach_the_next_account_of_the_name(self) -> None:
+        """The account is deleted and registered again while the message is looked up."""
+        found = self.realm.history.found
+
+        async def slowly(session: Session, log: str, seq: int) -> tuple[str, Entry]:
+            entry = await found(session, log, seq)
+            await self.realm.delete(self.ann)
+            await self.realm.register("Ann")
+            return entry
+
+        self.patch(self.realm.history, "found", slowly)
+        self.refuse(UnknownEntry, self.edits.edit(self.bob, "@ann", 1, "hello", None))
+        self.assertEqual(self.entries("@ann"), [])
 
 
 class Deleting(EditsCase):
