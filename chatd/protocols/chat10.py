@@ -26,7 +26,7 @@ from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, described
 from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused, TextTooLong
-from chatd.core.names import LOBBY
+from chatd.core.names import LOBBY, room_name
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.peer import SessionOptions
@@ -225,6 +225,11 @@ class Chat10Protocol(Unframed):
         """See `chatd.realm.peer.Peer`."""
         if self.session is not None and log != LOBBY:
             self.session.unsubscribe(log)
+
+    def left(self, room: str, reason: str) -> None:
+        """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing of the next
+        lobby."""
+        self.writes.forget(room_name(room))
 
     @property
     def about(self) -> str:

@@ -33,6 +33,10 @@ class WriteTracker:
         """Drop all records: what was written so far belongs to a session that has ended."""
         self._writes.clear()
 
+    def forget(self, log: str) -> None:
+        """Drop the records of one log, whose name may be given to another."""
+        self._writes = [write for write in self._writes if write[1] != log]
+
     @property
     def outstanding(self) -> bool:
         """Whether there are entries that have not been taken."""

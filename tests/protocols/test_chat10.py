@@ -375,6 +375,26 @@ class Sending(Chat10Case):
         self.server.clock.advance(0)
         self.assertEqual(luca.receive(), "".join(f"@bo: {number}\n" for number in range(500)))
 
+    def test_entries_of_a_deleted_lobby_acknowledge_nothing_of_the_next(self) -> None:
+        """They arrive when another session of the account has joined the new one, in which the
+        entries have the same seqs."""
+        luca = self.client_with_lines("luca")
+        client = self.server.log_in("luca")
+        luca.transport.in_flight = 1000
+        for number in range(4):
+            self.ann.request(c.Send(0, "#lobby", f"old {number}"))
+        self.server.clock.advance(1)
+        self.server.run(self.server.realm.rooms.delete_by_operator("#lobby"))
+        client.request(c.Join(0, "#lobby"))
+        self.ann.request(c.Join(0, "#lobby"))
+        luca.transport.capacity = 0
+        for number in range(4):
+            self.ann.request(c.Send(0, "#lobby", f"new {number}"))
+        luca.transport.in_flight = 0
+        self.server.clock.advance(10)
+        bodies = self.server.log_in_again("luca").receive_bodies()
+        self.assertEqual(bodies[-4:], [f"new {number}" for number in range(4)])
+
     def test_client_without_framing_that_sends_too_much_is_disconnected(self) -> None:
         """One that sends lines is read more slowly instead."""
         bo = self.client_without_framing("bo")
