@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -137,6 +138,30 @@ class CommitWithoutSync(SynchronousTestCase):
         """The next transaction is written over it."""
         self.insert(3)
         self.assertEqual(self.rows_after_kill(), [1, 3])
+
+
+class LogThatCannotBeBegun(SynchronousTestCase):
+    """A file without a write-ahead log, which a daemon opens while the disk does not sync."""
+
+    def test_connection_without_a_log_is_refused(self) -> None:
+        """With a rollback journal, SQLite's commits would not be durable: the removal of the
+        journal is not synced (https://sqlite.org/pragma.html#pragma_synchronous)."""
+        modes = set()
+        for failures in range(6):
+            disk = Disk(f"{self.mktemp()}", Random(failures))
+            disk.prepare()
+            with closing(sqlite3.connect(disk.path)) as connection:
+                connection.execute("CREATE TABLE numbers (number)")
+            disk.adopt()
+            disk.error, disk.failures = NO_SYNC, failures
+            try:
+                connection = disk.connect(disk.path, writing=True)
+            except sqlite3.OperationalError:
+                modes.add("refused")
+            else:
+                modes |= set(connection.execute("PRAGMA journal_mode").fetchone())
+            disk.close()
+        self.assertEqual(modes, {"refused", "wal"})
 
 
 class RefusedEntries(SynchronousTestCase):

@@ -91,12 +91,18 @@ def connect(
     path: str, *, writing: bool, factory: type[sqlite3.Connection] = sqlite3.Connection
 ) -> sqlite3.Connection:
     """A connection with the settings that chatd relies on, an instance of `factory`; any one thread
-    may use it."""
+    may use it. Raises `sqlite3.Error`."""
     connection = sqlite3.connect(
         path, isolation_level=None, check_same_thread=False, timeout=5, factory=factory
     )
     if writing:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # A file without a log gets one by a transaction with a rollback journal, whose removal is
+        # synced by EXTRA only. As the first statement the next one would not raise its errors.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            connection.close()
+            raise sqlite3.OperationalError("its write-ahead log cannot be begun")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -32768")
         # Fewer checkpoints copy pages that change often, such as those of the indexes, less often.
