@@ -32,7 +32,6 @@ class EventTests(ChatTestCase):
                 "* bob invites you to #Garden: /join #Garden",
             ),
             (pushed("@alice", "bob", "?", "from the future", seq=5), None),
-            (pushed("@alice", "bob", "", "delete", seq=6, about=10), '* bob deleted "psst!"'),
             (pushed("#lobby", "carl", "", "join", seq=1), "* carl joined #lobby"),
             (pushed("#lobby", "carl", "hi\nyou", seq=2, id=20), "#lobby <carl> hi\nyou"),
             (
@@ -66,6 +65,36 @@ class EventTests(ChatTestCase):
         ):
             self.client.tell(entry)
             self.assertEqual(self.printed(), [line] if line else [], entry)
+
+    def test_notice_of_a_deletion_shows_the_message_without_its_text(self) -> None:
+        """It names sender and time, with the date of a message from an earlier day. A reaction that
+        is removed later does not show the text either."""
+        for entry, line in (
+            (pushed("#lobby", "carl", "secret", seq=1, id=20), "#lobby <carl> secret"),
+            (pushed("#lobby", "alice", "mine", seq=2, id=21), "#lobby <alice> mine"),
+            (
+                pushed("#lobby", "carl", "", "delete", seq=3, about=20),
+                "* carl deleted their message of 00:00 in #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "", "delete", seq=86_400, about=20),
+                "* bob deleted carl's message of 2026-01-01 00:00 in #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "", "delete", seq=86_401, about=21),
+                "* bob deleted your message of 2026-01-01 00:00 in #lobby",
+            ),
+            (
+                pushed("#lobby", "carl", "", "delete", seq=86_402, about=99),
+                "* carl deleted an earlier message in #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "", "reaction", seq=86_403, about=20),
+                "* bob removed a reaction to carl's message of 2026-01-01 00:00 in #lobby",
+            ),
+        ):
+            self.client.tell(entry)
+            self.assertEqual(self.printed(), [line], entry)
 
     def test_messages_of_other_sessions_are_shown_and_can_be_edited(self) -> None:
         """Private ones are pushed as `Sent`, those in rooms as `Pushed`."""

@@ -100,7 +100,7 @@ class PlainOutput:
         self._screen.show_styled(line)
 
     def _show_entry(self, entry: c.Pushed) -> None:
-        line = wording.entry(entry, self._cache)
+        line = wording.entry(entry, self._cache, self._zone)
         if line is not None:
             self.show(line, entry.time)
 

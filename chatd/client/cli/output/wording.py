@@ -13,8 +13,11 @@ from chatd.core.names import is_room
 _MAX_EXCERPT = 40
 
 
-def entry(entry: c.Pushed, cache: MessageCache) -> StyledLine | None:
-    """An entry that is not yet in the cache; None if its kind is unknown and it is not shown."""
+def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> StyledLine | None:
+    """An entry that is not yet in the cache; None if its kind is unknown and it is not shown.
+
+    `zone` is the time zone of a time in the sentence, None: local.
+    """
     room = cache.display_name(entry.log) if is_room(entry.log) else ""
     in_room = f" in {room}" if room else ""
     body = entry.body
@@ -42,13 +45,13 @@ def entry(entry: c.Pushed, cache: MessageCache) -> StyledLine | None:
         case "invite":
             return notice(entry.sender, f" invites you to {body}: /join {body}")
         case "edit":
-            return notice(entry.sender, f" edited {_reference(entry, cache)}{in_room}: {body}")
+            return notice(entry.sender, f" edited {_reference(entry, cache, zone)}{in_room}: {body}")
         case "delete":
-            return notice(entry.sender, f" deleted {_reference(entry, cache)}{in_room}")
+            return notice(entry.sender, f" deleted {_reference(entry, cache, zone)}{in_room}")
         case "reaction" if body:
-            return notice(entry.sender, f" reacted {body} to {_reference(entry, cache)}{in_room}")
+            return notice(entry.sender, f" reacted {body} to {_reference(entry, cache, zone)}{in_room}")
         case "reaction":
-            message = _reference(entry, cache)
+            message = _reference(entry, cache, zone)
             return notice(entry.sender, f" removed a reaction to {message}{in_room}")
     return None
 
@@ -70,16 +73,23 @@ def _message(entry: c.Pushed, room: str, cache: MessageCache) -> StyledLine:
     return name_span(entry.sender), Span(": "), Span(entry.body)
 
 
-def _reference(entry: c.Pushed, cache: MessageCache) -> str:
-    """The message that an entry refers to, quoted with its sender."""
+def _reference(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None) -> str:
+    """The message that an entry refers to, with its sender: quoted or, if it is deleted, without
+    its text and with its time."""
     message = cache.get(entry.about)
     if message is None:
         return "an earlier message"
+    deleted = message.deleted or entry.kind == "delete"
     if message.sender.lower() == entry.sender.lower():
-        return quoted(message.text)
-    own = message.sender.lower() == cache.account.lower()
-    owner = "your" if own else f"{message.sender}'s"
-    return f"{owner} {quoted(message.text)}"
+        owner = "their " if deleted else ""
+    else:
+        own = message.sender.lower() == cache.account.lower()
+        owner = "your " if own else f"{message.sender}'s "
+    if not deleted:
+        return owner + quoted(message.text)
+    day = date(message.time, zone)
+    day = "" if day == date(entry.time, zone) else f"{day} "
+    return f"{owner}message of {day}{time_of_day(message.time, zone)}"
 
 
 def quoted(text: str) -> str:
