@@ -45,6 +45,11 @@ class FollowedLog:
         self.described = state.head
         self.queued = 0
 
+    def __repr__(self) -> str:
+        shown = ("name", "since", "head", "received", "handled", "acknowledged", "read")
+        fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in shown)
+        return f"FollowedLog({fields})"
+
     def resume(self, state: c.LogState) -> None:
         """Update from the server's state after another login. The entries after `position` are
         about to be pushed."""

@@ -35,6 +35,14 @@ class FollowedLogTests(SynchronousTestCase):
         self.assertEqual((log.head, log.read), (9, 2))
         self.assertEqual(log.position, c.Position("@ann", 1, 4))
 
+    def test_repr_shows_how_far_the_log_is_handled(self) -> None:
+        """The room's details, which may be long, are left out."""
+        self.assertEqual(
+            repr(FollowedLog(den(head=9, upto=4))),
+            "FollowedLog(name='#den', since=5, head=9, received=4, handled=4, acknowledged=4,"
+            " read=0)",
+        )
+
     def test_entry_is_received_once(self) -> None:
         """One that was received before is reported as such."""
         log = FollowedLog(den())
