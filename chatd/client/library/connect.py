@@ -62,8 +62,12 @@ async def connect(
 
     Raises `Refused` with the server's code and sentence, `ConnectionClosed` if the connection is
     lost or is not to a server that speaks version 1, `ValueError` for an invalid address or invalid
-    certificate files, and Twisted's connection errors.
+    certificate files, `TypeError` for positions of another type, and Twisted's connection errors.
     """
+    positions = list(positions)
+    for position in positions:
+        if not isinstance(position, c.Position):
+            raise TypeError(f"positions are Position(log, since, seq), not {position!r}")
     if reactor is None:
         from twisted.internet import reactor
 

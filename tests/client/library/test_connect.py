@@ -164,6 +164,13 @@ class ConnectTests(SynchronousTestCase):
         self.failureResultOf(self.connect(), ConnectionRefusedError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_positions_of_another_type_are_an_error(self) -> None:
+        """Nothing is sent. The sentence says what they must be."""
+        positions: Any = [("@ann", 1, 2)]
+        error = self.failureResultOf(self.connect(positions=positions), TypeError)
+        self.assertIn("positions are Position(log, since, seq), not ('@ann', 1, 2)", str(error))
+        self.assertEqual(self.server.connections, 0)
+
     def test_connecting_has_a_time_limit(self) -> None:
         """An address that does not answer is given up after `CONNECT_TIMEOUT` seconds."""
         connecting = self.connect(server=SilentEndpoint())
