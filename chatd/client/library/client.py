@@ -15,7 +15,7 @@ import random as random_module
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime, IStreamClientEndpoint
 from twisted.logger import Logger
 
@@ -29,7 +29,7 @@ from chatd.client.library.errors import TEMPORARY_REFUSALS, ConnectionClosed, Re
 from chatd.client.library.events import Connected, Disconnected, Event, EventQueue, Retrying
 from chatd.client.library.followed_log import FollowedLog, FollowedLogs
 from chatd.client.library.keys import Keys
-from chatd.client.library.opening import open_connection
+from chatd.client.library.opening import CONNECT_TIMEOUT, open_connection
 from chatd.client.library.pending_sends import PendingSends
 from chatd.client.library.presence import PresenceState
 from chatd.client.library.requests import Requests
@@ -221,6 +221,11 @@ class Client(Requests):
                 self._end(refused)
         except CancelledError:
             return
+        except TimeoutError:
+            if not self._closing:
+                self._reconnect_later(
+                    f"The connection was not made within {CONNECT_TIMEOUT:g} seconds."
+                )
         except Exception as error:  # No error of the network or the server is taken as permanent.
             if not self._closing:
                 self._reconnect_later(str(error))

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet import protocol
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from chatd.client.library.answers import WITHOUT_ORDER, answers
 from chatd.client.library.encoding import encode_request
-from chatd.client.library.errors import ConnectionClosed, RefusedByServer
+from chatd.client.library.errors import LOST, ConnectionClosed, RefusedByServer
 from chatd.client.library.tls import tls_failure
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import LONGEST_REPLY, Broken, Malformed, client_decoder, encode
@@ -59,8 +60,8 @@ class ConnectionHandler(Protocol):
         """Handle an event of the catalogue."""
 
     def connection_lost(self, connection: Connection, reason: str) -> None:
-        """Handle the end of the connection. `reason` is a sentence, or empty after a normal
-        close."""
+        """Handle the end of the connection. `reason` is a sentence, or empty if the client has
+        ended the connection without one."""
 
 
 class Connection(protocol.Protocol):
@@ -232,10 +233,18 @@ class Connection(protocol.Protocol):
         pending, self._pending = self._pending, {}
         explanation = self._server_reason or tls_failure(reason)
         sentence = self._abort_reason or explanation
-        self._handler.connection_lost(self, sentence)
+        ended_here = self._aborted or bool(self._close_waiters)
+        self._handler.connection_lost(
+            self, sentence or ("" if ended_here else _how_it_ended(reason))
+        )
         for _, answer in pending.values():
             error = ConnectionClosed(sentence)
             error.explained = bool(explanation)
             answer.errback(error)
         for closed in self._close_waiters:
             closed.callback(None)
+
+
+def _how_it_ended(reason: Failure) -> str:
+    """A sentence for the end of a connection that nothing else explains."""
+    return "The server closed the connection." if reason.check(ConnectionDone) else LOST

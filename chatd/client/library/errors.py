@@ -8,6 +8,9 @@ from chatd.core.errors import Busy, Fatal, Refused, StoreUnavailable
 TEMPORARY_REFUSALS = frozenset({Busy.code, StoreUnavailable.code})
 """the codes of refusals after which the same request may succeed later"""
 
+LOST = "The connection was lost."
+"""the reason if nothing else is known"""
+
 
 class ConnectionClosed(Fatal):
     """The connection to the server is closed."""

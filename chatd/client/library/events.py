@@ -34,8 +34,9 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True):
-    """The connection is lost. The client connects again after `retry_in` seconds. `reason` is a
-    sentence, or empty after a normal close."""
+    """The connection is lost, or the client could not connect again. It tries again after
+    `retry_in` seconds. `reason` is a sentence: the server's, if it has sent one, or what is known
+    of the connection, such as ``The server closed the connection.``"""
 
     reason: str
     retry_in: float

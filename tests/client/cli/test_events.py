@@ -133,7 +133,12 @@ class EventTests(ChatTestCase):
                 Disconnected("Timed out.", 1.0),
                 ["* the connection is lost (Timed out); reconnecting"],
             ),
-            (Disconnected("", 2.0), []),
+            (Disconnected("The connection was lost.", 2.0), []),
+            (Connected(), ["* reconnected"]),
+            (
+                Disconnected("The connection was lost.", 1.0),
+                ["* the connection is lost; reconnecting"],
+            ),
             (Connected(), ["* reconnected"]),
             (
                 Retrying("busy", "Try again later.", 1.0),

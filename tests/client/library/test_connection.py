@@ -208,7 +208,7 @@ class ConnectionTests(SynchronousTestCase):
         """Pending and later ones, after the handler was notified."""
         pending = self.connection.request(c.Ping(0))
         self.lose()
-        self.assertEqual(self.handler.lost, [""])
+        self.assertEqual(len(self.handler.lost), 1)
         closed = self.failureResultOf(pending, ConnectionClosed).value
         self.assertEqual(
             (str(closed), closed.explained), ("The connection to the server is closed.", False)
@@ -249,6 +249,20 @@ class ConnectionTests(SynchronousTestCase):
         self.assertTrue(self.transport.disconnecting)
         self.lose(ConnectionLost())
         self.assertEqual(self.handler.lost, ["One."])
+
+    def test_reason_of_a_plain_end_says_how_it_ended(self) -> None:
+        """The server closed the connection, or it broke; none if the client has ended it."""
+        for error, end, reason in (
+            (ConnectionDone(), None, "The server closed the connection."),
+            (ConnectionLost(), None, "The connection was lost."),
+            (ConnectionDone(), lambda: self.connection.close(), ""),
+            (ConnectionLost(), lambda: self.connection.abort(""), ""),
+        ):
+            self.setUp()
+            if end is not None:
+                end()
+            self.lose(error)
+            self.assertEqual(self.handler.lost, [reason])
 
     def test_close_waits_for_the_end(self) -> None:
         """Each caller is notified; after the end, `close` returns at once."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
 from chatd.client import Connected, ConnectionClosed, Disconnected, Left, Position, Pushed, Refused
 from chatd.client.library.backoff import FIRST_DELAY, LONGEST_DELAY
 from chatd.client.library.client import STABLE_TIME
@@ -219,6 +223,25 @@ class ReconnectTests(ClientCase):
         self.assertTrue(self.server.transport.disconnected)
         self.successResultOf(self.ended())
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_events_of_a_plain_loss_say_why(self) -> None:
+        """The loss itself, a refused connection, and one that is not made in time."""
+        self.consume()
+        self.server.down = True
+        self.server.transport.disconnect()
+        self.clock.advance(LONGEST_DELAY)
+        never: Deferred[Any] = Deferred()
+        self.patch(self.server, "connect", lambda factory: never)
+        self.clock.advance(LONGEST_DELAY)
+        self.clock.advance(CONNECT_TIMEOUT)
+        self.assertEqual(
+            [event.reason for event in self.events],
+            [
+                "The server closed the connection.",
+                "Connection was refused by other side.",
+                "The connection was not made within 10 seconds.",
+            ],
+        )
 
     def test_silent_server_is_tried_again(self) -> None:
         """After `CONNECT_TIMEOUT` seconds. The event says what happened."""

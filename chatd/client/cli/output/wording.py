@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 
 from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_span
+from chatd.client.library.errors import LOST
 from chatd.client.library.events import Connected, Disconnected, Event, Overflow, Retrying
 from chatd.codecs import v1_messages as c
 from chatd.core.names import is_room
@@ -45,11 +46,15 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
         case "invite":
             return notice(entry.sender, f" invites you to {body}: /join {body}")
         case "edit":
-            return notice(entry.sender, f" edited {_reference(entry, cache, zone)}{in_room}: {body}")
+            return notice(
+                entry.sender, f" edited {_reference(entry, cache, zone)}{in_room}: {body}"
+            )
         case "delete":
             return notice(entry.sender, f" deleted {_reference(entry, cache, zone)}{in_room}")
         case "reaction" if body:
-            return notice(entry.sender, f" reacted {body} to {_reference(entry, cache, zone)}{in_room}")
+            return notice(
+                entry.sender, f" reacted {body} to {_reference(entry, cache, zone)}{in_room}"
+            )
         case "reaction":
             message = _reference(entry, cache, zone)
             return notice(entry.sender, f" removed a reaction to {message}{in_room}")
@@ -124,7 +129,7 @@ def event(event: Event, cache: MessageCache) -> StyledLine | None:
         case c.Presence(account):
             return (Span("* ", DIM), *person(account))
         case Disconnected(reason, _):
-            details = f" ({reason.rstrip('.')})" if reason else ""
+            details = f" ({reason.rstrip('.')})" if reason not in ("", LOST) else ""
             return status_line(f"the connection is lost{details}; reconnecting")
         case Connected():
             return status_line("reconnected")
