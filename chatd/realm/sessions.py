@@ -201,7 +201,12 @@ class Sessions:
             mailbox = Mailbox(
                 self._context.store, account.id, name, log, log_name, self._release_idle
             )
-            self._mailboxes[account.id] = self._by_name[name.lower()] = mailbox
+            self._mailboxes[account.id] = mailbox
+            current = self._by_name.get(name.lower())
+            # A former account of the name, which is found to be deleted when its mailbox is loaded,
+            # must not hide the present one.
+            if current is None or current.account < account.id:
+                self._by_name[name.lower()] = mailbox
             self._live_logs[log] = mailbox
         return mailbox
 

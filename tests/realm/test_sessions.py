@@ -145,6 +145,23 @@ class OpeningSessions(AckRealmCase):
                 self.harness.register("Ann")
                 account = self.harness.account("Ann")
 
+    def test_login_to_a_deleted_account_does_not_hide_the_next_one_of_its_name(self) -> None:
+        """The account is deleted and registered again while a password is hashed: the next owner of
+        the name is online during the login that is refused, and after it."""
+        former = self.harness.account("Ann")
+        self.run_now(self.realm.delete(self.ann))
+        self.harness.register("Ann")
+        self.login("Ann")
+        self.store.eager = False
+        login = self.begin(self.realm.sessions.open("Ann", former, AckRecorder()))
+        online = [self.realm.sessions.online("Ann")]
+        self.store.release()
+        self.failureResultOf(login, UnknownAccount)
+        self.store.eager = True
+        online.append(self.realm.sessions.online("Ann"))
+        self.assertEqual(online, [True, True])
+        self.assertTrue(self.realm.sessions.appears_online("Ann"))
+
     def test_session_follows_the_rooms_of_its_account(self) -> None:
         """A member that was kicked while it was offline does not follow the room any more."""
         self.create_room(self.bob, self.ann)
