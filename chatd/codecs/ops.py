@@ -17,6 +17,8 @@ from chatd.core.entries import without_controls
 
 LONGEST = 69_632
 """bytes that may be sent at once: a command with the longest text, or several commands"""
+MOST_COMMANDS = 1_000
+"""commands that may be sent at once"""
 SUFFIX = "123"
 """the end of an ID, after the name"""
 
@@ -79,11 +81,15 @@ class TooLong(msgspec.Struct, frozen=True):
     """A message of more than `LONGEST` bytes, which is refused as a whole."""
 
 
+class TooMany(msgspec.Struct, frozen=True):
+    """More than `MOST_COMMANDS` at once, of which none is decoded: that would take long."""
+
+
 class Malformed(msgspec.Struct, frozen=True):
     """Any other command."""
 
 
-Command: TypeAlias = Login | Create | List | Send | Fetch | Delete | TooLong | Malformed
+Command: TypeAlias = Login | Create | List | Send | Fetch | Delete | TooLong | TooMany | Malformed
 
 
 class Decoder:
@@ -97,7 +103,8 @@ class Decoder:
             return [TooLong()]
         if not data.endswith(b"\n"):
             return [_command(data)]
-        return [_command(line) for line in data.replace(b"\r", b"").split(b"\n") if line]
+        lines = [line for line in data.replace(b"\r", b"").split(b"\n") if line]
+        return [TooMany()] if len(lines) > MOST_COMMANDS else list(map(_command, lines))
 
 
 def opens(data: bytes) -> bool | None:

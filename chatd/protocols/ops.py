@@ -107,6 +107,8 @@ class OpsProtocol(Unframed):
                     await self._delete(message.id)
                 case ops.TooLong():
                     raise TextTooLong(f"text too long: more than {ops.LONGEST} bytes at once")
+                case ops.TooMany():
+                    self.disconnect_flooding()
                 case _:
                     self._reply(ops.INVALID)
         except Refused as refused:

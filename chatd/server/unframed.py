@@ -52,9 +52,13 @@ class Unframed(Connection):
         """Decode what was read, and handle or queue it; close if the queue is over its limit."""
         super().dataReceived(data)
         if not self.framed and len(self._queue) > _QUEUE_LIMIT:
-            self.log_refusal("too many messages at once")
-            self.flooded()
-            self.close_after_error()
+            self.disconnect_flooding()
+
+    def disconnect_flooding(self) -> None:
+        """Disconnect a client that has sent too much."""
+        self.log_refusal("too many messages at once")
+        self.flooded()
+        self.close_after_error()
 
     def flooded(self) -> None:
         """Send the protocol's reply to a client that is disconnected because it sent too much."""

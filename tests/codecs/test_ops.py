@@ -51,9 +51,10 @@ class Commands(SynchronousTestCase):
         """No part of it is a command, though it may look like one."""
         longest = b"3|a|".ljust(ops.LONGEST, b"x")
         self.assertEqual(ops.Decoder().feed(longest), [ops.Send("a", longest[4:].decode())])
-        lines = b"2\n" * (ops.LONGEST // 2)
-        self.assertEqual(len(ops.Decoder().feed(lines)), ops.LONGEST // 2)
-        for data in (longest + b"x", longest + b"\n", b"\n" + lines):
+        lines = b"2\n" * ops.MOST_COMMANDS
+        self.assertEqual(ops.Decoder().feed(b"\n\r\n" + lines), ops.MOST_COMMANDS * [ops.List()])
+        self.assertEqual(ops.Decoder().feed(lines + b"2\n"), [ops.TooMany()])
+        for data in (longest + b"x", longest + b"\n", b"2\n" * (ops.LONGEST // 2) + b"\n"):
             self.assertEqual(ops.Decoder().feed(data), [ops.TooLong()])
 
     @settings(derandomize=True, deadline=None)

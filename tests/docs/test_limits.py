@@ -69,7 +69,8 @@ class LimitTests(SynchronousTestCase):
                 "line of CHAT/1.0": [LIMITS.frame_time],
                 "message of CHAT/1.0; what an ops client sends at once": [chat10.LONGEST],
                 "waiting commands of ops; waiting bare messages of CHAT/1.0": [
-                    unframed._QUEUE_LIMIT
+                    unframed._QUEUE_LIMIT,
+                    ops.MOST_COMMANDS,
                 ],
                 "message of gRPC": [LIMITS.text + grpc_server._HEADROOM],
                 "gRPC streams of an account; notices that wait for a stream": [

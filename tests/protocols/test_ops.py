@@ -449,6 +449,15 @@ class Order(OpsCase):
         self.assertIn("too many commands", mason.receive())
         self.assertTrue(mason.transport.disconnecting or mason.transport.half_closed)
 
+    def test_client_that_sends_too_many_commands_at_once_is_disconnected(self) -> None:
+        """None of them is carried out, however little each one takes."""
+        mason = self.client("mason")
+        mason.receive()
+        mason.send("x\n" * 1_001)
+        self.assertEqual(mason.receive(), "too many commands wait for their turn\n")
+        self.server.clock.advance(5)
+        self.assertTrue(mason.transport.disconnecting or mason.transport.half_closed)
+
     def test_half_closed_client_gets_its_replies(self) -> None:
         """Then it is logged out, and the connection is closed."""
         mason = self.client("mason")
