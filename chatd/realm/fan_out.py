@@ -1,20 +1,27 @@
 """Fan-out: entries for many sessions are pushed in parts, between which other work goes on.
 
 What has to follow them waits in the same queue: the answers to their senders, and later answers and
-receipts, so that no sender is answered before its recipients. Sessions come and go meanwhile, fall
-behind and catch up: `Subscription.sent` says what each of them has.
+receipts, so that no sender is answered before its recipients. Meanwhile sessions begin, end, fall
+behind and catch up: `Subscription.sent` is what each of them has been sent.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.tasks import Tasks
-from chatd.stores import Append
+from chatd.stores import PAGE_BYTES, Append
 
 _AT_ONCE = 300
+_ENTRIES_AT_ONCE = 16
+"""entries for one session that are as much work as those for another one"""
+
+
+def work_of(entries: Sequence[Append]) -> int:
+    """How many sessions the entries for one session count as."""
+    return 1 + len(entries) // _ENTRIES_AT_ONCE
 
 
 class FanOut:
@@ -27,7 +34,8 @@ class FanOut:
         # The entries of the logs in the queue.
         self._entries: dict[LiveLog, list[Append]] = {}
         self.at_once = _AT_ONCE
-        """sessions that are pushed to, or senders that are answered, before other work goes on"""
+        """sessions that are pushed to (`work_of`), or senders that are answered, before other work
+        goes on"""
         # How much of that may still be done.
         self._left = 0
         self.busy = False
@@ -85,13 +93,19 @@ class FanOut:
         self._left -= work
 
     async def _push(self, live_log: LiveLog) -> None:
-        entries = self._entries.pop(live_log)
+        for entries in _parts(self._entries.pop(live_log)):
+            await self._push_part(live_log, entries)
+        if live_log not in self._entries:
+            live_log.fan_out_after = None
+
+    async def _push_part(self, live_log: LiveLog, entries: list[Append]) -> None:
         first, last = entries[0].seq, entries[-1].seq
         run = Run(live_log.name, entries, {})
+        work = work_of(entries)
         for subscription in list(live_log.subscriptions):
             if not subscription.live or subscription.sent >= last:
                 continue
-            await self._let_others(1)
+            await self._let_others(work)
             sent = subscription.sent
             # It may have stopped, or caught up, meanwhile.
             if subscription.live and sent < last:
@@ -99,4 +113,16 @@ class FanOut:
                 own = run if sent < first else Run(run.log, entries[sent - first + 1 :])
                 subscription.session.outbox.append(own)
                 subscription.session.push()
-        live_log.fan_out_after = last if live_log in self._entries else None
+        live_log.fan_out_after = last
+
+
+def _parts(entries: list[Append]) -> Iterator[list[Append]]:
+    """Entries in parts of about `PAGE_BYTES` of text: a session that does not read is written the
+    first one only."""
+    start = size = 0
+    for end, entry in enumerate(entries):
+        size += len(entry.body)
+        if size > PAGE_BYTES and end > start:
+            yield entries[start:end]
+            start, size = end, len(entry.body)
+    yield entries[start:]

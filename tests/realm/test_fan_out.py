@@ -13,7 +13,7 @@ from chatd.realm.fan_out import FanOut
 from chatd.realm.live_log import Run
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks
-from chatd.stores import Append
+from chatd.stores import PAGE_BYTES, Append
 from tests.doubles.realm import AckRecorder, Text
 from tests.realm.case import AckRealmCase
 
@@ -162,6 +162,35 @@ class Parts(FanOutCase):
         self.finish()
         self.assertEqual(sorted(calls), [("#room", 5), ("#two", 5)])
 
+    def test_many_entries_are_pushed_to_fewer_sessions_at_once(self) -> None:
+        """32 entries for one session count as three sessions."""
+        self.post(self.bob, "#room", *map(str, range(32)))
+        reached = []
+        while self.realm.delivery.fan_out.busy:
+            reached.append(sum(len(self.texts(peer)) == 32 for _, peer in self.others))
+            self.turn()
+        self.assertEqual(max(after - before for before, after in pairwise(reached)), 1)
+
+    def test_many_entries_for_few_sessions_are_pushed_in_parts(self) -> None:
+        """Also if the sessions are so few that one entry for them would not wait."""
+        self.run_now(self.realm.rooms.create(self.bob, "#two", "", False))
+        self.finish()
+        self.bob_peer.answers.clear()
+        self.post(self.bob, "#two", *["x"] * 48)
+        self.assertEqual(self.texts(self.bob_peer, "#two"), [])
+        self.finish()
+        self.assertEqual(len(self.texts(self.bob_peer, "#two")), 48)
+        self.assertEqual(len(self.bob_peer.answers), 48)
+
+    def test_session_that_does_not_read_is_written_a_part_of_much_text(self) -> None:
+        """The others get all of it."""
+        (_, slow), (_, other) = self.others[:2]
+        slow.capacity = 0
+        self.post(self.bob, "#room", *["x" * (PAGE_BYTES // 4)] * 20)
+        self.finish()
+        self.assertEqual(len(self.texts(slow)), 4)
+        self.assertEqual(len(self.texts(other)), 20)
+
     def test_senders_are_paused_while_much_waits_to_be_pushed(self) -> None:
         """What the store has committed counts until its senders are answered."""
         delivery = self.realm.delivery
@@ -193,7 +222,10 @@ class Meanwhile(FanOutCase):
                 match random.randrange(9):
                     case 0 | 1 | 2:
                         sender = random.choice((self.ann, self.bob))
-                        self.post(sender, random.choice(("#room", "Ann", "bob")), "x")
+                        texts = ["x" * random.choice((1, 1, PAGE_BYTES // 4))] * random.choice(
+                            (1, 3, 20)
+                        )
+                        self.post(sender, random.choice(("#room", "Ann", "bob")), *texts)
                     case 3:
                         peer.capacity = random.randrange(3)
                     case 4 | 5:
