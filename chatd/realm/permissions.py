@@ -301,9 +301,14 @@ def check_member(room: RoomFacts, role: str) -> None:
 
 
 def check_moderator(room: RoomFacts, role: str) -> None:
-    """Setting a room's topic. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+    """Setting a room's topic; the lobby has no moderators.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+    """
     check_member(room, role)
     if not is_moderator(role):
+        if not room.record.owner:
+            raise NotAllowed(f"{room.display_name} has no moderators, so no account can do that.")
         raise NotAllowed(f"Only moderators of {room.display_name} can do that.")
 
 
@@ -314,6 +319,8 @@ def check_owner(room: RoomFacts, role: str) -> None:
     """
     check_member(room, role)
     if role != OWNER:
+        if not room.record.owner:
+            raise NotAllowed(f"{room.display_name} has no owner, so no account can do that.")
         raise NotAllowed(f"Only the owner of {room.display_name} can do that.")
 
 

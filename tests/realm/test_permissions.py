@@ -118,6 +118,7 @@ class Sentences(SynchronousTestCase):
     def test_refusals_name_the_role(self) -> None:
         """A refusal in a room names the role that has the right."""
         rooms = self.world.realm.rooms
+        self.world.harness.run(rooms.join(self.world.sessions["member"], "#lobby"))
         for coroutine, sentence in (
             (
                 rooms.set_topic(self.world.sessions["member"], "#public", ""),
@@ -130,6 +131,14 @@ class Sentences(SynchronousTestCase):
             (
                 rooms.kick(self.world.sessions["moderator"], "#public", "moderator"),
                 "Only the owner of #public can kick a moderator.",
+            ),
+            (
+                rooms.set_role(self.world.sessions["member"], "#lobby", "member", "moderator"),
+                "#lobby has no owner, so no account can do that.",
+            ),
+            (
+                rooms.set_topic(self.world.sessions["member"], "#lobby", ""),
+                "#lobby has no moderators, so no account can do that.",
             ),
             (
                 rooms.kick(self.world.sessions["moderator"], "#public", "owner"),
