@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from chatd.client.cli.chat import PERSON_TIMEOUT, SCRIPT_TIMEOUT
 from chatd.client.cli.event_pump import DRAIN_TIMEOUT
 from chatd.client.cli.outbox import WINDOW
-from chatd.client.library.errors import RefusedByServer
+from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.client.library.events import Connected, Disconnected
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase
@@ -95,6 +95,15 @@ class ConnectionLossTests(ChatTestCase):
         self.assertEqual(
             shown[1:], ["! 1 message was not acknowledged and may not have been sent."]
         )
+
+    def test_reason_of_an_ended_session_is_printed_once(self) -> None:
+        """The server's message has it already when the client ends."""
+        self.client.tell(c.Goodbye("kicked", "because"), ConnectionClosed("because"))
+        self.assertEqual(
+            self.printed(),
+            ["* message from the server: because", "! The server has ended this session."],
+        )
+        self.assertEqual(self.successResultOf(self.ended), 1)
 
     def test_quit_waits_for_outstanding_answers(self) -> None:
         """The exit status is 0 when they have arrived."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.client.cli.commands.arguments import no_arguments, single_word
+from chatd.client.cli.commands.arguments import UsageProblem, no_arguments, single_word
 from chatd.client.cli.commands.context import CommandContext
 from chatd.codecs import v1_messages as c
 
@@ -10,6 +10,8 @@ from chatd.codecs import v1_messages as c
 async def block(context: CommandContext, arguments: str) -> None:
     """Stop receiving messages from an account."""
     name = single_word(arguments)
+    if name.lower() == context.client.name.lower():
+        raise UsageProblem("You cannot block yourself.")
     await context.request_and_show(
         c.Block(0, name),
         f"You will receive no messages from {name}; /unblock {name} ends this.",

@@ -6,6 +6,8 @@ are added from the message cache, as far as this client has shown them.
 
 from __future__ import annotations
 
+import re
+
 from chatd.client.cli.commands.arguments import (
     WrongArguments,
     leading_number,
@@ -18,6 +20,8 @@ from chatd.core.errors import Refused
 from chatd.core.names import is_room, mailbox_owner
 
 _DEFAULT_COUNT = 20
+# The beginning of a number that is below 0, and not the name of an account.
+_NEGATIVE = re.compile(r"-[0-9]+(\s|$)")
 _MAILBOX_PAGE = 100
 # Entries of a mailbox that are searched for those of one sender.
 _MAX_SEARCHED = 1_000
@@ -27,6 +31,8 @@ async def history(context: CommandContext, arguments: str) -> None:
     """Show earlier messages; repeated, the messages before those."""
     count, rest = leading_number(arguments, _DEFAULT_COUNT)
     word = rest.strip()
+    if _NEGATIVE.match(word):
+        raise WrongArguments()
     if word.lower() == "@me":
         conversation = context.cache.mailbox
     elif word or context.target:

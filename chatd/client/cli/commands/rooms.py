@@ -13,7 +13,7 @@ from chatd.client.cli.commands.arguments import (
 from chatd.client.cli.commands.context import CommandContext
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
-from chatd.core.names import complete_room_name, is_room
+from chatd.core.names import LOBBY, complete_room_name, is_room
 
 _MAX_LISTED = 1_000
 _MAX_NAMES = 100
@@ -151,6 +151,8 @@ async def destroy(context: CommandContext, arguments: str) -> None:
     room = single_word(arguments)
     if not is_room(room):
         raise WrongArguments()
+    if room.lower() == LOBBY:
+        raise UsageProblem(f"{LOBBY} cannot be deleted.")
     if await context.confirm(f"Delete {room} and all its messages? (y/n): "):
         await context.request_and_show(c.DeleteRoom(0, room))
     else:

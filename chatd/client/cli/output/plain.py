@@ -15,6 +15,7 @@ from chatd.client.cli.output.style import DIM, Span, StyledLine
 from chatd.client.cli.own_entries import sent_elsewhere
 from chatd.client.cli.receipts import ReceiptSummary
 from chatd.client.cli.screen import Screen
+from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.events import Connected, Disconnected, Event, Retrying
 from chatd.codecs import v1_messages as c
 from chatd.core.names import is_mailbox
@@ -49,6 +50,7 @@ class PlainOutput:
         self._receipts = ReceiptSummary(self._show_receipts, clock)
         self._connection_lost = False
         self._retrying = False
+        self._goodbye = ""
 
     def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
         """Print the name of the account."""
@@ -71,6 +73,8 @@ class PlainOutput:
                 lost = isinstance(event, Disconnected)
                 repeated = lost and self._connection_lost
                 self._connection_lost = lost
+            case c.Goodbye(sentence=sentence):
+                self._goodbye = sentence
             case Retrying():
                 repeated, self._retrying = self._retrying, True
         line = wording.event(event, self._cache)
@@ -166,5 +170,7 @@ class PlainOutput:
         self._screen.note(sentence)
 
     def error(self, code: str, sentence: str, request: Any = None, ref: int = 0) -> None:
-        """Print the sentence of an error."""
+        """Print the sentence of an error; that of the server's last message is not repeated."""
+        if code == ConnectionClosed.code and sentence == self._goodbye:
+            sentence = "The server has ended this session."
         self._screen.show_error(sentence)

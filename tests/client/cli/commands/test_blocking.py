@@ -25,6 +25,13 @@ class BlockingTests(CommandTestCase):
         """Nothing is requested."""
         self.check_usage("/block", "/block a b", "/unblock", "/blocked carl")
 
+    def test_own_account_cannot_be_blocked(self) -> None:
+        """Nothing is requested. A block of earlier versions can be ended."""
+        self.assertEqual(self.type("/block Alice"), ["! You cannot block yourself."])
+        self.assertEqual(self.requests(), [])
+        self.type("/unblock alice")
+        self.assertEqual(self.requests(), [c.Block(0, "alice", False)])
+
     def test_result_is_printed(self) -> None:
         """The sentence names the command that ends the blocking."""
         self.assertEqual(

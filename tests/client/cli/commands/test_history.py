@@ -18,7 +18,7 @@ class HistoryCommandTests(CommandTestCase):
 
     def test_wrong_arguments_print_the_usage(self) -> None:
         """Nothing is requested."""
-        self.check_usage("/history a b", "/history 0")
+        self.check_usage("/history a b", "/history 0", "/history -3", "/history -3 bob")
 
 
 class HistoryTests(ChatTestCase):

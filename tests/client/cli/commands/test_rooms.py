@@ -120,6 +120,12 @@ class RoomTests(CommandTestCase):
         self.client.answers[c.Who] = c.People(0, [c.Person("Bob", "away"), c.Person("cy", "off")])
         self.assertEqual(self.type("/who #garden"), ["Bob (owner) away", "cy (invited)"])
 
+    def test_destroying_the_lobby_is_refused_without_a_question(self) -> None:
+        """No account can delete it."""
+        self.assertEqual(self.type("/destroy #Lobby"), ["! #lobby cannot be deleted."])
+        self.assertEqual(self.screen.prompt, "#lobby> ")
+        self.assertEqual(self.requests(), [])
+
     def test_refused_confirmation_deletes_no_room(self) -> None:
         """Any answer but yes refuses it."""
         self.assertEqual(self.type("/destroy #garden", "maybe"), ["(Not deleted.)"])
