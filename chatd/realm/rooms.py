@@ -17,6 +17,7 @@ from chatd.core.errors import (
     Conflict,
     Exists,
     RoomTaken,
+    StoreUnavailable,
     TopicTooLong,
     UnknownAccount,
     UnknownRole,
@@ -149,8 +150,25 @@ class Rooms(RoomDepartures):
             if cursor is not None:
                 room = self._held(room)
                 room.members += 1
+                if room.head > cursor.upto:
+                    self._tasks.spawn(self._save_joined(room, session.account))
                 self._joined(room, session, cursor)
         return room
+
+    async def _save_joined(self, room: Room, account: int) -> None:
+        """Store after which entry an account has joined: some were committed between the attempt
+        and its write, and are not for it in a room whose history is ``joined``."""
+        scope = str(account)
+        record = MembershipRecord(room.display_name, room.record.created, room.head)
+        # Without the store, the entry of the attempt remains, a moment earlier.
+        with suppress(Conflict, StoreUnavailable):
+            await self._documents.write(
+                [
+                    changes.require_any(MembershipRecord, room.scope, scope),
+                    changes.delete_any(MembershipRecord, room.scope, scope),
+                    changes.create(room.scope, record, scope),
+                ]
+            )
 
     def _joined(self, room: Room, session: Session, cursor: Cursor) -> None:
         """The account of `session` has become a member: all its sessions follow the room from now
@@ -161,7 +179,7 @@ class Rooms(RoomDepartures):
         membership = Membership(
             mailbox,
             room.id,
-            MembershipRecord(room.display_name, room.record.created, cursor.upto),
+            MembershipRecord(room.display_name, room.record.created, room.head),
         )
         # Entries that were committed just before are none of its business.
         membership.state.cursor = Cursor(room.head)

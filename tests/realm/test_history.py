@@ -136,6 +136,23 @@ class SinceJoining(AckRealmCase):
         self.run_now(session.catch_up())
         self.assertEqual([row[0] for row in peer.logs["#room"]], [5])
 
+    def test_what_is_committed_while_an_account_joins_is_from_before(self) -> None:
+        """Entry 3 is the text, 4 that Ann has joined; after a restart, too."""
+        self.create_room(self.bob)
+        self.set_history("joined")
+        self.store.eager = False
+        joining = self.begin(self.realm.rooms.join(self.ann, "#room"))
+        self.send(self.bob, "#room", "meanwhile")
+        while not joining.called:
+            self.store.release()
+        self.store.eager = True
+        self.realm.flush()
+        self.assertEqual(self.page(), ([4], False))
+        self.harness = self.harness.restart()
+        self.realm = self.harness.realm
+        self.ann, _ = self.login("Ann")
+        self.assertEqual(self.page(), ([4], False))
+
     def test_single_entries_from_before_joining_are_unknown(self) -> None:
         """They cannot be reacted to either, unless the account wrote them."""
         self.create_room(self.bob, self.ann)
