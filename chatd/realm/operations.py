@@ -18,7 +18,7 @@ import msgspec
 
 from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
 from chatd.core.names import is_room, mailbox_log
-from chatd.realm import registration
+from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.realm import Realm
@@ -266,22 +266,22 @@ class Operations:
         """Create a token for `uses` accounts, valid for so many seconds (None: for ever)."""
         now = self._realm.now()
         expires = None if seconds is None else now + seconds * 1000
-        token = await registration.make(
+        token = await invite_tokens.make(
             self._documents, now, uses, expires, note, self._random_bytes
         )
-        return NewInviteToken(token, registration.hashed(token), expires)
+        return NewInviteToken(token, invite_tokens.hashed(token), expires)
 
     async def invite_tokens(self) -> list[InviteTokenInfo]:
         """All invite tokens in order of creation, including used and expired ones."""
         return [
             InviteTokenInfo(key, token.created, token.expires, token.uses, token.note)
-            for key, token in await registration.listing(self._documents)
+            for key, token in await invite_tokens.listing(self._documents)
         ]
 
     async def revoke_invite_token(self, token_or_key: str) -> str:
         """Delete an invite token, given as the token or the beginning of its key. Returns the key.
         Raises `InviteInvalid` unless exactly one matches."""
-        return await registration.revoke(self._documents, token_or_key)
+        return await invite_tokens.revoke(self._documents, token_or_key)
 
     # The daemon
 

@@ -30,6 +30,7 @@ from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
+from chatd.realm.invite_tokens import redeeming
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -43,7 +44,6 @@ from chatd.realm.positions import Positions
 from chatd.realm.presence import Presence
 from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
-from chatd.realm.registration import redeeming
 from chatd.realm.reports import Reports
 from chatd.realm.resume_token import ending_all
 from chatd.realm.room import Room

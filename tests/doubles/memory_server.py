@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from chatd.auth.credentials import portal
 from chatd.core.errors import PasswordTooLong, Refused
 from chatd.core.limits import Limits
-from chatd.realm import registration
+from chatd.realm import invite_tokens
 from chatd.realm.realm import Realm
 from chatd.server.factory import AnyConnection, ConnectionFactory
 from tests.doubles.realm import Runner
@@ -181,7 +181,7 @@ class MemoryServer:
         tokens: list[str] = []
 
         async def make() -> None:
-            tokens.append(await registration.make(self.realm.documents, self.now, uses))
+            tokens.append(await invite_tokens.make(self.realm.documents, self.now, uses))
 
         self.run(make())
         return tokens[0]

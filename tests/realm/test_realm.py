@@ -25,8 +25,8 @@ from chatd.core.errors import (
 from chatd.core.names import mailbox_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
+from chatd.realm.invite_tokens import listing, make
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
-from chatd.realm.registration import listing, make
 from chatd.stores import CreateLog, Update
 from tests.doubles.realm import Text
 from tests.doubles.stores import flush_unavailable

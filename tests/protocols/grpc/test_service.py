@@ -25,8 +25,8 @@ from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.service import IDLE, ChatService
 from chatd.protocols.grpc.stream import ACK_DELAY
 from chatd.realm.accounts import Account
+from chatd.realm.invite_tokens import make
 from chatd.realm.permissions import Policy
-from chatd.realm.registration import make
 from tests.doubles.grpc_calls import CallContext, ServiceCase
 
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.protocols.v1.protocol import V1Protocol
-from chatd.realm import registration
+from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
 from tests.doubles.v1_clients import MainPortServer
@@ -43,7 +43,7 @@ class Registering(AccountsCase):
         tokens: list[str] = []
 
         async def make() -> None:
-            tokens.append(await registration.make(self.server.realm.documents, 0, 1))
+            tokens.append(await invite_tokens.make(self.server.realm.documents, 0, 1))
 
         self.server.run(make())
         (token,) = tokens

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import msgspec
 
-from chatd.core import invite_tokens
 from chatd.core.errors import InviteInvalid
+from chatd.core.invite_tokens import BYTES, encoded
 from chatd.realm import changes
 from chatd.realm.documents import Documents
 from chatd.stores import Update
@@ -45,7 +45,7 @@ async def make(
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """Store a new token and return it. Times are milliseconds since 1970 (UTC)."""
-    token = invite_tokens.encoded(random_bytes(invite_tokens.BYTES))
+    token = encoded(random_bytes(BYTES))
     await documents.write([changes.create(hashed(token), InviteToken(now, expires, uses, note))])
     return token
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from chatd.core.errors import Conflict, InviteInvalid
 from chatd.realm.documents import Documents
-from chatd.realm.registration import InviteToken, hashed, listing, make, redeeming, revoke
+from chatd.realm.invite_tokens import InviteToken, hashed, listing, make, redeeming, revoke
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.store import SQLiteStore
 from tests.doubles.folders import folder
