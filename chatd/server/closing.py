@@ -1,4 +1,4 @@
-"""How a connection ends, and its session with it.
+"""How a connection ends.
 
 What is being handled is finished and answered, the output is sent, and the last mail has a moment
 to arrive. Then the session ends, and the transport is closed (`chatd.server.states.Phase`).
@@ -6,59 +6,25 @@ to arrive. Then the session ends, and the transport is closed (`chatd.server.sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
-
 from twisted.internet.protocol import connectionDone
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.core.errors import Refused
-from chatd.realm.peer import Peer
-from chatd.realm.session import Session
-from chatd.server.identity import IdentifiedProtocol
-from chatd.server.rate_limit import new_bucket
+from chatd.server.session_connection import ARRIVAL_POLL, ARRIVAL_TIME, SessionConnection
 from chatd.server.states import PauseReason, Phase
-from chatd.server.tracked_transport import TrackedTransport
-from chatd.server.write_tracker import WriteTracker
 
-if TYPE_CHECKING:
-    from chatd.server.factory import ConnectionFactory
-
-logger = Logger(namespace="chatd")
-
-_ARRIVAL_POLL = 0.01
-_ARRIVAL_TIME = 1.0
-"""seconds that a closing connection waits for the last mail to arrive"""
 LINGER_TIME = 2.0
 """seconds that the peer has to read the last reply if closing at once would reset the connection"""
 DISCARD_LIMIT = 256 * 1024
 """bytes of input that are read and discarded while lingering; then the transport is paused"""
-_LOGGED_REFUSALS = 10
 
 
-class ClosingConnection(IdentifiedProtocol, Peer):
-    """A connection's session, and the phases in which the connection ends.
+class ClosingConnection(SessionConnection):
+    """The phases in which a connection ends. `paused_for` holds the bits of `PauseReason`."""
 
-    `session` is the peer's session while it is logged in. `paused_for` holds the bits of
-    `PauseReason`. `tracked_transport` and `writes` are set when the connection is made.
-    """
-
-    session: Session | None = None
     paused_for = 0
-    phase = Phase.OPEN
-    tracked_transport: TrackedTransport
-    writes: WriteTracker
     _discarding_input = False
     _discarded = 0
     _finishing_since: float | None = None
-    _refusals = 0
-
-    def __init__(self, factory: ConnectionFactory) -> None:
-        self.factory: ConnectionFactory = factory
-        self.clock = factory.clock
 
     # What `chatd.server.connection` implements
 
@@ -87,49 +53,7 @@ class ClosingConnection(IdentifiedProtocol, Peer):
         """Whether the peer may still be there; called every `Limits.idle_time` seconds."""
         return True
 
-    # What is on its way to the client
-
-    def wrote_entries(self, log: str, first: int, sizes: Sequence[int], size: int) -> None:
-        """Acknowledge entries, for a client that cannot, when they have arrived. Called before they
-        are written; see `WriteTracker.record_entries`."""
-        self.factory.arrivals.watch(self)
-        self.writes.record_entries(log, first, sizes, size)
-
-    def acknowledge_arrived(self) -> tuple[bool, bool]:
-        """See `chatd.server.arrivals.Watched`."""
-        session = self.session
-        if session is None or session.ended:
-            self.writes.reset()
-            return False, False
-        arrived = self.writes.take(self.tracked_transport.bytes_arrived())
-        for log, first, last in arrived:
-            # Entries whose acknowledgement is refused are shown again to another session.
-            with suppress(Refused):
-                session.acknowledge(log, first, last)
-        return bool(arrived), self.writes.outstanding
-
-    async def entries_arrive(self) -> None:
-        """Wait a moment until all entries on their way have arrived, before the account changes."""
-        until = self.clock.seconds() + _ARRIVAL_TIME
-        while self.acknowledge_arrived()[1]:
-            if self.disconnected or self.clock.seconds() >= until:
-                return
-            await deferLater(self.clock, _ARRIVAL_POLL)
-
-    def session_ending(self) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        self.acknowledge_arrived()
-
-    def hung_up(self) -> bool:
-        """See `chatd.realm.peer.Peer`."""
-        return self.tracked_transport.hung_up()
-
     # Closing
-
-    @property
-    def disconnected(self) -> bool:
-        """Whether the transport is closed."""
-        return self.phase >= Phase.DISCONNECTED
 
     def _enter(self, phase: Phase) -> None:
         """Move forward to a phase; the only place where it changes."""
@@ -199,9 +123,9 @@ class ClosingConnection(IdentifiedProtocol, Peer):
         now = self.clock.seconds()
         if self._finishing_since is None:
             self._finishing_since = now
-        late = now - self._finishing_since >= _ARRIVAL_TIME
+        late = now - self._finishing_since >= ARRIVAL_TIME
         if self.session is not None and not late and self.acknowledge_arrived()[1]:
-            self.clock.callLater(_ARRIVAL_POLL, self._close_when_done)
+            self.clock.callLater(ARRIVAL_POLL, self._close_when_done)
             return False
         return True
 
@@ -234,59 +158,3 @@ class ClosingConnection(IdentifiedProtocol, Peer):
         self.factory.cancel_deadlines(self)
         self._finish()
         self._process_queue()
-
-    # Sessions and log
-
-    def logged_in(self, session: Session) -> None:
-        """Use `session` from now on."""
-        self.session = session
-        session.closing = self.phase is not Phase.OPEN
-        if session.mailbox.token_bucket is None:
-            limits = self.factory.limits
-            session.mailbox.token_bucket = new_bucket(
-                limits, self.clock.seconds(), limits.account_rate
-            )
-        self.factory.unauthenticated.discard(self)
-        logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
-
-    def end_former_session(self) -> None:
-        """Log the account of this connection out, if there is one, before another logs in. Entries
-        that are still on their way to the client (`entries_arrive`) wait for its next session."""
-        former = self.session
-        if former is not None:
-            former.end()
-            self.log_session_end(former)
-        self.writes.reset()
-
-    def log_out(self) -> None:
-        """End the session, if there is one."""
-        session = self.session
-        if session is not None:
-            session.end()
-            self.session = None
-            self.log_session_end(session)
-        self.writes.reset()
-
-    def log_session_end(self, session: Session) -> None:
-        """Log that the session has ended."""
-        if not self.disconnected:
-            self.factory.unauthenticated.touch(self)
-        logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
-
-    def log_refusal(self, reason: str) -> None:
-        """Log a refusal; of each connection only the first few are logged."""
-        self._refusals += 1
-        if self._refusals <= _LOGGED_REFUSALS:
-            last = (
-                " (further refusals of this client are not logged)"
-                if self._refusals == _LOGGED_REFUSALS
-                else ""
-            )
-            account = self.session.name if self.session is not None else ""
-            logger.info(
-                "Client {peer} refused: {reason}  [ {account} ]{last}",
-                peer=self.peer,
-                reason=reason,
-                account=account,
-                last=last,
-            )

@@ -7,7 +7,8 @@ fills its own buffers and not the daemon's memory.
 
 A long read is parsed in steps (`INPUT_STEP`), and a connection that has handled messages for a
 while (`TURN`) lets others have their turn. So one connection delays others by a few milliseconds,
-whatever it sends. How it ends is in `chatd.server.closing`.
+whatever it sends. Its session is in `chatd.server.session_connection`, how it ends in
+`chatd.server.closing`.
 """
 
 from __future__ import annotations

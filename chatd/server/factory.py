@@ -22,6 +22,7 @@ from chatd.server.arrivals import Arrivals
 from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
+from chatd.server.session_connection import SessionConnection
 from chatd.server.sniffer import Rejection, Sniffer
 
 AnyConnection: TypeAlias = ClosingConnection | Sniffer | Rejection
@@ -49,7 +50,7 @@ class ConnectionFactory(Factory):
         self.clock = IReactorTime(clock)
         # In the order in which they were made, which a set does not keep.
         self.connections: dict[AnyConnection, None] = {}
-        self.unauthenticated: Deadlines[AnyConnection] = Deadlines(
+        self.unauthenticated: Deadlines[SessionConnection | Sniffer | Rejection] = Deadlines(
             clock, limits.login_time, self._login_timed_out
         )
         self.unfinished: Deadlines[Connection] = Deadlines(
@@ -149,7 +150,7 @@ class ConnectionFactory(Factory):
         if self._idle_timer is not None and self._idle_timer.active():
             self._idle_timer.cancel()
 
-    def _login_timed_out(self, connection: AnyConnection) -> None:
+    def _login_timed_out(self, connection: SessionConnection | Sniffer | Rejection) -> None:
         connection.log_refusal("idle too long without logging in")
         connection.transport.abortConnection()
 
