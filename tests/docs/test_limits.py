@@ -16,6 +16,7 @@ from chatd.protocols.grpc import notices as grpc_notices
 from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc import service as grpc_service
 from chatd.protocols.grpc import stream as grpc_stream
+from chatd.protocols.v1 import notices as v1_notices
 from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import permissions, session
@@ -86,7 +87,7 @@ class LimitTests(SynchronousTestCase):
                 "unfinished frame": [LIMITS.frame_time],
                 "silent client of version 1": [LIMITS.idle_time],
                 "notifications (presence, typing, receipts) to a client that does not read": [
-                    v1_protocol._UNREAD_EVENTS / KIB
+                    v1_notices._UNREAD_EVENTS / KIB
                 ],
                 "peer that has disappeared": [],
                 "client that does not read": [],
@@ -113,7 +114,7 @@ class LimitTests(SynchronousTestCase):
                 ],
                 "gaps in the acknowledgements of a log": [LIMITS.gaps],
                 "requests": [],
-                "reading": [v1_protocol._UNREAD_EVENTS / KIB],
+                "reading": [v1_notices._UNREAD_EVENTS / KIB],
                 "silence of the client": [LIMITS.idle_time],
                 "unfinished frame": [LIMITS.frame_time],
                 "no login": [LIMITS.login_time / 60],

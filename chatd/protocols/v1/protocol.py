@@ -18,13 +18,12 @@
 
 Every request has a number of its own, and its answer has the same. The messages are described in
 `chatd.codecs.v1_messages`; this module has the frequent ones (`Send`, `Ack`, `Pushed`, `Accepted`),
-`requests` is the table of all others.
+`requests` is the table of all others, and `notices` has the other events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from chatd.auth.credentials import NameOnly, NamePassword, NameToken
@@ -39,22 +38,16 @@ from chatd.codecs.v1 import (
     server_decoder,
 )
 from chatd.core.errors import Refused
-from chatd.core.names import room_name
 from chatd.protocols.v1.handlers import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
-from chatd.protocols.v1.rooms import room_info
-from chatd.protocols.v1.unread_states import UnreadStates
+from chatd.protocols.v1.notices import NotifiedConnection
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.permissions import check_logged_in
 from chatd.realm.session import Session
-from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory, Credentials
 from chatd.server.states import Phase
 from chatd.stores import Append
 
-_UNREAD_EVENTS = 256 * 1024
-"""bytes of `Sent` and `Receipt` that are written to a client that does not read; later ones are
-dropped"""
 _HASHING = (c.Register, c.LogIn, c.ChangePassword, c.SetCertificates, c.DeleteAccount)
 """requests that may wait for tens of seconds, until a password has been hashed"""
 _WAITING_REQUESTS = 100
@@ -63,15 +56,11 @@ _FRAME_HEADROOM = 32 * 1024
 """bytes that a frame may have beside its text"""
 
 
-class V1Protocol(Connection):
+class V1Protocol(NotifiedConnection):
     """The connection of one client of version 1."""
 
-    session: Session | None
-    features: frozenset[str] = frozenset()
     _asked = False
     _hashing = False
-    _unread_events = 0
-    _unread_states: UnreadStates | None = None
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self.longest_frame: int = factory.limits.text + _FRAME_HEADROOM
@@ -241,76 +230,6 @@ class V1Protocol(Connection):
                 )
         self.transport.write(b"".join(parts))
 
-    def echo(self, appends: Sequence[Append]) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        for append in appends:
-            self._notify(
-                c.Sent(
-                    append.log_name,
-                    append.seq,
-                    append.id,
-                    append.time,
-                    append.kind,
-                    append.body,
-                    append.about,
-                )
-            )
-
-    def receipt(self, log: str, what: str, seqs: Sequence[int]) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        self._notify(c.Receipt(log, what, list(seqs)))
-
-    def typing(self, log: str, name: str, typing: bool) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        data = _encoded_typing(log, name, typing)
-        if self.writable:
-            self.transport.write(data)
-        else:
-            self._unread.typing(log, name, data)
-
-    def presence(self, name: str, status: str, text: str, seen: int) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        if "presence" in self.features:
-            data = _encoded_presence(name, status, text, seen)
-            if self.writable:
-                self.transport.write(data)
-            else:
-                self._unread.presence(name, data)
-
-    def joined(self, log: str) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        if not self.writable:
-            self._unread.joined(log)
-        elif self.session is not None:
-            self.write(c.Joined(self.log_state(self.session, log)))
-
-    def left(self, room: str, reason: str) -> None:
-        """See `chatd.realm.peer.Peer`."""
-        if not self.writable:
-            self._unread.left(room_name(room), c.Left(room, reason))
-        else:
-            self.write(c.Left(room, reason))
-
-    @property
-    def _unread(self) -> UnreadStates:
-        if self._unread_states is None:
-            self._unread_states = UnreadStates()
-        return self._unread_states
-
-    def write_unread(self) -> None:
-        """See `Connection`. The client learns the last state of what has changed meanwhile."""
-        unread, self._unread_states = self._unread_states, None
-        session = self.session
-        if unread is None or session is None:
-            return
-        for log, left in unread.rooms():
-            if left is not None:
-                self.write(left)
-            if log in session.subscriptions:
-                session.show_unacknowledged(log)
-                self.write(c.Joined(self.log_state(session, log)))
-        self.transport.write(b"".join(unread.notices()))
-
     def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.peer.Peer`."""
         self.write(c.Goodbye(code, sentence))
@@ -322,22 +241,6 @@ class V1Protocol(Connection):
             self.write(c.Goodbye("stopping", "The server is stopping."))
         super().close()
 
-    def _notify(self, message: c.Message) -> None:
-        """Send an event, unless the client has not read too many events before it."""
-        if self.writable:
-            self._unread_events = 0
-        elif self._unread_events > _UNREAD_EVENTS:
-            return
-        data = encode(message)
-        self._unread_events += len(data)
-        if not self.disconnected:
-            self.transport.write(data)
-
-    def write(self, message: c.Message) -> None:
-        """See `chatd.protocols.v1.requests.Requester`."""
-        if not self.disconnected:
-            self.transport.write(encode(message))
-
     def refuse(self, ref: int, request: int, code: str, sentence: str) -> None:
         """Refuse a request, by its number and its command (0: not known)."""
         self.log_refusal(code)
@@ -345,22 +248,6 @@ class V1Protocol(Connection):
 
     def _refuse_request(self, request: Any, refused: Refused) -> None:
         self.refuse(request.ref, request.command, refused.code, str(refused))
-
-    def log_state(self, session: Session, log: str) -> c.LogState:
-        """See `chatd.protocols.v1.requests.Requester`."""
-        mailbox = session.mailbox
-        head = session.subscriptions[log].live_log.head
-        membership = mailbox.memberships.get(log)
-        if membership is None:
-            state = mailbox.state
-            upto = min(state.cursor.upto, head)
-            return c.LogState(log, session.created, head, upto, state.read)
-        state = membership.state
-        room = self.realm.rooms.loaded(log)
-        info = None
-        if room is not None:
-            info = room_info(room, self.realm.rooms.member_role(session, log))
-        return c.LogState(log, membership.since, head, state.cursor.upto, state.read, info)
 
     @property
     def about(self) -> str:
@@ -385,19 +272,6 @@ class V1Protocol(Connection):
             self._asked = True
             self.write(c.Ping(0))
         return True
-
-
-# One notice goes to many clients, one after another: it is encoded for the first of them only.
-
-
-@lru_cache(maxsize=1)
-def _encoded_typing(log: str, name: str, typing: bool) -> bytes:
-    return encode(c.Typing(log, name, typing))
-
-
-@lru_cache(maxsize=1)
-def _encoded_presence(name: str, status: str, text: str, seen: int) -> bytes:
-    return encode(c.Presence(c.Person(name, status, text, seen)))
 
 
 def _encoded(run: Run) -> bytes:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode
-from chatd.protocols.v1 import protocol
+from chatd.protocols.v1 import notices
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
@@ -147,7 +147,7 @@ class Notices(SynchronousTestCase):
             encoded.append(message)
             return encode(message)
 
-        self.patch(protocol, "encode", count)
+        self.patch(notices, "encode", count)
         for typing in (True, False):
             bob.request(c.SayTyping(0, "#lobby", typing))
         bob.request(c.SetPresence(0, True, "lunch"))
