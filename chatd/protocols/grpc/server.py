@@ -17,13 +17,13 @@ from twisted.internet.task import LoopingCall
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.port import GrpcPort
 from chatd.protocols.grpc.service import (
     IDLE,
     SERVICE,
     STATUS,
     ChatService,
-    in_twisted,
     logger,
 )
 from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT

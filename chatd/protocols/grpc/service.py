@@ -13,13 +13,13 @@ Specification: docs/protocols/grpc.md.
                                       <-        wayne: hello              when one is committed
 
 The calls run on asyncio, in the reactor's own event loop; coroutines of the realm run as Twisted
-coroutines (`in_twisted`).
+coroutines (`chatd.protocols.grpc.futures`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -46,6 +46,7 @@ from chatd.core.names import NAME_LENGTH, is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.futures import as_future
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
@@ -398,17 +399,3 @@ def _credentials(name: str, caller: Caller) -> NameOnly | NamePassword:
 
 def _stops() -> StoreUnavailable:
     return StoreUnavailable("The server is stopping, so nothing was done; try again later.")
-
-
-def in_twisted(coroutine: Coroutine[Any, Any, T]) -> Awaitable[T]:
-    """Run a coroutine as a Twisted coroutine, awaitable by asyncio. It is finished even if the call
-    is cancelled."""
-    future = as_future(Deferred.fromCoroutine(coroutine))
-    # A cancelled call does not ask for the outcome, and asyncio would log a refusal as an error.
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return asyncio.shield(future)
-
-
-def as_future(deferred: Deferred[T]) -> asyncio.Future[T]:
-    """A Deferred as a future of the running event loop."""
-    return deferred.asFuture(asyncio.get_running_loop())

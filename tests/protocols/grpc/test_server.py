@@ -20,8 +20,8 @@ from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.protocols.grpc import server as grpc_server
+from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.server import GrpcServer
-from chatd.protocols.grpc.service import in_twisted
 from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import Aborted, CallContext
 from tests.doubles.http2 import grpc_request
