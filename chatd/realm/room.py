@@ -7,9 +7,10 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from chatd.core.names import LOBBY, room_log, room_name
+from chatd.realm import changes
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import LiveLog
-from chatd.stores import Store
+from chatd.stores import Change, CreateLog, Store
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
 ALL, JOINED = "all", "joined"
@@ -129,3 +130,8 @@ class Room(LiveLog):
     def consumed(self) -> int:
         """See `LiveLog`."""
         return self.head - _EPHEMERAL_HISTORY
+
+
+def new_lobby(created: int, id: int) -> list[Change]:
+    """Return the changes that create the lobby: its record and its log, and no members."""
+    return [changes.create(LOBBY, RoomRecord(created, id)), CreateLog(room_log(id))]

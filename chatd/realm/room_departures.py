@@ -10,16 +10,15 @@ from typing import NamedTuple
 
 from chatd.core.entries import KICK, LEAVE
 from chatd.core.errors import Conflict
-from chatd.core.names import LOBBY, room_log
 from chatd.realm import changes
 from chatd.realm.documents import Stored
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord, MembershipRecord
 from chatd.realm.permissions import check_kick, check_member, check_not_deleted, check_owner
-from chatd.realm.room import INVITED, Room, RoomRecord
+from chatd.realm.room import INVITED, Room, RoomRecord, new_lobby
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import Change, CreateLog, DropLog, Forget
+from chatd.stores import Change, DropLog, Forget
 
 _ATTEMPTS = 16
 _AT_ONCE = 250
@@ -239,6 +238,7 @@ class RoomDepartures(LoadedRooms):
     def _deletion(self, room: Room) -> list[Change]:
         """The changes that delete a room with all that is stored of it, and create a new lobby in
         its place if it is the lobby."""
+        context = self._context
         return [
             changes.delete_any(RoomRecord, room.name),
             DropLog(room.log),
@@ -246,10 +246,5 @@ class RoomDepartures(LoadedRooms):
             changes.delete_key(MembershipRecord, room.scope),
             changes.delete_scope(InvitationRecord, room.scope),
             changes.delete_key(InvitedRecord, room.scope),
-            *(self._new_lobby() if room.permanent else ()),
+            *(new_lobby(context.creation_time(), context.new_id()) if room.permanent else ()),
         ]
-
-    def _new_lobby(self) -> list[Change]:
-        """The changes that create the lobby."""
-        record = RoomRecord(self._context.creation_time(), self._context.new_id())
-        return [changes.create(LOBBY, record), CreateLog(room_log(record.id))]

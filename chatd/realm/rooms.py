@@ -1,12 +1,12 @@
-"""Rooms: creating, joining, inviting, roles, topic and access, and finding.
+"""Rooms: creating, joining, inviting, roles, topic and access.
 
-How members leave and rooms are deleted is in `chatd.realm.room_departures`, and how a room is
-changed in `chatd.realm.loaded_rooms`.
+How members leave and rooms are deleted is in `chatd.realm.room_departures`, how rooms and members
+are found in `chatd.realm.room_listings`, and how a room is changed in `chatd.realm.loaded_rooms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
@@ -36,36 +36,39 @@ from chatd.realm.permissions import (
     check_invitation_count,
     check_invite,
     check_join,
-    check_list_members,
     check_moderator,
     check_not_deleted,
     check_owner,
     check_room_count,
     check_set_role,
     is_member,
-    is_moderator,
-    may_see_room,
 )
 from chatd.realm.positions import SOON
-from chatd.realm.room import ALL, INVITED, JOINED, MEMBER, MODERATOR, OWNER, Room, RoomRecord
+from chatd.realm.room import (
+    ALL,
+    JOINED,
+    MEMBER,
+    MODERATOR,
+    OWNER,
+    Room,
+    RoomRecord,
+    new_lobby,
+)
 from chatd.realm.room_departures import RoomDepartures
+from chatd.realm.room_listings import RoomListings
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import SCAN_LIMIT, Change, CreateLog, Position, RequireLog, Save
-
-_FOUND_AT_ONCE = 200
-"""rooms that are looked at together while a page is filled up"""
-_HIDDEN_PER_COMMAND = 10
-"""rooms that are looked at and not shown that count as one command"""
+from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
 
-class Rooms(RoomDepartures):
+class Rooms(RoomDepartures, RoomListings):
     """All rooms. What a method changes has been stored when it returns."""
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
+        context = self._context
         with suppress(Exists):
-            await self._documents.write(self._new_lobby())
+            await self._documents.write(new_lobby(context.creation_time(), context.new_id()))
 
     # Members
 
@@ -334,87 +337,6 @@ class Rooms(RoomDepartures):
         room, shown = await self._change(name, attempt)
         if shown:
             self._context.note(room.log, session.name, session.account, ROLE, f"{shown} {role}")
-
-    # Finding
-
-    async def find(
-        self, session: Session | None, pattern: str, after: str, limit: int
-    ) -> tuple[list[tuple[Room, str]], bool, str]:
-        """Return the rooms whose names match a glob and are greater than `after`, and the role of
-        the account of `session` in each of them.
-
-        They are in alphabetical order, and those that the account may see, all of them for None.
-        Also returns whether there may be more, and the name to continue after. Neither depends on
-        rooms that the account may not see. Raises `PatternTooLong`.
-        """
-        self._context.accounts.check_pattern(pattern)
-        found: list[tuple[Room, str]] = []
-        at, size = after, limit
-        while len(found) < limit:
-            names = await self._documents.page(RoomRecord, pattern, at, size)
-            rooms = [room for room in await self.load(names) if room is not None]
-            visible = await self._visible(session, rooms)
-            found += visible
-            if len(names) < size:
-                break
-            at, size = names[-1], _FOUND_AT_ONCE
-        del found[limit:]
-        return found, len(found) == limit, found[-1][0].display_name if found else after
-
-    async def _visible(
-        self, session: Session | None, rooms: Sequence[Room]
-    ) -> list[tuple[Room, str]]:
-        """Those of `rooms` that the account of a session may see, with its roles; all for None. The
-        others count against the rate of the session."""
-        if session is None:
-            return [(room, "") for room in rooms]
-        roles = await self._roles(session, rooms)
-        visible = [
-            (room, role)
-            for room, role in zip(rooms, roles, strict=True)
-            if may_see_room(room, role)
-        ]
-        session.charge((len(rooms) - len(visible)) / _HIDDEN_PER_COMMAND)
-        return visible
-
-    async def members(
-        self, session: Session, name: str, after: str, limit: int
-    ) -> tuple[list[tuple[str, str]], bool]:
-        """Return (name, role) of the members, and for moderators also of the invited accounts.
-
-        They are in alphabetical order; also returns whether there are more. Raises `UnknownRoom`,
-        `NotAMember`.
-        """
-        room = await self.room(name)
-        role = await self.role(session, room)
-        check_list_members(room, role)
-        members, invitations = await gather(
-            self._documents.scan(MemberRecord, room.scope, after, limit + 1),
-            self._documents.scan(
-                InvitationRecord, room.scope, after, limit + 1 if is_moderator(role) else 0
-            ),
-        )
-        listed = [(row.key, room.record.member_role(row.record.account)) for row in members]
-        listed += [(row.key, INVITED) for row in invitations]
-        listed.sort(key=lambda item: item[0].lower())
-        return listed[:limit], len(listed) > limit
-
-    async def _roles(self, session: Session, rooms: Sequence[Room]) -> list[str]:
-        """The roles of an account in several rooms, as `role` gives them, by one question to the
-        store; by one for each room if the account has very many invitations."""
-        account = str(session.account)
-        rows = await self._documents.scan(InvitedRecord, account)
-        invited = {row.key for row in rows}
-        if len(rows) == SCAN_LIMIT:
-            answers = await gather(
-                *(self._documents.get(InvitedRecord, room.scope, account) for room in rooms)
-            )
-            invited = {row.key for row in answers if row is not None}
-        check_not_deleted(session.mailbox.deleted)
-        return [
-            self._own_role(session, room) or (INVITED if room.scope in invited else "")
-            for room in rooms
-        ]
 
 
 def _check_history(history: str) -> None:
