@@ -1,5 +1,7 @@
-"""Authentication: credentials and their checker (`twisted.cred`), password hashing, throttling.
+"""Authentication: who a client is.
 
-Imports `chatd.core` and `chatd.realm`. To add a way to log in: a credentials class and its case in
+`credentials` has the ways to log in and their checker (`twisted.cred`), `passwords` hashes them off
+the reactor's thread, `throttle` delays attempts after wrong ones. Imports `chatd.core` and
+`chatd.realm`. To add a way to log in: a credentials class and its case in
 `credentials.AccountChecker`.
 """

@@ -1,4 +1,8 @@
-"""What every other package uses: names, entries, errors, limits, name patterns, the clocks.
+"""What every other package uses: values and pure functions.
+
+`names` has the rules for names and the logs of accounts and rooms, `entries` what a log consists
+of, `errors` the refusals, `limits` what bounds the cost of a client; `glob` and `simple_regex` are
+patterns, `invite_tokens` is the form of an invite token, `clocks` the two clocks.
 
 Imports nothing of chatd, and only the standard library and msgspec: no Twisted, no input or output.
 To add: a module here is a value type or a pure function that at least two other packages need; only

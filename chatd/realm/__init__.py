@@ -1,8 +1,25 @@
 """The realm: accounts, sessions, rooms, permissions and delivery, which all protocols share.
 
 Plain Python over the store contract (`chatd.stores`) and `chatd.core`; no Twisted, sockets,
-threads or codecs. `realm` wires the parts and has the send path; each feature has a module of its
-own, with the same name as in `chatd.protocols.v1` and in the client's commands. To add a feature:
-its module here, its rules in `permissions`, its stored record beside it, then a method that
-protocols call.
+threads or codecs. Each feature has a module of its own, with the same name as in
+`chatd.protocols.v1` and in the client's commands. To add a feature: its module here, its rules in
+`permissions`, its stored record beside it, then a method that protocols call.
+
+- The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
+  the others; `permissions` decides who may do what; `operations` is what operators may ask.
+- Sessions: `session` is one authenticated connection, `peer` the protocol behind it; `sessions`
+  opens and ends those of this daemon; `mail_fetch` is for mail without a session.
+- Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
+  answers the senders; `fan_out` does so in parts when there are many subscribers.
+- Accounts: `accounts` finds and changes them; `tokens` are the resume tokens, `resume_token` what
+  is stored of one; `invite_tokens` let an account be registered; `blocking`; `presence`.
+- Mail: `mailbox` is an account as this daemon holds it, `read_state` what it has acknowledged and
+  read of a log, `positions` saves that in the background; `receipts` notify the senders.
+- Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has
+  the rooms in memory and changes them, `room_departures` ends memberships and deletes rooms,
+  `room_listings` finds rooms and members, `rooms` has all else.
+- Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
+  them, `retention` trims them.
+- Storing: `documents` are typed records in the store, `changes` are made together by one write,
+  `tasks` is background work.
 """

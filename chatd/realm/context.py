@@ -52,11 +52,15 @@ class Context(Protocol):
         """An id for an entry, an account or a room; greater than all before it."""
 
     def append(self, append: Append) -> None:
-        """Append an entry to a log; its origin is answered. The caller calls `Realm.flush`."""
+        """Append an entry to a log; its origin is answered.
+
+        It is committed when the protocol that carries out the request calls `Realm.flush`, as each
+        does at the end of a burst.
+        """
 
     def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
-        """Append an entry whose sender is not answered; `author` is the sender's id. The caller
-        calls `Realm.flush`."""
+        """Append an entry whose sender, with the id `author`, is not answered. It is committed as
+        those of `append`."""
 
     def when_answered(self, function: Callable[[], None]) -> None:
         """Call a function when the senders of all that has been committed are answered: at once

@@ -33,8 +33,13 @@ SESSIONS_PER_COMMAND = 50
 
 
 class Subscription:
-    """One log of a session. The session has been sent the entries up to `sent` or, while it is
-    `live`, up to `LiveLog.pushed`, if that is more. It needs none of those in `skip`."""
+    """What a session has been sent of one log, `live_log`.
+
+    That is the entries up to the seq `sent` or, while the subscription is `live`, up to
+    `LiveLog.pushed` if that is more. It is live while every entry is pushed to the session when it
+    is committed; otherwise `Session.catch_up` reads the log from `sent` on. `skip` (None: nothing)
+    has entries after `sent` that the session does not need, since they have been acknowledged.
+    """
 
     __slots__ = ("live", "live_log", "sent", "session", "skip")
 

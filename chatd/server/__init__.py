@@ -1,8 +1,16 @@
 """What all connections have in common: reading, pausing, limits, TLS and closing.
 
 Imports `chatd.core`, `chatd.realm`, `chatd.auth` and the contract of `chatd.stores`; knows no codec
-and no protocol. `connection` is the base class of every protocol on a Twisted transport, `closing`
-how it ends; `factory` counts connections and holds their deadlines, `sniffer` finds the protocol of
-a connection by its first bytes. To add a limit: its bound in `chatd.core.limits`, its enforcement
-here.
+and no protocol. To add a limit: its bound in `chatd.core.limits`, its enforcement here.
+
+- A connection: `connection` is the base class of every protocol on a Twisted transport, and takes
+  messages in order. Its own bases are `closing` (how it ends), `session_connection` (its session,
+  from login to logout) and `identity` (who is at the other end). `states` has its reasons to pause
+  and the phases of its end; `unframed` is for protocols without framing.
+- All connections: `factory` makes and counts them; `sniffer` finds the protocol of one by its first
+  bytes; `deadlines` are time limits with one timer for all; `rate_limit` is a token bucket.
+- Arrival, for clients that cannot acknowledge: `write_tracker` knows where each entry ended in the
+  output, `tracked_transport` what a connection asks of its transport, `arrivals` when it asks.
+- Transports: `tcp_transport` sends at once what it can, `tls` is TLS inside a connection,
+  `owner_socket` a unix socket that only its owner can open.
 """

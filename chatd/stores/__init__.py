@@ -26,9 +26,13 @@ What every back end must guarantee:
   seqs, and a document may have changed since it was read, which the compare-and-set reports.
 
 Awaitables may be Deferreds, and callers may drop them without awaiting them. `OnlineBackup` is
-optional. To add a back end: a package or module here, and a subclass of each class of
-`tests.stores.contract` and `tests.stores.write_contract`. Imports `chatd.core`; back ends also
-Twisted's Deferreds and their driver.
+optional.
+
+The back ends are `sqlite` and `memory`, with its documents in `memory_documents`; `batches` has the
+queue that they share. To add a back end: a package or module here, with a subclass of
+`batches.Batches`, and a subclass of each class of `tests.stores.contract`,
+`tests.stores.write_contract` and `tests.stores.position_contract`, and of `SequenceContract` in
+`tests.stores.sequences`. Imports `chatd.core`; back ends also Twisted's Deferreds and their driver.
 """
 
 from __future__ import annotations
@@ -206,11 +210,14 @@ Change: TypeAlias = (
 class Append(msgspec.Struct, gc=False):
     """One entry to be appended to a log and, after the commit, the store's answer.
 
-    The store reads `log`, `id`, `time`, `sender`, `kind`, `body`, `about` (as in `Entry`) and `key`
-    (chosen by the sender, so that it can send the entry again without storing it twice), and
-    `author` (as in `Entry`). It writes
-    `seq`, or `refusal` if the entry was not stored. If the entry had been stored before under the
-    same key, it sets `resent`, and `id` and `time` are those of the first time.
+    The store reads `log`, the name of the log in the store; `id`, a number of the entry's own;
+    `time`, in milliseconds since 1970 (UTC); `sender`, a name, and `author`, the id of that account
+    (0: none); `kind` and `body`; `about`, the id of the entry that this one refers to (0: none);
+    and `key`, chosen by the sender, so that it can send the entry again without storing it twice.
+
+    It writes `seq`, the number of the entry in its log, or `refusal` if the entry was not stored.
+    If the entry had been stored before under the same key, it sets `resent`, and `id` and `time`
+    are those of the first time.
 
     The store does not use `origin`, which the realm notifies of the outcome, and `log_name`, the
     name by which clients know the log.
@@ -257,8 +264,8 @@ class Store(Protocol):
     """whether entries and documents are lost when the daemon stops; the realm then trims entries
     that were read, because they take memory"""
     committed: Callable[[Sequence[Append]], None]
-    """called on the reactor's thread with each run of answered appends, in the order of the queue;
-    set by the realm before the first append"""
+    """called on the reactor's thread with answered appends, some at a time, in the order of the
+    queue; set by the realm before the first append"""
 
     newest: tuple[int, int]
     """after `start`: the greatest id that an entry or a log (`chatd.core.names.log_id`) has ever
@@ -290,10 +297,9 @@ class Store(Protocol):
 
         A `key` identifies an entry among those of the same log and author, or of the same log and
         sender among those without an author, for as long as that entry exists (is neither trimmed
-        nor dropped). A second append with the same key, kind, body
-        and `about` stores nothing and gets the answer of the first (`resent`), also if both are in
-        one batch; one that differs is refused (`KeyReused`). Keys that increase, such as keys made
-        from the time, must cost least.
+        nor dropped). A second append with the same key, kind, body and `about` stores nothing and
+        gets the answer of the first (`resent`), also if both are in one batch; one that differs is
+        refused (`KeyReused`). Keys that increase, such as keys made from the time, must cost least.
         """
 
     def flush(self) -> None:

@@ -86,26 +86,26 @@ class Batches:
         return batch
 
     def _answer(self, batch: Batch) -> None:
-        """Return the results of a batch in order: runs of appends together, calls one by one."""
+        """Return the results of a batch in order; appends between two calls together."""
         if not self._calls:
             self.committed(batch)  # type: ignore[arg-type]  # the batch has appends only
             return
-        run: list[Append] = []
+        appends: list[Append] = []
         for item in batch:
             if isinstance(item, Append):
-                run.append(item)
+                appends.append(item)
                 continue
             self._calls -= 1
-            if run:
-                self.committed(run)
-                run = []
+            if appends:
+                self.committed(appends)
+                appends = []
             outcome = item.outcome
             if isinstance(outcome, Failure):
                 item.deferred.errback(outcome)
             else:
                 item.deferred.callback(outcome)
-        if run:
-            self.committed(run)
+        if appends:
+            self.committed(appends)
 
 
 def resend(append: Append, entry: Entry) -> None:

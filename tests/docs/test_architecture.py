@@ -1,7 +1,9 @@
-"""docs/architecture.md agrees with the source: the table of packages, and the files it names."""
+"""What readers of the source begin with: docs/architecture.md names packages and files as they are,
+and the docstring of each package names its modules."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -35,3 +37,16 @@ class ArchitectureTests(SynchronousTestCase):
         self.assertGreater(len(paths), 50)
         for path in paths:
             self.assertTrue(any((ROOT / folder / path).exists() for folder in _FOLDERS), path)
+
+
+class PackageTests(SynchronousTestCase):
+    """The docstrings of the packages."""
+
+    def test_every_module_is_named_by_its_package(self) -> None:
+        """So that a reader finds it by its purpose."""
+        for init in sorted((ROOT / "chatd").rglob("*/__init__.py")):
+            text = ast.get_docstring(ast.parse(init.read_text())) or ""
+            for each in sorted(init.parent.iterdir()):
+                is_module = each.suffix == ".py" or any(each.glob("*.py"))
+                if is_module and not each.stem.startswith("__"):
+                    self.assertIn(f"`{each.stem}`", text, f"{each.relative_to(ROOT)} is not named")

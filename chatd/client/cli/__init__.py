@@ -1,7 +1,14 @@
 """The command line client, ``python -m chatd.client``, on top of `chatd.client.library`.
 
-`chat` runs the others: `login` (names and passwords), `event_pump` and `events` (what the server
-sends), `composer` (the line being typed), `commands/` (slash commands, which `chat_context`
-serves), `output/` (plain text or JSON lines), `terminal/` and `pipe` (screens). To add a slash
-command: a coroutine in a module of `commands/` and its row in `commands/table.py`.
+- The program: `options` is its command line, `login` asks for names and passwords, `chat` runs the
+  others, `exit_status` is how it ends.
+- From the server: `event_pump` takes events from the library, `events` shows them; `message_cache`
+  has what was shown, `own_entries` what this account wrote to others; `receipts`, `typing` and
+  `blocking` are what the client knows of these.
+- From the user: `composer` has the line being typed, `commands` the slash commands, which
+  `chat_context` serves; `outbox` has the requests that are not answered yet.
+- Screens: `screen` is their interface, `terminal` that of a person, `pipe` that of a script,
+  `unwritten` the output that the system has not taken yet; `output` is plain text or JSON lines.
+
+To add a slash command: a coroutine in a module of `commands` and its row in `commands/table.py`.
 """

@@ -18,7 +18,7 @@ class Notices:
         self._characters = 0
         self._last = 0
         self.read = 0
-        """the number up to which the client has read them, by any stream"""
+        """the number of the last notice that the client has read, by any of its streams; 0: none"""
 
     @property
     def waiting(self) -> bool:

@@ -2,9 +2,9 @@
 
 Each log has its own leaf page in an index by (log, seq): with such an index, 50 short messages to
 50 logs would write 50 pages. So a commit only adds rows at the end of the table `entries`. The
-places (row ids) of the recent rows are held in memory and written to the index `places` in bulk,
-log by log, when there are some thousands of them, so that one page takes many. At start, the recent
-entries are loaded from the end of `entries`.
+places (row ids) of the recent rows are held in memory and written to the index
+(`chatd.stores.sqlite.place_runs`) in bulk, log by log, when there are some thousands of them, so
+that one page takes many. At start, the recent entries are loaded from the end of `entries`.
 """
 
 from __future__ import annotations
