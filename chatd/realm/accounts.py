@@ -174,8 +174,11 @@ class Accounts:
         """Replace the certificates, given by their fingerprints, that log in to an account.
 
         If one of them is removed, the resume tokens of the account end by the same write, since
-        that certificate may have got one. Returns whether they have ended. `account`, `proven` and
-        the errors raised are those of `set_password`.
+        that certificate may have got one. Returns whether they have ended.
+
+        Raises `UnknownAccount` if the account has been deleted since `account` was read. With
+        `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
+        has another password now. Raises `Busy` if the account never stays the same.
         """
 
         def changed(current: Account) -> tuple[Account, bool]:
@@ -191,8 +194,12 @@ class Accounts:
         proven: bool,
         function: Callable[[Account], tuple[Account, bool]],
     ) -> bool:
-        """Replace the record of an account, as `set_password` says. `function` returns the new
-        record, and whether the resume tokens end; so does this."""
+        """Replace the record of an account by what `function` makes of it: the new record, and
+        whether the resume tokens end. Returns whether they have ended.
+
+        Raises `UnknownAccount` if the account has been deleted since `account` was read,
+        `WrongPassword` if it is `proven` and has another password now, `Busy`.
+        """
         for _ in range(_ATTEMPTS):
             stored = await self._documents.get(Account, name)
             if stored is None or stored.record.id != account.id:

@@ -138,8 +138,8 @@ class Delivery:
 
 
 def refusal_of(append: Append) -> Refused | None:
-    """Why an append was refused, as its sender is told: a log that is gone was that of an account
-    or a room."""
+    """Why an append was refused, in terms of its sender: a deleted log was that of an account or a
+    room."""
     if isinstance(append.refusal, UnknownLog):
         return UnknownAccount() if is_mailbox(append.log) else UnknownRoom()
     return append.refusal

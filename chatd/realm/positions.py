@@ -109,7 +109,7 @@ class Positions:
         return True
 
     def discard(self, state: ReadState) -> None:
-        """Save this state no more: its log, or its account's part in it, has been removed."""
+        """Stop saving a state: its log, or its account's part in it, has been removed."""
         log, state.log = state.log, ""
         if state in self._changed:
             del self._changed[state]

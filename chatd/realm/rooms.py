@@ -184,7 +184,7 @@ class Rooms(RoomDepartures, RoomListings):
             room.id,
             MembershipRecord(room.display_name, room.record.created, room.head),
         )
-        # Entries that were committed just before are none of its business.
+        # Entries that were committed just before are not for it.
         membership.state.cursor = Cursor(room.head)
         membership.state.read = room.head
         if room.head > cursor.upto:
