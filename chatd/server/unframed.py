@@ -70,7 +70,7 @@ class Unframed(Connection):
         self._pause = self.clock.callLater(PAUSE, self._pause_is_over)
 
     def cancel_pause(self) -> None:
-        """Do not wait for a pause any more."""
+        """Stop waiting for a pause."""
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -93,7 +93,7 @@ class Unframed(Connection):
             self.take_read(message)
 
     def _end_input(self) -> None:
-        """The end of the input is a pause, too."""
+        """Count the end of the input as a pause."""
         if self._pause is not None:
             self.cancel_pause()
             self.input_paused()
