@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import chat10, classic, ops, v1_messages
 from chatd.protocols.chat10 import Chat10Protocol
 from chatd.protocols.classic import ClassicProtocol
-from chatd.protocols.grpc.account import SURE_DELAY, GrpcAccount
+from chatd.protocols.grpc.account import LOGOUT_ACK_DELAY, GrpcAccount
 from chatd.protocols.grpc.stream import ACK_DELAY
 from chatd.protocols.ops import OpsProtocol
 from chatd.protocols.v1.protocol import V1Protocol
@@ -74,7 +74,7 @@ class CapabilityTests(SynchronousTestCase):
         cell = self.rows["a message counts as read"][COLUMNS.index("gRPC")]
         self.assertEqual(
             [float(seconds) for seconds in re.findall(r"([\d.]+) s\b", cell)],
-            [ACK_DELAY, SURE_DELAY],
+            [ACK_DELAY, LOGOUT_ACK_DELAY],
         )
 
     def test_waiting_mail_is_fetched_where_the_table_says_on_request(self) -> None:

@@ -140,7 +140,7 @@ class LimitTests(SynchronousTestCase):
             ("still open a minute later", {60: grpc_stream.ACK_DELAY}),
             ("sends after 30 s of silence", {30: grpc_stream.KEEPALIVE_INTERVAL}),
             ("has not answered for 20 s", {20: grpc_stream.KEEPALIVE_TIMEOUT}),
-            ("what was written five seconds earlier", {5: grpc_account.SURE_DELAY}),
+            ("what was written five seconds earlier", {5: grpc_account.LOGOUT_ACK_DELAY}),
             ("logged out after ten minutes", {600: grpc_service.IDLE}),
             (f"latest {grpc_notices.MAX_NOTICES:,} notices", {}),
         ):

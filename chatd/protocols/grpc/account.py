@@ -28,9 +28,9 @@ from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
 
-SURE_DELAY = 5.0
-"""seconds after which a message counts as read when its reader logs out by the same connection: it
-is still alive, and delivers in order"""
+LOGOUT_ACK_DELAY = 5.0
+"""seconds after which a message counts as read if the client that it was written to logs out by the
+same connection, which is alive then and delivers in order"""
 
 
 class GrpcAccount(Peer):
@@ -91,7 +91,7 @@ class GrpcAccount(Peer):
         streams, self.streams = self.streams, []
         for stream in streams:
             if stream.connection == connection:
-                stream.confirm(self.clock.seconds() - SURE_DELAY)
+                stream.confirm(self.clock.seconds() - LOGOUT_ACK_DELAY)
             stream.finish()
         self._end_session()
 
@@ -102,7 +102,7 @@ class GrpcAccount(Peer):
 
     @contextmanager
     def deleting(self) -> Iterator[None]:
-        """The account is being deleted by a call, which says so itself."""
+        """A call deletes the account, and notifies the client itself."""
         self._deleting = True
         try:
             yield

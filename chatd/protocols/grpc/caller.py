@@ -15,7 +15,7 @@ INVITE = "chatd-invite"
 
 
 class Caller:
-    """What a call tells of its client. It is read at once: a call object must not be asked after
+    """The client of a call, as the call describes it. It is read at once: a call object must not be asked after
     the call was cancelled."""
 
     def __init__(self, context: Any) -> None:

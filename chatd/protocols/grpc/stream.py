@@ -1,9 +1,9 @@
 """One open ReceiveMessages call: a session of its own, and the messages that wait to be written.
 
-gRPC tells a server that a message was written, which means that it is in a buffer, and pings a
-silent connection (`KEEPALIVE_INTERVAL`), which fails if the client cannot be reached any more. So a
-message counts as read when its stream is still open a whole round of these pings after the write,
-and one written to a stream that has ended by then is shown by the next stream again.
+A server that uses gRPC learns when a message was written, which means that it is in a buffer. gRPC
+pings a silent connection (`KEEPALIVE_INTERVAL`), and ends its calls if the client does not answer.
+So a message counts as read when its stream is still open a whole round of these pings after the
+write, and one written to a stream that has ended by then is shown by the next stream again.
 """
 
 from __future__ import annotations

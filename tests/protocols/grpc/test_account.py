@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, fail
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
-from chatd.protocols.grpc.account import SURE_DELAY
+from chatd.protocols.grpc.account import LOGOUT_ACK_DELAY
 from chatd.protocols.grpc.notices import MAX_NOTICES
 from chatd.protocols.grpc.stream import ACK_DELAY, MAX_WAITING, MAX_WAITING_BYTES
 from chatd.stores import PAGE_BYTES
@@ -230,7 +230,7 @@ class Streams(ServiceCase):
         written, is shown at the next log-in."""
         streams = [self.open("mason"), self.open("mason", "ipv4:192.0.2.8:5000")]
         for texts in (("one", "two"), ("three",)):
-            self.server.clock.advance(SURE_DELAY)
+            self.server.clock.advance(LOGOUT_ACK_DELAY)
             for text in texts:
                 self.ann.request(c.Send(0, "mason", text))
             for stream in streams:
@@ -243,7 +243,7 @@ class Streams(ServiceCase):
         stream = self.open("mason", "ipv4:192.0.2.8:5000")
         expected = ["three", "four", "You have been successfully logged in!"]
         self.assertEqual(self.read_texts("mason", stream), expected)
-        self.server.clock.advance(SURE_DELAY)
+        self.server.clock.advance(LOGOUT_ACK_DELAY)
         self.log_out("mason")
         self.read("mason", stream)
         self.log_in("mason")
