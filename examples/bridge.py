@@ -32,8 +32,8 @@ MARK = "[bridged] "
 
 
 async def forward(source: Client, routes: Mapping[str, tuple[Client, str]]) -> None:
-    """Send on the messages in rooms of `source`. `routes` tells by which client and to which room,
-    for each room in lower case."""
+    """Send on the messages in rooms of `source`. `routes` has, for each room in lower case, the
+    client that sends on its messages and the room that they are sent to."""
     async for event in source.events():
         if isinstance(event, Left) and event.room.lower() in routes:
             raise Fatal(f"{source.name} is no longer a member of {event.room}")
