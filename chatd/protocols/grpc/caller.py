@@ -15,8 +15,8 @@ INVITE = "chatd-invite"
 
 
 class Caller:
-    """The client of a call, as the call describes it. It is read at once: a call object must not be asked after
-    the call was cancelled."""
+    """The client of a call, as the call describes it. It is read at once: a call object must not be
+    asked after the call was cancelled."""
 
     def __init__(self, context: Any) -> None:
         self.peer: str = context.peer()
