@@ -44,6 +44,8 @@ class MemoryDocuments:
     def __init__(self) -> None:
         self.scopes: dict[tuple[str, str], Scope] = {}
         """the documents by kind and scope; there is no scope without documents"""
+        # The scopes, except the empty one, that have a document of a kind and key in lower case.
+        self._scopes_of: dict[tuple[str, str], dict[str, None]] = {}
         self._created = 0
         # The greatest version of all deleted documents.
         self._deleted_version = 0
@@ -89,11 +91,12 @@ class MemoryDocuments:
                 if deleted is not None:
                     versions = [document.version for _, document in deleted.documents.values()]
                     self._deleted_version = max(self._deleted_version, *versions)
-                    undo.append(lambda: self.scopes.update({(kind, scope): deleted}))
+                    for key in deleted.keys:
+                        self._unlist(kind, scope, key)
+                    undo.append(lambda: self._restore(kind, scope, deleted))
             case DeleteKey(kind, key):
-                for other, scope in list(self.scopes):
-                    if other == kind and scope:
-                        self.apply(Delete(kind, key, None, scope), undo)
+                for scope in list(self._scopes_of.get((kind, key.lower()), ())):
+                    self.apply(Delete(kind, key, None, scope), undo)
             case Require(kind, key, version, scope):
                 self._expect(kind, scope, key, version)
             case RequireNone(kind, scope):
@@ -122,6 +125,7 @@ class MemoryDocuments:
         key = document.key.lower()
         found.documents[key] = (number, document)
         insort(found.keys, key)
+        self._list(kind, scope, key)
 
     def _replace(self, kind: str, scope: str, number: int, document: Document) -> None:
         self.scopes[kind, scope].documents[document.key.lower()] = (number, document)
@@ -133,6 +137,26 @@ class MemoryDocuments:
         del found.keys[bisect_left(found.keys, key.lower())]
         if not found.keys:
             del self.scopes[kind, scope]
+        self._unlist(kind, scope, key.lower())
+
+    def _restore(self, kind: str, scope: str, deleted: Scope) -> None:
+        """Undo the deletion of a scope."""
+        self.scopes[kind, scope] = deleted
+        for key in deleted.keys:
+            self._list(kind, scope, key)
+
+    def _list(self, kind: str, scope: str, key: str) -> None:
+        """Record that a scope has a document of this key, in lower case."""
+        if scope:
+            self._scopes_of.setdefault((kind, key), {})[scope] = None
+
+    def _unlist(self, kind: str, scope: str, key: str) -> None:
+        """Record that a scope no longer has a document of this key, in lower case."""
+        if scope:
+            scopes = self._scopes_of[kind, key]
+            del scopes[scope]
+            if not scopes:
+                del self._scopes_of[kind, key]
 
     def get(self, kind: str, key: str, scope: str) -> Document | None:
         """See `Store.get`."""

@@ -8,8 +8,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.stores import Append, Change, CreateLog
+from chatd.stores import Append, Change, Create, CreateLog, Delete, DeleteKey, DeleteScope
 from chatd.stores.memory import MemoryStore
+from chatd.stores.memory_documents import MemoryDocuments as Documents
+from chatd.stores.memory_documents import Scope, Undo
 from tests.stores.contract import DocumentContract, LogContract, StoreContract, new_text
 from tests.stores.position_contract import (
     PositionContract,
@@ -26,6 +28,41 @@ from tests.stores.write_contract import (
     WriteSequenceContract,
     any_writes,
 )
+
+
+class _NotWalked(dict[tuple[str, str], Scope]):
+    """Scopes that can only be looked up."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all scopes were walked")
+
+
+class DeleteKeyCosts(SynchronousTestCase):
+    """`DeleteKey` looks at the scopes that have a document of the key."""
+
+    def test_other_scopes_are_not_walked(self) -> None:
+        """Also after scopes were deleted and changes undone."""
+        documents = Documents()
+        for scope in ("", "7", "8", "9"):
+            documents.apply(Create("member", "Ann", b"", scope), [])
+        documents.apply(Create("member", "Bob", b"", "8"), [])
+        documents.scopes = _NotWalked(documents.scopes)
+        undo: Undo = []
+        documents.apply(DeleteScope("member", "7"), undo)
+        documents.apply(DeleteKey("member", "ANN"), undo)
+        self.assertEqual(self.counts(documents), [1, 0, 1, 0])
+        while undo:
+            undo.pop()()
+        self.assertEqual(self.counts(documents), [1, 1, 2, 1])
+        documents.apply(DeleteKey("member", "ann"), [])
+        self.assertEqual(self.counts(documents), [1, 0, 1, 0])
+        documents.apply(DeleteKey("member", "ann"), [])
+        documents.apply(Delete("member", "bob", None, "8"), [])
+        self.assertEqual(documents._scopes_of, {})
+
+    def counts(self, documents: Documents) -> list[int]:
+        """The number of documents in each scope."""
+        return [documents.count("member", scope) for scope in ("", "7", "8", "9")]
 
 
 class _InMemory(StoreContract):
