@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from chatd.codecs.admin import (
+    MAX_LINE,
     ListAccounts,
     ListReports,
     ListRooms,
@@ -74,10 +75,16 @@ class Daemon:
         self._connection.close()
 
     def ask(self, request: Request) -> dict[str, Any]:
-        """The answer to a request. Raises `RequestRefused`, and `NoDaemon` if the connection is
-        lost."""
+        """The answer to a request. Raises `RequestRefused`, also if the request is longer than a
+        line may be, and `NoDaemon` if the connection is lost."""
+        data = encode(request)
+        length = len(data) - 1
+        if length > MAX_LINE:
+            raise RequestRefused(
+                f"the request has {length} bytes; the daemon takes at most {MAX_LINE}"
+            )
         try:
-            self._connection.sendall(encode(request))
+            self._connection.sendall(data)
             while b"\n" not in self._received:
                 data = self._connection.recv(_READ_SIZE)
                 if not data:

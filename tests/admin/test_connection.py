@@ -102,6 +102,19 @@ class Asking(SynchronousTestCase):
             error = self.assertRaises(RequestRefused, self.daemon.ask, c.GetStatistics())
             self.assertIn(sentence, str(error))
 
+    def test_request_longer_than_a_line_is_refused_and_not_sent(self) -> None:
+        """The daemon would close the connection, perhaps before the rest is written."""
+        longest = c.MAX_LINE - len(c.encode(c.SetPassword("ann", ""))) + 1
+        self.answer({"ok": True}, {"ok": True})
+        self.daemon.ask(c.SetPassword("ann", "x" * longest))
+        self.assertEqual(len(self.theirs.recv(1 << 16)), c.MAX_LINE + 1)
+        error = self.assertRaises(
+            RequestRefused, self.daemon.ask, c.SetPassword("ann", "x" * (longest + 1))
+        )
+        self.assertEqual(str(error), "the request has 16385 bytes; the daemon takes at most 16384")
+        self.daemon.ask(c.GetStatistics())
+        self.assertEqual(self.requests(), [c.GetStatistics()])
+
     def test_something_else_than_an_answer_is_refused(self) -> None:
         """The sentence names the path."""
         self.theirs.sendall(b"220 hello\n")
