@@ -120,6 +120,15 @@ class Sending(SynchronousTestCase):
             [("#lobby", "left")],
         )
 
+    def test_message_to_the_own_account_is_pushed_to_all_its_sessions(self) -> None:
+        """It is an entry of the own mailbox: no session gets `Sent`."""
+        other = self.server.connect()
+        other.request(c.LogIn(0, "ann"))
+        self.ann.request(c.Send(0, "ANN", "note"))
+        for client in (self.ann, other):
+            self.assertEqual(client.receive_entries(), [("@ann", "Ann", "note")])
+            self.assertEqual(client.receive_events(c.Sent), [])
+
     def test_requests_without_login_are_refused(self) -> None:
         """Each is refused by itself, but for those that need no account."""
         client = self.server.connect()
