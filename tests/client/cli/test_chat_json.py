@@ -70,7 +70,10 @@ class JsonTests(ChatTestCase):
             self.requests(),
             [c.Send(0, "bob", "hi"), c.SetTopic(0, "#lobby", "x"), c.Leave(0, "#x")],
         )
-        self.assertEqual(self.type_json('{"nonsense": {}}')[0]["code"], "malformed")
+        for line in ('{"nonsense": {}}', '{"leave": {"ref": 8}}', '{"leave": {"ref": 8,'):
+            (refusal,) = self.type_json(line)
+            self.assertEqual(refusal.pop("code"), "malformed", line)
+            self.assertEqual(sorted(refusal), ["sentence", "type"], line)
         self.type_json('{"log_out": {}}')
         self.assertEqual(self.successResultOf(self.ended), 1)
 
