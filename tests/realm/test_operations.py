@@ -97,6 +97,25 @@ class AccountOperations(OperationsCase):
         (ann,) = self.result(self.operations.accounts("A*", "", 10)).items
         self.assertEqual((ann.sessions, ann.seen), (0, 7))
 
+    def test_account_online_when_the_store_was_copied_was_last_seen_before_that(self) -> None:
+        """The time of a session that has not ended is in no file: it is unknown (0), or that of the
+        session before."""
+        self.harness.now = 5
+        self.harness.login("Ann")
+        self.harness.logout("Ann")
+        self.harness.runner.clock.advance(60)
+        self.harness.settle()
+        self.harness.now = 7
+        for name in ("Ann", "bob"):
+            self.harness.login(name)
+        self.harness.settle()
+        self.harness = self.harness.restart()
+        operations = Operations(self.harness.realm)
+        accounts = self.harness.run(operations.accounts("*", "", 10)).items
+        self.assertEqual(
+            [(account.name, account.seen) for account in accounts], [("Ann", 5), ("bob", 0)]
+        )
+
     def test_pages_of_accounts_follow_each_other(self) -> None:
         """A full page has the name after which the next page begins."""
         names = []
