@@ -164,7 +164,7 @@ class Daemon(MultiService):
         )
         retention = options["retain"]
         self._trimming = (
-            Trimming(store, retention, tasks, self._realm.now, self._read)
+            Trimming(store, retention, tasks, self._realm.now, self._consumed)
             if retention != Retention()
             else None
         )
@@ -255,9 +255,9 @@ class Daemon(MultiService):
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]
 
-    def _read(self, account: int) -> int | None:
-        """The seq up to which the sessions of an account have read its mailbox; None if there are
-        none."""
+    def _consumed(self, account: int) -> int | None:
+        """The seq up to which the sessions of an account need no entries of its mailbox; None if it
+        has no sessions."""
         mailbox = self._realm.sessions.mailbox(account)
         return None if mailbox is None or not mailbox.loaded else mailbox.consumed
 

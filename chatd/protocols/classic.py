@@ -30,6 +30,7 @@ from chatd.codecs.classic import (
     Command,
     Create,
     Delete,
+    Deliver,
     List,
     Login,
     Malformed,
@@ -121,7 +122,7 @@ class ClassicProtocol(Connection):
                     self.close_after_error()
                 case Delete():
                     await self._delete()
-                case _:
+                case Deliver():
                     self._deliver()
         except Refused as refused:
             self._refuse(str(refused), refused.code)

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.codecs import classic, ops, v1
 from chatd.codecs import v1_messages as c
 from chatd.config.option_types import LEGACY_PORTS, LISTEN_NAMES
+from chatd.config.options import Options
 from chatd.protocols.chat10 import Chat10Protocol
 from chatd.protocols.classic import ClassicProtocol
 from chatd.protocols.doors import (
@@ -45,6 +46,7 @@ class Table(SynchronousTestCase):
         """`chatd.config` cannot import protocols, so it has a list of its own."""
         doors = (*DOORS, GRPC)
         self.assertEqual(set(LISTEN_NAMES), {ANY, *(door.name for door in doors)})
+        self.assertIn(f"one of {', '.join(LISTEN_NAMES)}.", Options.opt_listen.__doc__ or "")
         ports = {door.name: door.legacy_port for door in doors if door.legacy_port is not None}
         self.assertEqual(ports, LEGACY_PORTS)
 
