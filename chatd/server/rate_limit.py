@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.core.limits import Limits
+from chatd.realm.mailbox import Mailbox
 
 
 class TokenBucket:
@@ -33,3 +34,11 @@ def new_bucket(limits: Limits, now: float, share: float = 1.0) -> TokenBucket | 
         return None
     rate = limits.rate * share
     return TokenBucket(rate, rate * limits.burst_seconds, now)
+
+
+def account_bucket(mailbox: Mailbox, limits: Limits, now: float) -> TokenBucket | None:
+    """The bucket that all sessions of an account share; None if there is no limit."""
+    if mailbox.token_bucket is None:
+        mailbox.token_bucket = new_bucket(limits, now, limits.account_rate)
+    bucket: TokenBucket | None = mailbox.token_bucket
+    return bucket

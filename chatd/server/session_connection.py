@@ -13,7 +13,7 @@ from chatd.core.errors import Refused
 from chatd.realm.peer import Peer
 from chatd.realm.session import Session
 from chatd.server.identity import IdentifiedProtocol
-from chatd.server.rate_limit import new_bucket
+from chatd.server.rate_limit import account_bucket
 from chatd.server.states import Phase
 from chatd.server.tracked_transport import TrackedTransport
 from chatd.server.write_tracker import WriteTracker
@@ -95,11 +95,7 @@ class SessionConnection(IdentifiedProtocol, Peer):
         """Use `session` from now on."""
         self.session = session
         session.closing = self.phase is not Phase.OPEN
-        if session.mailbox.token_bucket is None:
-            limits = self.factory.limits
-            session.mailbox.token_bucket = new_bucket(
-                limits, self.clock.seconds(), limits.account_rate
-            )
+        account_bucket(session.mailbox, self.factory.limits, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
         logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
 

@@ -54,6 +54,8 @@ class GrpcAccount(Peer):
         self.notices = Notices()
         self.last_call = 0.0
         """when the last call was made, in the clock's seconds"""
+        self.waiting_calls = 0
+        """calls that wait because the account is over its rate"""
         self._calls = 0
         self._deleting = False
         self._sent: dict[int, Deferred[Append]] = {}

@@ -158,7 +158,7 @@ async def _unary(
     return await _refusing(
         context,
         caller,
-        service.charge(caller, getattr(request, account_field)),
+        service.rates.wait_for_connection(caller, getattr(request, account_field)),
         lambda: in_twisted(method(request, caller)),
     )
 
@@ -177,7 +177,7 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
     await _refusing(
         context,
         caller,
-        service.charge(caller, request.recipient_id),
+        service.rates.wait_for_connection(caller, request.recipient_id),
         lambda: service.receive_messages(request, caller, write),
     )
 

@@ -42,17 +42,17 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.core.names import NAME_LENGTH, is_room
+from chatd.core.names import is_room
 from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.futures import as_future
+from chatd.protocols.grpc.rates import Rates
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
-from chatd.server.rate_limit import TokenBucket
 from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
@@ -109,7 +109,7 @@ class ChatService:
         self._limits = factory.limits
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
-        self._token_buckets: dict[str, TokenBucket] = {}
+        self.rates = Rates(factory.limits, factory.clock)
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
 
@@ -135,8 +135,7 @@ class ChatService:
     async def log_out(self, request: Any, caller: Caller) -> Any:
         """LogOut: end the session and the streams."""
         self._check_running()
-        record = await self._prove(request.client_id, caller)
-        account = self._account(request.client_id, record)
+        account, _ = await self._proven(request.client_id, caller)
         account.notice("You have been successfully logged out!")
         account.log_out(caller.peer)
         return pb.LogOutResponse()
@@ -144,8 +143,7 @@ class ChatService:
     async def delete_account(self, request: Any, caller: Caller) -> Any:
         """DeleteAccount: delete the account with its mailbox, and end its streams."""
         self._check_running()
-        record = await self._prove(request.client_id, caller)
-        account = self._account(request.client_id, record)
+        account, record = await self._proven(request.client_id, caller)
         with account.used(), account.deleting():
             await self._realm.delete_account(request.client_id, record)
         account.notice("Your account has been deleted!")
@@ -158,8 +156,7 @@ class ChatService:
         if await self._realm.accounts.account(request.client_id) is None:
             # No account, no stream for the notice.
             return pb.WildCardResponse()
-        record = await self._prove(request.client_id, caller)
-        account = self._account(request.client_id, record)
+        account, _ = await self._proven(request.client_id, caller)
         try:
             self._realm.accounts.check_pattern(request.pattern)
             with account.used():
@@ -293,7 +290,28 @@ class ChatService:
         await self._realm.accounts.existing(name)
         return await self._factory.prove(name, password, caller.address)
 
+    async def _proven(self, name: str, caller: Caller) -> tuple[GrpcAccount, Account]:
+        """The account and its record, if the caller may use the account, after a wait if the
+        account is over its rate. Raises as `_prove`, and `Busy`."""
+        record = await self._prove(name, caller)
+        account = self._account(name, record)
+        if await self.rates.wait_for_account(account):
+            # Meanwhile the account may have changed, and the server may stop.
+            self._check_running()
+            record = await self._prove(name, caller)
+            account = self._account(name, record)
+        return account, record
+
     async def _logged_in(self, name: str, caller: Caller) -> tuple[GrpcAccount, Session]:
+        """The account, and its session, opened if it has none, after a wait if the account is over
+        its rate. Raises as `_prove`, and `Busy`."""
+        account, session = await self._with_session(name, caller)
+        if await self.rates.wait_for_account(account):
+            # Meanwhile the account may have changed.
+            account, session = await self._with_session(name, caller)
+        return account, session
+
+    async def _with_session(self, name: str, caller: Caller) -> tuple[GrpcAccount, Session]:
         """The account, and its session, opened if it has none. Raises as `_prove`."""
         for _ in range(_ATTEMPTS):
             self._check_running()
@@ -360,26 +378,6 @@ class ChatService:
             if account.idle or (not account.in_use and account.last_call < until):
                 account.log_out()
                 del self._accounts[key]
-
-    async def charge(self, caller: Caller, account: str) -> None:
-        """Count a call that names an account against the rate of its client, and wait while the
-        client is over it. Clients of unix sockets cannot be told apart by their address: a call of
-        one of them counts against the rate of the account that it names."""
-        rate = self._limits.rate
-        if rate is None:
-            return
-        # No name is longer.
-        peer = f"account {account[:NAME_LENGTH].lower()}" if caller.local else caller.peer
-        now = self._clock.seconds()
-        bucket = self._token_buckets.pop(peer, None)
-        if bucket is None:
-            bucket = TokenBucket(rate, rate * self._limits.burst_seconds, now)
-        self._token_buckets[peer] = bucket
-        while len(self._token_buckets) > _MAX_ACCOUNTS:
-            del self._token_buckets[next(iter(self._token_buckets))]
-        wait = bucket.consume(1, now)
-        if wait:
-            await asyncio.sleep(wait)
 
     def stop(self) -> None:
         """Log all accounts out; streams end after what is waiting for them. Later calls are

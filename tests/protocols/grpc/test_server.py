@@ -325,7 +325,7 @@ class Rate(ServerCase):
             waits.append(seconds)
 
         self.patch(asyncio, "sleep", record)
-        self.start(rate=10.0, burst_seconds=0.1)
+        self.start(rate=10.0, burst_seconds=0.1, account_rate=100.0)
         self.run_in_asyncio(self.call("CreateAccount", client_id="mason"))
         self.assertEqual(waits, [])
         for _ in range(2):
