@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _SENT = re.compile(
     r"Sender \w+ sends a new message (m\d+)|message from \w+ has been delivered to \w+'s mailbox\n"
 )
-_REFUSED = re.compile("store|too many|logged in elsewhere|no account|[Pp]assword|ask the operator")
+_REFUSED = re.compile(
+    "store|too many|logged in elsewhere|no account|[Pp]assword|ask the operator|log in again"
+)
 """what the sentences of refusals have that any command may get"""
+_REPLIES = (chat10.REGISTERED, chat10.TAKEN, chat10.INVALID)
 _TAKEN = ("already-logged-in", "password-required")
 _INVALID = (
     "store-unavailable",
@@ -183,7 +186,8 @@ class Chat10Device(TextDevice):
 
     def heard(self) -> None:
         """See `TextDevice`."""
-        if not self.registering or ("\n" not in self.stream and self.lines):
+        # A reply may arrive in pieces.
+        if not self.registering or not self.stream.startswith(_REPLIES):
             return
         self.registering = False
         registered = self.stream.startswith("200 ")
