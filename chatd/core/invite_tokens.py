@@ -8,7 +8,7 @@ from base64 import b32encode
 BYTES = 16
 """random bytes of a token"""
 _GROUP = 7
-_LETTERS = re.compile(r"(?:-*[a-z2-7]){26}-*", re.IGNORECASE)
+_LETTERS = re.compile(r"(?:-*[a-z2-7]){26}-*", re.IGNORECASE | re.ASCII)
 
 
 def encoded(token: bytes) -> str:

@@ -20,5 +20,14 @@ class Form(SynchronousTestCase):
         token = encoded(bytes(range(BYTES)))
         for text in (token, token.upper(), token.replace("-", ""), f"-{token}-"):
             self.assertTrue(has_form(text), text)
-        for text in ("", "b", "x" * 25, "x" * 27, token + "x", token[:-1], token[:-1] + "1"):
+        for text in (
+            "",
+            "b",
+            "x" * 25,
+            "x" * 27,
+            token + "x",
+            token[:-1],
+            token[:-1] + "1",
+            "\u017f" * 26,
+        ):
             self.assertFalse(has_form(text), text)
