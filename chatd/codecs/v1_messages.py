@@ -490,8 +490,8 @@ class SetTopic(Message):
 class SetPrivate(Message):
     """Make a room private or public; for the owner.
 
-    `RoomInfo.history` becomes ``joined`` when a room is made private, and stays when it is made
-    public. Answer: `Done`.
+    `RoomInfo.history` becomes ``joined`` when a public room is made private, and otherwise stays.
+    Answer: `Done`.
     """
 
     command: ClassVar[int] = 24

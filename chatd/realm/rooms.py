@@ -245,7 +245,8 @@ class Rooms(RoomDepartures, RoomListings):
         after they joined. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
 
         def change(record: RoomRecord) -> RoomRecord:
-            history = JOINED if private else record.shown_history
+            becomes_private = private and not record.private
+            history = JOINED if becomes_private else record.shown_history
             return msgspec.structs.replace(record, private=private, history=history)
 
         room = await self._update(session, name, check_owner, change)

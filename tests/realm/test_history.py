@@ -167,6 +167,13 @@ class SinceJoining(AckRealmCase):
             self.harness.run(self.realm.history.entry(self.ann, "#room", 4)).body, "ann"
         )
 
+    def test_private_room_that_is_set_private_again_keeps_its_setting(self) -> None:
+        """Only a public room becomes private."""
+        self.join(private=True)
+        self.set_history("all")
+        self.run_now(self.realm.rooms.set_private(self.bob, "#room", True))
+        self.assertEqual(self.page(), ([1, 2, 3, 4, 5, 6], False))
+
     def test_setting_and_joining_are_stored(self) -> None:
         """After a restart members read what they could read before."""
         self.join()

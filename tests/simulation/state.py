@@ -321,9 +321,11 @@ class State:
     def set_private(self, room: str, private: bool) -> Change:
         """A room is to become private or public."""
         change = Change(self.now())
-        self.private[room].write(private, change)
         if private:
-            self.history[room].write("joined", change)
+            # Only the history of a room that was public changes; None stands for not known.
+            was_public = self.private[room].surely(False, change.sent, change.sent)
+            self.history[room].write("joined" if was_public else None, change)
+        self.private[room].write(private, change)
         return change
 
     def set_history(self, room: str, history: str) -> Change:

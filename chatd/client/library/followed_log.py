@@ -91,7 +91,7 @@ class FollowedLog:
                 self.room = replace(room, topic=entry.body)
             case "access":
                 private = entry.body == "private"
-                history = "joined" if private else room.history
+                history = "joined" if private and not room.private else room.history
                 self.room = replace(room, private=private, history=history)
             case "history":
                 self.room = replace(room, history=entry.body)

@@ -59,7 +59,7 @@ class FollowedLogTests(SynchronousTestCase):
         self.assertEqual((log.head, log.read), (12, 6))
 
     def test_history_of_a_room_follows_its_entries(self) -> None:
-        """It becomes ``joined`` when the room is made private, and stays when it is made public."""
+        """It becomes ``joined`` when the public room is made private, and otherwise stays."""
         log = FollowedLog(den())
         shown = []
         for seq, kind, body in (
@@ -67,11 +67,14 @@ class FollowedLogTests(SynchronousTestCase):
             (9, "access", "private"),
             (10, "access", "public"),
             (11, "history", "all"),
+            (12, "access", "private"),
+            (13, "history", "all"),
+            (14, "access", "private"),
         ):
             log.update_room(entry(seq, kind, body, "bob"), "ann")
             assert log.room is not None
             shown.append(log.room.history)
-        self.assertEqual(shown, ["all", "joined", "joined", "all"])
+        self.assertEqual(shown, ["all", "joined", "joined", "all", "joined", "all", "all"])
 
     def test_room_follows_its_entries(self) -> None:
         """Members, topic, access and roles; own joining is counted already."""
