@@ -106,7 +106,6 @@ class ChatService:
     ) -> None:
         self._realm = factory.realm
         self._factory = factory
-        self._limits = factory.limits
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
         self.rates = Rates(factory.limits, factory.clock)
