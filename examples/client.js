@@ -299,12 +299,13 @@ class Client extends EventEmitter {
     else if (command === TOKEN) this.token = fields[0];
     else if (command === GOODBYE) this.goodbye = new Refused(...fields);
     if (command < 64 || command >= 80) return; // Not an answer.
-    const [ref, code, sentence] = fields;
+    const [ref, code, sentence, refused] = fields;
     const request = this.pending.get(ref);
     this.pending.delete(ref);
     if (command !== REFUSAL) request?.resolve(fields);
     else if (request) request.reject(new Refused(code, sentence));
-    else complain(`refused: ${sentence}`);
+    else if (refused !== ACK) complain(`refused: ${sentence}`);
+    // An ACK is refused if the log was deleted meanwhile, or is another one of its name by now.
   }
 
   /** After a login: drop the positions in logs that are not followed any more. If the server was
@@ -348,7 +349,7 @@ class Client extends EventEmitter {
     this.acknowledging = null;
     for (const [log, position] of this.positions) {
       if (!this.loggedIn || position.printed <= position.acknowledged) continue;
-      this.send(ACK, 0, log, position.printed);
+      this.send(ACK, 0, log, position.printed, 0, position.since);
       position.acknowledged = position.printed;
     }
   }

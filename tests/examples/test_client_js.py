@@ -226,6 +226,16 @@ class ScriptedServerTests(SynchronousTestCase):
         kinds = {type(server.receive(Message)) for _ in range(2)}
         self.assertEqual(kinds, {Join, Ack})
 
+    def test_acknowledgement_that_is_refused(self) -> None:
+        """It names the log, which may have been replaced meanwhile; no line of the user is lost."""
+        client, server = self.start(mailbox(0))
+        server.send(entry("@ann", 1, "1"))
+        self.assertEqual(server.receive(Ack).since, SINCE)
+        server.send(Refusal(0, "unknown-log", "No such log.", Ack.command))
+        client.end_input()
+        server.answer_logout()
+        self.assertEqual(client.exit_status(), 0)
+
     def test_frames_in_pieces(self) -> None:
         """Data may be divided anywhere."""
         client, server = self.start(mailbox(0))
