@@ -6,9 +6,9 @@ further messages are queued here and the transport is paused, so that a peer tha
 fills its own buffers and not the daemon's memory.
 
 A long read is parsed in steps (`INPUT_STEP`), and a connection that has handled messages for a
-while (`TURN`) lets others have their turn. So one connection delays others by a few milliseconds,
-whatever it sends. Its session is in `chatd.server.session_connection`, how it ends in
-`chatd.server.closing`.
+while lets others have their turn (`chatd.server.turns`). So connections that send much delay others
+by a few milliseconds, whatever they send. The session of a connection is in
+`chatd.server.session_connection`, how it ends in `chatd.server.closing`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ M = TypeVar("M", covariant=True)
 
 INPUT_STEP = 4 * 1024
 """bytes of input that are parsed, and handled as far as nothing has to wait, at a stretch"""
-TURN = 0.004
-"""seconds after which other connections have their turn, if there is more to do"""
+SHORT_READ = 512
+"""bytes of input that wait for no other connection"""
 
 
 class Decoder(TypingProtocol[M]):
@@ -118,8 +118,11 @@ class Connection(ClosingConnection):
         if self._discarding_input:
             self._discard(data)
             return
-        if (len(data) > INPUT_STEP or self._input) and self.framed:
+        others = len(data) > SHORT_READ and len(self.factory.turns) > 0
+        if (len(data) > INPUT_STEP or self._input or others) and self.framed:
             self._input += data
+            if others and not (self.paused_for or self._working):
+                self._wait_for_turn()
             self._process_queue()
             self._update_read_pause()
             return
@@ -265,9 +268,15 @@ class Connection(ClosingConnection):
     def _check_turn(self, began: float) -> None:
         """Pause until others have had their turn, if messages have been handled since `began` for
         too long, or the clock has been set back."""
-        if not 0.0 <= self.clock.seconds() - began < TURN:
-            self.pause_for(PauseReason.TURN)
-            self.clock.callLater(0, self.resume_after, PauseReason.TURN)
+        if self.factory.turns.over(began):
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        self.pause_for(PauseReason.TURN)
+        self.factory.turns.wait(self._go_on)
+
+    def _go_on(self) -> None:
+        self.resume_after(PauseReason.TURN)
 
     async def _catch_up(self, session: Session) -> None:
         """Have the session catch up; retry soon if the store is unavailable."""

@@ -24,6 +24,7 @@ from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
 from chatd.server.session_connection import SessionConnection
 from chatd.server.sniffer import Rejection, Sniffer
+from chatd.server.turns import Turns
 
 AnyConnection: TypeAlias = ClosingConnection | Sniffer | Rejection
 Credentials: TypeAlias = NameOnly | NamePassword | NameToken
@@ -58,6 +59,7 @@ class ConnectionFactory(Factory):
         )
         self.closing: Deadlines[AnyConnection] = Deadlines(clock, limits.flush_time, self._abort)
         self.arrivals = Arrivals(self.clock)
+        self.turns = Turns(self.clock)
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 

@@ -199,6 +199,20 @@ class Turns(SynchronousTestCase):
         self.assertEqual(answers + self.ann.receive_texts(), expected)
         self.assertEqual(self.ann.transport.producerState, "producing")
 
+    def test_connections_with_much_to_do_go_on_one_after_another(self) -> None:
+        """However many send much at once, what is short is answered at once."""
+        self.slow_down()
+        cyd = self.server.register("cyd")
+        expected = self.send_lists()
+        cyd.send(encode(LIST, "c*") * 100)
+        self.assertEqual((cyd.receive(), cyd.transport.producerState), ([], "paused"))
+        self.bob.send(encode(LIST))
+        self.assertEqual(self.bob.receive_texts(), ["ann,Bob,cyd"])
+        self.server.clock.advance(0)
+        self.assertEqual(self.ann.receive_texts(), expected)
+        self.assertEqual(cyd.receive_texts(), ["cyd"] * 100)
+        self.assertEqual(cyd.transport.producerState, "producing")
+
     def test_other_connections_have_their_turn_after_the_clock_was_set_back(self) -> None:
         """Time that goes back does not count as no time."""
         self.slow_down(-0.001)
