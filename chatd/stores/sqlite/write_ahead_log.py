@@ -78,6 +78,8 @@ def mark(connection: sqlite3.Connection, path: str, descriptor: int) -> None:
     """
     log = _read(path)
     if log is not None and _is_marked(log, _cookie_of(os.pread(descriptor, 100, 0))):
+        # The mark may have been written and never synced, if the disk failed meanwhile.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         return
     # The first write begins a log, whose salt is not known before. If that fails, the next one does
     # so again, with another salt.

@@ -256,14 +256,23 @@ class _FullDisk(sqlite3.Connection):
     """A connection that cannot mark the log while the disk is full."""
 
     full = False
+    refused = "PRAGMA schema_version ="
 
     def execute(self, statement: str, *parameters: Any) -> sqlite3.Cursor:
         """See `sqlite3.Connection`."""
-        if self.full and statement.startswith("PRAGMA schema_version ="):
+        if self.full and statement.startswith(self.refused):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise error
         return super().execute(statement, *parameters)
+
+
+class _NoCheckpoint(_FullDisk):
+    """A connection that cannot write the log to the file while the disk is full, as it is from the
+    beginning."""
+
+    full = True
+    refused = "PRAGMA wal_checkpoint"
 
 
 class FullDisks(InFile):
@@ -300,3 +309,26 @@ class FullDisks(InFile):
         self.store = SQLiteStore(reactor, killed)
         self.store.start()
         self.assertEqual(await self.store.head("@a"), 2)
+
+    async def test_nothing_is_written_before_the_mark_is_on_the_disk(self) -> None:
+        """The file has the mark, but perhaps in memory only: a checkpoint failed before the daemon
+        was killed, and fails again. The log of a file that loses its mark would be refused."""
+        await self.append(new_text("@a", "before"))
+        killed = os.path.join(folder(self), "chatd.db")
+        for suffix in ("", "-wal"):
+            shutil.copy(self.path + suffix, killed + suffix)
+        await self.store.stop()
+        connections: list[sqlite3.Connection] = []
+
+        def connect_full(path: str, *, writing: bool) -> sqlite3.Connection:
+            connections.append(connect(path, writing=writing, factory=_NoCheckpoint))
+            return connections[-1]
+
+        self.store = SQLiteStore(reactor, killed, connect=connect_full)
+        self.store.start()
+        self.assertEqual([entry.body for entry in await self.store.read("@a", 0, 9)], ["before"])
+        (refused,) = await self.append(new_text("@a", "refused"))
+        self.assertIsInstance(refused.refusal, StoreUnavailable)
+        connections[0].full = False  # type: ignore[attr-defined]
+        (after,) = await self.append(new_text("@a", "after"))
+        self.assertEqual((after.seq, after.refusal), (2, None))
