@@ -177,6 +177,11 @@ class Chat10Protocol(Unframed):
         """See `chatd.realm.peer.Peer`."""
         return super().writable and not self.paused_for & PauseReason.FIRST_REPLY
 
+    @property
+    def separate_writes(self) -> bool:
+        """See `chatd.realm.peer.Peer`."""
+        return not self._lines
+
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.peer.Peer`."""
         session = self.session

@@ -254,6 +254,11 @@ class OpsProtocol(Unframed):
 
     # To the client
 
+    @property
+    def separate_writes(self) -> bool:
+        """See `chatd.realm.peer.Peer`."""
+        return True
+
     def show(self, runs: Sequence[Run]) -> None:
         """See `chatd.realm.peer.Peer`. Each entry is a write of its own, since nothing else
         separates it from the next."""

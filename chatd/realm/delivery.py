@@ -9,7 +9,7 @@ from chatd.core.entries import TEXT
 from chatd.core.errors import Refused, UnknownAccount, UnknownLog, UnknownRoom
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox
-from chatd.realm.fan_out import FanOut, work_of
+from chatd.realm.fan_out import FanOut, work_for_all
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.session import SESSIONS_PER_COMMAND, Session
@@ -61,7 +61,7 @@ class Delivery:
             if count >= SESSIONS_PER_COMMAND:
                 _charge(run, count // SESSIONS_PER_COMMAND)
             entries = cast("list[Append]", run.entries)
-            work = count * work_of(entries)
+            work = work_for_all(live_log, entries)
             if work > left or live_log.fan_out_after is not None:
                 fan_out.push(live_log, entries)
                 continue

@@ -16,12 +16,19 @@ from chatd.stores import PAGE_BYTES, Append
 
 _AT_ONCE = 300
 _ENTRIES_AT_ONCE = 16
-"""entries for one session that are as much work as those for another one"""
+"""entries for one session that are as much work as those for another one, if one write has them"""
 
 
-def work_of(entries: Sequence[Append]) -> int:
-    """How many sessions the entries for one session count as."""
-    return 1 + len(entries) // _ENTRIES_AT_ONCE
+def work_of(entries: Sequence[Append], separate_writes: bool) -> int:
+    """How many sessions the entries for one session count as (`Peer.separate_writes`)."""
+    return len(entries) if separate_writes else 1 + len(entries) // _ENTRIES_AT_ONCE
+
+
+def work_for_all(live_log: LiveLog, entries: Sequence[Append]) -> int:
+    """How many sessions the entries for all subscriptions of a log count as."""
+    separate = live_log.separate_writes
+    others = len(live_log.subscriptions) - separate
+    return separate * work_of(entries, True) + others * work_of(entries, False)
 
 
 class FanOut:
@@ -101,11 +108,11 @@ class FanOut:
     async def _push_part(self, live_log: LiveLog, entries: list[Append]) -> None:
         first, last = entries[0].seq, entries[-1].seq
         run = Run(live_log.name, entries, {})
-        work = work_of(entries)
         for subscription in list(live_log.subscriptions):
             if not subscription.live or subscription.sent >= last:
                 continue
-            await self._let_others(work)
+            peer = subscription.session.peer
+            await self._let_others(work_of(entries, peer.separate_writes))
             sent = subscription.sent
             # It may have stopped, or caught up, meanwhile.
             if subscription.live and sent < last:
@@ -118,11 +125,11 @@ class FanOut:
 
 def _parts(entries: list[Append]) -> Iterator[list[Append]]:
     """Entries in parts of about `PAGE_BYTES` of text: a session that does not read is written the
-    first one only."""
+    first one only. A part has no more entries than there is work at once."""
     start = size = 0
     for end, entry in enumerate(entries):
         size += len(entry.body)
-        if size > PAGE_BYTES and end > start:
+        if (size > PAGE_BYTES or end - start >= _AT_ONCE) and end > start:
             yield entries[start:end]
             start, size = end, len(entry.body)
     yield entries[start:]

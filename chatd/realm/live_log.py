@@ -53,7 +53,16 @@ class LiveLog:
     """A log with its subscribers. `log` names it in the store, `name` is the name by which clients
     know it; `head` is the last seq known to be committed."""
 
-    __slots__ = ("fan_out_after", "head", "log", "name", "store", "subscriptions", "trim_at")
+    __slots__ = (
+        "fan_out_after",
+        "head",
+        "log",
+        "name",
+        "separate_writes",
+        "store",
+        "subscriptions",
+        "trim_at",
+    )
 
     def __init__(self, store: Store, log: str, name: str) -> None:
         self.store = store
@@ -62,6 +71,8 @@ class LiveLog:
         self.head = 0
         self.subscriptions: Collection[Subscriber] = ()
         """in the order in which they subscribed; not to be iterated over while that may change"""
+        self.separate_writes = 0
+        """how many of them have a peer with `Peer.separate_writes`"""
         self.fan_out_after: int | None = None
         """while entries are pushed in parts (`chatd.realm.fan_out`): the seq of the last one that
         every live subscription has been sent"""
@@ -70,6 +81,7 @@ class LiveLog:
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Push later entries to one more subscriber."""
+        self.separate_writes += subscriber.session.peer.separate_writes
         subscriptions = self.subscriptions
         if isinstance(subscriptions, dict):
             subscriptions[subscriber] = None
@@ -82,6 +94,7 @@ class LiveLog:
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop pushing to a subscriber."""
+        self.separate_writes -= subscriber.session.peer.separate_writes
         subscriptions = self.subscriptions
         if isinstance(subscriptions, dict):
             subscriptions.pop(subscriber, None)

@@ -35,6 +35,12 @@ class Peer:
     """the rules for the sessions of this protocol"""
 
     @property
+    def separate_writes(self) -> bool:
+        """Whether each entry that is shown takes a write of its own. It does not change while the
+        peer has a session."""
+        return False
+
+    @property
     def writable(self) -> bool:
         """Whether the connection has taken all that it was given. When that becomes true again,
         the protocol calls `Session.catch_up`."""

@@ -92,6 +92,12 @@ class AckRecorder(Peer):
         self.charged = 0.0
         """the commands that its work was counted as"""
         self.ended_with = ""
+        self.writes_separately = False
+
+    @property
+    def separate_writes(self) -> bool:
+        """See `Peer`."""
+        return self.writes_separately
 
     @property
     def writable(self) -> bool:

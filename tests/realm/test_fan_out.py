@@ -171,6 +171,23 @@ class Parts(FanOutCase):
             self.turn()
         self.assertEqual(max(after - before for before, after in pairwise(reached)), 1)
 
+    def test_entries_that_are_written_separately_count_by_themselves(self) -> None:
+        """Those for one session of such a peer are as much work as one for each of many, also if
+        few sessions follow the log."""
+        self.run_now(self.realm.rooms.create(self.bob, "#two", "", False))
+        self.finish()
+        live_log = self.bob.subscriptions["#two"].live_log
+        for writes, waits in ((False, False), (True, True)):
+            self.bob.unsubscribe("#two")
+            self.bob_peer.writes_separately = writes
+            self.bob.subscribe(live_log)
+            self.post(self.bob, "#two", *"abcd")
+            self.assertEqual(self.realm.delivery.fan_out.busy, waits)
+            self.finish()
+        self.assertEqual(self.texts(self.bob_peer, "#two"), [*"abcdabcd"])
+        self.bob.unsubscribe("#two")
+        self.assertEqual(live_log.separate_writes, 0)
+
     def test_many_entries_for_few_sessions_are_pushed_in_parts(self) -> None:
         """Also if the sessions are so few that one entry for them would not wait."""
         self.run_now(self.realm.rooms.create(self.bob, "#two", "", False))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.realm.live_log import MIN_RETAINED, TRIM_INTERVAL, LiveLog
+from chatd.realm.peer import Peer
 from chatd.stores.memory import MemoryStore
 from tests.doubles.steps import count_steps
 from tests.realm.case import AckRealmCase
@@ -42,7 +44,7 @@ class FakeSubscriber:
     """A subscriber that reads nothing."""
 
     live = True
-    session: Any = None
+    session: Any = SimpleNamespace(peer=Peer())
     position = 0
     sent = 0
 
