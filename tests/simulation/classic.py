@@ -120,7 +120,7 @@ class ClassicDevice(LegacyDevice):
         if request.change is not None:
             request.change.end(tick, None if code in _UNCERTAIN else False)
         if request.text is not None:
-            request.text.refused = True
+            self.model.refuse(request.text)
 
     def lose(self) -> None:
         """See `Device`."""

@@ -29,6 +29,8 @@ class Device:
         self.number = number
         self.name = name
         self.link: Link | None = None
+        self.connected_last = 0
+        """when the client has connected last, or made a call"""
         self._tls: ClientEnd | None = None
 
     def __str__(self) -> str:
@@ -51,6 +53,7 @@ class Device:
     def connect(self) -> None:
         """Make a connection, to the main port or to one of the protocol, with TLS or without."""
         self.hang_up()
+        self.connected_last = self.model.now()
         world = self.world
         world.connections += 1
         random = Random(f"{world.history.seed} link {self.number} {world.connections}")

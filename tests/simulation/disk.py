@@ -127,6 +127,8 @@ class Disk:
         self.damage: list[str] = []
         self.checkpoint_pages = random.choice(_CHECKPOINT_PAGES)
         self._files: dict[str, _File] = {}
+        self.unsynced: set[str] = set()
+        """the files whose last sync has failed"""
         self._connections: list[FaultyConnection] = []
 
     @property
@@ -260,7 +262,9 @@ class Disk:
                 # SQLite syncs the folder with a new file.
                 self._sync_folder()
             file.sync()
+            self.unsynced.discard(name)
         elif not self.dead:
+            self.unsynced.add(name)
             file.lose(Random(self._random.random()))
         return code
 

@@ -38,8 +38,9 @@ class Aborted(Exception):
 class _Context:
     """What a call tells of its client, and what takes its messages."""
 
-    def __init__(self, device: GrpcDevice, credentials: str, delay: float) -> None:
+    def __init__(self, device: GrpcDevice, start: int, credentials: str, delay: float) -> None:
         self._device = device
+        self._start = start
         self._delay = delay
         self._metadata: list[tuple[str, str]] = []
         if credentials:
@@ -60,7 +61,7 @@ class _Context:
 
     async def write(self, message: Any) -> None:
         """See grpc.aio.ServicerContext."""
-        self._device.take(message)
+        self._device.take(message, self._start)
         if self._delay:
             await asyncio.sleep(self._delay)
 
@@ -104,7 +105,7 @@ class GrpcDevice(LegacyDevice):
     @property
     def reading_from(self) -> object:
         """See `LegacyDevice`."""
-        return self._stream
+        return self._stream if self.streaming else None
 
     def may_have_session(self) -> bool:
         """See `Device`."""
@@ -132,7 +133,7 @@ class GrpcDevice(LegacyDevice):
                 change.end(self.model.now(), False)
             return
         self._start = machine.starts
-        self.model.now()
+        self.connected_last = self.model.now()
         recipient = "" if text is None else text.log[1:]
         attempt = self.attempt(method, recipient, password)
         call = _Call(method, machine.starts, attempt, change, text, then)
@@ -147,7 +148,7 @@ class GrpcDevice(LegacyDevice):
         handler = machine.grpc_handler(call.method)
         credentials = f"{self.name}:{password}" if password is not None else ""
         delay = Random(call.attempt.sent).choice((0.0, 0.0, 0.01, 0.05))
-        context = _Context(self, credentials, delay)
+        context = _Context(self, call.start, credentials, delay)
         try:
             given = handler.request_deserializer(request.SerializeToString())
             if call is self._stream:
@@ -205,7 +206,7 @@ class GrpcDevice(LegacyDevice):
         if call.change is not None:
             call.change.end(tick, None if code in _UNCERTAIN else False)
         if call.text is not None:
-            call.text.refused = True
+            self.model.refuse(call.text)
 
     def _cancelled(self, call: _Call) -> None:
         """The client has cancelled a call, which the daemon finishes."""
@@ -234,9 +235,11 @@ class GrpcDevice(LegacyDevice):
             self._stream = self.calls[-1]
             self._stream.reader = self.reader
 
-    def take(self, message: Any) -> None:
-        """A message is written to the stream."""
-        if not self.streaming:
+    def take(self, message: Any, start: int) -> None:
+        """A message is written to a stream of a daemon, given by its start."""
+        if not self.streaming or start in self.world.ended_starts:
+            # The client reads no more of it; the daemon may count it as read nevertheless.
+            self.model.seen[self.name].update(self.model.tokens(message.message))
             return
         self.log(f"<- {message.sender_id}: {message.message[:60]}")
         if message.sender_id != NOTICE_SENDER:

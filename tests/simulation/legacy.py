@@ -148,8 +148,9 @@ class LegacyDevice(Device):
             end = match.end()
         return end
 
-    def rivals(self) -> frozenset[object]:
-        """The other clients of the account that the daemon may count as connected."""
+    def rivals(self, sent: int) -> frozenset[object]:
+        """The other clients of the account that the daemon may count as connected, or may have
+        counted so since a tick."""
         world = self.world
         return frozenset(
             link
@@ -160,7 +161,9 @@ class LegacyDevice(Device):
         ) | frozenset(
             device
             for device in world.devices
-            if device is not self and device.name == self.name and device.may_have_session()
+            if device is not self
+            and device.name == self.name
+            and (device.may_have_session() or device.connected_last >= sent)
         )
 
     def attempt(self, command: str, recipient: str = "", password: str | None = None) -> Attempt:
@@ -168,7 +171,8 @@ class LegacyDevice(Device):
         model = self.model
         if not model.password[self.name].surely(password, model.tick, model.tick):
             model.doubtful_passwords[self.name] += 1
-        return Attempt(command, self.model.tick, recipient, password, self.rivals())
+        rivals = self.rivals(model.tick)
+        return Attempt(command, model.tick, recipient, password, rivals)
 
     def check_refusal(self, attempt: Attempt, sentence: str) -> str:
         """A command was refused: return the code of the refusal, which must be justified."""

@@ -92,7 +92,7 @@ def is_justified(device: LegacyDevice, attempt: Attempt, code: str) -> bool:
         case "name-taken":
             return not model.exists["@" + name].surely(False, sent, now)
         case "already-logged-in":
-            return bool(attempt.rivals or device.rivals())
+            return bool(attempt.rivals or device.rivals(sent))
         case "blocked":
             return not model.blocks[attempt.recipient, name].surely(False, sent, now)
         case "wrong-password" | "password-required":

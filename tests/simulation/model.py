@@ -30,6 +30,7 @@ class Message:
     sent: int
     accepted: int | None = None
     refused: bool = False
+    refused_at: int = 0
     attempts: int = 0
     sent_last: int = 0
     place: tuple[int, int, int] | None = None
@@ -135,6 +136,19 @@ class Model(State):
         message.accepted = tick
         message.refused = False
         self._check_accepted(message, what, tick)
+
+    def refuse(self, message: Message) -> None:
+        """A message is refused."""
+        message.refused = True
+        message.refused_at = self.now()
+
+    def doubt_refusals(self) -> None:
+        """The daemon has ended on a disk that still fails: what was refused since it began to fail
+        may be stored nevertheless (docs/architecture.md)."""
+        began = self.store_failing_since()
+        for message in self.messages.values():
+            if message.refused_at >= began:
+                message.refused = False
 
     def accepted_without_place(self, message: Message) -> None:
         """A message is accepted, in a protocol that does not say as which entry."""

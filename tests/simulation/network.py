@@ -70,7 +70,8 @@ class Conditions:
     """How a link behaves; drawn once for each link, and changed by faults.
 
     `delay` is the greatest time in seconds that a piece takes, `piece` its greatest size, `send`
-    and `window` are the sizes of the daemon's send buffer and the client's receive buffer.
+    and `window` are the sizes of the daemon's send buffer and the client's receive buffer. With
+    `whole`, what the client writes arrives in one piece.
     """
 
     def __init__(self, random: Random) -> None:
@@ -81,6 +82,7 @@ class Conditions:
             self.piece = max(self.piece, 2000)
         self.send = random.choice((1 << 16, 1 << 16, 4096, 300))
         self.window = random.choice((1 << 16, 1 << 16, 4096, 300))
+        self.whole = False
 
     def recover(self) -> None:
         """Behave well from now on."""
@@ -198,11 +200,11 @@ class Link:
         if self.transport is None or self.stalled or self.broken:
             return
         pending, self._up = self._up, []
-        size = self.conditions.piece
+        size, whole = self.conditions.piece, self.conditions.whole
         random = self.conditions.random
         for data in pending:
             while data is not None and data:
-                cut = min(len(data), random.randint(1, size))
+                cut = len(data) if whole else min(len(data), random.randint(1, size))
                 self._carry_up(data[:cut])
                 data = data[cut:]
             if data is None:

@@ -22,7 +22,8 @@ class Notices:
 
     def __init__(self, device: V1Device) -> None:
         self._device = device
-        self._watched: set[str] = set()
+        # Watched accounts, and when the device has last asked to watch each.
+        self._watched: dict[str, int] = {}
         self._known: dict[str, tuple[str, str]] = {}
         """status and away message of watched accounts"""
         self.read_markers: dict[tuple[str, int], int] = {}
@@ -48,7 +49,7 @@ class Notices:
         """Ask for the presence of accounts, and for notices of its changes."""
         device = self._device
         sent = device.model.tick + 1
-        self._watched.update(names)
+        self._watched.update(dict.fromkeys(names, sent))
 
         def answered(answer: c.People) -> None:
             device.world.listings.people(answer, sent)
@@ -60,11 +61,14 @@ class Notices:
 
     def unwatch(self, names: list[str]) -> None:
         """Ask for no more notices."""
+        sent = self._device.model.tick + 1
 
         def answered(_: Any) -> None:
             for name in names:
-                self._watched.discard(name)
                 self._known.pop(name, None)
+                # Another request may have followed, to watch it again.
+                if self._watched.get(name, sent) < sent:
+                    del self._watched[name]
 
         self._device.ask(c.Unwatch(0, names), then=answered)
 

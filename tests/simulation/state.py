@@ -82,6 +82,16 @@ class State:
         """Whether the store may have failed since a tick."""
         return any(end is None or end >= start for _, end in self._store_failures)
 
+    def store_failing_since(self) -> int:
+        """When the store has begun to fail the last time, without a pause until its last failure
+        ended."""
+        began = self.tick
+        for start, end in reversed(self._store_failures):
+            if began not in (self.tick, end):
+                break
+            began = start
+        return began
+
     def under_way(self, changes: Iterable[Change], since: int) -> bool:
         """Whether one of these requests may have been carried out since a tick."""
         return any(

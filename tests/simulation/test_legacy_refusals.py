@@ -45,7 +45,7 @@ class Justified(SynchronousTestCase):
         self.device: Any = SimpleNamespace(
             model=self.model,
             name="ann",
-            rivals=lambda: self.rivals,
+            rivals=lambda sent: self.rivals,
             session_may_have_ended=lambda: self.ended,
         )
 

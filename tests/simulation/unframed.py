@@ -45,7 +45,7 @@ _SILENCE = 1.0
 _OPS_REPLIES = {
     "create": (r"Success New Account Creation!.*\n", r"already exists\.[^\n]*\n"),
     "login": (r"is now logged in\n", r"is not recognized[^\n]*\n"),
-    "send": (_SENT.pattern, r"Receiver: \w+ doesn't exist|does not accept|valid input"),
+    "send": (_SENT.pattern, r"Receiver: \w+ doesn't exist|does not accept[^\n]*\n|valid input"),
     "list": (r"Showing all accounts: [^\n]*\n", r"\Znever"),
     "fetch": (r"undelivered message for|No new messages\n", r"User not Found"),
     "delete": (r"has been deleted\n", r"User Not Found!|check your mailbox"),
@@ -70,7 +70,7 @@ class TextDevice(LegacyDevice):
         self.stream = ""
         self.read_upto = 0
         if self.link is not None:
-            self.link.conditions.piece = 1 << 16
+            self.link.conditions.whole = True
             self.lines = self.link.conditions.random.random() < 0.6
 
     @property
@@ -141,7 +141,7 @@ class OpsDevice(TextDevice):
             if done:
                 self.model.accepted_without_place(self._text)
             else:
-                self._text.refused = True
+                self.model.refuse(self._text)
         if done and command in ("create", "login"):
             self.session_began(self._sent)
         if done and command == "delete":
@@ -183,6 +183,13 @@ class Chat10Device(TextDevice):
         self.registering = True
         self.leaving = False
         self.say(f"REGISTER {name} CHAT/1.0")
+
+    @property
+    def reading_from(self) -> object:
+        """See `LegacyDevice`. The connection of a client without line breaks stays open for a
+        moment after its session has ended, which has saved nothing more."""
+        ended = self.leaving or self.session_may_have_ended()
+        return None if ended else super().reading_from
 
     def heard(self) -> None:
         """See `TextDevice`."""

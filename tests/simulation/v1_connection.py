@@ -43,6 +43,8 @@ class V1Connection(Device):
         """how many acknowledgements without an answer were refused"""
         self.answered_sent = 0
         """when the latest request that has been answered was sent"""
+        self._issuing = False
+        """whether the log-in has been answered, and the session may still get its token"""
 
     # The connection
 
@@ -52,7 +54,7 @@ class V1Connection(Device):
         self.features = features
         self._decoder = client_decoder(1 << 24)
         self._goodbye = ""
-        self.half_closed = False
+        self.half_closed = self._issuing = False
         self.ask(c.Hello(0, "simulation", "1", features))
 
     def ask(
@@ -100,6 +102,7 @@ class V1Connection(Device):
             if message.code != "stopping":
                 self.end_session()
         else:
+            self._issuing = self._issuing and not isinstance(message, c.Token)
             self.event(message)
 
     def event(self, message: Any) -> None:
@@ -178,6 +181,9 @@ class V1Connection(Device):
         if not isinstance(answer, c.Pong):
             self.answered_sent = max(self.answered_sent, request.sent)
         self._check_order(request, answer)
+        if not isinstance(asked, (c.Ping, *APPENDS)):
+            issues = isinstance(asked, c.LogIn) and isinstance(answer, c.LoggedIn)
+            self._issuing = issues and "tokens" in self.features
         if isinstance(answer, c.Refusal):
             self._refused(request, answer)
             return
@@ -198,7 +204,8 @@ class V1Connection(Device):
 
     def _check_order(self, request: Request, answer: Any) -> None:
         """Answers come in the order of the requests, but for `Accepted`, and for `Pong` while a
-        request is carried out that may have a password hashed."""
+        request is carried out that may have a password hashed: `LogIn` until the session has its
+        token."""
         earlier = [
             other
             for other in self.pending.values()
@@ -206,7 +213,8 @@ class V1Connection(Device):
             and isinstance(other.message, APPENDS)
             <= (isinstance(answer, c.Accepted) and isinstance(request.message, APPENDS))
         ]
-        if isinstance(answer, c.Pong) and earlier and isinstance(earlier[0].message, _HASHING):
+        hashing = earlier and isinstance(earlier[0].message, _HASHING)
+        if isinstance(answer, c.Pong) and (hashing or self._issuing):
             return
         if earlier and not isinstance(request.message, APPENDS):
             self.model.violated("v1:order", f"{self}: {answer} before {earlier[0].message}")
@@ -221,7 +229,7 @@ class V1Connection(Device):
             # The device believes that it is logged in; what it misses is counted only once.
             self.log_out_refused = True
         if request.text is not None and request.text.attempts == 1:
-            request.text.refused = True
+            self.model.refuse(request.text)
         if not is_justified(self, request.message, request.sent, refusal.code, request.text):
             kind = f"{type(request.message).__name__}:{refusal.code}"
             if refusal.code in ("not-logged-in", "key-reused"):

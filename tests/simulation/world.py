@@ -333,6 +333,8 @@ class World:
     def _ended(self, tick: int) -> None:
         """The daemon has ended at a tick: what it has not done by then, it never does."""
         self._ended_at[self.machine.starts] = tick
+        if self.history.setup.store == "sqlite" and self.machine.disk.unsynced:
+            self.model.doubt_refusals()
         for change in (*self._lost, *self.calls_under_way):
             change.end(tick, None)
         self._lost.clear()
