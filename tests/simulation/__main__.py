@@ -30,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run the history of this seed, and print it")
     parser.add_argument("--keep", help="with --seed: only these steps (1,2,5), as a report says")
+    parser.add_argument("--usual-sizes", action="store_true", help="with --seed: see `sizes`")
     parser.add_argument("--count", type=int, default=300, help="run so many histories")
     parser.add_argument("--minutes", type=float, help="run histories for so many minutes")
     parser.add_argument("--first", type=int, help="the first seed; the others follow it")
@@ -40,12 +41,14 @@ def main() -> int:
     # Each history ends with a garbage collection, which need not look at the modules.
     gc.freeze()
     if options.seed is not None:
-        return _replay(options.seed, options.keep)
+        return _replay(options.seed, options.keep, options.usual_sizes)
     return _Session(options).run()
 
 
-def _replay(seed: int, keep: str | None) -> int:
+def _replay(seed: int, keep: str | None, usual_sizes: bool) -> int:
     history = generate(seed)
+    if usual_sizes:
+        history = history.without("sizes")
     if keep is not None:
         history = history.only({int(number) for number in keep.split(",") if number})
     outcome = run(history)

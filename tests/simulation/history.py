@@ -7,6 +7,7 @@ from random import Random
 
 from tests.simulation.faults import CLOCK_FAULT, FAULTS
 from tests.simulation.operations import OPERATIONS
+from tests.simulation.sizes import Sizes, draw
 
 NAMES = ("ann", "bob", "cat")
 ROOMS = ("#lobby", "#r", "#s")
@@ -37,6 +38,8 @@ class Setup:
     options: tuple[str, ...] = ()
     """options of the daemon"""
     old_file: bool = False
+    sizes: Sizes = ()
+    """internal sizes of the daemon that are small"""
 
     @property
     def has(self) -> tuple[str, ...]:
@@ -46,6 +49,7 @@ class Setup:
             special.append("memory")
         if self.old_file:
             special.append("old-file")
+        special += (f"small-{name}" for name, _ in self.sizes)
         return tuple(dict.fromkeys(special))
 
 
@@ -63,7 +67,7 @@ class History:
 
     def without(self, *names: str) -> History:
         """The history without the steps of some operations or faults, or without options of the
-        daemon (``--...``) and their values."""
+        daemon (``--...``) and their values, or without small ``sizes``."""
         steps = {step.number for step in self.steps if step.operation not in names}
         options: list[str] = []
         removing = False
@@ -71,7 +75,9 @@ class History:
             removing = word in names if word.startswith("--") else removing
             if not removing:
                 options.append(word)
-        return replace(self.only(steps), setup=replace(self.setup, options=tuple(options)))
+        sizes = () if "sizes" in names else self.setup.sizes
+        setup = replace(self.setup, options=tuple(options), sizes=sizes)
+        return replace(self.only(steps), setup=setup)
 
 
 def generate(seed: int) -> History:
@@ -108,7 +114,7 @@ def generate(seed: int) -> History:
         elif random.random() < 0.02:
             wait = random.choice((15.0, 70.0, 400.0, 700.0))
         steps.append(Step(number, device, name, random.getrandbits(48), wait))
-    return History(seed, setup, tuple(steps))
+    return History(seed, replace(setup, sizes=draw(seed)), tuple(steps))
 
 
 def _setup(random: Random) -> Setup:

@@ -70,9 +70,16 @@ REPAIRED: tuple[tuple[int, str], ...] = (
     (500061, "27,28,29,30,32,34,39,40,41,56,57"),
     # Retention did not end with the daemon.
     (500001, ""),
+    # A store whose write-ahead log could not be begun worked without one, and lost a change.
+    (999168325, "0,2,3,4,7"),
+    # After a full disk and two crashes, the store was refused with its own write-ahead log.
+    (
+        60179871,
+        "67,68,69,70,71,72,73,74,75,76,77,78,79,80,81,82,83,84,85,86,115,116,117,118,127,128,129,130",
+    ),
 )
-"""seeds and steps of histories that have broken a promise, when they were found: operations and
-faults that were added since change what a seed means"""
+"""seeds and steps of histories that have broken a promise, when they were found, with the usual
+sizes: operations and faults that were added since change what a seed means"""
 
 
 class Explanations:

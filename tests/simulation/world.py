@@ -29,6 +29,7 @@ from tests.simulation.network import Link
 from tests.simulation.old_file import write_old_file
 from tests.simulation.operations import OPERATIONS
 from tests.simulation.reactor import Schedule
+from tests.simulation.sizes import sizes
 from tests.simulation.v1 import V1Device
 
 _COUNTED = 4
@@ -394,6 +395,7 @@ def run(history: History) -> Outcome:
     """Run a history."""
     # The collection at the end looks at the objects of this history only.
     gc.freeze()
-    outcome = World(history).run()
+    with sizes(history.setup.sizes):
+        outcome = World(history).run()
     gc.collect()
     return outcome
