@@ -29,6 +29,7 @@ from chatd.core.errors import (
     PatternInvalid,
     PatternTooLong,
     Refused,
+    StoreUnavailable,
     TextTooLong,
     UnknownAccount,
     WrongPassword,
@@ -207,7 +208,11 @@ class OpsProtocol(Unframed):
                 head = ""
                 if not await self._arrived():
                     break
-                await mail.acknowledge(entries)
+                try:
+                    await mail.acknowledge(entries)
+                except StoreUnavailable as refused:
+                    # It is saved later. A reply would be taken for that to the next command.
+                    self.log_refusal(refused.code)
         except UnknownAccount:
             # The account has been deleted meanwhile.
             if not head:

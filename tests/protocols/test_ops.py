@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import RegistrationClosed, UnknownAccount
+from chatd.core.entries import Entry
+from chatd.core.errors import RegistrationClosed, StoreUnavailable, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.permissions import Policy
@@ -319,6 +321,23 @@ class Messages(OpsCase):
         again = self.client()
         self.assertIn("mason sends: hi", again.request("4|wayne123"))
         self.assertEqual(again.request("4|wayne123"), "No new messages\n")
+
+    def test_mailbox_that_is_saved_later_gets_one_reply(self) -> None:
+        """The store cannot write when the messages have been shown."""
+        mason = self.client("mason")
+        self.client("wayne").disconnect()
+        mason.request("3|wayne|hi")
+        client = self.client()
+        acknowledge = MailFetch.acknowledge
+
+        async def save_later(mail: MailFetch, entries: Sequence[Entry]) -> None:
+            await acknowledge(mail, entries)
+            raise StoreUnavailable()
+
+        self.patch(MailFetch, "acknowledge", save_later)
+        self.assertEqual(
+            client.request("4|wayne123"), ops.mail("wayne123") + ops.mail_item("mason", "hi")
+        )
 
     def test_mailbox_of_an_account_that_changes_is_shown_no_further(self) -> None:
         """Before the first page the reply is that of an unknown mailbox, or the reason; later the
