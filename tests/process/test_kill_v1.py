@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from chatd.client import Client, Pushed, connect
+from chatd.client.library import client as library_client
 from tests.doubles.daemon_process import Daemon
 from tests.doubles.folders import folder
 
@@ -69,7 +70,9 @@ class Killed(TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        """Start a daemon on a file."""
+        """Start a daemon on a file. It is killed again so soon that the clients' delays would not
+        begin anew."""
+        self.patch(library_client, "STABLE_TIME", 0.0)
         self.store = f"sqlite:{folder(self)}/chatd.db"
         self.daemon = Daemon(self, self.store)
 
