@@ -88,7 +88,7 @@ class GrpcAccount(Peer):
 
     def log_out(self, connection: str | None = None) -> None:
         """End the sessions, and the streams after the notices that wait. `connection` is that of
-        the client if it has asked for that."""
+        the client, if it has asked for that and the connection is known."""
         self.logged_in = False
         streams, self.streams = self.streams, []
         for stream in streams:

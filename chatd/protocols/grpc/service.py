@@ -136,7 +136,8 @@ class ChatService:
         self._check_running()
         account, _ = await self._proven(request.client_id, caller)
         account.notice("You have been successfully logged out!")
-        account.log_out(caller.peer)
+        # The connections of a unix socket cannot be told apart.
+        account.log_out(None if caller.local else caller.peer)
         return pb.LogOutResponse()
 
     async def delete_account(self, request: Any, caller: Caller) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from twisted.internet.defer import Deferred, fail
 
+from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import StoreUnavailable
 from chatd.protocols.grpc.account import LOGOUT_ACK_DELAY
 from chatd.protocols.grpc.notices import MAX_NOTICES
 from chatd.protocols.grpc.stream import ACK_DELAY, MAX_WAITING, MAX_WAITING_BYTES
 from chatd.stores import PAGE_BYTES
-from tests.doubles.grpc_calls import ServiceCase
+from tests.doubles.grpc_calls import CallContext, ServiceCase
 
 
 class Notices(ServiceCase):
@@ -248,6 +249,17 @@ class Streams(ServiceCase):
         self.read("mason", stream)
         self.log_in("mason")
         self.assertEqual(self.read_texts("mason", self.open("mason")), expected)
+
+    def test_log_out_at_a_unix_socket_acknowledges_nothing(self) -> None:
+        """The connections to it cannot be told apart, and another one may be dead."""
+        stream = self.open("mason", "unix:")
+        self.ann.request(c.Send(0, "mason", "one"))
+        self.read("mason", stream)
+        self.server.clock.advance(LOGOUT_ACK_DELAY)
+        request = pb.LogOutRequest(client_id="mason")
+        self.call(self.service.log_out, request, CallContext(peer="unix:"))
+        self.log_in("mason")
+        self.assertIn("one", self.read_texts("mason", self.open("mason")))
 
     def _replace_account(self) -> None:
         """Delete the account by another protocol, register it again, and send it a message."""
