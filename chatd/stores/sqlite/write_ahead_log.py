@@ -4,10 +4,11 @@ SQLite applies a log (``-wal``) to whatever file has the name before the suffix.
 restored beside the log of its predecessor would be silently undone, or damaged.
 
 The header of a log has a salt, a random number to which SQLite adds 1 whenever it begins the log
-anew. When the daemon starts, it stores the salt in the file as its schema cookie, which is called
-its *mark* here: a number in the header of the file that only has to differ from its former value
-when the schema changes, when SQLite adds 1 to it. Formats: https://sqlite.org/fileformat2.html,
-sections 1.3 and 4.1.
+anew, and how often it has done so. The difference is that of the log as long as it exists. When the
+daemon starts, it stores that in the file as its schema cookie, which is called its *mark* here: a
+number in the header of the file that only has to differ from its former value when the schema
+changes, when SQLite adds 1 to it. Formats: https://sqlite.org/fileformat2.html, sections 1.3 and
+4.1.
 """
 
 from __future__ import annotations
@@ -30,16 +31,13 @@ _UNMARKED = 10_000
 """the schema cookie of a file without a mark, which counts changes of the schema, is less"""
 _CHANGES = 1 << 16
 """changes of the schema, fewer than that, that a file may have seen since it was marked"""
-_BEGINNINGS = 1 << 24
-"""how often a log may have been begun anew since its file was marked, fewer times than that; each
-time, pages of 16 MB or more have been written"""
 
 
 class _Log(NamedTuple):
-    """A log with a valid header: its salt, and whether it can have nothing but the writing of the
-    mark (`mark`), because all of its frames are the first page."""
+    """A log with a valid header: the salt with which it was begun first, and whether it can have
+    nothing but the writing of the mark (`mark`), because all of its frames are the first page."""
 
-    salt: int
+    first_salt: int
     only_marks: bool
 
 
@@ -84,7 +82,7 @@ def mark(connection: sqlite3.Connection, path: str, descriptor: int) -> None:
     # The first write begins a log, whose salt is not known before. If that fails, the next one does
     # so again, with another salt.
     while log is None or not _is_marked(log, _cookie(connection)):
-        _set_cookie(connection, _cookie(connection) if log is None else log.salt)
+        _set_cookie(connection, _cookie(connection) if log is None else log.first_salt)
         log = _read(path)
         if log is None:
             # SQLite writes none on some file systems.
@@ -121,7 +119,7 @@ def _is_of(log: _Log, header: bytes) -> bool:
 
 
 def _is_marked(log: _Log, cookie: int) -> bool:
-    return (log.salt - cookie + _CHANGES) % _NUMBERS < _CHANGES + _BEGINNINGS
+    return (cookie - log.first_salt) % _NUMBERS < _CHANGES
 
 
 def _path_of_log(path: str) -> str:
@@ -148,7 +146,8 @@ def _read(path: str) -> _Log | None:
             if beginnings or page != 1:
                 break
         # In a log that has been begun anew there is more than the mark.
-        return _Log(salt, not beginnings and pages[-1] == 1) if pages else None
+        first_salt = (salt - beginnings) % _NUMBERS
+        return _Log(first_salt, not beginnings and pages[-1] == 1) if pages else None
     return None
 
 
