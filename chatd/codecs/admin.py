@@ -120,8 +120,9 @@ class RevokeInviteToken(Request, tag="revoke"):
 
 
 class GetStatistics(Request, tag="stats"):
-    """Statistics of the daemon. Answer: `version`, `started`, `accounts`, `rooms`, and `counts`, an
-    object of further counts by name."""
+    """Statistics of the daemon. Answer: `version`, `started`, `accounts`, `rooms`, and objects of
+    numbers by name: `counts`; `queues`, the lengths of queues; since the start, `refusals` by their
+    codes and `quotas_met`, how often a bound was met."""
 
 
 class Backup(Request, tag="backup"):

@@ -24,6 +24,12 @@ class Refused(ChatdError):
 
     code = "refused"
 
+    def __init__(self, sentence: str = "", quota: str = "") -> None:
+        super().__init__(sentence)
+        self.quota = quota
+        """the name of the bound that is met (a field of `chatd.core.limits.Limits`), empty if it is
+        refused for another reason"""
+
 
 class Fatal(ChatdError):
     """chatd cannot continue."""

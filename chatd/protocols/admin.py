@@ -91,6 +91,9 @@ def _statistics(statistics: Statistics) -> Mapping[str, object]:
             "rooms in memory": statistics.rooms_in_memory,
             "characters waiting for the store": statistics.store_backlog,
         },
+        "queues": statistics.queues,
+        "refusals": statistics.refusals,
+        "quotas_met": statistics.quotas_met,
     }
 
 

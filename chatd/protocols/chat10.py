@@ -224,7 +224,7 @@ class Chat10Protocol(Unframed):
         for append in appends:
             refusal = refusal_of(append)
             if refusal is not None:
-                self.log_refusal(refusal.code)
+                self.log_refusal(refusal.code, refusal.quota)
 
     def joined(self, log: str) -> None:
         """See `chatd.realm.peer.Peer`."""

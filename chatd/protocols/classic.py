@@ -213,9 +213,19 @@ class ClassicProtocol(Connection):
         frames = [message.frame for message in messages]
         for append in appends:
             if append.refusal is not None:
-                frames = list(map(_answer, messages, appends))
+                frames = list(map(self._answer_to, messages, appends))
                 break
         self._write(b"".join(frames))
+
+    def _answer_to(self, message: Send, append: Append) -> bytes:
+        """The echo of a SEND, or its refusal."""
+        refusal = refusal_of(append)
+        if refusal is None:
+            return message.frame
+        self.log_refusal(refusal.code, refusal.quota)
+        # The account may have been deleted since the message was sent.
+        unknown = isinstance(refusal, UnknownAccount)
+        return encode(RESPONSE, _unknown_recipient(message) if unknown else str(refusal))
 
     @property
     def about(self) -> str:
@@ -244,15 +254,6 @@ def _shown(message: Send) -> str:
 
 def _unknown_recipient(message: Send) -> str:
     return f"specific recipient {message.recipient} does not exist, {_shown(message)}"
-
-
-def _answer(message: Send, append: Append) -> bytes:
-    refusal = refusal_of(append)
-    if refusal is None:
-        return message.frame
-    # The account may have been deleted since the message was sent.
-    unknown = isinstance(refusal, UnknownAccount)
-    return encode(RESPONSE, _unknown_recipient(message) if unknown else str(refusal))
 
 
 def _is_send(message: Command) -> bool:

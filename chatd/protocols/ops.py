@@ -277,6 +277,8 @@ class OpsProtocol(Unframed):
         """See `Connection`."""
         for message, append in zip(messages, appends, strict=True):
             refusal = refusal_of(append)
+            if refusal is not None:
+                self.log_refusal(refusal.code, refusal.quota)
             if isinstance(refusal, UnknownAccount):
                 self._reply(ops.unknown_recipient(message.recipient))
             elif refusal is not None:

@@ -21,5 +21,5 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,
-  `tasks` is background work.
+  `tasks` is background work. `counters` counts refusals and the bounds that were met.
 """

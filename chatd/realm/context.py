@@ -14,6 +14,7 @@ from chatd.stores import Append, Store
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Accounts
+    from chatd.realm.counters import Counters
     from chatd.realm.documents import Documents
     from chatd.realm.history import History
     from chatd.realm.positions import Positions
@@ -30,6 +31,7 @@ class Context(Protocol):
     store: Store
     documents: Documents
     limits: Limits
+    counters: Counters
     accounts: Accounts
     rooms: Rooms
     history: History

@@ -110,6 +110,12 @@ class Statistics(msgspec.Struct, frozen=True):
     rooms_in_memory: int
     store_backlog: int
     """characters of text that the store has accepted and not committed yet"""
+    refusals: dict[str, int]
+    """since the start: requests and connections that were refused, by the code of the refusal"""
+    quotas_met: dict[str, int]
+    """since the start: how often a bound was met, by its name"""
+    queues: dict[str, int]
+    """the lengths of the daemon's queues, by name"""
 
 
 class Operations:
@@ -291,6 +297,7 @@ class Operations:
             self._documents.count(Account), self._documents.count(RoomRecord)
         )
         sessions = self._realm.sessions.all()
+        counters = self._realm.counters
         return Statistics(
             started=self._started,
             accounts=accounts,
@@ -299,6 +306,9 @@ class Operations:
             accounts_online=len({session.account for session in sessions}),
             rooms_in_memory=sum(map(is_room, self._realm.delivery.live_logs)),
             store_backlog=self._store.backlog,
+            refusals=dict(counters.refusals),
+            quotas_met=dict(counters.quotas_met),
+            queues=counters.queues,
         )
 
     async def backup(self, path: str) -> None:

@@ -26,6 +26,7 @@ from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, roo
 from chatd.realm import changes
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.blocking import Blocking
+from chatd.realm.counters import Counters
 from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
@@ -106,6 +107,7 @@ class Realm:
         self._null_origin = NullOrigin()
         self.flush: Callable[[], None] = store.flush
         """ends a burst of `send`, `deliver`, `append` and `note`: the store may commit it"""
+        self.counters = Counters()
         self.documents = Documents(store)
         self.positions = Positions(store, tasks, seconds)
         self.accounts = Accounts(self, tasks)

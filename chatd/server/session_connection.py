@@ -123,8 +123,10 @@ class SessionConnection(IdentifiedProtocol, Peer):
             self.factory.unauthenticated.touch(self)
         logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
 
-    def log_refusal(self, reason: str) -> None:
-        """Log a refusal; of each connection only the first few are logged."""
+    def log_refusal(self, reason: str, quota: str = "") -> None:
+        """Log a refusal, and count it; of each connection only the first few are logged. `quota` is
+        the bound that was met, if any (`chatd.realm.counters`)."""
+        self.factory.realm.counters.refused(reason, quota)
         self._refusals += 1
         if self._refusals <= _LOGGED_REFUSALS:
             last = (

@@ -71,7 +71,8 @@ class _BeforeProtocol(IdentifiedProtocol):
         self.transport.loseConnection()
 
     def log_refusal(self, reason: str) -> None:
-        """Log that this connection was refused."""
+        """Log that this connection was refused, and count it."""
+        self.factory.realm.counters.refused(reason)
         logger.info("Client {peer} refused: {reason}", peer=self.peer, reason=reason)
 
 

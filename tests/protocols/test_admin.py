@@ -234,7 +234,19 @@ class Requests(AdminCase):
         """Counts have the names under which operators see them."""
         self.harness.login("Ann")
         stats = self.request("stats")
-        self.assertEqual(sorted(stats), ["accounts", "counts", "rooms", "started", "version"])
+        self.assertEqual(
+            sorted(stats),
+            [
+                "accounts",
+                "counts",
+                "queues",
+                "quotas_met",
+                "refusals",
+                "rooms",
+                "started",
+                "version",
+            ],
+        )
         self.assertEqual((stats["accounts"], stats["rooms"], stats["started"]), (2, 1, 0))
         self.assertEqual(
             stats["counts"],

@@ -308,6 +308,9 @@ class DaemonOperations(OperationsCase):
         self.harness.login("Ann")
         self.harness.login_ack("Ann", {})
         self.patch(type(self.harness.store), "backlog", 8)
+        counters = self.harness.realm.counters
+        counters.refused("limit-reached", "rooms")
+        counters.watch_queue("passwords", lambda: 3)
         self.assertEqual(
             self.result(self.operations.statistics()),
             Statistics(
@@ -318,6 +321,9 @@ class DaemonOperations(OperationsCase):
                 accounts_online=1,
                 rooms_in_memory=0,
                 store_backlog=8,
+                refusals={"limit-reached": 1},
+                quotas_met={"rooms": 1},
+                queues={"passwords": 3},
             ),
         )
 

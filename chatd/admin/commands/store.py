@@ -26,6 +26,9 @@ class ShowStatistics(DaemonCommand):
             "accounts": answer["accounts"],
             "rooms": answer["rooms"],
             **answer["counts"],
+            **{f"waiting: {name}": length for name, length in answer["queues"].items()},
+            **{f"refused: {code}": count for code, count in sorted(answer["refusals"].items())},
+            **{f"bound met: {name}": count for name, count in sorted(answer["quotas_met"].items())},
         }
         width = max(map(len, values))
         output.answer(answer, *(f"{name.ljust(width)}  {value}" for name, value in values.items()))

@@ -27,6 +27,7 @@ from chatd.protocols.grpc.service import (
     logger,
 )
 from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
+from chatd.realm.counters import Counters
 from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 
@@ -158,6 +159,7 @@ async def _unary(
     return await _refusing(
         context,
         caller,
+        service.counters,
         service.rates.wait_for_connection(caller, getattr(request, account_field)),
         lambda: in_twisted(method(request, caller)),
     )
@@ -177,15 +179,20 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
     await _refusing(
         context,
         caller,
+        service.counters,
         service.rates.wait_for_connection(caller, request.recipient_id),
         lambda: service.receive_messages(request, caller, write),
     )
 
 
 async def _refusing(
-    context: Any, caller: Caller, first: Awaitable[None], then: Callable[[], Awaitable[T]]
+    context: Any,
+    caller: Caller,
+    counters: Counters,
+    first: Awaitable[None],
+    then: Callable[[], Awaitable[T]],
 ) -> T:
-    """Wait for `first`, then call `then`; a refusal ends the call with a status."""
+    """Wait for `first`, then call `then`; a refusal is counted and ends the call with a status."""
     # The event loop has weak references to tasks only, and a server that has ended has none.
     call = asyncio.current_task()
     _calls.add(call)
@@ -193,6 +200,7 @@ async def _refusing(
         await first
         return await then()
     except Refused as refused:
+        counters.refused(refused.code, refused.quota)
         logger.info(
             "Client {peer} refused: {reason}  [  ]", peer=caller.address, reason=refused.code
         )

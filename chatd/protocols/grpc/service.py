@@ -109,6 +109,7 @@ class ChatService:
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
         self.rates = Rates(factory.limits, factory.clock)
+        self.counters = self._realm.counters
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
 
@@ -181,6 +182,7 @@ class ChatService:
         except StoreUnavailable:
             raise
         except Refused as refused:
+            self.counters.refused(refused.code, refused.quota)
             notice = str(refused)
             if is_room(request.recipient_id) or isinstance(refused, UnknownAccount):
                 notice = "Recipient is not found!"

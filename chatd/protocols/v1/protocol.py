@@ -225,6 +225,7 @@ class V1Protocol(NotifiedConnection):
                 answer = (request.ref, append.log_name, append.seq, append.id, append.time)
                 parts.append(encode_accepted((answer,)))
             else:
+                self.log_refusal(refusal.code, refusal.quota)
                 parts.append(
                     encode(c.Refusal(request.ref, refusal.code, str(refusal), request.command))
                 )
@@ -241,13 +242,14 @@ class V1Protocol(NotifiedConnection):
             self.write(c.Goodbye("stopping", "The server is stopping."))
         super().close()
 
-    def refuse(self, ref: int, request: int, code: str, sentence: str) -> None:
-        """Refuse a request, by its number and its command (0: not known)."""
-        self.log_refusal(code)
+    def refuse(self, ref: int, request: int, code: str, sentence: str, quota: str = "") -> None:
+        """Refuse a request, by its number and its command (0: not known); `quota` is the bound that
+        was met, if any."""
+        self.log_refusal(code, quota)
         self.write(c.Refusal(ref, code, sentence, request))
 
     def _refuse_request(self, request: Any, refused: Refused) -> None:
-        self.refuse(request.ref, request.command, refused.code, str(refused))
+        self.refuse(request.ref, request.command, refused.code, str(refused), refused.quota)
 
     @property
     def about(self) -> str:

@@ -16,11 +16,18 @@ class Store(CommandCase):
     def test_statistics_are_shown_in_columns(self) -> None:
         """Each value has a line."""
         self.harness.login("Ann")
+        counters = self.harness.realm.counters
+        counters.refused("limit-reached", "rooms")
+        counters.watch_queue("passwords", lambda: 3)
         lines = self.output("stats").splitlines()
         self.assertEqual(lines[0].split(), ["version", __version__])
         self.assertIn("accounts                          2", lines)
         self.assertIn("accounts online                   1", lines)
+        self.assertIn("waiting: passwords                3", lines)
+        self.assertIn("refused: limit-reached            1", lines)
+        self.assertIn("bound met: rooms                  1", lines)
         (stats,) = self.json("stats")
+        self.assertEqual(stats["refusals"], {"limit-reached": 1})
         self.assertEqual((stats["rooms"], stats["counts"]["sessions"]), (1, 1))
 
     def test_backup_path_is_made_absolute(self) -> None:
