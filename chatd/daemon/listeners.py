@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatd.config.option_types import Listen
 from chatd.core.errors import SocketUnusable
-from chatd.protocols.admin import AdminFactory
+from chatd.protocols.admin.connection import AdminFactory
 from chatd.protocols.doors import shown_title
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport

@@ -36,7 +36,7 @@ from chatd.daemon.banner import Banner
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import AdminListener, Listener
 from chatd.daemon.system import System
-from chatd.protocols.admin import AdminFactory
+from chatd.protocols.admin.connection import AdminFactory
 from chatd.protocols.doors import ANY, GRPC, connection_maker, main_port
 from chatd.realm.accounts import Account
 from chatd.realm.operations import Operations

@@ -20,7 +20,7 @@ from chatd.daemon.listeners import (
     cannot_listen_sentence,
     check_port,
 )
-from chatd.protocols.admin import AdminFactory
+from chatd.protocols.admin.connection import AdminFactory
 from chatd.server.owner_socket import OwnerPort
 from chatd.server.tcp_transport import TrackedServer
 from tests.doubles.folders import folder

@@ -64,7 +64,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "test_reconnecting_writes_at_most_once_a_day",
         "`--expires never`": "admin.commands.test_invite_tokens.InviteTokens."
         "test_token_expires_after_the_chosen_time",
-        "at most 16,384 bytes": "protocols.test_admin.Lines."
+        "at most 16,384 bytes": "protocols.admin.test_connection.Lines."
         "test_line_without_end_closes_the_connection",
         "exits with status 0 within 5 seconds": _STOP,
         "while the daemon runs, never `cp`": _COPY,

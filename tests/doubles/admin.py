@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.admin import command_line
 from chatd.admin.connection import Daemon
-from chatd.protocols import admin
-from chatd.protocols.admin import AdminFactory, AdminProtocol
+from chatd.protocols.admin import connection
+from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
 from tests.doubles.realm import RealmHarness
 
@@ -114,7 +114,7 @@ class CommandCase(SynchronousTestCase):
             return Daemon(connection, path)
 
         self.patch(command_line, "connect", connect)
-        self.patch(admin, "is_permitted", lambda transport: True)
+        self.patch(connection, "is_permitted", lambda transport: True)
 
     def password(self, name: str) -> str | None:
         """The stored hash of an account's password."""

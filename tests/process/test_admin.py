@@ -233,7 +233,7 @@ class Sockets(Administered):
     def test_another_user_is_refused(self) -> None:
         """By the file's permissions, and by the daemon if they are changed."""
         if os.geteuid() != 0:
-            # Only root can become another user. `tests.protocols.test_admin` needs no other user.
+            # Only root can become another user; `tests.protocols.admin.test_connection` needs none.
             return
         self.start()
         path = self.folder / "chatd.db.admin"

@@ -4,8 +4,8 @@ The subjects are `accounts`, `rooms` (with the reports of users), `invite_tokens
 (for TLS) and `store` (statistics and backup); `command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
-`COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin`, its method in
-`chatd.realm.operations`, and its line in ``docs/operations.md``.
+`COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
+method in `chatd.realm.operations`, and its line in ``docs/operations.md``.
 """
 
 from __future__ import annotations

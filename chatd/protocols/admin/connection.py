@@ -1,7 +1,6 @@
-"""The admin socket: operators' requests to a running daemon, one JSON object a line.
+"""The connections of operators: one request at a time, and who may connect.
 
-`chatd.codecs.admin` has the requests, `chatd.realm.operations` carries them out. Every connection
-may ask for everything, so only the daemon's own user and root can connect.
+Every connection may ask for everything, so only the daemon's own user and root can connect.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import asdict
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
@@ -22,79 +20,16 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd import __version__
 from chatd.codecs import admin as c
 from chatd.core.errors import BadRequest, ChatdError
-from chatd.realm.operations import Operations, Statistics
+from chatd.protocols.admin.requests import READ_ONLY, perform
+from chatd.realm.operations import Operations
 from chatd.realm.permissions import may_administer
 
 logger = Logger(namespace="chatd")
 
-_READ_ONLY = (
-    c.ListAccounts,
-    c.ListSessions,
-    c.ListRooms,
-    c.ListReports,
-    c.ListInviteTokens,
-    c.GetStatistics,
-)
-"""requests that change nothing; all others are logged"""
 _CREDENTIALS = struct.Struct("3i")
 """struct ucred of Linux: process, user, group"""
-
-
-async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str, object]:
-    """Carry out a request and return the fields of its answer. Raises `ChatdError`."""
-    match request:
-        case c.ListAccounts():
-            return asdict(await operations.accounts(request.pattern, request.after, request.limit))
-        case c.ListSessions():
-            return asdict(await operations.sessions(request.name, request.after, request.limit))
-        case c.EndSessions():
-            return {"sessions": await operations.end_sessions(request.name, request.sentence)}
-        case c.SetPassword():
-            return {"name": await operations.set_password(request.name, request.password)}
-        case c.SetCertificates():
-            return {"name": await operations.set_certificates(request.name, request.fingerprints)}
-        case c.DeleteAccount():
-            return {"name": await operations.delete_account(request.name)}
-        case c.ListRooms():
-            return asdict(await operations.rooms(request.pattern, request.after, request.limit))
-        case c.DeleteRoom():
-            return {"room": await operations.delete_room(request.room)}
-        case c.ListReports():
-            return asdict(await operations.reports(request.after, request.limit))
-        case c.CreateInviteToken():
-            return asdict(
-                await operations.create_invite_token(request.uses, request.seconds, request.note)
-            )
-        case c.ListInviteTokens():
-            return {"items": await operations.invite_tokens()}
-        case c.RevokeInviteToken():
-            return {"key": await operations.revoke_invite_token(request.invite)}
-        case c.GetStatistics():
-            return _statistics(await operations.statistics())
-        case c.Backup():
-            await operations.backup(request.path)
-            return {"path": request.path}
-
-
-def _statistics(statistics: Statistics) -> Mapping[str, object]:
-    return {
-        "version": __version__,
-        "started": statistics.started,
-        "accounts": statistics.accounts,
-        "rooms": statistics.rooms,
-        "counts": {
-            "sessions": statistics.sessions,
-            "accounts online": statistics.accounts_online,
-            "rooms in memory": statistics.rooms_in_memory,
-            "characters waiting for the store": statistics.store_backlog,
-        },
-        "queues": statistics.queues,
-        "refusals": statistics.refusals,
-        "quotas_met": statistics.quotas_met,
-    }
 
 
 def _subject(request: c.Request) -> str:
@@ -196,7 +131,7 @@ class AdminProtocol(LineOnlyReceiver):
     async def _perform(self, line: bytes) -> None:
         try:
             request = c.decode_request(line)
-            if not isinstance(request, _READ_ONLY):
+            if not isinstance(request, READ_ONLY):
                 logger.info(
                     "Admin: {command} {subject}",
                     command=c.command(request),

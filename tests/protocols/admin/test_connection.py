@@ -15,8 +15,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.codecs import admin as c
-from chatd.protocols import admin
-from chatd.protocols.admin import AdminFactory, AdminProtocol
+from chatd.protocols.admin import connection
+from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import Policy
 from chatd.server.owner_socket import OwnerPort
@@ -28,7 +28,7 @@ class AdminCase(SynchronousTestCase):
     """A realm with the open accounts Ann and bob, and the connection of an operator."""
 
     def setUp(self) -> None:
-        self.patch(admin, "is_permitted", lambda transport: True)
+        self.patch(connection, "is_permitted", lambda transport: True)
         self.harness = RealmHarness()
         self.harness.register("Ann", "bob")
         self.harness.run(self.harness.realm.start())
@@ -396,7 +396,7 @@ class Lines(AdminCase):
 
     def test_other_users_are_disconnected(self) -> None:
         """They get no answer."""
-        self.patch(admin, "is_permitted", lambda transport: False)
+        self.patch(connection, "is_permitted", lambda transport: False)
         self.operator, self.transport = self.connect()
         self.assertTrue(self.transport.disconnecting)
         self.assertEqual(self.answers(), [])
@@ -411,7 +411,7 @@ class Permission(TestCase):
 
         class Accepting(Protocol):
             def connectionMade(self) -> None:
-                permitted.callback(admin.is_permitted(self.transport))
+                permitted.callback(connection.is_permitted(self.transport))
                 assert self.transport is not None
                 self.transport.loseConnection()
 
@@ -432,9 +432,10 @@ class Permission(TestCase):
                 self.user = user
 
             def getsockopt(self, level: int, option: int, size: int) -> bytes:
-                return admin._CREDENTIALS.pack(1, self.user, self.user)
+                return connection._CREDENTIALS.pack(1, self.user, self.user)
 
         self.patch(os, "geteuid", lambda: 1000)
         self.assertEqual(
-            [admin.is_permitted(Transport(user)) for user in (0, 1000, 1001)], [True, True, False]
+            [connection.is_permitted(Transport(user)) for user in (0, 1000, 1001)],
+            [True, True, False],
         )

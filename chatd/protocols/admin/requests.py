@@ -1,0 +1,75 @@
+"""The requests of operators: each as a call of `chatd.realm.operations`, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import asdict
+
+from chatd import __version__
+from chatd.codecs import admin as c
+from chatd.realm.operations import Operations, Statistics
+
+READ_ONLY = (
+    c.ListAccounts,
+    c.ListSessions,
+    c.ListRooms,
+    c.ListReports,
+    c.ListInviteTokens,
+    c.GetStatistics,
+)
+"""requests that change nothing; all others are logged"""
+
+
+async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str, object]:
+    """Carry out a request and return the fields of its answer. Raises `ChatdError`."""
+    match request:
+        case c.ListAccounts():
+            return asdict(await operations.accounts(request.pattern, request.after, request.limit))
+        case c.ListSessions():
+            return asdict(await operations.sessions(request.name, request.after, request.limit))
+        case c.EndSessions():
+            return {"sessions": await operations.end_sessions(request.name, request.sentence)}
+        case c.SetPassword():
+            return {"name": await operations.set_password(request.name, request.password)}
+        case c.SetCertificates():
+            return {"name": await operations.set_certificates(request.name, request.fingerprints)}
+        case c.DeleteAccount():
+            return {"name": await operations.delete_account(request.name)}
+        case c.ListRooms():
+            return asdict(await operations.rooms(request.pattern, request.after, request.limit))
+        case c.DeleteRoom():
+            return {"room": await operations.delete_room(request.room)}
+        case c.ListReports():
+            return asdict(await operations.reports(request.after, request.limit))
+        case c.CreateInviteToken():
+            return asdict(
+                await operations.create_invite_token(request.uses, request.seconds, request.note)
+            )
+        case c.ListInviteTokens():
+            return {"items": await operations.invite_tokens()}
+        case c.RevokeInviteToken():
+            return {"key": await operations.revoke_invite_token(request.invite)}
+        case c.GetStatistics():
+            return _statistics(await operations.statistics())
+        case c.Backup():
+            await operations.backup(request.path)
+            return {"path": request.path}
+
+
+def _statistics(statistics: Statistics) -> Mapping[str, object]:
+    return {
+        "version": __version__,
+        "started": statistics.started,
+        "accounts": statistics.accounts,
+        "rooms": statistics.rooms,
+        "counts": {
+            "sessions": statistics.sessions,
+            "accounts online": statistics.accounts_online,
+            "rooms in memory": statistics.rooms_in_memory,
+            "characters waiting for the store": statistics.store_backlog,
+        },
+        "queues": statistics.queues,
+        "refusals": statistics.refusals,
+        "quotas_met": statistics.quotas_met,
+    }
