@@ -65,6 +65,13 @@ class Position(msgspec.Struct, frozen=True, array_like=True, gc=False):
     seq: Seq
 
 
+class Setting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A setting of a room (`ConfigureRoom`), and its value."""
+
+    name: str
+    value: str
+
+
 class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A room, as the account that asked sees it.
 
@@ -72,7 +79,8 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `owner` is empty if there is none; `members` is the number of members; `role` is the role of
     the account in the room: ``owner``, ``moderator``, ``member``, ``invited`` (invited, but not a
     member yet), or empty. `history` is what a member can read: ``all``, or ``joined``, what was
-    sent after it joined.
+    sent after it joined. `settings` has those of `ConfigureRoom`; one that is missing is
+    as in a new room.
     """
 
     room: str
@@ -83,6 +91,7 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     members: int
     role: str
     history: str = "all"
+    settings: list[Setting] = []
 
 
 class LogState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -513,6 +522,22 @@ class SetHistory(Message):
     history: Short
 
 
+class ConfigureRoom(Message):
+    """Set one of the settings of a room.
+
+    ``slow``, for the owner and moderators: slow mode, the seconds from 0 (off) to 21600 that a
+    member waits between two texts. ``read-only``, for the owner: ``on`` or ``off``; only the owner
+    and moderators send, edit and react. An entry of kind ``setting`` announces it. A setting that
+    the server does not know is refused with ``unknown-setting``. Answer: `Done`.
+    """
+
+    command: ClassVar[int] = 41
+    ref: Ref
+    room: Name
+    setting: Name
+    value: Short
+
+
 class Invite(Message):
     """Invite an account to a room; for the owner and moderators, in a public room for all members.
 
@@ -816,7 +841,8 @@ class Pushed(Message):
     to that entry, empty if it is removed. ``join``, ``leave``: `sender` joined or left the
     room. ``kick``: `sender` removed the account `body`. ``topic``: the new topic. ``access``:
     ``private`` or ``public``. ``history``: ``all`` or ``joined``. ``role``: the name of a member
-    and its new role. ``invite``, in a mailbox: `sender` invites the account to the room `body`.
+    and its new role. ``setting``: the name of a setting and its new value. ``invite``, in a
+    mailbox: `sender` invites the account to the room `body`.
 
     A client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """

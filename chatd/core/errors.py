@@ -218,6 +218,24 @@ class NotAllowed(Refused):
     code = "not-allowed"
 
 
+class UnknownSetting(Refused):
+    """Rooms have no such setting."""
+
+    code = "unknown-setting"
+
+
+class ReadOnly(Refused):
+    """Only moderators can send to this room."""
+
+    code = "read-only"
+
+
+class TooSoon(Refused):
+    """This room is in slow mode; wait before you send again."""
+
+    code = "slow-mode"
+
+
 class UnknownMember(Refused):
     """The room has no such member."""
 

@@ -98,7 +98,7 @@ class Chat10Protocol(Unframed):
         if session is None:
             return 0
         batch = list(takewhile(_sends, messages))
-        for message in batch:
+        for done, message in enumerate(batch):
             if not isinstance(message, chat10.Text):
                 self.log_refusal(TextTooLong.code)
                 continue
@@ -112,6 +112,10 @@ class Chat10Protocol(Unframed):
             elif refusal is not None:
                 # The protocol has no reply for it.
                 self.log_refusal(refusal.code)
+            else:
+                # The lobby is restricted: `perform` looks closer.
+                self.realm.flush()
+                return done
         self.realm.flush()
         return len(batch)
 
@@ -125,10 +129,24 @@ class Chat10Protocol(Unframed):
                     self.requeue(message)
                 else:
                     self.close()
-            case chat10.Text() | chat10.TooLong() if self.session is not None:
+            case chat10.Text(text) if self.session is not None:
+                await self._send(self.session, OutgoingText(text))
+            case chat10.TooLong() if self.session is not None:
                 self.burst((message,))
             case _:
                 self._refuse(chat10.INVALID, "malformed")
+
+    async def _send(self, session: Session, text: OutgoingText) -> None:
+        if not text.text.strip():
+            return
+        try:
+            await self.realm.deliver(session, text)
+        except Refused as refused:
+            # The protocol has no reply for it.
+            self.log_refusal(refused.code)
+        else:
+            self.pending.append(text)
+            self.realm.flush()
 
     async def _register(self, name: str, invite: str | None) -> None:
         sessions = self.realm.sessions

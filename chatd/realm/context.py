@@ -43,6 +43,9 @@ class Context(Protocol):
     def now(self) -> int:
         """The time in milliseconds since 1970 (UTC) by the wall clock, which may jump."""
 
+    def seconds(self) -> float:
+        """The time in seconds by a clock that never goes back, for spans."""
+
     def entry_time(self) -> int:
         """The time for an entry: `now`, but never earlier than a time that was given before."""
 

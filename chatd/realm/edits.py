@@ -24,11 +24,13 @@ class Edits:
     async def edit(self, session: Session, log: str, seq: int, text: str, key: str | None) -> None:
         """Replace the text of a message.
 
-        Raises `UnknownEntry`, `NotTheAuthor`, `TextTooLong`, `UnknownAccount`, `Blocked`.
+        Raises `UnknownEntry`, `NotTheAuthor`, `TextTooLong`, `UnknownAccount`, `Blocked`,
+        `ReadOnly`.
         """
         check_text(text, self._context.limits.text)
         target, entry = await self._context.history.found(session, log, seq)
         check_edit(session, entry)
+        await self._context.rooms.check_speak(session, log)
         await self._check_reachable(session, log, target)
         self._append(session, target, log, EDIT, text, entry.id, key)
 
@@ -47,13 +49,14 @@ class Edits:
         """React to a message; an empty `reaction` withdraws the former one.
 
         Raises `UnknownEntry`, `UnknownAccount` if the account that wrote the message has been
-        deleted, `Blocked`.
+        deleted, `Blocked`, `ReadOnly`.
         """
         target, entry = await self._context.history.found(session, log, seq)
         if log == session.mailbox.name:
             log = mailbox_name(entry.sender)
             target = await self._author_log(session, entry)
         else:
+            await self._context.rooms.check_speak(session, log)
             await self._check_reachable(session, log, target)
         self._append(session, target, log, REACTION, reaction, entry.id, key)
 

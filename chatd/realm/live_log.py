@@ -58,6 +58,7 @@ class LiveLog:
         "head",
         "log",
         "name",
+        "restricted",
         "separate_writes",
         "store",
         "subscriptions",
@@ -69,6 +70,9 @@ class LiveLog:
         self.log = log
         self.name = name
         self.head = 0
+        self.restricted = False
+        """whether some of those who can append to the log may not do so at all times
+        (`chatd.realm.room_speech`)"""
         self.subscriptions: Collection[Subscriber] = ()
         """in the order in which they subscribed; not to be iterated over while that may change"""
         self.separate_writes = 0

@@ -9,6 +9,7 @@ ask as well. `tests/realm/test_permissions.py` tests every function with every k
 from __future__ import annotations
 
 from collections.abc import Container
+from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -25,8 +26,10 @@ from chatd.core.errors import (
     NotTheSender,
     OpenAccountsForbidden,
     PasswordRequired,
+    ReadOnly,
     RegistrationClosed,
     TextTooLong,
+    TooSoon,
     UnknownEntry,
     UnknownLog,
     UnknownMember,
@@ -322,6 +325,20 @@ def check_owner(room: RoomFacts, role: str) -> None:
         if not room.record.owner:
             raise NotAllowed(f"{room.display_name} has no owner, so no account can do that.")
         raise NotAllowed(f"Only the owner of {room.display_name} can do that.")
+
+
+def check_speak(room: RoomFacts, role: str) -> None:
+    """Sending a text, an edit, a reaction or a typing notice to a room, as a member. In a read-only
+    room moderators can. Raises `ReadOnly`."""
+    if room.record.read_only and not is_moderator(role):
+        raise ReadOnly(f"{room.display_name} is read-only: only its moderators can send to it.")
+
+
+def check_slow_mode(room: RoomFacts, role: str, wait: float) -> None:
+    """Sending a text to a room in slow mode, `wait` seconds before the interval of this member
+    ends; moderators need not wait. Raises `TooSoon`."""
+    if wait > 0 and not is_moderator(role):
+        raise TooSoon(f"{room.display_name} is in slow mode: you can send again in {ceil(wait)} s.")
 
 
 def check_room_count(count: int, limits: Limits) -> None:

@@ -225,10 +225,11 @@ class Presence:
     async def notify_typing(self, session: Session, recipient: str, typing: bool) -> None:
         """Notify an account, or the other members of a room, that the sender types or has stopped.
 
-        Raises `UnknownAccount`, `NotAMember`.
+        Raises `UnknownAccount`, `NotAMember`, `ReadOnly`.
         """
         if is_room(recipient):
             name = room_name(recipient)
+            await self._context.rooms.check_speak(session, name)
             subscriptions = check_send_to_room(session, name).live_log.subscriptions
             readers = [
                 subscription.session

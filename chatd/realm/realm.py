@@ -97,6 +97,7 @@ class Realm:
         self.store = store
         self.limits = limits
         self.now = now
+        self.seconds = seconds
         self.policy = policy or Policy()
         self._hash_password = hash_password
         # The last id and time that were given; `start` reads those of the store.
@@ -141,14 +142,15 @@ class Realm:
     # Sending
 
     def send(
-        self, session: Session, messages: Sequence[OutgoingMessage]
+        self, session: Session, messages: Sequence[OutgoingMessage], permitted: bool = False
     ) -> tuple[list[Append], Refused | None]:
         """Append texts to the logs of their recipients; `session` is answered when they are
         durable. The caller calls `flush` at the end of its burst.
 
-        Takes messages from the front until one is refused, or its recipient must be looked up.
-        Returns the appends of the messages taken, and the refusal of the message after them: None
-        if all were taken or `deliver` has to send it.
+        Takes messages from the front until one is refused, or its recipient must be looked up or is
+        a restricted room, and sending to it is not `permitted` yet. Returns the appends of the
+        messages taken, and the refusal of the message after them: None if all were taken or
+        `deliver` has to send it.
         """
         name = session.name
         short = self._short
@@ -169,7 +171,7 @@ class Realm:
                     recipient = message.recipient
                     address = direct_logs.get(recipient.lower())
                     if address is None:
-                        address = self._address(session, recipient)
+                        address = self._address(session, recipient, permitted)
                     if address is None:
                         break
                     log, log_name = address
@@ -197,11 +199,16 @@ class Realm:
     async def deliver(self, session: Session, message: OutgoingMessage) -> Append:
         """Send one message, after looking its recipient up if needed. The caller calls `flush`.
 
-        Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`,
-        `StoreUnavailable`.
+        Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`, `ReadOnly`,
+        `TooSoon`, `StoreUnavailable`.
         """
         appends, refusal = self.send(session, (message,))
-        if not appends and refusal is None:
+        if not appends and refusal is None and is_room(message.recipient) and session.options.rooms:
+            log = room_name(message.recipient)
+            await self.rooms.check_speak(session, log)
+            self.rooms.take_turn(session, log, message.key)
+            appends, refusal = self.send(session, (message,), permitted=True)
+        elif not appends and refusal is None:
             if await self.accounts.account(message.recipient) is None:
                 raise UnknownAccount(f"There is no account called {message.recipient}.")
             appends, refusal = self.send(session, (message,))
@@ -212,11 +219,13 @@ class Realm:
             raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 
-    def _address(self, session: Session, recipient: str) -> tuple[str, str] | None:
+    def _address(self, session: Session, recipient: str, permitted: bool) -> tuple[str, str] | None:
         """The log of a recipient, and the name by which clients know it; None if the recipient must
-        be looked up."""
+        be looked up, or is a restricted room and sending to it is not `permitted` yet."""
         if is_room(recipient) and session.options.rooms:
             room = check_send_to_room(session, room_name(recipient)).live_log
+            if room.restricted and not permitted:
+                return None
             return room.log, room.name
         log = self.accounts.cached_log(recipient, session.account)
         return None if log is None else (log, mailbox_name(recipient))

@@ -10,6 +10,7 @@ from chatd.core.names import LOBBY, room_log, room_name
 from chatd.realm import changes
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import LiveLog
+from chatd.realm.slow_mode import SlowMode
 from chatd.stores import Change, CreateLog, Store
 
 OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
@@ -28,7 +29,8 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     `created` is milliseconds since 1970 (UTC). `id` is never given to another room: whatever else
     is stored of the room refers to it. `owner` is the id of an account (0: none) and `owner_name`
     its name; `moderators` are the ids and names of accounts. `history` is ``all`` or ``joined``;
-    empty in rooms of older versions of chatd.
+    empty in rooms of older versions of chatd. `slow` is how many seconds a member waits between
+    two texts (0: none), `read_only` whether only moderators send.
     """
 
     document_kind: ClassVar[str] = "room"
@@ -41,11 +43,18 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     owner_name: str = ""
     moderators: dict[int, str] = {}
     history: str = ""
+    slow: int = 0
+    read_only: bool = False
 
     @property
     def shown_history(self) -> str:
         """What a new member can read of the history: ``all`` or ``joined``."""
         return self.history or (JOINED if self.private else ALL)
+
+    @property
+    def restricted(self) -> bool:
+        """Whether some members may not send at all times (`chatd.realm.room_speech`)."""
+        return self.slow > 0 or self.read_only
 
     def member_role(self, account: int) -> str:
         """The role of a member."""
@@ -98,12 +107,13 @@ class RoomFacts(Protocol):
 class Room(LiveLog):
     """A room with its subscribers. `display_name` is its name as first written, `id` its id."""
 
-    __slots__ = ("display_name", "id", "members", "stored", "users")
+    __slots__ = ("_stored", "display_name", "id", "members", "slow_mode", "users")
 
     def __init__(self, store: Store, stored: Stored[RoomRecord], head: int, members: int) -> None:
         super().__init__(store, room_log(stored.record.id), room_name(stored.key))
         self.id = stored.record.id
         self.display_name = stored.key
+        self.slow_mode = SlowMode()
         self.stored = stored
         self.head = head
         self.members = members
@@ -112,9 +122,19 @@ class Room(LiveLog):
         """requests under way that need the room to stay in memory"""
 
     @property
+    def stored(self) -> Stored[RoomRecord]:
+        """The room's record with its version, as far as this daemon knows."""
+        return self._stored
+
+    @stored.setter
+    def stored(self, stored: Stored[RoomRecord]) -> None:
+        self._stored = stored
+        self.restricted = stored.record.restricted
+
+    @property
     def record(self) -> RoomRecord:
         """The room's record, as far as this daemon knows."""
-        return self.stored.record
+        return self._stored.record
 
     @property
     def scope(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import msgspec
 
-from chatd.core.entries import ACCESS, HISTORY, INVITE, JOIN, ROLE, TOPIC, Cursor
+from chatd.core.entries import ACCESS, HISTORY, INVITE, JOIN, ROLE, SETTING, TOPIC, Cursor
 from chatd.core.errors import (
     BadRequest,
     Conflict,
@@ -21,6 +21,7 @@ from chatd.core.errors import (
     TopicTooLong,
     UnknownAccount,
     UnknownRole,
+    UnknownSetting,
 )
 from chatd.core.names import check_room_name, mailbox_log, room_log
 from chatd.realm import changes
@@ -56,12 +57,14 @@ from chatd.realm.room import (
 )
 from chatd.realm.room_departures import RoomDepartures
 from chatd.realm.room_listings import RoomListings
+from chatd.realm.room_settings import SETTINGS
+from chatd.realm.room_speech import RoomSpeech
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
 
-class Rooms(RoomDepartures, RoomListings):
+class Rooms(RoomDepartures, RoomListings, RoomSpeech):
     """All rooms. What a method changes has been stored when it returns."""
 
     async def start(self) -> None:
@@ -266,6 +269,19 @@ class Rooms(RoomDepartures, RoomListings):
             lambda record: msgspec.structs.replace(record, history=history),
         )
         self._context.note(room.log, session.name, session.account, HISTORY, history)
+
+    async def configure(self, session: Session, name: str, setting: str, value: str) -> None:
+        """Set a setting of a room (`chatd.realm.room_settings`), given as a text.
+
+        Raises `UnknownSetting`, `UnknownRoom`, `NotAMember`, `NotAllowed`, `BadRequest`.
+        """
+        known = SETTINGS.get(setting)
+        if known is None:
+            raise UnknownSetting(f"A setting of a room is one of {', '.join(SETTINGS)}.")
+        room = await self._update(
+            session, name, known.check, lambda record: known.changed(record, value)
+        )
+        self._context.note(room.log, session.name, session.account, SETTING, f"{setting} {value}")
 
     async def invite(self, session: Session, name: str, invited: str) -> None:
         """Invite an account to a room and notify it, unless it is a member.

@@ -16,6 +16,7 @@ from chatd.codecs.v1_messages import (
     Ack,
     Block,
     ChangePassword,
+    ConfigureRoom,
     CreateRoom,
     DeleteAccount,
     DeleteRoom,
@@ -74,6 +75,7 @@ from chatd.codecs.v1_messages import (
     SetPresence,
     SetPrivate,
     SetRole,
+    Setting,
     SetTopic,
     Token,
     Typing,
@@ -123,9 +125,20 @@ def _malformed(ref: int, request: int, code: str = "malformed") -> Malformed:
 
 _TIME = 1_767_225_600_000
 _TIME_BYTES = "cf 00 00 01 9b 76 da a8 00"
-_ROOM = RoomInfo("#garden", _TIME, "Seeds and bulbs", True, "Alicia", 3, "owner", "joined")
+_ROOM = RoomInfo(
+    "#garden",
+    _TIME,
+    "Seeds and bulbs",
+    True,
+    "Alicia",
+    3,
+    "owner",
+    "joined",
+    [Setting("slow", "30")],
+)
 _ROOM_BYTES = (
-    f"98 a7'#garden' {_TIME_BYTES} af'Seeds and bulbs' c3 a6'Alicia' 03 a5'owner' a6'joined'"
+    f"99 a7'#garden' {_TIME_BYTES} af'Seeds and bulbs' c3 a6'Alicia' 03 a5'owner' a6'joined'"
+    " 91 92 a4'slow' a2'30'"
 )
 _STATE = LogState("#garden", _TIME, 40, 38, 38, _ROOM)
 _STATE_BYTES = f"96 a7'#garden' {_TIME_BYTES} 28 26 26 {_ROOM_BYTES}"
@@ -205,6 +218,10 @@ EXAMPLES = [
     Example(SetTopic(ref=21, room="#garden", topic="Frost!"), "93 15 a7'#garden' a6'Frost!'"),
     Example(SetPrivate(ref=22, room="#garden", private=False), "93 16 a7'#garden' c2"),
     Example(SetHistory(ref=41, room="#garden", history="all"), "93 29 a7'#garden' a3'all'"),
+    Example(
+        ConfigureRoom(ref=42, room="#garden", setting="slow", value="30"),
+        "94 2a a7'#garden' a4'slow' a2'30'",
+    ),
     Example(Invite(ref=23, room="#garden", name="Bobert"), "93 17 a7'#garden' a6'Bobert'"),
     Example(Kick(ref=24, room="#garden", name="Bobert"), "93 18 a7'#garden' a6'Bobert'"),
     Example(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import v1_messages as c
@@ -340,6 +341,25 @@ class Sending(Chat10Case):
                 [text for sender, text in self.lobby_messages() if sender == name][-2:],
                 [longest, "on"],
             )
+
+    def test_restricted_lobby_drops_texts(self) -> None:
+        """A text in a read-only room, and the second one in slow mode, are not sent; what follows
+        them in the same read is handled."""
+        client = self.client_with_lines("luca")
+        room = self.server.realm.rooms.loaded("#lobby")
+        assert room is not None
+        stored = room.stored
+        self.lobby_messages()
+        for changes, expected in (
+            ({"read_only": True}, []),
+            ({"slow": 30}, [("luca", "one")]),
+            ({}, [("luca", "one"), ("luca", "two")]),
+        ):
+            record = msgspec.structs.replace(stored.record, **changes)
+            room.stored = msgspec.structs.replace(stored, record=record)
+            client.send("@luca: one\n@luca:  \n@luca: two\n")
+            self.assertEqual(self.lobby_messages(), expected)
+        self.assertEqual(client.request("DISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n")
 
     def test_blanks_at_both_ends_of_a_text_are_kept(self) -> None:
         """Only the blank after the prefix is not part of the text."""

@@ -174,6 +174,20 @@ async def invite_over_limit(w: World, session: Session) -> None:
     await w.realm.rooms.invite(session, "#public", "other")
 
 
+async def in_restricted(
+    w: World, setting: str, value: str, action: Callable[[], Awaitable[Any]]
+) -> None:
+    """Do something when a setting of #public has a value."""
+    await w.realm.rooms.configure(w.sessions["owner"], "#public", setting, value)
+    await action()
+
+
+async def send_twice(w: World, session: Session) -> None:
+    """Send two texts to #public."""
+    await w.send(session, "#public")
+    await w.send(session, "#public")
+
+
 TABLE = [
     # Sending
     Row(
@@ -464,6 +478,31 @@ TABLE = [
         lambda w, s: w.realm.rooms.set_history(s, "#public", "joined"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "set slow mode",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.configure(s, "#public", "slow", "5"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "make a room read-only",
+        (p.check_owner,),
+        lambda w, s: w.realm.rooms.configure(s, "#public", "read-only", "on"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "send to a read-only room",
+        (p.check_speak,),
+        lambda w, s: in_restricted(w, "read-only", "on", lambda: w.send(s, "#public")),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("read-only", "member", "successor"),
+    ),
+    Row(
+        "send twice to a room in slow mode",
+        (p.check_slow_mode,),
+        lambda w, s: in_restricted(w, "slow", "5", lambda: send_twice(w, s)),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("slow-mode", "member", "successor"),
     ),
     Row(
         "delete a room",

@@ -95,6 +95,10 @@ class FollowedLog:
                 self.room = replace(room, private=private, history=history)
             case "history":
                 self.room = replace(room, history=entry.body)
+            case "setting":
+                name, _, value = entry.body.partition(" ")
+                others = [setting for setting in room.settings if setting.name != name]
+                self.room = replace(room, settings=[*others, c.Setting(name, value)])
             case "role":
                 name, _, role = entry.body.partition(" ")
                 if role == "owner":

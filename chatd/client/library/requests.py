@@ -106,6 +106,10 @@ class Requests:
         ``joined``."""
         await self.request(c.SetHistory(0, room, history))
 
+    async def configure_room(self, room: str, setting: str, value: str) -> None:
+        """Set one of the settings of a room, given as a text."""
+        await self.request(c.ConfigureRoom(0, room, setting, value))
+
     async def invite(self, room: str, name: str) -> None:
         """Invite an account to a room."""
         await self.request(c.Invite(0, room, name))

@@ -11,6 +11,7 @@ from chatd.protocols.v1.requests import (
     handles,
 )
 from chatd.realm.room import Room
+from chatd.realm.room_settings import shown_settings
 from chatd.realm.session import Session
 
 _ROOMS_PER_PAGE = 200
@@ -28,6 +29,7 @@ def room_info(room: Room, role: str) -> c.RoomInfo:
         room.members,
         role,
         record.shown_history,
+        [c.Setting(*setting) for setting in shown_settings(record)],
     )
 
 
@@ -85,6 +87,15 @@ async def set_private(connection: Requester, session: Session, request: c.SetPri
 async def set_history(connection: Requester, session: Session, request: c.SetHistory) -> c.Message:
     """Set what members of a room can read from before they joined."""
     await connection.realm.rooms.set_history(session, request.room, request.history)
+    return c.Done(request.ref)
+
+
+@handles(c.ConfigureRoom)
+async def configure_room(
+    connection: Requester, session: Session, request: c.ConfigureRoom
+) -> c.Message:
+    """Set one of the settings of a room."""
+    await connection.realm.rooms.configure(session, request.room, request.setting, request.value)
     return c.Done(request.ref)
 
 

@@ -57,6 +57,10 @@ class EventTests(ChatTestCase):
                 "* bob lets members of #lobby read the messages since they joined",
             ),
             (
+                pushed("#lobby", "bob", "slow 30", "setting", seq=7),
+                "* bob set slow of #lobby to 30",
+            ),
+            (
                 pushed("#lobby", "bob", "carl moderator", "role", seq=8),
                 "* bob changed the role of carl in #lobby to moderator",
             ),

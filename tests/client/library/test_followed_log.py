@@ -76,6 +76,14 @@ class FollowedLogTests(SynchronousTestCase):
             shown.append(log.room.history)
         self.assertEqual(shown, ["all", "joined", "joined", "all", "joined", "all", "all"])
 
+    def test_settings_of_a_room_follow_its_entries(self) -> None:
+        """The last value of each setting is shown, also of one that the client does not know."""
+        log = FollowedLog(den())
+        for seq, body in ((8, "slow 30"), (9, "colour red"), (10, "slow 0")):
+            log.update_room(entry(seq, "setting", body, "bob"), "ann")
+        assert log.room is not None
+        self.assertEqual(log.room.settings, [c.Setting("colour", "red"), c.Setting("slow", "0")])
+
     def test_room_follows_its_entries(self) -> None:
         """Members, topic, access and roles; own joining is counted already."""
         for kind, body, sender, expected in (

@@ -104,6 +104,9 @@ class RequestTests(SynchronousTestCase):
         self.check(client.set_topic("#den", "x"), c.SetTopic(0, "#den", "x"))
         self.check(client.set_private("#den", True), c.SetPrivate(0, "#den", True))
         self.check(client.set_history("#den", "all"), c.SetHistory(0, "#den", "all"))
+        self.check(
+            client.configure_room("#den", "slow", "30"), c.ConfigureRoom(0, "#den", "slow", "30")
+        )
         self.check(client.invite("#den", "bob"), c.Invite(0, "#den", "bob"))
         self.check(client.kick("#den", "bob"), c.Kick(0, "#den", "bob"))
         self.check(client.set_role("#den", "bob", "owner"), c.SetRole(0, "#den", "bob", "owner"))

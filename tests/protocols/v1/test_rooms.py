@@ -32,6 +32,14 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
         lambda: c.SetHistory(0, "#den", "joined"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),
     ),
+    "slow mode": (
+        lambda: c.ConfigureRoom(0, "#den", "slow", "30"),
+        (OK, OK, "not-allowed", "not-a-member"),
+    ),
+    "read-only": (
+        lambda: c.ConfigureRoom(0, "#den", "read-only", "on"),
+        (OK, "not-allowed", "not-allowed", "not-a-member"),
+    ),
     "role": (
         lambda: c.SetRole(0, "#den", "victim", "moderator"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),

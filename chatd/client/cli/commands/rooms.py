@@ -19,6 +19,7 @@ _MAX_LISTED = 1_000
 _MAX_NAMES = 100
 """names in one request"""
 _ROLES = frozenset({"member", "moderator", "owner"})
+_SWITCH = frozenset({"on", "off"})
 _HISTORIES = frozenset({"all", "joined"})
 
 
@@ -115,6 +116,40 @@ async def visibility(context: CommandContext, arguments: str) -> None:
         raise WrongArguments()
     room = room_or_target(room, context.target)
     await context.request_and_show(c.SetHistory(0, room, history))
+
+
+async def room_settings(context: CommandContext, arguments: str) -> None:
+    """Show the settings of the room, or set one of them."""
+    room = selected_room(context.target)
+    setting, value = split_word(arguments)
+    if setting:
+        value = single_word(value)
+        await context.request_and_show(c.ConfigureRoom(0, room, setting.lower(), value.lower()))
+        return
+    info = context.client.rooms.get(room.lower())
+    if info is None:
+        raise Refused(f"You are not a member of {room}.")
+    settings = ", ".join(f"{setting.name} {setting.value}" for setting in info.settings)
+    context.output.line(f"{info.room}: {settings or 'the settings of a new room'}")
+
+
+async def slow(context: CommandContext, arguments: str) -> None:
+    """Set how many seconds a member of a room waits between two messages."""
+    value, room = split_word(arguments)
+    value = {"off": "0"}.get(value, value)
+    if not value.isdecimal():
+        raise WrongArguments()
+    room = room_or_target(room, context.target)
+    await context.request_and_show(c.ConfigureRoom(0, room, "slow", value))
+
+
+async def read_only(context: CommandContext, arguments: str) -> None:
+    """Let only the moderators of a room send to it, or all its members."""
+    value, room = split_word(arguments)
+    if value not in _SWITCH:
+        raise WrongArguments()
+    room = room_or_target(room, context.target)
+    await context.request_and_show(c.ConfigureRoom(0, room, "read-only", value))
 
 
 async def invite(context: CommandContext, arguments: str) -> None:

@@ -40,6 +40,9 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
         case "history":
             shown = "all messages" if body == "all" else "the messages since they joined"
             return notice(entry.sender, f" lets members of {room} read {shown}")
+        case "setting":
+            setting, _, value = body.partition(" ")
+            return notice(entry.sender, f" set {setting} of {room} to {value}")
         case "role":
             name, _, role = body.partition(" ")
             return notice(entry.sender, f" changed the role of {name} in {room} to {role}")

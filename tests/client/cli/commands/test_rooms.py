@@ -33,6 +33,11 @@ CASES: list[RequestCase] = [
     ("/public #lobby", [c.SetPrivate(0, "#lobby", False)]),
     ("/visibility joined", [c.SetHistory(0, "#Garden", "joined")]),
     ("/visibility all #lobby", [c.SetHistory(0, "#lobby", "all")]),
+    ("/room-settings Slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
+    ("/slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
+    ("/slow off #lobby", [c.ConfigureRoom(0, "#lobby", "slow", "0")]),
+    ("/readonly on", [c.ConfigureRoom(0, "#Garden", "read-only", "on")]),
+    ("/readonly off #lobby", [c.ConfigureRoom(0, "#lobby", "read-only", "off")]),
     ("/invite bob", [c.Invite(0, "#Garden", "bob")]),
     ("/kick bob #lobby", [c.Kick(0, "#lobby", "bob")]),
     ("/role bob moderator", [c.SetRole(0, "#Garden", "bob", "moderator")]),
@@ -63,6 +68,13 @@ class RoomTests(CommandTestCase):
             "/visibility",
             "/visibility some",
             "/visibility all bob",
+            "/room-settings slow",
+            "/room-settings slow 30 #lobby",
+            "/slow",
+            "/slow long",
+            "/slow 5 bob",
+            "/readonly",
+            "/readonly maybe",
         )
 
     def test_joining_an_unknown_room_suggests_creating_it(self) -> None:

@@ -1,0 +1,46 @@
+"""Sending in rooms with restrictions: slow mode, and rooms in which only moderators send.
+
+A room without restrictions has `LiveLog.restricted` false, and nothing here is called for it.
+"""
+
+from __future__ import annotations
+
+from chatd.core.names import is_room
+from chatd.realm.loaded_rooms import LoadedRooms
+from chatd.realm.permissions import check_slow_mode, check_speak
+from chatd.realm.room import Room
+from chatd.realm.session import Session
+
+
+class RoomSpeech(LoadedRooms):
+    """Who may send in a restricted room."""
+
+    async def check_speak(self, session: Session, log: str) -> None:
+        """Check that the account may send texts, edits, reactions and typing notices to the log
+        that clients know by the name `log`, if that is a room that the session follows.
+
+        Raises `ReadOnly`.
+        """
+        room = self._restricted(session, log)
+        if room is not None:
+            check_speak(room, self._own_role(session, room))
+
+    def take_turn(self, session: Session, log: str, key: str | None) -> None:
+        """Count a text, with the sender's own key, that an account is about to send to a room in
+        slow mode. Raises `TooSoon` if the account has to wait."""
+        room = self._restricted(session, log)
+        if room is None or not room.record.slow:
+            return
+        interval, now = room.record.slow, self._context.seconds()
+        wait = room.slow_mode.wait(session.account, key, interval, now)
+        check_slow_mode(room, self._own_role(session, room), wait)
+        room.slow_mode.sent(session.account, key, interval, now)
+
+    def _restricted(self, session: Session, log: str) -> Room | None:
+        """The room of this name if the session follows it, and it is restricted."""
+        subscription = session.subscriptions.get(log) if is_room(log) else None
+        if subscription is None or not subscription.live_log.restricted:
+            return None
+        room = subscription.live_log
+        assert isinstance(room, Room)
+        return room
