@@ -22,6 +22,7 @@ from chatd.core.errors import UnknownAccount, WrongPassword
 from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
 from chatd.realm.permissions import check_open, check_open_accounts
+from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
 
@@ -86,9 +87,9 @@ class NameToken:
 
 @implementer(ICredentialsChecker)
 class AccountChecker:
-    """Checks names, passwords and resume tokens against the realm's accounts. The avatar id is a
-    pair: the name as first written, and the record of the account that the proof was made
-    against."""
+    """Checks names, passwords and resume tokens against the realm's accounts. The avatar id has
+    three parts: the name as first written, the record of the account that the proof was made
+    against, and the proof."""
 
     credentialInterfaces = (INameOnly, IUsernamePassword, IResumeToken)
 
@@ -109,10 +110,12 @@ class AccountChecker:
         credentials = (
             NameOnly(name, address) if password is None else NamePassword(name, password, address)
         )
-        _, account = await self._check(credentials)
+        _, account, _ = await self._check(credentials)
         return account
 
-    async def _check(self, credentials: NameOnly | NamePassword | NameToken) -> tuple[str, Account]:
+    async def _check(
+        self, credentials: NameOnly | NamePassword | NameToken
+    ) -> tuple[str, Account, Proof]:
         if isinstance(credentials, NameToken):
             return await self._check_token(credentials)
         account = await self._realm.accounts.account(credentials.username)
@@ -123,14 +126,14 @@ class AccountChecker:
                 credentials.certificate is not None
                 and credentials.certificate in account[1].certificates
             ):
-                return account
+                return *account, Proof(credentials.certificate)
             check_open(account[1])
             check_open_accounts(self._realm.policy)
-            return account
+            return *account, BY_NAME_OR_PASSWORD
         if account is not None and account[1].password is None:
             # An open account has no password that could be wrong.
             check_open_accounts(self._realm.policy)
-            return account
+            return *account, BY_NAME_OR_PASSWORD
         wait = self._throttle.attempt(credentials.username, credentials.address)
         if wait:
             await deferLater(self._clock, wait)
@@ -143,9 +146,9 @@ class AccountChecker:
         if not await self._passwords.verify(record.password, credentials.password):
             raise WrongPassword()
         self._throttle.succeeded(name, credentials.address)
-        return account
+        return name, record, BY_NAME_OR_PASSWORD
 
-    async def _check_token(self, credentials: NameToken) -> tuple[str, Account]:
+    async def _check_token(self, credentials: NameToken) -> tuple[str, Account, Proof]:
         """No password is hashed, so a right token is accepted and a wrong one refused at once: it
         cannot be guessed. A wrong one counts as an attempt, and delays later passwords."""
         account = await self._realm.tokens.account(credentials.username, credentials.token)
@@ -169,13 +172,13 @@ class CredRealm:
         `UnknownAccount`, `StoreUnavailable`."""
         if ISession not in interfaces:
             raise ValueError(f"an avatar is an {ISession}, not {interfaces}")
-        name, account = avatarId
-        return Deferred.fromCoroutine(self._session(name, account, mind))
+        name, account, proof = avatarId
+        return Deferred.fromCoroutine(self._session(name, account, mind, proof))
 
     async def _session(
-        self, name: str, account: Account, peer: Peer
+        self, name: str, account: Account, peer: Peer, proof: Proof
     ) -> tuple[Any, Session, Callable[[], None]]:
-        session = await self._realm.sessions.open(name, account, peer)
+        session = await self._realm.sessions.open(name, account, peer, proof)
         return ISession, session, session.end
 
 

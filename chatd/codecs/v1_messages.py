@@ -265,8 +265,10 @@ class LogOut(Message):
 class ChangePassword(Message):
     """Set the password of the account, or remove it (`new` is nil: the account becomes open).
 
-    `old` is needed if the account has a password. All other sessions of the account end.
-    Answer: `Done`.
+    `old` is needed if the account has a password. All other sessions of the account end. If it has
+    none, the certificates of the account are removed, since any client could have added them.
+    `new` nil is refused with ``password-needed`` if `Welcome.open_accounts` is false. Answer:
+    `Done`.
     """
 
     command: ClassVar[int] = 6
@@ -279,7 +281,9 @@ class SetCertificates(Message):
     """Set the client certificates with which TLS connections can log in without the password.
 
     `fingerprints` are at most 8 SHA-256 fingerprints in hexadecimal digits; they replace those
-    set before. `password` is needed if the account has one. Answer: `Done`.
+    set before. `password` is needed if the account has one. The other sessions that a removed
+    certificate has opened end, also those that were resumed by a token it has obtained. Answer:
+    `Done`.
     """
 
     command: ClassVar[int] = 9

@@ -7,8 +7,9 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 
 - The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
   the others; `permissions` decides who may do what; `operations` is what operators may ask.
-- Sessions: `session` is one authenticated connection, `peer` the protocol behind it; `sessions`
-  opens and ends those of this daemon; `mail_fetch` is for mail without a session.
+- Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
+  what it was opened; `sessions` opens and ends those of this daemon; `mail_fetch` is for mail
+  without a session.
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
 - Accounts: `accounts` finds and changes them; `tokens` are the resume tokens, `resume_token` what

@@ -40,7 +40,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     `created` is milliseconds since 1970 (UTC). `password` is the hash of its password in PHC
     string format, None for an open account. `certificates` are the SHA-256 fingerprints, in
     hexadecimal digits, of the certificates that log in to it. `id` is never given to another
-    account: whatever else is stored of the account refers to it.
+    account: whatever else is stored of the account refers to it. `changed` is when `certificates`
+    were last changed, 0 if that is not known.
     """
 
     document_kind: ClassVar[str] = "account"
@@ -49,6 +50,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     password: str | None = None
     certificates: tuple[str, ...] = ()
     id: int = 0
+    changed: int = 0
 
 
 def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
@@ -154,38 +156,59 @@ class Accounts:
 
     async def set_password(
         self, name: str, account: Account, password: str | None, proven: bool
-    ) -> None:
+    ) -> bool:
         """Set the password of an account: its hash, or None to make the account open. Its resume
         tokens end by the same write.
 
+        Its certificates are removed, too, if the account was open, since any client could have
+        added one, and unless `proven`: an operator gives the account back to its owner. Returns
+        whether it is one of these cases.
+
         Raises `UnknownAccount` if the account has been deleted since `account` was read. With
         `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
         has another password now. Raises `Busy` if the account never stays the same.
         """
 
+        regained = False
+
         def changed(current: Account) -> tuple[Account, bool]:
-            return msgspec.structs.replace(current, password=password), True
+            nonlocal regained
+            regained = not proven or current.password is None
+            record = msgspec.structs.replace(current, password=password)
+            return self._with_certificates(record, () if regained else record.certificates), True
 
         await self._change(name, account, proven, changed)
+        return regained
 
     async def set_certificates(
         self, name: str, account: Account, certificates: tuple[str, ...], proven: bool
-    ) -> bool:
+    ) -> frozenset[str]:
         """Replace the certificates, given by their fingerprints, that log in to an account.
 
         If one of them is removed, the resume tokens of the account end by the same write, since
-        that certificate may have got one. Returns whether they have ended.
+        that certificate may have got one. Returns the certificates that were removed.
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read. With
         `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
         has another password now. Raises `Busy` if the account never stays the same.
         """
 
-        def changed(current: Account) -> tuple[Account, bool]:
-            removed = not set(current.certificates).issubset(certificates)
-            return msgspec.structs.replace(current, certificates=certificates), removed
+        removed: frozenset[str] = frozenset()
 
-        return await self._change(name, account, proven, changed)
+        def changed(current: Account) -> tuple[Account, bool]:
+            nonlocal removed
+            removed = frozenset(current.certificates).difference(certificates)
+            return self._with_certificates(current, certificates), bool(removed)
+
+        await self._change(name, account, proven, changed)
+        return removed
+
+    def _with_certificates(self, account: Account, certificates: tuple[str, ...]) -> Account:
+        """The record with these certificates, and with the time if they are others."""
+        if certificates == account.certificates:
+            return account
+        now = self._context.now()
+        return msgspec.structs.replace(account, certificates=certificates, changed=now)
 
     async def _change(
         self,
@@ -193,9 +216,9 @@ class Accounts:
         account: Account,
         proven: bool,
         function: Callable[[Account], tuple[Account, bool]],
-    ) -> bool:
+    ) -> None:
         """Replace the record of an account by what `function` makes of it: the new record, and
-        whether the resume tokens end. Returns whether they have ended.
+        whether the resume tokens end.
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read,
         `WrongPassword` if it is `proven` and has another password now, `Busy`.
@@ -214,7 +237,7 @@ class Accounts:
                 await self._documents.write(steps)
             except Conflict:
                 continue
-            return tokens_end
+            return
         raise Busy()
 
     # The cache

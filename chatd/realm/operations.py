@@ -20,7 +20,6 @@ from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
-from chatd.realm.permissions import check_open_accounts
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
@@ -196,30 +195,28 @@ class Operations:
         return await self._realm.end_sessions(account.id, "kicked", sentence or _SESSIONS_ENDED)
 
     async def set_password(self, name: str, password: str | None) -> str:
-        """Give an account another password, or none (it becomes open), and end its sessions.
+        """Give an account another password, or none (it becomes open), and end its sessions. The
+        certificates that log in to it are removed.
 
         Returns the account's name as first written. Raises `UnknownAccount`, `BadRequest` if the
         password is empty, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`.
         """
         name = await self._realm.accounts.display_name(name)
-        if password is None:
-            check_open_accounts(self._realm.policy)
-        elif not password:
+        if password is not None and not password:
             raise BadRequest("a password has at least one character")
         await self._realm.set_password(name, password)
         return name
 
     async def set_certificates(self, name: str, certificates: Sequence[str]) -> str:
-        """Let these TLS certificates, and no others, log in to an account.
+        """Let these TLS certificates, and no others, log in to an account. The sessions that a
+        removed one has opened end.
 
         Certificates are given by their SHA-256 fingerprints in hexadecimal digits. Returns the
         account's name as first written. Raises `UnknownAccount`, `FingerprintInvalid`,
         `LimitReached`, `Busy`.
         """
-        name, account = await self._realm.accounts.existing(name)
-        await self._realm.accounts.set_certificates(
-            name, account, fingerprints(certificates), proven=False
-        )
+        name = await self._realm.accounts.display_name(name)
+        await self._realm.set_certificates(name, fingerprints(certificates))
         return name
 
     async def delete_account(self, name: str) -> str:

@@ -43,6 +43,7 @@ from chatd.realm.permissions import (
 )
 from chatd.realm.positions import Positions
 from chatd.realm.presence import Presence
+from chatd.realm.proof import BY_NAME_OR_PASSWORD, UNKNOWN
 from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
 from chatd.realm.reports import Reports
@@ -326,12 +327,17 @@ class Realm:
         its sessions except that of the requester.
 
         `account` is the record that the right to do this was proven against, None for an operator.
+        If the account was open, and if an operator sets the password, the certificates that log in
+        to it are removed.
+
         Raises `UnknownAccount` if the account has been deleted, `WrongPassword` if it has another
-        password now, `PasswordTooLong`, `Busy`.
+        password now, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`.
         """
         proven = account is not None
         if account is None:
             name, account = await self.accounts.existing(name)
+        if password is None:
+            check_open_accounts(self.policy)
         hashed = None if password is None else await self._hash_password(password)
         await self.accounts.set_password(name, account, hashed, proven)
         self.sessions.end(
@@ -340,6 +346,38 @@ class Realm:
             "The password has been changed: log in again.",
             requester,
         )
+
+    async def set_certificates(
+        self,
+        name: str,
+        certificates: tuple[str, ...],
+        account: Account | None = None,
+        requester: Session | None = None,
+    ) -> bool:
+        """Replace the certificates, given by their fingerprints, that log in to an account. The
+        sessions that a removed one has opened end, except that of the requester. Returns whether
+        the resume tokens of the account have ended, since one was removed.
+
+        `account` is the record that the right to do this was proven against, None for an operator.
+        Raises `UnknownAccount` if the account has been deleted, `WrongPassword` if it has another
+        password now, `Busy`.
+        """
+        proven = account is not None
+        if account is None:
+            name, account = await self.accounts.existing(name)
+        removed = await self.accounts.set_certificates(name, account, certificates, proven)
+        if requester is not None:
+            requester.proof = BY_NAME_OR_PASSWORD
+        if removed:
+            opened = removed | {UNKNOWN}
+            self.sessions.end(
+                account.id,
+                "certificate-removed",
+                "The certificate of this session was removed from the account: log in again.",
+                requester,
+                lambda session: session.proof.certificate in opened,
+            )
+        return bool(removed)
 
     async def end_sessions(self, account: int, code: str, sentence: str) -> int:
         """End all sessions of an account, given by its id, with this reason, and its resume tokens;

@@ -7,6 +7,7 @@ from typing import ClassVar
 import msgspec
 
 from chatd.realm import changes
+from chatd.realm.proof import UNKNOWN
 from chatd.stores import DeleteScope
 
 
@@ -14,11 +15,13 @@ class ResumeToken(msgspec.Struct, frozen=True, array_like=True):
     """What is stored of a token, under its hash, in the scope of the id of its account.
 
     `used` is when it was last used, as far as that is saved, in milliseconds since 1970 (UTC).
+    `certificate` is that of `chatd.realm.proof.Proof`, of the session that the token was issued to.
     """
 
     document_kind: ClassVar[str] = "token"
 
     used: int
+    certificate: str = UNKNOWN
 
 
 def ending_all(account: int) -> DeleteScope:

@@ -21,6 +21,7 @@ from chatd.core.errors import NothingToAcknowledge, TooManyGaps
 from chatd.realm.live_log import LiveLog, Run
 from chatd.realm.peer import Peer
 from chatd.realm.permissions import check_acknowledge, readable_after
+from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.stores import Append
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Session:
         "options",
         "outbox",
         "peer",
+        "proof",
         "since",
         "subscriptions",
         "token",
@@ -98,13 +100,22 @@ class Session:
         "wants_typing",
     )
 
-    def __init__(self, context: Context, mailbox: Mailbox, created: int, peer: Peer) -> None:
+    def __init__(
+        self,
+        context: Context,
+        mailbox: Mailbox,
+        created: int,
+        peer: Peer,
+        proof: Proof = BY_NAME_OR_PASSWORD,
+    ) -> None:
         self._context = context
         self.name = mailbox.owner
         self.account = mailbox.account
         self.created = created
         self.mailbox = mailbox
         self.peer = peer
+        self.proof = proof
+        """by what the session was opened"""
         self.options = peer.session_options
         self.since = context.now()
         self.subscriptions: dict[str, Subscription] = {}

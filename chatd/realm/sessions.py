@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from chatd.core.errors import AlreadyLoggedIn, Busy, UnknownAccount
@@ -12,6 +12,7 @@ from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.peer import Peer
+from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.room import Room
 from chatd.realm.session import Session
 
@@ -34,11 +35,13 @@ class Sessions:
 
     # Logging in
 
-    async def open(self, name: str, account: Account, peer: Peer) -> Session:
+    async def open(
+        self, name: str, account: Account, peer: Peer, proof: Proof = BY_NAME_OR_PASSWORD
+    ) -> Session:
         """Open a session, by the rules of `Peer.session_options`. Nothing is pushed before
         `Session.begin`.
 
-        `account` is the record that the right to log in was proven against. Raises
+        `account` is the record that the right to log in was proven against, by `proof`. Raises
         `AlreadyLoggedIn`, `UnknownAccount` if the account has been deleted meanwhile, `Busy` if it
         has changed, or its sessions have been ended, `StoreUnavailable`.
         """
@@ -50,7 +53,7 @@ class Sessions:
                 mailbox.opening = True
             mailbox.logins += 1
             try:
-                return await self._open(mailbox, account, peer)
+                return await self._open(mailbox, account, peer, proof)
             finally:
                 mailbox.logins -= 1
                 if options.exclusive:
@@ -68,7 +71,7 @@ class Sessions:
         if mailbox.exclusive is not None or mailbox.opening:
             raise AlreadyLoggedIn()
 
-    async def _open(self, mailbox: Mailbox, account: Account, peer: Peer) -> Session:
+    async def _open(self, mailbox: Mailbox, account: Account, peer: Peer, proof: Proof) -> Session:
         context = self._context
         endings = mailbox.endings
         await self._load(mailbox, account)
@@ -83,7 +86,7 @@ class Sessions:
             raise UnknownAccount()
         if mailbox.endings != endings:
             raise Busy(ENDED)
-        session = Session(context, mailbox, account.created, peer)
+        session = Session(context, mailbox, account.created, peer, proof)
         for room in rooms:
             # Another room may have the name meanwhile.
             membership = None if room is None else mailbox.memberships.get(room.name)
@@ -126,13 +129,22 @@ class Sessions:
             presence.account_disconnected(session)
         mailbox.release_if_idle()
 
-    def end(self, account: int, code: str, sentence: str, excluded: Session | None = None) -> int:
-        """End all sessions of an account but `excluded`, with this reason; return their number.
-        Logins and fetches of mail that are under way are refused."""
+    def end(
+        self,
+        account: int,
+        code: str,
+        sentence: str,
+        excluded: Session | None = None,
+        ends: Callable[[Session], bool] = lambda session: True,
+    ) -> int:
+        """End the sessions of an account that `ends` selects, all but `excluded`, with this reason;
+        return their number. Logins and fetches of mail that are under way are refused."""
         mailbox = self._mailboxes.get(account)
         if mailbox is not None:
             mailbox.endings += 1
-        sessions = [session for session in self.of(account) if session is not excluded]
+        sessions = [
+            session for session in self.of(account) if session is not excluded and ends(session)
+        ]
         for session in sessions:
             session.end()
             session.peer.session_ended(code, sentence)

@@ -16,11 +16,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
 
+import msgspec
+
 from chatd.core.errors import Conflict, Exists, StoreUnavailable
 from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
+from chatd.realm.proof import Proof
 from chatd.realm.resume_token import ResumeToken, ending_all
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks, gather
@@ -58,8 +61,9 @@ class Tokens:
 
     # Logging in
 
-    async def account(self, name: str, token: str) -> tuple[str, Account] | None:
-        """Return an account, with its name as first written, if it has this token; otherwise None.
+    async def account(self, name: str, token: str) -> tuple[str, Account, Proof] | None:
+        """Return an account, with its name as first written, and by what it was opened when the
+        token was issued, if it has this token; otherwise None.
 
         It takes the same time whether there is no such account or no such token. Raises
         `StoreUnavailable`.
@@ -70,7 +74,7 @@ class Tokens:
         stored = await self._documents.get(ResumeToken, hashed(token), str(owner))
         if account is None or stored is None or self._expired(stored.record):
             return None
-        return account.key, account.record
+        return account.key, account.record, Proof(stored.record.certificate)
 
     async def resumed(self, session: Session, token: str) -> None:
         """A session has been opened with a token, and has it from now on.
@@ -108,7 +112,7 @@ class Tokens:
                 # What ends all tokens of the account also ends its sessions.
                 if session.ended or account is None or account.record.id != session.account:
                     return ""
-                record = ResumeToken(self._context.now())
+                record = ResumeToken(self._context.now(), session.proof.certificate)
                 steps += [changes.require(account), changes.create(key, record, scope)]
                 try:
                     await self._documents.write(steps)
@@ -175,7 +179,8 @@ class Tokens:
         if now - stored.record.used >= SAVE_USE_AFTER:
             # A token that has ended meanwhile stays ended.
             with suppress(Conflict):
-                await self._documents.write([changes.update(stored, ResumeToken(now))])
+                record = msgspec.structs.replace(stored.record, used=now)
+                await self._documents.write([changes.update(stored, record)])
 
     def _expired(self, token: ResumeToken) -> bool:
         return self._context.now() - token.used >= LIFETIME

@@ -34,7 +34,7 @@ class AccountRecord(SynchronousTestCase):
 
     def test_unknown_fields_are_ignored(self) -> None:
         """An older daemon can read what a newer one has written with more fields at the end."""
-        stored = msgspec.msgpack.encode([5, None, [], 3, "later"])
+        stored = msgspec.msgpack.encode([5, None, [], 3, 0, "later"])
         self.assertEqual(msgspec.msgpack.decode(stored, type=Account), Account(5, id=3))
 
     def test_account_without_password_is_open(self) -> None:
@@ -200,6 +200,32 @@ class Changing(RealmCase):
         """Replace the certificates of an account by one."""
         return self.realm.accounts.set_certificates(name, account, ("ab",), proven)
 
+    def test_first_password_removes_what_others_may_have_added(self) -> None:
+        """Any client can add a certificate to an open account; its owner can keep it out."""
+        account = self.account()
+        self.harness.run(self.set_certificates("ann", account, proven=True))
+        self.harness.now = 7
+        self.harness.run(self.realm.accounts.set_password("ann", account, "hash", True))
+        self.assertEqual((self.account().certificates, self.account().changed), ((), 7))
+
+    def test_certificates_outlast_a_change_from_one_password_to_another(self) -> None:
+        """Their owner knew the former password, so the owner has added them."""
+        account = self.account()
+        self.harness.run(self.realm.accounts.set_password("ann", account, "hash", True))
+        account = self.account()
+        self.harness.run(self.set_certificates("ann", account, proven=True))
+        self.harness.now = 7
+        self.harness.run(self.realm.accounts.set_password("ann", account, "other", True))
+        self.assertEqual((self.account().certificates, self.account().changed), (("ab",), 1))
+
+    def test_operators_password_removes_the_certificates(self) -> None:
+        """The account is given back to its owner, whoever could log in to it."""
+        account = self.account()
+        self.harness.run(self.realm.accounts.set_password("ann", account, "hash", True))
+        self.harness.run(self.set_certificates("ann", self.account(), proven=True))
+        self.harness.run(self.realm.accounts.set_password("ann", account, "other", False))
+        self.assertEqual(self.account().certificates, ())
+
     def test_password_and_certificates_at_once(self) -> None:
         """The first of two concurrent changes is made; the other was proven by the password before
         it."""
@@ -221,5 +247,7 @@ class Changing(RealmCase):
         self.successResultOf(password)
         self.successResultOf(certificates)
         self.store.eager = True
-        changed = msgspec.structs.replace(account, password="hash", certificates=("ab",))
+        changed = msgspec.structs.replace(
+            account, password="hash", certificates=("ab",), changed=self.harness.now
+        )
         self.assertEqual(self.account(), changed)

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.realm.operations import Operations
+from chatd.realm.proof import BY_NAME_OR_PASSWORD
 from chatd.realm.resume_token import ResumeToken
 from chatd.realm.session import Session
 from chatd.realm.tokens import INTERVAL_SECONDS, LIFETIME, SAVE_USE_AFTER, hashed
@@ -44,7 +45,7 @@ class TokensCase(AckRealmCase):
 
     def resume(self, token: str) -> Session:
         """A session of Ann's, opened with a token as a protocol does it."""
-        name, account = self.run_now(self.tokens.account("ann", token))
+        name, account, _ = self.run_now(self.tokens.account("ann", token))
         session, _ = self.login(name)
         self.assertEqual(account, self.harness.account("ann"))
         self.run_now(self.tokens.resumed(session, token))
@@ -66,8 +67,8 @@ class Logging(TokensCase):
     def test_token_opens_its_account_and_no_other(self) -> None:
         """The name may be in any spelling."""
         token = self.issue(self.ann)
-        name, account = self.run_now(self.tokens.account("aNN", token))
-        self.assertEqual((name, account), ("Ann", self.harness.account("ann")))
+        opened = self.run_now(self.tokens.account("aNN", token))
+        self.assertEqual(opened, ("Ann", self.harness.account("ann"), BY_NAME_OR_PASSWORD))
         self.assertFalse(self.opens(token, "bob"))
         self.assertFalse(self.opens(token, "cyd"))
         self.assertFalse(self.opens(token.swapcase()))
@@ -167,17 +168,17 @@ class Ending(TokensCase):
         """It may have got one of them; adding another certificate ends none."""
         accounts, account = self.realm.accounts, self.harness.account("Ann")
 
-        def set_certificates(*certificates: str) -> bool:
-            ended: bool = self.run_now(
+        def set_certificates(*certificates: str) -> frozenset[str]:
+            removed: frozenset[str] = self.run_now(
                 accounts.set_certificates("ann", account, certificates, proven=False)
             )
-            return ended
+            return removed
 
         token = self.issue(self.ann)
         self.assertFalse(set_certificates(CERTIFICATE))
         self.assertFalse(set_certificates(CERTIFICATE, OTHER_CERTIFICATE))
         self.assertTrue(self.opens(token))
-        self.assertTrue(set_certificates(OTHER_CERTIFICATE))
+        self.assertEqual(set_certificates(OTHER_CERTIFICATE), {CERTIFICATE})
         self.assertFalse(self.opens(token))
 
     def test_deletion_ends_all_tokens_in_the_same_write(self) -> None:

@@ -186,7 +186,7 @@ class LegacyDevice(Device):
         """Whether another client or an operator may have ended the session."""
         model, name = self.model, self.name
         changes = (
-            *model.password_changes[name],
+            *model.credential_changes[name],
             *model.deletions["@" + name],
             *model.ended_sessions[name],
             *model.takeovers[name],

@@ -114,7 +114,8 @@ def _reset_password(operator: Operator, random: Random) -> bool:
     """Set the password of an account."""
     name = random.choice(operator.model.names)
     password = random.choice((None, "p1", "p2"))
-    operator.ask(c.SetPassword(name, password), operator.model.set_password(name, password))
+    change = operator.model.set_password(name, password, by_operator=True)
+    operator.ask(c.SetPassword(name, password), change)
     return True
 
 

@@ -194,9 +194,15 @@ class State:
             self.may_vanish(room)
         return change
 
-    def set_password(self, name: str, password: str | None) -> Change:
-        """An account is to get another password."""
+    def set_password(self, name: str, password: str | None, by_operator: bool = False) -> Change:
+        """An account is to get another password. Its certificates are removed if it is open, or by
+        an operator."""
         change = Change(self.now())
+        former = self.password[name].possible(self.tick, self.tick)
+        if by_operator or former == [None]:
+            self.certificates[name].write(frozenset(), change)
+        elif None in former:
+            self.certificates[name].write(frozenset(), Change(change.sent))
         self.password[name].write(password, change)
         self.password_changes[name].append(change)
         self.resume_tokens.end_all(name, change)

@@ -121,6 +121,7 @@ class V1Connection(Device):
         justified = {
             "stopping": ended,
             "password-changed": self.session_may_have_ended(),
+            "certificate-removed": self.session_may_have_ended(),
             "account-deleted": self.session_may_have_ended(),
             "kicked": self.session_may_have_ended(),
             "wrong-password": self.token_may_have_ended(),
@@ -133,7 +134,7 @@ class V1Connection(Device):
         """Whether another client or an operator may have ended the session."""
         model, name = self.model, self.name
         changes = (
-            *model.password_changes[name],
+            *model.credential_changes[name],
             *model.deletions["@" + name],
             *model.ended_sessions[name],
         )

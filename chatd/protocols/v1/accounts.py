@@ -96,7 +96,7 @@ async def set_certificates(
     """Replace the certificates that log in to the account."""
     account = await _prove(connection, session, request.password)
     certificates = fingerprints(request.fingerprints)
-    if await connection.realm.accounts.set_certificates(session.name, account, certificates, True):
+    if await connection.realm.set_certificates(session.name, certificates, account, session):
         await _send_token(connection, session)
     return c.Done(request.ref)
 

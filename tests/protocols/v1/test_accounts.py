@@ -14,7 +14,7 @@ from chatd.protocols.v1.protocol import V1Protocol
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account
 from chatd.realm.permissions import Policy
-from tests.doubles.v1_clients import MainPortServer
+from tests.doubles.v1_clients import MainPortServer, V1Client
 
 
 class AccountsCase(SynchronousTestCase):
@@ -210,6 +210,62 @@ class Changing(AccountsCase):
         self.ann.request(c.SetCertificates(0, [fingerprint], "s3cret"))
         self.patch(V1Protocol, "certificate", fingerprint)
         self.assertEqual(self.server.connect().request(c.LogIn(0, "ann")).name, "Ann")
+
+    def opened_by(self, fingerprint: str | None) -> tuple[V1Client, str]:
+        """A client that was logged in to Ann's account by a certificate (None: by the password),
+        and its resume token."""
+        client = self.server.connect()
+        client.request(c.Hello(0, features=["tokens"]))
+        patch = self.patch(V1Protocol, "certificate", fingerprint)
+        client.request(c.LogIn(0, "ann", None if fingerprint else "s3cret"))
+        patch.restore()
+        (event,) = client.receive_events(c.Token)
+        return client, event.token
+
+    def test_sessions_end_with_the_certificate_that_opened_them(self) -> None:
+        """Those that were resumed by a token that it had obtained, too; others go on."""
+        removed, left = "ab" * 32, "cd" * 32
+        self.ann.request(c.SetCertificates(0, [removed, left], "s3cret"))
+        by_removed, token = self.opened_by(removed)
+        by_left, _ = self.opened_by(left)
+        by_password, other_token = self.opened_by(None)
+        resumed, also_resumed = self.server.connect(), self.server.connect()
+        resumed.request(c.Resume(0, "ann", token))
+        also_resumed.request(c.Resume(0, "ann", other_token))
+        self.ann.request(c.SetCertificates(0, [left], "s3cret"))
+        for client in (by_removed, resumed):
+            self.assertEqual(
+                [event.code for event in client.receive_events(c.Goodbye)], ["certificate-removed"]
+            )
+        for client in (by_left, by_password, also_resumed, self.ann):
+            client.request(c.GetBlocked(0))
+
+    def test_session_that_removes_its_own_certificate_goes_on(self) -> None:
+        """It has shown the password for that."""
+        fingerprint = "ab" * 32
+        self.ann.request(c.SetCertificates(0, [fingerprint], "s3cret"))
+        client, _ = self.opened_by(fingerprint)
+        client.request(c.SetCertificates(0, [], "s3cret"))
+        self.ann.request(c.SetCertificates(0, [fingerprint], "s3cret"))
+        self.ann.request(c.SetCertificates(0, [], "s3cret"))
+        client.request(c.GetBlocked(0))
+
+    def test_certificate_added_to_an_open_account_is_removed_by_its_first_password(self) -> None:
+        """It can open the account no more."""
+        owner, other = self.server.log_in("bob"), self.server.connect()
+        other.request(c.LogIn(0, "bob"))
+        other.request(c.SetCertificates(0, ["ab" * 32]))
+        owner.request(c.ChangePassword(0, None, "s3cret"))
+        self.patch(V1Protocol, "certificate", "ab" * 32)
+        self.assertEqual(self.server.connect().refusal_code(c.LogIn(0, "bob")), "password-required")
+
+    def test_password_cannot_be_removed_where_open_accounts_are_forbidden(self) -> None:
+        """The account could not be used any more."""
+        self.server.realm.policy = Policy(open_accounts=False)
+        self.assertEqual(
+            self.ann.refusal_code(c.ChangePassword(0, "s3cret", None)), "password-needed"
+        )
+        self.server.connect().request(c.LogIn(0, "ann", "s3cret"))
 
     def test_deletion_needs_the_password_and_frees_the_name(self) -> None:
         """Its sessions end, its rooms are notified, and its mailbox is deleted."""

@@ -1,0 +1,23 @@
+"""By what a session was opened: it ends when that can open the account no more."""
+
+from __future__ import annotations
+
+import msgspec
+
+UNKNOWN = "?"
+"""in place of a certificate: earlier versions of chatd did not store what a token was issued for"""
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What a client has shown to open a session.
+
+    `certificate` is the SHA-256 fingerprint of the client's certificate, if that is what counted,
+    for the session or for the one that obtained its resume token; `UNKNOWN`; or empty: a password,
+    or the name of an open account.
+    """
+
+    certificate: str = ""
+
+
+BY_NAME_OR_PASSWORD = Proof()
+"""what most sessions are opened by"""
