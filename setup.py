@@ -40,6 +40,8 @@ setup(
         "twisted[tls]>=24.7",
         "msgspec>=0.18.6",
         "argon2-cffi>=23.1",
+        # The first with wheels for Python 3.13.
+        "google-re2>=1.1.20250722",
         "grpcio>=1.62",
         "grpcio-health-checking>=1.62",
         "grpcio-reflection>=1.62",

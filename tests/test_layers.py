@@ -151,12 +151,13 @@ class Layers(SynchronousTestCase):
 class Loaded(SynchronousTestCase):
     """What is loaded with a package, beside chatd."""
 
-    def test_core_needs_msgspec_only(self) -> None:
-        """Any program can use the core."""
+    def test_core_needs_msgspec_and_re2_only(self) -> None:
+        """Any program can use the core; clients do not load what only patterns need."""
         roots = {name.partition(".")[0] for name in loaded_by("core")}
         # Where there is a typing_extensions, msgspec looks at it.
-        known = sys.stdlib_module_names | {"msgspec", "typing_extensions", "chatd"}
+        known = sys.stdlib_module_names | {"msgspec", "re2", "typing_extensions", "chatd"}
         self.assertEqual(roots - known, set())
+        self.assertEqual(within(loaded_by("client"), "re2"), [])
 
     def test_codecs_need_no_network(self) -> None:
         """Bytes and messages are converted without Twisted."""

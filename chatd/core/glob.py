@@ -1,16 +1,17 @@
-"""Globs: the shell's `*`, `?` and `[...]`, matched in bounded time.
+"""Globs: the shell's `*`, `?` and `[...]`, matched in linear time.
 
-A pattern is split at its stars into pieces. Each piece is searched once, from the left: between two
-stars the leftmost match always suffices, so there is no backtracking. A name of n characters costs
-at most n times the length of the pattern, however many stars it has. No regular expression is used.
+A pattern with stars and plain characters only, the most frequent, is split at its stars into
+pieces. Each piece is searched once, from the left: between two stars the leftmost match always
+suffices, so there is no backtracking. A pattern with `?` or `[...]` is matched by RE2
+(`chatd.core.linear_regex`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-_Test = Callable[[str], bool]
-_Piece = str | tuple[_Test, ...]
+from chatd.core import linear_regex
+from chatd.core.linear_regex import ANY, character_set, literal
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -18,30 +19,33 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
     `*` matches any run of characters, `?` any character, `[abc]` and `[a-d]` any character of a
     set, and `[!a]` any other. An unclosed `[` and all other characters match themselves, as in the
-    module fnmatch of Python.
+    module fnmatch of Python. Raises `PatternInvalid` if the pattern is too long.
     """
-    pieces = [_piece(piece) for piece in _split(pattern)]
+    pieces = _split(pattern)
+    if any(item == "?" or len(item) > 1 for piece in pieces for item in piece):
+        expression = f"{ANY}*".join("".join(map(_expression, piece)) for piece in pieces)
+        return linear_regex.matcher(expression)
+    return _pieces_matcher(["".join(piece) for piece in pieces])
+
+
+def _pieces_matcher(pieces: list[str]) -> Callable[[str], bool]:
+    """A function that returns whether a name consists of these pieces, with any runs of characters
+    between them."""
     if len(pieces) == 1:
-        only = pieces[0]
-        if isinstance(only, str):
-            return only.__eq__
-        return lambda name: len(name) == len(only) and _fits(only, name, 0)
+        return pieces[0].__eq__
     start, *middle, end = pieces
-    shortest = sum(len(piece) for piece in pieces)
+    shortest = sum(map(len, pieces))
     middle = [piece for piece in middle if piece]
 
     def matches(name: str) -> bool:
-        if len(name) < shortest or not _fits(start, name, 0):
+        if len(name) < shortest or not name.startswith(start) or not name.endswith(end):
             return False
-        stop = len(name) - len(end)
-        if not _fits(end, name, stop):
-            return False
-        at = len(start)
+        at, stop = len(start), len(name) - len(end)
         for piece in middle:
-            place = _find(piece, name, at, stop)
-            if place < 0:
+            at = name.find(piece, at, stop)
+            if at < 0:
                 return False
-            at = place + len(piece)
+            at += len(piece)
         return at <= stop
 
     return matches
@@ -69,50 +73,23 @@ def _split(pattern: str) -> list[list[str]]:
     return parts
 
 
-def _piece(items: list[str]) -> _Piece:
-    """A string if there are only plain characters, otherwise a test for each character."""
-    if all(len(item) == 1 and item != "?" for item in items):
-        return "".join(items)
-    return tuple(_test(item) for item in items)
-
-
-def _test(item: str) -> _Test:
-    """The test of one character: for `?`, a plain character, or a `[...]` set."""
+def _expression(item: str) -> str:
+    """The regular expression of a plain character, of `?`, or of a `[...]` set."""
     if item == "?":
-        return lambda char: True
+        return ANY
     if len(item) == 1:
-        return item.__eq__
+        return literal(item)
     inner = item[1:-1]
     negated = inner.startswith("!")
     if negated:
         inner = inner[1:]
-    single, ranges = set(), []
+    ranges: list[tuple[str, str]] = []
     at = 0
     while at < len(inner):
         if inner[at + 1 : at + 2] == "-" and at + 2 < len(inner):
             ranges.append((inner[at], inner[at + 2]))
             at += 3
         else:
-            single.add(inner[at])
+            ranges.append((inner[at], inner[at]))
             at += 1
-
-    def among(char: str) -> bool:
-        return (char in single or any(low <= char <= high for low, high in ranges)) is not negated
-
-    return among
-
-
-def _fits(piece: _Piece, name: str, at: int) -> bool:
-    """Whether a piece matches `name` at this index."""
-    if isinstance(piece, str):
-        return name.startswith(piece, at)
-    return all(test(char) for test, char in zip(piece, name[at : at + len(piece)], strict=True))
-
-
-def _find(piece: _Piece, name: str, at: int, stop: int) -> int:
-    """The first index from `at` on where a piece matches and ends before `stop`; -1 if none."""
-    if isinstance(piece, str):
-        return name.find(piece, at, stop)
-    return next(
-        (place for place in range(at, stop - len(piece) + 1) if _fits(piece, name, place)), -1
-    )
+    return character_set(ranges, negated)

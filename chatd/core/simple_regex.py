@@ -1,77 +1,45 @@
-r"""Simple regular expressions, as ops and gRPC clients send them, matched in bounded time.
+r"""Simple regular expressions, as ops and gRPC clients send them, matched in linear time.
 
 The subset has characters, `.`, `[...]`, `[^...]` and `\x`, each optionally followed by `*`, `+` or
-`?`, or by their lazy forms, which match the same complete names. A name is matched in one pass that
-tracks the set of states of the pattern (K. Thompson, "Regular Expression Search Algorithm", CACM
-1968): each character of the name costs at most the length of the pattern. No regular expression
-from a client is ever compiled.
+`?`, or by their lazy forms, which match the same complete names. What is in the subset means what
+it means to the module re of Python, with which the original programs matched; anything else is
+refused, so that no client depends on the constructs of one library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatd.core import linear_regex
 from chatd.core.errors import PatternInvalid
-
-_Test = Callable[[str], bool]
+from chatd.core.linear_regex import character_set, literal
 
 _SPECIAL = "(){|^$*+?"
+_ANY = character_set([("\n", "\n")], negated=True)
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """A function that returns whether a complete name matches `pattern`, case-sensitively.
 
-    Raises `PatternInvalid` if the pattern has anything else than the subset.
+    Raises `PatternInvalid` if the pattern has anything else than the subset, or is too long.
     """
-    tests: list[_Test] = []
-    # Bit sets of states: those whose character is optional, and those whose character may repeat.
-    optional = repeated = 0
+    parts: list[str] = []
     at = 0
     while at < len(pattern):
-        test, at = _character(pattern, at)
+        part, at = _character(pattern, at)
         quantifier = pattern[at : at + 1]
-        bit = 1 << len(tests)
         if quantifier and quantifier in "*+?":
             at += 2 if pattern[at + 1 : at + 2] == "?" else 1
-            optional |= bit if quantifier != "+" else 0
-            repeated |= bit if quantifier != "?" else 0
-        tests.append(test)
-    end = 1 << len(tests)
-
-    def reach(states: int) -> int:
-        """These states, and those that are reached from them without a character."""
-        skipped = states & optional
-        while skipped:
-            skipped = (skipped << 1) & ~states
-            states |= skipped
-            skipped &= optional
-        return states
-
-    start = reach(1)
-
-    def matches(name: str) -> bool:
-        states = start
-        for char in name:
-            reached = 0
-            rest = states & ~end
-            while rest:
-                bit = rest & -rest
-                rest ^= bit
-                if tests[bit.bit_length() - 1](char):
-                    reached |= bit << 1 | bit & repeated
-            if not reached:
-                return False
-            states = reach(reached)
-        return bool(states & end)
-
-    return matches
+            part += quantifier
+        parts.append(part)
+    return linear_regex.matcher("".join(parts))
 
 
-def _character(pattern: str, at: int) -> tuple[_Test, int]:
-    """The test of the character at this index of the pattern, and the index after it."""
+def _character(pattern: str, at: int) -> tuple[str, int]:
+    """The expression of the character at this index of the pattern, and the index after it."""
     char = pattern[at]
     if char == ".":
-        return _any, at + 1
+        return _ANY, at + 1
     if char == "[":
         return _set(pattern, at + 1)
     if char in _SPECIAL:
@@ -80,12 +48,8 @@ def _character(pattern: str, at: int) -> tuple[_Test, int]:
         )
     if char == "\\":
         char, at = _escaped(pattern, at)
-        return char.__eq__, at
-    return char.__eq__, at + 1
-
-
-def _any(char: str) -> bool:
-    return char != "\n"
+        return literal(char), at
+    return literal(char), at + 1
 
 
 def _escaped(pattern: str, at: int) -> tuple[str, int]:
@@ -96,8 +60,8 @@ def _escaped(pattern: str, at: int) -> tuple[str, int]:
     return char, at + 2
 
 
-def _set(pattern: str, at: int) -> tuple[_Test, int]:
-    """The test of a set that begins before this index, and the index after the set."""
+def _set(pattern: str, at: int) -> tuple[str, int]:
+    """The expression of a set that begins before this index, and the index after the set."""
     negated = pattern[at : at + 1] == "^"
     at += negated
     ranges: list[tuple[str, str]] = []
@@ -117,11 +81,7 @@ def _set(pattern: str, at: int) -> tuple[_Test, int]:
                     f"pattern not understood: there is nothing from {low} to {high}"
                 )
         ranges.append((low, high))
-
-    def test(char: str) -> bool:
-        return any(low <= char <= high for low, high in ranges) != negated
-
-    return test, at + 1
+    return character_set(ranges, negated), at + 1
 
 
 def _member(pattern: str, at: int) -> tuple[str, int]:

@@ -112,22 +112,15 @@ class Work(SynchronousTestCase):
             self.assertEqual(matched, pattern == "*" * 256)
             self.assertLess(entered, 4 * len(pattern), pattern)
 
-    def test_cost_of_many_stars_between_sets(self) -> None:
-        """At most the length of the name times that of the pattern."""
-        name = "a" * 1000
+    def test_sets_and_question_marks_take_no_steps_of_their_own(self) -> None:
+        """The library matches them, so a name takes the same few calls whatever the pattern is."""
         for pattern in (
             "*[ab]" * 50 + "*[bc]",
             "*?a" * 80 + "*b",
             "*[ab][ab][ab][bc]" * 14 + "*",
             "*?" * 127 + "b*",
+            "*[" + "c-d" * 70 + "]*",
         ):
-            matched, entered = steps(pattern, name)
+            matched, entered = steps(pattern, "a" * 10_000)
             self.assertFalse(matched, pattern)
-            self.assertLess(entered, 4 * len(name) * len(pattern), pattern)
-
-    def test_cost_grows_linearly_with_the_name(self) -> None:
-        """A name twice as long takes twice as many steps."""
-        pattern = "*[ab][ab][bc]" * 10 + "*"
-        _, once = steps(pattern, "a" * 1000)
-        _, twice = steps(pattern, "a" * 2000)
-        self.assertLess(twice, 2.1 * once)
+            self.assertLess(entered, 40, pattern)
