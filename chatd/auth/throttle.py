@@ -8,11 +8,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from chatd.core.addresses import LOCAL
 from chatd.core.errors import Busy
 from chatd.core.names import NAME_LENGTH
-
-LOCAL = "local"
-"""the address of every client of a unix socket"""
 
 
 class LoginThrottle:

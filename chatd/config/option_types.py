@@ -194,6 +194,23 @@ def listen(value: str) -> Listen:
     return result
 
 
+def count(value: str) -> int:
+    """Return how many there may be of something, one at least."""
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not int(value):
+        raise ValueError(f"a number from 1 to 999999999 is expected, not {value!r}")
+    return int(value)
+
+
+def count_or_none(value: str) -> int | None:
+    """Return how many there may be of something; None for no limit."""
+    if value == "none":
+        return None
+    try:
+        return count(value)
+    except ValueError as error:
+        raise ValueError(f"none, or {error}") from None
+
+
 def path(value: str) -> str:
     """Return the path of a file."""
     if not value or "\0" in value:

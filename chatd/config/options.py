@@ -34,6 +34,9 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "tls-cert": (None, values.path),
     "tls-key": (None, values.path),
     "tls-only": ("no", values.switch),
+    "account-sessions": (str(Limits().account_sessions), values.count),
+    "address-sessions": (str(Limits().address_sessions), values.count_or_none),
+    "address-connections": (str(Limits().address_unauthenticated), values.count_or_none),
 }
 
 DEFAULT_ADMIN = "chatd.db.admin"
@@ -72,7 +75,8 @@ class Options(usage.Options):
 
     Keys: port (int), host, store, rate (None: no limit), registration, allow-open-accounts (bool),
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
-    tls-cert and tls-key (None: no TLS), tls-only (bool).
+    tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
+    and address-connections (None: no limit).
     """
 
     synopsis = (
@@ -97,7 +101,8 @@ Examples:
 Each option can also be set by an environment variable: CHATD_PORT, CHATD_HOST, CHATD_STORE,
 CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN,
 CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT,
-CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_CONFIG. Or in the configuration file: port = 65432,
+CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS, CHATD_ADDRESS_SESSIONS,
+CHATD_ADDRESS_CONNECTIONS, CHATD_CONFIG. Or in the configuration file: port = 65432,
 listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over the
 environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
@@ -155,6 +160,26 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             "Certificate for TLS (PEM, followed by its chain). SIGHUP reads it again.",
         ],
         ["tls-key", None, None, "Private key of the certificate (PEM). Default: in the same file."],
+        [
+            "account-sessions",
+            None,
+            None,
+            f"Sessions that an account can have. Default: {Limits().account_sessions}.",
+        ],
+        [
+            "address-sessions",
+            None,
+            None,
+            "Sessions from one address of another machine (IPv6: a /64), or none for no limit. "
+            f"Default: {Limits().address_sessions}.",
+        ],
+        [
+            "address-connections",
+            None,
+            None,
+            "Connections from one address of another machine that have not logged in, or none for "
+            f"no limit. Default: {Limits().address_unauthenticated}.",
+        ],
         ["config", "c", None, "Read options from this TOML file."],
     ]
 

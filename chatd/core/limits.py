@@ -55,6 +55,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """passwords that may wait to be hashed"""
     accounts_cached: int = 200_000
     """account names that are cached"""
+    account_sessions: int = 64
+    """sessions of an account"""
+    address_sessions: int | None = 1_000
+    """sessions from one address, or from one /64 of IPv6; None: no limit. Clients on this machine
+    have no such limit."""
+    address_unauthenticated: int | None = 200
+    """connections from one address that have not logged in, of `unauthenticated`; over it, the one
+    of them that has been idle longest is closed; None: no limit. Clients on this machine have no
+    such limit."""
 
 
 class Retention(msgspec.Struct, frozen=True):

@@ -78,7 +78,12 @@ def makeService(
         use_monotonic_clock(reactor)
     if system is None:
         system = System()
-    limits = Limits(rate=options["rate"])
+    limits = Limits(
+        rate=options["rate"],
+        account_sessions=options["account-sessions"],
+        address_sessions=options["address-sessions"],
+        address_unauthenticated=options["address-connections"],
+    )
     kind, _, path = options["store"].partition(":")
     store: MemoryStore | SQLiteStore
     if kind == "memory":

@@ -25,7 +25,14 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, described
-from chatd.core.errors import AlreadyLoggedIn, NameTaken, PasswordRequired, Refused, TextTooLong
+from chatd.core.errors import (
+    AlreadyLoggedIn,
+    LimitReached,
+    NameTaken,
+    PasswordRequired,
+    Refused,
+    TextTooLong,
+)
 from chatd.core.names import LOBBY, room_name
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
@@ -166,8 +173,10 @@ class Chat10Protocol(Unframed):
                 await self.realm.rooms.join(session, LOBBY)
         except (AlreadyLoggedIn, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code)
+        except LimitReached as refused:
+            self._refuse(f"{chat10.INVALID}: {refused}", refused.code, refused.quota)
         except Refused as refused:
-            self._refuse(chat10.INVALID, refused.code)
+            self._refuse(chat10.INVALID, refused.code, refused.quota)
         else:
             self._begin(session)
 
@@ -265,8 +274,8 @@ class Chat10Protocol(Unframed):
             self.writes.record(len(data))
             self.transport.write(data)
 
-    def _refuse(self, reply: str, code: str) -> None:
-        self.log_refusal(code)
+    def _refuse(self, reply: str, code: str, quota: str = "") -> None:
+        self.log_refusal(code, quota)
         self._write(chat10.encode(reply, self._lines))
         self.close_after_error()
 

@@ -125,7 +125,7 @@ class ClassicProtocol(Connection):
                 case Deliver():
                     self._deliver()
         except Refused as refused:
-            self._refuse(str(refused), refused.code)
+            self._refuse(str(refused), refused.code, refused.quota)
 
     async def _send(self, message: Send) -> None:
         shown = _shown(message)
@@ -238,9 +238,9 @@ class ClassicProtocol(Connection):
         self._refuse(f"unfinished frame: the rest of it did not come within {time:g} s", "too-slow")
         self.close_after_error()
 
-    def _refuse(self, sentence: str, code: str) -> None:
+    def _refuse(self, sentence: str, code: str, quota: str = "") -> None:
         # The log gets the code: a sentence may quote a message.
-        self.log_refusal(code)
+        self.log_refusal(code, quota)
         self._write(encode(RESPONSE, sentence))
 
     def _write(self, data: bytes) -> None:

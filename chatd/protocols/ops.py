@@ -114,7 +114,7 @@ class OpsProtocol(Unframed):
                     self._reply(ops.INVALID)
         except Refused as refused:
             # The log gets the code: a sentence may quote a message.
-            self.log_refusal(refused.code)
+            self.log_refusal(refused.code, refused.quota)
             self._reply(f"{refused}\n")
 
     async def _create(self, message: ops.Create) -> None:

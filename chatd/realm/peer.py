@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chatd.core.addresses import LOCAL
 from chatd.realm.live_log import Run
 from chatd.realm.positions import SOON
 from chatd.stores import Append
@@ -33,6 +34,11 @@ class Peer:
 
     session_options = SessionOptions()
     """the rules for the sessions of this protocol"""
+
+    @property
+    def network(self) -> str:
+        """As what the client is counted (`chatd.core.addresses.network_of`)."""
+        return LOCAL
 
     @property
     def separate_writes(self) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from chatd.core.addresses import LOCAL
 from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import (
     Blocked,
@@ -87,6 +88,18 @@ def check_open(account: Account) -> None:
     """Using an account by its name alone, without a password. Raises `PasswordRequired`."""
     if account.password is not None:
         raise PasswordRequired()
+
+
+def check_session_count(of_account: int, of_address: int, network: str, limits: Limits) -> None:
+    """Opening one more session than those of the account, and than those from the address of the
+    client (`chatd.core.addresses.network_of`). Raises `LimitReached`."""
+    if of_account >= limits.account_sessions:
+        raise LimitReached(
+            f"An account can have at most {limits.account_sessions} sessions.", "account_sessions"
+        )
+    most = limits.address_sessions
+    if most is not None and of_address >= most and network != LOCAL:
+        raise LimitReached(f"An address can have at most {most} sessions.", "address_sessions")
 
 
 def check_certificate_count(count: int) -> None:

@@ -89,6 +89,7 @@ class Session:
         "ended",
         "mailbox",
         "name",
+        "network",
         "options",
         "outbox",
         "peer",
@@ -116,6 +117,8 @@ class Session:
         self.peer = peer
         self.proof = proof
         """by what the session was opened"""
+        self.network = peer.network
+        """as what its client is counted; the same from the beginning to the end"""
         self.options = peer.session_options
         self.since = context.now()
         self.subscriptions: dict[str, Subscription] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.peer import Peer
+from chatd.realm.permissions import check_session_count
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.room import Room
 from chatd.realm.session import Session
@@ -32,6 +34,8 @@ class Sessions:
         # By the owner's name in lower case. An account that is being deleted may still have a
         # mailbox when the next owner of its name has one.
         self._by_name: dict[str, Mailbox] = {}
+        # The sessions from each address, and the logins under way.
+        self._from_network: Counter[str] = Counter()
 
     # Logging in
 
@@ -43,21 +47,45 @@ class Sessions:
 
         `account` is the record that the right to log in was proven against, by `proof`. Raises
         `AlreadyLoggedIn`, `UnknownAccount` if the account has been deleted meanwhile, `Busy` if it
-        has changed, or its sessions have been ended, `StoreUnavailable`.
+        has changed, or its sessions have been ended, `LimitReached`, `StoreUnavailable`.
         """
         mailbox = self.hold(name, account)
         options = peer.session_options
         with self.reserved(mailbox):
             if options.exclusive:
                 self._make_way(mailbox, peer)
+            self._check_count(mailbox, peer.network)
+            if options.exclusive:
                 mailbox.opening = True
             mailbox.logins += 1
+            self._from_network[peer.network] += 1
+            session = None
             try:
-                return await self._open(mailbox, account, peer, proof)
+                session = await self._open(mailbox, account, peer, proof)
+                return session
             finally:
+                if session is None:
+                    self._left_network(peer.network)
                 mailbox.logins -= 1
                 if options.exclusive:
                     mailbox.opening = False
+
+    def _check_count(self, mailbox: Mailbox, network: str) -> None:
+        """Check that there may be one more session. Raises `LimitReached`."""
+        limits = self._context.limits
+        count = len(mailbox.subscriptions) + mailbox.logins
+        if count >= limits.account_sessions:
+            # A client that connects again has hung up before, which may not be noticed yet.
+            for session in mailbox.sessions:
+                if session.closing or session.peer.hung_up():
+                    session.end()
+            count = len(mailbox.subscriptions) + mailbox.logins
+        check_session_count(count, self._from_network[network], network, limits)
+
+    def _left_network(self, network: str) -> None:
+        self._from_network[network] -= 1
+        if not self._from_network[network]:
+            del self._from_network[network]
 
     def _make_way(self, mailbox: Mailbox, peer: Peer) -> None:
         """End an exclusive session that is no longer used, or that the peer takes over."""
@@ -121,6 +149,7 @@ class Sessions:
         """A session has ended (`Session.end`)."""
         presence = self._context.presence
         presence.unwatch_all(session)
+        self._left_network(session.network)
         mailbox = session.mailbox
         if not mailbox.subscriptions:
             if not mailbox.deleted:

@@ -58,7 +58,7 @@ class Deadlines(Generic[T]):
                     self._timer.cancel()
                 self._timer = self._clock.callLater(due - now, self._expire)
                 return
-            del self._touched[item]
+            self.discard(item)
             self._expired(item)
 
     def stop(self) -> None:

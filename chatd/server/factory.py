@@ -25,6 +25,7 @@ from chatd.server.deadlines import Deadlines
 from chatd.server.session_connection import SessionConnection
 from chatd.server.sniffer import Rejection, Sniffer
 from chatd.server.turns import Turns
+from chatd.server.unauthenticated import Unauthenticated
 
 AnyConnection: TypeAlias = ClosingConnection | Sniffer | Rejection
 Credentials: TypeAlias = NameOnly | NamePassword | NameToken
@@ -51,8 +52,8 @@ class ConnectionFactory(Factory):
         self.clock = IReactorTime(clock)
         # In the order in which they were made, which a set does not keep.
         self.connections: dict[AnyConnection, None] = {}
-        self.unauthenticated: Deadlines[SessionConnection | Sniffer | Rejection] = Deadlines(
-            clock, limits.login_time, self._login_timed_out
+        self.unauthenticated: Unauthenticated[SessionConnection | Sniffer | Rejection] = (
+            Unauthenticated(clock, limits, self._login_timed_out, self._too_many)
         )
         self.unfinished: Deadlines[Connection] = Deadlines(
             clock, limits.frame_time, self._frame_timed_out
@@ -91,19 +92,11 @@ class ConnectionFactory(Factory):
         return await checker.prove(name, password, address)
 
     def connection_opened(self, connection: AnyConnection) -> None:
-        """Count a connection as open and unauthenticated.
-
-        If too many are unauthenticated, the one of them that has been idle longest is aborted.
-        """
+        """Count a connection as open and unauthenticated."""
         self.connections[connection] = None
         if self._idle_timer is None:
             self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
         self.unauthenticated.touch(connection)
-        if len(self.unauthenticated) > self.limits.unauthenticated:
-            oldest = self.unauthenticated.oldest()
-            self.unauthenticated.discard(oldest)
-            oldest.log_refusal("too many connections that have not logged in; idle longest")
-            oldest.transport.abortConnection()
 
     def cancel_deadlines(self, connection: AnyConnection) -> None:
         """Cancel all deadlines of a connection: its transport is closed."""
@@ -154,6 +147,12 @@ class ConnectionFactory(Factory):
 
     def _login_timed_out(self, connection: SessionConnection | Sniffer | Rejection) -> None:
         connection.log_refusal("idle too long without logging in")
+        connection.transport.abortConnection()
+
+    def _too_many(self, connection: SessionConnection | Sniffer | Rejection, bound: str) -> None:
+        of = " from its address" if bound == "address_unauthenticated" else ""
+        reason = f"too many connections{of} that have not logged in; idle longest"
+        connection.log_refusal(reason, bound)
         connection.transport.abortConnection()
 
     def _frame_timed_out(self, connection: Connection) -> None:

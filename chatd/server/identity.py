@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.protocol import Protocol
 
-from chatd.auth.throttle import LOCAL
+from chatd.core.addresses import LOCAL, network_of
 from chatd.server.tls import fingerprint_of
 
 
@@ -20,6 +21,11 @@ class IdentifiedProtocol(Protocol):
     def address(self) -> str:
         """The peer's address without the port; ``local`` for a unix socket."""
         return _host_and_port(self.transport)[0]
+
+    @cached_property
+    def network(self) -> str:
+        """As what the client is counted (`chatd.core.addresses.network_of`)."""
+        return network_of(self.address)
 
     @property
     def peer(self) -> str:

@@ -70,9 +70,10 @@ class _BeforeProtocol(IdentifiedProtocol):
         """Close from this end."""
         self.transport.loseConnection()
 
-    def log_refusal(self, reason: str) -> None:
-        """Log that this connection was refused, and count it."""
-        self.factory.realm.counters.refused(reason)
+    def log_refusal(self, reason: str, quota: str = "") -> None:
+        """Log that this connection was refused, and count it. `quota` is the bound that was met, if
+        any (`chatd.realm.counters`)."""
+        self.factory.realm.counters.refused(reason, quota)
         logger.info("Client {peer} refused: {reason}", peer=self.peer, reason=reason)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.auth.throttle import LOCAL, LoginThrottle
+from chatd.auth.throttle import LoginThrottle
+from chatd.core.addresses import LOCAL
 from chatd.core.errors import Busy
 
 ADDRESS, OTHER_ADDRESS = "192.0.2.1", "192.0.2.2"

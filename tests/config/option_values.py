@@ -31,6 +31,9 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
         ),
         ("grpc=ssl:5:interface=192.0.2.1", (Listen("grpc", "ssl:5:interface=192.0.2.1"),)),
     ),
+    "account-sessions": (("1", 1), ("64", 64), ("999999999", 999_999_999)),
+    "address-sessions": (("1", 1), ("1000", 1000), ("none", None)),
+    "address-connections": (("1", 1), ("200", 200), ("none", None)),
 }
 """for each option, three texts and their values"""
 
@@ -71,5 +74,8 @@ INVALID: Mapping[str, tuple[str, ...]] = {
         "grpc=fd:3",
         "ops=:1",
     ),
+    "account-sessions": ("", "0", "-1", "none", "1.0", "٣", "1000000000"),
+    "address-sessions": ("", "0", "None", "many"),
+    "address-connections": ("", "0", "no", "+1"),
 }
 """for each option, texts that are refused"""

@@ -26,6 +26,9 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "tls-only": option_types.switch,
     "tls-cert": option_types.path,
     "listen": option_types.listen,
+    "account-sessions": option_types.count,
+    "address-sessions": option_types.count_or_none,
+    "address-connections": option_types.count_or_none,
 }
 """the type of each option in the tables of values"""
 

@@ -31,6 +31,9 @@ NAMES = (
     "tls-cert",
     "tls-key",
     "tls-only",
+    "account-sessions",
+    "address-sessions",
+    "address-connections",
     "listen",
 )
 # The flags of the command line that set a switch.
@@ -91,6 +94,9 @@ class Sources(OptionsCase):
                 "tls-key": None,
                 "tls-only": False,
                 "listen": (),
+                "account-sessions": 64,
+                "address-sessions": 1000,
+                "address-connections": 200,
             },
         )
 

@@ -230,6 +230,10 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "The clients": _CATALOGUES
         + "OptionTests.test_options_of_tls_are_those_of_clients_and_library",
     },
+    "docs/security.md": {
+        "Attacks and bounds": "docs.test_security.SecurityTests."
+        "test_rows_have_a_test_and_existing_options",
+    },
 }
 
 _OPTIONS = _COMMANDS + "test_options_exist"

@@ -84,6 +84,8 @@ class LimitTests(SynchronousTestCase):
                 "commands, of which those with a large effect count as several": [],
                 "LIST": [classic._NAMES_PER_COMMAND],
                 "connections before login": [LIMITS.unauthenticated, LIMITS.login_time / 60],
+                "connections before login from one address; sessions from it; sessions of an "
+                "account": [],
                 "unfinished frame": [LIMITS.frame_time],
                 "silent client of version 1": [LIMITS.idle_time],
                 "notifications (presence, typing, receipts) to a client that does not read": [
@@ -120,6 +122,10 @@ class LimitTests(SynchronousTestCase):
                 "no login": [LIMITS.login_time / 60],
                 "wrong passwords and resume tokens": [],
                 "resume tokens of an account": [LIMITS.tokens],
+                "sessions of an account; sessions from one address": [
+                    LIMITS.account_sessions,
+                    LIMITS.address_sessions or 0,
+                ],
             },
         )
 

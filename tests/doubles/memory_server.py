@@ -20,7 +20,7 @@ from tests.doubles.realm import Runner
 from tests.doubles.stores import HeldStore
 
 ADDRESS = "192.0.2.7"
-"""the address of every client"""
+"""the address of clients, unless a test has others"""
 
 
 class MemoryTransport(StringTransport):
@@ -32,8 +32,8 @@ class MemoryTransport(StringTransport):
     input that the server has not read.
     """
 
-    def __init__(self, port: int) -> None:
-        super().__init__(peerAddress=IPv4Address("TCP", ADDRESS, port))
+    def __init__(self, port: int, address: str = ADDRESS) -> None:
+        super().__init__(peerAddress=IPv4Address("TCP", address, port))
         self.capacity: int | None = None
         self.in_flight = 0
         self.input_waiting = False
@@ -169,12 +169,14 @@ class MemoryServer:
             self.limits,
             self.clock,
         )
+        self.client_address = ADDRESS
+        """the address of the next clients"""
         self._last_port = 0
 
     def new_transport(self) -> MemoryTransport:
         """A transport of a new client, with a port of its own."""
         self._last_port += 1
-        return MemoryTransport(self._last_port)
+        return MemoryTransport(self._last_port, self.client_address)
 
     def invite_token(self, uses: int = 1) -> str:
         """A new token, without an end, for so many accounts."""

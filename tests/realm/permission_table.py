@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from chatd.core.limits import Limits
 from chatd.realm import permissions as p
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.session import Session
@@ -606,6 +607,12 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_open, (Account(0),), ALLOWED),
     (p.check_open, (Account(0, "$argon2id$..."),), "password-required"),
     (p.check_open, (Account(0, ""),), "password-required"),
+    (p.check_session_count, (63, 999, "192.0.2.7", Limits()), ALLOWED),
+    (p.check_session_count, (64, 0, "192.0.2.7", Limits()), "limit-reached"),
+    (p.check_session_count, (64, 0, "local", Limits()), "limit-reached"),
+    (p.check_session_count, (0, 1000, "192.0.2.7", Limits()), "limit-reached"),
+    (p.check_session_count, (0, 15_000, "local", Limits()), ALLOWED),
+    (p.check_session_count, (0, 15_000, "192.0.2.7", Limits(address_sessions=None)), ALLOWED),
     (p.check_not_deleted, (False,), ALLOWED),
     (p.check_not_deleted, (True,), "not-logged-in"),
     (p.may_administer, (1000, 1000), True),

@@ -7,7 +7,13 @@ from typing import Any
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.core.errors import AlreadyLoggedIn, Busy, StoreUnavailable, UnknownAccount
+from chatd.core.errors import (
+    AlreadyLoggedIn,
+    Busy,
+    LimitReached,
+    StoreUnavailable,
+    UnknownAccount,
+)
 from chatd.realm import loaded_rooms
 from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import SOON
@@ -267,3 +273,91 @@ class OpeningWhileTheAccountChanges(AckRealmCase):
         self.harness.settle()
         session = self.successResultOf(opening)
         self.assertEqual(set(session.subscriptions), {"@ann", "#room", "#other"})
+
+
+class FromPeer(AckRecorder):
+    """A peer at an address."""
+
+    def __init__(self, network: str = "192.0.2.7", gone: bool = False) -> None:
+        super().__init__()
+        self.at = network
+        self.gone = gone
+
+    @property
+    def network(self) -> str:
+        """See `Peer`."""
+        return self.at
+
+    def hung_up(self) -> bool:
+        """See `Peer`."""
+        return self.gone
+
+
+class Quotas(RealmCase):
+    """How many sessions an account and an address can have."""
+
+    def limit(self, **limits: Any) -> None:
+        """Set limits."""
+        self.realm.limits = msgspec.structs.replace(self.realm.limits, **limits)
+
+    def open(self, name: str, peer: Peer) -> Deferred[Session]:
+        """Begin to log in."""
+        return self.begin(self.realm.sessions.open(name, self.harness.account(name), peer))
+
+    def test_account_has_a_bounded_number_of_sessions(self) -> None:
+        """Logins under way count; a session that ends makes room. Other accounts are not
+        affected."""
+        self.limit(account_sessions=2)
+        first = self.successResultOf(self.open("Ann", FromPeer()))
+        self.store.eager = False
+        second = self.open("Ann", FromPeer())
+        refusal = self.failureResultOf(self.open("Ann", FromPeer()), LimitReached).value
+        self.assertEqual(
+            (str(refusal), refusal.quota),
+            ("An account can have at most 2 sessions.", "account_sessions"),
+        )
+        self.store.eager = True
+        self.harness.settle()
+        self.successResultOf(second)
+        self.successResultOf(self.open("bob", FromPeer()))
+        first.end()
+        self.successResultOf(self.open("Ann", FromPeer()))
+
+    def test_sessions_of_connections_that_have_closed_make_room(self) -> None:
+        """A client that connects again has hung up before, which may not be noticed yet."""
+        self.limit(account_sessions=2)
+        former = self.successResultOf(self.open("Ann", FromPeer(gone=True)))
+        other = self.successResultOf(self.open("Ann", FromPeer()))
+        self.successResultOf(self.open("Ann", FromPeer()))
+        self.assertEqual((former.ended, other.ended), (True, False))
+
+    def test_address_has_a_bounded_number_of_sessions(self) -> None:
+        """Of all accounts together; clients elsewhere, and on this machine, are not affected."""
+        self.limit(address_sessions=2)
+        sessions = [self.successResultOf(self.open(name, FromPeer())) for name in ("Ann", "bob")]
+        refusal = self.failureResultOf(self.open("Ann", FromPeer()), LimitReached).value
+        self.assertEqual(
+            (str(refusal), refusal.quota),
+            ("An address can have at most 2 sessions.", "address_sessions"),
+        )
+        self.successResultOf(self.open("Ann", FromPeer("192.0.2.8")))
+        for _ in range(5):
+            self.successResultOf(self.open("Ann", FromPeer("local")))
+        sessions[0].end()
+        self.successResultOf(self.open("Ann", FromPeer()))
+
+    def test_nothing_is_counted_after_sessions_have_ended(self) -> None:
+        """However they end, and when a login fails."""
+        ann = self.successResultOf(self.open("Ann", FromPeer()))
+        ann.end()
+        ann.end()
+        self.successResultOf(self.open("bob", FromPeer()))
+        self.realm.sessions.end(self.harness.account("bob").id, "kicked", "")
+        self.successResultOf(self.open("Ann", FromPeer()))
+        self.run_now(self.realm.delete_account("Ann"))
+        account = self.harness.account("bob")
+        self.store.readable = False
+        opening = self.realm.sessions.open("bob", account, FromPeer())
+        self.failureResultOf(self.begin(opening), StoreUnavailable)
+        flush_unavailable(self)
+        self.assertEqual(self.realm.sessions._from_network, {})

@@ -25,6 +25,7 @@ class RecordingProtocol(Protocol):
         self.factory = factory
         self.received: list[bytes] = []
         self.input_ended = False
+        self.network = "local"
 
     def connectionMade(self) -> None:
         self.factory.connection_opened(self)

@@ -25,7 +25,7 @@ class Stretches(SynchronousTestCase):
     """Ann and many others are members of #big; all of them watch Ann."""
 
     def setUp(self) -> None:
-        self.server = MainPortServer(rate=None)
+        self.server = MainPortServer(rate=None, address_sessions=None)
         self.work = Work()
         self.stretches: list[float] = []
         self.ann = self.server.log_in("ann")

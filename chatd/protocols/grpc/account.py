@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.core.addresses import LOCAL
 from chatd.protocols.grpc.notices import Notices
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.live_log import Run
@@ -38,6 +39,8 @@ class GrpcAccount(Peer):
     account's."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
+    network = LOCAL
+    """that of the call that opened the session"""
 
     def __init__(self, name: str, id: int, clock: Any, thread_ids: Mapping[int, int]) -> None:
         """`thread_ids` are those of the messages being sent by this service, by the entry's id."""

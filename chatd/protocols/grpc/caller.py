@@ -7,7 +7,7 @@ from binascii import Error as NotBase64
 from typing import Any
 from urllib.parse import unquote
 
-from chatd.auth.throttle import LOCAL
+from chatd.core.addresses import LOCAL
 from chatd.core.errors import WrongPassword
 
 INVITE = "chatd-invite"

@@ -28,9 +28,11 @@ from twisted.logger import Logger
 
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs import chat_pb2 as pb
+from chatd.core.addresses import network_of
 from chatd.core.errors import (
     Busy,
     IllegalName,
+    LimitReached,
     NameTaken,
     OpenAccountsForbidden,
     PasswordRequired,
@@ -77,6 +79,7 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
     OpenAccountsForbidden: grpc.StatusCode.UNAUTHENTICATED,
     WrongPassword: grpc.StatusCode.UNAUTHENTICATED,
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    LimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
 
@@ -322,6 +325,7 @@ class ChatService:
             if account is None or session is None or session.ended:
                 _, record = await self._realm.accounts.existing(name)
                 account = self._account(name, record)
+                account.network = network_of(caller.address)
                 with account.used():
                     session = await self._factory.log_in(_credentials(name, caller), account)
                 current = self._holds(account) and account.id == session.account

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.codecs.chat_pb2 import ChatMessage
+from chatd.core.addresses import LOCAL, network_of
 from chatd.core.entries import Entry, described, without_controls
 from chatd.core.errors import Refused, StoreUnavailable
 from chatd.protocols.grpc.unconfirmed import Unconfirmed
@@ -66,11 +67,13 @@ class Stream(Peer):
     that of its client without the port."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
+    network = LOCAL
 
     def __init__(self, account: GrpcAccount, connection: str = "", address: str = "local") -> None:
         self.account = account
         self.connection = connection
         self.address = address
+        self.network = network_of(address)
         self.session: Session | None = None
         self.noticed = 0
         """the number of the last notice that was queued"""

@@ -1,0 +1,79 @@
+"""What the clients of each protocol are sent when there are too many sessions."""
+
+from __future__ import annotations
+
+import grpc
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import chat_pb2 as pb
+from chatd.codecs import v1_messages as c
+from chatd.codecs.classic import LOGIN, RESPONSE, encode
+from chatd.core.errors import LimitReached
+from chatd.protocols.grpc.service import STATUS
+from tests.doubles.grpc_calls import CallContext, ServiceCase
+from tests.doubles.text_clients import TextClient
+from tests.doubles.v1_clients import MainPortServer
+
+SENTENCE = "An address can have at most 1 sessions."
+
+
+class Refusals(SynchronousTestCase):
+    """Bob's account exists, and Ann has the only session that her address may have."""
+
+    def setUp(self) -> None:
+        self.server = MainPortServer(address_sessions=1)
+        self.server.log_in("bob").disconnect()
+        self.ann = self.server.log_in("ann")
+
+    def client(self, port: str) -> TextClient:
+        """A client of a protocol."""
+        return TextClient(self.server, port)
+
+    def test_version_1(self) -> None:
+        """The refusal has a code; the connection stays open, and can log in later."""
+        client = self.server.connect()
+        refusal = client.answer_to(c.LogIn(0, "bob"))
+        self.assertEqual((refusal.code, refusal.sentence), ("limit-reached", SENTENCE))
+        self.ann.disconnect()
+        client.request(c.LogIn(0, "bob"))
+        self.assertEqual(self.server.realm.counters.quotas_met, {"address_sessions": 1})
+
+    def test_classic(self) -> None:
+        """The RESPONSE has the sentence."""
+        client = self.client("classic")
+        client.send(encode(LOGIN, "bob"))
+        self.server.clock.advance(0)
+        self.assertEqual(client.transport.output, encode(RESPONSE, SENTENCE))
+
+    def test_ops(self) -> None:
+        """The reply is the sentence."""
+        self.assertEqual(self.client("ops").request("0|bob123"), SENTENCE + "\n")
+
+    def test_chat10(self) -> None:
+        """The sentence follows the reply of the protocol, and the connection is closed."""
+        self.assertEqual(
+            self.client("chat10").request("REGISTER bob CHAT/1.0\n"),
+            f"400 Invalid registration: {SENTENCE}\n",
+        )
+
+
+class GrpcRefusals(ServiceCase):
+    """Calls from an address with too many sessions."""
+
+    def test_call_is_refused_with_a_status(self) -> None:
+        """Each stream has a session; one that ends makes room."""
+        self.create_account("bob")
+        limits = self.server.realm.limits
+        self.server.realm.limits = msgspec.structs.replace(
+            limits, address_sessions=len(self.server.realm.sessions.all())
+        )
+        request = pb.ChatClient(recipient_id="bob")
+        self.assert_refused(LimitReached, self.service.open_stream, request, CallContext())
+        self.assertIs(STATUS[LimitReached], grpc.StatusCode.RESOURCE_EXHAUSTED)
+        elsewhere = CallContext(peer="ipv6:%5B2001:db8::1%5D:5000")
+        stream = self.open_with("bob", elsewhere)
+        self.assertEqual(stream.network, "2001:db8::/64")
+        self.log_out("bob")
+        self.ann.disconnect()
+        self.log_in("bob")
