@@ -12,7 +12,7 @@ has `items`, `more` (whether another page may follow) and `last`, the `after` of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -132,6 +132,13 @@ class Backup(Request, tag="backup"):
     path: Annotated[str, Meta(min_length=1)]
 
 
+class SetLogLevel(Request, tag="log-level"):
+    """Log lines of this level and above from now on; without a level, change nothing. Answer:
+    `level`."""
+
+    level: Literal["", "debug", "info", "warn", "error", "critical"] = ""
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -147,6 +154,7 @@ AnyRequest: TypeAlias = (
     | RevokeInviteToken
     | GetStatistics
     | Backup
+    | SetLogLevel
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -64,6 +64,17 @@ def switch(value: str) -> bool:
     return value == "yes"
 
 
+LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
+"""how important a line of the log is, the least important first"""
+
+
+def log_level(value: str) -> str:
+    """Return the level from which on lines are logged, one of `LOG_LEVELS`."""
+    if value not in LOG_LEVELS:
+        raise ValueError(f"a log level is one of {', '.join(LOG_LEVELS)}, not {value!r}")
+    return value
+
+
 _AGE = re.compile(r"([0-9]{1,9})([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -37,6 +37,7 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "account-sessions": (str(Limits().account_sessions), values.count),
     "address-sessions": (str(Limits().address_sessions), values.count_or_none),
     "address-connections": (str(Limits().address_unauthenticated), values.count_or_none),
+    "log-level": ("info", values.log_level),
 }
 
 DEFAULT_ADMIN = "chatd.db.admin"
@@ -76,7 +77,7 @@ class Options(usage.Options):
     Keys: port (int), host, store, rate (None: no limit), registration, allow-open-accounts (bool),
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
-    and address-connections (None: no limit).
+    and address-connections (None: no limit), log-level.
     """
 
     synopsis = (
@@ -102,9 +103,9 @@ Each option can also be set by an environment variable: CHATD_PORT, CHATD_HOST, 
 CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN,
 CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT,
 CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS, CHATD_ADDRESS_SESSIONS,
-CHATD_ADDRESS_CONNECTIONS, CHATD_CONFIG. Or in the configuration file: port = 65432,
-listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over the
-environment, and the environment over the file.
+CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_CONFIG. Or in the configuration file:
+port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over
+the environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -179,6 +180,13 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             None,
             "Connections from one address of another machine that have not logged in, or none for "
             f"no limit. Default: {Limits().address_unauthenticated}.",
+        ],
+        [
+            "log-level",
+            None,
+            None,
+            "The least important lines that are logged: debug, info, warn, error or critical. "
+            "Default: info.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

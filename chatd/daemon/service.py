@@ -149,6 +149,7 @@ class Daemon(MultiService):
         self._python = python_command()
         self._folder = os.getcwd()
         self._store = store
+        self._log_filter = system.log_filter()
         self._passwords = Passwords(
             reactor,
             limits,
@@ -207,13 +208,16 @@ class Daemon(MultiService):
         self.admin: AdminListener | None = None
         if options["admin"] is not None:
             path = options["admin"]
-            admin_factory = AdminFactory(Operations(self._realm, system.random_bytes))
+            admin_factory = AdminFactory(
+                Operations(self._realm, system.random_bytes, self._log_filter)
+            )
             port = system.owner_port(path, admin_factory, reactor)
             self.admin = AdminListener(path, admin_factory, port)
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def startService(self) -> None:
         """Open the store and the admin socket; connections are accepted once the reactor runs."""
+        self._log_filter.start(self._options["log-level"])
         self._system.raise_open_files()
         try:
             self._store.start()
@@ -312,6 +316,7 @@ class Daemon(MultiService):
             logger.info("Stopped; the store was in memory, and everything in it is lost")
         else:
             logger.info("Stopped; every acknowledged message is stored")
+        self._log_filter.stop()
 
     def _abort(self) -> None:
         self._factory.abort_all()

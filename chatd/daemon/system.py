@@ -13,10 +13,12 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from twisted.internet.protocol import Factory
+from twisted.logger import globalLogPublisher
 from twisted.python.threadpool import ThreadPool
 
 from chatd.core.clocks import now
 from chatd.daemon.listeners import check_port
+from chatd.daemon.log_level import LogFilter
 from chatd.daemon.signals import reload_on_signal, stop_on_signals
 from chatd.server.owner_socket import OwnerPort
 from chatd.server.tls import Certificate
@@ -51,6 +53,10 @@ class System:
         stop_on_signals(reactor)
         if certificates:
             reload_on_signal(reactor, certificates)
+
+    def log_filter(self) -> LogFilter:
+        """What decides how much of the log of this process is written."""
+        return LogFilter(globalLogPublisher)
 
     def stop_failed(self, reactor: Any) -> None:
         """Stop the reactor, and have the process end with status 1."""

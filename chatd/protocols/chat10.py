@@ -172,11 +172,11 @@ class Chat10Protocol(Unframed):
             if LOBBY not in session.subscriptions:
                 await self.realm.rooms.join(session, LOBBY)
         except (AlreadyLoggedIn, PasswordRequired) as refused:
-            self._refuse(chat10.TAKEN, refused.code)
+            self._refuse(chat10.TAKEN, refused.code, account=name)
         except LimitReached as refused:
-            self._refuse(f"{chat10.INVALID}: {refused}", refused.code, refused.quota)
+            self._refuse(f"{chat10.INVALID}: {refused}", refused.code, refused.quota, name)
         except Refused as refused:
-            self._refuse(chat10.INVALID, refused.code, refused.quota)
+            self._refuse(chat10.INVALID, refused.code, refused.quota, name)
         else:
             self._begin(session)
 
@@ -274,8 +274,8 @@ class Chat10Protocol(Unframed):
             self.writes.record(len(data))
             self.transport.write(data)
 
-    def _refuse(self, reply: str, code: str, quota: str = "") -> None:
-        self.log_refusal(code, quota)
+    def _refuse(self, reply: str, code: str, quota: str = "", account: str = "") -> None:
+        self.log_refusal(code, quota, account)
         self._write(chat10.encode(reply, self._lines))
         self.close_after_error()
 

@@ -125,7 +125,8 @@ class ClassicProtocol(Connection):
                 case Deliver():
                     self._deliver()
         except Refused as refused:
-            self._refuse(str(refused), refused.code, refused.quota)
+            account = message.name if isinstance(message, Create | Login) else ""
+            self._refuse(str(refused), refused.code, refused.quota, account)
 
     async def _send(self, message: Send) -> None:
         shown = _shown(message)
@@ -238,9 +239,9 @@ class ClassicProtocol(Connection):
         self._refuse(f"unfinished frame: the rest of it did not come within {time:g} s", "too-slow")
         self.close_after_error()
 
-    def _refuse(self, sentence: str, code: str, quota: str = "") -> None:
+    def _refuse(self, sentence: str, code: str, quota: str = "", account: str = "") -> None:
         # The log gets the code: a sentence may quote a message.
-        self.log_refusal(code, quota)
+        self.log_refusal(code, quota, account)
         self._write(encode(RESPONSE, sentence))
 
     def _write(self, data: bytes) -> None:

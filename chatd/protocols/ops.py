@@ -114,7 +114,7 @@ class OpsProtocol(Unframed):
                     self._reply(ops.INVALID)
         except Refused as refused:
             # The log gets the code: a sentence may quote a message.
-            self.log_refusal(refused.code, refused.quota)
+            self.log_refusal(refused.code, refused.quota, _account(message))
             self._reply(f"{refused}\n")
 
     async def _create(self, message: ops.Create) -> None:
@@ -309,3 +309,13 @@ class OpsProtocol(Unframed):
         self._greeting = ""
         self.writes.record(len(data))
         self.transport.write(data)
+
+
+def _account(command: ops.Command) -> str:
+    """The name of the account that a command concerns, empty if it is that of the session."""
+    match command:
+        case ops.Create():
+            return command.name
+        case ops.Login() | ops.Fetch() | ops.Delete():
+            return ops.name_of(command.id)
+    return ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os.path
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -117,17 +117,33 @@ class Statistics(msgspec.Struct, frozen=True):
     """the lengths of the daemon's queues, by name"""
 
 
+class LogLevel(Protocol):
+    """How much the daemon logs."""
+
+    @property
+    def level(self) -> str:
+        """The least important level that is logged."""
+
+    def set(self, level: str) -> None:
+        """Log this level and those above it from now on."""
+
+
 class Operations:
     """Everything that operators may ask of one daemon.
 
-    `random_bytes` gives so many bytes that cannot be guessed, for invite tokens.
+    `random_bytes` gives so many bytes that cannot be guessed, for invite tokens; `log_level` is
+    None if it cannot be changed.
     """
 
     def __init__(
-        self, realm: Realm, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        realm: Realm,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        log_level: LogLevel | None = None,
     ) -> None:
         self._realm = realm
         self._random_bytes = random_bytes
+        self._log_level = log_level
         self._store = realm.store
         self._documents = realm.documents
         self._started = realm.now()
@@ -307,6 +323,15 @@ class Operations:
             quotas_met=dict(counters.quotas_met),
             queues=counters.queues,
         )
+
+    def log_level(self, level: str) -> str:
+        """Log lines of this level and above from now on; with an empty text, change nothing.
+        Returns the level. Raises `BadRequest` if it cannot be changed."""
+        if self._log_level is None:
+            raise BadRequest("the log of this daemon has no level")
+        if level:
+            self._log_level.set(level)
+        return self._log_level.level
 
     async def backup(self, path: str) -> None:
         """Write a copy of the whole store, as of one moment, to a new file.

@@ -14,6 +14,7 @@ from chatd.realm.peer import Peer
 from chatd.realm.session import Session
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import account_bucket
+from chatd.server.refusals import log_refusal
 from chatd.server.states import Phase
 from chatd.server.tracked_transport import TrackedTransport
 from chatd.server.write_tracker import WriteTracker
@@ -27,7 +28,6 @@ ARRIVAL_POLL = 0.01
 """seconds between two questions whether the last entries have arrived"""
 ARRIVAL_TIME = 1.0
 """seconds that the last entries have to arrive before a session ends"""
-_LOGGED_REFUSALS = 10
 
 
 class SessionConnection(IdentifiedProtocol, Peer):
@@ -123,22 +123,14 @@ class SessionConnection(IdentifiedProtocol, Peer):
             self.factory.unauthenticated.touch(self)
         logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
 
-    def log_refusal(self, reason: str, quota: str = "") -> None:
-        """Log a refusal, and count it; of each connection only the first few are logged. `quota` is
-        the bound that was met, if any (`chatd.realm.counters`)."""
+    def log_refusal(self, reason: str, quota: str = "", account: str = "") -> None:
+        """Log a refusal, and count it; of each connection only the first few are logged.
+
+        `quota` is the bound that was met, if any (`chatd.realm.counters`), `account` the name that
+        the client gave to log in, empty for that of its session.
+        """
         self.factory.realm.counters.refused(reason, quota)
         self._refusals += 1
-        if self._refusals <= _LOGGED_REFUSALS:
-            last = (
-                " (further refusals of this client are not logged)"
-                if self._refusals == _LOGGED_REFUSALS
-                else ""
-            )
-            account = self.session.name if self.session is not None else ""
-            logger.info(
-                "Client {peer} refused: {reason}  [ {account} ]{last}",
-                peer=self.peer,
-                reason=reason,
-                account=account,
-                last=last,
-            )
+        if not account and self.session is not None:
+            account = self.session.name
+        log_refusal(self.peer, reason, account, self._refusals)

@@ -22,6 +22,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     ),
     "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
     "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
+    "log-level": (("debug", "debug"), ("warn", "warn"), ("critical", "critical")),
     "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
     "listen": (
         ("ops=tcp:2023", (Listen("ops", "tcp:2023:interface=127.0.0.1"),)),
@@ -62,6 +63,7 @@ INVALID: Mapping[str, tuple[str, ...]] = {
     "admin": ("",),
     "legacy-ports": ("", "Yes", "1", "maybe"),
     "tls-only": ("", "on"),
+    "log-level": ("", "Info", "warning", "none"),
     "tls-cert": ("",),
     "listen": (
         "ops",

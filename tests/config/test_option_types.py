@@ -24,6 +24,7 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "admin": option_types.admin,
     "legacy-ports": option_types.switch,
     "tls-only": option_types.switch,
+    "log-level": option_types.log_level,
     "tls-cert": option_types.path,
     "listen": option_types.listen,
     "account-sessions": option_types.count,

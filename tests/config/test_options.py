@@ -34,6 +34,7 @@ NAMES = (
     "account-sessions",
     "address-sessions",
     "address-connections",
+    "log-level",
     "listen",
 )
 # The flags of the command line that set a switch.
@@ -93,6 +94,7 @@ class Sources(OptionsCase):
                 "tls-cert": None,
                 "tls-key": None,
                 "tls-only": False,
+                "log-level": "info",
                 "listen": (),
                 "account-sessions": 64,
                 "address-sessions": 1000,

@@ -13,10 +13,12 @@ from unittest.mock import patch
 
 import msgspec
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.admin import command_line
 from chatd.admin.connection import Daemon
+from chatd.daemon.log_level import LogFilter
 from chatd.protocols.admin import connection
 from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
@@ -106,7 +108,8 @@ class CommandCase(SynchronousTestCase):
         self.harness.run(self.harness.realm.start())
         self.paths: list[str] = []
         """the sockets that were connected to"""
-        factory = AdminFactory(Operations(self.harness.realm))
+        log_level = LogFilter(LogPublisher())
+        factory = AdminFactory(Operations(self.harness.realm, log_level=log_level))
 
         def connect(path: str) -> Daemon:
             self.paths.append(path)

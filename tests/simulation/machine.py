@@ -11,8 +11,10 @@ from typing import Any
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
+from twisted.logger import LogPublisher
 
 from chatd.config.options import Options
+from chatd.daemon.log_level import LogFilter
 from chatd.daemon.service import makeService
 from chatd.daemon.system import System
 from chatd.protocols.grpc.server import GrpcServer
@@ -40,6 +42,10 @@ class SimulatedSystem(System):
     def boot_id(self) -> str:
         """See `System`."""
         return f"boot {self._machine.boots}"
+
+    def log_filter(self) -> LogFilter:
+        """See `System`; the log of the simulation is not that of a daemon."""
+        return LogFilter(LogPublisher())
 
     def stop_failed(self, reactor: Any) -> None:
         """See `System`."""

@@ -1,7 +1,7 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
 The subjects are `accounts`, `rooms` (with the reports of users), `invite_tokens`, `certificates`
-(for TLS) and `store` (statistics and backup); `command` is what all commands have in common.
+(for TLS) and `store` (statistics, backup and log); `command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
@@ -26,7 +26,7 @@ from chatd.admin.commands.invite_tokens import (
     RevokeInviteToken,
 )
 from chatd.admin.commands.rooms import DeleteRoom, ListReports, ListRooms
-from chatd.admin.commands.store import Backup, ShowStatistics
+from chatd.admin.commands.store import Backup, SetLogLevel, ShowStatistics
 
 COMMANDS: tuple[type[Command], ...] = (
     ListAccounts,
@@ -44,4 +44,5 @@ COMMANDS: tuple[type[Command], ...] = (
     ShowStatistics,
     Backup,
     MakeCertificate,
+    SetLogLevel,
 )

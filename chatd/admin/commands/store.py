@@ -1,13 +1,16 @@
-"""Commands about the daemon and its store as a whole: statistics and backup."""
+"""Commands about the daemon and its store as a whole: statistics, backup and log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from twisted.python import usage
+
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
 from chatd.admin.output import Output, moment
 from chatd.codecs import admin as c
+from chatd.config.option_types import log_level
 
 
 class ShowStatistics(DaemonCommand):
@@ -47,3 +50,27 @@ class Backup(DaemonCommand):
         # The daemon runs in another directory.
         answer = daemon.ask(c.Backup(str(Path(self["path"]).absolute())))
         output.answer(answer, f"Written: {answer['path']}")
+
+
+class SetLogLevel(DaemonCommand):
+    """``log-level``: log more or less."""
+
+    name = "log-level"
+    longdesc = (
+        "Log lines of this level and above from now on: debug, info, warn, error or critical. "
+        "Without a level, show the present one."
+    )
+    synopsis = "[LEVEL] [--json]"
+    arguments = {"level": ""}
+
+    def postOptions(self) -> None:
+        """Check the level."""
+        try:
+            self["level"] = self["level"] and log_level(self["level"])
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from None
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.SetLogLevel(self["level"]))
+        output.answer(answer, f"Log level: {answer['level']}")

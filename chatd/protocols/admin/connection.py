@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from chatd.codecs import admin as c
 from chatd.core.errors import BadRequest, ChatdError
+from chatd.core.log_text import one_line
 from chatd.protocols.admin.requests import READ_ONLY, perform
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import may_administer
@@ -34,7 +35,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 def _subject(request: c.Request) -> str:
     """The account, room, file or note of a request, for the log; nothing secret."""
-    for field in ("name", "room", "path", "note"):
+    for field in ("name", "room", "path", "note", "level"):
         if field in request.__struct_fields__:
             return str(getattr(request, field))
     return ""
@@ -135,7 +136,7 @@ class AdminProtocol(LineOnlyReceiver):
                 logger.info(
                     "Admin: {command} {subject}",
                     command=c.command(request),
-                    subject=_subject(request),
+                    subject=one_line(_subject(request)),
                 )
             answer = await perform(self.factory.operations, request)
         except ChatdError as error:

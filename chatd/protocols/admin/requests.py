@@ -55,6 +55,8 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
         case c.Backup():
             await operations.backup(request.path)
             return {"path": request.path}
+        case c.SetLogLevel():
+            return {"level": operations.log_level(request.level)}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

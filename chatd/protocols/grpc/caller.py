@@ -24,8 +24,11 @@ class Caller:
         kind, _, rest = self.peer.partition(":")
         self.local = kind not in ("ipv4", "ipv6")
         """whether the client is connected to a unix socket: all these have the same `peer`"""
-        self.address = LOCAL if self.local else unquote(rest).rpartition(":")[0].strip("[]")
+        host, _, port = unquote(rest).rpartition(":")
+        self.address = LOCAL if self.local else host.strip("[]")
         """the address without the port"""
+        self.shown = f"({self.address}, {'' if self.local else port})"
+        """address and port as the log shows them"""
         metadata = list(context.invocation_metadata() or ())
         self._authorization: list[str] = [
             value for key, value in metadata if key == "authorization"

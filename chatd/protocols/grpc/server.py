@@ -24,10 +24,8 @@ from chatd.protocols.grpc.service import (
     SERVICE,
     STATUS,
     ChatService,
-    logger,
 )
 from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
-from chatd.realm.counters import Counters
 from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate
 
@@ -157,10 +155,10 @@ async def _unary(
     """Carry out a call with one answer."""
     caller = Caller(context)
     return await _refusing(
+        service,
         context,
         caller,
-        service.counters,
-        service.rates.wait_for_connection(caller, getattr(request, account_field)),
+        getattr(request, account_field),
         lambda: in_twisted(method(request, caller)),
     )
 
@@ -177,33 +175,31 @@ async def _stream(service: ChatService, request: Any, context: Any) -> None:
             raise asyncio.CancelledError from None
 
     await _refusing(
+        service,
         context,
         caller,
-        service.counters,
-        service.rates.wait_for_connection(caller, request.recipient_id),
+        request.recipient_id,
         lambda: service.receive_messages(request, caller, write),
     )
 
 
 async def _refusing(
+    service: ChatService,
     context: Any,
     caller: Caller,
-    counters: Counters,
-    first: Awaitable[None],
-    then: Callable[[], Awaitable[T]],
+    account: str,
+    call_method: Callable[[], Awaitable[T]],
 ) -> T:
-    """Wait for `first`, then call `then`; a refusal is counted and ends the call with a status."""
+    """Carry out a call that names an account, after a wait if its connection is over its rate; a
+    refusal ends it with a status."""
     # The event loop has weak references to tasks only, and a server that has ended has none.
     call = asyncio.current_task()
     _calls.add(call)
     try:
-        await first
-        return await then()
+        await service.rates.wait_for_connection(caller, account)
+        return await call_method()
     except Refused as refused:
-        counters.refused(refused.code, refused.quota)
-        logger.info(
-            "Client {peer} refused: {reason}  [  ]", peer=caller.address, reason=refused.code
-        )
+        service.refusals.log(caller, refused, account)
         status = STATUS.get(type(refused), grpc.StatusCode.PERMISSION_DENIED)
         await context.abort(status, str(refused))
         raise

@@ -50,6 +50,7 @@ from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.futures import as_future
 from chatd.protocols.grpc.rates import Rates
+from chatd.protocols.grpc.refusals import Refusals
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
@@ -112,7 +113,7 @@ class ChatService:
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
         self.rates = Rates(factory.limits, factory.clock)
-        self.counters = self._realm.counters
+        self.refusals = Refusals(factory.clock, self._realm.counters)
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
 
@@ -185,7 +186,7 @@ class ChatService:
         except StoreUnavailable:
             raise
         except Refused as refused:
-            self.counters.refused(refused.code, refused.quota)
+            self._realm.counters.refused(refused.code, refused.quota)
             notice = str(refused)
             if is_room(request.recipient_id) or isinstance(refused, UnknownAccount):
                 notice = "Recipient is not found!"
@@ -333,7 +334,7 @@ class ChatService:
                     account.name = name
                     account.log_in(session)
                     logger.info(
-                        "Client {peer} connected  [ {account} ]", peer=caller.address, account=name
+                        "Client {peer} connected  [ {account} ]", peer=caller.shown, account=name
                     )
                 else:
                     session.end()

@@ -50,6 +50,8 @@ from chatd.stores import Append
 
 _HASHING = (c.Register, c.LogIn, c.ChangePassword, c.SetCertificates, c.DeleteAccount)
 """requests that may wait for tens of seconds, until a password has been hashed"""
+_NAMING = (c.Register, c.LogIn, c.Resume)
+"""requests that name the account of the client"""
 _WAITING_REQUESTS = 100
 """requests that may wait behind one of those; when there are more, the client is not read"""
 _FRAME_HEADROOM = 32 * 1024
@@ -242,14 +244,15 @@ class V1Protocol(NotifiedConnection):
             self.write(c.Goodbye("stopping", "The server is stopping."))
         super().close()
 
-    def refuse(self, ref: int, request: int, code: str, sentence: str, quota: str = "") -> None:
-        """Refuse a request, by its number and its command (0: not known); `quota` is the bound that
-        was met, if any."""
-        self.log_refusal(code, quota)
+    def refuse(self, ref: int, request: int, code: str, sentence: str) -> None:
+        """Refuse what is no request, by its number and its command (0: not known)."""
+        self.log_refusal(code)
         self.write(c.Refusal(ref, code, sentence, request))
 
     def _refuse_request(self, request: Any, refused: Refused) -> None:
-        self.refuse(request.ref, request.command, refused.code, str(refused), refused.quota)
+        account = request.name if isinstance(request, _NAMING) else ""
+        self.log_refusal(refused.code, refused.quota, account)
+        self.write(c.Refusal(request.ref, refused.code, str(refused), request.command))
 
     @property
     def about(self) -> str:

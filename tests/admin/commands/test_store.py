@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from chatd import __version__
-from chatd.admin.command_line import REFUSED
+from chatd.admin.command_line import REFUSED, WRONG_USAGE
 from chatd.realm.operations import Operations
 from tests.doubles.admin import CommandCase
 
 
 class Store(CommandCase):
-    """``stats`` and ``backup``."""
+    """``stats``, ``backup`` and ``log-level``."""
 
     def test_statistics_are_shown_in_columns(self) -> None:
         """Each value has a line."""
@@ -46,3 +46,10 @@ class Store(CommandCase):
     def test_a_store_in_memory_has_no_backup(self) -> None:
         """The daemon refuses it."""
         self.assertIn("in memory", self.failed(REFUSED, "backup", "copy.db"))
+
+    def test_log_level_is_set_and_shown(self) -> None:
+        """Without an argument, it is shown and not changed."""
+        self.assertEqual(self.output("log-level", "warn"), "Log level: warn\n")
+        self.assertEqual(self.output("log-level"), "Log level: warn\n")
+        self.assertEqual(self.json("log-level", "debug"), [{"level": "debug"}])
+        self.assertIn("not 'loud'", self.failed(WRONG_USAGE, "log-level", "loud"))

@@ -12,15 +12,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
+from twisted.logger import LogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.codecs import admin as c
+from chatd.daemon.log_level import LogFilter
 from chatd.protocols.admin import connection
 from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import Policy
 from chatd.server.owner_socket import OwnerPort
 from tests.doubles.folders import folder
+from tests.doubles.log_lines import log_lines
 from tests.doubles.realm import RealmHarness
 
 
@@ -32,7 +35,8 @@ class AdminCase(SynchronousTestCase):
         self.harness = RealmHarness()
         self.harness.register("Ann", "bob")
         self.harness.run(self.harness.realm.start())
-        self.factory = AdminFactory(Operations(self.harness.realm))
+        self.log_level = LogFilter(LogPublisher())
+        self.factory = AdminFactory(Operations(self.harness.realm, log_level=self.log_level))
         self.operator, self.transport = self.connect()
 
     def connect(self) -> tuple[AdminProtocol, StringTransport]:
@@ -262,6 +266,21 @@ class Requests(AdminCase):
         """The client and the daemon may run in different folders."""
         self.assertEqual(self.refusal_code("backup", path="copy.db"), "bad-request")
         self.assertEqual(self.refusal_code("backup", path="/nowhere/copy.db"), "backup-failed")
+
+    def test_log_level_is_changed_at_run_time(self) -> None:
+        """A request without a level asks for it."""
+        self.assertEqual(self.request("log-level", level="error"), {"level": "error"})
+        self.assertEqual(self.log_level.level, "error")
+        self.assertEqual(self.request("log-level"), {"level": "error"})
+        self.assertEqual(self.refusal_code("log-level", level="loud"), "bad-request")
+
+    def test_log_shows_texts_of_operators_without_control_characters(self) -> None:
+        """Names and notes may have come from elsewhere, and are one line."""
+        lines = log_lines(self)
+        self.refusal_code("end-sessions", name="x\x1b[2J\nAdmin: delete ann")
+        self.request("invite", note="chör \x1b]0;title\x07" + "y" * 400)
+        self.assertEqual(lines[0], "Admin: end-sessions x\\x1b[2J\\nAdmin: delete ann")
+        self.assertIn("invite chör \\x1b]0;title\\x07yyy", lines[1])
 
 
 class Lines(AdminCase):
