@@ -53,6 +53,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     gets no further entries until it has fetched its mail"""
     hashes: int = 64
     """passwords that may wait to be hashed"""
+    handshake_time: float = 15.0
+    """how long a TLS handshake may take"""
     accounts_cached: int = 200_000
     """account names that are cached"""
     account_sessions: int = 64

@@ -24,6 +24,7 @@ from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
 from chatd.server.session_connection import SessionConnection
 from chatd.server.sniffer import Rejection, Sniffer
+from chatd.server.tls import in_handshake
 from chatd.server.turns import Turns
 from chatd.server.unauthenticated import Unauthenticated
 
@@ -54,6 +55,9 @@ class ConnectionFactory(Factory):
         self.connections: dict[AnyConnection, None] = {}
         self.unauthenticated: Unauthenticated[SessionConnection | Sniffer | Rejection] = (
             Unauthenticated(clock, limits, self._login_timed_out, self._too_many)
+        )
+        self.handshakes: Deadlines[AnyConnection] = Deadlines(
+            clock, limits.handshake_time, self._handshake_timed_out
         )
         self.unfinished: Deadlines[Connection] = Deadlines(
             clock, limits.frame_time, self._frame_timed_out
@@ -97,10 +101,13 @@ class ConnectionFactory(Factory):
         if self._idle_timer is None:
             self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
         self.unauthenticated.touch(connection)
+        if in_handshake(connection.transport):
+            self.handshakes.touch(connection)
 
     def cancel_deadlines(self, connection: AnyConnection) -> None:
         """Cancel all deadlines of a connection: its transport is closed."""
         self.unauthenticated.discard(connection)
+        self.handshakes.discard(connection)
         if isinstance(connection, Connection):
             self.unfinished.discard(connection)
         self.closing.discard(connection)
@@ -139,7 +146,7 @@ class ConnectionFactory(Factory):
 
     def cancel_timers(self) -> None:
         """Cancel every deadline and the idle check."""
-        for deadlines in (self.unauthenticated, self.unfinished, self.closing):
+        for deadlines in (self.unauthenticated, self.handshakes, self.unfinished, self.closing):
             deadlines.stop()
         self.arrivals.stop()
         if self._idle_timer is not None and self._idle_timer.active():
@@ -154,6 +161,11 @@ class ConnectionFactory(Factory):
         reason = f"too many connections{of} that have not logged in; idle longest"
         connection.log_refusal(reason, bound)
         connection.transport.abortConnection()
+
+    def _handshake_timed_out(self, connection: AnyConnection) -> None:
+        if in_handshake(connection.transport):
+            connection.log_refusal("TLS handshake not finished in time", "handshake_time")
+            connection.transport.abortConnection()
 
     def _frame_timed_out(self, connection: Connection) -> None:
         if connection.reading:

@@ -214,6 +214,11 @@ class TLSFactory(TLSMemoryBIOFactory):
         super().__init__(certificate, False, inside, clock)
 
 
+def in_handshake(transport: Any) -> bool:
+    """Whether a transport is TLS whose handshake is not finished."""
+    return isinstance(transport, TLSTransport) and not transport._handshakeDone
+
+
 def fingerprint_of(transport: Any) -> str | None:
     """Return the SHA-256 of the peer's certificate in hexadecimal digits, None if there is none."""
     if not isinstance(transport, TLSTransport):

@@ -86,6 +86,7 @@ class LimitTests(SynchronousTestCase):
                 "connections before login": [LIMITS.unauthenticated, LIMITS.login_time / 60],
                 "connections before login from one address; sessions from it; sessions of an "
                 "account": [],
+                "unfinished TLS handshake, also of gRPC": [LIMITS.handshake_time],
                 "unfinished frame": [LIMITS.frame_time],
                 "silent client of version 1": [LIMITS.idle_time],
                 "notifications (presence, typing, receipts) to a client that does not read": [

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 from OpenSSL import SSL
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Factory
+from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from chatd.admin import selfsigned
+from chatd.auth.credentials import portal
 from chatd.core.errors import CertificateUnusable
+from chatd.core.limits import Limits
+from chatd.protocols.doors import main_port
+from chatd.server.factory import ConnectionFactory
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.tls import Certificate, TLSFactory, fingerprint_of
 from tests.doubles.folders import folder
@@ -269,3 +277,80 @@ class Transport(SynchronousTestCase):
         self.connect()
         self.assertIsNone(self.inside.certificate)
         self.assertIsNone(fingerprint_of(self.below))
+
+
+class Stalled(SynchronousTestCase):
+    """Clients of the main port that begin TLS."""
+
+    def setUp(self) -> None:
+        certificate, key, _ = selfsigned.make(folder(self), [])
+        self.server = MemoryServer(main_port(Certificate(str(certificate), str(key))))
+        transport: Any = self.server.new_transport()
+        transport.protocol = self.server.factory.buildProtocol(None)
+        transport.protocol.makeConnection(transport)
+        self.transport = transport
+
+    def test_handshake_that_is_not_finished_in_time_is_closed(self) -> None:
+        """It does not matter how far it has come: another byte does not prolong it."""
+        self.transport.protocol.dataReceived(b"\x16")
+        self.server.clock.advance(self.server.limits.handshake_time - 1)
+        self.transport.protocol.dataReceived(b"\x03")
+        self.assertFalse(self.transport.disconnecting)
+        self.server.clock.advance(1)
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.server.realm.counters.quotas_met, {"handshake_time": 1})
+
+    def test_finished_handshake_has_no_deadline(self) -> None:
+        """The client has the time of any connection to log in."""
+        client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        client.set_connect_state()
+        for _ in range(4):
+            with contextlib.suppress(SSL.WantReadError):
+                client.do_handshake()
+            with contextlib.suppress(SSL.WantReadError):
+                self.transport.protocol.dataReceived(client.bio_read(1 << 16))
+            data, self.transport.output = self.transport.output, b""
+            if data:
+                client.bio_write(data)
+        self.server.clock.advance(self.server.limits.handshake_time + 1)
+        self.assertFalse(self.transport.disconnecting)
+
+    def test_closed_connection_leaves_nothing(self) -> None:
+        """The factory counts it no longer."""
+        self.transport.protocol.dataReceived(b"\x16")
+        factory = self.server.factory
+        self.assertEqual(len(factory.handshakes), 1)
+        self.transport.protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((len(factory.handshakes), len(factory.connections)), (0, 0))
+
+
+class StalledSocket(TestCase):
+    """A client on a real socket."""
+
+    async def test_client_that_stalls_is_disconnected(self) -> None:
+        """It has sent the first byte of a handshake."""
+        certificate, key, _ = selfsigned.make(folder(self), [])
+        server = MemoryServer(lambda factory: self.fail("not used"))
+        passwords: Any = server.passwords
+        factory = ConnectionFactory(
+            main_port(Certificate(str(certificate), str(key))),
+            server.realm,
+            portal(server.realm, passwords, reactor),
+            Limits(handshake_time=0.1),
+            reactor,
+        )
+        twisted: Any = reactor
+        port = twisted.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.addCleanup(factory.cancel_timers)
+        with socket.create_connection(("127.0.0.1", port.getHost().port), 10) as client:
+            client.sendall(b"\x16")
+            ending: Deferred[bytes] = deferToThread(_read_to_end, client)
+            self.assertEqual(await ending, b"")
+
+
+def _read_to_end(client: socket.socket) -> bytes:
+    try:
+        return client.recv(100)
+    except ConnectionResetError:
+        return b""

@@ -78,6 +78,7 @@ class GrpcServer:
             ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
             ("grpc.max_concurrent_streams", 1_000),
             ("grpc.so_reuseport", 0),
+            ("grpc.server_handshake_timeout_ms", int(self._limits.handshake_time * 1000)),
             ("grpc.keepalive_time_ms", int(KEEPALIVE_INTERVAL * 1000)),
             ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
             # The former is for the options of TCP; a ping would be awaited for a minute.
