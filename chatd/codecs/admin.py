@@ -139,6 +139,22 @@ class SetLogLevel(Request, tag="log-level"):
     level: Literal["", "debug", "info", "warn", "error", "critical"] = ""
 
 
+class SetRoomRole(Request, tag="room-role"):
+    """Give a member of a room the role ``owner``, ``deputy``, ``moderator`` or ``member``. Answer:
+    `room`, `name`, `role`."""
+
+    room: str
+    name: str
+    role: str
+
+
+class SetRoomTopic(Request, tag="room-topic"):
+    """Set the topic of a room; empty: remove it. Answer: `room`."""
+
+    room: str
+    topic: str
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -155,6 +171,8 @@ AnyRequest: TypeAlias = (
     | GetStatistics
     | Backup
     | SetLogLevel
+    | SetRoomRole
+    | SetRoomTopic
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

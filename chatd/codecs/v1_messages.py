@@ -77,8 +77,9 @@ class RoomInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `since` is the time when it was created; `private` is whether joining needs an invitation;
     `owner` is empty if there is none; `members` is the number of members; `role` is the role of
-    the account in the room: ``owner``, ``moderator``, ``member``, ``invited`` (invited, but not a
-    member yet), or empty. `history` is what a member can read: ``all``, or ``joined``, what was
+    the account in the room: ``owner``, ``deputy``, ``moderator``, ``member``, ``invited`` (invited,
+    but not a member yet), or empty; each of the first four may do what those after it may. A client
+    must expect other roles. `history` is what a member can read: ``all``, or ``joined``, what was
     sent after it joined. `settings` has those of `ConfigureRoom`; one that is missing is
     as in a new room.
     """
@@ -126,8 +127,8 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A member of a room.
 
-    `role` is ``owner``, ``moderator``, ``member``, or ``invited`` (invited, but not a member
-    yet).
+    `role` is ``owner``, ``deputy``, ``moderator``, ``member``, or ``invited`` (invited, but not a
+    member yet).
     """
 
     name: str
@@ -478,9 +479,9 @@ class Join(Message):
 class Leave(Message):
     """Leave a room.
 
-    If the owner leaves, the longest-standing moderator becomes the owner, or the longest-standing
-    member if there is no moderator. A room without members is deleted, except ``#lobby``. Answer:
-    `Done`.
+    If the owner leaves, the longest-standing deputy becomes the owner; if there is no deputy, the
+    longest-standing moderator; if there is no moderator, the longest-standing member. A room
+    without members is deleted, except ``#lobby``. Answer: `Done`.
     """
 
     command: ClassVar[int] = 22
@@ -489,7 +490,8 @@ class Leave(Message):
 
 
 class SetTopic(Message):
-    """Change the topic of a room; for the owner and moderators, and for no account in ``#lobby``.
+    """Change the topic of a room; for the owner and moderators. Those of ``#lobby`` are made by
+    operators.
 
     Answer: `Done`.
     """
@@ -501,7 +503,7 @@ class SetTopic(Message):
 
 
 class SetPrivate(Message):
-    """Make a room private or public; for the owner.
+    """Make a room private or public; for the owner and its deputies.
 
     `RoomInfo.history` becomes ``joined`` when a public room is made private, and otherwise stays.
     Answer: `Done`.
@@ -514,7 +516,7 @@ class SetPrivate(Message):
 
 
 class SetHistory(Message):
-    """Set what members of a room can read from before they joined; for the owner.
+    """Set what members of a room can read from before they joined; for the owner and its deputies.
 
     `history` is ``all``, or ``joined``: nothing from before. It applies to the present members as
     well. Answer: `Done`.
@@ -530,9 +532,10 @@ class ConfigureRoom(Message):
     """Set one of the settings of a room.
 
     ``slow``, for the owner and moderators: slow mode, the seconds from 0 (off) to 21600 that a
-    member waits between two texts. ``read-only``, for the owner: ``on`` or ``off``; only the owner
-    and moderators send, edit and react. An entry of kind ``setting`` announces it. A setting that
-    the server does not know is refused with ``unknown-setting``. Answer: `Done`.
+    member waits between two texts. ``read-only``, for the owner and its deputies: ``on`` or
+    ``off``; only the owner and moderators send, edit and react. An entry of kind ``setting``
+    announces it. A setting that the server does not know is refused with ``unknown-setting``.
+    Answer: `Done`.
     """
 
     command: ClassVar[int] = 41
@@ -567,10 +570,12 @@ class Kick(Message):
 
 
 class SetRole(Message):
-    """Change the role of a member to ``moderator``, ``member`` or ``owner``; for the owner.
+    """Change the role of a member to ``owner``, ``deputy``, ``moderator`` or ``member``; for the
+    owner and its deputies.
 
-    A room has one owner: an owner that makes another member the owner becomes a moderator. Answer:
-    `Done`.
+    Deputies can do all that the owner can, except for deleting the room and making owners and
+    deputies, or ending their roles. A room has one owner: an owner that makes another member the
+    owner becomes a moderator. Answer: `Done`.
     """
 
     command: ClassVar[int] = 27

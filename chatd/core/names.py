@@ -19,7 +19,9 @@ LOBBY = "#lobby"
 NAME_LENGTH = 32
 """characters that a name may have"""
 _NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{NAME_LENGTH}}}")
-_RESERVED = frozenset({"server"})
+SERVER = "server"
+"""the sender of what operators do, a name that no account can have"""
+_RESERVED = frozenset({SERVER})
 """names of the daemon itself, in lower case"""
 
 

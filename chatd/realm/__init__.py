@@ -6,7 +6,8 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 `permissions`, its stored record beside it, then a method that protocols call.
 
 - The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
-  the others; `permissions` decides who may do what; `operations` is what operators may ask.
+  the others; `permissions` decides who may do what; `operations` is what operators may ask, with
+  `room_operations` about rooms, and `page` for listings.
 - Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
   what it was opened; `sessions` opens and ends those of this daemon; `mail_fetch` is for mail
   without a session.
@@ -18,8 +19,9 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   read of a log, `positions` saves that in the background; `receipts` notify the senders.
 - Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has
   the rooms in memory and changes them, `room_departures` ends memberships and deletes rooms,
-  `room_listings` finds rooms and members, `room_settings` are set one by one, `room_speech` has
-  who may send in a restricted room, `slow_mode` when its members have sent; `rooms` has all else.
+  `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
+  one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
+  `rooms` has all else.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,

@@ -172,6 +172,10 @@ class LoadedRooms:
 
     # Changing
 
+    def _still_member(self, room: Room, session: Session) -> Change:
+        """The condition that the account of a session is still a member."""
+        return changes.require_any(MemberRecord, session.name, room.scope)
+
     async def _change(
         self, name: str, attempt: Callable[[Room], Awaitable[tuple[list[Change], T]]]
     ) -> tuple[Room, T]:

@@ -12,32 +12,23 @@ from __future__ import annotations
 import os.path
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
 import msgspec
 
-from chatd.core.errors import BackupFailed, BadRequest, UnknownRoom
+from chatd.core.errors import BackupFailed, BadRequest
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.page import Page
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
+from chatd.realm.room_operations import RoomOperations
 from chatd.realm.tasks import gather
 from chatd.stores import OnlineBackup, Position
 
-Item = TypeVar("Item")
-Place = TypeVar("Place", str, int)
-
 _SESSIONS_ENDED = "An operator has ended this session."
-
-
-class Page(msgspec.Struct, Generic[Item, Place], frozen=True):
-    """A part of a listing: `more` is whether another page may follow, `last` where it begins."""
-
-    items: list[Item]
-    more: bool
-    last: Place
 
 
 class AccountInfo(msgspec.Struct, frozen=True):
@@ -57,17 +48,6 @@ class SessionInfo(msgspec.Struct, frozen=True):
     name: str
     since: int
     about: str
-
-
-class RoomInfo(msgspec.Struct, frozen=True):
-    """A room: `owner` is empty if it has none, `members` is their number."""
-
-    room: str
-    created: int
-    topic: str
-    private: bool
-    owner: str
-    members: int
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -128,8 +108,8 @@ class LogLevel(Protocol):
         """Log this level and those above it from now on."""
 
 
-class Operations:
-    """Everything that operators may ask of one daemon.
+class Operations(RoomOperations):
+    """Everything that operators may ask of one daemon; that about rooms is in `RoomOperations`.
 
     `random_bytes` gives so many bytes that cannot be guessed, for invite tokens; `log_level` is
     None if it cannot be changed.
@@ -141,7 +121,7 @@ class Operations:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         log_level: LogLevel | None = None,
     ) -> None:
-        self._realm = realm
+        super().__init__(realm)
         self._random_bytes = random_bytes
         self._log_level = log_level
         self._store = realm.store
@@ -242,34 +222,7 @@ class Operations:
         await self._realm.delete_account(name)
         return name
 
-    # Rooms
-
-    async def rooms(self, pattern: str, after: str, limit: int) -> Page[RoomInfo, str]:
-        """Rooms, private ones as well, whose names match a glob, in alphabetical order. Raises
-        `PatternTooLong`."""
-        rooms, more, last = await self._realm.rooms.find(None, pattern, after, limit)
-        items = [
-            RoomInfo(
-                room=room.display_name,
-                created=room.record.created,
-                topic=room.record.topic,
-                private=room.record.private,
-                owner=room.record.owner_name,
-                members=room.members,
-            )
-            for room, _ in rooms
-        ]
-        return Page(items, more, last)
-
-    async def delete_room(self, room: str) -> str:
-        """Delete a room with its history. Returns its name as first written. Raises
-        `UnknownRoom`."""
-        try:
-            name = (await self._realm.rooms.room(room)).display_name
-        except UnknownRoom:
-            raise UnknownRoom(f"There is no room {room}.") from None
-        await self._realm.rooms.delete_by_operator(name)
-        return name
+    # Reports
 
     async def reports(self, after: int, limit: int) -> Page[Report, int]:
         """Reports of users, oldest first."""

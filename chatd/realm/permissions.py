@@ -38,7 +38,16 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox, is_room
-from chatd.realm.room import JOINED, MEMBER, MODERATOR, OWNER, RANKS, Room, RoomFacts
+from chatd.realm.room import (
+    DEPUTY,
+    JOINED,
+    MEMBER,
+    MODERATOR,
+    OWNER,
+    RANKS,
+    Room,
+    RoomFacts,
+)
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Account
@@ -305,7 +314,7 @@ def is_member(role: str) -> bool:
 
 
 def is_moderator(role: str) -> bool:
-    """Whether this is the role of a moderator or the owner."""
+    """Whether this is the role of a moderator, a deputy or the owner."""
     return RANKS[role] >= RANKS[MODERATOR]
 
 
@@ -317,19 +326,32 @@ def check_member(room: RoomFacts, role: str) -> None:
 
 
 def check_moderator(room: RoomFacts, role: str) -> None:
-    """Setting a room's topic; the lobby has no moderators.
+    """Setting a room's topic; the lobby has the moderators that operators make.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
     """
     check_member(room, role)
     if not is_moderator(role):
-        if not room.record.owner:
+        if not room.record.owner and not room.record.moderators:
             raise NotAllowed(f"{room.display_name} has no moderators, so no account can do that.")
         raise NotAllowed(f"Only moderators of {room.display_name} can do that.")
 
 
+def check_deputy(room: RoomFacts, role: str) -> None:
+    """Setting whether a room is private, and what is read of its history; for the owner and its
+    deputies. The lobby has none.
+
+    Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+    """
+    check_member(room, role)
+    if RANKS[role] < RANKS[DEPUTY]:
+        if not room.record.owner:
+            raise NotAllowed(f"{room.display_name} has no owner, so no account can do that.")
+        raise NotAllowed(f"Only the owner of {room.display_name} and its deputies can do that.")
+
+
 def check_owner(room: RoomFacts, role: str) -> None:
-    """Deleting a room and setting whether it is private; the lobby has no owner.
+    """Deleting a room; the lobby has no owner.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
     """
@@ -400,15 +422,50 @@ def check_kick(room: RoomFacts, role: str, other: str, other_role: str) -> None:
     if other_role == OWNER:
         raise NotAllowed(f"The owner of {room.display_name} cannot be kicked.")
     if RANKS[other_role] >= RANKS[role]:
-        raise NotAllowed(f"Only the owner of {room.display_name} can kick a moderator.")
+        if not room.record.owner:
+            raise NotAllowed(f"A moderator of {room.display_name} cannot be kicked.")
+        deputies = " and its deputies" if other_role == MODERATOR else ""
+        raise NotAllowed(
+            f"Only the owner of {room.display_name}{deputies} can kick a {other_role}."
+        )
 
 
-def check_set_role(room: RoomFacts, role: str, member: str, member_role: str) -> None:
-    """Setting the role of a member; for the owner.
+def check_set_role(
+    room: RoomFacts, role: str, member: str, member_role: str, new_role: str
+) -> None:
+    """Giving a member another role; for the owner, and for its deputies among moderators and
+    members.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`.
     """
-    check_owner(room, role)
+    check_deputy(room, role)
+    if role != OWNER and max(RANKS[member_role], RANKS[new_role]) >= RANKS[DEPUTY]:
+        raise NotAllowed(f"Only the owner of {room.display_name} makes owners and deputies.")
+    check_has_member(room, member, member_role)
+
+
+def check_set_role_by_operator(
+    room: RoomFacts, permanent: bool, member: str, member_role: str, new_role: str
+) -> None:
+    """Giving a member another role, as an operator. The lobby (`permanent`) has moderators and
+    members only, since its owner could delete it or make it private.
+
+    Raises `NotAllowed`, `UnknownMember`.
+    """
+    check_has_member(room, member, member_role)
+    if permanent and RANKS[new_role] >= RANKS[DEPUTY]:
+        raise NotAllowed(f"{room.display_name} has moderators and members only.")
+
+
+def check_delete_room_by_operator(room: RoomFacts, permanent: bool) -> None:
+    """Deleting a room, as an operator: any but the lobby (`permanent`). Raises `NotAllowed`."""
+    if permanent:
+        raise NotAllowed(f"{room.display_name} cannot be deleted.")
+
+
+def check_has_member(room: RoomFacts, member: str, member_role: str) -> None:
+    """Giving the account `member`, with this role in the room, another one. Raises
+    `UnknownMember`."""
     if not is_member(member_role):
         raise UnknownMember(f"{room.display_name} has no member {member}.")
 

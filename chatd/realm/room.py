@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -13,10 +14,13 @@ from chatd.realm.live_log import LiveLog
 from chatd.realm.slow_mode import SlowMode
 from chatd.stores import Change, CreateLog, Store
 
-OWNER, MODERATOR, MEMBER, INVITED = "owner", "moderator", "member", "invited"
+OWNER, DEPUTY, MODERATOR = "owner", "deputy", "moderator"
+MEMBER, INVITED = "member", "invited"
+ROLES = (OWNER, DEPUTY, MODERATOR, MEMBER)
+"""the roles that members can have"""
 ALL, JOINED = "all", "joined"
 """what a new member can read of a room's history: all of it, or what is sent after it joined"""
-RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, OWNER: 3}
+RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, DEPUTY: 3, OWNER: 4}
 """roles by rank: each one allows what lower ones allow"""
 
 _EPHEMERAL_HISTORY = 4_096
@@ -28,9 +32,9 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `created` is milliseconds since 1970 (UTC). `id` is never given to another room: whatever else
     is stored of the room refers to it. `owner` is the id of an account (0: none) and `owner_name`
-    its name; `moderators` are the ids and names of accounts. `history` is ``all`` or ``joined``;
-    empty in rooms of older versions of chatd. `slow` is how many seconds a member waits between
-    two texts (0: none), `read_only` whether only moderators send.
+    its name; `deputies` and `moderators` are the ids and names of accounts. `history` is ``all`` or
+    ``joined``; empty in rooms of older versions of chatd. `slow` is how many seconds a member waits
+    between two texts (0: none), `read_only` whether only moderators send.
     """
 
     document_kind: ClassVar[str] = "room"
@@ -45,6 +49,7 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     history: str = ""
     slow: int = 0
     read_only: bool = False
+    deputies: dict[int, str] = {}
 
     @property
     def shown_history(self) -> str:
@@ -60,32 +65,47 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
         """The role of a member."""
         if account == self.owner:
             return OWNER
+        if account in self.deputies:
+            return DEPUTY
         return MODERATOR if account in self.moderators else MEMBER
 
     def without(self, account: int, successor: int = 0, name: str = "") -> RoomRecord:
         """This record without the role of an account. If that is the owner, its successor is given
         by its id and name; 0: there is none."""
-        moderators = {other: shown for other, shown in self.moderators.items() if other != account}
-        if account != self.owner:
-            return msgspec.structs.replace(self, moderators=moderators)
-        moderators.pop(successor, None)
+        removed = {account}
+        owner, owner_name = self.owner, self.owner_name
+        if account == owner:
+            removed.add(successor)
+            owner, owner_name = successor, name
         return msgspec.structs.replace(
-            self, owner=successor, owner_name=name, moderators=moderators
+            self,
+            owner=owner,
+            owner_name=owner_name,
+            deputies=_others(self.deputies, removed),
+            moderators=_others(self.moderators, removed),
         )
 
     def with_role(self, account: int, name: str, role: str) -> RoomRecord:
         """This record with another role for a member; the former owner becomes a moderator."""
-        moderators = {other: shown for other, shown in self.moderators.items() if other != account}
+        deputies = _others(self.deputies, (account,))
+        moderators = _others(self.moderators, (account,))
         owner, owner_name = self.owner, self.owner_name
         if role == OWNER:
             if owner and owner != account:
                 moderators[owner] = owner_name
             owner, owner_name = account, name
+        elif role == DEPUTY:
+            deputies[account] = name
         elif role == MODERATOR:
             moderators[account] = name
         return msgspec.structs.replace(
-            self, owner=owner, owner_name=owner_name, moderators=moderators
+            self, owner=owner, owner_name=owner_name, deputies=deputies, moderators=moderators
         )
+
+
+def _others(accounts: Mapping[int, str], removed: Container[int]) -> dict[int, str]:
+    """These accounts without some of them."""
+    return {account: name for account, name in accounts.items() if account not in removed}
 
 
 class RoomFacts(Protocol):

@@ -14,8 +14,14 @@ from chatd.realm import changes
 from chatd.realm.documents import Stored
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord, MembershipRecord
-from chatd.realm.permissions import check_kick, check_member, check_not_deleted, check_owner
-from chatd.realm.room import INVITED, Room, RoomRecord, new_lobby
+from chatd.realm.permissions import (
+    check_delete_room_by_operator,
+    check_kick,
+    check_member,
+    check_not_deleted,
+    check_owner,
+)
+from chatd.realm.room import INVITED, MEMBER, Room, RoomRecord
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import Change, DropLog, Forget
@@ -90,7 +96,7 @@ class RoomDepartures(LoadedRooms):
         if not room.permanent:
             steps.append(changes.require_some(MemberRecord, room.scope))
         record = room.record
-        if account == record.owner or account in record.moderators:
+        if record.member_role(account) != MEMBER:
             successor = await self._successor(room, account)
             id, name = (0, "") if successor is None else (successor.record.account, successor.key)
             steps[0] = changes.update(room.stored, record.without(account, id, name))
@@ -134,19 +140,25 @@ class RoomDepartures(LoadedRooms):
         return [*steps, changes.require_none(InvitedRecord, scope)]
 
     async def _successor(self, room: Room, account: int) -> Stored[MemberRecord] | None:
-        """The member that would be the owner without `account`: the moderator who joined first, or
-        else the member who did; None if there is none."""
+        """The member that would be the owner without `account`: the deputy who joined first, or
+        else the moderator or the member who did; None if there is none."""
         documents, scope = self._documents, room.scope
-        moderators = [name for id, name in room.record.moderators.items() if id != account]
+        record = room.record
+        candidates = [
+            [name for id, name in accounts.items() if id != account]
+            for accounts in (record.deputies, record.moderators)
+        ]
         for _ in range(_ATTEMPTS):
             # A listing may have members whose removal is committed while they are read.
-            names = moderators or await documents.list(MemberRecord, scope=scope, limit=2)
+            names = next(filter(None, candidates), None) or await documents.list(
+                MemberRecord, scope=scope, limit=2
+            )
             rows = await gather(*(documents.get(MemberRecord, name, scope) for name in names))
             others = [row for row in rows if row is not None and row.record.account != account]
             if others:
                 first: Stored[MemberRecord] = min(others, key=lambda row: row.record.joined)
                 return first
-            moderators = []
+            candidates = []
         return None
 
     def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
@@ -202,10 +214,6 @@ class RoomDepartures(LoadedRooms):
             if not deleted:
                 self._context.note(room.log, session.name, session.account, KICK, member.key)
 
-    def _still_member(self, room: Room, session: Session) -> Change:
-        """The condition that the account of a session is still a member."""
-        return changes.require_any(MemberRecord, session.name, room.scope)
-
     async def delete(self, session: Session, name: str) -> None:
         """Delete a room with its history. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
 
@@ -216,9 +224,10 @@ class RoomDepartures(LoadedRooms):
         await self._delete(name, attempt)
 
     async def delete_by_operator(self, name: str) -> None:
-        """Delete any room with its history. Raises `UnknownRoom`."""
+        """Delete any room but the lobby, with its history. Raises `UnknownRoom`, `NotAllowed`."""
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
+            check_delete_room_by_operator(room, room.permanent)
             return [changes.require(room.stored), *self._deletion(room)], None
 
         await self._delete(name, attempt)
@@ -236,9 +245,7 @@ class RoomDepartures(LoadedRooms):
                 self.left(room, account, True, "deleted")
 
     def _deletion(self, room: Room) -> list[Change]:
-        """The changes that delete a room with all that is stored of it, and create a new lobby in
-        its place if it is the lobby."""
-        context = self._context
+        """The changes that delete a room with all that is stored of it."""
         return [
             changes.delete_any(RoomRecord, room.name),
             DropLog(room.log),
@@ -246,5 +253,4 @@ class RoomDepartures(LoadedRooms):
             changes.delete_key(MembershipRecord, room.scope),
             changes.delete_scope(InvitationRecord, room.scope),
             changes.delete_key(InvitedRecord, room.scope),
-            *(new_lobby(context.creation_time(), context.new_id()) if room.permanent else ()),
         ]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from chatd.core.errors import BadRequest
-from chatd.realm.permissions import check_moderator, check_owner
+from chatd.realm.permissions import check_deputy, check_moderator
 from chatd.realm.room import RoomFacts, RoomRecord
 
 SLOWEST = 21_600
@@ -57,7 +57,7 @@ SETTINGS: Mapping[str, RoomSetting] = {
         check_moderator, _slow, lambda record: str(record.slow) if record.slow else ""
     ),
     "read-only": RoomSetting(
-        check_owner, _read_only, lambda record: _ON if record.read_only else ""
+        check_deputy, _read_only, lambda record: _ON if record.read_only else ""
     ),
 }
 """the settings by name"""

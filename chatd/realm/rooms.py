@@ -1,7 +1,8 @@
-"""Rooms: creating, joining, inviting, roles, topic and access.
+"""Rooms: creating, joining, inviting, topic and access.
 
 How members leave and rooms are deleted is in `chatd.realm.room_departures`, how rooms and members
-are found in `chatd.realm.room_listings`, and how a room is changed in `chatd.realm.loaded_rooms`.
+are found in `chatd.realm.room_listings`, roles in `chatd.realm.room_roles`, and how a room is
+changed in `chatd.realm.loaded_rooms`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import suppress
 
 import msgspec
 
-from chatd.core.entries import ACCESS, HISTORY, INVITE, JOIN, ROLE, SETTING, TOPIC, Cursor
+from chatd.core.entries import ACCESS, HISTORY, INVITE, JOIN, SETTING, TOPIC, Cursor
 from chatd.core.errors import (
     BadRequest,
     Conflict,
@@ -20,10 +21,9 @@ from chatd.core.errors import (
     StoreUnavailable,
     TopicTooLong,
     UnknownAccount,
-    UnknownRole,
     UnknownSetting,
 )
-from chatd.core.names import check_room_name, mailbox_log, room_log
+from chatd.core.names import SERVER, check_room_name, mailbox_log, room_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.membership import (
@@ -34,29 +34,26 @@ from chatd.realm.membership import (
     MembershipRecord,
 )
 from chatd.realm.permissions import (
+    check_deputy,
     check_invitation_count,
     check_invite,
     check_join,
     check_moderator,
     check_not_deleted,
-    check_owner,
     check_room_count,
-    check_set_role,
     is_member,
 )
 from chatd.realm.positions import SOON
 from chatd.realm.room import (
     ALL,
     JOINED,
-    MEMBER,
-    MODERATOR,
-    OWNER,
     Room,
     RoomRecord,
     new_lobby,
 )
 from chatd.realm.room_departures import RoomDepartures
 from chatd.realm.room_listings import RoomListings
+from chatd.realm.room_roles import RoomRoles
 from chatd.realm.room_settings import SETTINGS
 from chatd.realm.room_speech import RoomSpeech
 from chatd.realm.session import Session
@@ -64,7 +61,7 @@ from chatd.realm.tasks import gather
 from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
 
-class Rooms(RoomDepartures, RoomListings, RoomSpeech):
+class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
     """All rooms. What a method changes has been stored when it returns."""
 
     async def start(self) -> None:
@@ -243,6 +240,19 @@ class Rooms(RoomDepartures, RoomListings, RoomSpeech):
         )
         self._context.note(room.log, session.name, session.account, TOPIC, topic)
 
+    async def set_topic_by_operator(self, name: str, topic: str) -> Room:
+        """Set the topic of any room. Raises `UnknownRoom`, `TopicTooLong`."""
+        self._check_topic_length(topic)
+
+        async def attempt(room: Room) -> tuple[list[Change], None]:
+            return [
+                changes.update(room.stored, msgspec.structs.replace(room.record, topic=topic))
+            ], None
+
+        room, _ = await self._change(name, attempt)
+        self._context.note(room.log, SERVER, 0, TOPIC, topic)
+        return room
+
     async def set_private(self, session: Session, name: str, private: bool) -> None:
         """Make a room private or public. From when it is private, its new members read what is sent
         after they joined. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
@@ -252,7 +262,7 @@ class Rooms(RoomDepartures, RoomListings, RoomSpeech):
             history = JOINED if becomes_private else record.shown_history
             return msgspec.structs.replace(record, private=private, history=history)
 
-        room = await self._update(session, name, check_owner, change)
+        room = await self._update(session, name, check_deputy, change)
         access = "private" if private else "public"
         self._context.note(room.log, session.name, session.account, ACCESS, access)
 
@@ -265,7 +275,7 @@ class Rooms(RoomDepartures, RoomListings, RoomSpeech):
         room = await self._update(
             session,
             name,
-            check_owner,
+            check_deputy,
             lambda record: msgspec.structs.replace(record, history=history),
         )
         self._context.note(room.log, session.name, session.account, HISTORY, history)
@@ -322,38 +332,6 @@ class Rooms(RoomDepartures, RoomListings, RoomSpeech):
         room, is_new = await self._change(name, attempt)
         if is_new:
             self._context.note(log, session.name, session.account, INVITE, room.display_name)
-
-    async def set_role(self, session: Session, name: str, member: str, role: str) -> None:
-        """Set the role of a member.
-
-        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownMember`, `UnknownRole`.
-        """
-        if role not in (OWNER, MODERATOR, MEMBER):
-            raise UnknownRole(f"a role is {OWNER}, {MODERATOR} or {MEMBER}, not {role!r}")
-
-        async def attempt(room: Room) -> tuple[list[Change], str]:
-            requester_role = await self.role(session, room)
-            row = await self._documents.get(MemberRecord, member, room.scope)
-            record = room.record
-            member_role = "" if row is None else record.member_role(row.record.account)
-            check_not_deleted(session.mailbox.deleted)
-            check_set_role(room, requester_role, member, member_role)
-            assert row is not None
-            if record.owner == row.record.account:
-                if role != OWNER:
-                    raise UnknownRole(
-                        f"You own {room.display_name}: make another member the owner first."
-                    )
-                return [], ""
-            return [
-                changes.update(room.stored, record.with_role(row.record.account, row.key, role)),
-                self._still_member(room, session),
-                changes.require(row),
-            ], row.key
-
-        room, shown = await self._change(name, attempt)
-        if shown:
-            self._context.note(room.log, session.name, session.account, ROLE, f"{shown} {role}")
 
 
 def _check_history(history: str) -> None:

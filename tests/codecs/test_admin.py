@@ -28,6 +28,12 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (b'{"command":"revoke","invite":"ab"}', c.RevokeInviteToken("ab")),
     (b'{"command":"stats"}', c.GetStatistics()),
     (b'{"command":"backup","path":"/copy.db"}', c.Backup("/copy.db")),
+    (b'{"command":"log-level","level":"debug"}', c.SetLogLevel("debug")),
+    (
+        b'{"command":"room-role","room":"#a","name":"bob","role":"deputy"}',
+        c.SetRoomRole("#a", "bob", "deputy"),
+    ),
+    (b'{"command":"room-topic","room":"#a","topic":"x"}', c.SetRoomTopic("#a", "x")),
 )
 """a line for each request"""
 

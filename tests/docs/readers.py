@@ -15,7 +15,7 @@ from collections.abc import Mapping
 _IDS = "realm.test_times.Times.test_times_and_ids_of_entries_never_decrease"
 _SINCE = "realm.test_times.Times.test_nothing_is_created_at_the_same_time_as_something_else"
 _KILL = "process.test_kill.Kill.test_offline_recipient_gets_every_acknowledged_message"
-_LOBBY = "realm.test_operations.RoomOperations.test_the_lobby_is_created_again_when_it_is_deleted"
+_LOBBY = "realm.test_room_operations.RoomOperations.test_members_of_a_deleted_room_are_notified"
 _GUESSES = "auth.test_throttle.Throttling.test_gap_for_an_account_doubles_up_to_ten_seconds"
 _COPY = "stores.sqlite.test_backup.Copies.test_copy_is_a_snapshot_while_appends_continue"
 _EXISTING = "stores.sqlite.test_backup.Refusals.test_existing_path_is_refused"

@@ -13,6 +13,7 @@ from typing import Any
 from chatd.core.limits import Limits
 from chatd.realm import permissions as p
 from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
 
@@ -23,6 +24,7 @@ KINDS = (
     "invited",
     "member",
     "moderator",
+    "deputy",
     "owner",
     "blocked",
     # A member of #public whose name belonged to another account, which was deleted.
@@ -32,6 +34,15 @@ TARGET = "target"
 ALLOWED = None
 NOTHING = "nothing"
 """the outcome of what is allowed, and has no effect"""
+
+
+@dataclass
+class _Facts:
+    """A room that is not in a store."""
+
+    name: str
+    display_name: str
+    record: RoomRecord
 
 
 class World:
@@ -48,11 +59,12 @@ class World:
             self.open(name)
         for room, private in (("#public", False), ("#private", True)):
             run(rooms.create(self.sessions["owner"], room, "", private))
-            for name in ("member", "moderator", "invited"):
+            for name in ("member", "moderator", "deputy", "invited"):
                 run(rooms.invite(self.sessions["owner"], room, name))
                 if name != "invited":
                     run(rooms.join(self.sessions[name], room))
-            run(rooms.set_role(self.sessions["owner"], room, "moderator", "moderator"))
+            for name in ("moderator", "deputy"):
+                run(rooms.set_role(self.sessions["owner"], room, name, name))
         run(rooms.join(self.sessions["successor"], "#public"))
         for name in ("member", "successor"):
             for recipient in ("#public", TARGET):
@@ -169,8 +181,9 @@ async def block_two(w: World, session: Session) -> None:
 
 
 async def invite_over_limit(w: World, session: Session) -> None:
-    """Invite an account when a room has four invitations."""
-    for name in ("outsider", "blocked", TARGET):
+    """Invite an account when a room has five invitations."""
+    w.open("fifth")
+    for name in ("outsider", "blocked", TARGET, "fifth"):
         await w.realm.rooms.invite(w.sessions["owner"], "#public", name)
     await w.realm.rooms.invite(session, "#public", "other")
 
@@ -351,14 +364,14 @@ TABLE = [
         (p.check_edit, p.is_author),
         edit("member"),
         refused("unknown-entry", *OUTSIDE_PUBLIC)
-        | refused("not-the-author", "moderator", "owner", "successor"),
+        | refused("not-the-author", "moderator", "deputy", "owner", "successor"),
     ),
     Row(
         "edit a former account's message in a room",
         (p.check_edit, p.is_author),
         edit("successor"),
         refused("unknown-entry", *OUTSIDE_PUBLIC)
-        | refused("not-the-author", "member", "moderator", "owner", "successor"),
+        | refused("not-the-author", "member", "moderator", "deputy", "owner", "successor"),
     ),
     Row(
         "edit a member's message to an account",
@@ -408,7 +421,7 @@ TABLE = [
         "create a room over the account's limit",
         (p.check_room_count,),
         lambda w, s: w.realm.rooms.create(s, "#new", "", False),
-        refused("limit-reached", "member", "moderator", "owner"),
+        refused("limit-reached", "member", "moderator", "deputy", "owner"),
         {"rooms": 2},
     ),
     Row(
@@ -427,7 +440,7 @@ TABLE = [
         (p.check_join,),
         lambda w, s: w.realm.rooms.join(s, "#public"),
         refused("limit-reached", *OUTSIDE_PUBLIC),
-        {"members": 4},
+        {"members": 5},
     ),
     Row(
         "leave a public room",
@@ -468,14 +481,14 @@ TABLE = [
     ),
     Row(
         "make a room private",
-        (p.check_owner,),
+        (p.check_deputy,),
         lambda w, s: w.realm.rooms.set_private(s, "#public", True),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
         "set what members read of a room's history",
-        (p.check_owner,),
+        (p.check_deputy,),
         lambda w, s: w.realm.rooms.set_history(s, "#public", "joined"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
@@ -488,7 +501,7 @@ TABLE = [
     ),
     Row(
         "make a room read-only",
-        (p.check_owner,),
+        (p.check_deputy,),
         lambda w, s: w.realm.rooms.configure(s, "#public", "read-only", "on"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "moderator", "successor"),
@@ -511,7 +524,7 @@ TABLE = [
         lambda w, s: w.realm.rooms.delete(s, "#private"),
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
-        | refused("not-allowed", "member", "moderator"),
+        | refused("not-allowed", "member", "moderator", "deputy"),
     ),
     Row(
         "invite to a public room",
@@ -538,8 +551,8 @@ TABLE = [
         (p.check_invitation_count,),
         invite_over_limit,
         refused("not-a-member", *OUTSIDE_PUBLIC)
-        | refused("limit-reached", "member", "moderator", "owner", "successor"),
-        {"members": 4},
+        | refused("limit-reached", "member", "moderator", "deputy", "owner", "successor"),
+        {"members": 5},
     ),
     Row(
         "kick a member",
@@ -555,11 +568,18 @@ TABLE = [
         | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
+        "kick a deputy",
+        (p.check_kick,),
+        lambda w, s: w.realm.rooms.kick(s, "#public", "deputy"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "deputy", "successor"),
+    ),
+    Row(
         "kick the owner",
         (p.check_kick,),
         lambda w, s: w.realm.rooms.kick(s, "#public", "owner"),
         refused("not-a-member", *OUTSIDE_PUBLIC)
-        | refused("not-allowed", "member", "moderator", "owner", "successor"),
+        | refused("not-allowed", "member", "moderator", "deputy", "owner", "successor"),
     ),
     Row(
         "withdraw an invitation",
@@ -575,7 +595,7 @@ TABLE = [
         lambda w, s: w.realm.rooms.kick(s, "#public", TARGET),
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "successor")
-        | refused("unknown-member", "moderator", "owner"),
+        | refused("unknown-member", "moderator", "deputy", "owner"),
     ),
     Row(
         "set the role of a member",
@@ -591,9 +611,39 @@ TABLE = [
         refused("unknown-room", *OUTSIDE_PRIVATE)
         | refused("not-a-member", "invited")
         | refused("not-allowed", "member", "moderator")
-        | refused("unknown-member", "owner"),
+        | refused("unknown-member", "deputy", "owner"),
+    ),
+    Row(
+        "make a member a deputy",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s, "#public", "member", "deputy"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "deputy", "successor"),
+    ),
+    Row(
+        "make a deputy a member",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s, "#public", "deputy", "member"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "deputy", "successor"),
+    ),
+    Row(
+        "make a moderator a member",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s, "#public", "moderator", "member"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "take the room from its owner",
+        (p.check_set_role,),
+        lambda w, s: w.realm.rooms.set_role(s, "#public", s.name, "owner"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "deputy", "successor"),
     ),
 ]
+
+ROOM = _Facts("#a", "#A", RoomRecord(1, 9, owner=1, owner_name="Ann"))
 
 WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_registration, (p.Policy(p.OPEN), False), ALLOWED),
@@ -619,5 +669,17 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.may_administer, (0, 1000), True),
     (p.may_administer, (1001, 1000), False),
     (p.may_administer, (1001, 0), False),
+    (p.check_has_member, (ROOM, "bob", "member"), ALLOWED),
+    (p.check_has_member, (ROOM, "bob", "invited"), "unknown-member"),
+    (p.check_has_member, (ROOM, "bob", ""), "unknown-member"),
+    (p.check_set_role_by_operator, (ROOM, False, "bob", "member", "owner"), ALLOWED),
+    (p.check_set_role_by_operator, (ROOM, False, "bob", "owner", "member"), ALLOWED),
+    (p.check_set_role_by_operator, (ROOM, False, "bob", "", "member"), "unknown-member"),
+    (p.check_set_role_by_operator, (ROOM, True, "bob", "member", "moderator"), ALLOWED),
+    (p.check_set_role_by_operator, (ROOM, True, "bob", "moderator", "member"), ALLOWED),
+    (p.check_set_role_by_operator, (ROOM, True, "bob", "member", "deputy"), "not-allowed"),
+    (p.check_set_role_by_operator, (ROOM, True, "bob", "member", "owner"), "not-allowed"),
+    (p.check_delete_room_by_operator, (ROOM, False), ALLOWED),
+    (p.check_delete_room_by_operator, (ROOM, True), "not-allowed"),
 ]
 """functions that decide before there is a session, their arguments, and the outcome"""

@@ -16,19 +16,17 @@ from chatd.core.errors import (
     OpenAccountsForbidden,
     PatternTooLong,
     UnknownAccount,
-    UnknownRoom,
 )
 from chatd.realm.operations import (
     AccountInfo,
     InviteTokenInfo,
     NewInviteToken,
     Operations,
-    Page,
     Report,
-    RoomInfo,
     SessionInfo,
     Statistics,
 )
+from chatd.realm.page import Page
 from chatd.realm.permissions import Policy
 from tests.doubles.realm import RealmHarness
 
@@ -214,40 +212,8 @@ class AccountOperations(OperationsCase):
         self.refused(UnknownAccount, self.operations.delete_account("ann"))
 
 
-class RoomOperations(OperationsCase):
-    """Rooms, and the reports of users."""
-
-    def test_private_rooms_are_listed(self) -> None:
-        """A room has its owner's name as first written; the lobby has no owner."""
-        session, _ = self.harness.login_ack("Ann", {})
-        self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "roses", True))
-        self.assertEqual(
-            self.result(self.operations.rooms("*", "", 10)),
-            Page(
-                [
-                    RoomInfo("#Garden", 2, "roses", True, "Ann", 1),
-                    RoomInfo("#lobby", 1, "", False, "", 0),
-                ],
-                False,
-                "#lobby",
-            ),
-        )
-        page = self.result(self.operations.rooms("*", "", 1))
-        self.assertEqual((page.more, page.last), (True, "#Garden"))
-
-    def test_members_of_a_deleted_room_are_notified(self) -> None:
-        """An operator can delete any room."""
-        session, peer = self.harness.login_ack("Ann", {})
-        self.harness.run(self.harness.realm.rooms.create(session, "#Garden", "", True))
-        self.assertEqual(self.result(self.operations.delete_room("#GARDEN")), "#Garden")
-        self.assertEqual(peer.rooms_left, [("#Garden", "deleted")])
-        self.refused(UnknownRoom, self.operations.delete_room("#garden"))
-
-    def test_the_lobby_is_created_again_when_it_is_deleted(self) -> None:
-        """The lobby always exists."""
-        self.assertEqual(self.result(self.operations.delete_room("#LOBBY")), "#lobby")
-        (lobby,) = self.result(self.operations.rooms("#l*", "", 10)).items
-        self.assertEqual(lobby.room, "#lobby")
+class ReportOperations(OperationsCase):
+    """The reports of users."""
 
     def test_reports_come_in_pages_until_an_empty_one(self) -> None:
         """Later reports may follow at any time, so only an empty page ends the listing."""

@@ -126,11 +126,23 @@ class Sentences(SynchronousTestCase):
             ),
             (
                 rooms.set_private(self.world.sessions["moderator"], "#public", True),
+                "Only the owner of #public and its deputies can do that.",
+            ),
+            (
+                rooms.delete(self.world.sessions["deputy"], "#public"),
                 "Only the owner of #public can do that.",
             ),
             (
+                rooms.set_role(self.world.sessions["deputy"], "#public", "member", "deputy"),
+                "Only the owner of #public makes owners and deputies.",
+            ),
+            (
                 rooms.kick(self.world.sessions["moderator"], "#public", "moderator"),
-                "Only the owner of #public can kick a moderator.",
+                "Only the owner of #public and its deputies can kick a moderator.",
+            ),
+            (
+                rooms.kick(self.world.sessions["deputy"], "#public", "deputy"),
+                "Only the owner of #public can kick a deputy.",
             ),
             (
                 rooms.set_role(self.world.sessions["member"], "#lobby", "member", "moderator"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.realm.room import MEMBER, MODERATOR, OWNER, RoomRecord
+from chatd.realm.room import DEPUTY, MEMBER, MODERATOR, OWNER, RoomRecord
 
 ANN, BOB, CYD, DEE = range(1, 5)
 
@@ -60,6 +60,22 @@ class Records(SynchronousTestCase):
         self.assertEqual(self.roles(record), [MODERATOR, MEMBER, MODERATOR, OWNER])
         self.assertEqual(record.owner_name, "dee")
         self.assertEqual(record.with_role(DEE, "dee", OWNER), record)
+
+    def test_deputy(self) -> None:
+        """A member has one role; a deputy that becomes the owner is no deputy any more."""
+        record = self.record.with_role(BOB, "Bob", DEPUTY).with_role(DEE, "dee", DEPUTY)
+        self.assertEqual(self.roles(record), [OWNER, DEPUTY, MODERATOR, DEPUTY])
+        self.assertEqual(record.moderators, {CYD: "Cyd"})
+        for other in (record.with_role(BOB, "Bob", OWNER), record.without(ANN, BOB, "Bob")):
+            self.assertEqual((other.owner, other.deputies), (BOB, {DEE: "dee"}))
+        self.assertEqual(record.with_role(DEE, "dee", MODERATOR).deputies, {BOB: "Bob"})
+        self.assertEqual(record.without(BOB).deputies, {DEE: "dee"})
+
+    def test_record_of_an_older_version(self) -> None:
+        """It has no deputies."""
+        body = msgspec.msgpack.encode((1, 9, "t", True, ANN, "Ann", {DEE: "dee"}, "all"))
+        record = msgspec.msgpack.decode(body, type=RoomRecord)
+        self.assertEqual((record.moderators, record.deputies), ({DEE: "dee"}, {}))
 
     def test_first_owner_of_a_room_without_one(self) -> None:
         """There is no former owner to become a moderator."""

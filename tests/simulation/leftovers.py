@@ -145,7 +145,7 @@ def _of_room_records(
         members = {account for kind, room, account in rows if (kind, room) == ("member", record.id)}
         if name.lower() != LOBBY and not members:
             yield "file:room-without-members", name
-        for account in {record.owner, *record.moderators} - {0}:
+        for account in {record.owner, *record.deputies, *record.moderators} - {0}:
             if account not in members:
                 yield "file:role-without-member", f"account {account} in {name}"
         if not record.owner and members and name.lower() != LOBBY:

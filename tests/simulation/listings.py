@@ -71,6 +71,8 @@ class Listings:
             model.violated("listing:owner", f"{name} of {room}")
         if role == "moderator" and not model.may_be_moderator(room, name, sent):
             model.violated("listing:moderator", f"{name} of {room}")
+        if role == "deputy" and not model.may_be_deputy(room, name, sent):
+            model.violated("listing:deputy", f"{name} of {room}")
         if role != "owner" and model.is_owner(room, name, sent):
             model.violated("listing:not-the-owner", f"{name} of {room}: {role}")
 

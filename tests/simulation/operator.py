@@ -7,6 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from chatd.codecs import admin as c
+from chatd.core.names import LOBBY
 from tests.simulation.backup import problems_in_backup
 from tests.simulation.device import Device
 from tests.simulation.facts import Change
@@ -63,6 +64,8 @@ class Operator(Device):
             model.violated("operator:failed", f"{request}")
         if not answer["ok"]:
             return
+        if isinstance(request, c.DeleteRoom) and request.room == LOBBY:
+            model.violated("operator:lobby-deleted", f"{answer}")
         if isinstance(request, c.ListAccounts):
             self.world.listings.accounts((item["name"] for item in answer["items"]), sent)
         elif isinstance(request, c.CreateInviteToken):
@@ -135,9 +138,26 @@ def _delete(operator: Operator, random: Random) -> bool:
 
 
 def _delete_room(operator: Operator, random: Random) -> bool:
-    """Delete a room, perhaps the lobby."""
+    """Delete a room; the lobby is refused."""
     room = random.choice(operator.model.rooms)
-    operator.ask(c.DeleteRoom(room), operator.model.delete_room(room))
+    change = None if room == LOBBY else operator.model.delete_room(room)
+    operator.ask(c.DeleteRoom(room), change)
+    return True
+
+
+def _set_room_role(operator: Operator, random: Random) -> bool:
+    """Set the role of a member of a room."""
+    room, name = random.choice(operator.model.rooms), random.choice(operator.model.names)
+    roles = ("moderator", "member", *(() if room == LOBBY else ("owner", "deputy")))
+    role = random.choice(roles)
+    operator.ask(c.SetRoomRole(room, name, role), operator.model.set_role(room, name, role))
+    return True
+
+
+def _set_room_topic(operator: Operator, random: Random) -> bool:
+    """Set the topic of a room."""
+    room, topic = random.choice(operator.model.rooms), operator.world.new_token("t")
+    operator.ask(c.SetRoomTopic(room, topic), operator.model.set_topic(room, topic))
     return True
 
 
@@ -186,6 +206,8 @@ OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
     "end-sessions": (4, _end_sessions),
     "delete": (4, _delete),
     "delete-room": (4, _delete_room),
+    "room-role": (4, _set_room_role),
+    "room-topic": (2, _set_room_topic),
     "backup": (3, _backup),
     "set-certificates": (3, _set_certificates),
     "invite": (4, _invite),

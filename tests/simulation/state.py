@@ -30,6 +30,7 @@ class State:
         self.blocks = {(a, b): Fact(False) for a in self.names for b in self.names}
         self.member = {(room, name): Fact(False) for room in self.rooms for name in self.names}
         self.moderator = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.deputy = {(room, name): Fact(False) for room in self.rooms for name in self.names}
         self.owner = {room: Fact("") for room in self.rooms}
         self.topic = {room: Fact("") for room in self.rooms}
         self.private = {room: Fact(False) for room in self.rooms}
@@ -112,6 +113,7 @@ class State:
             self.blocks,
             self.member,
             self.moderator,
+            self.deputy,
             self.owner,
             self.topic,
             self.private,
@@ -277,6 +279,7 @@ class State:
         self.topic[room].write(topic, change)
         self.owner[room].write(name, change)
         self.moderator[room, name].write(False, change)
+        self.deputy[room, name].write(False, change)
         self.member[room, name].write(True, change)
         return change
 
@@ -284,15 +287,15 @@ class State:
         """A room is to be deleted."""
         change = Change(self.now())
         self.deletions[room].append(change)
-        lobby = room == "#lobby"
-        self.exists[room].write(lobby, change)
-        self.private[room].write(False if lobby else None, change)
-        self.history[room].write("all" if lobby else None, change)
-        self.topic[room].write("" if lobby else None, change)
+        self.exists[room].write(False, change)
+        self.private[room].write(None, change)
+        self.history[room].write(None, change)
+        self.topic[room].write(None, change)
         self.owner[room].write("", change)
         for name in self.names:
             self.member[room, name].write(False, change)
             self.moderator[room, name].write(False, change)
+            self.deputy[room, name].write(False, change)
             self.invited[room, name].write(False, change)
         return change
 
@@ -312,6 +315,7 @@ class State:
     def _leaves(self, room: str, name: str, change: Change) -> None:
         self.member[room, name].write(False, change)
         self.moderator[room, name].write(False, change)
+        self.deputy[room, name].write(False, change)
         if name in self.owner[room].possible(self.tick, self.tick):
             # Another member becomes the owner, if the owner leaves.
             self.owner[room].write(UNKNOWN_OWNER, change)
@@ -320,11 +324,13 @@ class State:
         """A member is to get another role."""
         change = Change(self.now())
         self.moderator[room, name].write(role == "moderator", change)
+        self.deputy[room, name].write(role == "deputy", change)
         if role == "owner":
             # The former owner becomes a moderator.
             for other in self.names:
                 if other != name and self.may_be_owner(room, other, self.tick):
                     self.moderator[room, other].write(True, change)
+                    self.deputy[room, other].write(False, change)
             self.owner[room].write(name, change)
         return change
 
@@ -364,9 +370,16 @@ class State:
         return name in possible or UNKNOWN_OWNER in possible
 
     def may_be_moderator(self, room: str, name: str, start: int) -> bool:
-        """Whether an account may have been a moderator or the owner of a room since a tick."""
+        """Whether an account may have been a moderator, a deputy or the owner since a tick."""
         moderator = self.moderator[room, name]
-        return self.may_be_owner(room, name, start) or not moderator.surely(False, start, self.tick)
+        return self.may_be_deputy(room, name, start) or not moderator.surely(
+            False, start, self.tick
+        )
+
+    def may_be_deputy(self, room: str, name: str, start: int) -> bool:
+        """Whether an account may have been a deputy or the owner of a room since a tick."""
+        deputy = self.deputy[room, name]
+        return self.may_be_owner(room, name, start) or not deputy.surely(False, start, self.tick)
 
     def is_owner(self, room: str, name: str, start: int) -> bool:
         """Whether an account has certainly owned a room since a tick."""
@@ -375,8 +388,15 @@ class State:
         )
 
     def is_moderator(self, room: str, name: str, start: int) -> bool:
-        """Whether an account has certainly been a moderator or the owner since a tick."""
-        return self.is_owner(room, name, start) or (
+        """Whether an account has certainly been a moderator, a deputy or the owner since a tick."""
+        return self.is_deputy(room, name, start) or (
             self.member[room, name].surely(True, start, self.tick)
             and self.moderator[room, name].surely(True, start, self.tick)
+        )
+
+    def is_deputy(self, room: str, name: str, start: int) -> bool:
+        """Whether an account has certainly been a deputy or the owner since a tick."""
+        return self.is_owner(room, name, start) or (
+            self.member[room, name].surely(True, start, self.tick)
+            and self.deputy[room, name].surely(True, start, self.tick)
         )

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from tests.simulation.model import Message
     from tests.simulation.v1_connection import V1Connection
 
-_FOR_OWNERS = (c.SetPrivate, c.SetHistory, c.SetRole, c.DeleteRoom)
+_FOR_OWNERS = (c.DeleteRoom,)
 """requests that only the owner of a room may make"""
+_FOR_DEPUTIES = (c.SetPrivate, c.SetHistory, c.SetRole)
+"""requests that only deputies of a room, and its owner, may make"""
 _FOR_MODERATORS = (c.SetTopic, c.Kick)
 """requests that only moderators of a room, and its owner, may make"""
 
@@ -95,6 +97,8 @@ def _is_surely_allowed(device: V1Connection, request: Any, room: str, sent: int)
         return not (isinstance(request, c.Kick) and request.name == name)
     if isinstance(request, c.SetTopic):
         return model.is_moderator(room, name, sent)
+    if isinstance(request, c.SetPrivate | c.SetHistory):
+        return model.is_deputy(room, name, sent)
     if isinstance(request, c.Invite):
         public = model.private[room].surely(False, sent, model.tick)
         return public and model.member[room, name].surely(True, sent, model.tick)
@@ -104,13 +108,17 @@ def _is_surely_allowed(device: V1Connection, request: Any, room: str, sent: int)
 def must_be_refused(device: V1Connection, request: Any, sent: int) -> bool:
     """Whether a request that was carried out certainly lacked the role that it needs."""
     model, name = device.model, device.name
-    if not isinstance(request, (*_FOR_OWNERS, *_FOR_MODERATORS, c.Invite)):
+    if not isinstance(request, (*_FOR_OWNERS, *_FOR_DEPUTIES, *_FOR_MODERATORS, c.Invite)):
         return False
     room = request.room
     if model.member[room, name].surely(False, sent, model.tick):
         return True
-    if isinstance(request, _FOR_OWNERS):
+    if isinstance(request, _FOR_OWNERS) or (
+        isinstance(request, c.SetRole) and request.role in ("owner", "deputy")
+    ):
         return not model.may_be_owner(room, name, sent)
+    if isinstance(request, _FOR_DEPUTIES):
+        return not model.may_be_deputy(room, name, sent)
     if isinstance(request, c.Invite) and not model.private[room].surely(True, sent, model.tick):
         return False
     return not model.may_be_moderator(room, name, sent)
@@ -134,10 +142,7 @@ def account_may_be_changing(device: Device, sent: int) -> bool:
 def _room_may_be_unknown(device: V1Connection, request: Any, room: str, sent: int) -> bool:
     model = device.model
     now = model.tick
-    # The lobby always exists, but what is sent to it while it is deleted is refused.
-    if not model.exists[room].surely(True, sent, now) or model.under_way(
-        model.deletions[room], sent
-    ):
+    if not model.exists[room].surely(True, sent, now):
         return True
     if model.member[room, device.name].surely(True, sent, now):
         return False

@@ -97,7 +97,7 @@ def change_room(device: V1Device, random: Random) -> bool:
         change = device.model.set_history(room, history)
         device.ask(c.SetHistory(0, room, history), change)
     else:
-        role = random.choice(("owner", "moderator", "member"))
+        role = random.choice(("owner", "deputy", "moderator", "member"))
         name = random.choice(device.model.names)
         device.ask(c.SetRole(0, room, name, role), device.model.set_role(room, name, role))
     return True

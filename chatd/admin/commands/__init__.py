@@ -25,7 +25,13 @@ from chatd.admin.commands.invite_tokens import (
     ListInviteTokens,
     RevokeInviteToken,
 )
-from chatd.admin.commands.rooms import DeleteRoom, ListReports, ListRooms
+from chatd.admin.commands.rooms import (
+    DeleteRoom,
+    ListReports,
+    ListRooms,
+    SetRoomRole,
+    SetRoomTopic,
+)
 from chatd.admin.commands.store import Backup, SetLogLevel, ShowStatistics
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -37,6 +43,8 @@ COMMANDS: tuple[type[Command], ...] = (
     DeleteAccount,
     ListRooms,
     DeleteRoom,
+    SetRoomRole,
+    SetRoomTopic,
     ListReports,
     CreateInviteToken,
     ListInviteTokens,

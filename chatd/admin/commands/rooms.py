@@ -60,6 +60,48 @@ class DeleteRoom(DaemonCommand):
         output.answer(answer, f"Deleted: {answer['room']}")
 
 
+class SetRoomRole(DaemonCommand):
+    """``room-role``: give a member of a room another role."""
+
+    name = "room-role"
+    longdesc = (
+        "Give a member of a room another role: owner, deputy, moderator or member. In #lobby: "
+        "moderator or member. The # of the room may be left out."
+    )
+    synopsis = "ROOM NAME ROLE [--json]"
+    arguments = {"room": None, "name": None, "role": None}
+
+    def postOptions(self) -> None:
+        """Complete the name of the room."""
+        self["room"] = complete_room_name(self["room"])
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.SetRoomRole(self["room"], self["name"], self["role"]))
+        output.answer(answer, f"{answer['name']} is now {answer['role']} of {answer['room']}")
+
+
+class SetRoomTopic(DaemonCommand):
+    """``room-topic``: set or remove the topic of a room."""
+
+    name = "room-topic"
+    longdesc = "Set the topic of a room, or remove it (-). The # of the room may be left out."
+    synopsis = "ROOM TEXT|- [--json]"
+    arguments = {"room": None, "text": None}
+
+    def postOptions(self) -> None:
+        """Complete the name of the room."""
+        self["room"] = complete_room_name(self["room"])
+        if self["text"] == "-":
+            self["text"] = ""
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.SetRoomTopic(self["room"], self["text"]))
+        done = "set" if self["text"] else "removed"
+        output.answer(answer, f"Topic {done}: {answer['room']}")
+
+
 class ListReports(DaemonCommand):
     """``reports``: the reports of users, as paragraphs."""
 

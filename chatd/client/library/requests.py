@@ -119,7 +119,7 @@ class Requests:
         await self.request(c.Kick(0, room, name))
 
     async def set_role(self, room: str, name: str, role: str) -> None:
-        """Make a member ``owner``, ``moderator`` or ``member`` of a room."""
+        """Make a member ``owner``, ``deputy``, ``moderator`` or ``member`` of a room."""
         await self.request(c.SetRole(0, room, name, role))
 
     async def find_rooms(self, pattern: str = "*", after: str = "", limit: int = 100) -> c.Rooms:

@@ -40,6 +40,11 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             return asdict(await operations.rooms(request.pattern, request.after, request.limit))
         case c.DeleteRoom():
             return {"room": await operations.delete_room(request.room)}
+        case c.SetRoomRole():
+            room, name = await operations.set_room_role(request.room, request.name, request.role)
+            return {"room": room, "name": name, "role": request.role}
+        case c.SetRoomTopic():
+            return {"room": await operations.set_room_topic(request.room, request.topic)}
         case c.ListReports():
             return asdict(await operations.reports(request.after, request.limit))
         case c.CreateInviteToken():

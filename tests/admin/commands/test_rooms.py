@@ -38,9 +38,29 @@ class Rooms(CommandCase):
         completed = self.command("delete-room", "garden", typed="no\n", terminal=True)
         self.assertEqual(completed.stdout, "Delete the room #garden and its history? (yes/no) ")
         self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
-        self.assertEqual(self.output("delete-room", "#lobby", "-y"), "Deleted: #lobby\n")
+        error = self.failed(REFUSED, "delete-room", "#lobby", "-y")
+        self.assertEqual(error, "chatd.admin: #lobby cannot be deleted.\n")
         error = self.failed(REFUSED, "delete-room", "garden", "--yes")
         self.assertEqual(error, "chatd.admin: There is no room #garden.\n")
+
+    def test_roles_and_topics_are_set(self) -> None:
+        """The topic - removes it; the # of the room may be omitted."""
+        session, _ = self.harness.login_ack("bob", {})
+        rooms = self.harness.realm.rooms
+        self.harness.run(rooms.join(session, "#lobby"))
+        self.assertEqual(
+            self.output("room-role", "lobby", "BOB", "moderator"),
+            "bob is now moderator of #lobby\n",
+        )
+        (answer,) = self.json("room-role", "#lobby", "bob", "member")
+        self.assertEqual(answer, {"room": "#lobby", "name": "bob", "role": "member"})
+        error = self.failed(REFUSED, "room-role", "lobby", "bob", "owner")
+        self.assertEqual(error, "chatd.admin: #lobby has moderators and members only.\n")
+        self.assertEqual(self.output("room-topic", "garden", "roses and"), "Topic set: #Garden\n")
+        self.assertEqual(self.json("rooms", "#G*")[0]["topic"], "roses and")
+        self.assertEqual(self.output("room-topic", "garden", "-"), "Topic removed: #Garden\n")
+        self.assertEqual(self.json("rooms", "#G*")[0]["topic"], "")
+        self.assertIn("TEXT is missing", self.failed(WRONG_USAGE, "room-topic", "garden"))
 
 
 class Reports(CommandCase):

@@ -181,7 +181,7 @@ class Requests(AdminCase):
         self.assertEqual(self.refusal_code("delete", name="Ann"), "unknown-account")
 
     def test_rooms_are_listed_and_deleted(self) -> None:
-        """A deleted lobby is created again at once."""
+        """The lobby is not deleted, and has moderators and members only."""
         (room,) = self.request("rooms")["items"]
         self.assertEqual(
             room,
@@ -194,10 +194,21 @@ class Requests(AdminCase):
                 "members": 0,
             },
         )
-        self.assertEqual(self.request("delete-room", room="#LOBBY"), {"room": "#lobby"})
+        self.assertEqual(self.refusal_code("delete-room", room="#LOBBY"), "not-allowed")
+        session, _ = self.harness.login_ack("Ann", {})
+        rooms = self.harness.realm.rooms
+        self.harness.run(rooms.create(session, "#Roses", "", True))
+        self.harness.run(rooms.join(session, "#lobby"))
+        self.assertEqual(self.request("room-topic", room="#roses", topic="red"), {"room": "#Roses"})
+        self.assertEqual(self.request("rooms", pattern="#R*")["items"][0]["topic"], "red")
+        role = {"room": "#LOBBY", "name": "ann", "role": "moderator"}
         self.assertEqual(
-            [item["room"] for item in self.request("rooms", pattern="#l*")["items"]], ["#lobby"]
+            self.request("room-role", **role), role | {"room": "#lobby", "name": "Ann"}
         )
+        self.assertEqual(self.refusal_code("room-role", **role | {"role": "owner"}), "not-allowed")
+        self.assertEqual(self.request("delete-room", room="#ROSES"), {"room": "#Roses"})
+        (room,) = self.request("rooms")["items"]
+        self.assertEqual(room["room"], "#lobby")
         self.assertEqual(self.refusal_code("delete-room", room="#garden"), "unknown-room")
 
     def test_reports_are_listed_in_pages(self) -> None:

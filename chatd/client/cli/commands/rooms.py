@@ -18,7 +18,7 @@ from chatd.core.names import LOBBY, complete_room_name, is_room
 _MAX_LISTED = 1_000
 _MAX_NAMES = 100
 """names in one request"""
-_ROLES = frozenset({"member", "moderator", "owner"})
+_ROLES = frozenset({"member", "moderator", "deputy", "owner"})
 _SWITCH = frozenset({"on", "off"})
 _HISTORIES = frozenset({"all", "joined"})
 

@@ -24,6 +24,8 @@ from chatd.client.cli.commands.context import CommandContext, Handler
 from chatd.core.names import is_room
 
 _LITERAL = re.compile(r"[@a-z-]{2,}")
+_USAGE_WIDTH = 34
+"""columns of the usages in the help; a longer one moves its summary to the right"""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,12 @@ COMMANDS = (
     Command("readonly", "on|off [#ROOM]", "let only moderators send to a room", rooms.read_only),
     Command("invite", "NAME [#ROOM]", "invite NAME to a room", rooms.invite),
     Command("kick", "NAME [#ROOM]", "remove NAME from a room", rooms.kick),
-    Command("role", "NAME member|moderator|owner", "set the role of NAME in the room", rooms.role),
+    Command(
+        "role",
+        "NAME member|moderator|deputy|owner",
+        "set the role of NAME in the room",
+        rooms.role,
+    ),
     Command("destroy", "#ROOM", "delete a room and all its messages", rooms.destroy),
     Command(
         "list", "[PATTERN]", "list accounts; PATTERN may contain * ? [a-d]", accounts.list_accounts
@@ -209,7 +216,7 @@ async def run(context: CommandContext, command: Command, arguments: str) -> None
 
 def help_lines() -> list[str]:
     """The help: one line for each command, and one about messages."""
-    width = max(len(command.usage) for command in COMMANDS)
+    width = min(_USAGE_WIDTH, max(len(command.usage) for command in COMMANDS))
     lines = [f"  {command.usage:<{width}}  {command.summary}" for command in COMMANDS]
     return [
         *lines,

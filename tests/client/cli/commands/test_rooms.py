@@ -41,6 +41,7 @@ CASES: list[RequestCase] = [
     ("/invite bob", [c.Invite(0, "#Garden", "bob")]),
     ("/kick bob #lobby", [c.Kick(0, "#lobby", "bob")]),
     ("/role bob moderator", [c.SetRole(0, "#Garden", "bob", "moderator")]),
+    ("/role bob Deputy", [c.SetRole(0, "#Garden", "bob", "deputy")]),
     ("/destroy #garden\ny", [c.DeleteRoom(0, "#garden")]),
     ("/destroy #garden\nn", []),
 ]
