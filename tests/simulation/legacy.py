@@ -133,6 +133,8 @@ class LegacyDevice(Device):
 
         def save() -> None:
             lasts = source is self.reading_from and self.connected and world.saves_at_once()
+            # The session may have ended before the text arrived, and the connection not yet.
+            lasts = lasts and not self.session_may_have_ended()
             if lasts and not model.store_may_fail(shown):
                 model.saved[self.name].setdefault(token, model.now())
                 self.saved_here.add(token)
