@@ -15,7 +15,7 @@ from chatd.realm.read_state import ReadState
 from chatd.realm.tasks import Tasks
 from chatd.stores import Forget, Store
 
-SOON, VERY_SOON = 1.0, 0.04
+SOON, VERY_SOON = 1.0, 0.03
 """seconds after which a change is saved at the latest: an acknowledgement by a client, which gives
 its positions after a restart; and one on behalf of a client that cannot acknowledge"""
 RETRY_SECONDS = 1.0

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-INTERVAL = 0.01
+INTERVAL = 0.02
 """seconds after a write until the kernel is asked whether it has arrived"""
 LONGEST_INTERVAL = 2.0
 """seconds between two questions about a connection whose client does not read"""

@@ -32,7 +32,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "An acknowledged message is never lost": _KILL,
         "Acknowledgements are saved within a second": "realm.test_session.Acknowledging."
         "test_what_is_acknowledged_is_saved_within_a_second",
-        "what has arrived is saved within 40 ms": "realm.test_session_fetching.Restarts."
+        "what has arrived is saved within 30 ms": "realm.test_session_fetching.Restarts."
         "test_entries_that_arrived_before_the_last_save_do_not_wait",
         "Identity is an id, never a name": _SINCE,
         "have ids that are never given twice": _SINCE,
