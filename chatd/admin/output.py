@@ -10,7 +10,12 @@ from typing import Any, TextIO, TypeAlias
 
 import msgspec
 
+from chatd.core.printable import printable
+
 Item: TypeAlias = dict[str, Any]
+
+NEVER = "never"
+"""what is shown for the end of something that does not end by itself, and typed as its time"""
 
 
 class OutputFailed(Exception):
@@ -90,11 +95,6 @@ class Output:
 def output_failed(error: OSError) -> OutputFailed:
     """The error to raise for one of the system."""
     return OutputFailed(f"the output cannot be written: {error.strerror}")
-
-
-def printable(text: str) -> str:
-    """The text with each unprintable character as an escape sequence, safe for a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def encodable(text: str, file: TextIO) -> str:

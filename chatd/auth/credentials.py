@@ -21,7 +21,7 @@ from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import UnknownAccount, WrongPassword
 from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
-from chatd.realm.permissions import check_open, check_open_accounts
+from chatd.realm.permissions import check_not_suspended, check_open, check_open_accounts
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
@@ -106,11 +106,12 @@ class AccountChecker:
 
     async def prove(self, name: str, password: str | None, address: str) -> Account:
         """The record of the account, if this is its password (None: it is open). Raises as
-        `requestAvatarId`."""
+        `requestAvatarId`, and `Suspended` after that."""
         credentials = (
             NameOnly(name, address) if password is None else NamePassword(name, password, address)
         )
         _, account, _ = await self._check(credentials)
+        check_not_suspended(account, self._realm.now())
         return account
 
     async def _check(

@@ -14,6 +14,7 @@ from chatd.client.library.errors import ConnectionClosed
 from chatd.client.library.events import Connected, Disconnected, Event, Overflow, Retrying
 from chatd.client.library.tls import Security
 from chatd.codecs.v1_messages import (
+    Announcement,
     Goodbye,
     Joined,
     Left,
@@ -27,6 +28,7 @@ from chatd.codecs.v1_messages import (
 from chatd.core.errors import Fatal, Refused, TextTooLong
 
 __all__ = [
+    "Announcement",
     "Client",
     "Connected",
     "ConnectionClosed",

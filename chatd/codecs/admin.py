@@ -30,12 +30,14 @@ class Request(msgspec.Struct, tag_field="command", forbid_unknown_fields=True):
 
 
 class ListAccounts(Request, tag="users"):
-    """Accounts whose names match a glob. Items: `name`, `created`, `open` (it has no password),
-    `sessions` (their number), `seen` (when it was last online; 0: unknown)."""
+    """Accounts whose names match a glob, or the suspended ones of these. Items: `name`, `created`,
+    `open` (it has no password), `sessions` (their number), `seen` (when it was last online; 0:
+    unknown), `suspended` (null, or `since`, `until`, `reason`)."""
 
     pattern: str = "*"
     after: str = ""
     limit: PageSize = 100
+    suspended: bool = False
 
 
 class ListSessions(Request, tag="sessions"):
@@ -155,6 +157,27 @@ class SetRoomTopic(Request, tag="room-topic"):
     topic: str
 
 
+class Suspend(Request, tag="suspend"):
+    """Suspend an account for so many seconds (null: until `unsuspend`), and end its sessions.
+    Answer: `name`, `until` (or null), `sessions`, the number of sessions that were ended."""
+
+    name: str
+    seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Unsuspend(Request, tag="unsuspend"):
+    """End the suspension of an account. Answer: `name`."""
+
+    name: str
+
+
+class Announce(Request, tag="announce"):
+    """Show a text to all sessions. Answer: `sessions`, their number."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -173,6 +196,9 @@ AnyRequest: TypeAlias = (
     | SetLogLevel
     | SetRoomRole
     | SetRoomTopic
+    | Suspend
+    | Unsuspend
+    | Announce
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

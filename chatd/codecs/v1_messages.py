@@ -957,6 +957,14 @@ class Goodbye(Message):
     sentence: str
 
 
+class Announcement(Message):
+    """An operator has sent a text to all sessions. It is not stored, and not acknowledged."""
+
+    command: ClassVar[int] = 89
+    time: int
+    text: str
+
+
 MESSAGES: dict[int, type[Message]] = {kind.command: kind for kind in Message.__subclasses__()}
 """every message by its number"""
 

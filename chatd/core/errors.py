@@ -55,6 +55,18 @@ class UnknownAccount(Refused):
     code = "unknown-account"
 
 
+class Suspended(Refused):
+    """This account is suspended."""
+
+    code = "suspended"
+
+
+class NotSuspended(Refused):
+    """This account is not suspended."""
+
+    code = "not-suspended"
+
+
 class AlreadyLoggedIn(Refused):
     """The account is logged in elsewhere."""
 

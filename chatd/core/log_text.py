@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from chatd.core.names import NAME_LENGTH
+from chatd.core.printable import printable
 
 LONGEST = 500
 """characters of a text of an operator that are logged"""
@@ -26,6 +27,5 @@ def tried_name(name: str) -> str:
 def one_line(text: str) -> str:
     """A text of an operator, with each unprintable character as an escape sequence, and the end cut
     off if it is long."""
-    shown = text[:LONGEST]
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)
+    shown = printable(text[:LONGEST])
     return shown if len(text) <= LONGEST else f"{shown}..."

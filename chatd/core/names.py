@@ -14,6 +14,9 @@ from chatd.core.errors import IllegalName, IllegalRoom
 LOBBY = "#lobby"
 """the room that always exists and that every account can join"""
 
+NOTICE_SENDER = "Server"
+"""the sender of the daemon's notices in older protocols, a name that no account can have"""
+
 # ASCII only: every protocol must be able to represent every name. One character class without
 # alternatives is matched in linear time.
 NAME_LENGTH = 32

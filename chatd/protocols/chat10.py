@@ -33,7 +33,7 @@ from chatd.core.errors import (
     Refused,
     TextTooLong,
 )
-from chatd.core.names import LOBBY, room_name
+from chatd.core.names import LOBBY, NOTICE_SENDER, room_name
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.peer import SessionOptions
@@ -252,6 +252,13 @@ class Chat10Protocol(Unframed):
             refusal = refusal_of(append)
             if refusal is not None:
                 self.log_refusal(refusal.code, refusal.quota)
+
+    def announcement(self, time: int, text: str) -> None:
+        """See `chatd.realm.peer.Peer`. It is a message from the server; a client that does not read
+        gets none."""
+        if self.writable:
+            for data in chat10.encode_text(NOTICE_SENDER, text, self._lines):
+                self._write(data)
 
     def joined(self, log: str) -> None:
         """See `chatd.realm.peer.Peer`."""

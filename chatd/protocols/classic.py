@@ -38,8 +38,10 @@ from chatd.codecs.classic import (
     encode,
     encode_entries,
     encode_names,
+    encode_send,
     server_decoder,
 )
+from chatd.core.entries import without_controls
 from chatd.core.errors import (
     AlreadyLoggedIn,
     IllegalName,
@@ -48,6 +50,7 @@ from chatd.core.errors import (
     Refused,
     UnknownAccount,
 )
+from chatd.core.names import NOTICE_SENDER
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.peer import SessionOptions
@@ -227,6 +230,12 @@ class ClassicProtocol(Connection):
         # The account may have been deleted since the message was sent.
         unknown = isinstance(refusal, UnknownAccount)
         return encode(RESPONSE, _unknown_recipient(message) if unknown else str(refusal))
+
+    def announcement(self, time: int, text: str) -> None:
+        """See `chatd.realm.peer.Peer`. It is a SEND from the server; a client that does not read
+        gets none."""
+        if self.writable:
+            self._write(encode_send(NOTICE_SENDER, self.spelling, without_controls(text)))
 
     @property
     def about(self) -> str:

@@ -34,6 +34,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from chatd.core.names import NOTICE_SENDER
 from chatd.core.simple_regex import matcher
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
@@ -287,6 +288,12 @@ class OpsProtocol(Unframed):
                 self._reply(ops.sent(self.spelling, message.text, message.recipient))
             else:
                 self._reply(ops.left_in_mailbox(self.spelling, message.recipient))
+
+    def announcement(self, time: int, text: str) -> None:
+        """See `chatd.realm.peer.Peer`. It is a message from the server; a client that does not read
+        gets none."""
+        if self.writable:
+            self._reply(ops.message(NOTICE_SENDER, text))
 
     @property
     def about(self) -> str:

@@ -14,7 +14,8 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
 - Accounts: `accounts` finds and changes them; `tokens` are the resume tokens, `resume_token` what
-  is stored of one; `invite_tokens` let an account be registered; `blocking`; `presence`.
+  is stored of one; `invite_tokens` let an account be registered; `blocking`; `presence`;
+  `suspensions` keep accounts from being used.
 - Mail: `mailbox` is an account as this daemon holds it, `read_state` what it has acknowledged and
   read of a log, `positions` saves that in the background; `receipts` notify the senders.
 - Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has
@@ -22,6 +23,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
   one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
   `rooms` has all else.
+- To all sessions: `announcements`.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,

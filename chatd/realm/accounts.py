@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import msgspec
@@ -34,6 +35,28 @@ _AT_ONCE = 250
 """how many names are compared with a pattern before other work gets a turn"""
 
 
+class Suspension(msgspec.Struct, frozen=True, array_like=True):
+    """An operator has suspended an account.
+
+    `since` and `until` are milliseconds since 1970 (UTC); `until` is None if it is suspended until
+    an operator ends that. `reason` is shown to the account; it may be empty.
+    """
+
+    since: int
+    until: int | None = None
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What the account is shown. The end is rounded up to the minute, so that it is over by
+        then."""
+        end = ""
+        if self.until is not None:
+            minutes = -(-self.until // 60_000)
+            end = f" until {datetime.fromtimestamp(minutes * 60, UTC):%Y-%m-%d %H:%M} UTC"
+        return f"This account is suspended{end}{f': {self.reason}' if self.reason else '.'}"
+
+
 class Account(msgspec.Struct, frozen=True, array_like=True):
     """What is stored of an account, under its name.
 
@@ -41,7 +64,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     string format, None for an open account. `certificates` are the SHA-256 fingerprints, in
     hexadecimal digits, of the certificates that log in to it. `id` is never given to another
     account: whatever else is stored of the account refers to it. `changed` is when `certificates`
-    were last changed, 0 if that is not known.
+    were last changed, 0 if that is not known. `suspension` may be over
+    (`chatd.realm.permissions.check_not_suspended`).
     """
 
     document_kind: ClassVar[str] = "account"
@@ -51,6 +75,7 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     certificates: tuple[str, ...] = ()
     id: int = 0
     changed: int = 0
+    suspension: Suspension | None = None
 
 
 def fingerprints(texts: Sequence[str]) -> tuple[str, ...]:
@@ -209,6 +234,16 @@ class Accounts:
             return account
         now = self._context.now()
         return msgspec.structs.replace(account, certificates=certificates, changed=now)
+
+    async def set_suspension(
+        self, name: str, account: Account, suspension: Suspension | None
+    ) -> None:
+        """Suspend an account, or end that. Raises `UnknownAccount`, `Busy`."""
+
+        def changed(current: Account) -> tuple[Account, bool]:
+            return msgspec.structs.replace(current, suspension=suspension), False
+
+        await self._change(name, account, False, changed)
 
     async def _change(
         self,

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import asdict
 
 from chatd.core.errors import BackupFailed, BadRequest
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.page import Page
+from chatd.realm.permissions import is_suspended
 from chatd.realm.realm import Realm
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
@@ -31,15 +33,25 @@ from chatd.stores import OnlineBackup, Position
 _SESSIONS_ENDED = "An operator has ended this session."
 
 
+class SuspensionInfo(msgspec.Struct, frozen=True):
+    """A suspension: when it began, when it ends (None: when an operator ends it), and why."""
+
+    since: int
+    until: int | None
+    reason: str
+
+
 class AccountInfo(msgspec.Struct, frozen=True):
     """An account: when it was created, whether it is open (has no password), the number of its
-    sessions, and when it was last seen (0: unknown; now, while it has a session)."""
+    sessions, when it was last seen (0: unknown; now, while it has a session), and its suspension,
+    if it is suspended."""
 
     name: str
     created: int
     open: bool
     sessions: int
     seen: int
+    suspended: SuspensionInfo | None = None
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
@@ -127,11 +139,16 @@ class Operations(RoomOperations):
         self._store = realm.store
         self._documents = realm.documents
         self._started = realm.now()
+        self.suspensions = realm.suspensions
+        self.announcements = realm.announcements
 
     # Accounts and sessions
 
-    async def accounts(self, pattern: str, after: str, limit: int) -> Page[AccountInfo, str]:
-        """Accounts whose names match a glob, in alphabetical order. Raises `PatternTooLong`."""
+    async def accounts(
+        self, pattern: str, after: str, limit: int, suspended: bool = False
+    ) -> Page[AccountInfo, str]:
+        """Accounts whose names match a glob, in alphabetical order; with `suspended`, the suspended
+        ones of these only, so that a page may have less than `limit`. Raises `PatternTooLong`."""
         self._realm.accounts.check_pattern(pattern)
         names = await self._documents.page(Account, pattern, after, limit)
         # All reads are in the queue before the first is awaited: one turn of the store.
@@ -143,6 +160,8 @@ class Operations(RoomOperations):
             self._account_info(account.key, account.record, rows)
             for account, rows in zip(accounts, positions, strict=True)
         ]
+        if suspended:
+            items = [item for item in items if item.suspended is not None]
         return Page(items, len(names) == limit, names[-1] if names else after)
 
     def _account_info(
@@ -156,7 +175,13 @@ class Operations(RoomOperations):
             seen = mailbox.state.seen
         else:
             seen = max((position.seen for position in positions), default=0)
-        return AccountInfo(name, account.created, account.password is None, sessions, seen)
+        suspended = None
+        if is_suspended(account, self._realm.now()):
+            assert account.suspension is not None
+            suspended = SuspensionInfo(**asdict(account.suspension))
+        return AccountInfo(
+            name, account.created, account.password is None, sessions, seen, suspended
+        )
 
     async def sessions(self, name: str, after: str, limit: int) -> Page[SessionInfo, str]:
         """The sessions of an account, or of all accounts (an empty name), by account.

@@ -102,3 +102,6 @@ class Peer:
 
     def left(self, room: str, reason: str) -> None:
         """The account is no longer a member of a room."""
+
+    def announcement(self, time: int, text: str) -> None:
+        """An operator has announced something to all sessions."""

@@ -29,6 +29,7 @@ from chatd.core.errors import (
     PasswordRequired,
     ReadOnly,
     RegistrationClosed,
+    Suspended,
     TextTooLong,
     TooSoon,
     UnknownEntry,
@@ -109,6 +110,22 @@ def check_session_count(of_account: int, of_address: int, network: str, limits: 
     most = limits.address_sessions
     if most is not None and of_address >= most and network != LOCAL:
         raise LimitReached(f"An address can have at most {most} sessions.", "address_sessions")
+
+
+def check_not_suspended(account: Account, now: int) -> None:
+    """Using an account, after its credentials were proven. `now` is milliseconds since 1970 (UTC).
+
+    Raises `Suspended`, with the reason and the end.
+    """
+    if is_suspended(account, now):
+        assert account.suspension is not None
+        raise Suspended(account.suspension.sentence)
+
+
+def is_suspended(account: Account, now: int) -> bool:
+    """Whether an account is suspended at a time."""
+    suspension = account.suspension
+    return suspension is not None and (suspension.until is None or now < suspension.until)
 
 
 def check_certificate_count(count: int) -> None:

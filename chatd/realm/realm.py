@@ -25,6 +25,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm import changes
 from chatd.realm.accounts import Account, Accounts
+from chatd.realm.announcements import Announcements
 from chatd.realm.blocking import Blocking
 from chatd.realm.counters import Counters
 from chatd.realm.delivery import Delivery, NullOrigin
@@ -52,6 +53,7 @@ from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
 from chatd.realm.sessions import Sessions
+from chatd.realm.suspensions import Suspensions
 from chatd.realm.tasks import Tasks
 from chatd.realm.tokens import Tokens
 from chatd.stores import Append, Change, DropLog, Store
@@ -123,6 +125,8 @@ class Realm:
         self.delivery = Delivery(store, limits, tasks, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
         self.tokens = Tokens(self, tasks, random_bytes)
+        self.suspensions = Suspensions(self)
+        self.announcements = Announcements(self, tasks)
 
     async def start(self) -> None:
         """Continue the ids and times of the store, and create the lobby and the log of reports.

@@ -369,6 +369,20 @@ class Session:
         if appends:
             self.peer.echo(appends)
 
+    def announce(self, time: int, text: str) -> bool:
+        """Show an operator's announcement, unless the client is not logged in yet, or any more;
+        whether it was shown.
+
+        A peer that raises an exception is aborted, and no other.
+        """
+        if not self._begun or self.ended:
+            return False
+        try:
+            self.peer.announcement(time, text)
+        except Exception:
+            self.peer.failed()
+        return True
+
     def end(self) -> None:
         """End the session: what it has not acknowledged waits. Does nothing if it has ended."""
         if self.ended:

@@ -13,7 +13,7 @@ from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.peer import Peer
-from chatd.realm.permissions import check_session_count
+from chatd.realm.permissions import check_not_suspended, check_session_count
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.room import Room
 from chatd.realm.session import Session
@@ -46,8 +46,9 @@ class Sessions:
         `Session.begin`.
 
         `account` is the record that the right to log in was proven against, by `proof`. Raises
-        `AlreadyLoggedIn`, `UnknownAccount` if the account has been deleted meanwhile, `Busy` if it
-        has changed, or its sessions have been ended, `LimitReached`, `StoreUnavailable`.
+        `AlreadyLoggedIn`, `Suspended`, `UnknownAccount` if the account has been deleted meanwhile,
+        `Busy` if it has changed, or its sessions have been ended, `LimitReached`,
+        `StoreUnavailable`.
         """
         mailbox = self.hold(name, account)
         options = peer.session_options
@@ -128,7 +129,7 @@ class Sessions:
         """Fetch the waiting mail of an account without a session.
 
         Raises `UnknownAccount` if the account has been deleted, `Busy` if `account` is no longer
-        its record, `StoreUnavailable`. `end` ends it with the sessions of the account.
+        its record, `Suspended`, `StoreUnavailable`. `end` ends it with the sessions of the account.
         """
         mailbox = self.hold(name, account)
         endings = mailbox.endings
@@ -144,6 +145,7 @@ class Sessions:
             raise UnknownAccount()
         if stored != account:
             raise Busy("This account has just been changed: log in again.")
+        check_not_suspended(stored, self._context.now())
 
     def session_ended(self, session: Session) -> None:
         """A session has ended (`Session.end`)."""
@@ -214,6 +216,10 @@ class Sessions:
     def all(self) -> list[Session]:
         """All sessions."""
         return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
+
+    def accounts(self) -> list[int]:
+        """The ids of the accounts whose mailboxes this daemon holds."""
+        return list(self._mailboxes)
 
     def of(self, account: int) -> list[Session]:
         """The sessions of an account."""

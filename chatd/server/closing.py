@@ -9,6 +9,7 @@ from __future__ import annotations
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.core.errors import Suspended
 from chatd.server.session_connection import ARRIVAL_POLL, ARRIVAL_TIME, SessionConnection
 from chatd.server.states import PauseReason, Phase
 
@@ -79,10 +80,17 @@ class ClosingConnection(SessionConnection):
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.peer.Peer`."""
+        self.show_reason(code, sentence)
         session, self.session = self.session, None
         if session is not None:
             self.log_session_end(session)
         self.close()
+
+    def show_reason(self, code: str, sentence: str) -> None:
+        """Show the client why its session has ended: as an announcement, where the protocol has
+        nothing better, and only what it could not guess when it logs in again."""
+        if code == Suspended.code:
+            self.announcement(self.factory.realm.now(), sentence)
 
     def close_after_error(self) -> None:
         """Close after a framing error: stop parsing, flush the error reply, then close."""

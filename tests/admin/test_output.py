@@ -8,7 +8,8 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.admin.output import Output, OutputFailed, moment, printable
+from chatd.admin.output import Output, OutputFailed, moment
+from chatd.core.printable import printable
 
 
 class Outputs(SynchronousTestCase):

@@ -34,6 +34,9 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         c.SetRoomRole("#a", "bob", "deputy"),
     ),
     (b'{"command":"room-topic","room":"#a","topic":"x"}', c.SetRoomTopic("#a", "x")),
+    (b'{"command":"suspend","name":"ann","seconds":60}', c.Suspend("ann", 60)),
+    (b'{"command":"unsuspend","name":"ann"}', c.Unsuspend("ann")),
+    (b'{"command":"announce","text":"Noon."}', c.Announce("Noon.")),
 )
 """a line for each request"""
 

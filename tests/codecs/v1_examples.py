@@ -14,6 +14,7 @@ from chatd.codecs.v1 import Broken, Malformed
 from chatd.codecs.v1_messages import (
     Accepted,
     Ack,
+    Announcement,
     Block,
     ChangePassword,
     ConfigureRoom,
@@ -387,6 +388,10 @@ EXAMPLES = [
             sentence="The server is too busy for this request; try again later.",
         ),
         "92 a4'busy' d9 39'The server is too busy for this request; try again later.'",
+    ),
+    Example(
+        Announcement(time=1767225600000, text="We restart at noon."),
+        "92 cf 00 00 01 9b 76 da a8 00 b3'We restart at noon.'",
     ),
 ]
 """every message once, in the order of their numbers"""

@@ -89,6 +89,8 @@ class AckRecorder(Peer):
         """(name, status, text, seen)"""
         self.typing_notices: list[tuple[str, str, bool]] = []
         """(log, name, typing)"""
+        self.announcements: list[tuple[int, str]] = []
+        """(time, text)"""
         self.charged = 0.0
         """the commands that its work was counted as"""
         self.ended_with = ""
@@ -143,6 +145,10 @@ class AckRecorder(Peer):
     def typing(self, log: str, name: str, typing: bool) -> None:
         """See `Peer`."""
         self.typing_notices.append((log, name, typing))
+
+    def announcement(self, time: int, text: str) -> None:
+        """See `Peer`."""
+        self.announcements.append((time, text))
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `Peer`."""

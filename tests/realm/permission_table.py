@@ -12,7 +12,7 @@ from typing import Any
 
 from chatd.core.limits import Limits
 from chatd.realm import permissions as p
-from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.accounts import Account, Suspension, fingerprints
 from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
@@ -663,6 +663,13 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_session_count, (0, 1000, "192.0.2.7", Limits()), "limit-reached"),
     (p.check_session_count, (0, 15_000, "local", Limits()), ALLOWED),
     (p.check_session_count, (0, 15_000, "192.0.2.7", Limits(address_sessions=None)), ALLOWED),
+    (p.check_not_suspended, (Account(0), 5), ALLOWED),
+    (p.check_not_suspended, (Account(0, suspension=Suspension(1, 5)), 5), ALLOWED),
+    (p.check_not_suspended, (Account(0, suspension=Suspension(1, 6)), 5), "suspended"),
+    (p.check_not_suspended, (Account(0, suspension=Suspension(1)), 5), "suspended"),
+    (p.is_suspended, (Account(0), 5), False),
+    (p.is_suspended, (Account(0, suspension=Suspension(1, 5)), 5), False),
+    (p.is_suspended, (Account(0, suspension=Suspension(1, 6)), 5), True),
     (p.check_not_deleted, (False,), ALLOWED),
     (p.check_not_deleted, (True,), "not-logged-in"),
     (p.may_administer, (1000, 1000), True),

@@ -34,7 +34,7 @@ class AccountRecord(SynchronousTestCase):
 
     def test_unknown_fields_are_ignored(self) -> None:
         """An older daemon can read what a newer one has written with more fields at the end."""
-        stored = msgspec.msgpack.encode([5, None, [], 3, 0, "later"])
+        stored = msgspec.msgpack.encode([5, None, [], 3, 0, None, "later"])
         self.assertEqual(msgspec.msgpack.decode(stored, type=Account), Account(5, id=3))
 
     def test_account_without_password_is_open(self) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from chatd.codecs import chat_pb2 as pb
-from chatd.protocols.grpc.stream import ACK_DELAY, NOTICE_SENDER
+from chatd.core.names import NOTICE_SENDER
+from chatd.protocols.grpc.stream import ACK_DELAY
 from tests.simulation.facts import Change
 from tests.simulation.legacy import LegacyDevice
 from tests.simulation.legacy_refusals import Attempt

@@ -11,7 +11,7 @@ from twisted.python import usage
 
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon, RequestRefused
-from chatd.admin.output import Item, Output, moment
+from chatd.admin.output import NEVER, Item, Output, moment
 from chatd.codecs import admin as c
 
 
@@ -20,8 +20,9 @@ class ListAccounts(DaemonCommand):
 
     name = "users"
     longdesc = "List accounts."
-    synopsis = "[PATTERN] [--json]"
+    synopsis = "[PATTERN] [--suspended] [--json]"
     arguments = {"pattern": "*"}
+    optFlags = [["suspended", None, "Only suspended accounts, with the reasons."]]
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
@@ -29,14 +30,32 @@ class ListAccounts(DaemonCommand):
         def row(account: Item) -> Sequence[object]:
             return (
                 account["name"],
-                "open" if account["open"] else "password",
+                _login(account),
                 moment(account["created"]),
                 "now" if account["sessions"] else moment(account["seen"]),
                 account["sessions"],
             )
 
-        accounts = daemon.items(c.ListAccounts(self["pattern"], limit=1000))
-        output.table(accounts, ("NAME", "LOGIN", "CREATED", "LAST SEEN", "SESSIONS"), row)
+        def suspended_row(account: Item) -> Sequence[object]:
+            suspension = account["suspended"]
+            until = suspension["until"]
+            end = NEVER if until is None else moment(until)
+            return account["name"], moment(suspension["since"]), end, suspension["reason"]
+
+        suspended = bool(self["suspended"])
+        request = c.ListAccounts(self["pattern"], limit=1000, suspended=suspended)
+        if suspended:
+            headings: Sequence[str] = ("NAME", "SUSPENDED", "ENDS", "REASON")
+            output.table(daemon.items(request), headings, suspended_row)
+        else:
+            headings = ("NAME", "LOGIN", "CREATED", "LAST SEEN", "SESSIONS")
+            output.table(daemon.items(request), headings, row)
+
+
+def _login(account: Item) -> str:
+    if account["suspended"] is not None:
+        return "suspended"
+    return "open" if account["open"] else "password"
 
 
 class ListSessions(DaemonCommand):

@@ -13,8 +13,10 @@ from twisted.python import usage
 
 import chatd
 from chatd.admin.connection import Daemon, RequestRefused
-from chatd.admin.output import Output, encodable, printable
+from chatd.admin.output import Output, encodable
+from chatd.config.option_types import seconds
 from chatd.config.python_command import python_command
+from chatd.core.printable import printable
 
 
 class Command(usage.Options):
@@ -69,6 +71,16 @@ class Command(usage.Options):
             expected = f"a number from {minimum}" if minimum else "a number"
             raise usage.UsageError(f"--{option}: {expected} is expected, not {text!r}")
         return int(text)
+
+    def span(self, option: str) -> int | None:
+        """The value of an option as a time in seconds, None if it is not given. Raises
+        `usage.UsageError`."""
+        if self[option] is None:
+            return None
+        try:
+            return seconds(self[option])
+        except ValueError as error:
+            raise usage.UsageError(f"--{option}: {error}") from None
 
     def confirm(self, question: str) -> None:
         """Ask before something that cannot be undone, unless --yes is given.

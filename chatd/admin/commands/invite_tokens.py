@@ -8,11 +8,10 @@ from twisted.python import usage
 
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
-from chatd.admin.output import Item, Output, moment
+from chatd.admin.output import NEVER, Item, Output, moment
 from chatd.codecs import admin as c
 from chatd.config.option_types import seconds
 
-_NEVER = "never"
 _SHOWN = 12
 """characters of a token's hash that are shown; enough to name the token by"""
 
@@ -29,7 +28,7 @@ class CreateInviteToken(DaemonCommand):
             "expires",
             None,
             "7d",
-            f"How long it is valid: a number and a unit (s m h d w), or {_NEVER}.",
+            f"How long it is valid: a number and a unit (s m h d w), or {NEVER}.",
         ],
         ["note", None, None, "A note for operators."],
     ]
@@ -38,9 +37,9 @@ class CreateInviteToken(DaemonCommand):
         """Check the number and the time."""
         self["uses"] = self.number("uses", minimum=1)
         try:
-            self["seconds"] = None if self["expires"] == _NEVER else seconds(self["expires"])
+            self["seconds"] = None if self["expires"] == NEVER else seconds(self["expires"])
         except ValueError as error:
-            raise usage.UsageError(f"--expires: {error}, or {_NEVER}") from None
+            raise usage.UsageError(f"--expires: {error}, or {NEVER}") from None
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
@@ -71,7 +70,7 @@ class ListInviteTokens(DaemonCommand):
             return (
                 token["key"][:_SHOWN],
                 moment(token["created"]),
-                _NEVER if token["expires"] is None else moment(token["expires"]),
+                NEVER if token["expires"] is None else moment(token["expires"]),
                 token["uses"],
                 token["note"],
             )

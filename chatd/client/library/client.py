@@ -44,7 +44,7 @@ STABLE_TIME = 30.0
 then begin with the shortest one"""
 
 # The codes of `Goodbye` after which the client does not connect again.
-_FINAL_GOODBYES = frozenset({"kicked", "account-deleted", "password-changed"})
+_FINAL_GOODBYES = frozenset({"kicked", "account-deleted", "password-changed", "suspended"})
 
 
 class Client(Requests):
@@ -246,7 +246,8 @@ class Client(Requests):
                 return
             case c.Goodbye():
                 self._logged_out = message.code in _FINAL_GOODBYES
-                if self._logged_out:
+                # The tokens of a suspended account are valid again when that has ended.
+                if self._logged_out and message.code != "suspended":
                     self._credentials.token_ended()
             case _ if not self.connected:
                 return  # It belongs to a session before this one, or its log begins anew.

@@ -11,10 +11,12 @@ from chatd.client.library.connection import Connection
 from chatd.client.library.errors import TEMPORARY_REFUSALS
 from chatd.client.library.login import log_in
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import Refused
+from chatd.core.errors import Refused, Suspended
 
 # The codes of a login whose password is not the account's; None is the password of an open account.
 _OTHER_PASSWORD = frozenset({"wrong-password", "password-required", "password-needed"})
+# The codes of a refused `Resume` after which the token may be valid again.
+_TOKEN_STAYS = TEMPORARY_REFUSALS | {Suspended.code}
 
 
 class Credentials:
@@ -50,7 +52,7 @@ class Credentials:
                     c.Resume(0, self.name, self.token, list(positions))
                 )
             except Refused as refused:
-                if refused.code in TEMPORARY_REFUSALS:
+                if refused.code in _TOKEN_STAYS:
                     raise
                 self.set_token(None)
             else:

@@ -22,7 +22,7 @@ MAX_WAITING = 1_000
 other events are counted by `Overflow`"""
 MAX_RARE_WAITING = 2 * MAX_WAITING
 """other events that may wait before also the rare ones are dropped: `Joined`, `Left`, `Goodbye`,
-`Connected`, `Disconnected`, `Retrying`"""
+`Announcement`, `Connected`, `Disconnected`, `Retrying`"""
 MAX_OF_ONE_LOG = 250
 """entries of one log that may wait to be handled, so that other logs have room"""
 
@@ -64,7 +64,7 @@ class Overflow(msgspec.Struct, frozen=True):
 
 Event: TypeAlias = c.Message | Connected | Disconnected | Retrying | Overflow
 """`Connected`, `Disconnected`, `Retrying`, `Overflow`, or a message: `Pushed`, `Sent`, `Receipt`,
-`Presence`, `Typing`, `Joined`, `Left`, `Goodbye`"""
+`Presence`, `Typing`, `Joined`, `Left`, `Goodbye`, `Announcement`"""
 
 _FREQUENT: dict[type, str] = {
     c.Sent: "sent",

@@ -25,7 +25,11 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
     """Carry out a request and return the fields of its answer. Raises `ChatdError`."""
     match request:
         case c.ListAccounts():
-            return asdict(await operations.accounts(request.pattern, request.after, request.limit))
+            return asdict(
+                await operations.accounts(
+                    request.pattern, request.after, request.limit, request.suspended
+                )
+            )
         case c.ListSessions():
             return asdict(await operations.sessions(request.name, request.after, request.limit))
         case c.EndSessions():
@@ -62,6 +66,15 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             return {"path": request.path}
         case c.SetLogLevel():
             return {"level": operations.log_level(request.level)}
+        case c.Suspend():
+            name, suspension, ended = await operations.suspensions.suspend(
+                request.name, request.seconds, request.reason
+            )
+            return {"name": name, "until": suspension.until, "sessions": ended}
+        case c.Unsuspend():
+            return {"name": await operations.suspensions.unsuspend(request.name)}
+        case c.Announce():
+            return {"sessions": await operations.announcements.announce(request.text)}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

@@ -41,6 +41,7 @@ from chatd.core.errors import (
     PatternTooLong,
     Refused,
     StoreUnavailable,
+    Suspended,
     UnknownAccount,
     WrongPassword,
 )
@@ -79,6 +80,7 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
     PasswordRequired: grpc.StatusCode.UNAUTHENTICATED,
     OpenAccountsForbidden: grpc.StatusCode.UNAUTHENTICATED,
     WrongPassword: grpc.StatusCode.UNAUTHENTICATED,
+    Suspended: grpc.StatusCode.PERMISSION_DENIED,
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     LimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,

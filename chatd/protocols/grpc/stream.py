@@ -22,6 +22,7 @@ from chatd.codecs.chat_pb2 import ChatMessage
 from chatd.core.addresses import LOCAL, network_of
 from chatd.core.entries import Entry, described, without_controls
 from chatd.core.errors import Refused, StoreUnavailable
+from chatd.core.names import NOTICE_SENDER
 from chatd.protocols.grpc.unconfirmed import Unconfirmed
 from chatd.realm.live_log import Run
 from chatd.realm.peer import Peer, SessionOptions
@@ -38,8 +39,6 @@ MAX_WAITING = 256
 """messages that may wait to be written to a stream before it counts as full"""
 MAX_WAITING_BYTES = 256 * 1024
 """bytes that they may have together before it counts as full"""
-NOTICE_SENDER = "Server"
-"""the sender of notices"""
 KEEPALIVE_INTERVAL = 30.0
 """seconds of silence after which gRPC pings a connection"""
 KEEPALIVE_TIMEOUT = 20.0
@@ -55,7 +54,7 @@ _RETRY_DELAY = 1.0
 
 class Waiting(NamedTuple):
     """A message that waits: `seq` is that of the entry that it shows, `notice` the number of the
-    notice; the other one is 0."""
+    notice; the other one is 0. Both are 0 if nothing has to be remembered of it."""
 
     message: ChatMessage
     seq: int = 0
@@ -157,18 +156,13 @@ class Stream(Peer):
         if notice is None:
             return False
         self.noticed, text = notice
-        self._put(
-            Waiting(
-                ChatMessage(
-                    thread_id=1,
-                    message=text,
-                    sender_id=NOTICE_SENDER,
-                    recipient_id=self.account.name,
-                ),
-                notice=self.noticed,
-            )
-        )
+        self._put(Waiting(self._from_server(text), notice=self.noticed))
         return True
+
+    def _from_server(self, text: str) -> ChatMessage:
+        return ChatMessage(
+            thread_id=1, message=text, sender_id=NOTICE_SENDER, recipient_id=self.account.name
+        )
 
     def _put(self, waiting: Waiting) -> None:
         if not self._ended:
@@ -211,7 +205,7 @@ class Stream(Peer):
         now = self._clock.seconds()
         if waiting.notice:
             self._notices.add(waiting.notice, now)
-        elif self.session is not None:
+        elif waiting.seq and self.session is not None:
             self._entries.add(waiting.seq, now)
         if self._confirming is None and not self._ended:
             self._confirm_after(ACK_DELAY)
@@ -271,6 +265,11 @@ class Stream(Peer):
             sender_id=entry.sender,
             recipient_id=self.account.name,
         )
+
+    def announcement(self, time: int, text: str) -> None:
+        """See `Peer`. Unlike a notice it does not wait for other streams."""
+        if self.writable:
+            self._put(Waiting(self._from_server(without_controls(text))))
 
     def failed(self) -> None:
         """See `Peer`."""

@@ -87,6 +87,10 @@ class NotifiedConnection(Connection):
         else:
             self.write(c.Left(room, reason))
 
+    def announcement(self, time: int, text: str) -> None:
+        """See `chatd.realm.peer.Peer`."""
+        self._write_event(_encoded_announcement(time, text))
+
     @property
     def _unread(self) -> UnreadStates:
         if self._unread_states is None:
@@ -109,11 +113,13 @@ class NotifiedConnection(Connection):
 
     def _notify(self, message: c.Message) -> None:
         """Send an event, unless the client has not read too many events before it."""
+        self._write_event(encode(message))
+
+    def _write_event(self, data: bytes) -> None:
         if self.writable:
             self._unread_events = 0
         elif self._unread_events > _UNREAD_EVENTS:
             return
-        data = encode(message)
         self._unread_events += len(data)
         if not self.disconnected:
             self.transport.write(data)
@@ -146,3 +152,8 @@ def _encoded_typing(log: str, name: str, typing: bool) -> bytes:
 @lru_cache(maxsize=1)
 def _encoded_presence(name: str, status: str, text: str, seen: int) -> bytes:
     return encode(c.Presence(c.Person(name, status, text, seen)))
+
+
+@lru_cache(maxsize=1)
+def _encoded_announcement(time: int, text: str) -> bytes:
+    return encode(c.Announcement(time, text))

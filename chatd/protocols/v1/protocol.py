@@ -233,10 +233,9 @@ class V1Protocol(NotifiedConnection):
                 )
         self.transport.write(b"".join(parts))
 
-    def session_ended(self, code: str, sentence: str) -> None:
-        """See `chatd.realm.peer.Peer`."""
+    def show_reason(self, code: str, sentence: str) -> None:
+        """See `Connection`."""
         self.write(c.Goodbye(code, sentence))
-        super().session_ended(code, sentence)
 
     def close(self) -> None:
         """See `Connection`. A client that is logged in is sent a Goodbye."""

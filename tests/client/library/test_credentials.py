@@ -103,6 +103,22 @@ class TokenTests(ClientCase):
         self.reconnect()
         self.assertEqual([resume.token for resume in self.server.resumes], ["t1"])
 
+    def test_token_of_a_suspended_account_is_kept(self) -> None:
+        """The client gives up, and the program may start it again later."""
+        saved: list[str | None] = []
+        self.client = self.connect(token="t1", save_token=saved.append)
+        self.consume()
+        self.server.send(c.Goodbye("suspended", "This account is suspended."))
+        self.server.transport.disconnect()
+        self.failureResultOf(self.ended(), ConnectionClosed)
+        self.client = self.connect(token="t1", save_token=saved.append)
+        self.consume()
+        self.server.login_refusals = [("suspended", "This account is suspended.")]
+        self.server.transport.disconnect()
+        self.reconnect()
+        self.assertEqual(self.failureResultOf(self.ended(), Refused).value.code, "suspended")
+        self.assertEqual(saved, [])
+
     def test_account_that_was_logged_in_to_by_a_token_is_not_registered_later(self) -> None:
         """It existed: it has been deleted since."""
         self.client = self.connect(password="pw", token="t1", register=True)

@@ -34,6 +34,7 @@ class PublicNamesTests(SynchronousTestCase):
         self.assertEqual(
             chatd.client.__all__,
             [
+                "Announcement",
                 "Client",
                 "Connected",
                 "ConnectionClosed",

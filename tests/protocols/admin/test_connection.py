@@ -87,7 +87,14 @@ class Requests(AdminCase):
         self.assertEqual([item["name"] for item in answer["items"]], ["Ann", "bob"])
         self.assertEqual(
             answer["items"][0],
-            {"name": "Ann", "created": 0, "open": True, "sessions": 1, "seen": 0},
+            {
+                "name": "Ann",
+                "created": 0,
+                "open": True,
+                "sessions": 1,
+                "seen": 0,
+                "suspended": None,
+            },
         )
         self.assertEqual(sorted(answer), ["items", "last", "more"])
         page = self.request("users", limit=1)

@@ -129,6 +129,8 @@ def event(event: Event, cache: MessageCache) -> StyledLine | None:
             return status_line(sentence.format(cache.display_name(room)))
         case c.Goodbye(sentence=sentence):
             return status_line(f"message from the server: {sentence}")
+        case c.Announcement(text=text):
+            return status_line(f"announcement by the operator: {text}")
         case c.Presence(account):
             return (Span("* ", DIM), *person(account))
         case Disconnected(reason, _):

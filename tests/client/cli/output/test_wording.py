@@ -41,6 +41,13 @@ class WordingTests(SynchronousTestCase):
         self.assertEqual(len(wording.quoted("x" * 1000)), 42)
         self.assertTrue(wording.quoted("x" * 1000).endswith('..."'))
 
+    def test_announcement_names_the_operator(self) -> None:
+        """It is not an entry of any log."""
+        self.assertEqual(
+            self.text(wording.event(c.Announcement(5, "Noon."), MessageCache())),
+            "* announcement by the operator: Noon.",
+        )
+
     def test_receipts_name_the_recipient(self) -> None:
         """If there are several messages, the sentence contains their number."""
         cache = MessageCache()

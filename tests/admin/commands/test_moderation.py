@@ -1,0 +1,59 @@
+"""The commands against misuse, and to all."""
+
+from __future__ import annotations
+
+from chatd.admin.command_line import REFUSED, WRONG_USAGE
+from tests.doubles.admin import CommandCase
+
+
+class Suspensions(CommandCase):
+    """``suspend``, ``unsuspend`` and ``users --suspended``."""
+
+    def test_suspended_account_is_listed_with_its_reason(self) -> None:
+        """The list of all accounts shows that it cannot log in."""
+        self.harness.login("Ann")
+        self.assertEqual(
+            self.output("suspend", "ann", "--for", "2d", "--reason", "two days of spam"),
+            "Ann is suspended until 1970-01-03 00:00; sessions that were ended: 1\n",
+        )
+        self.assertEqual(
+            self.json("suspend", "bob"), [{"name": "bob", "until": None, "sessions": 0}]
+        )
+        heading, ann, bob = self.output("users", "--suspended").splitlines()
+        self.assertEqual(heading.split(), ["NAME", "SUSPENDED", "ENDS", "REASON"])
+        self.assertIn("1970-01-03 00:00  two days of spam", ann)
+        self.assertIn("never", bob)
+        self.assertIn("suspended", self.output("users").splitlines()[1])
+        items = self.json("users", "--suspended")
+        self.assertEqual(items[0]["suspended"]["reason"], "two days of spam")
+        self.assertEqual(items[1]["suspended"], {"since": 0, "until": None, "reason": ""})
+
+    def test_suspension_is_ended(self) -> None:
+        """A second time is refused."""
+        self.output("suspend", "bob")
+        self.assertEqual(self.output("unsuspend", "BOB"), "bob is not suspended any more\n")
+        self.assertEqual(self.output("users", "--suspended"), "")
+        self.assertIn("bob is not suspended", self.failed(REFUSED, "unsuspend", "bob"))
+
+    def test_wrong_times_are_refused(self) -> None:
+        """Nothing is changed."""
+        for words in (["--for", "soon"], ["--for", "0s"], ["--for", "-1d"]):
+            self.assertIn("--for", self.failed(WRONG_USAGE, "suspend", "ann", *words))
+        self.failed(WRONG_USAGE, "suspend")
+        self.assertEqual(self.output("users", "--suspended"), "")
+
+
+class Announce(CommandCase):
+    """``announce``."""
+
+    def test_text_need_not_be_quoted(self) -> None:
+        """The number of sessions is shown."""
+        peer = self.harness.login("Ann")
+        texts: list[str] = []
+        self.patch(peer, "announcement", lambda time, text: texts.append(text))
+        self.assertEqual(
+            self.output("announce", "we", "restart", "at noon"), "Shown to sessions: 1\n"
+        )
+        self.assertEqual(texts, ["we restart at noon"])
+        self.assertIn("TEXT is missing", self.failed(WRONG_USAGE, "announce"))
+        self.assertIn("has a text", self.failed(REFUSED, "announce", " "))
