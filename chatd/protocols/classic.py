@@ -61,8 +61,6 @@ from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
 
-_NAMES_PER_COMMAND = 100
-"""names in a LISTRESPONSE that count as one command against the client's rate"""
 _HEADROOM = 256
 """bytes that a SEND's names and separators may take beside the text"""
 _SUCCESS = encode(RESPONSE)
@@ -75,6 +73,7 @@ class ClassicProtocol(Connection):
     session_options = SessionOptions(
         exclusive=True, fetches=True, rooms=False, save_within=VERY_SOON
     )
+    only_read = (List,)
     spelling = ""
 
     def __init__(self, factory: ConnectionFactory) -> None:
@@ -115,9 +114,8 @@ class ClassicProtocol(Connection):
                 case Login():
                     await self._login(message)
                 case List():
-                    names = await self.realm.accounts.names(message.pattern or "*")
+                    names = await self.realm.accounts.names(message.pattern or "*", self)
                     self._write(encode_names(names))
-                    self.charge(len(names) / _NAMES_PER_COMMAND)
                 case Malformed():
                     self._refuse(message.reason, "malformed")
                 case Broken():

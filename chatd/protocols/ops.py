@@ -50,8 +50,6 @@ from chatd.stores import Append
 
 _ARRIVAL_POLL, _ARRIVAL_TIMEOUT = 0.01, 1.0
 """seconds between two looks whether mail has arrived, and in all"""
-_NAMES_PER_COMMAND = 100
-"""names in a list that count as one command against the client's rate"""
 
 
 class OpsProtocol(Unframed):
@@ -65,6 +63,7 @@ class OpsProtocol(Unframed):
         exclusive=True, takes_over=True, fetches=True, rooms=False, save_within=VERY_SOON
     )
     longest = ops.LONGEST
+    only_read = (ops.List,)
     spelling = ""
 
     def __init__(self, factory: ConnectionFactory, greets: bool = False) -> None:
@@ -159,7 +158,7 @@ class OpsProtocol(Unframed):
     async def _list(self, pattern: str) -> None:
         accounts = self.realm.accounts
         if not pattern:
-            names = await accounts.names()
+            names = await accounts.names(requester=self)
             self._reply(ops.all_names(names))
         else:
             try:
@@ -168,9 +167,8 @@ class OpsProtocol(Unframed):
             except (PatternInvalid, PatternTooLong):
                 self._reply(ops.INVALID)
                 return
-            names = await accounts.names_like(matches)
+            names = await accounts.names_like(matches, self)
             self._reply(ops.matched(pattern, names))
-        self.charge(len(names) / _NAMES_PER_COMMAND)
 
     async def _send(self, message: ops.Send) -> None:
         if await self.realm.accounts.account(message.recipient) is None:

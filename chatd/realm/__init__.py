@@ -10,7 +10,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `room_operations` about rooms, and `page` for listings.
 - Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
   what it was opened; `sessions` opens and ends those of this daemon; `mail_fetch` is for mail
-  without a session.
+  without a session; `requester` is the client that work is charged to, with a session or without.
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
 - Accounts: `accounts` finds and changes them; `tokens` are the resume tokens, `resume_token` what

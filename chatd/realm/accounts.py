@@ -20,11 +20,13 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from chatd.core.glob import matcher
 from chatd.core.names import check_name, mailbox_log, mailbox_name
 from chatd.realm import changes
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_certificate_count, check_not_blocked
 from chatd.realm.read_state import NO_SETTINGS, Settings
+from chatd.realm.requester import OPERATOR, Requester, check_connected, examine
 from chatd.realm.resume_token import ending_all
 from chatd.realm.tasks import Tasks
 from chatd.stores import Change, CreateLog
@@ -130,33 +132,56 @@ class Accounts:
         """Return an account's name as first written. Raises `UnknownAccount`."""
         return (await self.existing(name))[0]
 
-    async def names(self, pattern: str = "*") -> list[str]:
+    async def names(self, pattern: str = "*", requester: Requester = OPERATOR) -> list[str]:
         """Return the names of all accounts that match a glob, in order of creation.
 
-        Raises `PatternTooLong`.
+        Raises as `names_like`, and `PatternTooLong`.
         """
         self.check_pattern(pattern)
-        return await self._documents.list(Account, pattern)
+        return await self.names_like(None if pattern == "*" else matcher(pattern), requester)
 
-    async def names_like(self, matches: Callable[[str], bool]) -> list[str]:
-        """Return the names of all accounts that `matches` accepts, in order of creation.
+    async def names_like(
+        self, matches: Callable[[str], bool] | None, requester: Requester = OPERATOR
+    ) -> list[str]:
+        """Return the names of all accounts that `matches` accepts, all for None, in order of
+        creation.
 
-        Other work goes on between the names.
+        The requester is charged for the names that there are, not for those that match. Other work
+        goes on between the names. Raises `Disconnected`.
         """
         names = await self._documents.list(Account)
+        examine(requester, len(names))
+        if matches is None:
+            return names
         matching: list[str] = []
         for start in range(0, len(names), _AT_ONCE):
             if start:
                 await self._tasks.sleep(0)
+                check_connected(requester)
             matching += filter(matches, names[start : start + _AT_ONCE])
         return matching
 
-    async def find_accounts(self, pattern: str, after: str, limit: int) -> tuple[list[str], bool]:
+    async def find_accounts(
+        self, pattern: str, after: str, limit: int, requester: Requester = OPERATOR
+    ) -> tuple[list[str], bool]:
         """Return at most `limit` names that match a glob and are greater than `after`, in
-        alphabetical order, and whether there are more. Raises `PatternTooLong`."""
+        alphabetical order, and whether there are more.
+
+        The requester is charged for the names that are compared with the glob. Raises
+        `PatternTooLong`, `Disconnected`.
+        """
         self.check_pattern(pattern)
-        names = await self._documents.page(Account, pattern, after, limit + 1)
-        return names[:limit], len(names) > limit
+        matches = matcher(pattern)
+        found: list[str] = []
+        at, size = after, limit + 1
+        while len(found) <= limit:
+            names = await self._documents.page(Account, "*", at, size)
+            examine(requester, len(names))
+            found += filter(matches, names)
+            if len(names) < size:
+                break
+            at, size = names[-1], max(size, _AT_ONCE)
+        return found[:limit], len(found) > limit
 
     def check_pattern(self, pattern: str) -> None:
         """Raise `PatternTooLong` if a pattern has too many characters."""

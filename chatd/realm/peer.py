@@ -65,6 +65,11 @@ class Peer:
         """Send the outcome of appends that this peer sent, in the order in which it sent them."""
         raise NotImplementedError
 
+    @property
+    def disconnected(self) -> bool:
+        """Whether the connection is closed, so that answers are of no use."""
+        return False
+
     def charge(self, commands: float) -> None:
         """Count work that this peer has caused as so many commands, where its rate is limited."""
 

@@ -16,6 +16,7 @@ from chatd.realm.documents import Stored
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.permissions import check_send_to_room, check_watched_count
 from chatd.realm.read_state import NO_SETTINGS, Settings
+from chatd.realm.requester import check_connected
 from chatd.realm.session import SESSIONS_PER_COMMAND, Session
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Position
@@ -158,10 +159,11 @@ class Presence:
         """Return the presence of accounts, in the order of `names`.
 
         With `watch`, the session is notified of every later change of those that exist. Raises
-        `LimitReached`, `StoreUnavailable`.
+        `LimitReached`, `StoreUnavailable`, `Disconnected`.
         """
         documents = self._context.documents
         accounts = await gather(*(documents.get(Account, name) for name in names))
+        check_connected(session)
         ids = {stored.key.lower(): stored.record.id for stored in accounts if stored is not None}
         if watch and not session.ended:
             self._watch(session, ids)

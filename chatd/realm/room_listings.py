@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatd.core.glob import matcher
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord
 from chatd.realm.permissions import (
@@ -12,6 +13,7 @@ from chatd.realm.permissions import (
     is_moderator,
     may_see_room,
 )
+from chatd.realm.requester import OPERATOR, examine
 from chatd.realm.room import INVITED, Room, RoomRecord
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
@@ -34,14 +36,19 @@ class RoomListings(LoadedRooms):
 
         They are in alphabetical order, and those that the account may see, all of them for None.
         Also returns whether there may be more, and the name to continue after. Neither depends on
-        rooms that the account may not see. Raises `PatternTooLong`.
+        rooms that the account may not see. The names that are compared with the glob count against
+        the rate of the session. Raises `PatternTooLong`, `Disconnected`.
         """
         self._context.accounts.check_pattern(pattern)
+        matches = matcher(pattern)
+        requester = OPERATOR if session is None else session
         found: list[tuple[Room, str]] = []
         at, size = after, limit
         while len(found) < limit:
-            names = await self._documents.page(RoomRecord, pattern, at, size)
-            rooms = [room for room in await self.load(names) if room is not None]
+            names = await self._documents.page(RoomRecord, "*", at, size)
+            examine(requester, len(names))
+            matching = list(filter(matches, names))
+            rooms = [room for room in await self.load(matching) if room is not None]
             visible = await self._visible(session, rooms)
             found += visible
             if len(names) < size:

@@ -351,6 +351,11 @@ class Session:
                     except Exception:
                         other.peer.failed()
 
+    @property
+    def disconnected(self) -> bool:
+        """Whether the connection is closed: see `chatd.realm.requester`."""
+        return self.peer.disconnected
+
     def charge(self, commands: float) -> None:
         """Count work that the session has caused as so many of its commands."""
         self.peer.charge(commands)

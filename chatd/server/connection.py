@@ -14,6 +14,7 @@ by a few milliseconds, whatever they send. The session of a connection is in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -24,6 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.core.errors import StoreUnavailable
+from chatd.realm.requester import Disconnected
 from chatd.realm.session import Session
 from chatd.server.closing import ClosingConnection
 from chatd.server.rate_limit import TokenBucket, new_bucket
@@ -68,6 +70,8 @@ class Connection(ClosingConnection):
     received_data = True
     framed: bool | None = True
     """whether messages do not depend on how the input is split into reads"""
+    only_read: tuple[type, ...] = ()
+    """the messages that have no effect but their answers"""
     _working = False
     _paused = False
     _frame_unfinished = False
@@ -243,7 +247,7 @@ class Connection(ClosingConnection):
                 if session is not None and session.behind and not self.disconnected:
                     await self._catch_up(session)
                 elif self._queue:
-                    await self.perform(self._queue.pop(0))
+                    await self._take_message(self._queue.pop(0))
                 elif self._input:
                     self._take_input()
                 else:
@@ -255,6 +259,13 @@ class Connection(ClosingConnection):
             self.realm.flush()
         self._update_read_pause()
         self._close_when_done()
+
+    async def _take_message(self, message: Any) -> None:
+        """Handle a message, unless it only reads and the peer has disconnected."""
+        if self.disconnected and isinstance(message, self.only_read):
+            return
+        with suppress(Disconnected):
+            await self.perform(message)
 
     def _take_input(self) -> None:
         """Parse a part of the waiting input, and handle it as far as no message has to wait."""

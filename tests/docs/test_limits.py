@@ -20,6 +20,7 @@ from chatd.protocols.v1 import notices as v1_notices
 from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import permissions, session
+from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.server import closing, sniffer, unframed
 from tests.docs.pages import ROOT, table
 
@@ -82,7 +83,7 @@ class LimitTests(SynchronousTestCase):
                 "input after an error that closes the connection": [closing.DISCARD_LIMIT / KIB],
                 "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],
                 "commands, of which those with a large effect count as several": [],
-                "LIST": [classic._NAMES_PER_COMMAND],
+                "names that are listed, or compared with a pattern": [NAMES_PER_COMMAND],
                 "connections before login": [LIMITS.unauthenticated, LIMITS.login_time / 60],
                 "connections before login from one address; sessions from it; sessions of an "
                 "account": [],
@@ -135,7 +136,8 @@ class LimitTests(SynchronousTestCase):
         items, sessions = requests.ITEMS_PER_COMMAND, session.SESSIONS_PER_COMMAND
         rows = table("docs/protocols/v1.md", "What requests cost")
         found = sorted(next(iter(numbers(row[1]))) for row in rows)
-        expected = [items, sessions, sessions, sessions, requests.NAMES_PER_COMMAND]
+        names = NAMES_PER_COMMAND
+        expected = [items, sessions, sessions, sessions, names, names]
         self.assertEqual(found, sorted(map(float, expected)))
         self.assertEqual(reports._COMMANDS, 50)
 

@@ -23,7 +23,7 @@ from chatd.codecs.classic import (
 )
 from chatd.core.entries import Cursor
 from chatd.core.errors import InviteInvalid, InviteRequired, StoreUnavailable
-from chatd.protocols import classic as classic_protocol
+from chatd.realm import requester
 from chatd.realm.permissions import Policy
 from chatd.realm.positions import VERY_SOON
 from chatd.server.arrivals import INTERVAL
@@ -392,7 +392,7 @@ class Rate(SynchronousTestCase):
         server = ClassicServer(rate=10.0, burst_seconds=1.0)
         for number in range(5):
             server.register(f"user{number}").disconnect()
-        self.patch(classic_protocol, "_NAMES_PER_COMMAND", 1)
+        self.patch(requester, "NAMES_PER_COMMAND", 1)
         ann = server.register("ann")
         ann.send(encode(LIST))
         ann.send(encode(LIST))

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from chatd.core.addresses import LOCAL
 from chatd.core.errors import WrongPassword
+from chatd.server.rate_limit import TokenBucket
 
 INVITE = "chatd-invite"
 """the key of the metadata with an invite token"""
@@ -33,6 +34,10 @@ class Caller:
         self._authorization: list[str] = [
             value for key, value in metadata if key == "authorization"
         ]
+        self.disconnected = False
+        """whether the call was cancelled, or its connection is closed"""
+        self.token_bucket: TokenBucket | None = None
+        """the rate of its connection; None if there is no limit, or before it was counted"""
         self.invite: str | None = next((value for key, value in metadata if key == INVITE), None)
         """the invite token, None if there is none"""
 

@@ -17,6 +17,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import NAME_LENGTH
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
+from chatd.realm.requester import Requester
 from chatd.server.rate_limit import TokenBucket, account_bucket, new_bucket
 
 _MAX_CONNECTIONS = 20_000
@@ -44,12 +45,17 @@ class Rates:
         bucket = self._connections.pop(peer, None) or new_bucket(self._limits, now)
         if bucket is None:
             return
-        self._connections[peer] = bucket
+        caller.token_bucket = self._connections[peer] = bucket
         while len(self._connections) > _MAX_CONNECTIONS:
             del self._connections[next(iter(self._connections))]
         wait = bucket.consume(1, now)
         if wait:
             await asyncio.sleep(wait)
+
+    def requester(self, caller: Caller, account: GrpcAccount) -> Requester:
+        """The call of a caller who may use an account: its work counts against both rates, and
+        delays later calls."""
+        return _Call(caller, account, self._limits, self._clock)
 
     async def wait_for_account(self, account: GrpcAccount) -> bool:
         """Count a call against the rate of all sessions of an account, those of other protocols
@@ -76,3 +82,30 @@ class Rates:
         finally:
             account.waiting_calls -= 1
         return True
+
+
+class _Call:
+    """A call as a `chatd.realm.requester.Requester`."""
+
+    def __init__(
+        self, caller: Caller, account: GrpcAccount, limits: Limits, clock: IReactorTime
+    ) -> None:
+        self._caller = caller
+        self._account = account
+        self._limits = limits
+        self._clock = clock
+
+    @property
+    def disconnected(self) -> bool:
+        """See `Requester`."""
+        return self._caller.disconnected
+
+    def charge(self, commands: float) -> None:
+        """See `Requester`."""
+        now = self._clock.seconds()
+        buckets = [self._caller.token_bucket]
+        if self._account.session is not None:
+            buckets.append(account_bucket(self._account.session.mailbox, self._limits, now))
+        for bucket in buckets:
+            if bucket is not None:
+                bucket.consume(commands, now)

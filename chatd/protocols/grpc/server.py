@@ -199,6 +199,9 @@ async def _refusing(
     try:
         await service.rates.wait_for_connection(caller, account)
         return await call_method()
+    except asyncio.CancelledError:
+        caller.disconnected = True
+        raise
     except Refused as refused:
         service.refusals.log(caller, refused, account)
         status = STATUS.get(type(refused), grpc.StatusCode.PERMISSION_DENIED)

@@ -167,7 +167,9 @@ class ChatService:
         try:
             self._realm.accounts.check_pattern(request.pattern)
             with account.used():
-                names = await self._realm.accounts.names_like(matcher(request.pattern))
+                names = await self._realm.accounts.names_like(
+                    matcher(request.pattern), self.rates.requester(caller, account)
+                )
         except (PatternInvalid, PatternTooLong):
             names = []
         account.notice(

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import UnknownAccount
-from chatd.protocols.v1.requests import (
-    NAMES_PER_COMMAND,
-    Requester,
-    handles,
-    handles_unauthenticated,
-)
+from chatd.protocols.v1.requests import Requester, handles, handles_unauthenticated
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.session import Session
 
@@ -114,13 +109,12 @@ async def delete_account(
     return c.Done(request.ref)
 
 
-@handles(c.FindAccounts)
+@handles(c.FindAccounts, only_reads=True)
 async def find_accounts(
     connection: Requester, session: Session, request: c.FindAccounts
 ) -> c.Message:
     """List the accounts whose names match a pattern, a page at a time."""
     names, more = await connection.realm.accounts.find_accounts(
-        request.pattern, request.after, max(1, request.limit)
+        request.pattern, request.after, max(1, request.limit), connection
     )
-    connection.charge(len(names) / NAMES_PER_COMMAND)
     return c.Names(request.ref, names, more)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import NAMES_PER_COMMAND, Requester, handles
+from chatd.protocols.v1.requests import Requester, handles
+from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.realm.session import Session
 
 
@@ -14,7 +15,7 @@ async def block(connection: Requester, session: Session, request: c.Block) -> c.
     return c.Done(request.ref)
 
 
-@handles(c.GetBlocked)
+@handles(c.GetBlocked, only_reads=True)
 async def get_blocked(connection: Requester, session: Session, request: c.GetBlocked) -> c.Message:
     """The accounts that are blocked."""
     names = await connection.realm.blocking.names(session)

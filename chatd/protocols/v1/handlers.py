@@ -16,9 +16,10 @@ from chatd.protocols.v1 import (
     reports,
     rooms,
 )
-from chatd.protocols.v1.requests import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
+from chatd.protocols.v1.requests import ONLY_READ, SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
 
 __all__ = [
+    "ONLY_READ",
     "SESSION_REQUESTS",
     "UNAUTHENTICATED_REQUESTS",
     "accounts",

@@ -7,7 +7,7 @@ from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
 from chatd.realm.session import Session
 
 
-@handles(c.History)
+@handles(c.History, only_reads=True)
 async def history(connection: Requester, session: Session, request: c.History) -> c.Message:
     """A page of a log, after or before a position."""
     entries, more = await connection.realm.history.page(

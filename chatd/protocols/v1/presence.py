@@ -25,7 +25,7 @@ async def set_presence(
     return c.Done(request.ref)
 
 
-@handles(c.Who)
+@handles(c.Who, only_reads=True)
 async def who(connection: Requester, session: Session, request: c.Who) -> c.Message:
     """The presence of accounts; with `watch`, changes of it are pushed from now on."""
     states = await connection.realm.presence.find(session, request.names, request.watch)

@@ -38,7 +38,7 @@ from chatd.codecs.v1 import (
     server_decoder,
 )
 from chatd.core.errors import Refused
-from chatd.protocols.v1.handlers import SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
+from chatd.protocols.v1.handlers import ONLY_READ, SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
 from chatd.protocols.v1.notices import NotifiedConnection
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
@@ -61,6 +61,7 @@ _FRAME_HEADROOM = 32 * 1024
 class V1Protocol(NotifiedConnection):
     """The connection of one client of version 1."""
 
+    only_read = tuple(ONLY_READ)
     _asked = False
     _hashing = False
 

@@ -25,7 +25,7 @@ async def mark_read(connection: Requester, session: Session, request: c.MarkRead
     return c.Done(request.ref)
 
 
-@handles(c.GetReceipts)
+@handles(c.GetReceipts, only_reads=True)
 async def get_receipts(
     connection: Requester, session: Session, request: c.GetReceipts
 ) -> c.Message:

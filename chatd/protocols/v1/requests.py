@@ -10,17 +10,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from chatd.codecs import v1_messages as c
+from chatd.realm import requester
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 
-NAMES_PER_COMMAND = 100
-"""names in an answer that count as one command against the client's rate"""
 ITEMS_PER_COMMAND = 10
 """entries, rooms, receipts or people in an answer that count as one command"""
 
 
-class Requester(Protocol):
+class Requester(requester.Requester, Protocol):
     """The connection that a request came by, as its handler sees it."""
 
     realm: Realm
@@ -57,9 +56,6 @@ class Requester(Protocol):
     def write(self, message: c.Message) -> None:
         """Send a message to the client."""
 
-    def charge(self, commands: float) -> None:
-        """Count commands against the client's rate."""
-
 
 Answer: TypeAlias = Awaitable["c.Message | None"]
 """None: the answer is sent when the store has committed (`Requester.pending`), or there is none"""
@@ -70,11 +66,17 @@ UNAUTHENTICATED_REQUESTS: dict[type[c.Message], Callable[[Any, Any], Answer]] = 
 """the same for requests that need no session: called with the connection and the request"""
 
 
-def handles(kind: type[c.Message]) -> Callable[[Any], Any]:
+ONLY_READ: list[type[c.Message]] = []
+"""the requests that have no effect but their answers"""
+
+
+def handles(kind: type[c.Message], only_reads: bool = False) -> Callable[[Any], Any]:
     """Enter a function into the table as the handler of requests of this class."""
 
     def enter(handler: Any) -> Any:
         SESSION_REQUESTS[kind] = handler
+        if only_reads:
+            ONLY_READ.append(kind)
         return handler
 
     return enter

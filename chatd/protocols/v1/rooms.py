@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import UnknownRoom
-from chatd.protocols.v1.requests import (
-    ITEMS_PER_COMMAND,
-    NAMES_PER_COMMAND,
-    Requester,
-    handles,
-)
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.realm.room import Room
 from chatd.realm.room_settings import shown_settings
 from chatd.realm.session import Session
@@ -120,7 +116,7 @@ async def set_role(connection: Requester, session: Session, request: c.SetRole) 
     return c.Done(request.ref)
 
 
-@handles(c.FindRooms)
+@handles(c.FindRooms, only_reads=True)
 async def find_rooms(connection: Requester, session: Session, request: c.FindRooms) -> c.Message:
     """List the rooms whose names match a pattern, a page at a time."""
     limit = max(1, min(request.limit, _ROOMS_PER_PAGE))
@@ -132,7 +128,7 @@ async def find_rooms(connection: Requester, session: Session, request: c.FindRoo
     return c.Rooms(request.ref, infos, more, last)
 
 
-@handles(c.FindMembers)
+@handles(c.FindMembers, only_reads=True)
 async def find_members(
     connection: Requester, session: Session, request: c.FindMembers
 ) -> c.Message:

@@ -23,6 +23,7 @@ from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.server import GrpcServer
 from chatd.realm.permissions import Policy
+from chatd.realm.requester import Requester
 from tests.doubles.grpc_calls import Aborted, CallContext
 from tests.doubles.http2 import grpc_request
 from tests.doubles.v1_clients import MainPortServer
@@ -286,6 +287,32 @@ class Cancelled(ServerCase):
         self.run_in_asyncio(conversation())
         self.assertEqual(self.streams(), 0)
         self.assertFalse(self.server.realm.sessions.online("mason"))
+
+
+class CancelledListing(ServerCase):
+    """A listing for a call that its client cancels."""
+
+    def test_listing_learns_that_its_call_was_cancelled(self) -> None:
+        """So it ends at its next step."""
+        hold: Deferred[list[str]] = Deferred()
+        requesters: list[Requester] = []
+
+        async def names_like(_: object, requester: Requester) -> list[str]:
+            requesters.append(requester)
+            return await hold
+
+        async def conversation() -> None:
+            await self.call("CreateAccount", client_id="mason")
+            self.patch(self.server.realm.accounts, "names_like", names_like)
+            call = asyncio.create_task(self.call("WildCard", client_id="mason", pattern="x"))
+            await asyncio.sleep(0)
+            self.assertFalse(requesters[0].disconnected)
+            call.cancel()
+            await asyncio.wait((call,))
+            self.assertTrue(requesters[0].disconnected)
+            hold.callback([])
+
+        self.run_in_asyncio(conversation())
 
 
 class CancelledWork(SynchronousTestCase):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -111,8 +110,8 @@ class Calls(ServiceCase):
         realm = self.server.realm
         names_like = realm.accounts.names_like
 
-        async def with_new_owner(matches: Callable[[str], bool]) -> list[str]:
-            names = await names_like(matches)
+        async def with_new_owner(*arguments: Any) -> list[str]:
+            names: list[str] = await names_like(*arguments)
             await realm.delete_account("mason")
             await realm.register("mason")
             return names

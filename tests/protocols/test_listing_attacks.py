@@ -1,0 +1,135 @@
+"""Listings as attackers use them, by every protocol: expensive patterns, clients that leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.codecs import chat_pb2 as pb
+from chatd.codecs import classic
+from chatd.codecs import v1_messages as c
+from chatd.codecs.v1 import encode
+from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.service import ChatService
+from tests.doubles.grpc_calls import CallContext
+from tests.doubles.text_clients import TextClient
+from tests.doubles.v1_clients import MainPortServer
+
+PATTERN = "a*" * 125 + "b"
+"""251 characters, on which matchers that backtrack do not end"""
+ACCOUNTS = 600
+
+
+class AttackCase(SynchronousTestCase):
+    """A server with 600 accounts, whose store counts the listings that it makes."""
+
+    def setUp(self) -> None:
+        self.server = MainPortServer(rate=100.0, burst_seconds=1.0)
+        self.listings = 0
+        self._list, self._page = self.server.store.list, self.server.store.page
+        self.patch(self.server.store, "list", self._count)
+        self.patch(self.server.store, "page", self._count_pages)
+        for number in range(ACCOUNTS):
+            self.server.run(self.server.realm.register(f"{'a' * 20}{number}"))
+
+    def _count(self, *arguments: Any) -> Any:
+        self.listings += 1
+        return self._list(*arguments)
+
+    def _count_pages(self, *arguments: Any) -> Any:
+        self.listings += 1
+        return self._page(*arguments)
+
+    def settle(self) -> None:
+        """Let the server do what it can do without a pause."""
+        for _ in range(100):
+            self.server.clock.advance(0)
+
+    def queue(self, data: bytes, count: int) -> TextClient:
+        """A client that has sent so many commands, of which the first is under way."""
+        client = TextClient(self.server)
+        for _ in range(count):
+            client.send(data)
+        return client
+
+
+class Left(AttackCase):
+    """Clients that leave as soon as they have asked."""
+
+    def assert_dropped(self, client: TextClient) -> None:
+        """Check that nothing is listed for a client that leaves."""
+        before = self.listings
+        client.disconnect()
+        self.server.clock.advance(0)
+        self.assertEqual(list(self.server.factory.connections), [])
+        self.settle()
+        self.assertEqual(self.listings, before)
+
+    def test_twenty_patterns_of_an_ops_client_that_leaves_end_with_it(self) -> None:
+        """The one under way, too."""
+        client = self.queue(b"2|" + PATTERN.encode(), 20)
+        self.assertEqual(self.listings, 1)
+        self.assert_dropped(client)
+
+    def test_lists_of_a_classic_client_that_leaves_end_with_it(self) -> None:
+        """They may be slow by their patterns."""
+        client = self.queue(classic.encode(classic.LIST, "*[ab]?" * 40), 20)
+        self.assertEqual(self.listings, 1)
+        self.assert_dropped(client)
+
+    def test_requests_of_version_1_end_with_the_client_and_messages_do_not(self) -> None:
+        """What has arrived before is still sent."""
+        server, ann = self.server, self.server.log_in("ann")
+        bob = server.log_in("bob")
+        find = encode(c.FindAccounts(1, "nobody*"))
+        server.store.eager = False
+        bob.send_bytes(find * 9 + encode(c.Send(2, "ann", "hi")) + find)
+        self.assertEqual((self.listings, len(bob.protocol._queue)), (1, 10))
+        bob.disconnect()
+        server.store.eager = True
+        server.store.release()
+        self.settle()
+        self.assertEqual(self.listings, 1)
+        self.assertEqual(ann.receive_bodies(), ["hi"])
+
+    def test_call_that_was_cancelled_ends(self) -> None:
+        """By gRPC, where a connection has many calls."""
+        service = ChatService(self.server.factory)
+        caller = Caller(CallContext())
+        self.server.run(service.create_account(pb.CreateAccountRequest(client_id="eve"), caller))
+        request = pb.WildCardRequest(client_id="eve", pattern=PATTERN)
+        call = Deferred.fromCoroutine(service.wild_card(request, caller))
+        self.assertNoResult(call)
+        caller.disconnected = True
+        self.server.clock.advance(0)
+        self.failureResultOf(call)
+
+
+class Charged(AttackCase):
+    """Clients whose listings cost them their rate."""
+
+    def test_pattern_costs_an_ops_client_the_names_that_it_was_compared_with(self) -> None:
+        """Although none matches: of 20 commands of 7 each, all but the last 6 fit into 100."""
+        client = TextClient(self.server, "ops")
+        client.receive()
+        for _ in range(20):
+            client.send(f"2|{PATTERN}")
+        self.settle()
+        self.assertEqual(client.receive().count("doesn't exist"), 14)
+
+    def test_pattern_costs_a_grpc_call_as_much(self) -> None:
+        """It delays the later calls of the connection and of the account."""
+        service = ChatService(self.server.factory)
+        caller = Caller(CallContext())
+        self.server.run(service.rates.wait_for_connection(caller, "eve"))
+        self.server.run(service.create_account(pb.CreateAccountRequest(client_id="eve"), caller))
+        assert caller.token_bucket is not None
+        before = -caller.token_bucket.consume(100, 0.0)
+        call = Deferred.fromCoroutine(
+            service.wild_card(pb.WildCardRequest(client_id="eve", pattern=PATTERN), caller)
+        )
+        self.settle()
+        self.successResultOf(call)
+        self.assertAlmostEqual(caller.token_bucket.consume(0, 0.0) + before, 0.06, 2)
