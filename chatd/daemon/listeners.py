@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -16,6 +18,7 @@ from chatd.config.option_types import Listen
 from chatd.core.errors import SocketUnusable
 from chatd.protocols.admin.connection import AdminFactory
 from chatd.protocols.doors import shown_title
+from chatd.server.admission import Admission
 from chatd.server.tcp_transport import TrackedServer
 from chatd.server.tls import TLSTransport
 
@@ -25,9 +28,12 @@ clients connect at the same moment"""
 
 
 class Listener(Service):
-    """A port on a Twisted endpoint. Connections made before `accept` wait in the kernel."""
+    """A port on a Twisted endpoint. Connections made before `accept` wait in the kernel, and so do
+    those for which `admission` has no room."""
 
-    def __init__(self, reactor: Any, listen: Listen, factory: Factory) -> None:
+    def __init__(
+        self, reactor: Any, listen: Listen, factory: Factory, admission: Admission | None = None
+    ) -> None:
         """Raises SystemExit with a sentence if the endpoint is invalid."""
         self.port: Any = None
         self.title = shown_title(listen.name)
@@ -44,6 +50,9 @@ class Listener(Service):
         self._description = endpoint
         self._factory = factory
         self._accepting = False
+        self._admission = admission
+        if admission is not None:
+            admission.add(self)
 
     def privilegedStartService(self) -> None:
         """Bind the port. Raises SystemExit with a sentence if that fails."""
@@ -66,13 +75,25 @@ class Listener(Service):
             if isinstance(port.factory, TLSMemoryBIOFactory):
                 # The endpoint has TLS of its own.
                 port.factory.protocol = TLSTransport
+        if isinstance(port, tcp.Port) and self._admission is not None:
+            port.doRead = partial(_accept_some, port, port.doRead, self._admission)  # type: ignore[method-assign]
         if not self._accepting:
             port.stopReading()
 
     def accept(self) -> None:
         """Accept connections."""
         self._accepting = True
+        self.resume()
+
+    def pause(self) -> None:
+        """See `chatd.server.admission.AcceptingPort`."""
         if self.port is not None:
+            self.port.stopReading()
+
+    def resume(self) -> None:
+        """See `chatd.server.admission.AcceptingPort`."""
+        paused = self._admission is not None and self._admission.paused
+        if self.port is not None and self._accepting and not paused:
             self.port.startReading()
 
     @property
@@ -87,6 +108,7 @@ class Listener(Service):
 
     def stopService(self) -> Any:
         """Accept no more connections."""
+        self._accepting = False
         super().stopService()  # type: ignore[no-untyped-call]
         return self.port.stopListening() if self.port is not None else None
 
@@ -117,6 +139,13 @@ class AdminListener(Service):
         """Accept no more connections, and remove the socket."""
         super().stopService()  # type: ignore[no-untyped-call]
         return self._port.stopListening()
+
+
+def _accept_some(port: Any, accept: Callable[[], None], admission: Admission) -> None:
+    """Accept connections of a port, whose `doRead` is `accept`: no more than there is room for.
+    Twisted would accept all that wait, a hundred and more at a stretch."""
+    port.numberAccepts = max(1, min(port.numberAccepts, admission.room))
+    accept()
 
 
 def check_port(host: str, port: int) -> None:

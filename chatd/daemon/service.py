@@ -7,6 +7,7 @@ closed, in an order that loses nothing, when it stops.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -57,6 +58,11 @@ __all__ = ["Options", "makeService"]
 
 _GRACE = 3.5
 """seconds that connections have, when the daemon stops, to receive what is due to them"""
+_RESERVED_FILES = 48
+"""open files that are left to the store, to a backup, to the log and to operators
+(`chatd.protocols.admin.connection.MAX_CONNECTIONS`)"""
+_FEW_CONNECTIONS = 100
+"""connections that a daemon should be able to have; with fewer, it warns at the start"""
 
 
 def makeService(
@@ -174,6 +180,7 @@ class Daemon(MultiService):
             if retention != Retention()
             else None
         )
+        self._open_files = sys.maxsize
         self._opening: Deferred[None] | None = None
         self._periodic: list[Deferred[None]] = []
         self._certificate = certificate
@@ -187,7 +194,8 @@ class Daemon(MultiService):
         )
         host = quoteStringArgument(options["host"])
         main = Listen(ANY, f"tcp:{options['port']}:interface={host}")
-        self.listener = Listener(reactor, main, self._factory)
+        admission = self._factory.admission
+        self.listener = Listener(reactor, main, self._factory, admission)
         grpc_thread_ids: dict[int, int] = {}
         others = [
             GrpcListener(listen, self._factory, certificate, grpc_thread_ids)
@@ -199,6 +207,7 @@ class Daemon(MultiService):
                     self._factory,
                     connection_maker(listen.name, protocol, secure=listen.parts[0] == "ssl"),
                 ),
+                admission,
             )
             for listen in options["listen"]
         ]
@@ -218,7 +227,7 @@ class Daemon(MultiService):
     def startService(self) -> None:
         """Open the store and the admin socket; connections are accepted once the reactor runs."""
         self._log_filter.start(self._options["log-level"])
-        self._system.raise_open_files()
+        self._open_files = self._system.raise_open_files()
         try:
             self._store.start()
         except StoreUnusable as unusable:
@@ -249,6 +258,7 @@ class Daemon(MultiService):
     async def _open(self) -> None:
         await self._realm.start()
         accounts = await self._store.count(Account.document_kind)
+        self._reserve_open_files()
         self._log_banner(accounts)
         for listener in self.listeners:
             listener.accept()
@@ -260,6 +270,19 @@ class Daemon(MultiService):
         self._periodic = list(map(self._spawn, periodic))
         for port in self._grpc():
             await port.accepting()
+
+    def _reserve_open_files(self) -> None:
+        """Accept as many connections as leave a reserve of open files."""
+        used = self._system.count_open_files() + _RESERVED_FILES
+        most = max(1, self._open_files - used)
+        self._factory.set_capacity(most)
+        if most < _FEW_CONNECTIONS:
+            logger.warn(
+                "Only {most} connections can be open: the system allows {files} open files "
+                "(ulimit -Hn)",
+                most=most,
+                files=self._open_files,
+            )
 
     def _grpc(self) -> list[GrpcListener]:
         return [listener for listener in self.listeners if isinstance(listener, GrpcListener)]

@@ -42,11 +42,17 @@ class System:
         """Bytes that cannot be guessed."""
         return secrets.token_bytes(count)
 
-    def raise_open_files(self) -> None:
-        """Allow as many open files as the system permits: each connection is one."""
+    def raise_open_files(self) -> int:
+        """Allow as many open files as the system permits: each connection is one. Returns their
+        number."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+    def count_open_files(self) -> int:
+        """The number of files that this process has open."""
+        return len(os.listdir("/dev/fd"))
 
     def handle_signals(self, reactor: Any, certificates: Collection[Certificate]) -> None:
         """Stop the reactor on SIGTERM and SIGINT; read the certificates again on SIGHUP."""

@@ -18,6 +18,7 @@ from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
+from chatd.server.admission import Admission
 from chatd.server.arrivals import Arrivals
 from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection
@@ -51,6 +52,7 @@ class ConnectionFactory(Factory):
         self._portal = portal
         self.limits = limits
         self.clock = IReactorTime(clock)
+        self.admission = Admission(realm.counters)
         # In the order in which they were made, which a set does not keep.
         self.connections: dict[AnyConnection, None] = {}
         self.unauthenticated: Unauthenticated[SessionConnection | Sniffer | Rejection] = (
@@ -98,6 +100,7 @@ class ConnectionFactory(Factory):
     def connection_opened(self, connection: AnyConnection) -> None:
         """Count a connection as open and unauthenticated."""
         self.connections[connection] = None
+        self.admission.connections_changed(len(self.connections))
         if self._idle_timer is None:
             self._idle_timer = self.clock.callLater(self.limits.idle_time, self._check_idle)
         self.unauthenticated.touch(connection)
@@ -115,9 +118,16 @@ class ConnectionFactory(Factory):
     def connection_closed(self, connection: AnyConnection) -> None:
         """Count a connection no longer: its transport is closed and its session has ended."""
         self.connections.pop(connection, None)
+        self.admission.connections_changed(len(self.connections))
         if self._all_closed is not None and not self.connections:
             all_closed, self._all_closed = self._all_closed, None
             all_closed.callback(None)
+
+    def set_capacity(self, most: int) -> None:
+        """Accept so many connections; half of them may be without login, if that is less than
+        `Limits.unauthenticated`."""
+        self.admission.most = most
+        self.unauthenticated.most = min(self.limits.unauthenticated, max(1, most // 2))
 
     def close_all(self) -> Deferred[None]:
         """Close every connection (`Connection.close`); fires when the last one is closed."""

@@ -29,9 +29,10 @@ class Unauthenticated(Deadlines[T]):
     """The connections that have not logged in, those that have been idle longest first.
 
     `expired` is called with one that was idle for `Limits.login_time`. When there are more than
-    `Limits.unauthenticated`, or more of an address than `Limits.address_unauthenticated`, `closed`
-    is called with the one that has been idle longest, of all or of that address, and with the name
-    of the bound. Clients on this machine have no bound of their own.
+    `most`, which is `Limits.unauthenticated` at first, or more of an address than
+    `Limits.address_unauthenticated`, `closed` is called with the one that has been idle longest, of
+    all or of that address, and with the name of the bound. Clients on this machine have no bound of
+    their own.
     """
 
     def __init__(
@@ -42,7 +43,8 @@ class Unauthenticated(Deadlines[T]):
         closed: Callable[[T, str], None],
     ) -> None:
         super().__init__(clock, limits.login_time, expired)
-        self._limits = limits
+        self.most = limits.unauthenticated
+        self._share = limits.address_unauthenticated
         self._closed = closed
         self._shares: dict[str, OrderedDict[T, None]] = {}
 
@@ -58,10 +60,9 @@ class Unauthenticated(Deadlines[T]):
         if known:
             share.move_to_end(item)
             return
-        most = self._limits.address_unauthenticated
-        if most is not None and len(share) > most and network != LOCAL:
+        if self._share is not None and len(share) > self._share and network != LOCAL:
             self._close(next(iter(share)), "address_unauthenticated")
-        elif len(self) > self._limits.unauthenticated:
+        elif len(self) > self.most:
             self._close(self.oldest(), "unauthenticated")
 
     def _close(self, item: T, bound: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import sys
 from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -30,11 +31,19 @@ class SystemTests(SynchronousTestCase):
         limits: list[Any] = []
         self.patch(resource, "getrlimit", lambda _: (1024, 4096))
         self.patch(resource, "setrlimit", lambda *arguments: limits.append(arguments))
-        self.system.raise_open_files()
+        self.assertEqual(self.system.raise_open_files(), 4096)
         self.assertEqual(limits, [(resource.RLIMIT_NOFILE, (4096, 4096))])
         self.patch(resource, "getrlimit", lambda _: (4096, 4096))
-        self.system.raise_open_files()
+        self.assertEqual(self.system.raise_open_files(), 4096)
         self.assertEqual(len(limits), 1)
+        self.patch(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+        self.assertEqual(self.system.raise_open_files(), sys.maxsize)
+
+    def test_open_files_are_counted(self) -> None:
+        """Each socket is one."""
+        before = self.system.count_open_files()
+        with socket.socket(), socket.socket():
+            self.assertEqual(self.system.count_open_files(), before + 2)
 
     def test_sighup_is_handled_only_with_a_certificate(self) -> None:
         """Without a certificate the signal ends the process, as usual."""

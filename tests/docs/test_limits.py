@@ -10,7 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.library import backoff, client, connection, events, opening
 from chatd.codecs import chat10, ops, v1
 from chatd.core.limits import Limits
+from chatd.daemon import service
 from chatd.protocols import classic
+from chatd.protocols.admin import connection as admin_connection
 from chatd.protocols.grpc import account as grpc_account
 from chatd.protocols.grpc import notices as grpc_notices
 from chatd.protocols.grpc import server as grpc_server
@@ -97,7 +99,8 @@ class LimitTests(SynchronousTestCase):
                 "client that does not read": [],
                 "texts that wait for the store": [LIMITS.backlog / MIB],
                 "passwords that wait for hashing": [LIMITS.hashes],
-                "open files": [],
+                "open files": [service._RESERVED_FILES],
+                "connections to the admin socket": [admin_connection.MAX_CONNECTIONS],
             },
         )
 

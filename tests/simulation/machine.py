@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Collection, Sequence
 from random import Random
 from types import SimpleNamespace
@@ -59,8 +60,13 @@ class SimulatedSystem(System):
         """See `System`."""
         return self._random.randbytes(count)
 
-    def raise_open_files(self) -> None:
-        """See `System`; there are no files to open."""
+    def raise_open_files(self) -> int:
+        """See `System`; connections are no files."""
+        return sys.maxsize
+
+    def count_open_files(self) -> int:
+        """See `System`."""
+        return 0
 
     def handle_signals(self, reactor: Any, certificates: Collection[Any]) -> None:
         """See `System`; there are no signals."""

@@ -29,6 +29,8 @@ from chatd.realm.permissions import may_administer
 
 logger = Logger(namespace="chatd")
 
+MAX_CONNECTIONS = 16
+"""connections of operators"""
 _CREDENTIALS = struct.Struct("3i")
 """struct ucred of Linux: process, user, group"""
 
@@ -64,12 +66,17 @@ class AdminProtocol(LineOnlyReceiver):
 
     def connectionMade(self) -> None:
         """Accept the connection if it is of this user or root."""
-        self.factory.connections[self] = None
+        self.factory.connection_opened(self)
         if self.factory.stopping or not is_permitted(self.transport):
             logger.warn("Admin: a connection was refused")
             self.transport.loseConnection()
             return
         self.transport.registerProducer(self, True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being carried out."""
+        return self._busy
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Drop the requests that wait. The one that has begun is carried out and not answered."""
@@ -131,6 +138,7 @@ class AdminProtocol(LineOnlyReceiver):
 
     async def _perform(self, line: bytes) -> None:
         try:
+            self.factory.used(self)
             request = c.decode_request(line)
             if not isinstance(request, READ_ONLY):
                 logger.info(
@@ -188,6 +196,20 @@ class AdminFactory(Factory):
             connection.finish()
         self._check_finished()
         return self._finished
+
+    def connection_opened(self, connection: AdminProtocol) -> None:
+        """Count a connection; if there are too many, the one that was idle longest is closed."""
+        self.connections[connection] = None
+        if len(self.connections) > MAX_CONNECTIONS:
+            oldest = next((each for each in self.connections if not each.busy), connection)
+            logger.warn("Admin: too many connections; the one that was idle longest is closed")
+            oldest.transport.abortConnection()
+
+    def used(self, connection: AdminProtocol) -> None:
+        """A connection makes a request."""
+        if connection in self.connections:
+            del self.connections[connection]
+            self.connections[connection] = None
 
     def connection_ended(self, connection: AdminProtocol) -> None:
         """A connection is closed and carries out no request any more."""

@@ -476,3 +476,26 @@ class Permission(TestCase):
             [connection.is_permitted(Transport(user)) for user in (0, 1000, 1001)],
             [True, True, False],
         )
+
+
+class TooMany(AdminCase):
+    """Connections beyond `MAX_CONNECTIONS`."""
+
+    def test_connection_that_was_idle_longest_is_closed(self) -> None:
+        """So scripts that leave connections open do not lock the operator out."""
+        idle = [self.connect()[1] for _ in range(connection.MAX_CONNECTIONS - 1)]
+        self.request("stats")
+        _, newest = self.connect()
+        self.assertTrue(idle[0].disconnected)
+        self.assertFalse(any(each.disconnected for each in (*idle[1:], self.transport, newest)))
+
+    def test_connection_whose_request_is_carried_out_stays(self) -> None:
+        """If all are busy, the new one is closed."""
+        self.patch(connection, "MAX_CONNECTIONS", 1)
+        self.harness.store.eager = False
+        self.operator.dataReceived(b'{"command":"stats"}\n')
+        _, newest = self.connect()
+        self.assertTrue(newest.disconnected)
+        self.assertFalse(self.transport.disconnected)
+        self.harness.settle()
+        self.assertEqual(len(self.answers()), 1)
