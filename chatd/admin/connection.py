@@ -12,6 +12,7 @@ import msgspec
 from chatd.codecs.admin import (
     MAX_LINE,
     ListAccounts,
+    ListAudit,
     ListReports,
     ListRooms,
     ListSessions,
@@ -109,7 +110,7 @@ class Daemon:
         return answer
 
     def items(
-        self, request: ListAccounts | ListSessions | ListRooms | ListReports
+        self, request: ListAccounts | ListSessions | ListRooms | ListReports | ListAudit
     ) -> Iterator[dict[str, Any]]:
         """All items of a listing, page by page. Raises what `ask` raises."""
         more = True

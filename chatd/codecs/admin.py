@@ -178,6 +178,14 @@ class Announce(Request, tag="announce"):
     text: Annotated[str, Meta(min_length=1, max_length=1000)]
 
 
+class ListAudit(Request, tag="audit"):
+    """What operators have done, oldest first. Items: `seq`, `time`, `user` (of the system),
+    `command`, `arguments`, `result`, `refused` (a code; "": it was carried out)."""
+
+    after: Annotated[int, Meta(ge=0, lt=2**53)] = 0
+    limit: PageSize = 100
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -199,6 +207,7 @@ AnyRequest: TypeAlias = (
     | Suspend
     | Unsuspend
     | Announce
+    | ListAudit
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

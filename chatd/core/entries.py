@@ -21,6 +21,8 @@ INVITE = "invite"
 """the kind of an entry in a mailbox that invites to a room"""
 REPORT = "report"
 """the kind of a report to the operators"""
+OPERATION = "operation"
+"""the kind of an entry about what an operator has done"""
 
 _MAY_CONTROL = re.compile(r"[^\x20-\x7e\t\r\n]")
 

@@ -66,6 +66,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """connections from one address that have not logged in, of `unauthenticated`; over it, the one
     of them that has been idle longest is closed; None: no limit. Clients on this machine have no
     such limit."""
+    audit_entries: int = 100_000
+    """entries of the log of what operators have done; older ones are removed"""
 
 
 class Retention(msgspec.Struct, frozen=True):

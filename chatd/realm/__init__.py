@@ -23,7 +23,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
   one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
   `rooms` has all else.
-- To all sessions: `announcements`.
+- For operators: `announcements` to all sessions, the `audit` log of what they have done.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,

@@ -141,6 +141,7 @@ class Operations(RoomOperations):
         self._started = realm.now()
         self.suspensions = realm.suspensions
         self.announcements = realm.announcements
+        self.audit = realm.audit
 
     # Accounts and sessions
 

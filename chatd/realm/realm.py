@@ -26,6 +26,7 @@ from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, roo
 from chatd.realm import changes
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.announcements import Announcements
+from chatd.realm.audit import Audit
 from chatd.realm.blocking import Blocking
 from chatd.realm.counters import Counters
 from chatd.realm.delivery import Delivery, NullOrigin
@@ -127,9 +128,10 @@ class Realm:
         self.tokens = Tokens(self, tasks, random_bytes)
         self.suspensions = Suspensions(self)
         self.announcements = Announcements(self, tasks)
+        self.audit = Audit(self)
 
     async def start(self) -> None:
-        """Continue the ids and times of the store, and create the lobby and the log of reports.
+        """Continue the ids and times of the store, and create the lobby and the logs for operators.
         Raises `StoreUnavailable`."""
         id, time = self.store.newest
         # Ids of a later start are greater, also if the clock was set back.
@@ -137,6 +139,7 @@ class Realm:
         # An account or a room may have been created later than the latest entry.
         self._time = max(self._time, time, id >> _ID_BITS)
         await self.reports.start()
+        await self.audit.start()
         await self.rooms.start()
 
     async def stop(self) -> None:

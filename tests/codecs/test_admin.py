@@ -37,6 +37,7 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (b'{"command":"suspend","name":"ann","seconds":60}', c.Suspend("ann", 60)),
     (b'{"command":"unsuspend","name":"ann"}', c.Unsuspend("ann")),
     (b'{"command":"announce","text":"Noon."}', c.Announce("Noon.")),
+    (b'{"command":"audit","after":3}', c.ListAudit(3)),
 )
 """a line for each request"""
 

@@ -1,8 +1,8 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
 The subjects are `accounts`, `moderation` (suspensions and announcements), `rooms` (with the reports
-of users), `invite_tokens`, `certificates` (for TLS) and `store` (statistics, backup and log);
-`command` is what all commands have in common.
+of users), `invite_tokens`, `certificates` (for TLS), `store` (statistics, backup and log) and
+`audit`; `command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
@@ -19,6 +19,7 @@ from chatd.admin.commands.accounts import (
     SetCertificates,
     SetPassword,
 )
+from chatd.admin.commands.audit import ListAudit
 from chatd.admin.commands.certificates import MakeCertificate
 from chatd.admin.commands.command import Command
 from chatd.admin.commands.invite_tokens import (
@@ -58,4 +59,5 @@ COMMANDS: tuple[type[Command], ...] = (
     Suspend,
     Unsuspend,
     Announce,
+    ListAudit,
 )

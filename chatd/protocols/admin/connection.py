@@ -6,6 +6,7 @@ Every connection may ask for everything, so only the daemon's own user and root 
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import struct
 from collections import deque
@@ -21,8 +22,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.codecs import admin as c
-from chatd.core.errors import BadRequest, ChatdError
+from chatd.core.errors import BadRequest, ChatdError, Refused
 from chatd.core.log_text import one_line
+from chatd.protocols.admin import audited
 from chatd.protocols.admin.requests import READ_ONLY, perform
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import may_administer
@@ -60,6 +62,7 @@ class AdminProtocol(LineOnlyReceiver):
     def __init__(self) -> None:
         self._lines: deque[bytes] = deque()
         self._busy = False
+        self._user = ""
         self._output_paused = False
         self._disconnected = False
         self._input_ended = False
@@ -71,6 +74,7 @@ class AdminProtocol(LineOnlyReceiver):
             logger.warn("Admin: a connection was refused")
             self.transport.loseConnection()
             return
+        self._user = user_name(peer_user(self.transport))
         self.transport.registerProducer(self, True)
 
     @property
@@ -140,20 +144,45 @@ class AdminProtocol(LineOnlyReceiver):
         try:
             self.factory.used(self)
             request = c.decode_request(line)
-            if not isinstance(request, READ_ONLY):
-                logger.info(
-                    "Admin: {command} {subject}",
-                    command=c.command(request),
-                    subject=one_line(_subject(request)),
-                )
+        except ChatdError as error:
+            self._refuse(error)
+            return
+        if not isinstance(request, READ_ONLY):
+            logger.info(
+                "Admin: {command} {subject}  [ {user} ]",
+                command=c.command(request),
+                subject=one_line(_subject(request)),
+                user=self._user,
+            )
+        try:
             answer = await perform(self.factory.operations, request)
         except ChatdError as error:
+            await self._record(request, refused=error.code)
             self._refuse(error)
         except Exception:
             logger.failure("Admin: a request failed")
+            await self._record(request, refused=ChatdError.code)
             self._refuse(ChatdError("The request failed; the reason is in the daemon's log."))
         else:
+            await self._record(request, answer)
             self._write({"ok": True, **answer})
+
+    async def _record(
+        self, request: c.AnyRequest, answer: Mapping[str, object] | None = None, refused: str = ""
+    ) -> None:
+        """Add a request that changes something to the audit log."""
+        if isinstance(request, READ_ONLY):
+            return
+        try:
+            operation = audited.operation(request, answer, refused)
+            await self.factory.operations.audit.record(self._user, operation)
+        except Refused as failure:
+            logger.critical(
+                "Admin: {command} of {user} is not in the audit log: {reason}",
+                command=c.command(request),
+                user=self._user,
+                reason=str(failure),
+            )
 
     def _refuse(self, error: ChatdError) -> None:
         self._write({"ok": False, "code": error.code, "sentence": str(error)})
@@ -232,9 +261,27 @@ def is_permitted(transport: Any) -> bool:
     Only Linux tells (SO_PEERCRED, unix(7)). On other systems the answer is always True, and the
     permissions of the socket's file are the only check.
     """
+    user = peer_user(transport)
+    return user is None or may_administer(user, os.geteuid())
+
+
+def peer_user(transport: Any) -> int | None:
+    """The id of the user of the process at the other end of a unix socket; None if the system, or
+    the transport, does not tell."""
     option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return True
-    credentials = transport.socket.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(credentials)
-    return may_administer(user, os.geteuid())
+    connected = getattr(transport, "socket", None)
+    if option is None or connected is None:
+        return None
+    credentials = connected.getsockopt(socket.SOL_SOCKET, option, _CREDENTIALS.size)
+    user: int = _CREDENTIALS.unpack(credentials)[1]
+    return user
+
+
+def user_name(user: int | None) -> str:
+    """The name of a user of the system, or its id if it has none."""
+    if user is None:
+        return "unknown"
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)

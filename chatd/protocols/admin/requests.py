@@ -17,8 +17,9 @@ READ_ONLY = (
     c.ListReports,
     c.ListInviteTokens,
     c.GetStatistics,
+    c.ListAudit,
 )
-"""requests that change nothing; all others are logged"""
+"""requests that change nothing; all others are logged, and are in the audit log"""
 
 
 async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str, object]:
@@ -75,6 +76,8 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             return {"name": await operations.suspensions.unsuspend(request.name)}
         case c.Announce():
             return {"sessions": await operations.announcements.announce(request.text)}
+        case c.ListAudit():
+            return asdict(await operations.audit.page(request.after, request.limit))
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

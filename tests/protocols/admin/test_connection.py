@@ -16,6 +16,7 @@ from twisted.logger import LogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.codecs import admin as c
+from chatd.core.errors import StoreUnavailable
 from chatd.daemon.log_level import LogFilter
 from chatd.protocols.admin import connection
 from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
@@ -297,8 +298,59 @@ class Requests(AdminCase):
         lines = log_lines(self)
         self.refusal_code("end-sessions", name="x\x1b[2J\nAdmin: delete ann")
         self.request("invite", note="chör \x1b]0;title\x07" + "y" * 400)
-        self.assertEqual(lines[0], "Admin: end-sessions x\\x1b[2J\\nAdmin: delete ann")
+        self.assertEqual(lines[0], "Admin: end-sessions x\\x1b[2J\\nAdmin: delete ann  [ unknown ]")
         self.assertIn("invite chör \\x1b]0;title\\x07yyy", lines[1])
+
+
+class AuditLog(AdminCase):
+    """The audit log of requests."""
+
+    def test_requests_that_change_something_are_in_the_audit_log(self) -> None:
+        """With the user and the result; those that list something are not."""
+        self.patch(connection, "peer_user", lambda transport: 0)
+        self.operator, self.transport = self.connect()
+        self.request("users")
+        self.request("suspend", name="ann", reason="spam")
+        self.refusal_code("suspend", name="nobody")
+        self.request("reset-password", name="bob", password="s3cret")
+        answer = self.request("audit")
+        self.assertEqual(
+            [
+                (item["user"], item["command"], item["arguments"], item["refused"])
+                for item in answer["items"]
+            ],
+            [
+                ("root", "suspend", {"name": "ann", "reason": "spam"}, ""),
+                ("root", "suspend", {"name": "nobody"}, "unknown-account"),
+                ("root", "reset-password", {"name": "bob"}, ""),
+            ],
+        )
+        self.assertEqual(
+            answer["items"][0]["result"], {"name": "Ann", "until": None, "sessions": 0}
+        )
+
+    def test_operation_that_cannot_be_recorded_is_logged(self) -> None:
+        """The operator is answered all the same."""
+
+        async def fail(user: str, operation: object) -> None:
+            raise StoreUnavailable()
+
+        lines: list[str] = []
+        self.patch(
+            connection.logger,
+            "critical",
+            lambda text, **fields: lines.append(text.format(**fields)),
+        )
+        self.patch(self.harness.realm.audit, "record", fail)
+        self.request("suspend", name="ann")
+        self.assertEqual(len(lines), 1)
+        self.assertIn("suspend of unknown is not in the audit log", lines[0])
+
+    def test_user_without_a_name_is_shown_by_its_id(self) -> None:
+        """A system may not say who it is."""
+        self.assertEqual(connection.user_name(0), "root")
+        self.assertEqual(connection.user_name(2**31 - 7), str(2**31 - 7))
+        self.assertEqual(connection.user_name(None), "unknown")
 
 
 class Lines(AdminCase):
