@@ -38,6 +38,7 @@ Time = Annotated[int, Meta(ge=0, lt=2**53)]
 Name = Annotated[str, Meta(max_length=64)]
 Key = Annotated[str, Meta(max_length=64)]
 Short = Annotated[str, Meta(max_length=512)]
+Seconds = Annotated[int, Meta(ge=0, le=10**9)]
 Count = Annotated[int, Meta(ge=0, le=1000)]
 
 FEATURES = frozenset({"receipts", "presence", "typing", "tokens"})
@@ -133,6 +134,20 @@ class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     name: str
     role: str
+
+
+class Restriction(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A ban, or an account that is silenced in a room.
+
+    `name` is the name of the account, or a pattern; `by` the name of the moderator. It was made at
+    `time` and ends at `until`, 0 if it does not end.
+    """
+
+    name: str
+    by: str
+    time: int
+    until: int
+    reason: str
 
 
 class Person(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -624,6 +639,82 @@ class DeleteRoom(Message):
     room: Name
 
 
+class Ban(Message):
+    """Ban an account from a room, or all accounts that match a pattern; for the owner and
+    moderators.
+
+    A pattern has ``*`` (any characters) and ``?`` (one character), and ignores case. `seconds` is
+    how long the ban lasts, 0: without end. Members of lower rank are removed with that, and their
+    sessions get `Left` with ``banned``; invitations are withdrawn. What is banned cannot join and
+    cannot be invited (``banned``). Another ban of the same name or pattern replaces the first.
+    Answer: `Done`.
+    """
+
+    command: ClassVar[int] = 42
+    ref: Ref
+    room: Name
+    name: Name
+    seconds: Seconds = 0
+    reason: Short = ""
+
+
+class Unban(Message):
+    """End the ban of an account or of a pattern; for the owner and moderators. Answer: `Done`."""
+
+    command: ClassVar[int] = 43
+    ref: Ref
+    room: Name
+    name: Name
+
+
+class FindBans(Message):
+    """List the bans of a room in alphabetical order, after `after`; for the owner and moderators.
+
+    Bans that have ended are not listed. Answer: `Restrictions`.
+    """
+
+    command: ClassVar[int] = 44
+    ref: Ref
+    room: Name
+    after: Name = ""
+    limit: Count = 100
+
+
+class Silence(Message):
+    """Silence an account in a room, which stays a member; for the owner and moderators.
+
+    Its texts, edits, reactions and typing notices in the room are refused (``silenced``), also
+    after it has left and joined again. It must have a lower role than this account. `seconds` and
+    `reason` as in `Ban`. Answer: `Done`.
+    """
+
+    command: ClassVar[int] = 45
+    ref: Ref
+    room: Name
+    name: Name
+    seconds: Seconds = 0
+    reason: Short = ""
+
+
+class Unsilence(Message):
+    """Let a silenced account send to a room again; for the owner and moderators. Answer: `Done`."""
+
+    command: ClassVar[int] = 46
+    ref: Ref
+    room: Name
+    name: Name
+
+
+class FindSilenced(Message):
+    """List the silenced accounts of a room, as `FindBans` does. Answer: `Restrictions`."""
+
+    command: ClassVar[int] = 47
+    ref: Ref
+    room: Name
+    after: Name = ""
+    limit: Count = 100
+
+
 class SetPresence(Message):
     """Set the presence of the account.
 
@@ -837,6 +928,16 @@ class Receipts(Message):
     states: list[ReceiptState]
 
 
+class Restrictions(Message):
+    """Bans of a room, or accounts that are silenced in it; `more` is whether there may be others
+    after the last one."""
+
+    command: ClassVar[int] = 77
+    ref: int
+    restrictions: list[Restriction]
+    more: bool = False
+
+
 # Events: from the server, when something happens
 
 
@@ -850,8 +951,11 @@ class Pushed(Message):
     to that entry, empty if it is removed. ``join``, ``leave``: `sender` joined or left the
     room. ``kick``: `sender` removed the account `body`. ``topic``: the new topic. ``access``:
     ``private`` or ``public``. ``history``: ``all`` or ``joined``. ``role``: the name of a member
-    and its new role. ``setting``: the name of a setting and its new value. ``invite``, in a
-    mailbox: `sender` invites the account to the room `body`.
+    and its new role. ``setting``: the name of a setting and its new value. ``ban``,
+    ``silence``: the name or pattern, when it ends (milliseconds since 1970, 0: not) and perhaps the
+    reason, with blanks between them; each member that a ban removes has a ``kick``. ``unban``,
+    ``unsilence``: the name or pattern. ``invite``, in a mailbox: `sender` invites the account to
+    the room `body`.
 
     A client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """
@@ -941,12 +1045,14 @@ class Joined(Message):
 class Left(Message):
     """The account is no longer a member of the room.
 
-    `reason` is ``left``, ``kicked``, or ``deleted`` (the room was deleted).
+    `reason` is ``left``, ``kicked``, ``banned``, or ``deleted`` (the room was deleted). `note` is
+    the reason that the moderator has given for a ban; empty: none.
     """
 
     command: ClassVar[int] = 86
     room: str
     reason: str
+    note: str = ""
 
 
 class Goodbye(Message):

@@ -230,6 +230,24 @@ class NotAllowed(Refused):
     code = "not-allowed"
 
 
+class Banned(Refused):
+    """You are banned from this room."""
+
+    code = "banned"
+
+
+class Silenced(Refused):
+    """You are silenced in this room."""
+
+    code = "silenced"
+
+
+class UnknownRestriction(Refused):
+    """The room has no such ban, or no such silenced account."""
+
+    code = "unknown-restriction"
+
+
 class UnknownSetting(Refused):
     """Rooms have no such setting."""
 

@@ -42,6 +42,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """rooms of which an account can be a member"""
     members: int = 100_000
     """members of a room; also open invitations to it"""
+    restrictions: int = 1_000
+    """bans of a room; also accounts that are silenced in it"""
     tokens: int = 64
     """resume tokens of an account; over it, the one that was last used longest ago ends"""
     blocked: int = 1_000

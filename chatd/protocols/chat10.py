@@ -265,7 +265,7 @@ class Chat10Protocol(Unframed):
         if self.session is not None and log != LOBBY:
             self.session.unsubscribe(log)
 
-    def left(self, room: str, reason: str) -> None:
+    def left(self, room: str, reason: str, note: str = "") -> None:
         """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing of the next
         lobby."""
         self.writes.forget(room_name(room))

@@ -24,6 +24,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
   `rooms` has all else.
 - For operators: `announcements` to all sessions, the `audit` log of what they have done.
+- Moderation: `moderation` bans and silences, `restrictions` are the rows of that.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,

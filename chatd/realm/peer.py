@@ -105,8 +105,9 @@ class Peer:
     def joined(self, log: str) -> None:
         """Another session of the account has joined a room."""
 
-    def left(self, room: str, reason: str) -> None:
-        """The account is no longer a member of a room."""
+    def left(self, room: str, reason: str, note: str = "") -> None:
+        """The account is no longer a member of a room. `note` is what a moderator gives as the
+        reason."""
 
     def announcement(self, time: int, text: str) -> None:
         """An operator has announced something to all sessions."""

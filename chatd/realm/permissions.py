@@ -9,6 +9,7 @@ ask as well. `tests/realm/test_permissions.py` tests every function with every k
 from __future__ import annotations
 
 from collections.abc import Container
+from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,6 +18,7 @@ import msgspec
 from chatd.core.addresses import LOCAL
 from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import (
+    Banned,
     Blocked,
     InviteRequired,
     LimitReached,
@@ -29,16 +31,19 @@ from chatd.core.errors import (
     PasswordRequired,
     ReadOnly,
     RegistrationClosed,
+    Silenced,
     Suspended,
     TextTooLong,
     TooSoon,
     UnknownEntry,
     UnknownLog,
     UnknownMember,
+    UnknownRestriction,
     UnknownRoom,
 )
 from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox, is_room
+from chatd.realm.restrictions import FOR_EVER, BanRecord, RestrictionRecord, SilenceRecord
 from chatd.realm.room import (
     DEPUTY,
     JOINED,
@@ -379,11 +384,31 @@ def check_owner(room: RoomFacts, role: str) -> None:
         raise NotAllowed(f"Only the owner of {room.display_name} can do that.")
 
 
-def check_speak(room: RoomFacts, role: str) -> None:
-    """Sending a text, an edit, a reaction or a typing notice to a room, as a member. In a read-only
-    room moderators can. Raises `ReadOnly`."""
-    if room.record.read_only and not is_moderator(role):
+def check_speak(room: RoomFacts, role: str, silence: SilenceRecord | None) -> None:
+    """Sending a text, an edit, a reaction or a typing notice to a room, as a member that is
+    silenced or not. Moderators always can, in a read-only room only they. Raises `ReadOnly`,
+    `Silenced`."""
+    if is_moderator(role):
+        return
+    if room.record.read_only:
         raise ReadOnly(f"{room.display_name} is read-only: only its moderators can send to it.")
+    if silence is not None:
+        raise Silenced(_sentence(f"You are silenced in {room.display_name}", silence))
+
+
+def _sentence(beginning: str, restriction: RestrictionRecord) -> str:
+    """A sentence with the end of a restriction and its reason."""
+    if restriction.until < FOR_EVER:
+        beginning += f" until {_moment(restriction.until)}"
+    return f"{beginning}: {restriction.reason}" if restriction.reason else f"{beginning}."
+
+
+def _moment(time: int) -> str:
+    """A time in milliseconds since 1970 (UTC) for users."""
+    try:
+        return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError):
+        return "a far date"
 
 
 def check_slow_mode(room: RoomFacts, role: str, wait: float) -> None:
@@ -410,6 +435,13 @@ def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None
         )
 
 
+def check_not_banned(room: RoomFacts, ban: BanRecord | None) -> None:
+    """Joining a room, as an account that can see it and is banned from it or not. Raises
+    `Banned`."""
+    if ban is not None:
+        raise Banned(_sentence(f"You are banned from {room.display_name}", ban))
+
+
 def check_invite(room: RoomFacts, role: str) -> None:
     """Inviting an account: members to a public room, moderators to a private one.
 
@@ -428,6 +460,12 @@ def check_invitation_count(room: RoomFacts, count: int, limits: Limits) -> None:
         )
 
 
+def check_invite_unbanned(room: RoomFacts, name: str, ban: BanRecord | None) -> None:
+    """Inviting an account, which is banned from the room or not. Raises `Banned`."""
+    if ban is not None:
+        raise Banned(f"{name} is banned from {room.display_name}.")
+
+
 def check_kick(room: RoomFacts, role: str, other: str, other_role: str) -> None:
     """Removing the member `other` of lower rank, or an invitation; for moderators.
 
@@ -444,6 +482,44 @@ def check_kick(room: RoomFacts, role: str, other: str, other_role: str) -> None:
         deputies = " and its deputies" if other_role == MODERATOR else ""
         raise NotAllowed(
             f"Only the owner of {room.display_name}{deputies} can kick a {other_role}."
+        )
+
+
+def may_restrict(role: str, other_role: str) -> bool:
+    """Whether a moderator may ban or silence an account, which may be a member: one of lower
+    rank."""
+    return is_moderator(role) and RANKS[other_role] < RANKS[role]
+
+
+def check_restrict(room: RoomFacts, role: str, other: str, other_role: str) -> None:
+    """Banning or silencing the account `other`, which may be a member of lower rank; for
+    moderators. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+    """
+    check_moderator(room, role)
+    if other_role == OWNER:
+        raise NotAllowed(f"The owner of {room.display_name} cannot be banned or silenced.")
+    if not may_restrict(role, other_role):
+        raise NotAllowed(
+            f"Only members of {room.display_name} with a higher role can ban or silence a"
+            f" {other_role}."
+        )
+
+
+def check_lift(room: RoomFacts, role: str, other: str, restricted: bool) -> None:
+    """Ending the ban or the silence of `other`, if it is `restricted`; for moderators. Raises
+    `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownRestriction`.
+    """
+    check_moderator(room, role)
+    if not restricted:
+        raise UnknownRestriction(f"{other} is not on that list of {room.display_name}.")
+
+
+def check_restriction_count(room: RoomFacts, count: int, limits: Limits) -> None:
+    """Adding a ban to the `count` bans of a room, or a silenced account to as many. Raises
+    `LimitReached`."""
+    if count >= limits.restrictions:
+        raise LimitReached(
+            f"{room.display_name} has {limits.restrictions} of these, and cannot have more."
         )
 
 

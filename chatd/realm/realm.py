@@ -49,6 +49,7 @@ from chatd.realm.proof import BY_NAME_OR_PASSWORD, UNKNOWN
 from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
 from chatd.realm.reports import Reports
+from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.resume_token import ending_all
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
@@ -208,7 +209,7 @@ class Realm:
         """Send one message, after looking its recipient up if needed. The caller calls `flush`.
 
         Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`, `ReadOnly`,
-        `TooSoon`, `StoreUnavailable`.
+        `Silenced`, `TooSoon`, `StoreUnavailable`.
         """
         appends, refusal = self.send(session, (message,))
         if not appends and refusal is None and is_room(message.recipient) and session.options.rooms:
@@ -431,6 +432,8 @@ class Realm:
                     changes.delete(stored),
                     *leaving,
                     *await self.rooms.withdrawing_all(account, name),
+                    changes.delete_key(BanRecord, name),
+                    changes.delete_key(SilenceRecord, name),
                     changes.delete_any(Settings, log),
                     ending_all(account),
                     DropLog(log),

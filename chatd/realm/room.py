@@ -11,6 +11,7 @@ from chatd.core.names import LOBBY, room_log, room_name
 from chatd.realm import changes
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import LiveLog
+from chatd.realm.restrictions import BanRecord, RestrictionRecord
 from chatd.realm.slow_mode import SlowMode
 from chatd.stores import Change, CreateLog, Store
 
@@ -34,7 +35,9 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     is stored of the room refers to it. `owner` is the id of an account (0: none) and `owner_name`
     its name; `deputies` and `moderators` are the ids and names of accounts. `history` is ``all`` or
     ``joined``; empty in rooms of older versions of chatd. `slow` is how many seconds a member waits
-    between two texts (0: none), `read_only` whether only moderators send.
+    between two texts (0: none), `read_only` whether only moderators send. `banned_until` and
+    `silenced_until` are when the last ban or silence of the room ends at the latest (milliseconds
+    since 1970, UTC; 0: there is none).
     """
 
     document_kind: ClassVar[str] = "room"
@@ -50,6 +53,8 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     slow: int = 0
     read_only: bool = False
     deputies: dict[int, str] = {}
+    banned_until: int = 0
+    silenced_until: int = 0
 
     @property
     def shown_history(self) -> str:
@@ -59,7 +64,21 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     @property
     def restricted(self) -> bool:
         """Whether some members may not send at all times (`chatd.realm.room_speech`)."""
-        return self.slow > 0 or self.read_only
+        return self.slow > 0 or self.read_only or self.silenced_until > 0
+
+    def restricting(self, restriction: RestrictionRecord) -> RoomRecord:
+        """This record with one more ban or silence."""
+        if isinstance(restriction, BanRecord):
+            until = max(self.banned_until, restriction.until)
+            return msgspec.structs.replace(self, banned_until=until)
+        until = max(self.silenced_until, restriction.until)
+        return msgspec.structs.replace(self, silenced_until=until)
+
+    def unrestricted(self, kind: type[RestrictionRecord]) -> RoomRecord:
+        """This record without any restriction of a kind."""
+        if kind is BanRecord:
+            return msgspec.structs.replace(self, banned_until=0)
+        return msgspec.structs.replace(self, silenced_until=0)
 
     def member_role(self, account: int) -> str:
         """The role of a member."""

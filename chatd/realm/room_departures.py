@@ -21,6 +21,7 @@ from chatd.realm.permissions import (
     check_not_deleted,
     check_owner,
 )
+from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.room import INVITED, MEMBER, Room, RoomRecord
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
@@ -77,15 +78,7 @@ class RoomDepartures(LoadedRooms):
         joined would let it return to a private room that it was kicked from.
         """
         account = member.record.account
-        key = str(account)
-        steps: list[Change] = [
-            changes.require(room.stored),
-            changes.delete(member),
-            changes.delete_any(MembershipRecord, room.scope, key),
-            changes.delete_any(InvitationRecord, member.key, room.scope),
-            changes.delete_any(InvitedRecord, room.scope, key),
-            Forget(account, room.log),
-        ]
+        steps: list[Change] = [changes.require(room.stored), *self.removing(room, member)]
         members = await self._documents.count(MemberRecord, room.scope)
         if members == 1 and not room.permanent:
             return [
@@ -103,6 +96,18 @@ class RoomDepartures(LoadedRooms):
             if successor is not None and account == record.owner:
                 steps.append(changes.require(successor))
         return steps, False
+
+    def removing(self, room: Room, member: Stored[MemberRecord]) -> list[Change]:
+        """The changes of the rows by which an account is a member of a room, or invited to it."""
+        account = member.record.account
+        key = str(account)
+        return [
+            changes.delete(member),
+            changes.delete_any(MembershipRecord, room.scope, key),
+            changes.delete_any(InvitationRecord, member.key, room.scope),
+            changes.delete_any(InvitedRecord, room.scope, key),
+            Forget(account, room.log),
+        ]
 
     async def leaving_all(self, account: int, name: str) -> tuple[list[Change], list[Leaving]]:
         """Return the changes that remove an account from all its rooms, and those rooms.
@@ -161,8 +166,9 @@ class RoomDepartures(LoadedRooms):
             candidates = []
         return None
 
-    def left(self, room: Room, account: int, deleted: bool, reason: str) -> None:
-        """An account is no longer a member of a room, which may be deleted with that."""
+    def left(self, room: Room, account: int, deleted: bool, reason: str, note: str = "") -> None:
+        """An account is no longer a member of a room, which may be deleted with that. `note` is
+        what a moderator gives as the reason."""
         room = self._held(room)
         room.members -= 1
         mailbox = self._context.sessions.mailbox(account)
@@ -175,7 +181,7 @@ class RoomDepartures(LoadedRooms):
                 subscription = session.subscriptions.get(room.name)
                 if subscription is not None and subscription.live_log.log == room.log:
                     session.unsubscribe(room.name)
-                    session.peer.left(room.display_name, reason)
+                    session.peer.left(room.display_name, reason, note)
         if deleted:
             self._evict(room)
 
@@ -253,4 +259,6 @@ class RoomDepartures(LoadedRooms):
             changes.delete_key(MembershipRecord, room.scope),
             changes.delete_scope(InvitationRecord, room.scope),
             changes.delete_key(InvitedRecord, room.scope),
+            changes.delete_scope(BanRecord, room.scope),
+            changes.delete_scope(SilenceRecord, room.scope),
         ]

@@ -1,4 +1,4 @@
-"""Sending in rooms with restrictions: slow mode, and rooms in which only moderators send.
+"""Sending in restricted rooms: slow mode, silenced members, rooms where only moderators send.
 
 A room without restrictions has `LiveLog.restricted` false, and nothing here is called for it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from chatd.core.names import is_room
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.permissions import check_slow_mode, check_speak
+from chatd.realm.restrictions import SilenceRecord
 from chatd.realm.room import Room
 from chatd.realm.session import Session
 
@@ -19,11 +20,20 @@ class RoomSpeech(LoadedRooms):
         """Check that the account may send texts, edits, reactions and typing notices to the log
         that clients know by the name `log`, if that is a room that the session follows.
 
-        Raises `ReadOnly`.
+        Raises `ReadOnly`, `Silenced`.
         """
         room = self._restricted(session, log)
-        if room is not None:
-            check_speak(room, self._own_role(session, room))
+        if room is None:
+            return
+        silence, now = None, self._context.now()
+        if room.record.silenced_until > now:
+            row = await self._documents.get(SilenceRecord, session.name, room.scope)
+            if row is not None and row.record.until > now:
+                silence = row.record if row.record.account == session.account else None
+        elif not room.record.slow and not room.record.read_only:
+            # The last silence has ended: until there is another one, nothing is looked at.
+            room.restricted = False
+        check_speak(room, self._own_role(session, room), silence)
 
     def take_turn(self, session: Session, log: str, key: str | None) -> None:
         """Count a text, with the sender's own key, that an account is about to send to a room in

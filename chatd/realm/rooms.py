@@ -33,12 +33,15 @@ from chatd.realm.membership import (
     Membership,
     MembershipRecord,
 )
+from chatd.realm.moderation import Moderation
 from chatd.realm.permissions import (
     check_deputy,
     check_invitation_count,
     check_invite,
+    check_invite_unbanned,
     check_join,
     check_moderator,
+    check_not_banned,
     check_not_deleted,
     check_room_count,
     is_member,
@@ -51,7 +54,6 @@ from chatd.realm.room import (
     RoomRecord,
     new_lobby,
 )
-from chatd.realm.room_departures import RoomDepartures
 from chatd.realm.room_listings import RoomListings
 from chatd.realm.room_roles import RoomRoles
 from chatd.realm.room_settings import SETTINGS
@@ -61,7 +63,7 @@ from chatd.realm.tasks import gather
 from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
 
-class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
+class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
     """All rooms. What a method changes has been stored when it returns."""
 
     async def start(self) -> None:
@@ -127,7 +129,7 @@ class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
     async def join(self, session: Session, name: str) -> Room:
         """Make the account of `session` a member of a room, unless it is one.
 
-        Raises `UnknownRoom`, `LimitReached`, `NotLoggedIn`.
+        Raises `UnknownRoom`, `Banned`, `LimitReached`, `NotLoggedIn`.
         """
         mailbox = session.mailbox
 
@@ -136,6 +138,7 @@ class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
             check_join(room, role, room.members, self._limits)
             if is_member(role):
                 return [], None
+            check_not_banned(room, await self.ban_of(session, room, session.name, session.account))
             check_room_count(len(mailbox.memberships), self._limits)
             cursor = Cursor(room.head)
             invited = [changes.require_any(InvitationRecord, session.name, room.scope)]
@@ -297,7 +300,7 @@ class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
         """Invite an account to a room and notify it, unless it is a member.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `Blocked`,
-        `LimitReached`.
+        `Banned`, `LimitReached`.
         """
         log = await self._context.accounts.reachable_log(invited, session.account)
         shown = await self._context.accounts.display_name(invited)
@@ -315,6 +318,8 @@ class Rooms(RoomDepartures, RoomListings, RoomRoles, RoomSpeech):
                 raise UnknownAccount(f"There is no account called {invited}.")
             if member is not None:
                 return [], False
+            ban = await self.ban_of(session, room, shown, account.record.id)
+            check_invite_unbanned(room, shown, ban)
             steps = [
                 changes.require(room.stored),
                 self._still_member(room, session),

@@ -15,6 +15,7 @@ from chatd.codecs.v1_messages import (
     Accepted,
     Ack,
     Announcement,
+    Ban,
     Block,
     ChangePassword,
     ConfigureRoom,
@@ -24,8 +25,10 @@ from chatd.codecs.v1_messages import (
     Done,
     Edit,
     FindAccounts,
+    FindBans,
     FindMembers,
     FindRooms,
+    FindSilenced,
     GetBlocked,
     GetReceipts,
     Goodbye,
@@ -63,6 +66,8 @@ from chatd.codecs.v1_messages import (
     Refusal,
     Register,
     Report,
+    Restriction,
+    Restrictions,
     Resume,
     Retract,
     RoomInfo,
@@ -78,8 +83,11 @@ from chatd.codecs.v1_messages import (
     SetRole,
     Setting,
     SetTopic,
+    Silence,
     Token,
     Typing,
+    Unban,
+    Unsilence,
     Unwatch,
     Welcome,
     Who,
@@ -232,6 +240,18 @@ EXAMPLES = [
     Example(FindRooms(ref=26, pattern="#g*", after="", limit=100), "94 1a a3'#g*' a0 64"),
     Example(FindMembers(ref=27, room="#garden", after="", limit=100), "94 1b a7'#garden' a0 64"),
     Example(DeleteRoom(ref=28, room="#garden"), "92 1c a7'#garden'"),
+    Example(
+        Ban(ref=43, room="#garden", name="Spam*", seconds=3600, reason="slugs"),
+        "95 2b a7'#garden' a5'Spam*' cd 0e 10 a5'slugs'",
+    ),
+    Example(Unban(ref=44, room="#garden", name="Spam*"), "93 2c a7'#garden' a5'Spam*'"),
+    Example(FindBans(ref=45, room="#garden", after="", limit=100), "94 2d a7'#garden' a0 64"),
+    Example(
+        Silence(ref=46, room="#garden", name="Bobert", seconds=0, reason=""),
+        "95 2e a7'#garden' a6'Bobert' 00 a0",
+    ),
+    Example(Unsilence(ref=47, room="#garden", name="Bobert"), "93 2f a7'#garden' a6'Bobert'"),
+    Example(FindSilenced(ref=48, room="#garden", after="", limit=100), "94 30 a7'#garden' a0 64"),
     Example(SetPresence(ref=29, away=True, text="lunch", hidden=False), "94 1d c3 a5'lunch' c2"),
     Example(
         Who(ref=30, names=["Bobert", "nobody"], watch=True), "93 1e 92 a6'Bobert' a6'nobody' c3"
@@ -344,6 +364,12 @@ EXAMPLES = [
         "93 0c a7'@bobert' 91 93 07 c3 c2",
     ),
     Example(
+        Restrictions(
+            ref=45, restrictions=[Restriction("Spam*", "Alicia", _TIME, 0, "slugs")], more=False
+        ),
+        f"93 2d 91 95 a5'Spam*' a6'Alicia' {_TIME_BYTES} 00 a5'slugs' c2",
+    ),
+    Example(
         Pushed(
             log="@alicia",
             seq=11,
@@ -381,7 +407,9 @@ EXAMPLES = [
     Example(Typing(log="#garden", name="Bobert", typing=True), "93 a7'#garden' a6'Bobert' c3"),
     Example(Token(token="q1Uv5xkz"), "91 a8'q1Uv5xkz'"),
     Example(Joined(state=_STATE), f"91 {_STATE_BYTES}"),
-    Example(Left(room="#garden", reason="kicked"), "92 a7'#garden' a6'kicked'"),
+    Example(
+        Left(room="#garden", reason="banned", note="slugs"), "93 a7'#garden' a6'banned' a5'slugs'"
+    ),
     Example(
         Goodbye(
             code="busy",

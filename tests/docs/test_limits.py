@@ -61,6 +61,7 @@ class LimitTests(SynchronousTestCase):
                 "frame of version 1": [_V1_FRAME, 256 * _V1_FRAME / MIB],
                 "topic of a room": [LIMITS.topic],
                 "rooms of an account; members of a room": [LIMITS.rooms, LIMITS.members],
+                "bans of a room; accounts silenced in a room": [LIMITS.restrictions],
                 "accounts blocked by an account; watched by a session": [
                     LIMITS.blocked,
                     LIMITS.watched,

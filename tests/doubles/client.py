@@ -42,6 +42,8 @@ class FakeClient:
         self.answers: dict[type, Any] = {
             c.GetBlocked: c.Names(0, []),
             c.FindMembers: c.Members(0, []),
+            c.FindBans: c.Restrictions(0, []),
+            c.FindSilenced: c.Restrictions(0, []),
             c.Who: c.People(0, []),
         }
         self.asked: list[Any] = []

@@ -130,9 +130,9 @@ class AckRecorder(Peer):
         """See `Peer`."""
         self.receipts += [(log, what, seq) for seq in seqs]
 
-    def left(self, room: str, reason: str) -> None:
+    def left(self, room: str, reason: str, note: str = "") -> None:
         """See `Peer`."""
-        self.rooms_left.append((room, reason))
+        self.rooms_left.append((room, f"{reason}: {note}" if note else reason))
 
     def joined(self, log: str) -> None:
         """See `Peer`."""

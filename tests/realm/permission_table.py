@@ -196,6 +196,40 @@ async def in_restricted(
     await action()
 
 
+async def ban_two(w: World, session: Session) -> None:
+    """Ban two accounts from #public."""
+    await w.realm.rooms.ban(session, "#public", "other", 0, "")
+    await w.realm.rooms.ban(session, "#public", TARGET, 0, "")
+
+
+async def when_banned(
+    w: World, session: Session, room: str, action: Callable[[], Awaitable[Any]]
+) -> None:
+    """Do something after the account has been banned, if moderators can ban it."""
+    if session.name not in ("moderator", "deputy", "owner"):
+        await w.realm.rooms.ban(w.sessions["moderator"], room, session.name, 0, "")
+    await action()
+
+
+async def invite_banned(w: World, session: Session) -> None:
+    """Invite an account that is banned from #public."""
+    await w.realm.rooms.ban(w.sessions["owner"], "#public", "other", 0, "")
+    await w.realm.rooms.invite(session, "#public", "other")
+
+
+async def end_ban(w: World, session: Session, name: str) -> None:
+    """End the ban of an account from #public, from which *other* is banned."""
+    await w.realm.rooms.ban(w.sessions["owner"], "#public", "other", 0, "")
+    await w.realm.rooms.unban(session, "#public", name)
+
+
+async def when_silenced(w: World, session: Session) -> None:
+    """Send to #public after the account has been silenced, if moderators can silence it."""
+    if session.name not in ("moderator", "deputy", "owner"):
+        await w.realm.rooms.silence(w.sessions["moderator"], "#public", session.name, 0, "")
+    await w.send(session, "#public")
+
+
 async def send_twice(w: World, session: Session) -> None:
     """Send two texts to #public."""
     await w.send(session, "#public")
@@ -596,6 +630,94 @@ TABLE = [
         refused("not-a-member", *OUTSIDE_PUBLIC)
         | refused("not-allowed", "member", "successor")
         | refused("unknown-member", "moderator", "deputy", "owner"),
+    ),
+    Row(
+        "ban an account that is not in the room",
+        (p.check_restrict, p.may_restrict, p.check_moderator),
+        lambda w, s: w.realm.rooms.ban(s, "#public", TARGET, 0, ""),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "ban a moderator",
+        (p.check_restrict,),
+        lambda w, s: w.realm.rooms.ban(s, "#public", "moderator", 0, ""),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "ban the owner",
+        (p.check_restrict,),
+        lambda w, s: w.realm.rooms.ban(s, "#public", "owner", 0, ""),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "deputy", "owner", "successor"),
+    ),
+    Row(
+        "ban a pattern of names",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.ban(s, "#public", "x*", 0, ""),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "ban over the limit",
+        (p.check_restriction_count,),
+        ban_two,
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "successor")
+        | refused("limit-reached", "moderator", "deputy", "owner"),
+        {"restrictions": 1},
+    ),
+    Row(
+        "list the bans of a private room",
+        (p.check_moderator,),
+        lambda w, s: w.realm.rooms.bans(s, "#private", "", 10),
+        refused("unknown-room", *OUTSIDE_PRIVATE)
+        | refused("not-a-member", "invited")
+        | refused("not-allowed", "member"),
+    ),
+    Row(
+        "join a public room that one is banned from",
+        (p.check_not_banned,),
+        lambda w, s: when_banned(w, s, "#public", lambda: w.realm.rooms.join(s, "#public")),
+        refused("banned", *OUTSIDE_PUBLIC, "member", "successor"),
+    ),
+    Row(
+        "join a private room that one is banned from",
+        (p.check_not_banned, p.check_see_room),
+        lambda w, s: when_banned(w, s, "#private", lambda: w.realm.rooms.join(s, "#private")),
+        refused("unknown-room", "invited", "member", *OUTSIDE_PRIVATE),
+    ),
+    Row(
+        "invite a banned account",
+        (p.check_invite_unbanned,),
+        invite_banned,
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("banned", "member", "moderator", "deputy", "owner", "successor"),
+    ),
+    Row(
+        "end a ban",
+        (p.check_lift,),
+        lambda w, s: end_ban(w, s, "other"),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "end a ban that there is not",
+        (p.check_lift,),
+        lambda w, s: end_ban(w, s, TARGET),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "successor")
+        | refused("unknown-restriction", "moderator", "deputy", "owner"),
+    ),
+    Row(
+        "silence a member",
+        (p.check_restrict,),
+        lambda w, s: w.realm.rooms.silence(s, "#public", "successor", 0, ""),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "send to a room in which one is silenced",
+        (p.check_speak,),
+        when_silenced,
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("silenced", "member", "successor"),
     ),
     Row(
         "set the role of a member",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import ReadOnly, TooSoon
+from chatd.core.errors import ReadOnly, Silenced, TooSoon
 from tests.doubles.realm import Text
 from tests.realm.rooms_case import RoomsCase
 
@@ -76,6 +76,45 @@ class SpeechTests(RoomsCase):
         self.send(self.ann, "#room", "from the owner")
         self.run_now(edits.react(self.ann, "#room", 3, "+", None))
         self.assertEqual(self.texts(), ["one", "from the owner"])
+
+    def test_silenced_member_sends_nothing_until_the_end(self) -> None:
+        """The refusal has the end and the reason; the restriction is forgotten after it."""
+        self.send(self.bob, "#room", "one")
+        self.harness.now = 1_767_225_600_000
+        self.run_now(self.rooms.silence(self.ann, "#room", "BOB", 60, "too loud"))
+        edits = self.realm.edits
+        for request in (
+            self.realm.deliver(self.bob, Text("bob", "#room", "x")),
+            edits.edit(self.bob, "#room", 3, "x", None),
+            edits.react(self.bob, "#room", 3, "+", None),
+            self.realm.presence.notify_typing(self.bob, "#room", True),
+        ):
+            sentence = self.refuse(Silenced, request)
+        self.assertEqual(sentence, "You are silenced in #room until 2026-01-01 00:01 UTC: too loud")
+        self.send(self.ann, "#room", "owner")
+        self.harness.now += 60_000
+        room = self.rooms.loaded("#room")
+        assert room is not None
+        self.assertTrue(room.restricted)
+        self.send(self.bob, "#room", "two")
+        self.assertFalse(room.restricted)
+        self.assertEqual(self.texts(), ["one", "owner", "two"])
+
+    def test_member_is_silenced_after_it_has_joined_again(self) -> None:
+        """And until a moderator ends it."""
+        self.run_now(self.rooms.silence(self.ann, "#room", "bob", 0, ""))
+        self.run_now(self.rooms.leave(self.bob, "#room"))
+        self.run_now(self.rooms.join(self.bob, "#room"))
+        sentence = self.refuse(Silenced, self.realm.deliver(self.bob, Text("bob", "#room", "x")))
+        self.assertEqual(sentence, "You are silenced in #room.")
+        self.run_now(self.rooms.unsilence(self.ann, "#room", "bob"))
+        self.send(self.bob, "#room", "x")
+
+    def test_silenced_moderator_can_send(self) -> None:
+        """A member that becomes a moderator is not silenced any more."""
+        self.run_now(self.rooms.silence(self.ann, "#room", "bob", 0, ""))
+        self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "moderator"))
+        self.send(self.bob, "#room", "x")
 
     def test_restrictions_hold_after_the_room_is_loaded_again(self) -> None:
         """They are those of the stored record."""

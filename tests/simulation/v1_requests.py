@@ -33,6 +33,8 @@ ANSWERS: dict[Any, Any] = {
     c.FindRooms: c.Rooms,
     c.FindMembers: c.Members,
     c.Who: c.People,
+    c.FindBans: c.Restrictions,
+    c.FindSilenced: c.Restrictions,
 }
 """the answer to each request, if it is not `Done`"""
 

@@ -24,6 +24,8 @@ ANSWERS: dict[type[c.Message], type[c.Message]] = {
     c.FindMembers: c.Members,
     c.Who: c.People,
     c.GetBlocked: c.Names,
+    c.FindBans: c.Restrictions,
+    c.FindSilenced: c.Restrictions,
 }
 """the answers by the request; all others are answered by `Done`"""
 

@@ -118,6 +118,33 @@ class Requests:
         """Remove a member from a room, or withdraw an invitation."""
         await self.request(c.Kick(0, room, name))
 
+    async def ban(self, room: str, name: str, seconds: int = 0, reason: str = "") -> None:
+        """Ban an account from a room, or all that match a pattern with ``*`` and ``?``, for so many
+        seconds (0: without end). Members are removed with that."""
+        await self.request(c.Ban(0, room, name, seconds, reason))
+
+    async def unban(self, room: str, name: str) -> None:
+        """End the ban of an account or a pattern."""
+        await self.request(c.Unban(0, room, name))
+
+    async def find_bans(self, room: str, after: str = "", limit: int = 100) -> c.Restrictions:
+        """Return the bans of a room in alphabetical order, from the first one after `after`."""
+        bans: c.Restrictions = await self.request(c.FindBans(0, room, after, limit))
+        return bans
+
+    async def silence(self, room: str, name: str, seconds: int = 0, reason: str = "") -> None:
+        """Have a room take nothing from an account for so many seconds (0: without end)."""
+        await self.request(c.Silence(0, room, name, seconds, reason))
+
+    async def unsilence(self, room: str, name: str) -> None:
+        """Let a silenced account send again."""
+        await self.request(c.Unsilence(0, room, name))
+
+    async def find_silenced(self, room: str, after: str = "", limit: int = 100) -> c.Restrictions:
+        """Return the silenced accounts of a room, as `find_bans` does."""
+        silenced: c.Restrictions = await self.request(c.FindSilenced(0, room, after, limit))
+        return silenced
+
     async def set_role(self, room: str, name: str, role: str) -> None:
         """Make a member ``owner``, ``deputy``, ``moderator`` or ``member`` of a room."""
         await self.request(c.SetRole(0, room, name, role))

@@ -3,8 +3,8 @@
 `protocol` is the connection, with the frequent messages; `notices` is what it is sent besides
 entries and answers, and `unread_states` what of that waits while the client does not read.
 `requests` is the table of all other requests, and `handlers` imports those that fill it:
-`greeting`, `accounts`, `rooms`, `history`, `edits`, `receipts`, `presence`, `blocking` and
-`reports`.
+`greeting`, `accounts`, `rooms`, `moderation`, `history`, `edits`, `receipts`, `presence`,
+`blocking` and `reports`.
 
 A request of the catalogue (`chatd.codecs.v1_messages`) has one handler, in the module named as its
 feature in `chatd.realm`. To add one: the message and its example in the catalogue, and the handler

@@ -57,6 +57,8 @@ class StartTests(ChatTestCase):
             self.printed()[-2:], ["* you were kicked from #Garden", "(Now talking in #lobby.)"]
         )
         self.assertEqual(self.screen.prompt, "#lobby> ")
+        self.client.tell(c.Left("#den", "banned", "too loud"))
+        self.assertEqual(self.printed()[-1:], ["* you are banned from #den: too loud"])
         self.client.logs.pop("#lobby")
         self.client.tell(c.Left("#lobby", "left"))
         self.assertEqual(self.screen.prompt, "> ")

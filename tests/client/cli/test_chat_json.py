@@ -134,7 +134,10 @@ class JsonTests(ChatTestCase):
                     "other": 2,
                 },
             ),
-            (c.Left("#lobby", "left"), {"type": "left", "room": "#lobby", "reason": "left"}),
+            (
+                c.Left("#lobby", "left"),
+                {"type": "left", "room": "#lobby", "reason": "left", "note": ""},
+            ),
         ):
             self.client.tell(event)
             self.assertEqual(list(map(json.loads, self.printed())), [printed])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from chatd.client.cli.output import wording
 from chatd.client.library.events import Connected, Disconnected, Overflow, Retrying
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase
 from tests.doubles.client import SINCE, pushed, state
+
+ENDS = f"{wording.date(SINCE)} {wording.time_of_day(SINCE)}"
+"""the time `SINCE` as users read it"""
 
 
 class EventTests(ChatTestCase):
@@ -59,6 +63,23 @@ class EventTests(ChatTestCase):
             (
                 pushed("#lobby", "bob", "slow 30", "setting", seq=7),
                 "* bob set slow of #lobby to 30",
+            ),
+            (
+                pushed("#lobby", "bob", "sp* 0 too loud", "ban", seq=7),
+                "* bob banned sp* from #lobby: too loud",
+            ),
+            (
+                pushed("#lobby", "bob", f"carl {SINCE} 7", "silence", seq=7),
+                f"* bob silenced carl in #lobby until {ENDS}: 7",
+            ),
+            (
+                pushed("#lobby", "bob", "carl 0", "silence", seq=7),
+                "* bob silenced carl in #lobby",
+            ),
+            (pushed("#lobby", "bob", "sp*", "unban"), "* bob ended the ban of sp* from #lobby"),
+            (
+                pushed("#lobby", "bob", "carl", "unsilence"),
+                "* bob lets carl send to #lobby again",
             ),
             (
                 pushed("#lobby", "bob", "carl moderator", "role", seq=8),

@@ -40,6 +40,18 @@ RIGHTS: dict[str, tuple[Any, tuple[str, str, str, str]]] = {
         lambda: c.ConfigureRoom(0, "#den", "read-only", "on"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),
     ),
+    "ban": (
+        lambda: c.Ban(0, "#den", "victim"),
+        (OK, OK, "not-allowed", "not-a-member"),
+    ),
+    "silence": (
+        lambda: c.Silence(0, "#den", "victim"),
+        (OK, OK, "not-allowed", "not-a-member"),
+    ),
+    "list of bans": (
+        lambda: c.FindBans(0, "#den"),
+        (OK, OK, "not-allowed", "not-a-member"),
+    ),
     "role": (
         lambda: c.SetRole(0, "#den", "victim", "moderator"),
         (OK, "not-allowed", "not-allowed", "not-a-member"),

@@ -127,6 +127,9 @@ class PlainOutput:
             case c.Rooms(rooms=rooms):
                 for info in rooms:
                     self._screen.show_styled(wording.room(info))
+            case c.Restrictions(restrictions=restrictions):
+                for restriction in restrictions:
+                    self._screen.show_styled(wording.restriction(restriction, self._zone))
             case c.People(people=people):
                 for person in people:
                     self._screen.show_styled(wording.person(person))

@@ -43,6 +43,13 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
         case "setting":
             setting, _, value = body.partition(" ")
             return notice(entry.sender, f" set {setting} of {room} to {value}")
+        case "ban" | "silence":
+            verbs = ("banned", "from") if entry.kind == "ban" else ("silenced", "in")
+            return notice(entry.sender, _restricted(*verbs, body, room, zone))
+        case "unban":
+            return notice(entry.sender, f" ended the ban of {body} from {room}")
+        case "unsilence":
+            return notice(entry.sender, f" lets {body} send to {room} again")
         case "role":
             name, _, role = body.partition(" ")
             return notice(entry.sender, f" changed the role of {name} in {room} to {role}")
@@ -62,6 +69,14 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
             message = _reference(entry, cache, zone)
             return notice(entry.sender, f" removed a reaction to {message}{in_room}")
     return None
+
+
+def _restricted(verb: str, where: str, body: str, room: str, zone: tzinfo | None) -> str:
+    """What an entry says of a ban or a silence: name, room, end and reason."""
+    name, _, rest = body.partition(" ")
+    until, _, reason = rest.partition(" ")
+    ends = _ends(int(until), zone) if until.isascii() and until.isdecimal() else ""
+    return f" {verb} {name} {where} {room}{ends}" + (f": {reason}" if reason else "")
 
 
 def _message(entry: c.Pushed, room: str, cache: MessageCache) -> StyledLine:
@@ -119,14 +134,16 @@ def status_line(sentence: str) -> StyledLine:
 def event(event: Event, cache: MessageCache) -> StyledLine | None:
     """An event other than an entry; None if it is not shown."""
     match event:
-        case c.Left(room, reason):
+        case c.Left(room, reason, note):
             sentences = {
                 "left": "you left {}",
                 "kicked": "you were kicked from {}",
+                "banned": "you are banned from {}",
                 "deleted": "{} was deleted",
             }
             sentence = sentences.get(reason, "you are no longer in {}")
-            return status_line(sentence.format(cache.display_name(room)))
+            line = sentence.format(cache.display_name(room))
+            return status_line(f"{line}: {note}" if note else line)
         case c.Goodbye(sentence=sentence):
             return status_line(f"message from the server: {sentence}")
         case c.Announcement(text=text):
@@ -190,6 +207,18 @@ def room(info: c.RoomInfo) -> StyledLine:
         Span(f"({', '.join(facts)})", DIM),
         Span(f" {info.topic}".rstrip()),
     )
+
+
+def restriction(restriction: c.Restriction, zone: tzinfo | None = None) -> StyledLine:
+    """A ban, or a silenced account, in a list of them."""
+    ends = _ends(restriction.until, zone)
+    reason = f": {restriction.reason}" if restriction.reason else ""
+    return name_span(restriction.name), Span(f"{ends}, by {restriction.by}{reason}")
+
+
+def _ends(until: int, zone: tzinfo | None) -> str:
+    """When a restriction ends; empty if it does not."""
+    return f" until {date(until, zone)} {time_of_day(until, zone)}" if until else ""
 
 
 def receipt_state(state: c.ReceiptState, text: str) -> str:

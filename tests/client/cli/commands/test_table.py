@@ -17,6 +17,7 @@ from tests.client.cli.commands import (
     test_blocking,
     test_edits,
     test_history,
+    test_moderation,
     test_presence,
     test_receipts,
     test_reports,
@@ -37,6 +38,7 @@ ALL_CASES = [
     *test_blocking.CASES,
     *test_edits.CASES,
     *test_history.CASES,
+    *test_moderation.CASES,
     *test_presence.CASES,
     *test_receipts.CASES,
     *test_reports.CASES,
@@ -137,7 +139,15 @@ class CompletionTests(SynchronousTestCase):
         """Aliases only if no command fits."""
         self.assertEqual(self.complete("/joi"), ["/join "])
         self.assertEqual(
-            self.complete("/un"), ["/unblock ", "/unreact ", "/unregister ", "/unwatch "]
+            self.complete("/un"),
+            [
+                "/unban ",
+                "/unblock ",
+                "/unreact ",
+                "/unregister ",
+                "/unsilence ",
+                "/unwatch ",
+            ],
         )
         self.assertEqual(len(self.complete("/")), len(slash.COMMANDS))
         self.assertEqual(self.complete("/logo"), ["/logout "])
@@ -164,6 +174,7 @@ class CompletionTests(SynchronousTestCase):
             ("/edit al", ["/edit Albert ", "/edit alice "]),
             ("/edit 2 so al", ["/edit 2 so Albert ", "/edit 2 so alice "]),
             ("/kick bob #lobby x", []),
+            ("/ban b", ["/ban bob "]),
             ("/status x", []),
             ("/nonsense a", []),
         ):

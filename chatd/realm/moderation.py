@@ -1,0 +1,368 @@
+"""Moderation of rooms: banning accounts and patterns of names, and silencing members.
+
+A restriction is a row of its room (`chatd.realm.restrictions`). It is made by a write that changes
+the room's record as well, so an account that joins or is invited at the same moment is looked at
+again: what it requires of the record does not hold any more. Restrictions end by their date,
+without a timer: one that has ended is ignored, and its row removed when others need the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from chatd.core.entries import BAN, KICK, SILENCE, UNBAN, UNSILENCE
+from chatd.core.errors import UnknownAccount
+from chatd.realm import changes
+from chatd.realm.accounts import Account
+from chatd.realm.documents import Stored
+from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord
+from chatd.realm.permissions import (
+    check_lift,
+    check_moderator,
+    check_not_deleted,
+    check_restrict,
+    check_restriction_count,
+    may_restrict,
+)
+from chatd.realm.restrictions import (
+    FOR_EVER,
+    BanRecord,
+    SilenceRecord,
+    ban_of,
+    check_pattern,
+    in_any_case,
+    is_pattern,
+)
+from chatd.realm.room import Room
+from chatd.realm.room_departures import RoomDepartures
+from chatd.realm.session import Session
+from chatd.realm.tasks import gather
+from chatd.stores import SCAN_LIMIT, Change
+
+_AT_ONCE = 100
+"""members or invitations that one write removes because they match a pattern"""
+_REMOVED_PER_COMMAND = 10
+"""removed members and invitations that count as one command"""
+_LISTED_PER_COMMAND = 100
+"""rows that are looked at that count as one command"""
+
+R = TypeVar("R", BanRecord, SilenceRecord)
+
+
+class Restriction(NamedTuple):
+    """A ban, or a silence, as moderators see it: the name or pattern, the name of the moderator,
+    when it was made and when it ends (milliseconds since 1970, UTC; 0: it does not), the reason."""
+
+    name: str
+    by: str
+    time: int
+    until: int
+    reason: str
+
+
+class Moderation(RoomDepartures):
+    """What moderators do about accounts in their rooms."""
+
+    # Bans
+
+    async def ban(
+        self, session: Session, name: str, banned: str, seconds: int, reason: str
+    ) -> None:
+        """Ban an account, or all accounts whose names match a pattern, from a room, for so many
+        seconds (0: without end).
+
+        Members of lower rank are removed with that, and invitations withdrawn. Raises
+        `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `BadRequest`, `LimitReached`.
+        """
+        if is_pattern(banned):
+            check_pattern(banned)
+            await self._ban_pattern(session, name, banned, seconds, reason)
+        else:
+            await self._ban_account(session, name, banned, seconds, reason)
+
+    async def _ban_account(
+        self, session: Session, name: str, banned: str, seconds: int, reason: str
+    ) -> None:
+        async def attempt(
+            room: Room,
+        ) -> tuple[list[Change], tuple[str, int, Stored[MemberRecord] | None]]:
+            account, member = await self._subject(session, room, banned)
+            record = self._record(BanRecord, session, account.record.id, seconds, reason)
+            steps = await self._restricting(session, room, account.key, record)
+            steps += _withdrawing(room, account.key, account.record.id)
+            if member is None:
+                # The condition that it has not joined meanwhile.
+                row = MemberRecord(account.record.id, 0)
+                steps.append(changes.create(account.key, row, room.scope))
+                steps.append(changes.delete_any(MemberRecord, account.key, room.scope))
+            else:
+                steps += self.removing(room, member)
+            return steps, (account.key, record.until, member)
+
+        room, (shown, until, member) = await self._change(name, attempt)
+        if member is not None:
+            self.left(room, member.record.account, False, "banned", reason)
+        self._note(session, room, BAN, _announced(shown, until, reason))
+        if member is not None:
+            self._note(session, room, KICK, member.key)
+
+    async def _ban_pattern(
+        self, session: Session, name: str, pattern: str, seconds: int, reason: str
+    ) -> None:
+        async def attempt(room: Room) -> tuple[list[Change], int]:
+            check_moderator(room, await self.role(session, room))
+            record = self._record(BanRecord, session, 0, seconds, reason)
+            return await self._restricting(session, room, pattern, record), record.until
+
+        room, until = await self._change(name, attempt)
+        self._note(session, room, BAN, _announced(pattern, until, reason))
+        # From now on, no account joins or is invited whose name matches.
+        await self._remove_matching(session, room, pattern, reason)
+        await self._withdraw_matching(session, room, pattern)
+
+    async def _remove_matching(
+        self, session: Session, room: Room, pattern: str, reason: str
+    ) -> None:
+        """Remove the members of lower rank whose names match a pattern, some at a time."""
+        glob, after, size = in_any_case(pattern), "", _AT_ONCE
+        while size == _AT_ONCE:
+            names = await self._documents.page(MemberRecord, glob, after, _AT_ONCE, room.scope)
+            removed = await self._remove_members(session, room, names)
+            for member in removed:
+                self.left(room, member.record.account, False, "banned", reason)
+                self._note(session, room, KICK, member.key)
+            session.charge(len(removed) / _REMOVED_PER_COMMAND)
+            after, size = names[-1] if names else "", len(names)
+            if size == _AT_ONCE:
+                await self._tasks.sleep(0)
+
+    async def _remove_members(
+        self, session: Session, room: Room, names: Sequence[str]
+    ) -> list[Stored[MemberRecord]]:
+        """Remove those of these members that have a lower rank than the account of a session."""
+
+        async def attempt(current: Room) -> tuple[list[Change], list[Stored[MemberRecord]]]:
+            if current.id != room.id:
+                return [], []
+            rows = await gather(
+                *(self._documents.get(MemberRecord, name, room.scope) for name in names)
+            )
+            role, record = await self.role(session, current), current.record
+            removed = [
+                row
+                for row in rows
+                if row is not None and may_restrict(role, record.member_role(row.record.account))
+            ]
+            if not removed:
+                return [], []
+            for row in removed:
+                record = record.without(row.record.account)
+            steps: list[Change] = [
+                changes.update(current.stored, record),
+                self._still_member(current, session),
+            ]
+            for row in removed:
+                steps += self.removing(current, row)
+            return steps, removed
+
+        _, removed = await self._change(room.name, attempt)
+        return removed
+
+    async def _withdraw_matching(self, session: Session, room: Room, pattern: str) -> None:
+        """Withdraw the invitations of accounts whose names match a pattern, some at a time."""
+        glob, after, documents = in_any_case(pattern), "", self._documents
+        while names := await documents.page(InvitationRecord, glob, after, _AT_ONCE, room.scope):
+            rows = await gather(
+                *(documents.get(InvitationRecord, name, room.scope) for name in names)
+            )
+            steps: list[Change] = []
+            for row in rows:
+                if row is not None:
+                    steps += _withdrawing(room, row.key, row.record.account)
+            await documents.write(steps)
+            session.charge(len(steps) / 2 / _REMOVED_PER_COMMAND)
+            after = names[-1]
+
+    async def ban_of(
+        self, session: Session, room: Room, name: str, account: int
+    ) -> BanRecord | None:
+        """The ban in force that concerns an account, given by its name and id, None if there is
+        none. Comparing patterns counts against the rate of `session`."""
+        now = self._context.now()
+        if room.record.banned_until <= now:
+            return None
+        rows = await self._documents.scan(BanRecord, room.scope)
+        session.charge(len(rows) / _LISTED_PER_COMMAND)
+        return ban_of(rows, name, account, now)
+
+    async def unban(self, session: Session, name: str, banned: str) -> None:
+        """End the ban of an account or a pattern.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownRestriction`.
+        """
+        await self._lift(session, name, banned, BanRecord, UNBAN)
+
+    async def bans(
+        self, session: Session, name: str, after: str, limit: int
+    ) -> tuple[list[Restriction], bool]:
+        """Return the bans of a room, for its moderators, in alphabetical order, and whether there
+        are more. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+        return await self._listed(session, name, BanRecord, after, limit)
+
+    # Silences
+
+    async def silence(
+        self, session: Session, name: str, member: str, seconds: int, reason: str
+    ) -> None:
+        """Silence an account in a room for so many seconds (0: without end): it sends no texts,
+        edits, reactions and typing notices there.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `LimitReached`.
+        """
+
+        async def attempt(room: Room) -> tuple[list[Change], tuple[str, int]]:
+            account, _ = await self._subject(session, room, member)
+            record = self._record(SilenceRecord, session, account.record.id, seconds, reason)
+            steps = await self._restricting(session, room, account.key, record)
+            return steps, (account.key, record.until)
+
+        room, (shown, until) = await self._change(name, attempt)
+        self._note(session, room, SILENCE, _announced(shown, until, reason))
+
+    async def unsilence(self, session: Session, name: str, member: str) -> None:
+        """Let a silenced account send again.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownRestriction`.
+        """
+        await self._lift(session, name, member, SilenceRecord, UNSILENCE)
+
+    async def silences(
+        self, session: Session, name: str, after: str, limit: int
+    ) -> tuple[list[Restriction], bool]:
+        """Return the silenced accounts of a room, as `bans` does."""
+        return await self._listed(session, name, SilenceRecord, after, limit)
+
+    # Both
+
+    async def _subject(
+        self, session: Session, room: Room, name: str
+    ) -> tuple[Stored[Account], Stored[MemberRecord] | None]:
+        """The account that a moderator restricts, and its row if it is a member.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`.
+        """
+        role = await self.role(session, room)
+        check_moderator(room, role)
+        account, member = await gather(
+            self._documents.get(Account, name),
+            self._documents.get(MemberRecord, name, room.scope),
+        )
+        check_not_deleted(session.mailbox.deleted)
+        if account is None:
+            raise UnknownAccount(f"There is no account called {name}.")
+        member_role = "" if member is None else room.record.member_role(member.record.account)
+        check_restrict(room, role, account.key, member_role)
+        return account, member
+
+    def _record(
+        self, record_type: type[R], session: Session, account: int, seconds: int, reason: str
+    ) -> R:
+        now = self._context.now()
+        until = min(now + seconds * 1000, FOR_EVER) if seconds else FOR_EVER
+        return record_type(account, session.name, now, until, reason)
+
+    async def _restricting(self, session: Session, room: Room, key: str, record: R) -> list[Change]:
+        """The changes that restrict an account or a pattern, with the room's record.
+
+        Raises `LimitReached`.
+        """
+        record_type, scope = type(record), room.scope
+        former, count = await gather(
+            self._documents.get(record_type, key, scope),
+            self._documents.count(record_type, scope),
+        )
+        steps: list[Change] = []
+        limit = self._limits.restrictions
+        if former is None and count >= limit:
+            ended = await self._ended(room, record_type)
+            check_restriction_count(room, count - len(ended), self._limits)
+            steps += [changes.delete(row) for row in ended]
+        restricted = room.record.restricting(record)
+        if isinstance(record, BanRecord) and record.account:
+            restricted = restricted.without(record.account)
+        # The same record also has a new version, which those who join at the same moment notice.
+        return [
+            changes.update(room.stored, restricted),
+            self._still_member(room, session),
+            *steps,
+            changes.delete_any(record_type, key, scope),
+            changes.create(key, record, scope),
+        ]
+
+    async def _ended(self, room: Room, record_type: type[R]) -> list[Stored[R]]:
+        """The restrictions of a room that have ended."""
+        now = self._context.now()
+        rows = await self._documents.scan(record_type, room.scope)
+        return [row for row in rows if row.record.until <= now]
+
+    async def _lift(
+        self,
+        session: Session,
+        name: str,
+        subject: str,
+        record_type: type[R],
+        kind: str,
+    ) -> None:
+        async def attempt(room: Room) -> tuple[list[Change], str]:
+            role = await self.role(session, room)
+            row, count = await gather(
+                self._documents.get(record_type, subject, room.scope),
+                self._documents.count(record_type, room.scope),
+            )
+            check_not_deleted(session.mailbox.deleted)
+            check_lift(room, role, subject, row is not None)
+            assert row is not None
+            steps: list[Change] = [changes.require(room.stored)]
+            if count == 1:
+                steps = [changes.update(room.stored, room.record.unrestricted(record_type))]
+            return [*steps, self._still_member(room, session), changes.delete(row)], row.key
+
+        room, shown = await self._change(name, attempt)
+        self._note(session, room, kind, shown)
+
+    async def _listed(
+        self, session: Session, name: str, record_type: type[R], after: str, limit: int
+    ) -> tuple[list[Restriction], bool]:
+        room = await self.room(name)
+        check_moderator(room, await self.role(session, room))
+        now = self._context.now()
+        rows = await self._documents.scan(record_type, room.scope, after)
+        session.charge(len(rows) / _LISTED_PER_COMMAND)
+        shown = [
+            Restriction(row.key, ban.by, ban.time, _shown_end(ban.until), ban.reason)
+            for row in rows
+            if (ban := row.record).until > now
+        ]
+        return shown[:limit], len(shown) > limit or len(rows) == SCAN_LIMIT
+
+    def _note(self, session: Session, room: Room, kind: str, body: str) -> None:
+        self._context.note(room.log, session.name, session.account, kind, body)
+
+
+def _announced(name: str, until: int, reason: str) -> str:
+    """The body of an entry: the name, the end (0: none) and the reason."""
+    return f"{name} {_shown_end(until)} {reason}".rstrip()
+
+
+def _shown_end(until: int) -> int:
+    """When a restriction ends, for clients; 0: it does not."""
+    return 0 if until == FOR_EVER else until
+
+
+def _withdrawing(room: Room, name: str, account: int) -> list[Change]:
+    """The changes that withdraw the invitation of an account, if it has one."""
+    return [
+        changes.delete_any(InvitationRecord, name, room.scope),
+        changes.delete_any(InvitedRecord, room.scope, str(account)),
+    ]
