@@ -95,10 +95,12 @@ class DeleteRoom(Request, tag="delete-room"):
 
 
 class ListReports(Request, tag="reports"):
-    """Reports of users, oldest first. Items: `seq`, `time`, `sender`, `body`."""
+    """Reports of users, or the open ones of them, oldest first. Items: `seq`, `time`, `sender`,
+    `body`, `closed` (when; 0: it is open), `note` (of the operator that closed it)."""
 
     after: Annotated[int, Meta(ge=0, lt=2**53)] = 0
     limit: PageSize = 100
+    open: bool = False
 
 
 class CreateInviteToken(Request, tag="invite"):
@@ -186,6 +188,13 @@ class ListAudit(Request, tag="audit"):
     limit: PageSize = 100
 
 
+class CloseReport(Request, tag="close-report"):
+    """Close a report, with a note for operators. Answer: `seq`."""
+
+    seq: Annotated[int, Meta(ge=1, lt=2**53)]
+    note: Annotated[str, Meta(max_length=500)] = ""
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -208,6 +217,7 @@ AnyRequest: TypeAlias = (
     | Unsuspend
     | Announce
     | ListAudit
+    | CloseReport
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -284,6 +284,12 @@ class LimitReached(Refused):
     code = "limit-reached"
 
 
+class ReportClosed(Refused):
+    """This report is closed already."""
+
+    code = "report-closed"
+
+
 class BadRequest(Refused):
     """This is not a valid request."""
 

@@ -24,7 +24,6 @@ from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.page import Page
 from chatd.realm.permissions import is_suspended
 from chatd.realm.realm import Realm
-from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 from chatd.realm.room_operations import RoomOperations
 from chatd.realm.tasks import gather
@@ -60,15 +59,6 @@ class SessionInfo(msgspec.Struct, frozen=True):
     name: str
     since: int
     about: str
-
-
-class Report(msgspec.Struct, frozen=True):
-    """A report that a user sent to the operators; `seq` is its number."""
-
-    seq: int
-    time: int
-    sender: str
-    body: str
 
 
 class InviteTokenInfo(msgspec.Struct, frozen=True):
@@ -142,6 +132,7 @@ class Operations(RoomOperations):
         self.suspensions = realm.suspensions
         self.announcements = realm.announcements
         self.audit = realm.audit
+        self.reports = realm.reports
 
     # Accounts and sessions
 
@@ -249,12 +240,6 @@ class Operations(RoomOperations):
         return name
 
     # Reports
-
-    async def reports(self, after: int, limit: int) -> Page[Report, int]:
-        """Reports of users, oldest first."""
-        entries = await self._store.read(REPORTS, after, limit)
-        items = [Report(entry.seq, entry.time, entry.sender, entry.body) for entry in entries]
-        return Page(items, bool(entries), entries[-1].seq if entries else after)
 
     # Invite tokens
 

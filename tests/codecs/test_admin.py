@@ -38,6 +38,7 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (b'{"command":"unsuspend","name":"ann"}', c.Unsuspend("ann")),
     (b'{"command":"announce","text":"Noon."}', c.Announce("Noon.")),
     (b'{"command":"audit","after":3}', c.ListAudit(3)),
+    (b'{"command":"close-report","seq":3,"note":"x"}', c.CloseReport(3, "x")),
 )
 """a line for each request"""
 

@@ -22,7 +22,6 @@ from chatd.realm.operations import (
     InviteTokenInfo,
     NewInviteToken,
     Operations,
-    Report,
     SessionInfo,
     Statistics,
 )
@@ -210,24 +209,6 @@ class AccountOperations(OperationsCase):
         self.assertEqual(self.result(self.operations.delete_account("ANN")), "Ann")
         self.assertEqual(recorder.ended_with, "account-deleted")
         self.refused(UnknownAccount, self.operations.delete_account("ann"))
-
-
-class ReportOperations(OperationsCase):
-    """The reports of users."""
-
-    def test_reports_come_in_pages_until_an_empty_one(self) -> None:
-        """Later reports may follow at any time, so only an empty page ends the listing."""
-        realm = self.harness.realm
-        for number in range(3):
-            realm.note("@server", "Ann", 1, "report", f"bob: reason {number}")
-        realm.flush()
-        self.harness.settle()
-        page = self.result(self.operations.reports(0, 2))
-        reports = [Report(1, 1, "Ann", "bob: reason 0"), Report(2, 1, "Ann", "bob: reason 1")]
-        self.assertEqual(page, Page(reports, True, 2))
-        page = self.result(self.operations.reports(page.last, 2))
-        self.assertEqual([report.seq for report in page.items], [3])
-        self.assertEqual(self.result(self.operations.reports(3, 2)), Page([], False, 3))
 
 
 class InviteTokenOperations(OperationsCase):

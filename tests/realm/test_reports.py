@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import UnknownAccount, UnknownEntry
-from chatd.realm.reports import REPORTS
-from tests.realm.case import AckRealmCase
+from chatd.core.errors import ReportClosed, UnknownAccount, UnknownEntry
+from chatd.realm.page import Page
+from chatd.realm.reports import REPORTS, Report
+from tests.realm.case import AckRealmCase, RealmCase
 
 
 class Reporting(AckRealmCase):
@@ -72,3 +73,47 @@ class Reporting(AckRealmCase):
         self.harness.register("cyd")
         cyd, _ = self.login("cyd")
         self.refuse(UnknownEntry, self.realm.history.entry(cyd, REPORTS, 1))
+
+
+class Operators(RealmCase):
+    """What operators do with three reports."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.run_now(self.realm.reports.start())
+        for number in range(3):
+            self.realm.note(REPORTS, "Ann", 0, "report", f"bob: reason {number}")
+        self.realm.flush()
+        self.harness.settle()
+        self.reports = self.realm.reports
+
+    def test_reports_come_in_pages_until_an_empty_one(self) -> None:
+        """Later reports may follow at any time, so only an empty page ends the listing."""
+        page = self.run_now(self.reports.page(0, 2))
+        reports = [Report(1, 1, "Ann", "bob: reason 0"), Report(2, 1, "Ann", "bob: reason 1")]
+        self.assertEqual(page, Page(reports, True, 2))
+        page = self.run_now(self.reports.page(page.last, 2))
+        self.assertEqual([report.seq for report in page.items], [3])
+        self.assertEqual(self.run_now(self.reports.page(3, 2)), Page([], False, 3))
+
+    def test_closed_report_is_listed_with_its_note_or_left_out(self) -> None:
+        """A page without open reports is not the last one."""
+        self.harness.now = 5
+        self.run_now(self.reports.close(1, "talked to\n them\x1b[2J"))
+        self.run_now(self.reports.close(2, ""))
+        page = self.run_now(self.reports.page(0, 2))
+        self.assertEqual(
+            [(report.closed, report.note) for report in page.items],
+            [(5, "talked to them\\x1b[2J"), (5, "")],
+        )
+        self.assertEqual(self.run_now(self.reports.page(0, 2, open_only=True)), Page([], True, 2))
+        page = self.run_now(self.reports.page(2, 2, open_only=True))
+        self.assertEqual([report.seq for report in page.items], [3])
+
+    def test_report_is_closed_once(self) -> None:
+        """One that does not exist is not closed."""
+        self.run_now(self.reports.close(1, "first"))
+        self.assertIn("Report 1", self.refuse(ReportClosed, self.reports.close(1, "second")))
+        for seq in (0, 4):
+            self.refuse(UnknownEntry, self.reports.close(seq, ""))
+        self.assertEqual(self.run_now(self.reports.page(0, 1)).items[0].note, "first")

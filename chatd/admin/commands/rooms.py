@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from twisted.python import usage
+
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
 from chatd.admin.output import Item, Output, moment
@@ -103,29 +105,52 @@ class SetRoomTopic(DaemonCommand):
 
 
 class ListReports(DaemonCommand):
-    """``reports``: the reports of users, as paragraphs."""
+    """``reports``: the reports of users, as paragraphs; ``reports close`` closes one."""
 
     name = "reports"
-    longdesc = "Show the reports of users, oldest first."
-    synopsis = "[--after SEQ] [--json]"
+    longdesc = (
+        "Show the open reports of users, oldest first; or close one, with a note for operators."
+    )
+    synopsis = "[--all] [--after SEQ] [--json] | close SEQ [NOTE] [--json]"
+    arguments = {"action": "", "seq": "", "note": ""}
+    optFlags = [["all", None, "Show closed reports as well."]]
     optParameters = [["after", None, "0", "Show only reports with a greater number than SEQ."]]
 
+    def parseArgs(self, *words: str) -> None:
+        """The note may be several words without quotes."""
+        super().parseArgs(*words[:2], *filter(None, [" ".join(words[2:])]))
+
     def postOptions(self) -> None:
-        """Check the number."""
+        """Check the action and the numbers."""
+        if self["action"] not in ("", "close"):
+            raise usage.UsageError(f"unexpected argument: {self['action']!r}")
+        if self["action"]:
+            if not re.fullmatch("[1-9][0-9]{0,14}", self["seq"]):
+                raise usage.UsageError(f"SEQ is the number of a report, not {self['seq']!r}")
+            self["seq"] = int(self["seq"])
         self["after"] = self.number("after")
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
+        if self["action"]:
+            answer = daemon.ask(c.CloseReport(self["seq"], self["note"]))
+            output.answer(answer, f"Closed: report {answer['seq']}")
+        else:
+            self._list(daemon, output)
 
+    def _list(self, daemon: Daemon, output: Output) -> None:
         quoting = False
 
         def paragraph(report: Item) -> Sequence[str]:
             nonlocal quoting
             quoting = quoting or _QUOTE.search(report["body"]) is not None
             heading = f"{report['seq']}  {moment(report['time'])}  {report['sender']} reports"
-            return heading, *report["body"].split("\n")
+            closed = report["closed"]
+            end = f"closed {moment(closed)}  {report['note']}".rstrip() if closed else ""
+            return heading, *report["body"].split("\n"), *filter(None, [end])
 
-        reports = daemon.items(c.ListReports(self["after"], limit=1000))
+        request = c.ListReports(self["after"], limit=1000, open=not self["all"])
+        reports = daemon.items(request)
         output.paragraphs(reports, paragraph)
         if quoting:
             output.note(

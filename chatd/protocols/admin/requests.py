@@ -51,7 +51,7 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
         case c.SetRoomTopic():
             return {"room": await operations.set_room_topic(request.room, request.topic)}
         case c.ListReports():
-            return asdict(await operations.reports(request.after, request.limit))
+            return asdict(await operations.reports.page(request.after, request.limit, request.open))
         case c.CreateInviteToken():
             return asdict(
                 await operations.create_invite_token(request.uses, request.seconds, request.note)
@@ -78,6 +78,9 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             return {"sessions": await operations.announcements.announce(request.text)}
         case c.ListAudit():
             return asdict(await operations.audit.page(request.after, request.limit))
+        case c.CloseReport():
+            await operations.reports.close(request.seq, request.note)
+            return {"seq": request.seq}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

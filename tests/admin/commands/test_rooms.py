@@ -82,6 +82,27 @@ class Reports(CommandCase):
         self.assertEqual((report["seq"], report["body"]), (2, "bob: ruder"))
         self.assertEqual(self.output("reports", "--after=2"), "")
 
+    def test_report_is_closed_with_a_note(self) -> None:
+        """Closed reports are shown with --all."""
+        for body in ("bob: rude", "bob: ruder"):
+            self.harness.realm.note("@server", "Ann", 0, "report", body)
+        self.harness.realm.flush()
+        self.harness.settle()
+        self.assertEqual(
+            self.output("reports", "close", "1", "talked", "to bob"), "Closed: report 1\n"
+        )
+        self.assertEqual([report["seq"] for report in self.json("reports")], [2])
+        self.harness.now = 60_000
+        self.output("reports", "close", "2")
+        self.assertEqual(self.output("reports"), "")
+        self.assertEqual(
+            self.output("reports", "--all").splitlines()[-1], "    closed 1970-01-01 00:01"
+        )
+        self.assertEqual(self.json("reports", "--all")[0]["note"], "talked to bob")
+        self.assertIn("closed already", self.failed(REFUSED, "reports", "close", "2"))
+        for words in (["close"], ["close", "x"], ["close", "0"], ["open", "1"]):
+            self.failed(WRONG_USAGE, "reports", *words)
+
     def test_quoted_message_is_explained(self) -> None:
         """One sentence on standard error, for any number of quoted messages."""
         for body in ("bob: rude\n@ann 1: psst", "bob: again\n#garden 12: hey"):

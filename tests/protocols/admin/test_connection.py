@@ -227,17 +227,22 @@ class Requests(AdminCase):
         realm.flush()
         self.harness.settle()
         first = self.request("reports", limit=2)
+        still_open = {"closed": 0, "note": ""}
         self.assertEqual(
             first["items"],
             [
-                {"seq": 1, "time": 1, "sender": "Ann", "body": "bob: reason 0"},
-                {"seq": 2, "time": 1, "sender": "Ann", "body": "bob: reason 1"},
+                {"seq": 1, "time": 1, "sender": "Ann", "body": "bob: reason 0", **still_open},
+                {"seq": 2, "time": 1, "sender": "Ann", "body": "bob: reason 1", **still_open},
             ],
         )
         second = self.request("reports", after=first["last"])
         self.assertEqual([item["seq"] for item in second["items"]], [3])
         third = self.request("reports", after=second["last"])
         self.assertEqual(third, {"items": [], "more": False, "last": 3})
+        self.assertEqual(self.request("close-report", seq=2, note="talked"), {"seq": 2})
+        self.assertEqual(self.refusal_code("close-report", seq=2), "report-closed")
+        items = self.request("reports", open=True)["items"]
+        self.assertEqual([item["seq"] for item in items], [1, 3])
 
     def test_invite_tokens_are_created_listed_and_revoked(self) -> None:
         """The list does not have their text."""
