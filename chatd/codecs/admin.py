@@ -195,6 +195,29 @@ class CloseReport(Request, tag="close-report"):
     note: Annotated[str, Meta(max_length=500)] = ""
 
 
+class BanAddress(Request, tag="ban"):
+    """Ban an address or a network for so many seconds (null: until `unban`): its sessions are
+    ended, its other connections closed, and new ones refused. With `force` the network may include
+    this machine. Answer: `network`, `since`, `until` (or null), `reason`, and the numbers of
+    `sessions` and of other `connections` that were ended."""
+
+    network: str
+    seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
+    reason: Annotated[str, Meta(max_length=500)] = ""
+    force: bool = False
+
+
+class UnbanAddress(Request, tag="unban"):
+    """End the ban of an address or a network. Answer: `network`."""
+
+    network: str
+
+
+class ListAddressBans(Request, tag="bans"):
+    """The addresses and networks that are banned. Answer: `items`, each with `network`, `since`,
+    `until` (or null), `reason`."""
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -218,6 +241,9 @@ AnyRequest: TypeAlias = (
     | Announce
     | ListAudit
     | CloseReport
+    | BanAddress
+    | UnbanAddress
+    | ListAddressBans
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

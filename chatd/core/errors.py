@@ -314,6 +314,18 @@ class BackupFailed(Refused):
     code = "backup-failed"
 
 
+class AddressBanned(Refused):
+    """An operator has banned your address."""
+
+    code = "address-banned"
+
+
+class NotBanned(Refused):
+    """This address is not banned."""
+
+    code = "not-banned"
+
+
 class Exists(Refused):
     """A document of that kind and key already exists."""
 

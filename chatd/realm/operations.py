@@ -133,6 +133,7 @@ class Operations(RoomOperations):
         self.announcements = realm.announcements
         self.audit = realm.audit
         self.reports = realm.reports
+        self.address_bans = realm.address_bans
 
     # Accounts and sessions
 

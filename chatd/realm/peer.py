@@ -36,6 +36,11 @@ class Peer:
     """the rules for the sessions of this protocol"""
 
     @property
+    def address(self) -> str:
+        """The address of the client, without its port; `LOCAL` for one of a unix socket."""
+        return LOCAL
+
+    @property
     def network(self) -> str:
         """As what the client is counted (`chatd.core.addresses.network_of`)."""
         return LOCAL

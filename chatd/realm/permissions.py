@@ -18,6 +18,7 @@ import msgspec
 from chatd.core.addresses import LOCAL
 from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import (
+    BadRequest,
     Banned,
     Blocked,
     InviteRequired,
@@ -64,6 +65,8 @@ S = TypeVar("S", bound="Session")
 OPEN, INVITE_ONLY, CLOSED = "open", "invite", "closed"
 """registration: for everyone, with an operator's invite token, for operators only"""
 
+_BANS = 10_000
+"""addresses and networks that can be banned"""
 _CERTIFICATES = 8
 """certificates that can log in to an account"""
 
@@ -103,6 +106,17 @@ def check_open(account: Account) -> None:
     """Using an account by its name alone, without a password. Raises `PasswordRequired`."""
     if account.password is not None:
         raise PasswordRequired()
+
+
+def check_ban(count: int, local: bool, force: bool) -> None:
+    """Banning a network besides `count` others, for operators; `local`: this machine is in it,
+    which has to be confirmed (`force`). Raises `BadRequest`, `LimitReached`."""
+    if local and not force:
+        raise BadRequest(
+            "that includes this machine, and the clients of a proxy on it; --force bans it as well"
+        )
+    if count >= _BANS:
+        raise LimitReached(f"At most {_BANS} addresses and networks can be banned.")
 
 
 def check_session_count(of_account: int, of_address: int, network: str, limits: Limits) -> None:

@@ -25,6 +25,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm import changes
 from chatd.realm.accounts import Account, Accounts
+from chatd.realm.address_bans import AddressBans
 from chatd.realm.announcements import Announcements
 from chatd.realm.audit import Audit
 from chatd.realm.blocking import Blocking
@@ -128,6 +129,7 @@ class Realm:
         self.sessions = Sessions(self, self.delivery.live_logs)
         self.tokens = Tokens(self, tasks, random_bytes)
         self.suspensions = Suspensions(self)
+        self.address_bans = AddressBans(self)
         self.announcements = Announcements(self, tasks)
         self.audit = Audit(self)
 
@@ -139,6 +141,7 @@ class Realm:
         self._id = max(self._id, id)
         # An account or a room may have been created later than the latest entry.
         self._time = max(self._time, time, id >> _ID_BITS)
+        await self.address_bans.start()
         await self.reports.start()
         await self.audit.start()
         await self.rooms.start()

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 
 from chatd.auth.credentials import AccountChecker, ISession, NameOnly, NamePassword, NameToken
-from chatd.core.errors import Refused
+from chatd.core.errors import AddressBanned, Refused
 from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
@@ -67,14 +67,35 @@ class ConnectionFactory(Factory):
         self.closing: Deadlines[AnyConnection] = Deadlines(clock, limits.flush_time, self._abort)
         self.arrivals = Arrivals(self.clock)
         self.turns = Turns(self.clock)
+        realm.address_bans.on_banned.append(self.close_banned)
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> AnyConnection:
-        """Return a connection for a peer at `addr`."""
-        return self.protocol(self)
+    ) -> AnyConnection | None:
+        """Return a connection for a peer at `addr`; None, which closes it, if that is banned."""
+        return self.protocol(self) if self.admits(addr) else None
+
+    def admits(self, address: IAddress | None) -> bool:
+        """Whether a client at an address may connect. A refusal is counted, and not logged: there
+        may be thousands in a second."""
+        ban = self.realm.address_bans.find(getattr(address, "host", ""))
+        if ban is not None:
+            self.realm.counters.refused(AddressBanned.code)
+        return ban is None
+
+    def close_banned(self, banned: Callable[[str], bool]) -> int:
+        """Abort the connections without a session whose addresses are banned. Returns how many."""
+        connections = [
+            connection
+            for connection in self.connections
+            if getattr(connection, "session", None) is None and banned(connection.address)
+        ]
+        for connection in connections:
+            connection.log_refusal(AddressBanned.code)
+            connection.transport.abortConnection()
+        return len(connections)
 
     async def log_in(self, credentials: Credentials, peer: Peer) -> Session:
         """Open a session for a peer. Raises what `AccountChecker` and `Sessions.open` do.
@@ -202,6 +223,8 @@ class PortFactory(Factory):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> AnyConnection:
-        """Return a connection for a peer at `addr`."""
+    ) -> AnyConnection | None:
+        """See `ConnectionFactory.buildProtocol`."""
+        if not self._connections.admits(addr):
+            return None
         return self.protocol(self._connections)

@@ -39,6 +39,9 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (b'{"command":"announce","text":"Noon."}', c.Announce("Noon.")),
     (b'{"command":"audit","after":3}', c.ListAudit(3)),
     (b'{"command":"close-report","seq":3,"note":"x"}', c.CloseReport(3, "x")),
+    (b'{"command":"ban","network":"::/8","force":true}', c.BanAddress("::/8", force=True)),
+    (b'{"command":"unban","network":"::/8"}', c.UnbanAddress("::/8")),
+    (b'{"command":"bans"}', c.ListAddressBans()),
 )
 """a line for each request"""
 

@@ -6,7 +6,13 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.addresses import LOCAL, network_of, parse_address
+from chatd.core.addresses import (
+    LOCAL,
+    network_of,
+    network_text,
+    parse_address,
+    parse_network,
+)
 
 
 class Addresses(SynchronousTestCase):
@@ -34,3 +40,18 @@ class Addresses(SynchronousTestCase):
         self.assertEqual(parse_address("fe80::1%eth0"), ip_address("fe80::1"))
         for text in ("", "local", "192.0.2.7/32", "1", "a.example"):
             self.assertIsNone(parse_address(text), text)
+
+    def test_networks_have_one_spelling(self) -> None:
+        """An address is a network by itself."""
+        for text, expected in (
+            ("192.0.2.7", "192.0.2.7"),
+            ("192.0.2.7/24", "192.0.2.0/24"),
+            ("2001:DB8::7/32", "2001:db8::/32"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7/120", "192.0.2.0/24"),
+            ("::ffff:0:0/90", "::ffc0:0:0/90"),
+        ):
+            network = parse_network(text)
+            assert network is not None
+            self.assertEqual(network_text(network), expected)
+        self.assertIsNone(parse_network("192.0.2.0/33"))

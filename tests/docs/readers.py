@@ -69,6 +69,8 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "exits with status 0 within 5 seconds": _STOP,
         "while the daemon runs, never `cp`": _COPY,
         "Ids and times of entries never go back": _IDS,
+        "At most 10,000 can be banned at a time": "realm.test_permissions.Table."
+        "test_outcomes_without_session",
         "at most ten refusals": "protocols.test_classic.Ordering."
         "test_ten_refusals_of_a_connection_are_logged",
         "starts another one on the port within a second": "protocols.grpc.test_port.Restarts."

@@ -1,4 +1,5 @@
-"""What the clients of each protocol are sent when there are too many sessions."""
+"""What the clients of each protocol are sent when there are too many sessions, or when an operator
+bans their address."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
-from chatd.codecs.classic import LOGIN, RESPONSE, encode
+from chatd.codecs.classic import CREATE, LOGIN, RESPONSE, encode
 from chatd.core.errors import LimitReached
 from chatd.protocols.grpc.service import STATUS
 from tests.doubles.grpc_calls import CallContext, ServiceCase
@@ -56,6 +57,27 @@ class Refusals(SynchronousTestCase):
             self.client("chat10").request("REGISTER bob CHAT/1.0\n"),
             f"400 Invalid registration: {SENTENCE}\n",
         )
+
+
+class Bans(SynchronousTestCase):
+    """An operator bans the address of sessions of each protocol."""
+
+    def test_sessions_are_sent_the_reason_as_their_protocol_can(self) -> None:
+        """Then they are closed. Only version 1 and CHAT/1.0 have a message for the end."""
+        server = MainPortServer()
+        ann, other = server.log_in("ann"), server.connect()
+        texts = [TextClient(server, port) for port in ("chat10", "ops", "classic")]
+        texts[0].request("REGISTER luca CHAT/1.0\n")
+        texts[1].request("1|mason")
+        texts[2].request(encode(CREATE, "wayne"))
+        server.run(server.realm.address_bans.ban("192.0.2.7", None, "spam"))
+        server.clock.advance(3)
+        sentence = "An operator has banned your address: spam"
+        self.assertEqual(ann.receive_events(c.Goodbye), [c.Goodbye("address-banned", sentence)])
+        self.assertEqual(texts[0].receive(), "DISCONNECT CHAT/1.0\n")
+        for transport in (ann.transport, other.transport, *(each.transport for each in texts)):
+            self.assertTrue(transport.disconnecting)
+        self.assertEqual(server.realm.sessions.all(), [])
 
 
 class GrpcRefusals(ServiceCase):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.auth.credentials import NameOnly, NamePassword
@@ -167,9 +168,31 @@ class Ports(SynchronousTestCase):
         """A port has its protocol, and the counts and limits of the common factory."""
         server = ClassicServer(unauthenticated=1)
         port = PortFactory(server.factory, server.factory.protocol)
-        connections = [port.buildProtocol(None), server.factory.buildProtocol(None)]
+        connections: list[Any] = [port.buildProtocol(None), server.factory.buildProtocol(None)]
         transports = [server.new_transport() for _ in connections]
         for connection, transport in zip(connections, transports, strict=True):
             connection.makeConnection(transport)
         self.assertEqual(list(server.factory.connections), connections)
         self.assertEqual([transport.disconnecting for transport in transports], [True, False])
+
+
+class Banned(SynchronousTestCase):
+    """Clients at an address that an operator has banned."""
+
+    def test_connections_are_closed_and_refused(self) -> None:
+        """Those without a session at once, a session with its reason; clients elsewhere stay."""
+        server = ClassicServer()
+        ann, connected = server.register("ann"), server.connect()
+        server.client_address = "192.0.2.8"
+        bob, other = server.register("bob"), server.connect()
+        port = PortFactory(server.factory, server.factory.protocol)
+        address = IPv4Address("TCP", "192.0.2.7", 1)
+        server.run(server.realm.address_bans.ban("192.0.2.7", 60, ""))
+        self.assertTrue(ann.transport.disconnecting and connected.transport.disconnecting)
+        self.assertFalse(bob.transport.disconnecting or other.transport.disconnecting)
+        for factory in (server.factory, port):
+            self.assertIsNone(factory.buildProtocol(address))
+            self.assertIsNotNone(factory.buildProtocol(IPv4Address("TCP", "192.0.2.8", 1)))
+        self.assertEqual(server.realm.counters.refusals, {"address-banned": 3})
+        server.now += 60_000
+        self.assertIsNotNone(port.buildProtocol(address))

@@ -1,10 +1,12 @@
-"""Commands against misuse, and to all: suspend, unsuspend, announce."""
+"""Commands against misuse, and to all: suspend, ban, announce."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
-from chatd.admin.output import Output, moment
+from chatd.admin.output import Item, Output, moment
 from chatd.codecs import admin as c
 
 
@@ -68,3 +70,69 @@ class Announce(DaemonCommand):
         """See `DaemonCommand.run`."""
         answer = daemon.ask(c.Announce(self["text"]))
         output.answer(answer, f"Shown to sessions: {answer['sessions']}")
+
+
+class BanAddress(DaemonCommand):
+    """``ban``: keep the clients at an address from connecting."""
+
+    name = "ban"
+    longdesc = (
+        "Ban an address or a network: its sessions are ended and shown the reason, its other "
+        "connections are closed, and new ones are refused. The admin socket works from everywhere."
+    )
+    synopsis = "ADDRESS|NETWORK [--for TIME] [--reason TEXT] [--force] [--json]"
+    arguments = {"network": None}
+    optParameters = [
+        ["for", None, None, "How long: a number and a unit (s m h d w); else until unban."],
+        ["reason", None, "", "The reason, which its sessions are shown."],
+    ]
+    optFlags = [["force", None, "Ban it although this machine is in it."]]
+
+    def postOptions(self) -> None:
+        """Check the time."""
+        self["seconds"] = self.span("for")
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(
+            c.BanAddress(self["network"], self["seconds"], self["reason"], bool(self["force"]))
+        )
+        until = answer["until"]
+        end = "until you end that (unban)" if until is None else f"until {moment(until)}"
+        output.answer(
+            answer,
+            f"{answer['network']} is banned {end}; sessions that were ended: {answer['sessions']}, "
+            f"other connections: {answer['connections']}",
+        )
+
+
+class UnbanAddress(DaemonCommand):
+    """``unban``: let the clients at an address connect again."""
+
+    name = "unban"
+    longdesc = "End the ban of an address or a network, as `bans` shows it."
+    synopsis = "ADDRESS|NETWORK [--json]"
+    arguments = {"network": None}
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        answer = daemon.ask(c.UnbanAddress(self["network"]))
+        output.answer(answer, f"{answer['network']} is not banned any more")
+
+
+class ListAddressBans(DaemonCommand):
+    """``bans``: a table of banned addresses and networks."""
+
+    name = "bans"
+    longdesc = "List the addresses and networks that are banned."
+    synopsis = "[--json]"
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+
+        def row(ban: Item) -> Sequence[object]:
+            ends = "never" if ban["until"] is None else moment(ban["until"])
+            return ban["network"], moment(ban["since"]), ends, ban["reason"]
+
+        bans = daemon.ask(c.ListAddressBans())["items"]
+        output.table(bans, ("NETWORK", "SINCE", "ENDS", "REASON"), row)

@@ -44,7 +44,11 @@ STABLE_TIME = 30.0
 then begin with the shortest one"""
 
 # The codes of `Goodbye` after which the client does not connect again.
-_FINAL_GOODBYES = frozenset({"kicked", "account-deleted", "password-changed", "suspended"})
+_FINAL_GOODBYES = frozenset(
+    {"kicked", "account-deleted", "password-changed", "suspended", "address-banned"}
+)
+# Those after which its token logs in again, when an operator allows that.
+_TOKEN_STAYS = frozenset({"suspended", "address-banned"})
 
 
 class Client(Requests):
@@ -246,8 +250,7 @@ class Client(Requests):
                 return
             case c.Goodbye():
                 self._logged_out = message.code in _FINAL_GOODBYES
-                # The tokens of a suspended account are valid again when that has ended.
-                if self._logged_out and message.code != "suspended":
+                if self._logged_out and message.code not in _TOKEN_STAYS:
                     self._credentials.token_ended()
             case _ if not self.connected:
                 return  # It belongs to a session before this one, or its log begins anew.

@@ -39,7 +39,7 @@ _CREDENTIALS = struct.Struct("3i")
 
 def _subject(request: c.Request) -> str:
     """The account, room, file or note of a request, for the log; nothing secret."""
-    for field in ("name", "room", "path", "note", "level"):
+    for field in ("name", "room", "path", "note", "level", "network"):
         if field in request.__struct_fields__:
             return str(getattr(request, field))
     return ""

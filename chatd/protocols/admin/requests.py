@@ -18,6 +18,7 @@ READ_ONLY = (
     c.ListInviteTokens,
     c.GetStatistics,
     c.ListAudit,
+    c.ListAddressBans,
 )
 """requests that change nothing; all others are logged, and are in the audit log"""
 
@@ -81,6 +82,15 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
         case c.CloseReport():
             await operations.reports.close(request.seq, request.note)
             return {"seq": request.seq}
+        case c.BanAddress():
+            ban, sessions, connections = await operations.address_bans.ban(
+                request.network, request.seconds, request.reason, request.force
+            )
+            return {**asdict(ban), "sessions": sessions, "connections": connections}
+        case c.UnbanAddress():
+            return {"network": await operations.address_bans.unban(request.network)}
+        case c.ListAddressBans():
+            return {"items": operations.address_bans.listing()}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

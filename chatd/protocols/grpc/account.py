@@ -39,8 +39,8 @@ class GrpcAccount(Peer):
     account's."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
-    network = LOCAL
-    """that of the call that opened the session"""
+    address = network = LOCAL
+    """those of the call that opened the session"""
 
     def __init__(self, name: str, id: int, clock: Any, thread_ids: Mapping[int, int]) -> None:
         """`thread_ids` are those of the messages being sent by this service, by the entry's id."""

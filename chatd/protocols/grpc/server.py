@@ -197,6 +197,7 @@ async def _refusing(
     call = asyncio.current_task()
     _calls.add(call)
     try:
+        service.check_address(caller)
         await service.rates.wait_for_connection(caller, account)
         return await call_method()
     except asyncio.CancelledError:

@@ -30,6 +30,7 @@ from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.addresses import network_of
 from chatd.core.errors import (
+    AddressBanned,
     Busy,
     IllegalName,
     LimitReached,
@@ -81,6 +82,7 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
     OpenAccountsForbidden: grpc.StatusCode.UNAUTHENTICATED,
     WrongPassword: grpc.StatusCode.UNAUTHENTICATED,
     Suspended: grpc.StatusCode.PERMISSION_DENIED,
+    AddressBanned: grpc.StatusCode.PERMISSION_DENIED,
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     LimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
@@ -118,6 +120,10 @@ class ChatService:
         self.refusals = Refusals(factory.clock, self._realm.counters)
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
+
+    def check_address(self, caller: Caller) -> None:
+        """Raise `AddressBanned` if an operator has banned the address of a caller."""
+        self._realm.address_bans.check(caller.address)
 
     # Calls
 
@@ -330,6 +336,7 @@ class ChatService:
             if account is None or session is None or session.ended:
                 _, record = await self._realm.accounts.existing(name)
                 account = self._account(name, record)
+                account.address = caller.address
                 account.network = network_of(caller.address)
                 with account.used():
                     session = await self._factory.log_in(_credentials(name, caller), account)

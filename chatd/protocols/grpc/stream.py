@@ -66,7 +66,7 @@ class Stream(Peer):
     that of its client without the port."""
 
     session_options = SessionOptions(rooms=False, save_within=VERY_SOON)
-    network = LOCAL
+    address = network = LOCAL
 
     def __init__(self, account: GrpcAccount, connection: str = "", address: str = "local") -> None:
         self.account = account

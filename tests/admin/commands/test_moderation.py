@@ -57,3 +57,36 @@ class Announce(CommandCase):
         self.assertEqual(texts, ["we restart at noon"])
         self.assertIn("TEXT is missing", self.failed(WRONG_USAGE, "announce"))
         self.assertIn("has a text", self.failed(REFUSED, "announce", " "))
+
+
+class Bans(CommandCase):
+    """``ban``, ``unban`` and ``bans``."""
+
+    def test_bans_are_listed_until_they_end(self) -> None:
+        """A network is shown without the bits after its prefix."""
+        self.assertEqual(
+            self.output("ban", "192.0.2.7/24", "--for", "2d", "--reason", "spam for days"),
+            "192.0.2.0/24 is banned until 1970-01-03 00:00; sessions that were ended: 0, other "
+            "connections: 0\n",
+        )
+        self.assertEqual(self.json("ban", "2001:DB8::1")[0]["network"], "2001:db8::1")
+        heading, first, second = self.output("bans").splitlines()
+        self.assertEqual(heading.split(), ["NETWORK", "SINCE", "ENDS", "REASON"])
+        self.assertIn("1970-01-03 00:00  spam for days", first)
+        self.assertIn("never", second)
+        items = self.json("bans")
+        self.assertEqual(
+            items[1], {"network": "2001:db8::1", "since": 0, "until": None, "reason": ""}
+        )
+        self.assertEqual(
+            self.output("unban", "192.0.2.0/24"), "192.0.2.0/24 is not banned any more\n"
+        )
+        self.assertEqual(len(self.json("bans")), 1)
+        self.assertIn("is not banned", self.failed(REFUSED, "unban", "192.0.2.0/24"))
+
+    def test_this_machine_is_banned_by_force_only(self) -> None:
+        """The sentence says how."""
+        self.assertIn("--force", self.failed(REFUSED, "ban", "127.0.0.1"))
+        self.output("ban", "127.0.0.1", "--force", "--for", "1s")
+        self.failed(WRONG_USAGE, "ban", "192.0.2.1", "--for", "soon")
+        self.assertIn("neither an address nor a network", self.failed(REFUSED, "ban", "ann"))
