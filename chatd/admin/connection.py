@@ -11,6 +11,7 @@ import msgspec
 
 from chatd.codecs.admin import (
     MAX_LINE,
+    DeleteAccounts,
     ListAccounts,
     ListAudit,
     ListReports,
@@ -110,7 +111,8 @@ class Daemon:
         return answer
 
     def items(
-        self, request: ListAccounts | ListSessions | ListRooms | ListReports | ListAudit
+        self,
+        request: ListAccounts | ListSessions | ListRooms | ListReports | ListAudit | DeleteAccounts,
     ) -> Iterator[dict[str, Any]]:
         """All items of a listing, page by page. Raises what `ask` raises."""
         more = True

@@ -218,6 +218,20 @@ class ListAddressBans(Request, tag="bans"):
     `until` (or null), `reason`."""
 
 
+class DeleteAccounts(Request, tag="delete-accounts"):
+    """Delete, of the next `limit` accounts whose names match a glob, those that were created more
+    than `older` seconds ago and not seen for `idle` seconds; one of the two may be null. With
+    `dry` nothing is deleted. Items: `name`, `created`, `seen`, `refused` (a code if the account
+    was changed meanwhile)."""
+
+    pattern: str
+    older: Annotated[int, Meta(ge=0, le=10**10)] | None = None
+    idle: Annotated[int, Meta(ge=0, le=10**10)] | None = None
+    dry: bool = False
+    after: str = ""
+    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -244,6 +258,7 @@ AnyRequest: TypeAlias = (
     | BanAddress
     | UnbanAddress
     | ListAddressBans
+    | DeleteAccounts
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -23,7 +23,8 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
   one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
   `rooms` has all else.
-- For operators: `announcements` to all sessions, the `audit` log of what they have done.
+- For operators: `announcements` to all sessions, the `audit` log of what they have done,
+  `mass_deletion` of old or idle accounts.
 - Moderation: `moderation` bans and silences, `restrictions` are the rows of that.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
   them, `retention` trims them.

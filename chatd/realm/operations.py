@@ -21,6 +21,7 @@ from chatd.core.errors import BackupFailed, BadRequest
 from chatd.core.names import is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.mass_deletion import MassDeletion
 from chatd.realm.page import Page
 from chatd.realm.permissions import is_suspended
 from chatd.realm.realm import Realm
@@ -132,6 +133,7 @@ class Operations(RoomOperations):
         self.suspensions = realm.suspensions
         self.announcements = realm.announcements
         self.audit = realm.audit
+        self.mass_deletion = MassDeletion(realm, self.accounts)
         self.reports = realm.reports
         self.address_bans = realm.address_bans
 

@@ -42,6 +42,10 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (b'{"command":"ban","network":"::/8","force":true}', c.BanAddress("::/8", force=True)),
     (b'{"command":"unban","network":"::/8"}', c.UnbanAddress("::/8")),
     (b'{"command":"bans"}', c.ListAddressBans()),
+    (
+        b'{"command":"delete-accounts","pattern":"c*","idle":60,"dry":true}',
+        c.DeleteAccounts("c*", idle=60, dry=True),
+    ),
 )
 """a line for each request"""
 

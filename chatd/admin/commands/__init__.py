@@ -1,8 +1,8 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
-The subjects are `accounts`, `moderation` (suspensions, bans and announcements), `rooms` (with the
-reports of users), `invite_tokens`, `certificates` (for TLS), `store` (statistics, backup and log)
-and `audit`; `command` is what all commands have in common.
+The subjects are `accounts`, `mass_deletion` (of accounts), `moderation` (suspensions, bans and
+announcements), `rooms` (with the reports of users), `invite_tokens`, `certificates` (for TLS),
+`store` (statistics, backup and log) and `audit`; `command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
@@ -27,6 +27,7 @@ from chatd.admin.commands.invite_tokens import (
     ListInviteTokens,
     RevokeInviteToken,
 )
+from chatd.admin.commands.mass_deletion import DeleteAccounts
 from chatd.admin.commands.moderation import (
     Announce,
     BanAddress,
@@ -70,4 +71,5 @@ COMMANDS: tuple[type[Command], ...] = (
     BanAddress,
     UnbanAddress,
     ListAddressBans,
+    DeleteAccounts,
 )

@@ -13,7 +13,20 @@ from chatd.realm.audit import Operation, Value
 SECRET = frozenset({"password", "token", "invite"})
 """the fields of requests that are left out"""
 RESULTS = frozenset(
-    {"name", "room", "role", "key", "until", "expires", "sessions", "path", "level", "seq", "count"}
+    {
+        "name",
+        "network",
+        "room",
+        "role",
+        "key",
+        "until",
+        "expires",
+        "sessions",
+        "path",
+        "level",
+        "seq",
+        "names",
+    }
 )
 """the fields of answers that are in the log; an answer may have secrets"""
 LONGEST = 500

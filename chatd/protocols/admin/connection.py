@@ -25,7 +25,7 @@ from chatd.codecs import admin as c
 from chatd.core.errors import BadRequest, ChatdError, Refused
 from chatd.core.log_text import one_line
 from chatd.protocols.admin import audited
-from chatd.protocols.admin.requests import READ_ONLY, perform
+from chatd.protocols.admin.requests import is_read_only, perform
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import may_administer
 
@@ -147,7 +147,7 @@ class AdminProtocol(LineOnlyReceiver):
         except ChatdError as error:
             self._refuse(error)
             return
-        if not isinstance(request, READ_ONLY):
+        if not is_read_only(request):
             logger.info(
                 "Admin: {command} {subject}  [ {user} ]",
                 command=c.command(request),
@@ -171,7 +171,7 @@ class AdminProtocol(LineOnlyReceiver):
         self, request: c.AnyRequest, answer: Mapping[str, object] | None = None, refused: str = ""
     ) -> None:
         """Add a request that changes something to the audit log."""
-        if isinstance(request, READ_ONLY):
+        if is_read_only(request):
             return
         try:
             operation = audited.operation(request, answer, refused)

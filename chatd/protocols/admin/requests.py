@@ -10,7 +10,7 @@ from chatd import __version__
 from chatd.codecs import admin as c
 from chatd.realm.operations import Operations, Statistics
 
-READ_ONLY = (
+_READ_ONLY = (
     c.ListAccounts,
     c.ListSessions,
     c.ListRooms,
@@ -20,7 +20,14 @@ READ_ONLY = (
     c.ListAudit,
     c.ListAddressBans,
 )
-"""requests that change nothing; all others are logged, and are in the audit log"""
+"""requests that change nothing"""
+
+
+def is_read_only(request: c.AnyRequest) -> bool:
+    """Whether a request changes nothing, so that it is neither logged nor in the audit log."""
+    return isinstance(request, _READ_ONLY) or (
+        isinstance(request, c.DeleteAccounts) and request.dry
+    )
 
 
 async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str, object]:
@@ -91,6 +98,17 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             return {"network": await operations.address_bans.unban(request.network)}
         case c.ListAddressBans():
             return {"items": operations.address_bans.listing()}
+        case c.DeleteAccounts():
+            page = await operations.mass_deletion.page(
+                request.pattern,
+                request.older,
+                request.idle,
+                request.dry,
+                request.after,
+                request.limit,
+            )
+            names = " ".join(item.name for item in page.items if not item.refused)
+            return {**asdict(page), "names": names}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:
