@@ -34,6 +34,7 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits, Retention
 from chatd.daemon.banner import Banner
+from chatd.daemon.file_modes import store_files, warning
 from chatd.daemon.grpc_listener import GrpcListener, use_asyncio
 from chatd.daemon.listeners import AdminListener, Listener
 from chatd.daemon.system import System
@@ -260,6 +261,7 @@ class Daemon(MultiService):
         accounts = await self._store.count(Account.document_kind)
         self._reserve_open_files()
         self._log_banner(accounts)
+        self._warn_of_exposed_files()
         for listener in self.listeners:
             listener.accept()
         if self.admin is not None:
@@ -308,6 +310,15 @@ class Daemon(MultiService):
             certificate.certificate if certificate and certificate.self_signed else None,
             certificate.names if certificate else (),
         ).log(logger)
+
+    def _warn_of_exposed_files(self) -> None:
+        """Log the files whose modes let other users read them, or connect to the admin socket."""
+        paths = store_files(self._store.path) if isinstance(self._store, SQLiteStore) else []
+        if self.admin is not None:
+            paths.append(self.admin.path)
+        files = self._system.exposed_files(paths)
+        if files:
+            logger.warn("{warning}", warning=warning(files))
 
     async def _close(self) -> None:
         """Close connections, commit and answer what they have sent, then close the store."""

@@ -8,7 +8,7 @@ import resource
 import secrets
 import sqlite3
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -17,6 +17,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.threadpool import ThreadPool
 
 from chatd.core.clocks import now
+from chatd.daemon.file_modes import exposed
 from chatd.daemon.listeners import check_port
 from chatd.daemon.log_level import LogFilter
 from chatd.daemon.signals import reload_on_signal, stop_on_signals
@@ -53,6 +54,10 @@ class System:
     def count_open_files(self) -> int:
         """The number of files that this process has open."""
         return len(os.listdir("/dev/fd"))
+
+    def exposed_files(self, paths: Iterable[str]) -> list[tuple[str, int]]:
+        """Those of the files that other users may read or write. See `file_modes.exposed`."""
+        return exposed(paths)
 
     def handle_signals(self, reactor: Any, certificates: Collection[Certificate]) -> None:
         """Stop the reactor on SIGTERM and SIGINT; read the certificates again on SIGHUP."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +67,10 @@ class SimulatedSystem(System):
     def count_open_files(self) -> int:
         """See `System`."""
         return 0
+
+    def exposed_files(self, paths: Iterable[str]) -> list[tuple[str, int]]:
+        """See `System`; the files have no modes."""
+        return []
 
     def handle_signals(self, reactor: Any, certificates: Collection[Any]) -> None:
         """See `System`; there are no signals."""
