@@ -65,6 +65,8 @@ setup(
         ],
         # The picture in README.md (docs/pictures/make.py).
         "docs": ["pexpect>=4.9", "pyte>=0.8"],
+        # python -m tests.fuzz
+        "fuzz": ["atheris>=2.3"],
         "lint": ["ruff>=0.6", "mypy>=1.11", "mypy-zope>=1.0.5"],
     },
     classifiers=[
