@@ -102,6 +102,23 @@ def retain(value: str) -> Retention:
     return Retention(ages[0] if ages else None, counts[0] if counts else None)
 
 
+_SIZE = re.compile(r"([0-9]{1,15})([KMG]?)")
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def size(value: str) -> int | None:
+    """Return bytes, from a number with or without a unit, such as ``64M``; None for no limit."""
+    if value in ("none", "0"):
+        return None
+    match = _SIZE.fullmatch(value)
+    if match is None or not int(match[1]):
+        raise ValueError(
+            "a size is a number of bytes, perhaps with one of K M G, such as 64M, or none, not "
+            f"{value!r}"
+        )
+    return int(match[1]) * _UNITS[match[2]]
+
+
 def admin(value: str) -> str | None:
     """Return the path of the admin socket; None for no socket."""
     if not value or "\0" in value:

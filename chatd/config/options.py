@@ -38,6 +38,8 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "address-sessions": (str(Limits().address_sessions), values.count_or_none),
     "address-connections": (str(Limits().address_unauthenticated), values.count_or_none),
     "log-level": ("info", values.log_level),
+    "mailbox-size": ("256M", values.size),
+    "sender-size": ("64M", values.size),
 }
 
 DEFAULT_ADMIN = "chatd.db.admin"
@@ -77,7 +79,8 @@ class Options(usage.Options):
     Keys: port (int), host, store, rate (None: no limit), registration, allow-open-accounts (bool),
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
-    and address-connections (None: no limit), log-level.
+    and address-connections (None: no limit), log-level, mailbox-size and sender-size (bytes; None:
+    no limit).
     """
 
     synopsis = (
@@ -103,9 +106,9 @@ Each option can also be set by an environment variable: CHATD_PORT, CHATD_HOST, 
 CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN,
 CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT,
 CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS, CHATD_ADDRESS_SESSIONS,
-CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_CONFIG. Or in the configuration file:
-port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over
-the environment, and the environment over the file.
+CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE, CHATD_SENDER_SIZE, CHATD_CONFIG. Or
+in the configuration file: port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command
+line takes precedence over the environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -187,6 +190,20 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             None,
             "The least important lines that are logged: debug, info, warn, error or critical. "
             "Default: info.",
+        ],
+        [
+            "mailbox-size",
+            None,
+            None,
+            "Bytes that a mailbox stores, also with K, M or G, or none for no limit. Messages to a "
+            "full mailbox are refused. Default: 256M.",
+        ],
+        [
+            "sender-size",
+            None,
+            None,
+            "Bytes that a mailbox stores from one sender, and a room from one member, or none. "
+            "Default: 64M.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

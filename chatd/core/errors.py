@@ -278,6 +278,18 @@ class UnknownRole(Refused):
     code = "unknown-role"
 
 
+class MailboxFull(Refused):
+    """The mailbox of the recipient is full."""
+
+    code = "mailbox-full"
+
+
+class RoomFull(Refused):
+    """The room stores no more from you."""
+
+    code = "room-full"
+
+
 class LimitReached(Refused):
     """This server does not allow any more of these."""
 

@@ -70,6 +70,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     such limit."""
     audit_entries: int = 100_000
     """entries of the log of what operators have done; older ones are removed"""
+    mailbox_bytes: int | None = 256 * 1024 * 1024
+    """what a mailbox stores in all; None: no limit. An entry counts as the bytes of its text and
+    150 more. Over it, messages are refused until entries have been removed."""
+    sender_bytes: int | None = 64 * 1024 * 1024
+    """what a mailbox stores from one sender, and a room from one member; None: no limit"""
 
 
 class Retention(msgspec.Struct, frozen=True):

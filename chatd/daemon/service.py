@@ -49,6 +49,7 @@ from chatd.realm.tasks import Tasks
 from chatd.server.factory import ConnectionFactory, PortFactory
 from chatd.server.owner_socket import check_socket_path
 from chatd.server.tls import Certificate
+from chatd.stores import Quota
 from chatd.stores.memory import MemoryStore
 from chatd.stores.sqlite.file import check
 from chatd.stores.sqlite.store import SQLiteStore
@@ -90,11 +91,14 @@ def makeService(
         account_sessions=options["account-sessions"],
         address_sessions=options["address-sessions"],
         address_unauthenticated=options["address-connections"],
+        mailbox_bytes=options["mailbox-size"],
+        sender_bytes=options["sender-size"],
     )
+    quota = Quota(mailbox=limits.mailbox_bytes, sender=limits.sender_bytes)
     kind, _, path = options["store"].partition(":")
     store: MemoryStore | SQLiteStore
     if kind == "memory":
-        store = MemoryStore()
+        store = MemoryStore(quota)
     else:
         # twistd may change the current folder (--rundir, or in the background) before the start.
         path = os.path.abspath(path)
@@ -102,7 +106,7 @@ def makeService(
             check(path)
         except StoreUnusable as unusable:
             raise SystemExit(f"chatd: {unusable}") from None
-        store = SQLiteStore(reactor, path, system.start_worker, system.connect)
+        store = SQLiteStore(reactor, path, system.start_worker, system.connect, quota)
     system.check_port(options["host"], options["port"])
     options["listen"] = [listen.absolute() for listen in options["listen"]]
     for listen in options["listen"]:

@@ -5,7 +5,8 @@ kinds have one scope, the empty text; others have a scope for each account or ro
 are listed, counted and deleted together. Keys ignore the case of ASCII letters and keep the
 spelling they were created with; kinds and scopes are case-sensitive. A **log** is an append-only
 sequence of entries, numbered by the store from 1 without gaps (`seq`). Its name is made by
-`chatd.core.names`; to a store it is case-sensitive text, of which it only reads the id (`log_id`).
+`chatd.core.names`; to a store it is case-sensitive text, of which it only reads the id
+(`log_id`) and whether it is of an account or a room.
 
 What every back end must guarantee:
 
@@ -31,8 +32,9 @@ optional.
 The back ends are `sqlite` and `memory`, with its documents in `memory_documents`; `batches` has the
 queue that they share. To add a back end: a package or module here, with a subclass of
 `batches.Batches`, and a subclass of each class of `tests.stores.contract`,
-`tests.stores.write_contract` and `tests.stores.position_contract`, and of `SequenceContract` in
-`tests.stores.sequences`. Imports `chatd.core`; back ends also Twisted's Deferreds and their driver.
+`tests.stores.write_contract`, `tests.stores.position_contract` and `tests.stores.quota_contract`,
+and of `SequenceContract` in `tests.stores.sequences`. Imports `chatd.core`; back ends also
+Twisted's Deferreds and their driver.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from chatd.core.entries import TEXT, Cursor, Entry
+from chatd.core.entries import EDIT, INVITE, REACTION, TEXT, Cursor, Entry
 from chatd.core.errors import Refused
 
 
@@ -251,6 +253,23 @@ class Origin(Protocol):
         """Take everything in `answers`, in order, and leave the list empty."""
 
 
+ENTRY_BYTES = 150
+"""what an entry takes besides its text, in bytes, as quotas count it"""
+LIMITED_KINDS = frozenset((TEXT, EDIT, REACTION, INVITE))
+"""the kinds of entries that a full log refuses"""
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be stored, in bytes; None stands for no limit.
+
+    `mailbox` is for a mailbox in all, `sender` for what a mailbox or a room has from one author. An
+    entry counts as the bytes of its text and `ENTRY_BYTES`, until the store has removed it.
+    """
+
+    mailbox: int | None = None
+    sender: int | None = None
+
+
 PAGE_BYTES = 256 * 1024
 """about how much text one `Store.read` returns at most, in characters"""
 SCAN_LIMIT = 1_000
@@ -300,6 +319,10 @@ class Store(Protocol):
         nor dropped). A second append with the same key, kind, body and `about` stores nothing and
         gets the answer of the first (`resent`), also if both are in one batch; one that differs is
         refused (`KeyReused`). Keys that increase, such as keys made from the time, must cost least.
+
+        `MailboxFull` or `RoomFull` refuses an entry of `LIMITED_KINDS` that is not resent to a log
+        whose `Quota` is met. A store may count its entries some at a time, so that a quota is
+        exceeded by what it has not counted yet, and what is trimmed may count for a moment longer.
         """
 
     def flush(self) -> None:

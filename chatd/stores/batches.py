@@ -9,8 +9,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
-from chatd.core.errors import KeyReused
-from chatd.stores import Append
+from chatd.core.errors import KeyReused, MailboxFull, Refused, RoomFull
+from chatd.core.names import is_room
+from chatd.stores import Append, Quota
 
 T = TypeVar("T")
 
@@ -115,6 +116,22 @@ def resend(append: Append, entry: Entry) -> None:
         append.resent = True
     else:
         append.refusal = KeyReused()
+
+
+def full(log: str, met: str, quota: Quota) -> Refused:
+    """The refusal of an append to a log whose quota is met; `met` is the field of
+    `chatd.core.limits.Limits`."""
+    if is_room(log):
+        return RoomFull(
+            f"The room takes no more from you: its limit is {quota.sender:,} bytes from a member.",
+            met,
+        )
+    limit = (
+        f"{quota.sender:,} bytes from one sender"
+        if met == "sender_bytes"
+        else f"{quota.mailbox:,} bytes"
+    )
+    return MailboxFull(f"The mailbox of the recipient is full: its limit is {limit}.", met)
 
 
 def _ignore(appends: Sequence[Append]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import islice
 
@@ -10,7 +11,10 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
+from chatd.core.names import is_mailbox, is_room
 from chatd.stores import (
+    ENTRY_BYTES,
+    LIMITED_KINDS,
     PAGE_BYTES,
     SCAN_LIMIT,
     Append,
@@ -20,27 +24,68 @@ from chatd.stores import (
     DropLog,
     Forget,
     Position,
+    Quota,
     RequireLog,
     Save,
 )
-from chatd.stores.batches import Batch, Batches, resend
+from chatd.stores.batches import Batch, Batches, full, resend
 from chatd.stores.memory_documents import MemoryDocuments, Undo
 
 
 class _Log:
     """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (author or sender, key) to
-    seqs. A discarded entry is None."""
+    seqs. A discarded entry is None. `size` is what the entries take, as quotas count it, but for
+    a text in characters; `by_author` has the same by author, once it is asked for."""
 
-    __slots__ = ("entries", "keys", "trimmed")
+    __slots__ = ("by_author", "entries", "keys", "size", "trimmed")
 
     def __init__(self) -> None:
         self.trimmed = 0
         self.entries: list[Entry | None] = []
         self.keys: dict[tuple[int | str, str], int] = {}
+        self.size = 0
+        self.by_author: dict[int, int] | None = None
 
     @property
     def head(self) -> int:
         return self.trimmed + len(self.entries)
+
+    def grow(self, author: int, size: int) -> None:
+        """Count that an author's entries take so much more."""
+        self.size += size
+        if self.by_author is not None:
+            self.by_author[author] = self.by_author.get(author, 0) + size
+
+    def size_of(self, author: int) -> int:
+        """What the entries of an author take."""
+        if self.by_author is None:
+            self.by_author = {}
+            for entry in filter(None, self.entries):
+                size = self.by_author.get(entry.author, 0) + len(entry.body) + ENTRY_BYTES
+                self.by_author[entry.author] = size
+        return self.by_author.get(author, 0)
+
+    def remove(self, count: int) -> None:
+        """Remove the oldest entries."""
+        entries = self.entries
+        # The shorter part is counted, since one of them may be long.
+        if count < len(entries) // 2:
+            self.size -= _size(entries[:count])
+        else:
+            self.size = _size(entries[count:])
+        self.by_author = None
+        del entries[:count]
+        self.trimmed += count
+
+    def discard(self, start: int, end: int) -> None:
+        """Remove the entries at these places and preserve the seqs of the others."""
+        self.size -= _size(self.entries[start:end])
+        self.by_author = None
+        self.entries[start:end] = [None] * (end - start)
+
+
+def _size(entries: Sequence[Entry | None]) -> int:
+    return sum([len(entry.body) + ENTRY_BYTES for entry in entries if entry is not None])
 
 
 class MemoryStore(Batches):
@@ -49,8 +94,12 @@ class MemoryStore(Batches):
     ephemeral = True
     newest = (0, 0)
 
-    def __init__(self) -> None:
+    def __init__(self, quota: Quota = Quota()) -> None:  # noqa: B008  # It is immutable.
         super().__init__()
+        self._quota = quota
+        limits = [limit for limit in (quota.mailbox, quota.sender) if limit is not None]
+        # A log that takes less has met no quota.
+        self._least = min(limits, default=sys.maxsize)
         self._logs: dict[str, _Log] = {}
         self.documents = MemoryDocuments()
         """the documents"""
@@ -92,35 +141,54 @@ class MemoryStore(Batches):
             self._flushing = False
 
     def _commit(self, batch: Batch) -> None:
-        name = None
+        name = sender = None
+        log: _Log | None = None
+        met = ""
+        author = size = seq = first = 0
+        least = self._least
         for item in batch:
             if not isinstance(item, Append):
-                name = None
+                if log is not None:
+                    log.grow(author, size + ENTRY_BYTES * (seq - first))
+                name = log = None
                 try:
                     item.outcome = item.run(self)
                 except Refused:
                     item.outcome = Failure()
                 continue
-            # Most bursts go to one log.
-            if item.log is not name:
-                found = self._logs.get(item.log)
-                if found is None:
+            # Most bursts go to one log, from one sender.
+            if item.log is not name or item.sender is not sender:
+                if log is not None:
+                    log.grow(author, size + ENTRY_BYTES * (seq - first))
+                name, sender, author = item.log, item.sender, item.author
+                log = self._logs.get(name)
+                if log is None:
                     item.refusal = UnknownLog()
+                    name = None
                     continue
-                log = found
-                name = item.log
                 entries = log.entries
-                seq = log.head
+                seq = first = log.head
+                size = 0
+                met = self._quota_met(name, log, author) if log.size >= least else ""
+            assert log is not None
             seq += 1
             if item.key is not None:
-                first_seq = log.keys.setdefault((item.author or item.sender, item.key), seq)
+                key = (item.author or item.sender, item.key)
+                first_seq = log.keys.setdefault(key, seq)
                 if first_seq != seq:
                     seq -= 1
                     entry = entries[first_seq - log.trimmed - 1]
                     assert entry is not None
                     resend(item, entry)
                     continue
+            if met and item.kind in LIMITED_KINDS:
+                if item.key is not None:
+                    del log.keys[key]
+                seq -= 1
+                item.refusal = full(item.log, met, self._quota)
+                continue
             item.seq = seq
+            size += len(item.body)
             entries.append(
                 Entry(
                     seq,
@@ -133,6 +201,21 @@ class MemoryStore(Batches):
                     item.author,
                 )
             )
+        if log is not None:
+            log.grow(author, size + ENTRY_BYTES * (seq - first))
+
+    def _quota_met(self, name: str, log: _Log, author: int) -> str:
+        """The field of `chatd.core.limits.Limits` that an author has met in a log, empty if none. A
+        burst of one sender to one log is stored as a whole."""
+        quota = self._quota
+        mailbox = is_mailbox(name)
+        if quota.sender is not None and author and (mailbox or is_room(name)):
+            stored = log.size_of(author) if log.size >= quota.sender else 0
+            if stored >= quota.sender:
+                return "sender_bytes"
+        if quota.mailbox is not None and mailbox and log.size >= quota.mailbox:
+            return "mailbox_bytes"
+        return ""
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:
         """See `Store.read`."""
@@ -164,8 +247,8 @@ class MemoryStore(Batches):
             stored = self._logs.get(log)
             if stored is not None:
                 count = max(0, min(upto, stored.head) - stored.trimmed)
-                del stored.entries[:count]
-                stored.trimmed += count
+                if count:
+                    stored.remove(count)
                 stored.keys = {key: seq for key, seq in stored.keys.items() if seq > stored.trimmed}
 
         return self._call(run)
@@ -179,8 +262,7 @@ class MemoryStore(Batches):
                 start = max(first, stored.trimmed + 1)
                 end = min(last, stored.head)
                 if start <= end:
-                    at = start - stored.trimmed - 1
-                    stored.entries[at : at + end - start + 1] = [None] * (end - start + 1)
+                    stored.discard(start - stored.trimmed - 1, end - stored.trimmed)
                     stored.keys = {
                         key: seq for key, seq in stored.keys.items() if not start <= seq <= end
                     }

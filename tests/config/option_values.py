@@ -35,6 +35,8 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "account-sessions": (("1", 1), ("64", 64), ("999999999", 999_999_999)),
     "address-sessions": (("1", 1), ("1000", 1000), ("none", None)),
     "address-connections": (("1", 1), ("200", 200), ("none", None)),
+    "mailbox-size": (("1000", 1000), ("2K", 2048), ("0", None)),
+    "sender-size": (("3G", 3 << 30), ("64M", 64 << 20), ("none", None)),
 }
 """for each option, three texts and their values"""
 

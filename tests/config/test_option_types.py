@@ -30,6 +30,8 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "account-sessions": option_types.count,
     "address-sessions": option_types.count_or_none,
     "address-connections": option_types.count_or_none,
+    "mailbox-size": option_types.size,
+    "sender-size": option_types.size,
 }
 """the type of each option in the tables of values"""
 

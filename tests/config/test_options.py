@@ -35,6 +35,8 @@ NAMES = (
     "address-sessions",
     "address-connections",
     "log-level",
+    "mailbox-size",
+    "sender-size",
     "listen",
 )
 # The flags of the command line that set a switch.
@@ -99,6 +101,8 @@ class Sources(OptionsCase):
                 "account-sessions": 64,
                 "address-sessions": 1000,
                 "address-connections": 200,
+                "mailbox-size": 256 << 20,
+                "sender-size": 64 << 20,
             },
         )
 

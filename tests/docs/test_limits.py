@@ -99,6 +99,7 @@ class LimitTests(SynchronousTestCase):
                 "peer that has disappeared": [],
                 "client that does not read": [],
                 "texts that wait for the store": [LIMITS.backlog / MIB],
+                "a mailbox in all; from one sender, and a room from one member": [],
                 "passwords that wait for hashing": [LIMITS.hashes],
                 "open files": [service._RESERVED_FILES],
                 "connections to the admin socket": [admin_connection.MAX_CONNECTIONS],

@@ -37,7 +37,7 @@ def documented() -> set[tuple[str, str]]:
 
 def general(text: str) -> str:
     """A refusal as the document has it: numbers that vary are ``#``."""
-    return re.sub(r"\d+(?= bytes,| characters,)|(?<=limit is )65536", "#", text)
+    return re.sub(r"[\d,]+(?= bytes| characters,)|(?<=limit is )65536", "#", text)
 
 
 class RefusalTests(SynchronousTestCase):
@@ -45,7 +45,7 @@ class RefusalTests(SynchronousTestCase):
     in, and blocked by bob."""
 
     def setUp(self) -> None:
-        self.server = MainPortServer()
+        self.server = MainPortServer(sender_bytes=300, mailbox_bytes=600)
         self.server.log_in("bob").request(c.Register(0, "ann"))
         self.server.log_in("carl", password="s3cret")
         bob = self.server.log_in("bob")
@@ -99,4 +99,11 @@ class RefusalTests(SynchronousTestCase):
         self.refuse("SEND", encode_send("ann", "T", "B"), self.ann)
         self.refuse("SEND", encode_send("ann", "ann", "x" * 65_537), self.ann)
         self.refuse("SEND", encode_send("ann", "bob", "B"), self.ann)
+        for other in ("ann", "bob"):
+            client = self.server.log_in_again(other)
+            client.request(c.Send(0, "carl", "x" * 150, "1"))
+        self.refuse("SEND", encode_send("ann", "carl", "B"), self.ann)
+        carl = self.client()
+        carl.request(encode(LOGIN, "carl", "s3cret"))
+        self.refuse("SEND", encode_send("carl", "carl", "B"), carl)
         self.assertEqual(self.refusals, documented())

@@ -16,6 +16,7 @@ from chatd.core.limits import Limits
 from chatd.realm import invite_tokens
 from chatd.realm.realm import Realm
 from chatd.server.factory import AnyConnection, ConnectionFactory
+from chatd.stores import Quota
 from tests.doubles.realm import Runner
 from tests.doubles.stores import HeldStore
 
@@ -146,10 +147,12 @@ class MemoryServer:
     """A realm and the factory of its connections, which are made by `protocol`."""
 
     def __init__(self, protocol: Callable[[ConnectionFactory], AnyConnection], **limits: Any):
-        self.store = RefusingStore()
+        self.limits = Limits(**limits)
+        self.store = RefusingStore(
+            Quota(mailbox=self.limits.mailbox_bytes, sender=self.limits.sender_bytes)
+        )
         self.runner = Runner()
         self.clock = self.runner.clock
-        self.limits = Limits(**limits)
         self.now = 1_000_000
         """milliseconds since 1970 (UTC)"""
         self.passwords = FakePasswords()

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.stores import Append, Change, Create, CreateLog, Delete, DeleteKey, DeleteScope
+from chatd.stores import Append, Change, Create, CreateLog, Delete, DeleteKey, DeleteScope, Quota
 from chatd.stores.memory import MemoryStore
 from chatd.stores.memory_documents import MemoryDocuments as Documents
 from chatd.stores.memory_documents import Scope, Undo
@@ -19,6 +19,7 @@ from tests.stores.position_contract import (
     PositionSequenceContract,
     any_position_script,
 )
+from tests.stores.quota_contract import QuotaContract, new_entry
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
@@ -72,6 +73,23 @@ class _InMemory(StoreContract):
 
 class MemoryLogs(LogContract, _InMemory):
     """Logs."""
+
+
+class MemoryQuotas(QuotaContract, StoreContract):
+    """What a log stores at most."""
+
+    async def restart(self, quota: Quota) -> None:
+        """See `QuotaContract`."""
+        self.store = MemoryStore(quota)
+
+    async def test_discarded_entries_do_not_count(self) -> None:
+        """They were read, and an older one waits."""
+        await self.restart(Quota(sender=6_000))
+        await self.expect_stored(*[new_entry("@1", 1, 850) for _ in range(6)])
+        await self.expect_refused(new_entry("@1", 1))
+        self.store.discard("@1", 2, 5)
+        await self.expect_stored(*[new_entry("@1", 1, 850) for _ in range(4)])
+        await self.expect_refused(new_entry("@1", 1))
 
 
 class MemoryDocuments(DocumentContract, _InMemory):
@@ -167,4 +185,4 @@ class Reentrance(SynchronousTestCase):
 
 del LogContract, DocumentContract, SequenceContract, StoreContract, WriteSequenceContract
 del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract
-del PositionSequenceContract
+del PositionSequenceContract, QuotaContract

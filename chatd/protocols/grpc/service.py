@@ -34,6 +34,7 @@ from chatd.core.errors import (
     Busy,
     IllegalName,
     LimitReached,
+    MailboxFull,
     NameTaken,
     OpenAccountsForbidden,
     PasswordRequired,
@@ -85,6 +86,7 @@ STATUS: dict[type[Refused], grpc.StatusCode] = {
     AddressBanned: grpc.StatusCode.PERMISSION_DENIED,
     Busy: grpc.StatusCode.RESOURCE_EXHAUSTED,
     LimitReached: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    MailboxFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
 

@@ -7,7 +7,8 @@ cannot do.
   other threads, each as steps.
 - On the writer's thread: `writer` commits batches. `logs`, `documents` and `positions` are tables;
   `recent_entries` finds entries, those not in the index yet as well; `place_runs` is the index of
-  entries, `dedup_keys` that of the senders' keys; `bulk_insert` writes many rows by one statement;
+  entries, `dedup_keys` that of the senders' keys; `stored_bytes` counts what logs
+  take; `bulk_insert` writes many rows by one statement;
   `maintenance` is what is done between batches.
 - On threads of their own: `listings` reads keys a step at a time, `backup` copies the file while it
   is in use.

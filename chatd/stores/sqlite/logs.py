@@ -29,7 +29,12 @@ class LogTable:
     def limit_cache(self) -> None:
         """Bound the memory that the cache takes. Must be called between two transactions."""
         if len(self.cache) > _CACHED:
-            self.cache.clear()
+            self.clear_cache()
+
+    def clear_cache(self) -> None:
+        """Forget what is cached: it is read again when it is needed."""
+        self.cache.clear()
+        self._recent.bytes.full.clear()
 
     def find(self, name: str) -> list[int] | None:
         """[number, head, trimmed] of a log, None if it does not exist."""
@@ -40,6 +45,7 @@ class LogTable:
                 return None
             number, trimmed = row
             log = self.cache[name] = [number, max(trimmed, self._recent.head(number)), trimmed]
+            self._recent.bytes.load(number, name)
         return log
 
     def number(self, name: str) -> int | None:

@@ -56,20 +56,28 @@ class Maintenance:
         if self._failed or self._recent.is_stale:
             return False
         garbage = self._logs.has_garbage or self._documents.has_garbage
-        return garbage or self._recent.indexing or len(self._recent) >= INDEX_AT
+        return garbage or self._recent.indexing or self._index_due
+
+    @property
+    def _index_due(self) -> bool:
+        """Whether there are enough recent entries to write them to the index."""
+        recent = self._recent
+        return len(recent) >= INDEX_AT or recent.uncounted >= recent.bytes.count_at
 
     @property
     def overdue(self) -> bool:
         """Whether maintenance should no longer wait for an idle moment."""
         return self.needed and (
-            self._commits >= _COMMITS_BETWEEN_STEPS or len(self._recent) >= 2 * INDEX_AT
+            self._commits >= _COMMITS_BETWEEN_STEPS
+            or len(self._recent) >= 2 * INDEX_AT
+            or self._recent.uncounted >= self._recent.bytes.count_at
         )
 
     def run(self) -> None:
         """Do one step."""
         self._commits = 0
         try:
-            if self._recent.indexing or len(self._recent) >= INDEX_AT:
+            if self._recent.indexing or self._index_due:
                 self._recent.index()
             elif self._logs.has_garbage:
                 self._purge_log()
@@ -120,6 +128,7 @@ class Maintenance:
             last = first + len(run) - 1
         if places:
             recent.keys.remove(log, last, places)
+            recent.bytes.remove(log, places)
             self._connection.executemany(
                 "DELETE FROM entries WHERE place = ?", [(place,) for place in places]
             )

@@ -14,8 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from chatd.core.entries import Entry
+from chatd.stores import Quota
 from chatd.stores.sqlite.dedup_keys import DedupKeys
 from chatd.stores.sqlite.place_runs import PlaceRuns
+from chatd.stores.sqlite.stored_bytes import StoredBytes
 
 INDEX_AT = 8192
 """the number of recent entries from which on they are written to the index"""
@@ -39,7 +41,7 @@ class RecentEntries:
     Logs are identified by their number in the table `logs`.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, quota: Quota) -> None:
         self._connection = connection
         self.places: defaultdict[int, list[int]] = defaultdict(list)
         """the places of the recent entries of each log, in order"""
@@ -49,13 +51,22 @@ class RecentEntries:
         """the senders' keys"""
         self.runs = PlaceRuns(connection)
         """the index"""
+        self.bytes = StoredBytes(connection, quota)
+        """what the entries in the index take"""
+        self.uncounted = 0
+        """what the recent entries take, which `bytes` does not have"""
         self.last = 0
         """the place of the latest entry of all logs"""
         self.is_stale = False
         """set after a failed transaction, of which the recent entries may have some"""
         self._indexed = 0
-        # What `index` has to write: the logs, how many entries of each, and up to which place.
+        # The same by log and author, but for what `index` is writing.
+        self._uncounted: dict[tuple[int, int], int] = {}
+        # What `index` has to write: the logs, how many entries of each, what those take, and up to
+        # which place.
         self._planned: list[tuple[int, int]] = []
+        self._sizes: dict[int, dict[int, int]] = {}
+        self._counting = 0
         self._written: list[tuple[int, int]] = []
         self._upto = 0
         # Set until all that was loaded is in the index.
@@ -82,6 +93,8 @@ class RecentEntries:
         self._loaded = True
         (self._indexed,) = execute("SELECT placed FROM progress").fetchone()
         self.last = self._indexed
+        self._uncounted = self.bytes.uncounted(self._indexed)
+        self.uncounted = sum(self._uncounted.values())
         for place, log, seq, author, sender, key in execute(
             "SELECT place, log, seq, author, sender, key FROM entries WHERE place > ?"
             " ORDER BY place",
@@ -92,6 +105,11 @@ class RecentEntries:
             if key is not None:
                 self.keys.recent[log, author or sender][key] = seq
             self.last = place
+
+    def count(self, log: int, author: int, size: int) -> None:
+        """Note that new entries of an author in a log take so much."""
+        self._uncounted[log, author] = self._uncounted.get((log, author), 0) + size
+        self.uncounted += size
 
     def newest(self) -> tuple[int, int]:
         """The greatest id of all entries and logs, and the greatest time; see `Store.newest`."""
@@ -147,6 +165,11 @@ class RecentEntries:
                 ((log, len(places)) for log, places in self.places.items()), reverse=True
             )
             self._upto = self.last
+            self._sizes = {}
+            for (log, author), size in self._uncounted.items():
+                self._sizes.setdefault(log, {})[author] = size
+            self._uncounted = {}
+            self._counting = self.uncounted
             self.keys.begin_write()
         rows: list[tuple[int, int, list[int]]] = []
         cost = 0
@@ -162,6 +185,8 @@ class RecentEntries:
             for log, first, _ in rows:
                 self.runs.remove_from(log, first)
         self.runs.insert(rows)
+        sizes = {log: self._sizes.pop(log) for log, _, _ in rows if log in self._sizes}
+        self.bytes.add(sizes, self._upto)
         self.keys.write([log for log, _, _ in rows])
         if not self._planned:
             execute(
@@ -186,4 +211,5 @@ class RecentEntries:
         self.keys.end_write()
         self._loaded = False
         self._written = []
+        self.uncounted -= self._counting
         self._indexed = self._upto

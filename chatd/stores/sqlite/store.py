@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.errors import BackupFailed, StoreUnavailable, StoreUnusable
-from chatd.stores import SCAN_LIMIT, Change, Document, Position
+from chatd.stores import SCAN_LIMIT, Change, Document, Position, Quota
 from chatd.stores.batches import Batch, Batches
 from chatd.stores.sqlite.backup import copy
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
@@ -59,8 +59,10 @@ class SQLiteStore(Batches):
         path: str,
         start_worker: StartWorker = start_thread,
         connect: Callable[..., sqlite3.Connection] = connect,
+        quota: Quota = Quota(),  # noqa: B008  # It is immutable.
     ) -> None:
         super().__init__()
+        self._quota = quota
         self._call_from_thread: Callable[..., Any] = IReactorFromThreads(reactor).callFromThread
         self._call_later = IReactorTime(reactor).callLater
         self._start_worker = start_worker
@@ -88,7 +90,7 @@ class SQLiteStore(Batches):
             writing = self._connect(self.path, writing=True)
             mark_log = self._mark(writing)
             migrate(writing, self.path, migrations())
-            writer = Writer(writing, mark_log)
+            writer = Writer(writing, mark_log, self._quota)
             self.newest = writer.newest()
             reading = self._connect(self.path, writing=False)
         except sqlite3.Error as error:

@@ -13,6 +13,8 @@ from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import Conflict, Exists, Refused, StoreUnavailable, UnknownLog
 from chatd.core.names import log_id
 from chatd.stores import (
+    ENTRY_BYTES,
+    LIMITED_KINDS,
     PAGE_BYTES,
     Append,
     Change,
@@ -23,6 +25,7 @@ from chatd.stores import (
     DeleteScope,
     DropLog,
     Forget,
+    Quota,
     Require,
     RequireLog,
     RequireNone,
@@ -30,7 +33,7 @@ from chatd.stores import (
     Save,
     Update,
 )
-from chatd.stores.batches import Batch, Call, resend
+from chatd.stores.batches import Batch, Call, full, resend
 from chatd.stores.sqlite.bulk_insert import BulkInsert
 from chatd.stores.sqlite.documents import DocumentTable
 from chatd.stores.sqlite.logs import LogTable
@@ -49,7 +52,10 @@ class Writer:
     """Commits batches on the writing connection, which it owns."""
 
     def __init__(
-        self, connection: sqlite3.Connection, mark_log: Callable[[], None] | None = None
+        self,
+        connection: sqlite3.Connection,
+        mark_log: Callable[[], None] | None = None,
+        quota: Quota = Quota(),  # noqa: B008  # It is immutable.
     ) -> None:
         """Nothing is written before `mark_log` has been called without an error."""
         self.connection = connection
@@ -57,7 +63,8 @@ class Writer:
         if mark_log is not None:
             connection.execute("PRAGMA query_only = ON")
         (self._schema,) = connection.execute("PRAGMA user_version").fetchone()
-        self._recent = RecentEntries(connection)
+        self._quota = quota
+        self._recent = RecentEntries(connection, quota)
         self.logs = LogTable(connection, self._recent)
         """the logs"""
         self.documents = DocumentTable(connection)
@@ -86,7 +93,7 @@ class Writer:
             committing = True
             connection.execute("COMMIT")
         except Exception as error:  # No error may end the thread.
-            self.logs.cache.clear()
+            self.logs.clear_cache()
             self._recent.is_stale = True
             reason = f"{error} ({getattr(error, 'sqlite_errorname', type(error).__name__)})"
             try:
@@ -151,7 +158,7 @@ class Writer:
             committing = True
             self.connection.execute("COMMIT")
         except Exception as error:
-            self.logs.cache.clear()
+            self.logs.clear_cache()
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
@@ -171,8 +178,13 @@ class Writer:
         first = recent.first
         recent_keys = recent.keys.recent
         greatest = recent.keys.greatest
+        full_logs = recent.bytes.full
         place = recent.last
         texts: list[Any] = []
+        # The last appends that are to one log and from one author: what their texts take, and the
+        # place before the first of them.
+        run_log: list[int] | None = None
+        run_author = size = before = 0
         for item in batch:
             if isinstance(item, Append):
                 name = item.log
@@ -182,8 +194,9 @@ class Writer:
                     continue
                 number = log[0]
                 key = item.key
+                author = item.author
                 if key is not None:
-                    sender = item.author or item.sender
+                    sender = author or item.sender
                     pair = (number, sender)
                     # A key greater than all others is new without a lookup.
                     if pair not in greatest or key <= greatest[pair]:
@@ -194,10 +207,20 @@ class Writer:
                             texts = []
                             resend(item, next(recent.entries(number, first_seq - 1, 1)))
                             continue
+                    if full_logs and self._refuse_if_full(item, number):
+                        continue
                     recent_keys[pair][key] = log[1] + 1
                     if key > greatest[pair]:
                         greatest[pair] = key
+                elif full_logs and self._refuse_if_full(item, number):
+                    continue
                 seq = item.seq = log[1] = log[1] + 1
+                body = item.body
+                if log is not run_log or author is not run_author:
+                    if run_log is not None:
+                        recent.count(run_log[0], run_author, size + ENTRY_BYTES * (place - before))
+                    run_log, run_author, size, before = log, author, 0, place
+                size += len(body) if body.isascii() else len(body.encode())
                 place += 1
                 if number not in first:
                     first[number] = seq
@@ -209,9 +232,9 @@ class Writer:
                     item.id,
                     item.time,
                     item.sender,
-                    item.body,
+                    body,
                     key,
-                    item.author,
+                    author,
                 )
                 if item.kind is TEXT and not item.about:
                     texts += columns
@@ -227,6 +250,16 @@ class Writer:
                     item.outcome = Failure()
         _TEXTS.insert(self.connection, texts)
         recent.last = place
+        if run_log is not None:
+            recent.count(run_log[0], run_author, size + ENTRY_BYTES * (place - before))
+
+    def _refuse_if_full(self, item: Append, number: int) -> bool:
+        """Refuse an append to the log of this number if a quota is met; whether it is."""
+        met = self._recent.bytes.quota_met(number, item.author)
+        if not met or item.kind not in LIMITED_KINDS:
+            return False
+        item.refusal = full(item.log, met, self._quota)
+        return True
 
     def read(self, name: str, after: int, limit: int) -> list[Entry]:
         """See `Store.read`."""

@@ -6,6 +6,7 @@ Any sequence of commits, of maintenance between them, of faults in either, and o
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count, product
@@ -18,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import KeyReused, Refused, StoreUnavailable, UnknownLog
-from chatd.stores import Append, Change, CreateLog, Document, DropLog
+from chatd.stores import ENTRY_BYTES, Append, Change, CreateLog, Document, DropLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import documents as documents_module
@@ -288,6 +289,12 @@ class Play:
         ]
         self.expect(sorted(indexed), sorted(places), "places")
         self.expect(len(ids), len(places), "entries")
+        sizes: Counter[tuple[int, int]] = Counter()
+        for log, author, body in self.rows("SELECT log, author, body FROM entries"):
+            for key in ((log, author), (log, -1)):
+                sizes[key] += len(body.encode()) + ENTRY_BYTES
+        counted = self.rows("SELECT log, author, bytes FROM stored_bytes")
+        self.expect({(log, author): size for log, author, size in counted}, sizes, "sizes")
         for log, last in self.rows("SELECT log, last FROM place_runs"):
             self.expect(last > self.log(names[log]).trimmed, True, "a run of nothing")
         keys = self.rows("SELECT name, sender, key, seq FROM keys JOIN logs ON logs.id = keys.log")

@@ -9,11 +9,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import Conflict, StoreUnavailable
-from chatd.stores import Append, Change, Create, CreateLog, DropLog, Position
+from chatd.stores import Append, Change, Create, CreateLog, DropLog, Position, Quota
 from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite.store import SQLiteStore
@@ -28,6 +29,7 @@ from tests.stores.position_contract import (
     PositionSequenceContract,
     any_position_script,
 )
+from tests.stores.quota_contract import QuotaContract, new_entry
 from tests.stores.sequences import Script, SequenceContract, any_script, bounded
 from tests.stores.write_contract import (
     AuthorContract,
@@ -41,6 +43,33 @@ from tests.stores.write_contract import (
 
 class SQLiteLogs(InFile, LogContract):
     """Logs."""
+
+
+class SQLiteQuotas(QuotaContract, InFile):
+    """What a log stores at most."""
+
+    async def restart(self, quota: Quota) -> None:
+        """See `QuotaContract`."""
+        await self.store.stop()
+        self.store = SQLiteStore(reactor, self.path, quota=quota)
+        self.store.start()
+
+    async def garbage(self) -> Any:
+        """See `QuotaContract`."""
+        return await self.store._call(lambda writer: writer.logs.has_garbage)
+
+    async def test_full_log_is_full_after_a_restart(self) -> None:
+        """Counts are in the file; what was not counted is counted after the start."""
+        quota = Quota(sender=6_000, mailbox=20_000)
+        await self.restart(quota)
+        await self.expect_stored(*[new_entry("@1", 7, 850) for _ in range(6)])
+        await self.expect_stored(*[new_entry("@2", n, 850) for n in range(1, 21)])
+        for author in (8, 9):
+            await self.restart(quota)
+            await self.expect_refused(new_entry("@1", 7), new_entry("@2", 99))
+            await self.expect_stored(new_entry("@1", author))
+        await self.restart(Quota())
+        await self.expect_stored(new_entry("@1", 7), new_entry("@2", 99))
 
 
 class SQLiteDocuments(InFile, DocumentContract):
@@ -361,4 +390,4 @@ class Concurrency(InFile):
 
 del LogContract, DocumentContract, SequenceContract, InFile, WriteSequenceContract
 del AuthorContract, ExplicitLogContract, PositionContract, ScopeContract, WriteContract
-del PositionSequenceContract
+del PositionSequenceContract, QuotaContract
