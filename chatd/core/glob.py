@@ -33,6 +33,8 @@ def _pieces_matcher(pieces: list[str]) -> Callable[[str], bool]:
     between them."""
     if len(pieces) == 1:
         return pieces[0].__eq__
+    if not any(pieces):
+        return _any_name
     start, *middle, end = pieces
     shortest = sum(map(len, pieces))
     middle = [piece for piece in middle if piece]
@@ -49,6 +51,10 @@ def _pieces_matcher(pieces: list[str]) -> Callable[[str], bool]:
         return at <= stop
 
     return matches
+
+
+def _any_name(name: str) -> bool:
+    return True
 
 
 def _split(pattern: str) -> list[list[str]]:

@@ -27,6 +27,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     has to answer"""
     unauthenticated: int = 2_000
     """connections that have not logged in; over it, the one that has been idle longest is closed"""
+    unread_listings: int = 32 * 1024 * 1024
+    """bytes of listings of all accounts that clients have not read; over it, a connection that does
+    not read its one is closed"""
     login_time: float = 300.0
     """how long a connection may exist without logging in"""
     frame_time: float = 30.0

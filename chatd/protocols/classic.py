@@ -56,6 +56,7 @@ from chatd.realm.live_log import Run
 from chatd.realm.peer import SessionOptions
 from chatd.realm.permissions import check_logged_in
 from chatd.realm.positions import VERY_SOON
+from chatd.realm.requester import Requester
 from chatd.realm.session import Session
 from chatd.server.connection import Connection
 from chatd.server.factory import ConnectionFactory
@@ -114,8 +115,7 @@ class ClassicProtocol(Connection):
                 case Login():
                     await self._login(message)
                 case List():
-                    names = await self.realm.accounts.names(message.pattern or "*", self)
-                    self._write(encode_names(names))
+                    await self._list(message.pattern or "*")
                 case Malformed():
                     self._refuse(message.reason, "malformed")
                 case Broken():
@@ -128,6 +128,14 @@ class ClassicProtocol(Connection):
         except Refused as refused:
             account = message.name if isinstance(message, Create | Login) else ""
             self._refuse(str(refused), refused.code, refused.quota, account)
+
+    async def _list(self, pattern: str) -> None:
+        async def make(requester: Requester) -> bytes:
+            return encode_names(await self.realm.accounts.names(pattern, requester))
+
+        answer = await self.factory.listings.get(self, ("classic", pattern), make)
+        self._write(answer)
+        self.wrote_listing(len(answer))
 
     async def _send(self, message: Send) -> None:
         shown = _shown(message)

@@ -43,6 +43,7 @@ from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.peer import SessionOptions
 from chatd.realm.permissions import check_open_accounts
 from chatd.realm.positions import VERY_SOON
+from chatd.realm.requester import Requester
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 from chatd.server.unframed import Unframed
@@ -157,18 +158,20 @@ class OpsProtocol(Unframed):
 
     async def _list(self, pattern: str) -> None:
         accounts = self.realm.accounts
-        if not pattern:
-            names = await accounts.names(requester=self)
-            self._reply(ops.all_names(names))
-        else:
-            try:
-                accounts.check_pattern(pattern)
-                matches = matcher(pattern)
-            except (PatternInvalid, PatternTooLong):
-                self._reply(ops.INVALID)
-                return
-            names = await accounts.names_like(matches, self)
-            self._reply(ops.matched(pattern, names))
+        try:
+            accounts.check_pattern(pattern)
+            matches = matcher(pattern) if pattern else None
+        except (PatternInvalid, PatternTooLong):
+            self._reply(ops.INVALID)
+            return
+
+        async def make(requester: Requester) -> bytes:
+            names = await accounts.names_like(matches, requester)
+            return ops.encode(ops.matched(pattern, names) if pattern else ops.all_names(names))
+
+        answer = await self.factory.listings.get(self, ("ops", pattern), make)
+        self._write(answer)
+        self.wrote_listing(len(answer))
 
     async def _send(self, message: ops.Send) -> None:
         if await self.realm.accounts.account(message.recipient) is None:
@@ -310,8 +313,12 @@ class OpsProtocol(Unframed):
             self.log_session_end(session)
 
     def _reply(self, text: str) -> None:
-        data = ops.encode(self._greeting + text)
-        self._greeting = ""
+        self._write(ops.encode(text))
+
+    def _write(self, data: bytes) -> None:
+        if self._greeting:
+            data = ops.encode(self._greeting) + data
+            self._greeting = ""
         self.writes.record(len(data))
         self.transport.write(data)
 

@@ -174,14 +174,14 @@ class Accounts:
         matches = matcher(pattern)
         found: list[str] = []
         at, size = after, limit + 1
-        while len(found) <= limit:
+        while True:
             names = await self._documents.page(Account, "*", at, size)
             examine(requester, len(names))
             found += filter(matches, names)
-            if len(names) < size:
-                break
+            if len(names) < size or len(found) > limit:
+                return found[:limit], len(found) > limit
             at, size = names[-1], max(size, _AT_ONCE)
-        return found[:limit], len(found) > limit
+            await self._tasks.sleep(0)
 
     def check_pattern(self, pattern: str) -> None:
         """Raise `PatternTooLong` if a pattern has too many characters."""

@@ -62,7 +62,7 @@ class RoomListings(LoadedRooms):
     ) -> list[tuple[Room, str]]:
         """Those of `rooms` that the account of a session may see, with its roles; all for None. The
         others count against the rate of the session."""
-        if session is None:
+        if session is None or not rooms:
             return [(room, "") for room in rooms]
         roles = await self._roles(session, rooms)
         visible = [

@@ -11,7 +11,7 @@ and no protocol. To add a limit: its bound in `chatd.core.limits`, its enforceme
   share for each address; `admission` pauses the ports before files are short; `sniffer` finds the
   protocol of one by its first bytes; `refusals` is the line of the log for each refusal;
   `deadlines` are time limits with one timer for all; `rate_limit` is a token bucket; `turns` has
-  those with much to do go on one after another.
+  those with much to do go on one after another; `listings` bounds what lists of accounts take.
 - Arrival, for clients that cannot acknowledge: `write_tracker` knows where each entry ended in the
   output, `tracked_transport` what a connection asks of its transport, `arrivals` when it asks.
 - Transports: `tcp_transport` sends at once what it can, `tls` is TLS inside a connection,

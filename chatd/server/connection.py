@@ -338,11 +338,21 @@ class Connection(ClosingConnection):
 
     def resumeProducing(self) -> None:
         """Called by the transport when it has sent everything."""
+        self.factory.unread_listings.discard(self)
         self.paused_for &= ~PauseReason.OUTPUT
         self.write_unread()
         if self.writable:
             self._process_queue()
         self._close_when_done()
+
+    def wrote_listing(self, size: int) -> None:
+        """Count a listing that was written just now, until the client has read it."""
+        if not self.writable:
+            self.factory.unread_listings.add(self, size)
+
+    def bytes_arrived(self) -> int:
+        """See `chatd.server.listings.Reader`."""
+        return self.tracked_transport.bytes_arrived()
 
     def write_unread(self) -> None:
         """Write what a subclass has held back while the peer did not read."""

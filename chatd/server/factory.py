@@ -23,6 +23,7 @@ from chatd.server.arrivals import Arrivals
 from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
+from chatd.server.listings import Listings, UnreadListings
 from chatd.server.session_connection import SessionConnection
 from chatd.server.sniffer import Rejection, Sniffer
 from chatd.server.tls import in_handshake
@@ -68,6 +69,9 @@ class ConnectionFactory(Factory):
         self.arrivals = Arrivals(self.clock)
         self.turns = Turns(self.clock)
         realm.address_bans.on_banned.append(self.close_banned)
+        self.listings = Listings(self.turns)
+        self.unread_listings = UnreadListings(limits.unread_listings, _listing_unread)
+        realm.counters.watch_queue("listings", self.listings.__len__)
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 
@@ -134,6 +138,8 @@ class ConnectionFactory(Factory):
         self.handshakes.discard(connection)
         if isinstance(connection, Connection):
             self.unfinished.discard(connection)
+            self.unread_listings.discard(connection)
+            self.listings.forget(connection)
         self.closing.discard(connection)
 
     def connection_closed(self, connection: AnyConnection) -> None:
@@ -207,6 +213,14 @@ class ConnectionFactory(Factory):
 
     def _abort(self, connection: AnyConnection) -> None:
         connection.transport.abortConnection()
+
+
+def _listing_unread(connection: Connection) -> None:
+    connection.log_refusal(
+        "too many listings that are not read; oldest of the address with the most",
+        quota="unread_listings",
+    )
+    connection.transport.abortConnection()
 
 
 class PortFactory(Factory):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import TypeAlias
 
@@ -28,14 +28,25 @@ Undo: TypeAlias = list[Callable[[], object]]
 class Scope:
     """The documents of one kind and scope, by their keys in lower case.
 
-    `keys` has the keys in order. A document has a number, which grows with its creation.
+    `keys` has the keys in order. A document has a number, which grows with its creation; `ordered`
+    is whether `documents` are in this order, as they are until the deletion of one is undone.
     """
 
-    __slots__ = ("documents", "keys")
+    __slots__ = ("documents", "keys", "newest", "ordered")
 
     def __init__(self) -> None:
         self.documents: dict[str, tuple[int, Document]] = {}
         self.keys: list[str] = []
+        self.newest = 0
+        self.ordered = True
+
+    def in_order_of_creation(self) -> Iterable[tuple[int, Document]]:
+        """The documents with their numbers."""
+        if not self.ordered:
+            by_number = sorted(self.documents.items(), key=lambda item: item[1][0])
+            self.documents = dict(by_number)
+            self.ordered = True
+        return self.documents.values()
 
 
 class MemoryDocuments:
@@ -124,6 +135,8 @@ class MemoryDocuments:
         found = self.scopes.setdefault((kind, scope), Scope())
         key = document.key.lower()
         found.documents[key] = (number, document)
+        found.ordered = found.ordered and number > found.newest
+        found.newest = max(found.newest, number)
         insort(found.keys, key)
         self._list(kind, scope, key)
 
@@ -183,6 +196,5 @@ class MemoryDocuments:
     def list(self, kind: str, scope: str, pattern: str, limit: int | None) -> list[str]:
         """See `Store.list`."""
         found = self.scopes.get((kind, scope), Scope())
-        by_number = sorted(found.documents.values(), key=lambda numbered: numbered[0])
-        keys = (document.key for _, document in by_number)
+        keys = (document.key for _, document in found.in_order_of_creation())
         return list(islice(filter(matcher(pattern), keys), limit))

@@ -23,7 +23,7 @@ from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import permissions, session
 from chatd.realm.requester import NAMES_PER_COMMAND
-from chatd.server import closing, sniffer, unframed
+from chatd.server import closing, listings, sniffer, unframed
 from tests.docs.pages import ROOT, table
 
 LIMITS = Limits()
@@ -87,6 +87,10 @@ class LimitTests(SynchronousTestCase):
                 "first bytes without a known protocol": [sniffer._LONGEST_SIGNATURE],
                 "commands, of which those with a large effect count as several": [],
                 "names that are listed, or compared with a pattern": [NAMES_PER_COMMAND],
+                "lists of all accounts that clients have not read": [
+                    LIMITS.unread_listings / MIB,
+                    listings._AT_ONCE,
+                ],
                 "connections before login": [LIMITS.unauthenticated, LIMITS.login_time / 60],
                 "connections before login from one address; sessions from it; sessions of an "
                 "account": [],

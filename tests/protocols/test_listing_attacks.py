@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
-from chatd.codecs import classic
+from chatd.codecs import classic, ops
 from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode
 from chatd.protocols.grpc.caller import Caller
@@ -133,3 +133,52 @@ class Charged(AttackCase):
         self.settle()
         self.successResultOf(call)
         self.assertAlmostEqual(caller.token_bucket.consume(0, 0.0) + before, 0.06, 2)
+
+
+LAST = b"a" * 20 + b"99"
+"""the last of 100 accounts"""
+
+
+class Unread(SynchronousTestCase):
+    """Clients that ask for all names and do not read them, before they log in."""
+
+    def unread(self, port: str, command: bytes) -> tuple[list[TextClient], int]:
+        """Forty clients that have sent a command and read nothing; how many bytes wait."""
+        server = MainPortServer(unread_listings=20_000)
+        for number in range(100):
+            server.run(server.realm.register(f"{'a' * 20}{number}"))
+        clients = [TextClient(server, port) for _ in range(40)]
+        for client in clients:
+            client.transport.capacity = 0
+            client.send(command)
+        honest = TextClient(server, port)
+        honest.send(command)
+        self.assertIn(LAST, honest.transport.output)
+        waiting = [client for client in clients if not client.transport.disconnecting]
+        return waiting, sum(len(client.transport.buffer) for client in waiting)
+
+    def test_memory_for_lists_that_are_not_read_is_bounded(self) -> None:
+        """By classic and by ops; another client is answered."""
+        for port, command in (("classic", classic.encode(classic.LIST)), ("ops", b"2")):
+            clients, size = self.unread(port, command)
+            self.assertLess(len(clients), 10)
+            self.assertGreater(len(clients), 6)
+            self.assertLessEqual(size, 20_000 + 10 * len(ops.GREETING))
+
+    def test_client_that_reads_its_list_is_not_disconnected(self) -> None:
+        """Although others did not read theirs before, and do not afterwards."""
+        server = MainPortServer(unread_listings=20_000)
+        for number in range(100):
+            server.run(server.realm.register(f"{'a' * 20}{number}"))
+        slow = TextClient(server, "classic")
+        slow.transport.capacity = 1_000
+        slow.send(classic.encode(classic.LIST))
+        for _ in range(40):
+            client = TextClient(server, "classic")
+            client.transport.capacity = 0
+            client.send(classic.encode(classic.LIST))
+            slow.transport.capacity = 10
+            slow.transport._flush()
+        self.assertFalse(slow.transport.disconnecting)
+        slow.transport.drain()
+        self.assertIn(LAST, slow.transport.output)

@@ -55,6 +55,21 @@ class WriteContract(StoreContract):
         document = await self.store.get("account", "ANN")
         self.assertEqual((document.key, document.body), ("Ann", b"4"))
 
+    async def test_refused_deletion_leaves_the_order_of_creation(self) -> None:
+        """What it would have deleted is not the newest; later documents are."""
+        for name in ("Wayne", "mason", "alice"):
+            await self.store.write([Create("account", name, b"")])
+        changes = [
+            Delete("account", "Wayne", None),
+            Delete("account", "mason", None),
+            Require("room", "#a"),
+        ]
+        await self.assertFailure(self.store.write(changes), Conflict)
+        await self.store.write([Create("account", "Bob", b"")])
+        names = await self.store.list("account")
+        self.assertEqual(names, ["Wayne", "mason", "alice", "Bob"])
+        self.assertEqual(await self.store.list("account", limit=2), names[:2])
+
     async def test_no_changes_are_a_write(self) -> None:
         """It does nothing."""
         self.assertEqual(await self.store.write([]), [])

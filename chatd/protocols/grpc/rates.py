@@ -12,12 +12,13 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from chatd.core.addresses import network_of
 from chatd.core.errors import Busy
 from chatd.core.limits import Limits
 from chatd.core.names import NAME_LENGTH
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
-from chatd.realm.requester import Requester
+from chatd.server.listings import Client
 from chatd.server.rate_limit import TokenBucket, account_bucket, new_bucket
 
 _MAX_CONNECTIONS = 20_000
@@ -52,7 +53,7 @@ class Rates:
         if wait:
             await asyncio.sleep(wait)
 
-    def requester(self, caller: Caller, account: GrpcAccount) -> Requester:
+    def client(self, caller: Caller, account: GrpcAccount) -> Client:
         """The call of a caller who may use an account: its work counts against both rates, and
         delays later calls."""
         return _Call(caller, account, self._limits, self._clock)
@@ -85,7 +86,7 @@ class Rates:
 
 
 class _Call:
-    """A call as a `chatd.realm.requester.Requester`."""
+    """A call as a `chatd.server.listings.Client`."""
 
     def __init__(
         self, caller: Caller, account: GrpcAccount, limits: Limits, clock: IReactorTime
@@ -99,6 +100,11 @@ class _Call:
     def disconnected(self) -> bool:
         """See `Requester`."""
         return self._caller.disconnected
+
+    @property
+    def network(self) -> str:
+        """See `Client`."""
+        return network_of(self._caller.address)
 
     def charge(self, commands: float) -> None:
         """See `Requester`."""

@@ -57,6 +57,7 @@ from chatd.protocols.grpc.refusals import Refusals
 from chatd.protocols.grpc.stream import Stream
 from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
+from chatd.realm.requester import Requester
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
@@ -174,9 +175,14 @@ class ChatService:
         account, _ = await self._proven(request.client_id, caller)
         try:
             self._realm.accounts.check_pattern(request.pattern)
+            matches = matcher(request.pattern)
+
+            async def make(requester: Requester) -> list[str]:
+                return await self._realm.accounts.names_like(matches, requester)
+
             with account.used():
-                names = await self._realm.accounts.names_like(
-                    matcher(request.pattern), self.rates.requester(caller, account)
+                names = await self._factory.listings.get(
+                    self.rates.client(caller, account), ("grpc", request.pattern), make
                 )
         except (PatternInvalid, PatternTooLong):
             names = []
