@@ -19,6 +19,7 @@ from zope.interface import Attribute, Interface, implementer
 from chatd.auth.passwords import Passwords
 from chatd.auth.throttle import LoginThrottle
 from chatd.core.errors import UnknownAccount, WrongPassword
+from chatd.realm.access_tokens import has_form
 from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
 from chatd.realm.permissions import check_not_suspended, check_open, check_open_accounts
@@ -33,8 +34,9 @@ class INameOnly(ICredentials):
     username: str = Attribute("The name of the account.")
 
 
-class IResumeToken(ICredentials):
-    """A name and a resume token of that account (`chatd.realm.tokens`)."""
+class IToken(ICredentials):
+    """A name and a resume token or an access token of that account (`chatd.realm.tokens`,
+    `chatd.realm.access_tokens`)."""
 
     username: str = Attribute("The name of the account.")
     token: str = Attribute("The token.")
@@ -75,9 +77,9 @@ class NamePassword:
         return False
 
 
-@implementer(IResumeToken, IPeerAddress)
+@implementer(IToken, IPeerAddress)
 class NameToken:
-    """A name and a resume token."""
+    """A name and a resume token or an access token."""
 
     def __init__(self, username: str, token: str, address: str) -> None:
         self.username = username
@@ -87,11 +89,11 @@ class NameToken:
 
 @implementer(ICredentialsChecker)
 class AccountChecker:
-    """Checks names, passwords and resume tokens against the realm's accounts. The avatar id has
+    """Checks names, passwords and tokens against the realm's accounts. The avatar id has
     three parts: the name as first written, the record of the account that the proof was made
     against, and the proof."""
 
-    credentialInterfaces = (INameOnly, IUsernamePassword, IResumeToken)
+    credentialInterfaces = (INameOnly, IUsernamePassword, IToken)
 
     def __init__(self, realm: Realm, passwords: Passwords, clock: Any) -> None:
         self._realm = realm
@@ -152,7 +154,8 @@ class AccountChecker:
     async def _check_token(self, credentials: NameToken) -> tuple[str, Account, Proof]:
         """No password is hashed, so a right token is accepted and a wrong one refused at once: it
         cannot be guessed. A wrong one counts as an attempt, and delays later passwords."""
-        account = await self._realm.tokens.account(credentials.username, credentials.token)
+        tokens = self._realm.access_tokens if has_form(credentials.token) else self._realm.tokens
+        account = await tokens.account(credentials.username, credentials.token)
         if account is None:
             self._throttle.attempt(credentials.username, credentials.address)
             raise WrongPassword()
@@ -180,6 +183,8 @@ class CredRealm:
         self, name: str, account: Account, peer: Peer, proof: Proof
     ) -> tuple[Any, Session, Callable[[], None]]:
         session = await self._realm.sessions.open(name, account, peer, proof)
+        if proof.access_token:
+            await self._realm.access_tokens.opened(session)
         return ISession, session, session.end
 
 

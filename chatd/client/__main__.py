@@ -151,11 +151,21 @@ def _version_1(reactor: Any, options: Options, screen: TerminalScreen | PipeScre
             invite=invite,
             features=features,
             security=options.security,
+            access_token=options.token,
             reactor=reactor,
         )
 
-    login = Login(screen, output, connect, options.name, options.password, options.invite)
-    return Chat(screen, output, cache, login, reactor, address, options.new_password)
+    login = Login(
+        screen,
+        output,
+        connect,
+        options.name,
+        options.password,
+        options.invite,
+        token=options.token is not None,
+    )
+    secrets = {options.token} - {None}
+    return Chat(screen, output, cache, login, reactor, address, options.new_password, secrets)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -232,6 +232,33 @@ class DeleteAccounts(Request, tag="delete-accounts"):
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
+class CreateAccessToken(Request, tag="create-token"):
+    """Make an access token of an account, called `token`, valid for so many seconds (null: for
+    ever). `scopes` are ``all``, ``send #room``, ``send name`` and ``read #room``. Answer: `name`
+    of the account, `token`, `expires` (or null)."""
+
+    name: str
+    token: str
+    scopes: list[str]
+    seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
+
+
+class ListAccessTokens(Request, tag="tokens"):
+    """The access tokens of an account. Answer: `items`, each with `token` (what it is called),
+    `scopes`, `created`, `expires` (or null), `used` (0: never), `sessions` (their number) and
+    `by_operator`."""
+
+    name: str
+
+
+class RevokeAccessToken(Request, tag="revoke-token"):
+    """End an access token of an account, and the sessions that it has opened. Answer: `name` of the
+    account."""
+
+    name: str
+    token: str
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -259,6 +286,9 @@ AnyRequest: TypeAlias = (
     | UnbanAddress
     | ListAddressBans
     | DeleteAccounts
+    | CreateAccessToken
+    | ListAccessTokens
+    | RevokeAccessToken
 )
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)

@@ -176,6 +176,23 @@ class ReceiptState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     read: bool
 
 
+class AccessTokenInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An access token of the account.
+
+    `name` and `scopes` are those of `CreateAccessToken`. `created` is when it was made, by an
+    operator if `by_operator`; `expires` is when it ends (0: never), `used` when it was last used,
+    to the hour (0: never), and `sessions` the number of its sessions.
+    """
+
+    name: str
+    scopes: list[str]
+    created: int
+    expires: int
+    used: int
+    sessions: int
+    by_operator: bool
+
+
 class Limits(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The limits of the server.
 
@@ -253,7 +270,8 @@ class LogIn(Message):
 
 
 class Resume(Message):
-    """Log in by a resume token (`Token`) of the account, in place of a password.
+    """Log in by a resume token (`Token`) or an access token (`CreateAccessToken`) of the account,
+    in place of a password.
 
     `positions` as in `LogIn`. Unlike `LogIn` with a password it costs the server almost nothing. It
     is refused with ``wrong-password`` if the token has ended: log in again with `LogIn`. Answer:
@@ -284,7 +302,7 @@ class ChangePassword(Message):
     `old` is needed if the account has a password. All other sessions of the account end. If it has
     none, the certificates of the account are removed, since any client could have added them.
     `new` nil is refused with ``password-needed`` if `Welcome.open_accounts` is false. Answer:
-    `Done`.
+    `Done`. Access tokens stay, except those of an account that had no password.
     """
 
     command: ClassVar[int] = 6
@@ -787,6 +805,39 @@ class Report(Message):
     seq: Seq = 0
 
 
+class CreateAccessToken(Message):
+    """Make an access token, with which a bot or a script logs in to the account (`Resume`).
+
+    `name` names the token: 1 to 32 letters, digits, dots, underscores or hyphens. `scopes` are what
+    it permits: ``all``, or up to 16 of ``send #room`` and ``read #room``, for rooms that the
+    account is a member of, and ``send name``, to an account. It ends after so many `seconds` (0:
+    never). `password` is needed if the account has one. An account has at most 64. Answer:
+    `NewAccessToken`.
+    """
+
+    command: ClassVar[int] = 48
+    ref: Ref
+    name: Name
+    scopes: Annotated[list[Short], Meta(max_length=100)]
+    seconds: Annotated[int, Meta(ge=0, le=10**10)] = 0
+    password: str | None = None
+
+
+class GetAccessTokens(Message):
+    """List the access tokens of the account. Answer: `AccessTokens`."""
+
+    command: ClassVar[int] = 49
+    ref: Ref
+
+
+class RevokeAccessToken(Message):
+    """End the access token of this name, and the sessions that it has opened. Answer: `Done`."""
+
+    command: ClassVar[int] = 50
+    ref: Ref
+    name: Name
+
+
 # Answers: from the server
 
 
@@ -841,13 +892,18 @@ class LoggedIn(Message):
     """The session is logged in.
 
     `name` is the name as it was registered; `logs` are the logs that the session follows, the
-    mailbox first.
+    mailbox first. `changed` is when the certificates or access tokens of the account were last
+    changed, if that was in the last 7 days or since the account was last online, otherwise 0: show
+    it to the user, because they log in without the password. `scopes` are those of the access
+    token by which the session was opened, empty if everything is permitted.
     """
 
     command: ClassVar[int] = 68
     ref: int
     name: str
     logs: list[LogState]
+    changed: int = 0
+    scopes: list[str] = []
 
 
 class Accepted(Message):
@@ -936,6 +992,27 @@ class Restrictions(Message):
     ref: int
     restrictions: list[Restriction]
     more: bool = False
+
+
+class NewAccessToken(Message):
+    """An access token has been made.
+
+    `token` is a secret like a password, and cannot be found out later. `expires` is when it ends,
+    0: never.
+    """
+
+    command: ClassVar[int] = 78
+    ref: int
+    token: str
+    expires: int = 0
+
+
+class AccessTokens(Message):
+    """The access tokens of the account, in alphabetical order of their names."""
+
+    command: ClassVar[int] = 79
+    ref: int
+    tokens: list[AccessTokenInfo]
 
 
 # Events: from the server, when something happens

@@ -200,6 +200,30 @@ class Blocked(Refused):
     code = "blocked"
 
 
+class OutOfScope(Refused):
+    """The access token of this session does not permit that."""
+
+    code = "out-of-scope"
+
+
+class ScopeInvalid(Refused):
+    """A scope of an access token is all, send #ROOM, send NAME or read #ROOM."""
+
+    code = "scope-invalid"
+
+
+class TokenTaken(Refused):
+    """The account already has an access token with that name."""
+
+    code = "token-taken"
+
+
+class UnknownToken(Refused):
+    """The account has no access token with that name."""
+
+    code = "unknown-token"
+
+
 class IllegalRoom(Refused):
     """A room name consists of # and 1 to 32 letters, digits, dots, underscores or hyphens."""
 

@@ -49,6 +49,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """bans of a room; also accounts that are silenced in it"""
     tokens: int = 64
     """resume tokens of an account; over it, the one that was last used longest ago ends"""
+    access_tokens: int = 64
+    """access tokens of an account; over it, no further one can be made"""
     blocked: int = 1_000
     """accounts that an account can block"""
     watched: int = 500

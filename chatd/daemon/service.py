@@ -270,7 +270,7 @@ class Daemon(MultiService):
             listener.accept()
         if self.admin is not None:
             self.admin.accept()
-        periodic = [self._realm.tokens.run()]
+        periodic = [self._realm.tokens.run(), self._realm.access_tokens.run()]
         if self._trimming is not None:
             periodic.append(self._trimming.run())
         self._periodic = list(map(self._spawn, periodic))

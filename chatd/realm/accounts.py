@@ -23,6 +23,7 @@ from chatd.core.errors import (
 from chatd.core.glob import matcher
 from chatd.core.names import check_name, mailbox_log, mailbox_name
 from chatd.realm import changes
+from chatd.realm.access_token import ending_all_access
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_certificate_count, check_not_blocked
 from chatd.realm.read_state import NO_SETTINGS, Settings
@@ -65,8 +66,8 @@ class Account(msgspec.Struct, frozen=True, array_like=True):
     `created` is milliseconds since 1970 (UTC). `password` is the hash of its password in PHC
     string format, None for an open account. `certificates` are the SHA-256 fingerprints, in
     hexadecimal digits, of the certificates that log in to it. `id` is never given to another
-    account: whatever else is stored of the account refers to it. `changed` is when `certificates`
-    were last changed, 0 if that is not known. `suspension` may be over
+    account: whatever else is stored of the account refers to it. `changed` is when its certificates
+    or access tokens were last changed, 0 if that is not known. `suspension` may be over
     (`chatd.realm.permissions.check_not_suspended`).
     """
 
@@ -210,9 +211,9 @@ class Accounts:
         """Set the password of an account: its hash, or None to make the account open. Its resume
         tokens end by the same write.
 
-        Its certificates are removed, too, if the account was open, since any client could have
-        added one, and unless `proven`: an operator gives the account back to its owner. Returns
-        whether it is one of these cases.
+        Its certificates are removed and its access tokens end, too, if the account was open, since
+        any client could have added one, and unless `proven`: an operator gives the account back to
+        its owner. Returns whether it is one of these cases.
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read. With
         `proven`, the right to do so was proven against that record: raises `WrongPassword` if it
@@ -221,11 +222,15 @@ class Accounts:
 
         regained = False
 
-        def changed(current: Account) -> tuple[Account, bool]:
+        def changed(current: Account) -> tuple[Account, list[Change]]:
             nonlocal regained
             regained = not proven or current.password is None
             record = msgspec.structs.replace(current, password=password)
-            return self._with_certificates(record, () if regained else record.certificates), True
+            ending: list[Change] = [ending_all(account.id)]
+            if regained:
+                record = self._with_certificates(record, ())
+                ending.append(ending_all_access(account.id))
+            return record, ending
 
         await self._change(name, account, proven, changed)
         return regained
@@ -245,10 +250,11 @@ class Accounts:
 
         removed: frozenset[str] = frozenset()
 
-        def changed(current: Account) -> tuple[Account, bool]:
+        def changed(current: Account) -> tuple[Account, list[Change]]:
             nonlocal removed
             removed = frozenset(current.certificates).difference(certificates)
-            return self._with_certificates(current, certificates), bool(removed)
+            ending: list[Change] = [ending_all(account.id)] if removed else []
+            return self._with_certificates(current, certificates), ending
 
         await self._change(name, account, proven, changed)
         return removed
@@ -265,8 +271,8 @@ class Accounts:
     ) -> None:
         """Suspend an account, or end that. Raises `UnknownAccount`, `Busy`."""
 
-        def changed(current: Account) -> tuple[Account, bool]:
-            return msgspec.structs.replace(current, suspension=suspension), False
+        def changed(current: Account) -> tuple[Account, list[Change]]:
+            return msgspec.structs.replace(current, suspension=suspension), []
 
         await self._change(name, account, False, changed)
 
@@ -275,10 +281,10 @@ class Accounts:
         name: str,
         account: Account,
         proven: bool,
-        function: Callable[[Account], tuple[Account, bool]],
+        function: Callable[[Account], tuple[Account, list[Change]]],
     ) -> None:
         """Replace the record of an account by what `function` makes of it: the new record, and
-        whether the resume tokens end.
+        what ends by the same write.
 
         Raises `UnknownAccount` if the account has been deleted since `account` was read,
         `WrongPassword` if it is `proven` and has another password now, `Busy`.
@@ -289,12 +295,9 @@ class Accounts:
                 raise UnknownAccount()
             if proven and stored.record.password != account.password:
                 raise WrongPassword()
-            record, tokens_end = function(stored.record)
-            steps: list[Change] = [changes.update(stored, record)]
-            if tokens_end:
-                steps.append(ending_all(account.id))
+            record, ending = function(stored.record)
             try:
-                await self._documents.write(steps)
+                await self._documents.write([changes.update(stored, record), *ending])
             except Conflict:
                 continue
             return

@@ -41,6 +41,7 @@ class Mailbox(LiveLog):
         "opening",
         "owner",
         "reserved",
+        "scoped",
         "settings",
         "state",
         "token_bucket",
@@ -71,6 +72,9 @@ class Mailbox(LiveLog):
         """whether `load` has succeeded"""
         self.exclusive: Session | None = None
         """the session of a protocol that allows an account only one, if any"""
+        self.scoped: tuple[Session, ...] = ()
+        """the sessions with a scope, which do not follow the mailbox
+        (`chatd.realm.scoped_session`)"""
         self.opening = False
         """whether a login under way opens such a session"""
         self.logins = 0
@@ -163,8 +167,13 @@ class Mailbox(LiveLog):
 
     @property
     def sessions(self) -> list[Session]:
-        """All sessions of the account."""
+        """The sessions of the account that follow its mailbox."""
         return [cast("Session", subscription.session) for subscription in self.subscriptions]
+
+    @property
+    def all_sessions(self) -> list[Session]:
+        """All sessions of the account, also those with a scope."""
+        return [*self.sessions, *self.scoped] if self.scoped else self.sessions
 
     # Receipts
 
@@ -198,5 +207,6 @@ class Mailbox(LiveLog):
 
     def release_if_idle(self) -> None:
         """Call `on_idle` if no session is left or about to begin, and everything is saved."""
-        if not self.subscriptions and not self.reserved and not self.unsaved:
+        idle = not self.subscriptions and not self.scoped
+        if idle and not self.reserved and not self.unsaved:
             self._on_idle(self)

@@ -81,6 +81,28 @@ class NewInviteToken(msgspec.Struct, frozen=True):
     expires: int | None
 
 
+class AccessTokenInfo(msgspec.Struct, frozen=True):
+    """A stored access token: what it is called, its scopes, when it was created (by an operator or
+    the account), expires (None: never) and was last used (0: never), and the number of its
+    sessions."""
+
+    token: str
+    scopes: list[str]
+    created: int
+    expires: int | None
+    used: int
+    sessions: int
+    by_operator: bool
+
+
+class NewAccessToken(msgspec.Struct, frozen=True):
+    """An access token that was just made for the account `name`; the store has only its hash."""
+
+    name: str
+    token: str
+    expires: int | None
+
+
 class Statistics(msgspec.Struct, frozen=True):
     """Counts of a running daemon, and when it started."""
 
@@ -268,6 +290,45 @@ class Operations(RoomOperations):
         """Delete an invite token, given as the token or the beginning of its key. Returns the key.
         Raises `InviteInvalid` unless exactly one matches."""
         return await invite_tokens.revoke(self._documents, token_or_key)
+
+    # Access tokens
+
+    async def create_access_token(
+        self, name: str, token_name: str, scopes: Sequence[str], seconds: int | None
+    ) -> NewAccessToken:
+        """Make an access token of an account, valid for so many seconds (None: for ever).
+
+        Raises `UnknownAccount` and as `AccessTokens.create`.
+        """
+        name, account = await self._realm.accounts.existing(name)
+        token, record = await self._realm.access_tokens.create(
+            name, account, token_name, scopes, seconds, proven=False
+        )
+        return NewAccessToken(name, token, record.expires)
+
+    async def access_tokens(self, name: str) -> list[AccessTokenInfo]:
+        """The access tokens of an account, in alphabetical order of their names. Raises
+        `UnknownAccount`."""
+        _, account = await self._realm.accounts.existing(name)
+        return [
+            AccessTokenInfo(
+                token.name,
+                [grant.text for grant in token.grants],
+                token.created,
+                token.expires,
+                token.used,
+                sessions,
+                token.by_operator,
+            )
+            for token, sessions in await self._realm.access_tokens.listing(account.id)
+        ]
+
+    async def revoke_access_token(self, name: str, token_name: str) -> str:
+        """End an access token of an account, and the sessions that it has opened. Returns the
+        account's name as first written. Raises `UnknownAccount`, `UnknownToken`, `Busy`."""
+        name, account = await self._realm.accounts.existing(name)
+        await self._realm.access_tokens.revoke(name, account.id, token_name)
+        return name
 
     # The daemon
 

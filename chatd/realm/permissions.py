@@ -8,7 +8,7 @@ ask as well. `tests/realm/test_permissions.py` tests every function with every k
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
@@ -29,9 +29,11 @@ from chatd.core.errors import (
     NotTheAuthor,
     NotTheSender,
     OpenAccountsForbidden,
+    OutOfScope,
     PasswordRequired,
     ReadOnly,
     RegistrationClosed,
+    ScopeInvalid,
     Silenced,
     Suspended,
     TextTooLong,
@@ -43,7 +45,9 @@ from chatd.core.errors import (
     UnknownRoom,
 )
 from chatd.core.limits import Limits
-from chatd.core.names import is_mailbox, is_room
+from chatd.core.names import is_mailbox, is_room, room_log
+from chatd.realm.access_token import READ, SEND
+from chatd.realm.proof import Scope
 from chatd.realm.restrictions import FOR_EVER, BanRecord, RestrictionRecord, SilenceRecord
 from chatd.realm.room import (
     DEPUTY,
@@ -58,6 +62,7 @@ from chatd.realm.room import (
 
 if TYPE_CHECKING:
     from chatd.realm.accounts import Account
+    from chatd.realm.membership import Membership
     from chatd.realm.session import Session, Subscription
 
 S = TypeVar("S", bound="Session")
@@ -69,6 +74,10 @@ _BANS = 10_000
 """addresses and networks that can be banned"""
 _CERTIFICATES = 8
 """certificates that can log in to an account"""
+_GRANTS = 16
+"""scopes of an access token"""
+ANY_SCOPE = "any"
+"""the right that every session has; the others are those of `chatd.realm.access_token`"""
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -205,10 +214,12 @@ def check_not_blocked(blocked: Container[int], sender: int) -> None:
 def check_send_to_room(session: Session, log: str) -> Subscription:
     """Sending a message or a typing notice to a room. The sessions of all members follow it.
 
-    Returns the subscription. Raises `NotAMember`.
+    Returns the subscription. Raises `NotAMember`, `OutOfScope`.
     """
-    subscription = session.subscriptions.get(log)
+    subscription = session.sendable.get(log)
     if subscription is None:
+        if session.scope is not None:
+            raise OutOfScope()
         raise NotAMember()
     return subscription
 
@@ -223,6 +234,61 @@ def check_watched_count(count: int, limits: Limits) -> None:
     """Watching the presence of `count` accounts in a session. Raises `LimitReached`."""
     if count > limits.watched:
         raise LimitReached(f"A session can watch at most {limits.watched} accounts.")
+
+
+# Access tokens
+
+
+def check_right(session: Session, right: str) -> None:
+    """A request of a session that requires a right: `ANY_SCOPE`, `SEND`, `READ`, or `ALL`, which is
+    the right of sessions without a scope only. Raises `OutOfScope`."""
+    scope = session.scope
+    if scope is None or right == ANY_SCOPE:
+        return
+    if not ((right == SEND and scope.send) or (right == READ and scope.read)):
+        raise OutOfScope()
+
+
+def may_send_in_scope(scope: Scope, log: str) -> bool:
+    """Whether an access token with this scope permits sending to a log, by its name in the
+    store."""
+    return log in scope.send
+
+
+def check_send_in_scope(scope: Scope, log: str) -> None:
+    """Sending to a log, by its name in the store, with an access token. Raises `OutOfScope`."""
+    if not may_send_in_scope(scope, log):
+        raise OutOfScope()
+
+
+def may_read_in_scope(scope: Scope, log: str) -> bool:
+    """Whether an access token with this scope permits reading a log, by its name in the store, if
+    its account can read it."""
+    return log in scope.read
+
+
+def rooms_in_scope(scope: Scope | None, memberships: Mapping[str, Membership]) -> list[str]:
+    """The rooms of an account, by the names by which clients know them, that a session with this
+    scope follows, or may send to."""
+    return [
+        name
+        for name, membership in memberships.items()
+        if scope is None or room_log(membership.room) in scope.send | scope.read
+    ]
+
+
+def check_access_token_count(count: int, limits: Limits) -> None:
+    """Making one more access token than `count`. Raises `LimitReached`."""
+    if count >= limits.access_tokens:
+        raise LimitReached(f"An account can have at most {limits.access_tokens} access tokens.")
+
+
+def check_grant_count(count: int) -> None:
+    """Making an access token with so many scopes. Raises `ScopeInvalid`, `LimitReached`."""
+    if not count:
+        raise ScopeInvalid()
+    if count > _GRANTS:
+        raise LimitReached(f"An access token can have at most {_GRANTS} scopes.")
 
 
 # Logs

@@ -24,6 +24,8 @@ from chatd.core.errors import (
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm import changes
+from chatd.realm.access_token import ending_all_access
+from chatd.realm.access_tokens import AccessTokens
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.address_bans import AddressBans
 from chatd.realm.announcements import Announcements
@@ -40,6 +42,7 @@ from chatd.realm.permissions import (
     Policy,
     check_open_accounts,
     check_registration,
+    check_send_in_scope,
     check_send_to_room,
     check_sender,
     check_text,
@@ -132,6 +135,7 @@ class Realm:
         self.address_bans = AddressBans(self)
         self.announcements = Announcements(self, tasks)
         self.audit = Audit(self)
+        self.access_tokens = AccessTokens(self, tasks, random_bytes)
 
     async def start(self) -> None:
         """Continue the ids and times of the store, and create the lobby and the logs for operators.
@@ -147,9 +151,10 @@ class Realm:
         await self.rooms.start()
 
     async def stop(self) -> None:
-        """Save what has been acknowledged and read; no session is left. Raises
-        `StoreUnavailable`."""
+        """Save what has been acknowledged and read, and when access tokens were used; no session is
+        left. Raises `StoreUnavailable`."""
         await self.positions.save()
+        await self.access_tokens.save_uses()
 
     # Sending
 
@@ -168,6 +173,7 @@ class Realm:
         short = self._short
         direct_logs = self.accounts.direct_logs
         account, id, time = session.account, self._id, self.entry_time()
+        scope = session.scope
         appends: list[Append] = []
         refusal: Refused | None = None
         recipient = address = None
@@ -187,6 +193,8 @@ class Realm:
                     if address is None:
                         break
                     log, log_name = address
+                    if scope is not None:
+                        check_send_in_scope(scope, log)
                 id += 1
                 appends.append(
                     Append(
@@ -212,7 +220,7 @@ class Realm:
         """Send one message, after looking its recipient up if needed. The caller calls `flush`.
 
         Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`, `ReadOnly`,
-        `Silenced`, `TooSoon`, `StoreUnavailable`.
+        `Silenced`, `TooSoon`, `OutOfScope`, `StoreUnavailable`.
         """
         appends, refusal = self.send(session, (message,))
         if not appends and refusal is None and is_room(message.recipient) and session.options.rooms:
@@ -339,7 +347,8 @@ class Realm:
 
         `account` is the record that the right to do this was proven against, None for an operator.
         If the account was open, and if an operator sets the password, the certificates that log in
-        to it are removed.
+        to it are removed, and its access tokens end. Otherwise access tokens stay, and so do the
+        sessions that they have opened.
 
         Raises `UnknownAccount` if the account has been deleted, `WrongPassword` if it has another
         password now, `OpenAccountsForbidden`, `PasswordTooLong`, `Busy`.
@@ -350,12 +359,13 @@ class Realm:
         if password is None:
             check_open_accounts(self.policy)
         hashed = None if password is None else await self._hash_password(password)
-        await self.accounts.set_password(name, account, hashed, proven)
+        regained = await self.accounts.set_password(name, account, hashed, proven)
         self.sessions.end(
             account.id,
             "password-changed",
             "The password has been changed: log in again.",
             requester,
+            lambda session: regained or not session.proof.access_token,
         )
 
     async def set_certificates(
@@ -377,7 +387,7 @@ class Realm:
         if account is None:
             name, account = await self.accounts.existing(name)
         removed = await self.accounts.set_certificates(name, account, certificates, proven)
-        if requester is not None:
+        if requester is not None and requester.proof.certificate:
             requester.proof = BY_NAME_OR_PASSWORD
         if removed:
             opened = removed | {UNKNOWN}
@@ -439,6 +449,7 @@ class Realm:
                     changes.delete_key(SilenceRecord, name),
                     changes.delete_any(Settings, log),
                     ending_all(account),
+                    ending_all_access(account),
                     DropLog(log),
                 ]
                 self.rooms.written(steps, await self.documents.write(steps))

@@ -177,8 +177,8 @@ class RoomDepartures(LoadedRooms):
             if membership is not None and membership.room == room.id:
                 mailbox.remove_membership(room.name)
                 self._context.positions.discard(membership.state)
-            for session in mailbox.sessions:
-                subscription = session.subscriptions.get(room.name)
+            for session in mailbox.all_sessions:
+                subscription = session.following(room.name)
                 if subscription is not None and subscription.live_log.log == room.log:
                     session.unsubscribe(room.name)
                     session.peer.left(room.display_name, reason, note)

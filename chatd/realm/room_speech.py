@@ -48,7 +48,7 @@ class RoomSpeech(LoadedRooms):
 
     def _restricted(self, session: Session, log: str) -> Room | None:
         """The room of this name if the session follows it, and it is restricted."""
-        subscription = session.subscriptions.get(log) if is_room(log) else None
+        subscription = session.sendable.get(log) if is_room(log) else None
         if subscription is None or not subscription.live_log.restricted:
             return None
         room = subscription.live_log

@@ -193,8 +193,8 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         if room.head > cursor.upto:
             self._context.positions.changed(membership.state, SOON)
         mailbox.add_membership(membership)
-        for other in mailbox.sessions:
-            former = other.subscriptions.get(room.name)
+        for other in mailbox.all_sessions:
+            former = other.following(room.name)
             if former is not None and former.live_log is not room:
                 # It has not been notified yet that the former room of this name is deleted.
                 other.unsubscribe(room.name)

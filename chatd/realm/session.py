@@ -84,6 +84,7 @@ class Session:
         "_held",
         "account",
         "answers",
+        "changed",
         "closing",
         "created",
         "ended",
@@ -94,6 +95,8 @@ class Session:
         "outbox",
         "peer",
         "proof",
+        "scope",
+        "sendable",
         "since",
         "subscriptions",
         "token",
@@ -119,10 +122,18 @@ class Session:
         """by what the session was opened"""
         self.network = peer.network
         """as what its client is counted; the same from the beginning to the end"""
+        self.scope = proof.scope
+        """what the access token of the session permits (`chatd.realm.scoped_session`); None:
+        everything, as without one"""
         self.options = peer.session_options
         self.since = context.now()
         self.subscriptions: dict[str, Subscription] = {}
         """by the names by which clients know the logs"""
+        self.sendable = self.subscriptions
+        """the subscriptions of rooms that the session may send to, by the same names"""
+        self.changed = 0
+        """when the certificates or access tokens of the account were changed, if the client is to
+        be notified of that; otherwise 0"""
         self.answers: list[Append] = []
         self.outbox: list[Run] = []
         """runs committed just now, to be pushed"""
@@ -139,15 +150,27 @@ class Session:
         self._fetched = 0
         self._held = False
         self._begun = False
+        self._attach()
+
+    def _attach(self) -> None:
+        """Subscribe to the mailbox, as its session."""
+        mailbox = self.mailbox
         self.add(mailbox, mailbox.state.cursor)
         if self.options.fetches:
             self._fetched = mailbox.head
             # A cursor must not get ever more gaps from sessions that never fetch their mail.
-            self._held = len(mailbox.state.cursor.ahead) >= context.limits.gaps
+            self._held = len(mailbox.state.cursor.ahead) >= self._context.limits.gaps
             self._mail.sent = mailbox.head
             self._mail.skip = None
         if self.options.exclusive:
             mailbox.exclusive = self
+
+    def _detach(self) -> None:
+        """Undo `_attach`, and end all subscriptions."""
+        for log in list(self.subscriptions):
+            self.unsubscribe(log)
+        if self.mailbox.exclusive is self:
+            self.mailbox.exclusive = None
 
     # Subscriptions
 
@@ -182,6 +205,11 @@ class Session:
             )
             live_log.subscribe(subscription)
             subscription.live = self._begun and self.peer.writable
+
+    def following(self, log: str) -> Subscription | None:
+        """The subscription to a log, by the name by which clients know it; None if there is
+        none."""
+        return self.subscriptions.get(log)
 
     def show_unacknowledged(self, room: str) -> None:
         """The client is only now notified that it follows a room: show what no session of the
@@ -343,13 +371,17 @@ class Session:
         except Exception:
             self.peer.failed()
         if self.ended or len(self.mailbox.subscriptions) > 1:
-            # The mailbox may have been released and loaded again since this session ended.
-            for other in self._context.sessions.of(self.account):
-                if other is not self:
-                    try:
-                        other.echo(answers)
-                    except Exception:
-                        other.peer.failed()
+            self._echo(answers)
+
+    def _echo(self, appends: Sequence[Append]) -> None:
+        """Show the other sessions of the account what this one has sent."""
+        # The mailbox may have been released and loaded again since this session ended.
+        for other in self._context.sessions.of(self.account):
+            if other is not self:
+                try:
+                    other.echo(appends)
+                except Exception:
+                    other.peer.failed()
 
     @property
     def disconnected(self) -> bool:
@@ -395,10 +427,7 @@ class Session:
         if not self.mailbox.deleted:
             self.peer.session_ending()
         self.ended = True
-        for log in list(self.subscriptions):
-            self.unsubscribe(log)
-        if self.mailbox.exclusive is self:
-            self.mailbox.exclusive = None
+        self._detach()
         self._context.sessions.session_ended(self)
 
 

@@ -13,10 +13,19 @@ from chatd.realm.live_log import LiveLog
 from chatd.realm.mail_fetch import ENDED, MailFetch
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.peer import Peer
-from chatd.realm.permissions import check_not_suspended, check_session_count
+from chatd.realm.permissions import (
+    check_not_suspended,
+    check_session_count,
+    rooms_in_scope,
+)
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.room import Room
+from chatd.realm.scoped_session import ScopedSession
 from chatd.realm.session import Session
+
+_NEWS = 7 * 24 * 3600 * 1000
+"""milliseconds for which every log-in is notified of changed certificates and access tokens; later,
+those are that come from before the account was last online"""
 
 
 class Sessions:
@@ -74,13 +83,13 @@ class Sessions:
     def _check_count(self, mailbox: Mailbox, network: str) -> None:
         """Check that there may be one more session. Raises `LimitReached`."""
         limits = self._context.limits
-        count = len(mailbox.subscriptions) + mailbox.logins
+        count = len(mailbox.subscriptions) + len(mailbox.scoped) + mailbox.logins
         if count >= limits.account_sessions:
             # A client that connects again has hung up before, which may not be noticed yet.
-            for session in mailbox.sessions:
+            for session in mailbox.all_sessions:
                 if session.closing or session.peer.hung_up():
                     session.end()
-            count = len(mailbox.subscriptions) + mailbox.logins
+            count = len(mailbox.subscriptions) + len(mailbox.scoped) + mailbox.logins
         check_session_count(count, self._from_network[network], network, limits)
 
     def _left_network(self, network: str) -> None:
@@ -109,19 +118,22 @@ class Sessions:
         # The account may join a room while its others are loaded.
         while peer.session_options.rooms and memberships is not mailbox.memberships:
             memberships = mailbox.memberships
-            rooms = await context.rooms.load(list(memberships))
+            rooms = await context.rooms.load(rooms_in_scope(proof.scope, memberships))
         # `end` does not find a session that is not open yet.
         if mailbox.deleted:
             raise UnknownAccount()
         if mailbox.endings != endings:
             raise Busy(ENDED)
-        session = Session(context, mailbox, account.created, peer, proof)
+        kind = Session if proof.scope is None else ScopedSession
+        session = kind(context, mailbox, account.created, peer, proof)
+        if account.changed > min(mailbox.state.seen, context.now() - _NEWS):
+            session.changed = account.changed
         for room in rooms:
             # Another room may have the name meanwhile.
             membership = None if room is None else mailbox.memberships.get(room.name)
             if room is not None and membership is not None and membership.room == room.id:
                 session.add(room, membership.state.cursor)
-        if len(mailbox.subscriptions) == 1:
+        if len(mailbox.subscriptions) == 1 and proof.scope is None:
             context.presence.account_connected(session)
         return session
 
@@ -153,7 +165,7 @@ class Sessions:
         presence.unwatch_all(session)
         self._left_network(session.network)
         mailbox = session.mailbox
-        if not mailbox.subscriptions:
+        if not mailbox.subscriptions and session.scope is None:
             if not mailbox.deleted:
                 mailbox.state.seen = max(mailbox.state.seen, self._context.now())
                 self._context.positions.changed(mailbox.state, session.options.save_within)
@@ -174,7 +186,9 @@ class Sessions:
         if mailbox is not None:
             mailbox.endings += 1
         sessions = [
-            session for session in self.of(account) if session is not excluded and ends(session)
+            session
+            for session in (() if mailbox is None else mailbox.all_sessions)
+            if session is not excluded and ends(session)
         ]
         for session in sessions:
             session.end()
@@ -192,7 +206,7 @@ class Sessions:
             ):
                 self._context.positions.discard(state)
             self._live_logs.pop(mailbox.log, None)
-            for session in mailbox.sessions:
+            for session in mailbox.all_sessions:
                 session.end()
                 if session is not requester:
                     session.peer.session_ended("account-deleted", "The account has been deleted.")
@@ -214,15 +228,15 @@ class Sessions:
         return bool(mailbox.subscriptions or mailbox.logins)
 
     def all(self) -> list[Session]:
-        """All sessions."""
-        return [session for mailbox in self._mailboxes.values() for session in mailbox.sessions]
+        """All sessions, also those with a scope."""
+        return [session for mailbox in self._mailboxes.values() for session in mailbox.all_sessions]
 
     def accounts(self) -> list[int]:
         """The ids of the accounts whose mailboxes this daemon holds."""
         return list(self._mailboxes)
 
     def of(self, account: int) -> list[Session]:
-        """The sessions of an account."""
+        """The sessions of an account that follow its mailbox."""
         mailbox = self._mailboxes.get(account)
         return [] if mailbox is None else mailbox.sessions
 

@@ -93,11 +93,13 @@ class Tokens:
                 )
 
     async def issue(self, session: Session) -> str:
-        """Return a new token for a session; empty if the session has ended or the store cannot
-        store a token at the moment.
+        """Return a new token for a session; empty if the session has ended, has been opened by an
+        access token, or the store cannot store a token at the moment.
 
         If the account has `Limits.tokens`, the one that was last used longest ago ends.
         """
+        if session.proof.access_token:
+            return ""
         token = urlsafe_b64encode(self._random_bytes(_BYTES)).decode()
         key, scope = hashed(token), str(session.account)
         with suppress(StoreUnavailable):

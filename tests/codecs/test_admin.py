@@ -46,6 +46,15 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         b'{"command":"delete-accounts","pattern":"c*","idle":60,"dry":true}',
         c.DeleteAccounts("c*", idle=60, dry=True),
     ),
+    (
+        b'{"command":"create-token","name":"ann","token":"bot","scopes":["all"],"seconds":60}',
+        c.CreateAccessToken("ann", "bot", ["all"], 60),
+    ),
+    (b'{"command":"tokens","name":"ann"}', c.ListAccessTokens("ann")),
+    (
+        b'{"command":"revoke-token","name":"ann","token":"bot"}',
+        c.RevokeAccessToken("ann", "bot"),
+    ),
 )
 """a line for each request"""
 

@@ -13,12 +13,15 @@ import msgspec
 from chatd.codecs.v1 import Broken, Malformed
 from chatd.codecs.v1_messages import (
     Accepted,
+    AccessTokenInfo,
+    AccessTokens,
     Ack,
     Announcement,
     Ban,
     Block,
     ChangePassword,
     ConfigureRoom,
+    CreateAccessToken,
     CreateRoom,
     DeleteAccount,
     DeleteRoom,
@@ -29,6 +32,7 @@ from chatd.codecs.v1_messages import (
     FindMembers,
     FindRooms,
     FindSilenced,
+    GetAccessTokens,
     GetBlocked,
     GetReceipts,
     Goodbye,
@@ -51,6 +55,7 @@ from chatd.codecs.v1_messages import (
     Members,
     Message,
     Names,
+    NewAccessToken,
     Page,
     People,
     Person,
@@ -70,6 +75,7 @@ from chatd.codecs.v1_messages import (
     Restrictions,
     Resume,
     Retract,
+    RevokeAccessToken,
     RoomInfo,
     Rooms,
     RoomState,
@@ -263,6 +269,14 @@ EXAMPLES = [
         Report(ref=34, name="Bobert", reason="spam", log="@alicia", seq=11),
         "95 22 a6'Bobert' a4'spam' a7'@alicia' 0b",
     ),
+    Example(
+        CreateAccessToken(
+            ref=40, name="garden-bot", scopes=["read #garden"], seconds=86400, password="s3cret"
+        ),
+        "95 28 aa'garden-bot' 91 ac'read #garden' ce 00 01 51 80 a6's3cret'",
+    ),
+    Example(GetAccessTokens(ref=41), "91 29"),
+    Example(RevokeAccessToken(ref=42, name="garden-bot"), "92 2a aa'garden-bot'"),
     Example(Done(ref=5), "91 05"),
     Example(
         Refusal(
@@ -296,8 +310,11 @@ EXAMPLES = [
                 LogState(log="@alicia", since=_TIME, head=12, upto=10, read=9, room=None),
                 _STATE,
             ],
+            changed=_TIME,
+            scopes=["send #garden"],
         ),
-        f"93 04 a6'Alicia' 92 96 a7'@alicia' {_TIME_BYTES} 0c 0a 09 c0 {_STATE_BYTES}",
+        f"95 04 a6'Alicia' 92 96 a7'@alicia' {_TIME_BYTES} 0c 0a 09 c0 {_STATE_BYTES} "
+        f"{_TIME_BYTES} 91 ac'send #garden'",
     ),
     Example(
         Accepted(ref=9, log="@bobert", seq=7, id=9007199254740993, time=_TIME + 1000),
@@ -368,6 +385,17 @@ EXAMPLES = [
             ref=45, restrictions=[Restriction("Spam*", "Alicia", _TIME, 0, "slugs")], more=False
         ),
         f"93 2d 91 95 a5'Spam*' a6'Alicia' {_TIME_BYTES} 00 a5'slugs' c2",
+    ),
+    Example(
+        NewAccessToken(ref=40, token="chatd_q1Uv5xkz", expires=_TIME),
+        f"93 28 ae'chatd_q1Uv5xkz' {_TIME_BYTES}",
+    ),
+    Example(
+        AccessTokens(
+            ref=41,
+            tokens=[AccessTokenInfo("garden-bot", ["read #garden"], _TIME, _TIME, 0, 1, False)],
+        ),
+        f"92 29 91 97 aa'garden-bot' 91 ac'read #garden' {_TIME_BYTES} {_TIME_BYTES} 00 01 c2",
     ),
     Example(
         Pushed(

@@ -179,6 +179,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     },
     "docs/operations.md": {
         "Options": _CATALOGUES + "OptionTests.test_defaults_are_those_of_the_daemon",
+        "Access tokens": "protocols.v1.test_access_tokens.Scoped."
+        "test_every_scope_permits_what_the_document_says",
         "Administration": _CATALOGUES
         + "OptionTests.test_admin_commands_have_their_arguments_and_options",
         "The admin socket": _CATALOGUES

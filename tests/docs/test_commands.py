@@ -70,7 +70,7 @@ class CommandTests(SynchronousTestCase):
     def test_environment_variables_exist(self) -> None:
         """Each word that begins with CHATD_ is a variable of an option, or of the client."""
         variables = {variable(each) for each in (*_VALUES, "listen", "config")}
-        variables |= {"CHATD_PASSWORD"}
+        variables |= {"CHATD_PASSWORD", "CHATD_TOKEN"}
         for document in documents():
             for word in re.findall(r"\bCHATD_[A-Z_]+\b", document.read_text()):
                 self.assertIn(word, variables, document.name)

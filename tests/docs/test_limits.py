@@ -70,6 +70,8 @@ class LimitTests(SynchronousTestCase):
                 "search pattern": [LIMITS.pattern],
                 "password": [LIMITS.password],
                 "certificates of an account": [permissions._CERTIFICATES],
+                "access tokens of an account": [LIMITS.access_tokens],
+                "scopes of an access token": [permissions._GRANTS],
                 "resume tokens of an account": [LIMITS.tokens],
                 "line of CHAT/1.0": [LIMITS.frame_time],
                 "message of CHAT/1.0; what an ops client sends at once": [chat10.LONGEST],

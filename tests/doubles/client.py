@@ -37,6 +37,8 @@ class FakeClient:
         self.name = name
         self.welcome = c.Welcome(0, "chatd", "1.2", LIMITS, "open", True, SINCE, 60.0)
         self.connected = True
+        self.scopes: list[str] = []
+        self.credentials_changed = 0
         self.logs = {mailbox_name(name): FollowedLog(state(mailbox_name(name)))}
         self.logs |= {room.lower(): FollowedLog(state(room)) for room in rooms}
         self.answers: dict[type, Any] = {

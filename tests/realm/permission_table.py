@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from chatd.core.limits import Limits
 from chatd.realm import permissions as p
 from chatd.realm.accounts import Account, Suspension, fingerprints
+from chatd.realm.proof import Scope
 from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, RealmHarness, Text
@@ -767,6 +769,13 @@ TABLE = [
 
 ROOM = _Facts("#a", "#A", RoomRecord(1, 9, owner=1, owner_name="Ann"))
 
+SCOPE = Scope(frozenset({"#1"}), frozenset({"#2"}), ("send #one", "read #two"))
+MEMBERSHIPS = {
+    "#one": SimpleNamespace(room=1),
+    "#two": SimpleNamespace(room=2),
+    "#three": SimpleNamespace(room=3),
+}
+
 WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_registration, (p.Policy(p.OPEN), False), ALLOWED),
     (p.check_registration, (p.Policy(p.OPEN), True), ALLOWED),
@@ -796,6 +805,32 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.is_suspended, (Account(0), 5), False),
     (p.is_suspended, (Account(0, suspension=Suspension(1, 5)), 5), False),
     (p.is_suspended, (Account(0, suspension=Suspension(1, 6)), 5), True),
+    (p.check_access_token_count, (63, Limits()), ALLOWED),
+    (p.check_access_token_count, (64, Limits()), "limit-reached"),
+    (p.check_grant_count, (0,), "scope-invalid"),
+    (p.check_grant_count, (16,), ALLOWED),
+    (p.check_grant_count, (17,), "limit-reached"),
+    (p.may_send_in_scope, (SCOPE, "#1"), True),
+    (p.may_send_in_scope, (SCOPE, "#2"), False),
+    (p.may_read_in_scope, (SCOPE, "#1"), False),
+    (p.may_read_in_scope, (SCOPE, "#2"), True),
+    (p.check_send_in_scope, (SCOPE, "#1"), ALLOWED),
+    (p.check_send_in_scope, (SCOPE, "#2"), "out-of-scope"),
+    (p.rooms_in_scope, (SCOPE, MEMBERSHIPS), ["#one", "#two"]),
+    (p.rooms_in_scope, (None, MEMBERSHIPS), ["#one", "#two", "#three"]),
+    *(
+        (p.check_right, (SimpleNamespace(scope=scope), right), outcome)
+        for scope, right, outcome in (
+            (None, "all", ALLOWED),
+            (SCOPE, "all", "out-of-scope"),
+            (SCOPE, p.ANY_SCOPE, ALLOWED),
+            (SCOPE, "send", ALLOWED),
+            (SCOPE, "read", ALLOWED),
+            (Scope(frozenset(), frozenset({"#2"}), ()), "send", "out-of-scope"),
+            (Scope(frozenset({"#1"}), frozenset(), ()), "read", "out-of-scope"),
+            (Scope(frozenset(), frozenset(), ()), p.ANY_SCOPE, ALLOWED),
+        )
+    ),
     (p.check_not_deleted, (False,), ALLOWED),
     (p.check_not_deleted, (True,), "not-logged-in"),
     (p.may_administer, (1000, 1000), True),

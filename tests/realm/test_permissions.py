@@ -84,6 +84,7 @@ class Table(SynchronousTestCase):
             "NotTheAuthor",
             "NotTheSender",
             "OpenAccountsForbidden",
+            "OutOfScope",
             "PasswordRequired",
             "RegistrationClosed",
             "UnknownLog",

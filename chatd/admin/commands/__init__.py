@@ -1,8 +1,9 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
-The subjects are `accounts`, `mass_deletion` (of accounts), `moderation` (suspensions, bans and
-announcements), `rooms` (with the reports of users), `invite_tokens`, `certificates` (for TLS),
-`store` (statistics, backup and log) and `audit`; `command` is what all commands have in common.
+The subjects are `accounts`, `access_tokens`, `mass_deletion` (of accounts), `moderation`
+(suspensions, bans and announcements), `rooms` (with the reports of users), `invite_tokens`,
+`certificates` (for TLS), `store` (statistics, backup and log) and `audit`; `command` is what all
+commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
@@ -11,6 +12,7 @@ method in `chatd.realm.operations`, and its line in ``docs/operations.md``.
 
 from __future__ import annotations
 
+from chatd.admin.commands.access_tokens import AccessTokens
 from chatd.admin.commands.accounts import (
     DeleteAccount,
     EndSessions,
@@ -72,4 +74,5 @@ COMMANDS: tuple[type[Command], ...] = (
     UnbanAddress,
     ListAddressBans,
     DeleteAccounts,
+    AccessTokens,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -18,7 +19,7 @@ from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.login import Login, NoServer
 from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.outbox import KeyedRequest
-from chatd.client.cli.output import jsonlines
+from chatd.client.cli.output import jsonlines, wording
 from chatd.client.cli.output.output import Output
 from chatd.client.cli.receipts import ReadMarkers
 from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
@@ -37,7 +38,8 @@ SCRIPT_TIMEOUT = 60.0
 class Chat:
     """One run of the client, for a person, a script or a program, with the server at `address`.
 
-    `new_password` is what the command ``/passwd`` of a script changes the password to.
+    `new_password` is what the command ``/passwd`` of a script changes the password to. A line that
+    is one of `secrets` is not sent, as one that is a password.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Chat:
         clock: IReactorTime,
         address: str,
         new_password: str | None = None,
+        secrets: Iterable[str | None] = (),
     ) -> None:
         self._screen = screen
         self._output = output
@@ -57,7 +60,7 @@ class Chat:
         self._clock = clock
         self._address = address
         self._new_password = new_password
-        self._passwords: set[str | None] = set()
+        self._passwords: set[str | None] = set(secrets)
         self._running: Deferred[int]
         self._interrupted: tuple[int, str] | None = None
         self._connection_error: BaseException | None = None
@@ -144,10 +147,16 @@ class Chat:
         client, context = self._client, self._context
         self._cache.add_names(client.name, LOBBY, *(info.room for info in client.rooms.values()))
         self._output.logged_in(client.welcome, client.name, list(client.logs))
+        if client.credentials_changed:
+            self._output.note(wording.credentials_changed(client.credentials_changed))
         # No event is handled before it is known which accounts are blocked.
         with suppress(Refused, Fatal):  # The request is repeated after a reconnection.
             self._set_blocked(await client.request(c.GetBlocked(0)))
         Deferred.fromCoroutine(self._event_pump.run()).addErrback(self._disconnected_for_good)
+        if client.scopes:
+            targets = [scope.partition(" ")[2] for scope in client.scopes if scope[:5] == "send "]
+            context.set_target(targets[0] if len(targets) == 1 else "")
+            return
         try:
             if LOBBY not in client.logs:
                 await context.enter_room(c.Join(0, LOBBY))
@@ -217,7 +226,9 @@ class Chat:
                     context.history_position = position
                 await table.run(context, command, arguments)
             elif line.strip() in self._passwords:
-                raise UsageProblem("This line is a password of the account. It was not sent.")
+                raise UsageProblem(
+                    "This line is a password or token of the account. It was not sent."
+                )
             else:
                 await context.send(context.target, line.removeprefix("/"))
         except (Refused, Fatal) as error:

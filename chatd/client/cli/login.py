@@ -30,7 +30,8 @@ class NoServer(Fatal):
 
 class Login:
     """Logs in with the name, password and invite token that the command line gave; a person is
-    asked for what is missing."""
+    asked for what is missing. With `token`, `connect` has an access token, and needs no
+    password."""
 
     def __init__(
         self,
@@ -40,12 +41,15 @@ class Login:
         name: str | None = None,
         password: str | None = None,
         invite: str | None = None,
+        *,
+        token: bool = False,
     ) -> None:
         self._screen = screen
         self._output = output
         self._connect = connect
         self._name = name
         self._invite = invite
+        self._token = token
         self._open_accounts = True  # as far as is known
         self.password = password
         """after the login: the password of the account, None if it is open"""
@@ -73,6 +77,11 @@ class Login:
         try:
             return await self._connect(name, None, False, None)
         except Refused as refusal:
+            if self._token and refusal.code == "wrong-password":
+                sentence = "The access token is not valid: it was revoked, or has expired."
+                raise RefusedByServer(refusal.code, sentence) from None
+            if self._token:
+                raise
             if isinstance(refusal, RefusedByServer) and refusal.welcome is not None:
                 self._open_accounts = refusal.welcome.open_accounts
             if refusal.code == "unknown-account":

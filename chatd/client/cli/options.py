@@ -50,6 +50,9 @@ Options:
   --password-file FILE  take the password from the first line of FILE. Without
                         this option it is taken from the environment variable
                         CHATD_PASSWORD or, at a terminal, asked for
+  --token-file FILE     log in with the access token in the first line of FILE.
+                        Without this option it is taken from the environment
+                        variable CHATD_TOKEN. See /help token
   --new-password-file FILE
                         in a pipe, the first line of FILE is the password that
                         the command /passwd sets
@@ -87,6 +90,7 @@ class Options(usage.Options):
         ["port", None, None, ""],
         ["password-file", None, None, ""],
         ["new-password-file", None, None, ""],
+        ["token-file", None, None, ""],
         ["invite", None, None, ""],
         ["protocol", None, VERSION_1, ""],
         ["tls-ca", None, None, ""],
@@ -102,6 +106,8 @@ class Options(usage.Options):
     """the password; None: none was given"""
     new_password: str | None = None
     """what /passwd sets in a pipe; None: none was given"""
+    token: str | None = None
+    """the access token; None: none was given"""
     invite: str | None = None
     """the invite token; None: none was given"""
     classic = False
@@ -185,12 +191,19 @@ class Options(usage.Options):
             self.new_password = _first_line(self["new-password-file"])
             if self.new_password is None:
                 raise usage.UsageError("The first line of the new password's file is empty.")
+        self.token = os.environ.get("CHATD_TOKEN") or None
+        if self["token-file"] is not None:
+            self.token = _first_line(self["token-file"])
+            if self.token is None:
+                raise usage.UsageError("The first line of the token's file is empty.")
+        elif self.token is not None and not _is_text(self.token):
+            raise usage.UsageError("The environment variable CHATD_TOKEN is not valid UTF-8.")
         if self["protocol"] not in (VERSION_1, CLASSIC):
             raise usage.UsageError(f"--protocol must be 1 or classic, not {self['protocol']!r}.")
         self.classic = self["protocol"] == CLASSIC
         self.invite = self["invite"]
         self.json, self.times = bool(self["json"]), bool(self["times"])
-        for name in ("json", "times", "new-password-file"):
+        for name in ("json", "times", "new-password-file", "token-file"):
             if self.classic and self[name]:
                 raise usage.UsageError(f"--{name} cannot be used with the classic protocol.")
 

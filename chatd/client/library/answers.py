@@ -26,6 +26,8 @@ ANSWERS: dict[type[c.Message], type[c.Message]] = {
     c.GetBlocked: c.Names,
     c.FindBans: c.Restrictions,
     c.FindSilenced: c.Restrictions,
+    c.CreateAccessToken: c.NewAccessToken,
+    c.GetAccessTokens: c.AccessTokens,
 }
 """the answers by the request; all others are answered by `Done`"""
 

@@ -45,7 +45,14 @@ then begin with the shortest one"""
 
 # The codes of `Goodbye` after which the client does not connect again.
 _FINAL_GOODBYES = frozenset(
-    {"kicked", "account-deleted", "password-changed", "suspended", "address-banned"}
+    {
+        "kicked",
+        "account-deleted",
+        "password-changed",
+        "suspended",
+        "address-banned",
+        "token-ended",
+    }
 )
 # Those after which its token logs in again, when an operator allows that.
 _TOKEN_STAYS = frozenset({"suspended", "address-banned"})
@@ -70,6 +77,7 @@ class Client(Requests):
         positions: Iterable[c.Position],
         token: str | None,
         save_token: Callable[[str | None], None] | None,
+        access_token: str | None = None,
         reconnect: bool,
         random: random_module.Random,
         now: Callable[[], int],
@@ -78,11 +86,18 @@ class Client(Requests):
         """the account's name; after the login as the account was registered"""
         self.welcome: c.Welcome
         """the server's description of itself: version, limits, policies"""
+        self.scopes: list[str] = []
+        """what the access token permits; empty: everything"""
+        self.credentials_changed = 0
+        """when the certificates or access tokens of the account were last changed, if a user should
+        be told; otherwise 0"""
         self.connected = False
         """whether there is a connection that is logged in"""
         self._endpoint = endpoint
         registration = c.Register(0, name, password, invite) if register else None
-        self._credentials = Credentials(name, password, token, save_token, registration)
+        self._credentials = Credentials(
+            name, password, token, save_token, registration, access_token
+        )
         self._clock = IReactorTime(clock)
         self._hello = hello
         self._reconnect = reconnect
@@ -158,6 +173,7 @@ class Client(Requests):
             refused.welcome = self.welcome
             raise
         self.name = answer.name
+        self.scopes, self.credentials_changed = answer.scopes, answer.changed
         self._logged_in(connection, left)
 
     def _logged_in(self, connection: Connection, left: list[c.RoomInfo]) -> None:

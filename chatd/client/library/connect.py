@@ -34,6 +34,7 @@ async def connect(
     positions: Iterable[c.Position] = (),
     token: str | None = None,
     save_token: Callable[[str | None], None] | None = None,
+    access_token: str | None = None,
     reconnect: bool = True,
     reactor: Any = None,
     security: Security | None = None,
@@ -55,6 +56,8 @@ async def connect(
     - `token`, `save_token`: the resume token of an earlier client, tried before the password; and
       a function that is called with each new token, None when it has ended. Only a program that
       stores tokens needs them. A token is a secret like a password.
+    - `access_token`: an access token of the account, in place of a password; what it permits is
+      `Client.scopes`.
     - `reconnect`: connect again whenever the connection is lost later.
     - `security`: how to verify the server's certificate, for ``chats://``.
     - `reactor`, `endpoint`, `random`, `now`: replacements for tests. Without `reactor`, Twisted's
@@ -90,6 +93,7 @@ async def connect(
         positions=positions,
         token=token,
         save_token=save_token,
+        access_token=access_token,
         reconnect=reconnect,
         random=random or random_module.SystemRandom(),
         now=now,

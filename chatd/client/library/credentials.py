@@ -1,4 +1,5 @@
-"""What a client logs in with: a resume token, or the password, which a request may have changed."""
+"""What a client logs in with: an access token, or a resume token and the password, which a request
+may have changed."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _TOKEN_STAYS = TEMPORARY_REFUSALS | {Suspended.code}
 
 
 class Credentials:
-    """What a client logs in with: a resume token if it has one, else the password.
+    """What a client logs in with: the access token, if one was given; otherwise a resume token if
+    it has one, else the password.
 
     `save_token` is called with each new token, and with None when it has ended. `registration` is
     sent once, if the account may not exist.
@@ -35,6 +37,7 @@ class Credentials:
         token: str | None,
         save_token: Callable[[str | None], None] | None,
         registration: c.Register | None,
+        access_token: str | None = None,
     ) -> None:
         self.name = name
         self.token = token
@@ -43,12 +46,18 @@ class Credentials:
         self._maybe_passwords: list[str | None] = []
         self._save_token = save_token
         self._registration = registration
+        self._access_token = access_token
 
     async def log_in(self, connection: Connection, positions: Sequence[c.Position]) -> c.LoggedIn:
         """Log in. Raises `Refused` and `ConnectionClosed`."""
+        answer: c.LoggedIn
+        if self._access_token is not None:
+            request = c.Resume(0, self.name, self._access_token, list(positions))
+            answer = await connection.request(request)
+            return answer
         if self.token is not None:
             try:
-                answer: c.LoggedIn = await connection.request(
+                answer = await connection.request(
                     c.Resume(0, self.name, self.token, list(positions))
                 )
             except Refused as refused:
@@ -68,8 +77,8 @@ class Credentials:
                 self._logged_in_with(password)
                 return answer
         password = self._password
-        request = c.LogIn(0, self.name, password, list(positions))
-        answer = await log_in(connection, request, self._registration)
+        login = c.LogIn(0, self.name, password, list(positions))
+        answer = await log_in(connection, login, self._registration)
         self._logged_in_with(password)
         return answer
 

@@ -214,6 +214,28 @@ class Requests:
         by their SHA-256 fingerprints in hexadecimal digits."""
         await self.request(c.SetCertificates(0, list(fingerprints), password))
 
+    async def create_access_token(
+        self,
+        name: str,
+        scopes: Iterable[str],
+        seconds: int = 0,
+        password: str | None = None,
+    ) -> str:
+        """Make an access token, with which a program logs in to the account (``access_token`` of
+        `connect`), and return it. It ends after so many `seconds` (0: never)."""
+        request = c.CreateAccessToken(0, name, list(scopes), seconds, password)
+        answer: c.NewAccessToken = await self.request(request)
+        return answer.token
+
+    async def access_tokens(self) -> list[c.AccessTokenInfo]:
+        """Return the account's access tokens."""
+        answer: c.AccessTokens = await self.request(c.GetAccessTokens(0))
+        return answer.tokens
+
+    async def revoke_access_token(self, name: str) -> None:
+        """End an access token, and the sessions that it has opened."""
+        await self.request(c.RevokeAccessToken(0, name))
+
     async def delete_account(self, password: str | None = None) -> None:
         """Delete the account; the session has ended then."""
         await self.request(c.DeleteAccount(0, password))

@@ -19,6 +19,7 @@ _READ_ONLY = (
     c.GetStatistics,
     c.ListAudit,
     c.ListAddressBans,
+    c.ListAccessTokens,
 )
 """requests that change nothing"""
 
@@ -109,6 +110,16 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             )
             names = " ".join(item.name for item in page.items if not item.refused)
             return {**asdict(page), "names": names}
+        case c.CreateAccessToken():
+            return asdict(
+                await operations.create_access_token(
+                    request.name, request.token, request.scopes, request.seconds
+                )
+            )
+        case c.ListAccessTokens():
+            return {"items": await operations.access_tokens(request.name)}
+        case c.RevokeAccessToken():
+            return {"name": await operations.revoke_access_token(request.name, request.token)}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

@@ -26,16 +26,18 @@ async def log_in(connection: Requester, request: c.LogIn) -> None:
 
 @handles_unauthenticated(c.Resume)
 async def resume(connection: Requester, request: c.Resume) -> None:
-    """Open a session by a resume token, without hashing a password."""
+    """Open a session by a resume token or an access token, without hashing a password."""
     session = await connection.resume(request.name, request.token)
     _begin(connection, session, request)
-    await connection.realm.tokens.resumed(session, request.token)
+    if not session.proof.access_token:
+        await connection.realm.tokens.resumed(session, request.token)
 
 
 def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume) -> None:
     """Answer the log-in, and push entries from the client's positions on."""
     states = [connection.log_state(session, log) for log in session.subscriptions]
-    connection.write(c.LoggedIn(request.ref, session.name, states))
+    scopes = [] if session.scope is None else list(session.scope.texts)
+    connection.write(c.LoggedIn(request.ref, session.name, states, session.changed, scopes))
     since = {state.log: state.since for state in states}
     session.begin(
         {
@@ -64,7 +66,7 @@ async def log_out(connection: Requester, session: Session, request: c.LogOut) ->
     return c.Done(request.ref)
 
 
-async def _prove(connection: Requester, session: Session, password: str | None) -> Account:
+async def prove(connection: Requester, session: Session, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
     `PasswordRequired`, `Busy`, `UnknownAccount` if the name belongs to another account by now."""
     account = await connection.factory.prove(session.name, password, connection.address)
@@ -78,7 +80,7 @@ async def change_password(
     connection: Requester, session: Session, request: c.ChangePassword
 ) -> c.Message:
     """Change the password; other sessions of the account end."""
-    account = await _prove(connection, session, request.old)
+    account = await prove(connection, session, request.old)
     await connection.realm.set_password(session.name, request.new, account, session)
     await _send_token(connection, session)
     return c.Done(request.ref)
@@ -89,7 +91,7 @@ async def set_certificates(
     connection: Requester, session: Session, request: c.SetCertificates
 ) -> c.Message:
     """Replace the certificates that log in to the account."""
-    account = await _prove(connection, session, request.password)
+    account = await prove(connection, session, request.password)
     certificates = fingerprints(request.fingerprints)
     if await connection.realm.set_certificates(session.name, certificates, account, session):
         await _send_token(connection, session)
@@ -101,7 +103,7 @@ async def delete_account(
     connection: Requester, session: Session, request: c.DeleteAccount
 ) -> c.Message:
     """Delete the account with its mailbox."""
-    account = await _prove(connection, session, request.password)
+    account = await prove(connection, session, request.password)
     await connection.realm.delete(session, account)
     if connection.session is session:
         connection.session = None

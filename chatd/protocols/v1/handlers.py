@@ -6,6 +6,7 @@ Importing this module imports every feature's module, which enters its handlers 
 from __future__ import annotations
 
 from chatd.protocols.v1 import (
+    access_tokens,
     accounts,
     blocking,
     edits,
@@ -23,6 +24,7 @@ __all__ = [
     "ONLY_READ",
     "SESSION_REQUESTS",
     "UNAUTHENTICATED_REQUESTS",
+    "access_tokens",
     "accounts",
     "blocking",
     "edits",

@@ -138,7 +138,10 @@ class NotifiedConnection(Connection):
         info = None
         if room is not None:
             info = room_info(room, self.realm.rooms.member_role(session, log))
-        return c.LogState(log, membership.since, head, state.cursor.upto, state.read, info)
+        upto = state.cursor.upto
+        if session.scope is not None:
+            upto = session.subscriptions[log].position
+        return c.LogState(log, membership.since, head, upto, state.read, info)
 
 
 # One notice goes to many clients, one after another: it is encoded for the first of them only.

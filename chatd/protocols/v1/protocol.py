@@ -40,15 +40,24 @@ from chatd.codecs.v1 import (
 from chatd.core.errors import Refused
 from chatd.protocols.v1.handlers import ONLY_READ, SESSION_REQUESTS, UNAUTHENTICATED_REQUESTS
 from chatd.protocols.v1.notices import NotifiedConnection
+from chatd.protocols.v1.scopes import RIGHTS
+from chatd.realm.access_token import ALL
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
-from chatd.realm.permissions import check_logged_in
+from chatd.realm.permissions import check_logged_in, check_right
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory, Credentials
 from chatd.server.states import Phase
 from chatd.stores import Append
 
-_HASHING = (c.Register, c.LogIn, c.ChangePassword, c.SetCertificates, c.DeleteAccount)
+_HASHING = (
+    c.Register,
+    c.LogIn,
+    c.ChangePassword,
+    c.SetCertificates,
+    c.DeleteAccount,
+    c.CreateAccessToken,
+)
 """requests that may wait for tens of seconds, until a password has been hashed"""
 _NAMING = (c.Register, c.LogIn, c.Resume)
 """requests that name the account of the client"""
@@ -144,6 +153,8 @@ class V1Protocol(NotifiedConnection):
             answer = await handler(self, request)
         else:
             session = check_logged_in(self.session)
+            if session.scope is not None:
+                check_right(session, RIGHTS.get(kind, ALL))
             if kind is c.Send:
                 await self.realm.deliver(session, request)
                 self.pending.append(request)
@@ -195,8 +206,8 @@ class V1Protocol(NotifiedConnection):
 
     def apply_features(self, session: Session) -> None:
         """See `chatd.protocols.v1.requests.Requester`."""
-        session.wants_receipts = "receipts" in self.features
-        session.wants_typing = "typing" in self.features
+        session.wants_receipts = "receipts" in self.features and session.scope is None
+        session.wants_typing = "typing" in self.features and session.scope is None
 
     # To the client
 

@@ -11,7 +11,7 @@ from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.client.library.events import Connected, Disconnected
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase
-from tests.doubles.client import pushed, state
+from tests.doubles.client import SINCE, pushed, state
 
 
 class StartTests(ChatTestCase):
@@ -45,6 +45,27 @@ class StartTests(ChatTestCase):
             ["! No room or account is selected: use /join #ROOM or /to NAME first."],
         )
         self.assertEqual(self.type("/msg bob hi"), ["-> bob: hi"])
+
+    def test_access_token_with_a_scope_joins_no_room(self) -> None:
+        """What it may send to is the target, if that is one."""
+        self.client.scopes = ["send #ci", "read #ci"]
+        del self.client.logs["#lobby"]
+        self.client.answers[c.GetBlocked] = RefusedByServer("out-of-scope", "Not permitted.")
+        self.begin()
+        self.assertEqual(self.screen.prompt, "#ci> ")
+        self.client.scopes.append("send bob")
+        self.begin()
+        self.assertEqual(self.screen.prompt, "> ")
+        self.assertNotIn("#lobby", self.client.logs)
+
+    def test_changed_certificates_and_tokens_are_shown(self) -> None:
+        """To a person who may not have changed them."""
+        self.client.credentials_changed = SINCE
+        self.begin()
+        self.assertRegex(
+            self.greeting[1],
+            r"Certificates or access tokens of this account were changed on \d{4}-\d\d-\d\d",
+        )
 
     def test_leaving_the_target_selects_the_lobby(self) -> None:
         """If the account is not in the lobby, there is no target."""

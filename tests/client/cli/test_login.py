@@ -28,11 +28,15 @@ class LoginTests(SynchronousTestCase):
     """`Login`."""
 
     def log_in(
-        self, outcomes: list[Exception | None], *given: str | None, interactive: bool = True
+        self,
+        outcomes: list[Exception | None],
+        *given: str | None,
+        interactive: bool = True,
+        token: bool = False,
     ) -> Deferred[Any]:
         """Start a login. Each attempt has the next outcome: an error, or None for success.
 
-        `given` is name, password and invite token.
+        `given` is name, password and invite token, `token` whether there is an access token.
         """
         self.screen = FakeScreen(interactive)
         self.attempts: list[tuple[Any, ...]] = []
@@ -49,6 +53,7 @@ class LoginTests(SynchronousTestCase):
             PlainOutput(self.screen, MessageCache(), Clock(), lambda: 0, times=False),
             connect,
             *given,
+            token=token,
         )
         return Deferred.fromCoroutine(self.login.run())
 
@@ -62,6 +67,12 @@ class LoginTests(SynchronousTestCase):
         """An open account needs no question at all."""
         self.assertEqual(self.successResultOf(self.log_in([None], "alice")).name, "Alice")
         self.assertEqual(self.attempts, [("alice", None, False, None)])
+
+    def test_refused_access_token_leads_to_no_question(self) -> None:
+        """Neither for a password nor for a new account."""
+        for refusal, sentence in ((WRONG, "The access token is not valid"), (REQUIRED, "required")):
+            login = self.log_in([refusal], "alice", token=True)
+            self.assertIn(sentence, str(self.failureResultOf(login, Refused).value))
 
     def test_missing_name_is_asked_for_until_there_is_one(self) -> None:
         """Spaces around it are removed."""

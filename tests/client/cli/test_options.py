@@ -111,6 +111,18 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(parsed("alice", "--password-file", str(path)).password, "from file")
         self.assertEqual(parsed("--new-password-file", str(path)).new_password, "from file")
 
+    def test_access_token_is_taken_from_a_file_or_the_environment(self) -> None:
+        """The file precedes the environment."""
+        self.patch(os, "environ", {"CHATD_TOKEN": "from environment"})
+        self.assertEqual(parsed("alice").token, "from environment")
+        path = Path(folder(self), "token")
+        path.write_text("from file\nmore\n")
+        self.assertEqual(parsed("alice", "--token-file", str(path)).token, "from file")
+        path.write_text("\n")
+        self.assertRaises(UsageError, parsed, "alice", "--token-file", str(path))
+        self.patch(os, "environ", {"CHATD_TOKEN": "caf\udce9"})
+        self.assertIn("CHATD_TOKEN", str(self.assertRaises(UsageError, parsed, "alice")))
+
     def test_what_is_not_text_is_refused(self) -> None:
         """It would be another name or another password. An empty new password is refused, too."""
         path = Path(folder(self), "password")

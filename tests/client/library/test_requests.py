@@ -152,6 +152,17 @@ class RequestTests(SynchronousTestCase):
         client = self.client
         self.check(client.change_password("a", None), c.ChangePassword(0, "a", None))
         self.check(client.set_certificates(("00",), "pw"), c.SetCertificates(0, ["00"], "pw"))
+        made = c.NewAccessToken(0, "chatd_x")
+        self.check(
+            client.create_access_token("bot", iter(["all"]), 60, "pw"),
+            c.CreateAccessToken(0, "bot", ["all"], 60, "pw"),
+            made,
+            "chatd_x",
+        )
+        token = c.AccessTokenInfo("bot", ["all"], 1, 0, 0, 0, False)
+        listed = c.AccessTokens(0, [token])
+        self.check(client.access_tokens(), c.GetAccessTokens(0), listed, [token])
+        self.check(client.revoke_access_token("bot"), c.RevokeAccessToken(0, "bot"))
         self.check(client.delete_account("pw"), c.DeleteAccount(0, "pw"))
         self.check(client.ping(), c.Ping(0))
 

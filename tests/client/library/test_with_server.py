@@ -127,6 +127,27 @@ class ServerTests(SynchronousTestCase):
         self.assertFalse(ann.connected)
         self.assertEqual([token is None for token in saved], [False, True])
 
+    def test_bot_with_an_access_token_reads_each_entry_once_over_connections(self) -> None:
+        """It logs in by its token again, and goes on from its own position."""
+        ann = self.server.log_in("ann", rooms=("#lobby",))
+        made = ann.request(c.CreateAccessToken(0, "bot", ["send #lobby", "read #lobby"]))
+        bot = self.connect(access_token=made.token)
+        self.assertEqual(bot.scopes, ["send #lobby", "read #lobby"])
+        ending = self.start(self.until_the_end(bot))
+        ann.request(c.Send(0, "#lobby", "one"))
+        self.endpoint.pump()
+        self.endpoint.lose()
+        ann.request(c.Send(0, "#lobby", "two"))
+        self.advance(FIRST_DELAY)
+        self.wait(bot.send("#lobby", "three"))
+        bodies = [event.body for event in self.events if isinstance(event, c.Pushed)]
+        self.assertEqual(bodies, ["one", "two", "three"])
+        ann.request(c.RevokeAccessToken(0, "bot"))
+        while self.endpoint.to_client():
+            pass
+        self.endpoint.lose()
+        self.failureResultOf(ending, ConnectionClosed)
+
     def test_token_ends_with_the_password_that_another_session_changes(self) -> None:
         """The program does not keep it for its next run."""
         saved: list[str | None] = []

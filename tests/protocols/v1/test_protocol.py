@@ -27,6 +27,7 @@ REQUIRED = {
     "names": [],
     "seqs": [],
     "fingerprints": [],
+    "scopes": [],
     "seq": 1,
     "last": 1,
 }

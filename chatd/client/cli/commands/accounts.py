@@ -46,7 +46,7 @@ async def passwd(context: CommandContext, arguments: str) -> None:
             "In a pipe, /passwd takes the new password from the file of --new-password-file,"
             " never from a line. The client ends, so that no password is sent as a message."
         )
-    old = await _current_password(context, "Current password: ")
+    old = await current_password(context, "Current password: ")
     new = context.new_password
     if context.screen.interactive:
         new = await choose_password(
@@ -64,7 +64,7 @@ async def certificate(context: CommandContext, arguments: str) -> None:
     words = arguments.split()
     if not words:
         raise WrongArguments()
-    password = await _current_password(context, "Password: ")
+    password = await current_password(context, "Password: ")
     fingerprints = [] if words == ["none"] else words
     sentence = (
         "These certificates can now log in to your account."
@@ -82,13 +82,13 @@ async def unregister(context: CommandContext, arguments: str) -> None:
     if not await context.confirm(question):
         context.output.note("Not deleted.")
         return
-    password = await _current_password(context, "Password: ")
+    password = await current_password(context, "Password: ")
     await context.request_and_show(c.DeleteAccount(0, password))
     context.output.line(f"DELETED ACCOUNT: {name}")
     context.quit()
 
 
-async def _current_password(context: CommandContext, prompt: str) -> str | None:
+async def current_password(context: CommandContext, prompt: str) -> str | None:
     """The account's password; a person has to type it again, a script never does."""
     if context.password is None or not context.screen.interactive:
         return context.password

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from chatd.client.cli.commands import (
+    access_tokens,
     accounts,
     blocking,
     edits,
@@ -191,6 +192,12 @@ COMMANDS = (
         "SHA256 ...|none",
         "set the TLS certificates that can log in",
         accounts.certificate,
+    ),
+    Command(
+        "token",
+        "list|create|revoke [NAME ...]",
+        "manage access tokens, with which programs log in",
+        access_tokens.token,
     ),
     Command("unregister", "", "delete your account and quit", accounts.unregister),
     Command("status", "", "show your account, connection and rooms", session.status),

@@ -130,6 +130,11 @@ class PlainOutput:
             case c.Restrictions(restrictions=restrictions):
                 for restriction in restrictions:
                     self._screen.show_styled(wording.restriction(restriction, self._zone))
+            case c.NewAccessToken(token=token):
+                self._screen.show(token)
+            case c.AccessTokens(tokens=tokens):
+                for access_token in tokens:
+                    self._screen.show(wording.access_token(access_token))
             case c.People(people=people):
                 for person in people:
                     self._screen.show_styled(wording.person(person))

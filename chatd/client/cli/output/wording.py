@@ -221,6 +221,22 @@ def _ends(until: int, zone: tzinfo | None) -> str:
     return f" until {date(until, zone)} {time_of_day(until, zone)}" if until else ""
 
 
+def access_token(token: c.AccessTokenInfo) -> str:
+    """An access token in a list of them."""
+    until = f"until {date(token.expires)}" if token.expires else "does not expire"
+    used = f"last used {date(token.used)}" if token.used else "not used yet"
+    maker = ", made by an operator" if token.by_operator else ""
+    return f"{token.name}: {', '.join(token.scopes)} ({until}, {used}{maker})"
+
+
+def credentials_changed(time: int) -> str:
+    """What a user is told at login who may not have changed them."""
+    return (
+        f"Certificates or access tokens of this account were changed on {date(time)} at "
+        f"{time_of_day(time)}. They log in without the password. To see the tokens: /token list"
+    )
+
+
 def receipt_state(state: c.ReceiptState, text: str) -> str:
     """Whether one message was delivered and read."""
     status = "read" if state.read else "delivered" if state.delivered else "waiting"

@@ -124,7 +124,8 @@ class ScriptTests(ChatTestCase):
         sent = [each for each in self.requests() if isinstance(each, c.Send)]
         self.assertEqual(sent, [])
         self.assertEqual(
-            self.type("new"), ["! This line is a password of the account. It was not sent."]
+            self.type("new"),
+            ["! This line is a password or token of the account. It was not sent."],
         )
         self.type("old news")
         self.assertEqual(self.requests(), [c.Send(0, "#lobby", "old news")])

@@ -13,6 +13,7 @@ from chatd.client.cli.commands import table as slash
 from chatd.client.cli.commands.arguments import UsageProblem
 from chatd.client.cli.output.jsonlines import REQUESTS
 from tests.client.cli.commands import (
+    test_access_tokens,
     test_accounts,
     test_blocking,
     test_edits,
@@ -34,6 +35,7 @@ NAMES = ["alice", "Albert", "bob", "#lobby", "#Lounge"]
 CASES: list[RequestCase] = [("/help", []), ("/help join", [])]
 ALL_CASES = [
     *CASES,
+    *test_access_tokens.CASES,
     *test_accounts.CASES,
     *test_blocking.CASES,
     *test_edits.CASES,
