@@ -27,6 +27,7 @@ from chatd.codecs import chat10
 from chatd.core.entries import TEXT, described
 from chatd.core.errors import (
     AlreadyLoggedIn,
+    Banned,
     LimitReached,
     NameTaken,
     PasswordRequired,
@@ -173,7 +174,7 @@ class Chat10Protocol(Unframed):
                 await self.realm.rooms.join(session, LOBBY)
         except (AlreadyLoggedIn, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code, account=name)
-        except LimitReached as refused:
+        except (LimitReached, Banned) as refused:
             self._refuse(f"{chat10.INVALID}: {refused}", refused.code, refused.quota, name)
         except Refused as refused:
             self._refuse(chat10.INVALID, refused.code, refused.quota, name)
@@ -267,8 +268,11 @@ class Chat10Protocol(Unframed):
 
     def left(self, room: str, reason: str, note: str = "") -> None:
         """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing of the next
-        lobby."""
+        lobby. A client that was removed from it has no other room, so its session ends."""
         self.writes.forget(room_name(room))
+        if room_name(room) == LOBBY and reason in ("kicked", "banned"):
+            self.log_refusal(reason)
+            self.close()
 
     @property
     def about(self) -> str:

@@ -8,11 +8,13 @@ without a timer: one that has ended is ignored, and its row removed when others 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from chatd.core.entries import BAN, KICK, SILENCE, UNBAN, UNSILENCE
-from chatd.core.errors import UnknownAccount
+from chatd.core.errors import UnknownAccount, UnknownRoom
+from chatd.core.names import mailbox_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
@@ -38,7 +40,7 @@ from chatd.realm.room import Room
 from chatd.realm.room_departures import RoomDepartures
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import SCAN_LIMIT, Change
+from chatd.stores import SCAN_LIMIT, Change, RequireLog
 
 _AT_ONCE = 100
 """members or invitations that one write removes because they match a pattern"""
@@ -48,6 +50,16 @@ _LISTED_PER_COMMAND = 100
 """rows that are looked at that count as one command"""
 
 R = TypeVar("R", BanRecord, SilenceRecord)
+
+
+class _Ban(NamedTuple):
+    """A ban that has been stored: the name or pattern, its end, the members that were removed with
+    it, and the role of the moderator."""
+
+    name: str
+    until: int
+    removed: list[Stored[MemberRecord]]
+    role: str
 
 
 class Restriction(NamedTuple):
@@ -84,94 +96,112 @@ class Moderation(RoomDepartures):
     async def _ban_account(
         self, session: Session, name: str, banned: str, seconds: int, reason: str
     ) -> None:
-        async def attempt(
-            room: Room,
-        ) -> tuple[list[Change], tuple[str, int, Stored[MemberRecord] | None]]:
+        async def attempt(room: Room) -> tuple[list[Change], _Ban]:
             account, member = await self._subject(session, room, banned)
-            record = self._record(BanRecord, session, account.record.id, seconds, reason)
-            steps = await self._restricting(session, room, account.key, record)
-            steps += _withdrawing(room, account.key, account.record.id)
+            id = account.record.id
+            record = self._record(BanRecord, session, id, seconds, reason)
+            removed = [] if member is None else [member]
+            steps = await self._restricting(session, room, account.key, record, removed)
+            steps += [RequireLog(mailbox_log(id)), *_withdrawing(room, account.key, id)]
             if member is None:
                 # The condition that it has not joined meanwhile.
-                row = MemberRecord(account.record.id, 0)
-                steps.append(changes.create(account.key, row, room.scope))
+                steps.append(changes.create(account.key, MemberRecord(id, 0), room.scope))
                 steps.append(changes.delete_any(MemberRecord, account.key, room.scope))
-            else:
-                steps += self.removing(room, member)
-            return steps, (account.key, record.until, member)
+            return steps, _Ban(account.key, record.until, removed, "")
 
-        room, (shown, until, member) = await self._change(name, attempt)
-        if member is not None:
+        room, ban = await self._change(name, attempt)
+        self._banned(session, room, ban, reason)
+
+    def _banned(self, session: Session, room: Room, ban: _Ban, reason: str) -> None:
+        """A ban has been stored: notify its members."""
+        for member in ban.removed:
             self.left(room, member.record.account, False, "banned", reason)
-        self._note(session, room, BAN, _announced(shown, until, reason))
-        if member is not None:
+        self._note(session, room, BAN, _announced(ban.name, ban.until, reason))
+        self._note_removed(session, room, ban.removed)
+
+    def _note_removed(
+        self, session: Session, room: Room, removed: Iterable[Stored[MemberRecord]]
+    ) -> None:
+        for member in removed:
             self._note(session, room, KICK, member.key)
 
     async def _ban_pattern(
         self, session: Session, name: str, pattern: str, seconds: int, reason: str
     ) -> None:
-        async def attempt(room: Room) -> tuple[list[Change], int]:
-            check_moderator(room, await self.role(session, room))
-            record = self._record(BanRecord, session, 0, seconds, reason)
-            return await self._restricting(session, room, pattern, record), record.until
+        glob = in_any_case(pattern)
 
-        room, until = await self._change(name, attempt)
-        self._note(session, room, BAN, _announced(pattern, until, reason))
-        # From now on, no account joins or is invited whose name matches.
-        await self._remove_matching(session, room, pattern, reason)
-        await self._withdraw_matching(session, room, pattern)
+        async def attempt(room: Room) -> tuple[list[Change], _Ban]:
+            role = await self.role(session, room)
+            check_moderator(room, role)
+            record = self._record(BanRecord, session, 0, seconds, reason)
+            names = await self._documents.page(MemberRecord, glob, "", _AT_ONCE, room.scope)
+            removed = await self._of_lower_rank(room, role, names)
+            steps = await self._restricting(session, room, pattern, record, removed)
+            return steps, _Ban(pattern, record.until, removed, role)
+
+        room, ban = await self._change(name, attempt)
+        self._banned(session, room, ban, reason)
+        session.charge(len(ban.removed) / _REMOVED_PER_COMMAND)
+        # From now on, no account joins or is invited whose name matches. Some may have joined just
+        # before, and many are not removed together.
+        await self._remove_matching(session, room, glob, ban.role, reason)
+        await self._withdraw_matching(session, room, glob)
+
+    async def _of_lower_rank(
+        self, room: Room, role: str, names: Sequence[str]
+    ) -> list[Stored[MemberRecord]]:
+        """Those of these members whom an account with this role may remove."""
+        rows = await gather(
+            *(self._documents.get(MemberRecord, name, room.scope) for name in names)
+        )
+        return [
+            row
+            for row in rows
+            if row is not None and may_restrict(role, room.record.member_role(row.record.account))
+        ]
 
     async def _remove_matching(
-        self, session: Session, room: Room, pattern: str, reason: str
+        self, session: Session, room: Room, glob: str, role: str, reason: str
     ) -> None:
-        """Remove the members of lower rank whose names match a pattern, some at a time."""
-        glob, after, size = in_any_case(pattern), "", _AT_ONCE
+        """Remove the members whose names match a glob and whom the account that has banned them
+        could remove, some at a time. `role` is that which it had: it may have lost it meanwhile."""
+        after, size = "", _AT_ONCE
         while size == _AT_ONCE:
             names = await self._documents.page(MemberRecord, glob, after, _AT_ONCE, room.scope)
-            removed = await self._remove_members(session, room, names)
+            removed = await self._remove_members(room, role, names)
             for member in removed:
                 self.left(room, member.record.account, False, "banned", reason)
-                self._note(session, room, KICK, member.key)
+            self._note_removed(session, room, removed)
             session.charge(len(removed) / _REMOVED_PER_COMMAND)
             after, size = names[-1] if names else "", len(names)
             if size == _AT_ONCE:
                 await self._tasks.sleep(0)
 
     async def _remove_members(
-        self, session: Session, room: Room, names: Sequence[str]
+        self, room: Room, role: str, names: Sequence[str]
     ) -> list[Stored[MemberRecord]]:
-        """Remove those of these members that have a lower rank than the account of a session."""
-
         async def attempt(current: Room) -> tuple[list[Change], list[Stored[MemberRecord]]]:
             if current.id != room.id:
                 return [], []
-            rows = await gather(
-                *(self._documents.get(MemberRecord, name, room.scope) for name in names)
-            )
-            role, record = await self.role(session, current), current.record
-            removed = [
-                row
-                for row in rows
-                if row is not None and may_restrict(role, record.member_role(row.record.account))
-            ]
+            removed = await self._of_lower_rank(current, role, names)
             if not removed:
                 return [], []
+            record = current.record
             for row in removed:
                 record = record.without(row.record.account)
-            steps: list[Change] = [
-                changes.update(current.stored, record),
-                self._still_member(current, session),
-            ]
+            steps: list[Change] = [changes.update(current.stored, record)]
             for row in removed:
                 steps += self.removing(current, row)
             return steps, removed
 
-        _, removed = await self._change(room.name, attempt)
-        return removed
+        with suppress(UnknownRoom):
+            _, removed = await self._change(room.name, attempt)
+            return removed
+        return []
 
-    async def _withdraw_matching(self, session: Session, room: Room, pattern: str) -> None:
-        """Withdraw the invitations of accounts whose names match a pattern, some at a time."""
-        glob, after, documents = in_any_case(pattern), "", self._documents
+    async def _withdraw_matching(self, session: Session, room: Room, glob: str) -> None:
+        """Withdraw the invitations of accounts whose names match a glob, some at a time."""
+        after, documents = "", self._documents
         while names := await documents.page(InvitationRecord, glob, after, _AT_ONCE, room.scope):
             rows = await gather(
                 *(documents.get(InvitationRecord, name, room.scope) for name in names)
@@ -225,6 +255,7 @@ class Moderation(RoomDepartures):
             account, _ = await self._subject(session, room, member)
             record = self._record(SilenceRecord, session, account.record.id, seconds, reason)
             steps = await self._restricting(session, room, account.key, record)
+            steps.append(RequireLog(mailbox_log(account.record.id)))
             return steps, (account.key, record.until)
 
         room, (shown, until) = await self._change(name, attempt)
@@ -272,11 +303,16 @@ class Moderation(RoomDepartures):
         until = min(now + seconds * 1000, FOR_EVER) if seconds else FOR_EVER
         return record_type(account, session.name, now, until, reason)
 
-    async def _restricting(self, session: Session, room: Room, key: str, record: R) -> list[Change]:
-        """The changes that restrict an account or a pattern, with the room's record.
-
-        Raises `LimitReached`.
-        """
+    async def _restricting(
+        self,
+        session: Session,
+        room: Room,
+        key: str,
+        record: R,
+        removed: Sequence[Stored[MemberRecord]] = (),
+    ) -> list[Change]:
+        """The changes that restrict an account or a pattern, with the room's record, and remove
+        members. Raises `LimitReached`."""
         record_type, scope = type(record), room.scope
         former, count = await gather(
             self._documents.get(record_type, key, scope),
@@ -289,8 +325,9 @@ class Moderation(RoomDepartures):
             check_restriction_count(room, count - len(ended), self._limits)
             steps += [changes.delete(row) for row in ended]
         restricted = room.record.restricting(record)
-        if isinstance(record, BanRecord) and record.account:
-            restricted = restricted.without(record.account)
+        for row in removed:
+            restricted = restricted.without(row.record.account)
+            steps += self.removing(room, row)
         # The same record also has a new version, which those who join at the same moment notice.
         return [
             changes.update(room.stored, restricted),

@@ -8,6 +8,7 @@ import msgspec
 
 from chatd.core.names import LOBBY, mailbox_log, room_log, room_name
 from chatd.realm.accounts import Account
+from chatd.realm.audit import AUDIT
 from chatd.realm.membership import (
     InvitationRecord,
     InvitedRecord,
@@ -16,6 +17,7 @@ from chatd.realm.membership import (
 )
 from chatd.realm.read_state import Settings
 from chatd.realm.reports import REPORTS
+from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.room import RoomRecord
 from chatd.stores.memory import MemoryStore
 
@@ -45,8 +47,14 @@ def check_rows(store: MemoryStore) -> None:
             assert room.owner in ids, f"the owner of {name} is no member"
         assert set(room.moderators) <= ids, f"a moderator of {name} is no member"
         assert room.owner not in room.moderators, f"the owner of {name} is a moderator"
+    restrictions = _rows(store, BanRecord) | _rows(store, SilenceRecord)
+    for (scope, name), restriction in restrictions.items():
+        assert scope in rooms, f"a restriction of a room that is gone: {name}"
+        if restriction.account:
+            owner = accounts.get(str(restriction.account))
+            assert owner == name, f"a restriction of an account that is gone: {name}"
     logs = {mailbox_log(int(id)) for id in accounts} | {room_log(int(id)) for id in rooms}
-    assert set(store._logs) - {REPORTS} == logs, (set(store._logs), logs)
+    assert set(store._logs) - {REPORTS, AUDIT} == logs, (set(store._logs), logs)
     for _, log in _rows(store, Settings):
         assert log[1:] in accounts, f"settings of {log}"
     for account, positions in store._positions.items():

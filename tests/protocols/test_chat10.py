@@ -361,6 +361,25 @@ class Sending(Chat10Case):
             self.assertEqual(self.lobby_messages(), expected)
         self.assertEqual(client.request("DISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n")
 
+    def test_client_that_is_removed_from_the_lobby_is_disconnected(self) -> None:
+        """After a kick it can register again, and after a ban it cannot."""
+        rooms = self.server.realm.rooms
+        self.server.run(rooms.set_role_by_operator("#lobby", "ann", "moderator"))
+        for register in (self.client_with_lines, self.client_without_framing):
+            client = register("luca")
+            self.ann.request(c.Kick(0, "#lobby", "luca"))
+            self.server.clock.advance(1)
+            self.assertIn("DISCONNECT CHAT/1.0", client.receive())
+            self.assertTrue(client.transport.disconnecting)
+        client = self.client_with_lines("luca")
+        self.ann.request(c.Ban(0, "#lobby", "luca"))
+        self.assertEqual(client.receive(), "DISCONNECT CHAT/1.0\n")
+        client = self.client_with_lines()
+        self.assertEqual(
+            client.request("REGISTER luca CHAT/1.0\n"),
+            "400 Invalid registration: You are banned from #lobby.\n",
+        )
+
     def test_blanks_at_both_ends_of_a_text_are_kept(self) -> None:
         """Only the blank after the prefix is not part of the text."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
