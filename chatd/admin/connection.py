@@ -9,18 +9,7 @@ from typing import Any
 
 import msgspec
 
-from chatd.codecs.admin import (
-    MAX_LINE,
-    DeleteAccounts,
-    ListAccounts,
-    ListAudit,
-    ListReports,
-    ListRooms,
-    ListSessions,
-    Request,
-    decode_answer,
-    encode,
-)
+from chatd.codecs.admin import MAX_LINE, Listing, Request, decode_answer, encode
 from chatd.core.errors import ChatdError
 
 _CONNECT_SECONDS = 10.0
@@ -110,10 +99,7 @@ class Daemon:
             raise RequestRefused(str(answer.get("sentence", "the daemon refused the request")))
         return answer
 
-    def items(
-        self,
-        request: ListAccounts | ListSessions | ListRooms | ListReports | ListAudit | DeleteAccounts,
-    ) -> Iterator[dict[str, Any]]:
+    def items(self, request: Listing) -> Iterator[dict[str, Any]]:
         """All items of a listing, page by page. Raises what `ask` raises."""
         more = True
         while more:

@@ -41,6 +41,10 @@ class Output:
         for line in lines:
             self._print(self._printable(line))
 
+    def item(self, item: Item) -> None:
+        """Show an object as JSON, whatever the operator has chosen."""
+        self._print_json(item)
+
     def note(self, sentence: str) -> None:
         """Show a remark that is not part of the result."""
         if not self.json:

@@ -259,6 +259,15 @@ class RevokeAccessToken(Request, tag="revoke-token"):
     token: str
 
 
+class ExportAccount(Request, tag="export"):
+    """Everything that is stored of an account. Items: objects, each with a `type`; a page has about
+    `limit` of them, perhaps none. `after` is the `last` of the page before."""
+
+    name: str
+    after: str = ""
+    limit: PageSize = 500
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -289,7 +298,19 @@ AnyRequest: TypeAlias = (
     | CreateAccessToken
     | ListAccessTokens
     | RevokeAccessToken
+    | ExportAccount
 )
+
+Listing: TypeAlias = (
+    ListAccounts
+    | ListSessions
+    | ListRooms
+    | ListReports
+    | ListAudit
+    | DeleteAccounts
+    | ExportAccount
+)
+"""requests that are answered by a page"""
 
 _request_decoder: msgspec.json.Decoder[AnyRequest] = msgspec.json.Decoder(AnyRequest)
 _answer_decoder = msgspec.json.Decoder(dict[str, Any])

@@ -24,6 +24,7 @@ from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.mass_deletion import MassDeletion
 from chatd.realm.page import Page
 from chatd.realm.permissions import is_suspended
+from chatd.realm.personal_data import PersonalData
 from chatd.realm.realm import Realm
 from chatd.realm.room import RoomRecord
 from chatd.realm.room_operations import RoomOperations
@@ -156,6 +157,7 @@ class Operations(RoomOperations):
         self.announcements = realm.announcements
         self.audit = realm.audit
         self.mass_deletion = MassDeletion(realm, self.accounts)
+        self.personal_data = PersonalData(realm)
         self.reports = realm.reports
         self.address_bans = realm.address_bans
 

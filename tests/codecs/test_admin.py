@@ -55,6 +55,7 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         b'{"command":"revoke-token","name":"ann","token":"bot"}',
         c.RevokeAccessToken("ann", "bot"),
     ),
+    (b'{"command":"export","name":"ann"}', c.ExportAccount("ann")),
 )
 """a line for each request"""
 

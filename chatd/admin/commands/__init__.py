@@ -1,9 +1,9 @@
 """The commands of ``python -m chatd.admin``, a class for each, by subject.
 
-The subjects are `accounts`, `access_tokens`, `mass_deletion` (of accounts), `moderation`
-(suspensions, bans and announcements), `rooms` (with the reports of users), `invite_tokens`,
-`certificates` (for TLS), `store` (statistics, backup and log) and `audit`; `command` is what all
-commands have in common.
+The subjects are `accounts`, `access_tokens`, `mass_deletion` (of accounts), `personal_data` (of one
+account), `moderation` (suspensions, bans and announcements), `rooms` (with the reports of users),
+`invite_tokens`, `certificates` (for TLS), `store` (statistics, backup and log) and `audit`;
+`command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
@@ -38,6 +38,7 @@ from chatd.admin.commands.moderation import (
     UnbanAddress,
     Unsuspend,
 )
+from chatd.admin.commands.personal_data import ExportAccount
 from chatd.admin.commands.rooms import (
     DeleteRoom,
     ListReports,
@@ -75,4 +76,5 @@ COMMANDS: tuple[type[Command], ...] = (
     ListAddressBans,
     DeleteAccounts,
     AccessTokens,
+    ExportAccount,
 )

@@ -38,10 +38,14 @@ def operation(
 ) -> Operation:
     """A request with the fields of its answer, or the code of its refusal."""
     defaults = {field.name: field.default for field in fields(request)}
+    secret = SECRET
+    if isinstance(request, c.CreateAccessToken | c.RevokeAccessToken) and not refused:
+        # It is what the token is called, and not the token, which an operator may give by mistake.
+        secret = SECRET - {"token"}
     given = {
         name: _value(value)
         for name, value in asdict(request).items()
-        if value != defaults[name] and name not in SECRET
+        if value != defaults[name] and name not in secret
     }
     result = {name: _value(value) for name, value in (answer or {}).items() if name in RESULTS}
     return Operation(c.command(request), given, result, refused)

@@ -25,11 +25,25 @@ class Audited(SynchronousTestCase):
                 {"token": "s3cret", "key": "ab", "expires": None, "links": ["s3cret"]},
                 Operation("invite", {"uses": 2, "note": "choir"}, {"key": "ab", "expires": None}),
             ),
+            (
+                c.CreateAccessToken("ann", "the bot", ["all"]),
+                {"name": "Ann", "token": "s3cret", "expires": None},
+                Operation(
+                    "create-token",
+                    {"name": "ann", "token": "the bot", "scopes": "all"},
+                    {"name": "Ann", "expires": None},
+                ),
+            ),
             (c.RevokeInviteToken("s3cret"), {"key": "ab"}, Operation("revoke", {}, {"key": "ab"})),
         ):
             found = operation(request, answer)
             self.assertEqual(found, expected)
             self.assertNotIn("s3cret", str(found))
+
+    def test_token_in_place_of_what_it_is_called_is_left_out(self) -> None:
+        """The request is refused then."""
+        found = operation(c.RevokeAccessToken("ann", "s3cret"), refused="unknown-token")
+        self.assertEqual(found.arguments, {"name": "ann"})
 
     def test_values_are_printable_and_not_long(self) -> None:
         """A terminal that shows them is not controlled by them."""
