@@ -13,7 +13,6 @@ from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials, IUsernamePassword
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 from zope.interface import Attribute, Interface, implementer
 
 from chatd.auth.passwords import Passwords
@@ -25,6 +24,7 @@ from chatd.realm.peer import Peer
 from chatd.realm.permissions import check_not_suspended, check_open, check_open_accounts
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, Proof
 from chatd.realm.realm import Realm
+from chatd.realm.requester import Client
 from chatd.realm.session import Session
 
 
@@ -65,12 +65,13 @@ class NameOnly:
 
 @implementer(IUsernamePassword, IPeerAddress)
 class NamePassword:
-    """A name and a password."""
+    """A name and a password, and the client that has sent them."""
 
-    def __init__(self, username: str, password: str, address: str) -> None:
+    def __init__(self, username: str, password: str, client: Client) -> None:
         self.username = username
         self.password = password
-        self.address = address
+        self.client = client
+        self.address = client.address
 
     def checkPassword(self, password: bytes) -> bool:
         """False: stored passwords are hashes, which only `AccountChecker` can compare with."""
@@ -98,26 +99,33 @@ class AccountChecker:
     def __init__(self, realm: Realm, passwords: Passwords, clock: Any) -> None:
         self._realm = realm
         self._passwords = passwords
-        self._clock = clock
-        self._throttle = LoginThrottle(clock)
+        self.throttle = LoginThrottle(clock, realm.limits)
+        realm.counters.watch_queue("attempts to log in", lambda: self.throttle.waiting)
+        realm.counters.watch_queue("log-ins to be checked", lambda: self._passwords.waiting[0])
+        realm.counters.watch_queue("passwords to be hashed", lambda: self._passwords.waiting[1])
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
         """Fires with the avatar id; fails with `UnknownAccount`, `PasswordRequired`,
-        `WrongPassword`."""
+        `WrongPassword`, `Busy`; with `Disconnected` if the client is not there any more."""
         return Deferred.fromCoroutine(self._check(credentials))
 
-    async def prove(self, name: str, password: str | None, address: str) -> Account:
-        """The record of the account, if this is its password (None: it is open). Raises as
-        `requestAvatarId`, and `Suspended` after that."""
+    async def prove(
+        self, name: str, password: str | None, client: Client, logging_in: bool
+    ) -> Account:
+        """The record of the account, if this is its password (None: it is open). `logging_in`:
+        without a session of the account. Raises as `requestAvatarId`, and `Suspended` after
+        that."""
         credentials = (
-            NameOnly(name, address) if password is None else NamePassword(name, password, address)
+            NameOnly(name, client.address)
+            if password is None
+            else NamePassword(name, password, client)
         )
-        _, account, _ = await self._check(credentials)
+        _, account, _ = await self._check(credentials, logging_in)
         check_not_suspended(account, self._realm.now())
         return account
 
     async def _check(
-        self, credentials: NameOnly | NamePassword | NameToken
+        self, credentials: NameOnly | NamePassword | NameToken, logging_in: bool = True
     ) -> tuple[str, Account, Proof]:
         if isinstance(credentials, NameToken):
             return await self._check_token(credentials)
@@ -129,6 +137,7 @@ class AccountChecker:
                 credentials.certificate is not None
                 and credentials.certificate in account[1].certificates
             ):
+                self.throttle.proven(account[1].id, credentials.address)
                 return *account, Proof(credentials.certificate)
             check_open(account[1])
             check_open_accounts(self._realm.policy)
@@ -137,30 +146,30 @@ class AccountChecker:
             # An open account has no password that could be wrong.
             check_open_accounts(self._realm.policy)
             return *account, BY_NAME_OR_PASSWORD
-        wait = self._throttle.attempt(credentials.username, credentials.address)
-        if wait:
-            await deferLater(self._clock, wait)
-        if account is None:
-            # As slow, and refused with the same text, as if there were such an account.
-            await self._passwords.verify(await self._passwords.decoy(), credentials.password)
+        # If there is no account, this is as slow, and refused with the same text, as if there were.
+        id, hashed = (None, None) if account is None else (account[1].id, account[1].password)
+        attempt = await self.throttle.begin(credentials.username, id, credentials.client)
+        right = None
+        try:
+            right = await self._passwords.verify(
+                hashed, credentials.password, credentials.client, logging_in
+            )
+        finally:
+            self.throttle.end(attempt, right)
+        if account is None or not right:
             raise WrongPassword()
-        name, record = account
-        assert record.password is not None
-        if not await self._passwords.verify(record.password, credentials.password):
-            raise WrongPassword()
-        self._throttle.succeeded(name, credentials.address)
-        return name, record, BY_NAME_OR_PASSWORD
+        return *account, BY_NAME_OR_PASSWORD
 
     async def _check_token(self, credentials: NameToken) -> tuple[str, Account, Proof]:
-        """No password is hashed, so a right token is accepted and a wrong one refused at once: it
-        cannot be guessed. A wrong one counts as an attempt, and delays later passwords."""
+        """No password is hashed, so a right token is accepted and a wrong one refused at once. It
+        cannot be guessed, so a wrong one delays nothing: a stranger could delay the owner by it."""
         tokens = self._realm.access_tokens if has_form(credentials.token) else self._realm.tokens
         account = await tokens.account(credentials.username, credentials.token)
         if account is None:
-            self._throttle.attempt(credentials.username, credentials.address)
             raise WrongPassword()
         if account[1].password is None:
             check_open_accounts(self._realm.policy)
+        self.throttle.proven(account[1].id, credentials.address)
         return account
 
 

@@ -58,8 +58,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int = 64
     """gaps in a cursor; over it, acknowledgements are refused, and a client that cannot acknowledge
     gets no further entries until it has fetched its mail"""
-    hashes: int = 64
-    """passwords that may wait to be hashed"""
+    hashes: int = 512
+    """log-ins that may wait for their passwords to be checked; also other passwords that may wait
+    to be hashed"""
+    address_hashes: int = 64
+    """those of `hashes` from one address, or from one /64 of IPv6. Clients on this machine have no
+    such limit."""
+    attempts: int = 1_000
+    """attempts to log in that may wait after wrong passwords"""
     handshake_time: float = 15.0
     """how long a TLS handshake may take"""
     accounts_cached: int = 200_000

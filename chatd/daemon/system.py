@@ -16,6 +16,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import globalLogPublisher
 from twisted.python.threadpool import ThreadPool
 
+from chatd.auth.passwords import THREADS
 from chatd.core.clocks import now
 from chatd.daemon.file_modes import exposed
 from chatd.daemon.listeners import check_port
@@ -89,7 +90,7 @@ class System:
 
     def password_threads(self) -> Any:
         """A thread pool for hashing passwords, not started yet."""
-        return ThreadPool(0, 2, "chatd-passwords")
+        return ThreadPool(0, THREADS, "chatd-passwords")
 
     def password_hasher(self) -> Any:
         """What hashes and verifies passwords: an `argon2.PasswordHasher`."""

@@ -162,7 +162,7 @@ class Chat10Protocol(Unframed):
             if sessions.appears_online(name):
                 raise AlreadyLoggedIn()
             with suppress(NameTaken):
-                await self.realm.register(name, invite=invite)
+                await self.factory.register(name, None, invite, self)
             session = await self.factory.log_in(
                 NameOnly(name, self.address, self.certificate), self
             )

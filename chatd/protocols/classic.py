@@ -165,7 +165,7 @@ class ClassicProtocol(Connection):
     async def _create(self, message: Create) -> None:
         try:
             password = _password(message)
-            account = await self.realm.register(message.name, password, message.invite)
+            account = await self.factory.register(message.name, password, message.invite, self)
         except NameTaken:
             raise NameTaken("username already exists") from None
         await self.entries_arrive()
@@ -176,7 +176,7 @@ class ClassicProtocol(Connection):
         password = _password(message)
         address = self.address
         credentials = (
-            NamePassword(message.name, password, address)
+            NamePassword(message.name, password, self)
             if password
             else NameOnly(message.name, address, self.certificate)
         )

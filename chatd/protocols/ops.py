@@ -121,7 +121,7 @@ class OpsProtocol(Unframed):
     async def _create(self, message: ops.Create) -> None:
         name = message.name
         try:
-            account = await self.realm.register(name, invite=message.invite)
+            account = await self.factory.register(name, None, message.invite, self)
         except NameTaken:
             self._reply(ops.taken(name))
             return

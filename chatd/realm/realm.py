@@ -53,6 +53,7 @@ from chatd.realm.proof import BY_NAME_OR_PASSWORD, UNKNOWN
 from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
 from chatd.realm.reports import Reports
+from chatd.realm.requester import OPERATOR, Client
 from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.resume_token import ending_all
 from chatd.realm.room import Room
@@ -87,9 +88,9 @@ class Realm:
     """Everything that protocols share.
 
     `tasks` runs background work; `hash_password` gives the hash of a password in PHC string format
-    and raises `PasswordTooLong`, `Busy`; `now` gives the time in milliseconds since 1970 (UTC) by
-    the wall clock, which may jump, `seconds` that of a monotonic clock, `random_bytes` so many
-    bytes that cannot be guessed.
+    for a client, and raises `PasswordTooLong`, `Busy`, `Disconnected`; `now` gives the time in
+    milliseconds since 1970 (UTC) by the wall clock, which may jump, `seconds` that of a monotonic
+    clock, `random_bytes` so many bytes that cannot be guessed.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Realm:
         store: Store,
         tasks: Tasks,
         limits: Limits,
-        hash_password: Callable[[str], Awaitable[str]],
+        hash_password: Callable[[str, Client], Awaitable[str]],
         now: Callable[[], int] = lambda: 0,
         seconds: Callable[[], float] = lambda: 0.0,
         policy: Policy | None = None,
@@ -302,7 +303,11 @@ class Realm:
     # Accounts
 
     async def register(
-        self, name: str, password: str | None = None, invite: str | None = None
+        self,
+        name: str,
+        password: str | None = None,
+        invite: str | None = None,
+        client: Client = OPERATOR,
     ) -> Account:
         """Create an account, open without a `password`; where registration takes an `invite`
         token, one use of it is redeemed.
@@ -320,7 +325,7 @@ class Realm:
         redeems = invite if self.policy.registration == INVITE_ONLY else None
         if redeems is not None:
             await redeeming(self.documents, redeems, self.now())
-        hashed = None if password is None else await self._hash_password(password)
+        hashed = None if password is None else await self._hash_password(password, client)
         account = Account(self.creation_time(), hashed, id=self.new_id())
         for _ in range(_ATTEMPTS):
             steps: list[Change] = []
@@ -341,6 +346,7 @@ class Realm:
         password: str | None,
         account: Account | None = None,
         requester: Session | None = None,
+        client: Client = OPERATOR,
     ) -> None:
         """Change the password of an account (None: it becomes open), and end its resume tokens, and
         its sessions except that of the requester.
@@ -358,7 +364,7 @@ class Realm:
             name, account = await self.accounts.existing(name)
         if password is None:
             check_open_accounts(self.policy)
-        hashed = None if password is None else await self._hash_password(password)
+        hashed = None if password is None else await self._hash_password(password, client)
         regained = await self.accounts.set_password(name, account, hashed, proven)
         self.sessions.end(
             account.id,

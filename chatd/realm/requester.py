@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chatd.core.addresses import LOCAL
+
 NAMES_PER_COMMAND = 100
 """names that are listed, or compared with a pattern, and count as one command against a rate"""
 
@@ -28,16 +30,29 @@ class Requester(Protocol):
         """Count commands against its rates."""
 
 
-class _Operator:
-    """The operator, who has no rate."""
+class Client(Protocol):
+    """A client whose requests take turns with those from other addresses."""
 
+    @property
+    def address(self) -> str:
+        """Its address without the port, `chatd.core.addresses.LOCAL` at a unix socket."""
+
+    @property
+    def disconnected(self) -> bool:
+        """Whether its connection is closed, or its call was cancelled."""
+
+
+class _Operator:
+    """The operator, who has neither a rate nor a share."""
+
+    address = LOCAL
     disconnected = False
 
     def charge(self, commands: float) -> None:
         """Count nothing."""
 
 
-OPERATOR: Requester = _Operator()
+OPERATOR = _Operator()
 
 
 def check_connected(requester: Requester) -> None:

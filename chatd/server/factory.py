@@ -17,6 +17,7 @@ from chatd.core.limits import Limits
 from chatd.realm.accounts import Account
 from chatd.realm.peer import Peer
 from chatd.realm.realm import Realm
+from chatd.realm.requester import Client
 from chatd.realm.session import Session
 from chatd.server.admission import Admission
 from chatd.server.arrivals import Arrivals
@@ -117,10 +118,24 @@ class ConnectionFactory(Factory):
             raise
         return cast("Session", session)
 
-    async def prove(self, name: str, password: str | None, address: str) -> Account:
+    @property
+    def _checker(self) -> AccountChecker:
+        return cast("AccountChecker", self._portal.checkers[IUsernamePassword])
+
+    async def prove(
+        self, name: str, password: str | None, client: Client, logging_in: bool = True
+    ) -> Account:
         """See `AccountChecker.prove`."""
-        checker = cast("AccountChecker", self._portal.checkers[IUsernamePassword])
-        return await checker.prove(name, password, address)
+        return await self._checker.prove(name, password, client, logging_in)
+
+    async def register(
+        self, name: str, password: str | None, invite: str | None, client: Client
+    ) -> Account:
+        """Create an account for a client, which need not wait when it logs in to it. Raises what
+        `Realm.register` does."""
+        account = await self.realm.register(name, password, invite, client)
+        self._checker.throttle.proven(account.id, client.address)
+        return account
 
     def connection_opened(self, connection: AnyConnection) -> None:
         """Count a connection as open and unauthenticated."""

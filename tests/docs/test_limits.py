@@ -106,7 +106,9 @@ class LimitTests(SynchronousTestCase):
                 "client that does not read": [],
                 "texts that wait for the store": [LIMITS.backlog / MIB],
                 "a mailbox in all; from one sender, and a room from one member": [],
-                "passwords that wait for hashing": [LIMITS.hashes],
+                "log-ins whose passwords wait to be checked; other passwords that wait to be "
+                "hashed": [LIMITS.hashes, LIMITS.address_hashes],
+                "log-ins that wait after wrong passwords": [LIMITS.attempts],
                 "open files": [service._RESERVED_FILES],
                 "connections to the admin socket": [admin_connection.MAX_CONNECTIONS],
             },
@@ -133,7 +135,7 @@ class LimitTests(SynchronousTestCase):
                 "silence of the client": [LIMITS.idle_time],
                 "unfinished frame": [LIMITS.frame_time],
                 "no login": [LIMITS.login_time / 60],
-                "wrong passwords and resume tokens": [],
+                "wrong passwords": [],
                 "resume tokens of an account": [LIMITS.tokens],
                 "sessions of an account; sessions from one address": [
                     LIMITS.account_sessions,

@@ -15,6 +15,7 @@ from chatd.core.errors import PasswordTooLong, Refused
 from chatd.core.limits import Limits
 from chatd.realm import invite_tokens
 from chatd.realm.realm import Realm
+from chatd.realm.requester import OPERATOR, Client
 from chatd.server.factory import AnyConnection, ConnectionFactory
 from chatd.stores import Quota
 from tests.doubles.realm import Runner
@@ -110,17 +111,17 @@ class FakePasswords:
     def __init__(self) -> None:
         self.hold: Deferred[None] | None = None
 
-    async def hash(self, password: str) -> str:
+    waiting = (0, 0)
+
+    async def hash(self, password: str, client: Client = OPERATOR) -> str:
         """See `Passwords`."""
         if len(password) > Limits().password:
             raise PasswordTooLong()
         return "hash of " + password
 
-    async def decoy(self) -> str:
-        """See `Passwords`."""
-        return "decoy"
-
-    async def verify(self, hashed: str, password: str) -> bool:
+    async def verify(
+        self, hashed: str | None, password: str, client: Client, logging_in: bool = True
+    ) -> bool:
         """See `Passwords`."""
         if self.hold is not None:
             await self.hold

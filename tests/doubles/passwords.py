@@ -1,6 +1,10 @@
-"""Password hashing that takes little time."""
+"""Password hashing that takes little time, or as long as the test wants."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 from argon2 import PasswordHasher
 from twisted.trial.unittest import TestCase
@@ -32,3 +36,61 @@ def started_passwords(case: TestCase, limits: Limits) -> Passwords:
     passwords.start()
     case.addCleanup(passwords.stop)
     return passwords
+
+
+class _HeldThreads:
+    """A thread pool whose work is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """See `ThreadPool`."""
+
+    def stop(self) -> None:
+        """See `ThreadPool`."""
+
+    def callInThreadWithCallback(
+        self, on_result: Callable[[bool, Any], None], function: Callable[..., Any], *args: Any
+    ) -> None:
+        """See `ThreadPool`."""
+        self.work.append(lambda: on_result(True, function(*args)))
+
+
+class _RecordingHasher:
+    """Records what is hashed and verified, in order."""
+
+    def __init__(self) -> None:
+        self.passwords: list[str] = []
+
+    def hash(self, password: str) -> str:
+        """See `PasswordHasher`."""
+        self.passwords.append(password)
+        return "hash"
+
+    def verify(self, hashed: str, password: str) -> bool:
+        """See `PasswordHasher`."""
+        self.passwords.append(password)
+        return not password.startswith("wrong")
+
+
+class HeldPasswords:
+    """`Passwords` with two threads whose work the test does; every password is right unless it
+    begins with "wrong"."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._threads, self._hasher = _HeldThreads(), _RecordingHasher()
+        reactor: Any = SimpleNamespace(callFromThread=lambda function, *args: function(*args))
+        self.passwords = Passwords(reactor, limits, self._hasher, self._threads)
+
+    @property
+    def begun(self) -> int:
+        """How many threads have work."""
+        return len(self._threads.work)
+
+    def finish(self, count: int = 1) -> list[str]:
+        """Do the oldest work; the passwords, in order."""
+        self._hasher.passwords.clear()
+        for _ in range(count):
+            self._threads.work.pop(0)()
+        return list(self._hasher.passwords)

@@ -262,7 +262,7 @@ class RealmHarness:
             self.store,
             self.runner.background,
             Limits(**limits),
-            lambda password: self.hash_password(password),
+            lambda password, client: self.hash_password(password),
             now=lambda: self.now,
             seconds=self.runner.clock.seconds,
         )

@@ -13,6 +13,7 @@ from chatd.core.errors import PasswordRequired, WrongPassword
 from chatd.realm.peer import Peer
 from chatd.server.factory import PortFactory
 from tests.doubles.classic_clients import ClassicServer
+from tests.doubles.clients import FakeClient
 from tests.doubles.memory_server import ADDRESS
 from tests.doubles.realm import AckRecorder, AutoAckRecorder
 
@@ -139,7 +140,9 @@ class LoggingIn(SynchronousTestCase):
         factory = self.server.factory
         peers: tuple[Peer, Peer] = AutoAckRecorder(), AckRecorder()
         sessions = [
-            self.result(factory.log_in(NamePassword("EVE", "s3cret", ADDRESS), peers[0])),
+            self.result(
+                factory.log_in(NamePassword("EVE", "s3cret", FakeClient(ADDRESS)), peers[0])
+            ),
             self.result(factory.log_in(NameOnly("bob", ADDRESS), peers[1])),
         ]
         self.assertEqual([session.name for session in sessions], ["eve", "Bob"])
@@ -152,12 +155,14 @@ class LoggingIn(SynchronousTestCase):
     def test_prove_returns_the_account_if_its_password_is_right(self) -> None:
         """For an open account no password is needed; no session is opened."""
         prove = self.server.factory.prove
-        self.assertEqual(self.result(prove("eve", "s3cret", ADDRESS)).password, "hash of s3cret")
-        self.assertIsNone(self.result(prove("bob", None, ADDRESS)).password)
+        self.assertEqual(
+            self.result(prove("eve", "s3cret", FakeClient(ADDRESS))).password, "hash of s3cret"
+        )
+        self.assertIsNone(self.result(prove("bob", None, FakeClient(ADDRESS))).password)
         with self.assertRaises(WrongPassword):
-            self.result(prove("eve", "guess", ADDRESS))
+            self.result(prove("eve", "guess", FakeClient(ADDRESS)))
         with self.assertRaises(PasswordRequired):
-            self.result(prove("eve", None, ADDRESS))
+            self.result(prove("eve", None, FakeClient(ADDRESS)))
         self.assertFalse(self.server.realm.sessions.online("eve"))
 
 

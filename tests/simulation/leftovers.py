@@ -23,6 +23,12 @@ _CACHES = {
     "_attempts",
     "_token_buckets",
     "_ids",
+    # Counters, by codes of refusals, names of bounds and names of queues.
+    "refusals",
+    "quotas_met",
+    "_lengths",
+    # The listeners of the ports.
+    "on_banned",
 }
 """tables that are meant to keep something, within a bound"""
 _OF_ROOMS = ("member", "invitation")

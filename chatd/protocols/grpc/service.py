@@ -136,7 +136,7 @@ class ChatService:
         self._check_running()
         name = request.client_id
         password = caller.password(name)
-        await self._realm.register(name, password, caller.invite)
+        await self._factory.register(name, password, caller.invite, caller)
         account, _ = await self._logged_in(name, caller)
         account.notice(f"Account {name} has been created!")
         return pb.CreateAccountResponse()
@@ -312,7 +312,7 @@ class ChatService:
         """
         password = caller.password(name)
         await self._realm.accounts.existing(name)
-        return await self._factory.prove(name, password, caller.address)
+        return await self._factory.prove(name, password, caller)
 
     async def _proven(self, name: str, caller: Caller) -> tuple[GrpcAccount, Account]:
         """The account and its record, if the caller may use the account, after a wait if the
@@ -418,7 +418,7 @@ def _credentials(name: str, caller: Caller) -> NameOnly | NamePassword:
     password = caller.password(name)
     if password is None:
         return NameOnly(name, caller.address)
-    return NamePassword(name, password, caller.address)
+    return NamePassword(name, password, caller)
 
 
 def _stops() -> StoreUnavailable:

@@ -12,7 +12,7 @@ from chatd.realm.session import Session
 @handles_unauthenticated(c.Register)
 async def register(connection: Requester, request: c.Register) -> c.Message:
     """Create an account."""
-    await connection.realm.register(request.name, request.password, request.invite)
+    await connection.factory.register(request.name, request.password, request.invite, connection)
     return c.Done(request.ref)
 
 
@@ -69,7 +69,7 @@ async def log_out(connection: Requester, session: Session, request: c.LogOut) ->
 async def prove(connection: Requester, session: Session, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
     `PasswordRequired`, `Busy`, `UnknownAccount` if the name belongs to another account by now."""
-    account = await connection.factory.prove(session.name, password, connection.address)
+    account = await connection.factory.prove(session.name, password, connection, False)
     if account.id != session.account:
         raise UnknownAccount()
     return account
@@ -81,7 +81,7 @@ async def change_password(
 ) -> c.Message:
     """Change the password; other sessions of the account end."""
     account = await prove(connection, session, request.old)
-    await connection.realm.set_password(session.name, request.new, account, session)
+    await connection.realm.set_password(session.name, request.new, account, session, connection)
     await _send_token(connection, session)
     return c.Done(request.ref)
 

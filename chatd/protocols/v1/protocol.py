@@ -188,7 +188,7 @@ class V1Protocol(NotifiedConnection):
         credentials = (
             NameOnly(name, address, self.certificate)
             if password is None
-            else NamePassword(name, password, address)
+            else NamePassword(name, password, self)
         )
         return await self._open_session(credentials)
 
