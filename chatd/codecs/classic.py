@@ -24,6 +24,9 @@ from chatd.core.entries import TEXT, described, without_controls
 CREATE, LIST, SEND, DELIVER, DELETE, LOGIN, RESPONSE, LISTRESPONSE = range(8)
 VERSION = 0
 SEPARATOR = "|||"
+FENCE = "/"
+"""the pattern of a LIST that matches no name, since none contains a slash. A client sends it behind
+a command that has no reply: the LISTRESPONSE says that this has been carried out"""
 HEADER_SIZE = 42
 
 _HEADER = Struct(">BB36sI")

@@ -28,6 +28,7 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "rate": (f"{Limits().rate:g}", values.rate),
     "registration": (None, values.registration),
     "allow-open-accounts": (None, values.switch),
+    "list-before-login": (None, values.switch),
     "retain": ("none", values.retain),
     "admin": (None, values.admin),
     "legacy-ports": ("no", values.switch),
@@ -51,6 +52,8 @@ _REPEATED = "listen"
 _FLAGS = {
     "allow-open-accounts": ("allow-open-accounts", "yes"),
     "forbid-open-accounts": ("allow-open-accounts", "no"),
+    "list-before-login": ("list-before-login", "yes"),
+    "no-list-before-login": ("list-before-login", "no"),
     "legacy-ports": ("legacy-ports", "yes"),
     "tls-only": ("tls-only", "yes"),
 }
@@ -68,6 +71,7 @@ def _dependent(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "registration": "open" if local else "invite",
         "allow-open-accounts": local,
+        "list-before-login": local,
         "admin": f"{path}.admin" if sort == "sqlite" else None,
         "tls-key": options["tls-cert"],
     }
@@ -77,6 +81,7 @@ class Options(usage.Options):
     """The options of the daemon, checked and converted by `parseOptions`.
 
     Keys: port (int), host, store, rate (None: no limit), registration, allow-open-accounts (bool),
+    list-before-login (bool),
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
     and address-connections (None: no limit), log-level, mailbox-size and sender-size (bytes; None:
@@ -103,12 +108,13 @@ Examples:
   twistd -n chatd --host 0.0.0.0 --tls-cert chatd.pem --tls-key chatd.key --tls-only
 
 Each option can also be set by an environment variable: CHATD_PORT, CHATD_HOST, CHATD_STORE,
-CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_RETAIN, CHATD_ADMIN,
-CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no, CHATD_TLS_CERT,
-CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS, CHATD_ADDRESS_SESSIONS,
-CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE, CHATD_SENDER_SIZE, CHATD_CONFIG. Or
-in the configuration file: port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command
-line takes precedence over the environment, and the environment over the file.
+CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_LIST_BEFORE_LOGIN=yes|no,
+CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no,
+CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS,
+CHATD_ADDRESS_SESSIONS, CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE,
+CHATD_SENDER_SIZE, CHATD_CONFIG. Or in the configuration file: port = 65432,
+listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over the
+environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -216,6 +222,13 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             "machine can connect.",
         ],
         ["forbid-open-accounts", None, "Forbid accounts without a password."],
+        [
+            "list-before-login",
+            None,
+            "Let classic and ops clients list all accounts before they log in. Default: only if no "
+            "other machine can connect.",
+        ],
+        ["no-list-before-login", None, "List accounts only to clients that are logged in."],
         [
             "legacy-ports",
             None,

@@ -176,7 +176,11 @@ class Daemon(MultiService):
             self._passwords.hash,
             now=system.now,
             seconds=reactor.seconds,
-            policy=Policy(options["registration"], options["allow-open-accounts"]),
+            policy=Policy(
+                options["registration"],
+                options["allow-open-accounts"],
+                options["list-before-login"],
+            ),
             random_bytes=system.random_bytes,
         )
         retention = options["retain"]

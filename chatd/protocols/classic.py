@@ -24,6 +24,7 @@ from typing import Any
 
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs.classic import (
+    FENCE,
     RESPONSE,
     SEPARATOR,
     Broken,
@@ -54,7 +55,7 @@ from chatd.core.names import NOTICE_SENDER
 from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.peer import SessionOptions
-from chatd.realm.permissions import check_logged_in
+from chatd.realm.permissions import check_list_accounts, check_logged_in
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.requester import Requester
 from chatd.realm.session import Session
@@ -130,6 +131,13 @@ class ClassicProtocol(Connection):
             self._refuse(str(refused), refused.code, refused.quota, account)
 
     async def _list(self, pattern: str) -> None:
+        if pattern == FENCE:
+            self._write(encode_names([]))
+            return
+        check_list_accounts(
+            self.session, self.realm.policy, "attempting to list accounts before logging in"
+        )
+
         async def make(requester: Requester) -> bytes:
             return encode_names(await self.realm.accounts.names(pattern, requester))
 

@@ -41,7 +41,7 @@ from chatd.realm.delivery import refusal_of
 from chatd.realm.live_log import Run
 from chatd.realm.mail_fetch import MailFetch
 from chatd.realm.peer import SessionOptions
-from chatd.realm.permissions import check_open_accounts
+from chatd.realm.permissions import check_list_accounts, check_open_accounts
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.requester import Requester
 from chatd.realm.session import Session
@@ -157,6 +157,9 @@ class OpsProtocol(Unframed):
         return account
 
     async def _list(self, pattern: str) -> None:
+        check_list_accounts(
+            self.session, self.realm.policy, "create or login your account before you list others"
+        )
         accounts = self.realm.accounts
         try:
             accounts.check_pattern(pattern)

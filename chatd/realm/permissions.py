@@ -82,10 +82,12 @@ ANY_SCOPE = "any"
 
 class Policy(msgspec.Struct, frozen=True):
     """The operator's choices: `registration` is one of the above, `open_accounts` whether accounts
-    without a password can be registered and used."""
+    without a password can be registered and used, `list_before_login` whether all accounts are
+    listed to clients that are not logged in."""
 
     registration: str = OPEN
     open_accounts: bool = True
+    list_before_login: bool = True
 
 
 # Registering and logging in
@@ -170,6 +172,15 @@ def check_logged_in(session: S | None, otherwise: str = "") -> S:
     if session is None:
         raise NotLoggedIn(otherwise)
     return session
+
+
+def check_list_accounts(session: S | None, policy: Policy, otherwise: str) -> None:
+    """Listing all accounts; `otherwise` is the refusal's sentence.
+
+    Raises `NotLoggedIn`.
+    """
+    if not policy.list_before_login:
+        check_logged_in(session, otherwise)
 
 
 def check_not_deleted(deleted: bool) -> None:

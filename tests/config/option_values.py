@@ -15,6 +15,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "rate": (("5", 5.0), ("0.01", 0.01), ("none", None)),
     "registration": (("closed", "closed"), ("invite", "invite"), ("open", "open")),
     "allow-open-accounts": (("no", False), ("yes", True), ("no", False)),
+    "list-before-login": (("no", False), ("yes", True), ("no", False)),
     "retain": (
         ("30d", Retention(30 * 86400)),
         ("10000", Retention(None, 10_000)),
@@ -47,6 +48,7 @@ INVALID: Mapping[str, tuple[str, ...]] = {
     "rate": ("", "0", "-1", "nan", "inf", "1e10", "fast", "None", "0.009"),
     "registration": ("", "Open", "yes", "none"),
     "allow-open-accounts": ("", "Yes", "1", "maybe"),
+    "list-before-login": ("", "No", "0", "loopback"),
     "retain": (
         "",
         "0",

@@ -20,6 +20,7 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "rate": option_types.rate,
     "registration": option_types.registration,
     "allow-open-accounts": option_types.switch,
+    "list-before-login": option_types.switch,
     "retain": option_types.retain,
     "admin": option_types.admin,
     "legacy-ports": option_types.switch,

@@ -25,6 +25,7 @@ NAMES = (
     "rate",
     "registration",
     "allow-open-accounts",
+    "list-before-login",
     "retain",
     "admin",
     "legacy-ports",
@@ -43,6 +44,8 @@ NAMES = (
 FLAGS = {
     ("allow-open-accounts", "yes"): "--allow-open-accounts",
     ("allow-open-accounts", "no"): "--forbid-open-accounts",
+    ("list-before-login", "yes"): "--list-before-login",
+    ("list-before-login", "no"): "--no-list-before-login",
     ("legacy-ports", "yes"): "--legacy-ports",
 }
 
@@ -90,6 +93,7 @@ class Sources(OptionsCase):
                 "rate": 1000.0,
                 "registration": "open",
                 "allow-open-accounts": True,
+                "list-before-login": True,
                 "retain": Retention(),
                 "admin": DEFAULT_ADMIN,
                 "legacy-ports": False,
@@ -107,8 +111,8 @@ class Sources(OptionsCase):
         )
 
     def test_defaults_are_strict_if_others_can_connect(self) -> None:
-        """Accounts are created by invitation and have passwords, unless an option says
-        otherwise."""
+        """Accounts are created by invitation, have passwords, and are listed after login only,
+        unless an option says otherwise."""
         for host, registration, open_accounts in (
             ("localhost", "open", True),
             ("::1", "open", True),
@@ -123,6 +127,7 @@ class Sources(OptionsCase):
             self.assertEqual(on_loopback(host), open_accounts, host)
             self.assertEqual(options["registration"], registration, host)
             self.assertIs(options["allow-open-accounts"], open_accounts, host)
+            self.assertIs(options["list-before-login"], open_accounts, host)
         path = self.file("allow-open-accounts = true")
         options = self.parsed(
             "--host", "::", "-c", path, environment={"CHATD_REGISTRATION": "open"}
@@ -206,6 +211,7 @@ class Sources(OptionsCase):
             options = self.parsed("--listen", "any=" + endpoint)
             self.assertEqual(options["registration"] == "open", local, endpoint)
             self.assertEqual(options["allow-open-accounts"], local, endpoint)
+            self.assertEqual(options["list-before-login"], local, endpoint)
 
     def test_tls_requires_a_certificate(self) -> None:
         """The key may be in the file of the certificate."""
@@ -269,7 +275,12 @@ class Errors(OptionsCase):
             for value in values:
                 quoted = value.replace("\n", "\\n").replace("\t", "\\t")
                 path = self.file(f'{name} = "{quoted}"')
-                if name not in ("allow-open-accounts", "legacy-ports", "tls-only"):
+                if name not in (
+                    "allow-open-accounts",
+                    "list-before-login",
+                    "legacy-ports",
+                    "tls-only",
+                ):
                     sentence = self.error("--" + name, value)
                     self.assertTrue(sentence.startswith(f"--{name}: "), sentence)
                 for source, sentence in (

@@ -112,12 +112,14 @@ class MakeService(SynchronousTestCase):
         self.assertIn("too long", self.refused("--store", "memory", "--admin", "x" * 200))
 
     def test_the_policy_depends_on_options_and_host(self) -> None:
-        """Who can create accounts, and whether accounts can be open."""
+        """Who can create accounts, whether accounts can be open, and who can list them."""
         for words, policy in (
-            ((), Policy("open", True)),
-            (("--host", "0.0.0.0"), Policy("invite", False)),
-            (("--host", "0.0.0.0", "--registration", "open"), Policy("open", False)),
+            ((), Policy("open", True, True)),
+            (("--host", "0.0.0.0"), Policy("invite", False, False)),
+            (("--host", "0.0.0.0", "--registration", "open"), Policy("open", False, False)),
+            (("--host", "0.0.0.0", "--list-before-login"), Policy("invite", False, True)),
             (("--registration", "closed", "--forbid-open-accounts"), Policy("closed", False)),
+            (("--no-list-before-login",), Policy("open", True, False)),
         ):
             made = self.made("--store", "memory", *words)
             assert isinstance(made, Daemon)

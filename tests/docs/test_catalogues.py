@@ -44,13 +44,15 @@ class OptionTests(SynchronousTestCase):
         options = Options({})
         options.parseOptions([])
         self.assertIn(f"`{options['registration']}` on a loopback", rows["registration"][2])
-        self.assertIn("`yes` on a loopback", rows["allow-open-accounts"][2])
-        self.assertTrue(options["allow-open-accounts"])
+        for name in ("allow-open-accounts", "list-before-login"):
+            self.assertIn("`yes` on a loopback", rows[name][2])
+            self.assertTrue(options[name])
         options = Options({})
         options.parseOptions(["--host", "0.0.0.0"])
         self.assertIn(f"else `{options['registration']}`", rows["registration"][2])
-        self.assertIn("else `no`", rows["allow-open-accounts"][2])
-        self.assertFalse(options["allow-open-accounts"])
+        for name in ("allow-open-accounts", "list-before-login"):
+            self.assertIn("else `no`", rows[name][2])
+            self.assertFalse(options[name])
 
     def test_legacy_ports_are_those_of_the_protocols(self) -> None:
         """Each protocol that had a port of its own is named with it."""

@@ -11,7 +11,7 @@ from chatd import __version__
 from chatd.codecs import admin
 from chatd.codecs.v1 import server_decoder
 from chatd.codecs.v1_messages import Send
-from chatd.config.options import Options, variable
+from chatd.config.options import _FLAGS, Options, variable
 from tests.docs import generated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,8 @@ class Documents(SynchronousTestCase):
         text = (ROOT / "docs" / "operations.md").read_text()
         for name in Options({}).defaults:
             self.assertIn(f"`--{name}`", text)
-            self.assertIn(f"`{variable(name.replace('forbid', 'allow'))}`", text)
+            switch, _ = _FLAGS.get(name, (name, ""))
+            self.assertIn(f"`{variable(switch)}`", text)
 
     def test_every_admin_request_is_documented(self) -> None:
         """docs/operations.md names every request of the admin socket with all of its fields."""

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import ops
 from chatd.codecs import v1_messages as c
+from chatd.realm.permissions import Policy
 from tests.docs.pages import blocks, spans, table
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
@@ -103,6 +104,8 @@ class TranscriptTests(SynchronousTestCase):
             (mason, "5|nobody123"),
         )
         given = [client.request(text) for client, text in requests]
+        self.server.realm.policy = Policy(list_before_login=False)
+        given.append(TextClient(self.server, "ops").request("2"))
         wayne.disconnect()
         given += [mason.request(text) for text in ("3|wayne|hi", "5|wayne123", "4|wayne123")]
         given.append(mason.request("5|mason123"))

@@ -13,6 +13,7 @@ from chatd.codecs import v1_messages as c
 from chatd.codecs.v1 import encode
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.service import ChatService
+from chatd.realm.permissions import Policy
 from tests.doubles.grpc_calls import CallContext
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
@@ -182,3 +183,45 @@ class Unread(SynchronousTestCase):
         self.assertFalse(slow.transport.disconnecting)
         slow.transport.drain()
         self.assertIn(LAST, slow.transport.output)
+
+
+class BeforeLogin(SynchronousTestCase):
+    """Clients that are not logged in, where others can reach the daemon."""
+
+    def setUp(self) -> None:
+        self.server = MainPortServer()
+        self.server.realm.policy = Policy(list_before_login=False)
+        self.server.run(self.server.realm.register("ann"))
+
+    def request(self, client: TextClient, *frame: str | int) -> bytes:
+        """What a classic client is answered."""
+        client.transport.output = b""
+        number, *fields = frame
+        client.send(classic.encode(int(number), *map(str, fields)))
+        return bytes(client.transport.output)
+
+    def test_accounts_are_listed_after_login_only(self) -> None:
+        """By classic and by ops, whose connections go on."""
+        client = TextClient(self.server, "classic")
+        refusal = "attempting to list accounts before logging in"
+        for pattern in ("", "*", "ann", "/*"):
+            answer = self.request(client, classic.LIST, pattern)
+            self.assertEqual(answer, classic.encode(classic.RESPONSE, refusal))
+        self.request(client, classic.LOGIN, "ann")
+        self.assertIn(b"ann", self.request(client, classic.LIST))
+        other = TextClient(self.server, "ops")
+        for command in ("2", "2|", "2|a.*"):
+            self.assertEqual(
+                other.request(command), "create or login your account before you list others\n"
+            )
+        other.request("0|ann123")
+        self.assertEqual(other.request("2"), "Showing all accounts: ann\n")
+
+    def test_fence_of_the_classic_client_is_answered_before_login(self) -> None:
+        """Its DELETE has no reply of its own; no name is listed for it."""
+        client = TextClient(self.server, "classic")
+        self.request(client, classic.LOGIN, "ann")
+        empty = classic.encode(classic.LISTRESPONSE)
+        self.assertEqual(self.request(client, classic.LIST, classic.FENCE), empty)
+        self.assertEqual(self.request(client, classic.DELETE), b"")
+        self.assertEqual(self.request(client, classic.LIST, classic.FENCE), empty)

@@ -41,8 +41,6 @@ aborted"""
 NO_TOKEN = "An invite token has 26 letters and digits, and perhaps hyphens. Nothing was sent."
 # Room for the names of a million accounts.
 _LONGEST_REPLY = 64 * 1024 * 1024
-# No name contains a slash, so a LIST with this pattern matches nothing.
-_FENCE = "/"
 
 
 class Unsendable(Refused):
@@ -209,7 +207,8 @@ class Connection(protocol.Protocol):
         self._requests.append(request)
         if len(self._requests) == 1:
             self._restart_deadline()
-        self.transport.write(frame + classic.encode(classic.LIST, _FENCE) if fenced else frame)
+        fence = classic.encode(classic.LIST, classic.FENCE) if fenced else b""
+        self.transport.write(frame + fence)
         return request.reply
 
     def dataReceived(self, data: bytes) -> None:
