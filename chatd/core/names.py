@@ -58,6 +58,11 @@ def room_log(room: int) -> str:
     return f"#{room}"
 
 
+def deleted_room_log(room: int) -> str:
+    """The log of a deleted room, given by its id, while it can be restored."""
+    return f"!{room}"
+
+
 def mailbox_name(name: str) -> str:
     """The name by which clients know the mailbox of an account, for any spelling of its name."""
     return "@" + name.lower()

@@ -172,6 +172,17 @@ class DropLog(msgspec.Struct, frozen=True):
     log: str
 
 
+class RenameLog(msgspec.Struct, frozen=True):
+    """A change: give a log, with its entries, their keys and its positions, another name. `Conflict`
+    refuses it if the log does not exist, `Exists` if there is a log of the other name.
+
+    Appends that are queued later under the former name are refused, as for a log that is deleted.
+    """
+
+    log: str
+    name: str
+
+
 class RequireLog(msgspec.Struct, frozen=True):
     """A condition: `Conflict` refuses the changes unless the log exists."""
 
@@ -202,6 +213,7 @@ Change: TypeAlias = (
     | RequireSome
     | CreateLog
     | DropLog
+    | RenameLog
     | RequireLog
     | Save
     | Forget

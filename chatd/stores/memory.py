@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 
+import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
@@ -25,6 +26,7 @@ from chatd.stores import (
     Forget,
     Position,
     Quota,
+    RenameLog,
     RequireLog,
     Save,
 )
@@ -300,6 +302,13 @@ class MemoryStore(Batches):
                     undo.append(lambda: self._logs.update({log: dropped}))
                     for account in [a for a, logs in self._positions.items() if log in logs]:
                         self._forget(account, log, undo)
+            case RenameLog(log, name):
+                if name in self._logs:
+                    raise Exists()
+                if log not in self._logs:
+                    raise Conflict()
+                self._rename(log, name)
+                undo.append(lambda: self._rename(name, log))
             case RequireLog(log):
                 if log not in self._logs:
                     raise Conflict()
@@ -312,6 +321,13 @@ class MemoryStore(Batches):
             case _:
                 return self.documents.apply(change, undo)
         return 0
+
+    def _rename(self, log: str, name: str) -> None:
+        """Give a log and its positions another name."""
+        self._logs[name] = self._logs.pop(log)
+        for logs in self._positions.values():
+            if log in logs:
+                logs[name] = msgspec.structs.replace(logs.pop(log), log=name)
 
     def _save(self, position: Position) -> None:
         if position.log in self._logs:

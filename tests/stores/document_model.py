@@ -18,6 +18,7 @@ from chatd.stores import (
     DeleteScope,
     Document,
     DropLog,
+    RenameLog,
     Require,
     RequireLog,
     RequireNone,
@@ -116,6 +117,12 @@ class DocumentModel:
                 self.logs.add(log)
             case DropLog(log):
                 self.logs.discard(log)
+            case RenameLog(log, name):
+                if name in self.logs:
+                    return Exists
+                if log not in self.logs:
+                    return Conflict
+                self.logs ^= {log, name}
         return None
 
     def adopt(self, changes: Sequence[Change], versions: list[int]) -> list[str]:
@@ -153,6 +160,7 @@ def changes_of(logs: Sequence[str]) -> st.SearchStrategy[list[Change]]:
         [RequireLog(log) for log in logs],
         [CreateLog(log) for log in logs],
         [DropLog(log) for log in logs],
+        [RenameLog(*names) for names in product(logs, logs)],
     ]
     return st.lists(st.one_of(*map(st.sampled_from, tables)), min_size=1, max_size=4)
 

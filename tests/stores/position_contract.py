@@ -16,6 +16,7 @@ from chatd.stores import (
     DropLog,
     Forget,
     Position,
+    RenameLog,
     Require,
     RequireLog,
     RequireSome,
@@ -154,6 +155,8 @@ class PositionContract(StoreContract):
                         DropLog("@1"),
                         CreateLog("@1"),
                         Save(Position(ANN, "@1", Cursor(5))),
+                        RenameLog("@1", "@9"),
+                        Save(Position(ANN, "@9", Cursor(6))),
                         refused,
                     ]
                 ),
@@ -201,6 +204,12 @@ class _Model:
                     self.positions = {
                         place: seen for place, seen in self.positions.items() if place[1] != log
                     }
+                case RenameLog(log, name) if log in self.logs and name not in self.logs:
+                    self.logs ^= {log, name}
+                    self.positions = {
+                        (account, name if of == log else of): seen
+                        for (account, of), seen in self.positions.items()
+                    }
                 case CreateLog(log) if log not in self.logs:
                     self.logs.add(log)
                 case RequireLog(log) if log in self.logs:
@@ -244,6 +253,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
     st.builds(Save, _positions),
     st.builds(Forget, _accounts, _logs),
     st.builds(DropLog, _logs),
+    st.builds(RenameLog, _logs, _logs),
     st.builds(CreateLog, _logs),
     st.builds(RequireLog, _logs),
 )

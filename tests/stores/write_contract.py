@@ -18,6 +18,7 @@ from chatd.stores import (
     DeleteKey,
     DeleteScope,
     DropLog,
+    RenameLog,
     Require,
     RequireNone,
     RequireSome,
@@ -94,6 +95,7 @@ class WriteContract(StoreContract):
             Create("member", "Eve", b"", "7"),
             DropLog("@1"),
             CreateLog("@2"),
+            RenameLog("@2", "@3"),
         ]
         refused: list[tuple[Change, type[Exception]]] = [
             (Create("account", "ann", b""), Exists),
@@ -105,7 +107,10 @@ class WriteContract(StoreContract):
             (Require("account", "Bob"), Conflict),
             (Require("account", "Ann", scope="7"), Conflict),
             (RequireNone("member", "7"), Conflict),
-            (CreateLog("@2"), Exists),
+            (CreateLog("@3"), Exists),
+            (RenameLog("@2", "@4"), Conflict),
+            (RenameLog("@1", "@4"), Conflict),
+            (RenameLog("@3", "@3"), Exists),
         ]
         for change, refusal in refused:
             await self.assertFailure(self.store.write([*before, change]), refusal)
@@ -277,6 +282,25 @@ class ExplicitLogContract(StoreContract):
     async def test_drop_of_unknown_log_does_nothing(self) -> None:
         """It is not refused."""
         await self.store.write([DropLog("@1")])
+
+    async def test_renamed_log_has_its_entries_and_keys(self) -> None:
+        """Appends to the former name are refused, also in the same batch; a new log of that name is
+        another one, and the renamed one continues its seqs."""
+        answered = self.collect_answers()
+        self.store.write([CreateLog("#1")])
+        self.store.append([new_text("#1", "1", "k")])
+        self.store.write([RenameLog("#1", "!1")])
+        self.store.append([new_text("#1", "2", "l")])
+        await self.store.write([CreateLog("#1")])
+        self.assertEqual([type(a.refusal) for a in answered], [type(None), UnknownLog])
+        self.assertEqual(await self.store.head("#1"), 0)
+        again, new = await self.append(new_text("!1", "1", "k"), new_text("!1", "3"))
+        self.assertEqual((again.seq, again.resent, new.seq), (1, True, 2))
+        self.assertEqual([e.body for e in await self.store.read("!1", 0, 9)], ["1", "3"])
+        await self.assertFailure(self.store.write([RenameLog("!1", "#1")]), Exists)
+        await self.store.write([DropLog("#1"), RenameLog("!1", "#1")])
+        self.assertEqual([e.body for e in await self.store.read("#1", 1, 9)], ["3"])
+        await self.assertFailure(self.store.write([RenameLog("!1", "#2")]), Conflict)
 
 
 class AuthorContract(StoreContract):

@@ -76,6 +76,14 @@ class LogTable:
             self._mark_garbage(log[0], log[1])
             del self.cache[name]
 
+    def rename(self, name: str, other: str) -> None:
+        """Give a log that exists another name, which no log has."""
+        log = self.find(name)
+        assert log is not None
+        self._execute("UPDATE logs SET name = ? WHERE id = ?", (other, log[0]))
+        self.cache[other] = self.cache.pop(name)
+        self._recent.bytes.load(log[0], other)
+
     def _mark_garbage(self, number: int, upto: int) -> None:
         """Have the entries of a log up to seq `upto` removed by maintenance."""
         self._execute(

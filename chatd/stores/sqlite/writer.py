@@ -26,6 +26,7 @@ from chatd.stores import (
     DropLog,
     Forget,
     Quota,
+    RenameLog,
     Require,
     RequireLog,
     RequireNone,
@@ -295,8 +296,10 @@ class Writer:
             execute("RELEASE write")
             # What is cached of these logs is undone.
             for change in changes:
-                if isinstance(change, CreateLog | DropLog):
+                if isinstance(change, CreateLog | DropLog | RenameLog):
                     self.logs.cache.pop(change.log, None)
+                if isinstance(change, RenameLog):
+                    self.logs.cache.pop(change.name, None)
             raise
         execute("RELEASE write")
         return versions
@@ -326,6 +329,12 @@ class Writer:
                 )
             case DropLog(log):
                 self.logs.drop(log)
+            case RenameLog(log, name):
+                if self.logs.find(name) is not None:
+                    raise Exists()
+                if self.logs.find(log) is None:
+                    raise Conflict()
+                self.logs.rename(log, name)
             case DeleteKey(kind, key):
                 documents.delete_key(kind, key)
             case RequireSome(kind, scope):

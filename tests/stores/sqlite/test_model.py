@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.entries import EDIT, TEXT, Entry
 from chatd.core.errors import KeyReused, Refused, StoreUnavailable, UnknownLog
-from chatd.stores import ENTRY_BYTES, Append, Change, CreateLog, Document, DropLog
+from chatd.stores import ENTRY_BYTES, Append, Change, CreateLog, Document, DropLog, RenameLog
 from chatd.stores.batches import Call
 from chatd.stores.sqlite import dedup_keys as keys_module
 from chatd.stores.sqlite import documents as documents_module
@@ -165,6 +165,8 @@ class Play:
                 self.model[change.log] = _Log()
             elif isinstance(change, DropLog):
                 self.model.pop(change.log, None)
+            elif isinstance(change, RenameLog):
+                self.model[change.name] = self.model.pop(change.log)
 
     def check_documents(self) -> None:
         """Compare the documents, their order and their number."""
