@@ -89,9 +89,11 @@ class ListRooms(Request, tag="rooms"):
 
 
 class DeleteRoom(Request, tag="delete-room"):
-    """Delete a room with its history. Answer: `room`."""
+    """Delete a room with its history. Unless it is deleted `now`, it can be restored for a time;
+    `now` also removes what is left of deleted rooms of its name. Answer: `room`."""
 
     room: str
+    now: bool = False
 
 
 class ListReports(Request, tag="reports"):
@@ -268,6 +270,26 @@ class ExportAccount(Request, tag="export"):
     limit: PageSize = 500
 
 
+class ListDeletedRooms(Request, tag="deleted-rooms"):
+    """Deleted rooms that can be restored, in the order of their deletion. Items: `room`, `id`,
+    `deleted`, `by` (an account, or ``server`` for an operator), `until`, `private`, `owner`,
+    `members` (their number)."""
+
+    after: str = ""
+    limit: PageSize = 100
+
+
+class RestoreRoom(Request, tag="restore-room"):
+    """Restore a deleted room with its history and its last members: the one with `id`, or the one
+    of this name that was deleted last (""). `name` is its name from now on (empty: as before),
+    `owner` an account that becomes its owner. Answer: `room`, `members` (their number)."""
+
+    room: str
+    id: Annotated[str, Meta(pattern="^[0-9]{0,19}$")] = ""
+    name: str = ""
+    owner: str = ""
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -299,6 +321,8 @@ AnyRequest: TypeAlias = (
     | ListAccessTokens
     | RevokeAccessToken
     | ExportAccount
+    | ListDeletedRooms
+    | RestoreRoom
 )
 
 Listing: TypeAlias = (
@@ -309,6 +333,7 @@ Listing: TypeAlias = (
     | ListAudit
     | DeleteAccounts
     | ExportAccount
+    | ListDeletedRooms
 )
 """requests that are answered by a page"""
 

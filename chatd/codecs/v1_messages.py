@@ -514,7 +514,7 @@ class Leave(Message):
 
     If the owner leaves, the longest-standing deputy becomes the owner; if there is no deputy, the
     longest-standing moderator; if there is no moderator, the longest-standing member. A room
-    without members is deleted, except ``#lobby``. Answer: `Done`.
+    without members is deleted, except ``#lobby``, as by `DeleteRoom`. Answer: `Done`.
     """
 
     command: ClassVar[int] = 22
@@ -649,7 +649,8 @@ class FindMembers(Message):
 class DeleteRoom(Message):
     """Delete a room with its history; for the owner.
 
-    The sessions of its members get `Left`. Answer: `Done`.
+    The sessions of its members get `Left`. For a time, usually a day, an operator can restore it;
+    then they get `Joined`, and the room has the same `since`, seqs and members. Answer: `Done`.
     """
 
     command: ClassVar[int] = 30
@@ -1031,10 +1032,11 @@ class Pushed(Message):
     and its new role. ``setting``: the name of a setting and its new value. ``ban``,
     ``silence``: the name or pattern, when it ends (milliseconds since 1970, 0: not) and perhaps the
     reason, with blanks between them; each member that a ban removes has a ``kick``. ``unban``,
-    ``unsilence``: the name or pattern. ``invite``, in a mailbox: `sender` invites the account to
-    the room `body`.
+    ``unsilence``: the name or pattern. ``restore``: the room was deleted and has been restored.
+    ``invite``, in a mailbox: `sender` invites the account to the room `body`.
 
-    A client must acknowledge entries of unknown kinds, and otherwise ignore them.
+    What an operator does in a room has the sender ``server``, a name that no account can have. A
+    client must acknowledge entries of unknown kinds, and otherwise ignore them.
     """
 
     command: ClassVar[int] = 80
@@ -1113,7 +1115,8 @@ class Token(Message):
 
 
 class Joined(Message):
-    """Another session of the account joined or created this room; its entries follow."""
+    """Another session of the account joined or created this room, or an operator has restored it;
+    its entries follow."""
 
     command: ClassVar[int] = 85
     state: LogState

@@ -87,6 +87,11 @@ def seconds(value: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
+def seconds_or_none(value: str) -> int:
+    """Return the seconds of a time as `seconds` does; 0 for ``none``."""
+    return 0 if value == "none" else seconds(value)
+
+
 def retain(value: str) -> Retention:
     """Return how long, and how many, messages of each log are kept."""
     if value == "none":

@@ -41,6 +41,7 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "log-level": ("info", values.log_level),
     "mailbox-size": ("256M", values.size),
     "sender-size": ("64M", values.size),
+    "keep-deleted-rooms": ("1d", values.seconds_or_none),
 }
 
 DEFAULT_ADMIN = "chatd.db.admin"
@@ -85,7 +86,7 @@ class Options(usage.Options):
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
     and address-connections (None: no limit), log-level, mailbox-size and sender-size (bytes; None:
-    no limit).
+    no limit), keep-deleted-rooms (seconds; 0: none).
     """
 
     synopsis = (
@@ -112,9 +113,9 @@ CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_LIST_BEF
 CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no,
 CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS,
 CHATD_ADDRESS_SESSIONS, CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE,
-CHATD_SENDER_SIZE, CHATD_CONFIG. Or in the configuration file: port = 65432,
-listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over the
-environment, and the environment over the file.
+CHATD_SENDER_SIZE, CHATD_KEEP_DELETED_ROOMS, CHATD_CONFIG. Or in the configuration file:
+port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over
+the environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -210,6 +211,13 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             None,
             "Bytes that a mailbox stores from one sender, and a room from one member, or none. "
             "Default: 64M.",
+        ],
+        [
+            "keep-deleted-rooms",
+            None,
+            None,
+            "How long python -m chatd.admin restore-room can restore a deleted room (s m h d w), "
+            "or none to remove it at once. Default: 1d.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

@@ -17,6 +17,7 @@ JOIN, LEAVE, KICK, TOPIC, ACCESS, ROLE = "join", "leave", "kick", "topic", "acce
 HISTORY = "history"
 SETTING = "setting"
 BAN, UNBAN, SILENCE, UNSILENCE = "ban", "unban", "silence", "unsilence"
+RESTORE = "restore"
 """kinds of events in a room"""
 INVITE = "invite"
 """the kind of an entry in a mailbox that invites to a room"""

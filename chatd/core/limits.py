@@ -47,6 +47,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """members of a room; also open invitations to it"""
     restrictions: int = 1_000
     """bans of a room; also accounts that are silenced in it"""
+    deleted_room_time: int = 86_400
+    """how long operators can restore a deleted room; 0: not at all"""
     tokens: int = 64
     """resume tokens of an account; over it, the one that was last used longest ago ends"""
     access_tokens: int = 64

@@ -93,6 +93,7 @@ def makeService(
         address_unauthenticated=options["address-connections"],
         mailbox_bytes=options["mailbox-size"],
         sender_bytes=options["sender-size"],
+        deleted_room_time=options["keep-deleted-rooms"],
     )
     quota = Quota(mailbox=limits.mailbox_bytes, sender=limits.sender_bytes)
     kind, _, path = options["store"].partition(":")
@@ -274,7 +275,11 @@ class Daemon(MultiService):
             listener.accept()
         if self.admin is not None:
             self.admin.accept()
-        periodic = [self._realm.tokens.run(), self._realm.access_tokens.run()]
+        periodic = [
+            self._realm.tokens.run(),
+            self._realm.access_tokens.run(),
+            self._realm.rooms.remove_expired(),
+        ]
         if self._trimming is not None:
             periodic.append(self._trimming.run())
         self._periodic = list(map(self._spawn, periodic))

@@ -267,8 +267,9 @@ class Chat10Protocol(Unframed):
             self.session.unsubscribe(log)
 
     def left(self, room: str, reason: str, note: str = "") -> None:
-        """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing of the next
-        lobby. A client that was removed from it has no other room, so its session ends."""
+        """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing after the
+        account has joined again. A client that was removed from the lobby has no other room, so its
+        session ends."""
         self.writes.forget(room_name(room))
         if room_name(room) == LOBBY and reason in ("kicked", "banned"):
             self.log_refusal(reason)

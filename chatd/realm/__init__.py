@@ -22,6 +22,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   read of a log, `positions` saves that in the background; `receipts` notify the senders.
 - Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has
   the rooms in memory and changes them, `room_departures` ends memberships and deletes rooms,
+  `deleted_rooms` keeps these for a time and restores them,
   `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
   one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
   `rooms` has all else.

@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 
 class MemberRecord(msgspec.Struct, frozen=True, array_like=True):
-    """A member of a room; the scope is the room's id, the key the account's name. `account` is the
-    account's id, `joined` when it joined, in milliseconds since 1970 (UTC)."""
+    """A member of a room; the scope is the room's id, the key the account's name.
+
+    `account` is the account's id, `joined` when it joined, in milliseconds since 1970 (UTC). `seq`
+    is the seq of the room's last entry then, for a room that is restored after its deletion; None
+    if the account joined by an older version of chatd.
+    """
 
     document_kind: ClassVar[str] = "member"
 
     account: int
     joined: int
+    seq: int | None = None
 
 
 class MembershipRecord(msgspec.Struct, frozen=True, array_like=True):

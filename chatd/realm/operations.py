@@ -151,7 +151,6 @@ class Operations(RoomOperations):
         self._random_bytes = random_bytes
         self._log_level = log_level
         self._store = realm.store
-        self._documents = realm.documents
         self._started = realm.now()
         self.suspensions = realm.suspensions
         self.announcements = realm.announcements

@@ -647,6 +647,15 @@ def check_delete_room_by_operator(room: RoomFacts, permanent: bool) -> None:
         raise NotAllowed(f"{room.display_name} cannot be deleted.")
 
 
+def check_restored_members(room: str, members: int) -> None:
+    """Restoring a deleted room, as an operator, with so many members: it needs one. Raises
+    `UnknownMember`."""
+    if not members:
+        raise UnknownMember(
+            f"No member that {room} had still has its account; an owner must be named."
+        )
+
+
 def check_has_member(room: RoomFacts, member: str, member_role: str) -> None:
     """Giving the account `member`, with this role in the room, another one. Raises
     `UnknownMember`."""

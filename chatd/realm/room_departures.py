@@ -1,6 +1,7 @@
 """Leaving rooms, removing members, and deleting rooms, also those of a deleted account.
 
-A room is deleted with its last member, by the write that removes it.
+A room is deleted with its last member, by the write that removes it. What is kept of it for a time
+is in `chatd.realm.deleted_rooms`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import NamedTuple
 
 from chatd.core.entries import KICK, LEAVE
 from chatd.core.errors import Conflict
+from chatd.core.names import SERVER
 from chatd.realm import changes
+from chatd.realm.deleted_rooms import DeletedRooms
 from chatd.realm.documents import Stored
-from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord, MembershipRecord
 from chatd.realm.permissions import (
     check_delete_room_by_operator,
@@ -21,11 +23,10 @@ from chatd.realm.permissions import (
     check_not_deleted,
     check_owner,
 )
-from chatd.realm.restrictions import BanRecord, SilenceRecord
-from chatd.realm.room import INVITED, MEMBER, Room, RoomRecord
+from chatd.realm.room import INVITED, MEMBER, Room
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import Change, DropLog, Forget
+from chatd.stores import Change, Forget
 
 _ATTEMPTS = 16
 _AT_ONCE = 250
@@ -46,7 +47,7 @@ class Leaving(NamedTuple):
     deleted: bool
 
 
-class RoomDepartures(LoadedRooms):
+class RoomDepartures(DeletedRooms):
     """The ways in which accounts stop being members of rooms."""
 
     async def leave(self, session: Session, name: str) -> None:
@@ -70,22 +71,27 @@ class RoomDepartures(LoadedRooms):
             raise Conflict()
         return member
 
-    async def leaving(self, room: Room, member: Stored[MemberRecord]) -> tuple[list[Change], bool]:
+    async def leaving(
+        self, room: Room, member: Stored[MemberRecord], gone: bool = False
+    ) -> tuple[list[Change], bool]:
         """Return the changes that remove a member, and whether they delete the room, because it
-        would have no member.
+        would have no member. `gone`: its account is deleted, so that it cannot be a member of the
+        room if that is restored.
 
         They withdraw an invitation of the member as well: one that was stored while the account
         joined would let it return to a private room that it was kicked from.
         """
         account = member.record.account
-        steps: list[Change] = [changes.require(room.stored), *self.removing(room, member)]
+        steps: list[Change] = [changes.require(room.stored)]
         members = await self._documents.count(MemberRecord, room.scope)
         if members == 1 and not room.permanent:
-            return [
-                *steps,
-                changes.require_none(MemberRecord, room.scope),
-                *self._deletion(room),
-            ], True
+            steps += [changes.delete(member), changes.require_none(MemberRecord, room.scope)]
+            if gone:
+                steps.append(Forget(account, room.log))
+            else:
+                steps.append(changes.create(member.key, member.record, room.scope))
+            return [*steps, *self._deletion(room, member.key)], True
+        steps += self.removing(room, member)
         if not room.permanent:
             steps.append(changes.require_some(MemberRecord, room.scope))
         record = room.record
@@ -124,7 +130,7 @@ class RoomDepartures(LoadedRooms):
                 # A room that was deleted meanwhile has no member to remove.
                 if room is not None and room.scope == row.key:
                     member = await self._member(room, account, name)
-                    leaving, deleted = await self.leaving(room, member)
+                    leaving, deleted = await self.leaving(room, member, gone=True)
                     steps += leaving
                     rooms.append(Leaving(room, deleted))
             after = rows[-1].key
@@ -221,20 +227,26 @@ class RoomDepartures(LoadedRooms):
                 self._context.note(room.log, session.name, session.account, KICK, member.key)
 
     async def delete(self, session: Session, name: str) -> None:
-        """Delete a room with its history. Raises `UnknownRoom`, `NotAMember`, `NotAllowed`."""
+        """Delete a room with its history; operators can restore it for a time.
+
+        Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
+        """
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
             check_owner(room, await self.role(session, room))
-            return [changes.require(room.stored), *self._deletion(room)], None
+            return [changes.require(room.stored), *self._deletion(room, session.name)], None
 
         await self._delete(name, attempt)
 
-    async def delete_by_operator(self, name: str) -> None:
-        """Delete any room but the lobby, with its history. Raises `UnknownRoom`, `NotAllowed`."""
+    async def delete_by_operator(self, name: str, at_once: bool = False) -> None:
+        """Delete any room but the lobby, with its history; `at_once`: it cannot be restored.
+
+        Raises `UnknownRoom`, `NotAllowed`.
+        """
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
             check_delete_room_by_operator(room, room.permanent)
-            return [changes.require(room.stored), *self._deletion(room)], None
+            return [changes.require(room.stored), *self._deletion(room, SERVER, at_once)], None
 
         await self._delete(name, attempt)
 
@@ -249,16 +261,3 @@ class RoomDepartures(LoadedRooms):
                 await self._tasks.sleep(0)
             for account in members[start : start + _AT_ONCE]:
                 self.left(room, account, True, "deleted")
-
-    def _deletion(self, room: Room) -> list[Change]:
-        """The changes that delete a room with all that is stored of it."""
-        return [
-            changes.delete_any(RoomRecord, room.name),
-            DropLog(room.log),
-            changes.delete_scope(MemberRecord, room.scope),
-            changes.delete_key(MembershipRecord, room.scope),
-            changes.delete_scope(InvitationRecord, room.scope),
-            changes.delete_key(InvitedRecord, room.scope),
-            changes.delete_scope(BanRecord, room.scope),
-            changes.delete_scope(SilenceRecord, room.scope),
-        ]

@@ -121,7 +121,11 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         """What is stored of a new member of a room."""
         room, account = str(record.id), str(session.account)
         return [
-            changes.create(session.name, MemberRecord(session.account, self._context.now()), room),
+            changes.create(
+                session.name,
+                MemberRecord(session.account, self._context.now(), cursor.upto),
+                room,
+            ),
             changes.create(room, MembershipRecord(name, record.created, cursor.upto), account),
             Save(Position(session.account, room_log(record.id), cursor, cursor.upto)),
         ]
@@ -157,19 +161,21 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                 room = self._held(room)
                 room.members += 1
                 if room.head > cursor.upto:
-                    self._tasks.spawn(self._save_joined(room, session.account))
+                    self._tasks.spawn(self._save_joined(room, session.account, session.name))
                 self._joined(room, session, cursor)
         return room
 
-    async def _save_joined(self, room: Room, account: int) -> None:
+    async def _save_joined(self, room: Room, account: int, name: str) -> None:
         """Store after which entry an account has joined: some were committed between the attempt
         and its write, and are not for it in a room whose history is ``joined``."""
-        scope = str(account)
-        record = MembershipRecord(room.display_name, room.record.created, room.head)
+        scope, head = str(account), room.head
+        record = MembershipRecord(room.display_name, room.record.created, head)
         # Without the store, the entry of the attempt remains, a moment earlier.
         with suppress(Conflict, StoreUnavailable):
+            member = await self._member(room, account, name)
             await self._documents.write(
                 [
+                    changes.update(member, msgspec.structs.replace(member.record, seq=head)),
                     changes.require_any(MembershipRecord, room.scope, scope),
                     changes.delete_any(MembershipRecord, room.scope, scope),
                     changes.create(room.scope, record, scope),

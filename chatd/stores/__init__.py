@@ -173,10 +173,10 @@ class DropLog(msgspec.Struct, frozen=True):
 
 
 class RenameLog(msgspec.Struct, frozen=True):
-    """A change: give a log, with its entries, their keys and its positions, another name. `Conflict`
-    refuses it if the log does not exist, `Exists` if there is a log of the other name.
+    """A change: give a log, with its entries, their keys and its positions, another name.
 
-    Appends that are queued later under the former name are refused, as for a log that is deleted.
+    `Exists` refuses it if there is a log of that name, `Conflict` if the log does not exist.
+    Appends that are queued later under the former name are refused, as for a deleted log.
     """
 
     log: str

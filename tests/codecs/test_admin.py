@@ -21,7 +21,7 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     ),
     (b'{"command":"delete","name":"ann"}', c.DeleteAccount("ann")),
     (b'{"command":"rooms","after":"#a"}', c.ListRooms(after="#a")),
-    (b'{"command":"delete-room","room":"#a"}', c.DeleteRoom("#a")),
+    (b'{"command":"delete-room","room":"#a","now":true}', c.DeleteRoom("#a", True)),
     (b'{"command":"reports","after":7}', c.ListReports(7)),
     (b'{"command":"invite","uses":2,"seconds":60}', c.CreateInviteToken(2, 60)),
     (b'{"command":"invites"}', c.ListInviteTokens()),
@@ -56,6 +56,11 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         c.RevokeAccessToken("ann", "bot"),
     ),
     (b'{"command":"export","name":"ann"}', c.ExportAccount("ann")),
+    (b'{"command":"deleted-rooms","limit":5}', c.ListDeletedRooms(limit=5)),
+    (
+        b'{"command":"restore-room","room":"#a","id":"7","owner":"bob"}',
+        c.RestoreRoom("#a", "7", "", "bob"),
+    ),
 )
 """a line for each request"""
 
@@ -109,5 +114,7 @@ class AdminCodec(SynchronousTestCase):
             b'{"command":"backup","path":""}',
             b'{"command":"reset-password","name":"ann"}',
             b'{"command":"kick","name":"ann"}',
+            b'{"command":"restore-room","room":"#a","id":"x"}',
+            b'{"command":"restore-room","room":"#a","id":"12345678901234567890"}',
         ):
             self.assertRaises(BadRequest, c.decode_request, line)

@@ -38,6 +38,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "address-connections": (("1", 1), ("200", 200), ("none", None)),
     "mailbox-size": (("1000", 1000), ("2K", 2048), ("0", None)),
     "sender-size": (("3G", 3 << 30), ("64M", 64 << 20), ("none", None)),
+    "keep-deleted-rooms": (("1d", 86_400), ("90s", 90), ("none", 0)),
 }
 """for each option, three texts and their values"""
 
@@ -83,5 +84,6 @@ INVALID: Mapping[str, tuple[str, ...]] = {
     "account-sessions": ("", "0", "-1", "none", "1.0", "٣", "1000000000"),
     "address-sessions": ("", "0", "None", "many"),
     "address-connections": ("", "0", "no", "+1"),
+    "keep-deleted-rooms": ("", "0", "0s", "1", "day", "None"),
 }
 """for each option, texts that are refused"""

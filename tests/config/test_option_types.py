@@ -33,6 +33,7 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "address-connections": option_types.count_or_none,
     "mailbox-size": option_types.size,
     "sender-size": option_types.size,
+    "keep-deleted-rooms": option_types.seconds_or_none,
 }
 """the type of each option in the tables of values"""
 

@@ -38,6 +38,7 @@ NAMES = (
     "log-level",
     "mailbox-size",
     "sender-size",
+    "keep-deleted-rooms",
     "listen",
 )
 # The flags of the command line that set a switch.
@@ -107,6 +108,7 @@ class Sources(OptionsCase):
                 "address-connections": 200,
                 "mailbox-size": 256 << 20,
                 "sender-size": 64 << 20,
+                "keep-deleted-rooms": 86_400,
             },
         )
 

@@ -59,6 +59,8 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "test_entries_that_wait_are_bounded",
     },
     "docs/operations.md": {
+        "then they are removed within ten minutes": "realm.test_deleted_rooms.Removing."
+        "test_room_is_removed_after_a_day",
         "by at most 10 s for an account and 60 s for an address": _GUESSES,
         "saved at most once a day": "realm.test_tokens.Bounds."
         "test_reconnecting_writes_at_most_once_a_day",
@@ -276,6 +278,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "Requests": _COMPILED,
     },
     "docs/operations.md": {
+        "Deleted rooms": _OPTIONS,
         "Start": _OPTIONS,
         "Ports": "daemon.test_listeners.ListenerTests.test_invalid_endpoint_is_refused",
         "Administration": _OPTIONS,

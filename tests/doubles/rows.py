@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.names import LOBBY, mailbox_log, room_log, room_name
+from chatd.core.names import LOBBY, deleted_room_log, mailbox_log, room_log, room_name
 from chatd.realm.accounts import Account
 from chatd.realm.audit import AUDIT
+from chatd.realm.deleted_rooms import DeletedRoomRecord
 from chatd.realm.membership import (
     InvitationRecord,
     InvitedRecord,
@@ -35,25 +36,31 @@ def _rows(store: MemoryStore, kind: Any) -> dict[tuple[str, str], Any]:
 def check_rows(store: MemoryStore) -> None:
     """Check that every log, row and setting is of an account and a room that exist, that
     memberships and invitations have both of their rows, and that each room but the lobby has a
-    member, and an owner who is one."""
+    member, and an owner who is one. A deleted room has members and a log under its other name."""
     accounts = {str(account.id): name for (_, name), account in _rows(store, Account).items()}
     rooms = {str(room.id): (name, room) for (_, name), room in _rows(store, RoomRecord).items()}
-    members = _rows(store, MemberRecord)
+    deleted = {str(row.record.id) for row in _rows(store, DeletedRoomRecord).values()}
+    assert not deleted & set(rooms), "a room is deleted and is not"
+    members = {
+        place: row for place, row in _rows(store, MemberRecord).items() if place[0] not in deleted
+    }
     _check_pairs(accounts, rooms, members, _rows(store, MembershipRecord))
     _check_pairs(accounts, rooms, _rows(store, InvitationRecord), _rows(store, InvitedRecord))
     for id, (name, room) in rooms.items():
         ids = {row.account for (scope, _), row in members.items() if scope == id}
         if room_name(name) != LOBBY:
             assert room.owner in ids, f"the owner of {name} is no member"
-        assert set(room.moderators) <= ids, f"a moderator of {name} is no member"
-        assert room.owner not in room.moderators, f"the owner of {name} is a moderator"
+        roles = [*room.moderators, *room.deputies, *([room.owner] if room.owner else [])]
+        assert set(roles) <= ids, f"a moderator or deputy of {name} is no member"
+        assert len(set(roles)) == len(roles), f"a member of {name} has two roles"
     restrictions = _rows(store, BanRecord) | _rows(store, SilenceRecord)
     for (scope, name), restriction in restrictions.items():
-        assert scope in rooms, f"a restriction of a room that is gone: {name}"
+        assert scope in rooms or scope in deleted, f"a restriction of a room that is gone: {name}"
         if restriction.account:
             owner = accounts.get(str(restriction.account))
             assert owner == name, f"a restriction of an account that is gone: {name}"
     logs = {mailbox_log(int(id)) for id in accounts} | {room_log(int(id)) for id in rooms}
+    logs |= {deleted_room_log(int(id)) for id in deleted}
     assert set(store._logs) - {REPORTS, AUDIT} == logs, (set(store._logs), logs)
     for _, log in _rows(store, Settings):
         assert log[1:] in accounts, f"settings of {log}"

@@ -414,18 +414,16 @@ class Sending(Chat10Case):
         self.server.clock.advance(0)
         self.assertEqual(luca.receive(), "".join(f"@bo: {number}\n" for number in range(500)))
 
-    def test_entries_of_a_deleted_lobby_acknowledge_nothing_of_the_next(self) -> None:
-        """They arrive when another session of the account has joined the new one, in which the
-        entries have the same seqs."""
+    def test_entries_from_before_an_account_left_acknowledge_nothing(self) -> None:
+        """They arrive when another session of the account has joined the lobby again."""
         luca = self.client_with_lines("luca")
         client = self.server.log_in("luca")
         luca.transport.in_flight = 1000
         for number in range(4):
             self.ann.request(c.Send(0, "#lobby", f"old {number}"))
         self.server.clock.advance(1)
-        self.server.run(self.server.realm.rooms.delete_by_operator("#lobby"))
+        client.request(c.Leave(0, "#lobby"))
         client.request(c.Join(0, "#lobby"))
-        self.ann.request(c.Join(0, "#lobby"))
         luca.transport.capacity = 0
         for number in range(4):
             self.ann.request(c.Send(0, "#lobby", f"new {number}"))

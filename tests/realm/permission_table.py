@@ -852,5 +852,7 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_set_role_by_operator, (ROOM, True, "bob", "member", "owner"), "not-allowed"),
     (p.check_delete_room_by_operator, (ROOM, False), ALLOWED),
     (p.check_delete_room_by_operator, (ROOM, True), "not-allowed"),
+    (p.check_restored_members, ("#a", 1), ALLOWED),
+    (p.check_restored_members, ("#a", 0), "unknown-member"),
 ]
 """functions that decide before there is a session, their arguments, and the outcome"""

@@ -112,6 +112,20 @@ def create(name: str, room: str) -> Request:
     return lambda case: case.realm.rooms.create(getattr(case, name), room, "", False)
 
 
+def restore(new_name: str = "", owner: str = "") -> Request:
+    """An operator restores #room, if it is deleted."""
+
+    async def attempt(case: MembershipCase) -> None:
+        await case.realm.rooms.restore("#room", 0, new_name, owner)
+
+    return attempt
+
+
+def remove_deleted() -> Request:
+    """An operator removes what is left of deleted rooms called #room."""
+    return lambda case: case.realm.rooms.remove_deleted("#room")
+
+
 def delete_room() -> Request:
     """Ann deletes #room."""
     return lambda case: case.realm.rooms.delete(case.ann, "#room")
@@ -223,6 +237,21 @@ class Races(MembershipCase):
         """One of them owns it."""
         self.perform(create("ann", "#new"), create("dee", "#NEW"), delete("dee"))
 
+    def test_room_is_deleted_and_restored(self) -> None:
+        """Whatever its members do meanwhile, and whatever else gets its name."""
+        self.perform(delete_room(), restore(), delete("bob"))
+        self.perform(delete_room(), restore(), create("dee", "#Room"))
+        self.perform(delete_room(), restore("#other", "dee"), leave("bob"))
+        self.perform(delete_room(), restore(owner="dee"), delete("dee"))
+        self.perform(delete_room(), restore(), restore("#other"))
+        self.perform(delete_room(), restore(), remove_deleted())
+        self.perform(delete_room(), restore(), mark_read("bob"))
+
+    def test_room_is_restored_after_its_last_member_left(self) -> None:
+        """Whatever that member does meanwhile."""
+        self.perform(leave("ann"), leave("bob"), restore())
+        self.perform(leave("ann"), delete("bob"), restore(owner="ann"))
+
     def test_member_leaves_while_its_position_is_saved(self) -> None:
         """A position that is saved last is left over until the account joins again."""
         self.perform(leave("bob"), mark_read("bob"))
@@ -238,11 +267,16 @@ class PrivateRaces(Races):
 class Failures(MembershipCase):
     """Each write of a request fails once."""
 
+    prepare: Request | None = None
+    """what is done before the request"""
+
     def perform(self, request: Request) -> None:
         """Perform a request whose first, second, ... write fails, until none fails; then again, as
         a client does that was refused."""
         for fail_after in range(10):
             self.setUp()
+            if self.prepare is not None:
+                self.run_now(self.prepare(self))
             before = self.snapshot()
             self.store.fail_after = fail_after
             outcomes: list[Any] = []
@@ -291,6 +325,12 @@ class Failures(MembershipCase):
             delete("bob"),
             delete("cyd"),
         ):
+            self.perform(request)
+
+    def test_room_is_restored_wholly_or_not_at_all(self) -> None:
+        """A failed write leaves it deleted."""
+        for request in (restore(), restore("#other"), restore(owner="dee"), remove_deleted()):
+            self.prepare = delete_room()
             self.perform(request)
 
 

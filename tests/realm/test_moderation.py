@@ -194,7 +194,7 @@ class BanTests(ModerationCase):
         self.send(bob, "#room", "hello")
         self.ban("bob")
         self.run_now(self.rooms.silence(self.ann, "#room", "bob", 0, ""))
-        self.run_now(self.rooms.delete(self.ann, "#room"))
+        self.run_now(self.rooms.delete_by_operator("#room", True))
         self.assertEqual(self.result(count(BanRecord, room.scope)), 0)
         self.assertEqual(self.result(count(SilenceRecord, room.scope)), 0)
 

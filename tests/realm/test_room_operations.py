@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.core.errors import NotAllowed, TopicTooLong, UnknownMember, UnknownRole, UnknownRoom
 from chatd.realm.operations import Operations
 from chatd.realm.page import Page
-from chatd.realm.room_operations import RoomInfo
+from chatd.realm.room_operations import DeletedRoomInfo, RoomInfo
 from tests.realm.case import AckRealmCase
 
 
@@ -46,9 +46,31 @@ class RoomOperations(RoomOperationsCase):
         self.assertEqual(self.ann_peer.rooms_left, [("#Garden", "deleted")])
         sentence = self.refuse(UnknownRoom, self.operations.delete_room("#garden"))
         self.assertEqual(sentence, "There is no room #garden.")
+        self.assertEqual(self.run_now(self.operations.delete_room("#garden", True)), "#garden")
+        self.refuse(UnknownRoom, self.operations.delete_room("#garden", True))
         sentence = self.refuse(NotAllowed, self.operations.delete_room("#LOBBY"))
         self.assertEqual(sentence, "#lobby cannot be deleted.")
         self.assertIn("#lobby", self.bob.subscriptions)
+
+    def test_deleted_rooms_are_listed_in_pages_and_restored(self) -> None:
+        """In the order of their deletion, also those that others deleted."""
+        self.run_now(self.realm.rooms.create(self.bob, "#a", "", False))
+        self.run_now(self.operations.delete_room("#garden"))
+        self.harness.now += 5
+        self.run_now(self.realm.rooms.leave(self.bob, "#a"))
+        page = self.run_now(self.operations.deleted_rooms("", 1))
+        self.assertTrue(page.more)
+        (garden,) = page.items
+        self.assertEqual((garden.room, garden.by, garden.members), ("#Garden", "server", 2))
+        page = self.run_now(self.operations.deleted_rooms(page.last, 9))
+        (other,) = page.items
+        self.assertEqual(
+            other,
+            DeletedRoomInfo("#a", other.id, 6, "bob", 6 + 86_400_000, False, "bob", 1),
+        )
+        result = self.run_now(self.operations.restore_room("#garden"))
+        self.assertEqual(result, ("#Garden", 2))
+        self.assertEqual(self.last("#Garden"), ("server", "restore", ""))
 
     def test_members_get_the_roles_that_operators_set(self) -> None:
         """The former owner becomes a moderator; the room is shown the change."""

@@ -10,7 +10,16 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.names import LOBBY, is_mailbox, is_room, log_id, mailbox_log, room_log
+from chatd.core.names import (
+    LOBBY,
+    deleted_room_log,
+    is_mailbox,
+    is_room,
+    log_id,
+    mailbox_log,
+    room_log,
+)
+from chatd.realm.audit import AUDIT
 from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 
@@ -108,10 +117,15 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     accounts = {body[3] for kind, _, _, body in documents if kind == "account"}
     rooms = {body[1] for kind, _, _, body in documents if kind == "room"}
     logs = {name for (name,) in connection.execute("SELECT name FROM logs")}
+    # Deleted rooms that can be restored.
+    deleted = {body[3][1] for kind, _, _, body in documents if kind == "deleted-room"}
+    for room in sorted(deleted & rooms):
+        yield "file:room-deleted-and-not", f"{room}"
     owned = {mailbox_log(account) for account in accounts} | {room_log(room) for room in rooms}
+    owned |= {deleted_room_log(room) for room in deleted}
     for log in sorted(owned - logs):
         yield "file:owner-without-log", log
-    for log in sorted(logs - owned - {REPORTS}):
+    for log in sorted(logs - owned - {REPORTS, AUDIT}):
         kind = "mailbox-without-account" if is_mailbox(log) else "history-without-room"
         yield f"file:{kind}", log
     rows_of_rooms, rows_of_accounts = set[tuple[str, int, int]](), set[tuple[str, int, int]]()
@@ -119,6 +133,8 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
         shown = f"{scope} {key}"
         if kind == "settings" and key not in owned:
             yield "file:settings-without-account", key
+        elif kind == "member" and int(scope) in deleted:
+            continue
         elif kind in _OF_ROOMS:
             rows_of_rooms.add((kind, int(scope), body[0]))
             if int(scope) not in rooms or body[0] not in accounts:
@@ -133,6 +149,8 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
     for account, log in connection.execute(
         "SELECT account, name FROM positions JOIN logs ON logs.id = positions.log"
     ):
+        if log_id(log) in deleted and log == deleted_room_log(log_id(log)):
+            continue
         member = is_room(log) and ("member", log_id(log), account) in rows_of_rooms
         if not (member or log == mailbox_log(account)):
             yield "file:position-without-member", f"account {account} in {log}"

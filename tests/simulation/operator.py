@@ -104,6 +104,7 @@ def _look(operator: Operator, random: Random) -> bool:
             c.ListAccounts(),
             c.ListSessions(),
             c.ListRooms(),
+            c.ListDeletedRooms(),
             c.ListReports(),
             c.ListInviteTokens(),
             c.GetStatistics(),
@@ -141,7 +142,7 @@ def _delete_room(operator: Operator, random: Random) -> bool:
     """Delete a room; the lobby is refused."""
     room = random.choice(operator.model.rooms)
     change = None if room == LOBBY else operator.model.delete_room(room)
-    operator.ask(c.DeleteRoom(room), change)
+    operator.ask(c.DeleteRoom(room, random.random() < 0.3), change)
     return True
 
 

@@ -41,8 +41,10 @@ from chatd.admin.commands.moderation import (
 from chatd.admin.commands.personal_data import ExportAccount
 from chatd.admin.commands.rooms import (
     DeleteRoom,
+    ListDeletedRooms,
     ListReports,
     ListRooms,
+    RestoreRoom,
     SetRoomRole,
     SetRoomTopic,
 )
@@ -57,6 +59,8 @@ COMMANDS: tuple[type[Command], ...] = (
     DeleteAccount,
     ListRooms,
     DeleteRoom,
+    ListDeletedRooms,
+    RestoreRoom,
     SetRoomRole,
     SetRoomTopic,
     ListReports,

@@ -46,10 +46,16 @@ class DeleteRoom(DaemonCommand):
     """``delete-room``: delete a room."""
 
     name = "delete-room"
-    longdesc = "Delete a room and its history. The # of its name may be left out."
-    synopsis = "ROOM [--yes] [--json]"
+    longdesc = (
+        "Delete a room and its history. The # of its name may be left out. It can be restored for "
+        "a time (restore-room), unless it is deleted with --now."
+    )
+    synopsis = "ROOM [--now] [--yes] [--json]"
     arguments = {"room": None}
-    optFlags = [["yes", "y", "Do not ask for confirmation."]]
+    optFlags = [
+        ["yes", "y", "Do not ask for confirmation."],
+        ["now", None, "Remove it at once, and what is left of deleted rooms of its name."],
+    ]
 
     def postOptions(self) -> None:
         """Complete the name: shells take a # for a comment."""
@@ -57,9 +63,66 @@ class DeleteRoom(DaemonCommand):
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
-        self.confirm(f"Delete the room {self['room']} and its history?")
-        answer = daemon.ask(c.DeleteRoom(self["room"]))
+        for_ever = " for ever" if self["now"] else ""
+        self.confirm(f"Delete the room {self['room']} and its history{for_ever}?")
+        answer = daemon.ask(c.DeleteRoom(self["room"], bool(self["now"])))
         output.answer(answer, f"Deleted: {answer['room']}")
+
+
+class ListDeletedRooms(DaemonCommand):
+    """``deleted-rooms``: a table of rooms that can be restored."""
+
+    name = "deleted-rooms"
+    longdesc = "List deleted rooms that can be restored, in the order of their deletion."
+    synopsis = "[--json]"
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+
+        def row(room: Item) -> Sequence[object]:
+            return (
+                room["room"],
+                room["id"],
+                moment(room["deleted"]),
+                room["by"],
+                moment(room["until"]),
+                room["owner"] or "-",
+                room["members"],
+            )
+
+        rooms = daemon.items(c.ListDeletedRooms(limit=1000))
+        output.table(rooms, ("ROOM", "ID", "DELETED", "BY", "UNTIL", "OWNER", "MEMBERS"), row)
+
+
+class RestoreRoom(DaemonCommand):
+    """``restore-room``: restore a deleted room."""
+
+    name = "restore-room"
+    longdesc = (
+        "Restore a deleted room with its history and its last members. The # of a room may be left "
+        "out. Without --id, it is the one of this name that was deleted last."
+    )
+    synopsis = "ROOM [--id ID] [--as ROOM] [--owner NAME] [--json]"
+    arguments = {"room": None}
+    optParameters = [
+        ["id", None, "", "Restore the room with this id, as deleted-rooms shows it."],
+        ["as", None, None, "Give it this name, if another room has got its name meanwhile."],
+        ["owner", None, None, "Make this account its owner, and a member if it was none."],
+    ]
+
+    def postOptions(self) -> None:
+        """Complete the names of rooms, and check the number."""
+        self["room"] = complete_room_name(self["room"])
+        self["as"] = complete_room_name(self["as"]) if self["as"] else ""
+        if not re.fullmatch("[0-9]{0,19}", self["id"]):
+            raise usage.UsageError(f"--id: a number is expected, not {self['id']!r}")
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        request = c.RestoreRoom(self["room"], self["id"], self["as"], self["owner"] or "")
+        answer = daemon.ask(request)
+        members = "1 member" if answer["members"] == 1 else f"{answer['members']} members"
+        output.answer(answer, f"Restored: {answer['room']}, with {members}")
 
 
 class SetRoomRole(DaemonCommand):

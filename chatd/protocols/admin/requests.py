@@ -14,6 +14,7 @@ _READ_ONLY = (
     c.ListAccounts,
     c.ListSessions,
     c.ListRooms,
+    c.ListDeletedRooms,
     c.ListReports,
     c.ListInviteTokens,
     c.GetStatistics,
@@ -56,7 +57,14 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
         case c.ListRooms():
             return asdict(await operations.rooms(request.pattern, request.after, request.limit))
         case c.DeleteRoom():
-            return {"room": await operations.delete_room(request.room)}
+            return {"room": await operations.delete_room(request.room, request.now)}
+        case c.ListDeletedRooms():
+            return asdict(await operations.deleted_rooms(request.after, request.limit))
+        case c.RestoreRoom():
+            room, members = await operations.restore_room(
+                request.room, int(request.id or 0), request.name, request.owner
+            )
+            return {"room": room, "members": members}
         case c.SetRoomRole():
             room, name = await operations.set_room_role(request.room, request.name, request.role)
             return {"room": room, "name": name, "role": request.role}

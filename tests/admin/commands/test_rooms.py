@@ -40,6 +40,29 @@ class Rooms(CommandCase):
         self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
         error = self.failed(REFUSED, "delete-room", "#lobby", "-y")
         self.assertEqual(error, "chatd.admin: #lobby cannot be deleted.\n")
+        self.assertEqual(self.output("deleted-rooms").split()[:7][0], "ROOM")
+        (deleted,) = self.json("deleted-rooms")
+        self.assertEqual(
+            (deleted["room"], deleted["by"], deleted["owner"], deleted["members"]),
+            ("#Garden", "server", "Ann", 1),
+        )
+        self.assertEqual(deleted["until"] - deleted["deleted"], 86_400_000)
+        self.assertEqual(
+            self.output("restore-room", "garden", "--as", "park", "--id", deleted["id"]),
+            "Restored: #park, with 1 member\n",
+        )
+        self.assertEqual(self.output("delete-room", "park", "--yes"), "Deleted: #park\n")
+        (answer,) = self.json("restore-room", "PARK", "--owner", "bob")
+        self.assertEqual(answer, {"room": "#park", "members": 2})
+        completed = self.command("delete-room", "park", "--now", typed="y\n", terminal=True)
+        self.assertEqual(
+            completed.stdout,
+            "Delete the room #park and its history for ever? (yes/no) Deleted: #park\n",
+        )
+        self.assertEqual(self.json("deleted-rooms"), [])
+        error = self.failed(REFUSED, "restore-room", "park")
+        self.assertEqual(error, "chatd.admin: There is no deleted room #park.\n")
+        self.assertIn("--id", self.failed(WRONG_USAGE, "restore-room", "park", "--id", "x"))
         error = self.failed(REFUSED, "delete-room", "garden", "--yes")
         self.assertEqual(error, "chatd.admin: There is no room #garden.\n")
 

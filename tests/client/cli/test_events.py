@@ -61,6 +61,10 @@ class EventTests(ChatTestCase):
                 "* bob lets members of #lobby read the messages since they joined",
             ),
             (
+                pushed("#lobby", "server", "", "restore", seq=7),
+                "* server restored #lobby, which was deleted",
+            ),
+            (
                 pushed("#lobby", "bob", "slow 30", "setting", seq=7),
                 "* bob set slow of #lobby to 30",
             ),

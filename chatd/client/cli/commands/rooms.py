@@ -64,8 +64,16 @@ async def _enter(context: CommandContext, request: c.Join | c.CreateRoom) -> Non
 
 
 async def leave(context: CommandContext, arguments: str) -> None:
-    """Leave a room; the event `Left`, which follows, is printed."""
-    await context.request_and_show(c.Leave(0, room_or_target(arguments, context.target)))
+    """Leave a room, after a question to its last member, with whom it is deleted. The event `Left`,
+    which follows, is printed."""
+    room = room_or_target(arguments, context.target)
+    info = context.client.rooms.get(room.lower())
+    if info is not None and info.members == 1 and room.lower() != LOBBY:
+        question = f"You are the last member: {info.room} will be deleted. Leave it? (y/n): "
+        if not await context.confirm(question):
+            context.output.note("Not left.")
+            return
+    await context.request_and_show(c.Leave(0, room))
 
 
 async def list_rooms(context: CommandContext, arguments: str) -> None:

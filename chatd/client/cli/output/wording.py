@@ -50,6 +50,8 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
             return notice(entry.sender, f" ended the ban of {body} from {room}")
         case "unsilence":
             return notice(entry.sender, f" lets {body} send to {room} again")
+        case "restore":
+            return notice(entry.sender, f" restored {room}, which was deleted")
         case "role":
             name, _, role = body.partition(" ")
             return notice(entry.sender, f" changed the role of {name} in {room} to {role}")

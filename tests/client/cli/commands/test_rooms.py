@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from chatd.client.library.errors import RefusedByServer
+from chatd.client.library.followed_log import FollowedLog
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
-from tests.doubles.client import SINCE
+from tests.doubles.client import SINCE, FakeClient, state
 
 _MEMBERS = c.FindMembers(0, "#Garden")
 
@@ -45,6 +48,14 @@ CASES: list[RequestCase] = [
     ("/destroy #garden\ny", [c.DeleteRoom(0, "#garden")]),
     ("/destroy #garden\nn", []),
 ]
+
+
+def be_alone(client: FakeClient) -> None:
+    """The account is the only member of its rooms, of which one is #Garden."""
+    client.logs["#garden"] = FollowedLog(state("#Garden"))
+    for log in client.logs.values():
+        if log.room is not None:
+            log.room = msgspec.structs.replace(log.room, members=1)
 
 
 class RoomTests(CommandTestCase):
@@ -144,11 +155,35 @@ class RoomTests(CommandTestCase):
         self.assertEqual(self.type("/destroy #garden", "maybe"), ["(Not deleted.)"])
         self.assertEqual(self.requests(), [])
 
+    def test_last_member_is_asked_before_it_leaves(self) -> None:
+        """The room is deleted with that; not so the lobby."""
+        self.type("/join #garden")
+        be_alone(self.client)
+        self.requests()
+        self.type("/leave")
+        self.assertEqual(
+            self.screen.prompt,
+            "You are the last member: #Garden will be deleted. Leave it? (y/n): ",
+        )
+        self.assertEqual(self.type("n"), ["(Not left.)"])
+        self.assertEqual(self.requests(), [])
+        self.type("/leave #garden", "y")
+        self.assertEqual(self.requests(), [c.Leave(0, "#garden")])
+        self.type("/leave #lobby")
+        self.assertEqual(self.requests(), [c.Leave(0, "#lobby")])
+
 
 class ScriptTests(ChatTestCase):
     """The input is a pipe."""
 
     interactive = False
+
+    def test_last_member_leaves_without_a_question(self) -> None:
+        """The next line is not an answer."""
+        self.begin()
+        be_alone(self.client)
+        self.type("/leave #garden", "/leave #lobby")
+        self.assertEqual(self.requests(), [c.Leave(0, "#garden"), c.Leave(0, "#lobby")])
 
     def test_destroy_needs_no_confirmation(self) -> None:
         """The next line is not an answer to a question."""
