@@ -235,19 +235,19 @@ class DeleteAccounts(Request, tag="delete-accounts"):
 
 
 class CreateAccessToken(Request, tag="create-token"):
-    """Make an access token of an account, called `token`, valid for so many seconds (null: for
+    """Make an access token of an account, called `label`, valid for so many seconds (null: for
     ever). `scopes` are ``all``, ``send #room``, ``send name`` and ``read #room``. Answer: `name`
     of the account, `token`, `expires` (or null)."""
 
     name: str
-    token: str
+    label: str
     scopes: list[str]
     seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
 
 
 class ListAccessTokens(Request, tag="tokens"):
-    """The access tokens of an account. Answer: `items`, each with `token` (what it is called),
-    `scopes`, `created`, `expires` (or null), `used` (0: never), `sessions` (their number) and
+    """The access tokens of an account. Answer: `items`, each with `label`, `scopes`,
+    `created`, `expires` (or null), `used` (0: never), `sessions` (their number) and
     `by_operator`."""
 
     name: str
@@ -258,7 +258,7 @@ class RevokeAccessToken(Request, tag="revoke-token"):
     account."""
 
     name: str
-    token: str
+    label: str
 
 
 class ExportAccount(Request, tag="export"):
@@ -288,6 +288,16 @@ class RestoreRoom(Request, tag="restore-room"):
     id: Annotated[str, Meta(pattern="^[0-9]{0,19}$")] = ""
     name: str = ""
     owner: str = ""
+
+
+class CreateInviteTokens(Request, tag="invite-names"):
+    """Create an invite token for one account for each of these names, valid for so many seconds
+    (null: for ever). Answer: `items`, each with `name` and `token`, `key`, `expires` (or null), or
+    with `name` and `refused` (a code; for an account that exists, for example) and `sentence`."""
+
+    names: Annotated[list[str], Meta(min_length=1, max_length=100)]
+    seconds: Annotated[int, Meta(ge=1, le=10**10)] | None = None
+    note: Annotated[str, Meta(max_length=400)] = ""
 
 
 AnyRequest: TypeAlias = (
@@ -323,6 +333,7 @@ AnyRequest: TypeAlias = (
     | ExportAccount
     | ListDeletedRooms
     | RestoreRoom
+    | CreateInviteTokens
 )
 
 Listing: TypeAlias = (

@@ -17,8 +17,8 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import asdict
 
-from chatd.core.errors import BackupFailed, BadRequest
-from chatd.core.names import is_room, mailbox_log
+from chatd.core.errors import BackupFailed, BadRequest, NameTaken, Refused
+from chatd.core.names import check_name, is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.mass_deletion import MassDeletion
@@ -83,11 +83,11 @@ class NewInviteToken(msgspec.Struct, frozen=True):
 
 
 class AccessTokenInfo(msgspec.Struct, frozen=True):
-    """A stored access token: what it is called, its scopes, when it was created (by an operator or
+    """A stored access token: its name, its scopes, when it was created (by an operator or
     the account), expires (None: never) and was last used (0: never), and the number of its
     sessions."""
 
-    token: str
+    label: str
     scopes: list[str]
     created: int
     expires: int | None
@@ -279,6 +279,25 @@ class Operations(RoomOperations):
             self._documents, now, uses, expires, note, self._random_bytes
         )
         return NewInviteToken(token, invite_tokens.hashed(token), expires)
+
+    async def create_invite_tokens(
+        self, names: Sequence[str], seconds: int | None, note: str
+    ) -> list[dict[str, object]]:
+        """Create a token for one account for each of these names, which is noted with it; return
+        `name` with the fields of `NewInviteToken`, or with `refused`, a code, and `sentence`: the
+        account exists, or cannot."""
+        items: list[dict[str, object]] = []
+        for name in names:
+            try:
+                check_name(name)
+                if await self._realm.accounts.account(name) is not None:
+                    raise NameTaken(f"There is an account called {name} already.")
+            except Refused as refused:
+                items.append({"name": name, "refused": refused.code, "sentence": str(refused)})
+                continue
+            made = await self.create_invite_token(1, seconds, f"{name} {note}".rstrip())
+            items.append({"name": name, **asdict(made)})
+        return items
 
     async def invite_tokens(self) -> list[InviteTokenInfo]:
         """All invite tokens in order of creation, including used and expired ones."""

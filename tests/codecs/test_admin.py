@@ -47,12 +47,12 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         c.DeleteAccounts("c*", idle=60, dry=True),
     ),
     (
-        b'{"command":"create-token","name":"ann","token":"bot","scopes":["all"],"seconds":60}',
+        b'{"command":"create-token","name":"ann","label":"bot","scopes":["all"],"seconds":60}',
         c.CreateAccessToken("ann", "bot", ["all"], 60),
     ),
     (b'{"command":"tokens","name":"ann"}', c.ListAccessTokens("ann")),
     (
-        b'{"command":"revoke-token","name":"ann","token":"bot"}',
+        b'{"command":"revoke-token","name":"ann","label":"bot"}',
         c.RevokeAccessToken("ann", "bot"),
     ),
     (b'{"command":"export","name":"ann"}', c.ExportAccount("ann")),
@@ -60,6 +60,10 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
     (
         b'{"command":"restore-room","room":"#a","id":"7","owner":"bob"}',
         c.RestoreRoom("#a", "7", "", "bob"),
+    ),
+    (
+        b'{"command":"invite-names","names":["ann","bob"],"seconds":60}',
+        c.CreateInviteTokens(["ann", "bob"], 60),
     ),
 )
 """a line for each request"""

@@ -282,6 +282,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "Start": _OPTIONS,
         "Ports": "daemon.test_listeners.ListenerTests.test_invalid_endpoint_is_refused",
         "Administration": _OPTIONS,
+        "Invitations for a class": _OPTIONS,
         "The admin socket": _TRANSCRIPTS + "test_lines_of_json_are_objects",
         "Log": _LOG,
     },

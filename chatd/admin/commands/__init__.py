@@ -2,8 +2,8 @@
 
 The subjects are `accounts`, `access_tokens`, `mass_deletion` (of accounts), `personal_data` (of one
 account), `moderation` (suspensions, bans and announcements), `rooms` (with the reports of users),
-`invite_tokens`, `certificates` (for TLS), `store` (statistics, backup and log) and `audit`;
-`command` is what all commands have in common.
+`invite_tokens` and `class_invitations`, `certificates` (for TLS), `store` (statistics, backup and
+log) and `audit`; `command` is what all commands have in common.
 
 To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
 `COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its

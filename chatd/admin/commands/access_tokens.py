@@ -8,11 +8,9 @@ from twisted.python import usage
 
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
-from chatd.admin.output import Item, Output, moment
+from chatd.admin.output import NEVER, Item, Output, moment
 from chatd.codecs import admin as c
 from chatd.config.option_types import seconds
-
-_NEVER = "never"
 
 
 class AccessTokens(DaemonCommand):
@@ -32,8 +30,8 @@ class AccessTokens(DaemonCommand):
         [
             "expires",
             None,
-            _NEVER,
-            f"How long a new token is valid: a number and a unit (s m h d w), or {_NEVER}.",
+            NEVER,
+            f"How long a new token is valid: a number and a unit (s m h d w), or {NEVER}.",
         ],
     ]
 
@@ -66,9 +64,9 @@ class AccessTokens(DaemonCommand):
                 else "--name and --scope are for create only"
             )
         try:
-            self["seconds"] = None if self["expires"] == _NEVER else seconds(self["expires"])
+            self["seconds"] = None if self["expires"] == NEVER else seconds(self["expires"])
         except ValueError as error:
-            raise usage.UsageError(f"--expires: {error}, or {_NEVER}") from None
+            raise usage.UsageError(f"--expires: {error}, or {NEVER}") from None
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
@@ -94,10 +92,10 @@ class AccessTokens(DaemonCommand):
 
 def _row(token: Item) -> Sequence[object]:
     return (
-        token["token"],
+        token["label"],
         ", ".join(token["scopes"]),
         moment(token["created"]),
-        _NEVER if token["expires"] is None else moment(token["expires"]),
+        NEVER if token["expires"] is None else moment(token["expires"]),
         moment(token["used"]),
         token["sessions"],
         "operator" if token["by_operator"] else "account",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twisted.python import usage
 
+from chatd.admin.commands.class_invitations import check_server, invite_all, read_names
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
 from chatd.admin.output import NEVER, Item, Output, moment
@@ -17,11 +18,17 @@ _SHOWN = 12
 
 
 class CreateInviteToken(DaemonCommand):
-    """``invite``: create a token and show it, this once."""
+    """``invite``: create a token and show it, this once; with ``--names``, one for each name."""
 
     name = "invite"
-    longdesc = "Create an invite token, with which accounts can be created."
-    synopsis = "[--uses N] [--expires TIME] [--note TEXT] [--json]"
+    longdesc = (
+        "Create an invite token, with which accounts can be created; or one for each name in a "
+        "file."
+    )
+    synopsis = (
+        "[--uses N] [--expires TIME] [--note TEXT] [--json] | --names FILE --server URL "
+        "[--expires TIME] [--note TEXT] [--json]"
+    )
     optParameters = [
         ["uses", None, "1", "Number of accounts that can be created with it."],
         [
@@ -31,6 +38,13 @@ class CreateInviteToken(DaemonCommand):
             f"How long it is valid: a number and a unit (s m h d w), or {NEVER}.",
         ],
         ["note", None, None, "A note for operators."],
+        ["names", None, None, "Create a token for each name in FILE, one a line; - is stdin."],
+        [
+            "server",
+            None,
+            None,
+            "With --names: where people reach the daemon, as chat[s]://HOST[:PORT].",
+        ],
     ]
 
     def postOptions(self) -> None:
@@ -40,9 +54,19 @@ class CreateInviteToken(DaemonCommand):
             self["seconds"] = None if self["expires"] == NEVER else seconds(self["expires"])
         except ValueError as error:
             raise usage.UsageError(f"--expires: {error}, or {NEVER}") from None
+        if (self["names"] is None) != (self["server"] is None):
+            raise usage.UsageError("--names and --server belong together")
+        if self["names"] is not None:
+            check_server(self["server"])
+            if self["uses"] != 1:
+                raise usage.UsageError("--names and --uses exclude each other")
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
+        if self["names"] is not None:
+            names, note = read_names(self["names"]), self["note"] or ""
+            invite_all(names, self["server"], self["seconds"], note, daemon, output)
+            return
         request = c.CreateInviteToken(self["uses"], self["seconds"], self["note"] or "")
         answer = daemon.ask(request)
         output.answer(answer, answer["token"])

@@ -6,6 +6,7 @@ import getopt
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from twisted.python import usage
 
 import chatd
 from chatd.client.library.tls import Security, validate
+from chatd.core import invite_tokens
+from chatd.core.names import check_word
 
 HOST, PORT = "127.0.0.1", 65432
 """the default address of the daemon"""
@@ -22,7 +25,7 @@ VERSION_1, CLASSIC = "1", "classic"
 
 INVALID_SERVER = "Error:  Invalid server.  Enter a URL of the form:  chat://host:port"
 
-_SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]] [options]\n"
+_SYNOPSIS = "Usage: python -m chatd.client [USERNAME] [URL] [options]\n"
 _PAGE = f"""\
 Chat with other users of a chatd server, at a terminal or in a pipe.
 
@@ -30,6 +33,7 @@ Chat with other users of a chatd server, at a terminal or in a pipe.
   python -m chatd.client alice    log in as alice, or create this account
   python -m chatd.client alice chat://chat.example.org:{PORT}
   python -m chatd.client alice chats://chat.example.org          with TLS
+  python -m chatd.client chats://alice@chat.example.org/TOKEN    by invitation
   printf '/msg bob hi\\n' | python -m chatd.client alice
 
 What you type is sent to the room #lobby, or to the room or account that you
@@ -170,7 +174,13 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Check the options and set the attributes."""
-        tls, host, port = _parse_url(self._url) if self._url is not None else (False, None, None)
+        url = _Url() if self._url is None else _parse_url(self._url)
+        tls, host, port = url.tls, url.host, url.port
+        if url.name is not None and self.name is not None and self.name != url.name:
+            raise usage.UsageError("The USERNAME is given twice: give it alone or in the URL.")
+        if url.invite is not None and self["invite"] is not None:
+            raise usage.UsageError("The invite token is given twice: use the URL or --invite.")
+        self.name = self.name or url.name
         if host and self["host"] is not None:
             raise usage.UsageError("The host is given twice: use the URL or --host.")
         if port and self["port"] is not None:
@@ -201,7 +211,7 @@ class Options(usage.Options):
         if self["protocol"] not in (VERSION_1, CLASSIC):
             raise usage.UsageError(f"--protocol must be 1 or classic, not {self['protocol']!r}.")
         self.classic = self["protocol"] == CLASSIC
-        self.invite = self["invite"]
+        self.invite = self["invite"] or url.invite
         self.json, self.times = bool(self["json"]), bool(self["times"])
         for name in ("json", "times", "new-password-file", "token-file"):
             if self.classic and self[name]:
@@ -222,18 +232,32 @@ class Options(usage.Options):
         return security
 
 
-def _parse_url(url: str) -> tuple[bool, str, int | None]:
-    """Split a chat:// or chats:// URL: whether it uses TLS, its host, and its port if it has one.
+@dataclass(frozen=True)
+class _Url:
+    """The parts of a URL: whether it is TLS, host, port, account and invite token (None: there is
+    none)."""
 
-    Raises `usage.UsageError`.
-    """
+    tls: bool = False
+    host: str | None = None
+    port: int | None = None
+    name: str | None = None
+    invite: str | None = None
+
+
+def _parse_url(url: str) -> _Url:
+    """Split ``chat[s]://[NAME@]HOST[:PORT][/INVITE]``. Raises `usage.UsageError`."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise usage.UsageError(INVALID_SERVER) from None
+    name, invite = parts.username, parts.path.strip("/") or None
     extra = (
-        parts.username is not None or parts.path not in ("", "/") or parts.query or parts.fragment
+        (name is not None and not check_word(name))
+        or parts.password is not None
+        or (invite is not None and not invite_tokens.has_form(invite))
+        or parts.query
+        or parts.fragment
     )
     if (
         parts.scheme not in ("chat", "chats")
@@ -244,7 +268,7 @@ def _parse_url(url: str) -> tuple[bool, str, int | None]:
         or " " in host
     ):
         raise usage.UsageError(INVALID_SERVER)
-    return parts.scheme == "chats", host, port
+    return _Url(parts.scheme == "chats", host, port, name, invite)
 
 
 def _port(text: str) -> int:

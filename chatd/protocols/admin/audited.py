@@ -39,9 +39,9 @@ def operation(
     """A request with the fields of its answer, or the code of its refusal."""
     defaults = {field.name: field.default for field in fields(request)}
     secret = SECRET
-    if isinstance(request, c.CreateAccessToken | c.RevokeAccessToken) and not refused:
-        # It is what the token is called, and not the token, which an operator may give by mistake.
-        secret = SECRET - {"token"}
+    if isinstance(request, c.CreateAccessToken | c.RevokeAccessToken) and refused:
+        # An operator may have given the token by mistake, and not what it is called.
+        secret = SECRET | {"label"}
     given = {
         name: _value(value)
         for name, value in asdict(request).items()

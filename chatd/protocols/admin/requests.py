@@ -124,17 +124,23 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
         case c.CreateAccessToken():
             return asdict(
                 await operations.create_access_token(
-                    request.name, request.token, request.scopes, request.seconds
+                    request.name, request.label, request.scopes, request.seconds
                 )
             )
         case c.ListAccessTokens():
             return {"items": await operations.access_tokens(request.name)}
         case c.RevokeAccessToken():
-            return {"name": await operations.revoke_access_token(request.name, request.token)}
+            return {"name": await operations.revoke_access_token(request.name, request.label)}
         case c.ExportAccount():
             return asdict(
                 await operations.personal_data.page(request.name, request.after, request.limit)
             )
+        case c.CreateInviteTokens():
+            items = await operations.create_invite_tokens(
+                request.names, request.seconds, request.note
+            )
+            names = " ".join(str(item["name"]) for item in items if "token" in item)
+            return {"items": items, "names": names}
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

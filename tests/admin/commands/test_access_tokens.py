@@ -32,7 +32,7 @@ class AccessTokens(CommandCase):
         (listed,) = self.json("token", "list", "ann")
         self.assertEqual(listed["expires"] - listed["created"], 2 * DAY)
         self.assertEqual((made["name"], made["expires"]), ("Ann", listed["expires"]))
-        self.assertEqual((listed["token"], listed["scopes"]), ("bot", ["all"]))
+        self.assertEqual((listed["label"], listed["scopes"]), ("bot", ["all"]))
         text = self.output("token", "list", "ann")
         heading, row = (re.split(r"\s\s+", line) for line in text.splitlines())
         self.assertEqual(

@@ -62,7 +62,9 @@ class OptionsTests(SynchronousTestCase):
             "chat://localhost:65536",
             "chat://localhost:x",
             "chat://[::1",
-            "chat://me@localhost",
+            "chat://me:secret@localhost",
+            "chat://m e@localhost",
+            "chat://me@localhost/room",
             "chat://localhost/room",
             "chat://local host",
         ):
@@ -70,6 +72,20 @@ class OptionsTests(SynchronousTestCase):
                 error = self.assertRaises(UsageError, parsed, *arguments)
                 self.assertEqual(str(error), INVALID_SERVER, url)
         self.assertRaises(UsageError, parsed, "alice", "localhost:65432")
+
+    def test_link_of_an_invitation_has_name_and_token(self) -> None:
+        """As operators send it; the name may be given beside it."""
+        token = "ozx5u2l-2mzjx6a-nhhqz4o-jbv6i"
+        for given in ([], ["zoe"]):
+            options = parsed(*given, f"chat://zoe@chat.example.org/{token}")
+            self.assertEqual(
+                (options.name, options.address, options.invite),
+                ("zoe", ("chat.example.org", 65432), token),
+            )
+        self.assertEqual(parsed("zoe", f"chat://localhost/{token}/").invite, token)
+        for arguments in (("ann",), ("--invite", token)):
+            error = self.assertRaises(UsageError, parsed, *arguments, f"chat://zoe@h/{token}")
+            self.assertIn("given twice", str(error))
 
     def test_wrong_usage_is_explained(self) -> None:
         """Each mistake has its own sentence."""

@@ -30,7 +30,7 @@ class Audited(SynchronousTestCase):
                 {"name": "Ann", "token": "s3cret", "expires": None},
                 Operation(
                     "create-token",
-                    {"name": "ann", "token": "the bot", "scopes": "all"},
+                    {"name": "ann", "label": "the bot", "scopes": "all"},
                     {"name": "Ann", "expires": None},
                 ),
             ),
