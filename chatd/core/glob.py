@@ -8,10 +8,14 @@ suffices, so there is no backtracking. A pattern with `?` or `[...]` is matched 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from chatd.core import linear_regex
 from chatd.core.linear_regex import ANY, character_set, literal
+
+# ASCII without `*`, `?` and `[`: in lower case, another character may be several.
+_PLAIN = re.compile(r"[!-)+->@-Z\\-~]*")
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
@@ -26,6 +30,30 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         expression = f"{ANY}*".join("".join(map(_expression, piece)) for piece in pieces)
         return linear_regex.matcher(expression)
     return _pieces_matcher(["".join(piece) for piece in pieces])
+
+
+def first_place(pattern: str, after: str) -> str:
+    """A text after which all names stand that match `pattern` and are greater than `after`, in
+    alphabetical order without regard to the case of ASCII letters: it is greater than `after` if
+    the pattern begins with characters that every match begins with."""
+    prefix = _prefix(pattern)
+    if not prefix:
+        return after
+    before = f"{prefix[:-1]}{chr(max(0, ord(prefix[-1]) - 1))}\U0010ffff"
+    return before if after.lower() < before else after
+
+
+def is_past(pattern: str, name: str) -> bool:
+    """Whether no name after this one, in the same order, matches `pattern`."""
+    prefix = _prefix(pattern)
+    return name.lower() > prefix and not name.lower().startswith(prefix)
+
+
+def _prefix(pattern: str) -> str:
+    """What every match begins with, in lower case; empty if that is not known."""
+    plain = _PLAIN.match(pattern)
+    assert plain is not None
+    return plain[0].lower()
 
 
 def _pieces_matcher(pieces: list[str]) -> Callable[[str], bool]:

@@ -20,7 +20,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
-from chatd.core.glob import matcher
+from chatd.core.glob import first_place, is_past, matcher
 from chatd.core.names import check_name, mailbox_log, mailbox_name
 from chatd.realm import changes
 from chatd.realm.access_token import ending_all_access
@@ -168,18 +168,18 @@ class Accounts:
         """Return at most `limit` names that match a glob and are greater than `after`, in
         alphabetical order, and whether there are more.
 
-        The requester is charged for the names that are compared with the glob. Raises
-        `PatternTooLong`, `Disconnected`.
+        The requester is charged for the names that are compared with the glob: all, unless it
+        begins with plain characters. Raises `PatternTooLong`, `Disconnected`.
         """
         self.check_pattern(pattern)
         matches = matcher(pattern)
         found: list[str] = []
-        at, size = after, limit + 1
+        at, size = first_place(pattern, after), limit + 1
         while True:
             names = await self._documents.page(Account, "*", at, size)
             examine(requester, len(names))
             found += filter(matches, names)
-            if len(names) < size or len(found) > limit:
+            if len(names) < size or len(found) > limit or is_past(pattern, names[-1]):
                 return found[:limit], len(found) > limit
             at, size = names[-1], max(size, _AT_ONCE)
             await self._tasks.sleep(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatd.core.glob import matcher
+from chatd.core.glob import first_place, is_past, matcher
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord
 from chatd.realm.permissions import (
@@ -43,7 +43,7 @@ class RoomListings(LoadedRooms):
         matches = matcher(pattern)
         requester = OPERATOR if session is None else session
         found: list[tuple[Room, str]] = []
-        at, size = after, limit
+        at, size = first_place(pattern, after), limit
         while len(found) < limit:
             names = await self._documents.page(RoomRecord, "*", at, size)
             examine(requester, len(names))
@@ -51,7 +51,7 @@ class RoomListings(LoadedRooms):
             rooms = [room for room in await self.load(matching) if room is not None]
             visible = await self._visible(session, rooms)
             found += visible
-            if len(names) < size:
+            if len(names) < size or is_past(pattern, names[-1]):
                 break
             at, size = names[-1], _FOUND_AT_ONCE
         del found[limit:]

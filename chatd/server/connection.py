@@ -71,7 +71,8 @@ class Connection(ClosingConnection):
     framed: bool | None = True
     """whether messages do not depend on how the input is split into reads"""
     only_read: tuple[type, ...] = ()
-    """the messages that have no effect but their answers"""
+    """the messages that have no effect but their answers; of a peer that has disconnected they are
+    dropped"""
     _working = False
     _paused = False
     _frame_unfinished = False
@@ -247,7 +248,10 @@ class Connection(ClosingConnection):
                 if session is not None and session.behind and not self.disconnected:
                     await self._catch_up(session)
                 elif self._queue:
-                    await self._take_message(self._queue.pop(0))
+                    message = self._queue.pop(0)
+                    if not self.disconnected or not isinstance(message, self.only_read):
+                        with suppress(Disconnected):
+                            await self.perform(message)
                 elif self._input:
                     self._take_input()
                 else:
@@ -259,13 +263,6 @@ class Connection(ClosingConnection):
             self.realm.flush()
         self._update_read_pause()
         self._close_when_done()
-
-    async def _take_message(self, message: Any) -> None:
-        """Handle a message, unless it only reads and the peer has disconnected."""
-        if self.disconnected and isinstance(message, self.only_read):
-            return
-        with suppress(Disconnected):
-            await self.perform(message)
 
     def _take_input(self) -> None:
         """Parse a part of the waiting input, and handle it as far as no message has to wait."""

@@ -10,7 +10,7 @@ from types import FrameType
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.glob import matcher
+from chatd.core.glob import first_place, is_past, matcher
 
 TRICKY = "ab[]!-*?."
 PARTS = ("*", "?", "a", "b", "ab", "[ab]", "[!a]", "[a-b]", "**")
@@ -93,6 +93,31 @@ class Meaning(SynchronousTestCase):
         """One character, not one byte."""
         self.assertTrue(matcher("?*[é-ü]")("日本ö"))
         self.assertFalse(matcher("??")("日"))
+
+
+class Order(SynchronousTestCase):
+    """Where the names that match stand in an alphabetical list."""
+
+    def test_matches_stand_between_the_first_place_and_the_end(self) -> None:
+        """Whatever the case of their letters is, and after whatever name one asks for them."""
+        random = Random(1)
+        letters = "aAbB-_.09z"
+        names = sorted({text(random, letters, 4) for _ in range(900)} - {""}, key=str.lower)
+        shortened = 0
+        for _ in range(500):
+            pattern = text(random, ("*", "?", "[aB]", "[", *letters, "é"), 4)
+            after = random.choice(("", "é", *names))
+            first = first_place(pattern, after)
+            rest = [name for name in names if name.lower() > first.lower()]
+            past = [is_past(pattern, name) for name in rest]
+            end = past.index(True) if True in past else len(rest)
+            expected = [name for name in names if name.lower() > after.lower()]
+            matches = matcher(pattern)
+            self.assertEqual(
+                list(filter(matches, rest[:end])), list(filter(matches, expected)), (pattern, after)
+            )
+            shortened += end < len(expected)
+        self.assertGreater(shortened, 200)
 
 
 class Work(SynchronousTestCase):

@@ -44,8 +44,18 @@ class Listings(RealmCase):
         """A pattern that matches nothing is no cheaper."""
         self.assertEqual(self.cost(self.accounts.names("u399", self.client)), 402)
         self.assertEqual(self.cost(self.accounts.names_like(matcher("u399"), self.client)), 402)
-        self.assertEqual(self.cost(self.accounts.find_accounts("u399", "", 5, self.client)), 402)
-        self.assertEqual(self.cost(self.accounts.find_accounts("u399", "u389", 5, self.client)), 10)
+        self.assertEqual(self.cost(self.accounts.find_accounts("*399", "", 5, self.client)), 402)
+        self.assertEqual(self.cost(self.accounts.find_accounts("*399", "u389", 5, self.client)), 10)
+
+    def test_names_of_which_the_beginning_is_known_cost_little(self) -> None:
+        """They stand together."""
+        for pattern in ("u399", "u399*", "u39[9]"):
+            self.assertLess(
+                self.cost(self.accounts.find_accounts(pattern, "", 5, self.client)), 20, pattern
+            )
+        self.assertLess(
+            self.cost(self.accounts.find_accounts("u39[9]", "u390", 5, self.client)), 11
+        )
 
     def test_page_that_is_full_costs_as_much_as_it_has(self) -> None:
         """The names after it are not examined."""
@@ -57,9 +67,10 @@ class Listings(RealmCase):
         session, peer = self.harness.login_ack("Ann")
         for number in range(30):
             self.run_now(self.realm.rooms.create(session, f"#r{number}", "", False))
-        before = peer.charged
-        self.harness.run(self.realm.rooms.find(session, "#r29", "", 5))
-        self.assertEqual(round(100 * (peer.charged - before)), 30)
+        for pattern, examined in (("*29", 30), ("#r29", 5)):
+            before = peer.charged
+            self.harness.run(self.realm.rooms.find(session, pattern, "", 5))
+            self.assertEqual(round(100 * (peer.charged - before)), examined)
 
     def assert_ended(self, finding: Coroutine[Any, Any, Any]) -> None:
         """Check that a listing that is under way ends when its client disconnects."""
