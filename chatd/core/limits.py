@@ -77,6 +77,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     address_sessions: int | None = 1_000
     """sessions from one address, or from one /64 of IPv6; None: no limit. Clients on this machine
     have no such limit."""
+    grpc_connections: int = 10_000
+    """connections to a gRPC port, or an eighth of the open files that the system allows"""
+    calls: int = 1_000
+    """calls of gRPC that wait for their clients, and that are carried out without a session"""
     address_unauthenticated: int | None = 200
     """connections from one address that have not logged in, of `unauthenticated`; over it, the one
     of them that has been idle longest is closed; None: no limit. Clients on this machine have no

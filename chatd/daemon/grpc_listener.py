@@ -70,6 +70,9 @@ class GrpcListener(Service):
         self._listen = listen
         self._factory = factory
         self._thread_ids = thread_ids
+        self.most: int | None = None
+        """how many connections the port may have, if the limits allow more; to be set before it is
+        bound"""
         self._server: GrpcServer | None = None
         self._starting: asyncio.Future[None] | None = None
 
@@ -85,6 +88,8 @@ class GrpcListener(Service):
         host = f"[{interface}]" if ":" in interface and not interface.startswith("[") else interface
         address = f"unix:{place}" if kind == "unix" else f"{host}:{place}"
         server = GrpcServer(self._factory, self._thread_ids)
+        if self.most is not None:
+            server.connections = min(server.connections, self.most)
         # gRPC would replace the socket of another daemon.
         making = making_socket(place, "socket") if kind == "unix" else nullcontext()
         try:

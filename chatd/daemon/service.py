@@ -63,6 +63,8 @@ _GRACE = 3.5
 _RESERVED_FILES = 48
 """open files that are left to the store, to a backup, to the log and to operators
 (`chatd.protocols.admin.connection.MAX_CONNECTIONS`)"""
+_GRPC_SHARE = 8
+"""one of so many open files may be a connection to a gRPC port, of which gRPC accepts no more"""
 _FEW_CONNECTIONS = 100
 """connections that a daemon should be able to have; with fewer, it warns at the start"""
 
@@ -234,10 +236,16 @@ class Daemon(MultiService):
             self.admin = AdminListener(path, admin_factory, port)
             self.admin.setServiceParent(self)  # type: ignore[no-untyped-call]
 
+    def privilegedStartService(self) -> None:
+        """Bind the ports. Raises SystemExit with a sentence if that fails."""
+        self._open_files = self._system.raise_open_files()
+        for port in self._grpc():
+            port.most = max(1, self._open_files // _GRPC_SHARE)
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+
     def startService(self) -> None:
         """Open the store and the admin socket; connections are accepted once the reactor runs."""
         self._log_filter.start(self._options["log-level"])
-        self._open_files = self._system.raise_open_files()
         try:
             self._store.start()
         except StoreUnusable as unusable:
@@ -289,6 +297,8 @@ class Daemon(MultiService):
     def _reserve_open_files(self) -> None:
         """Accept as many connections as leave a reserve of open files."""
         used = self._system.count_open_files() + _RESERVED_FILES
+        of_port = min(self._factory.limits.grpc_connections, self._open_files // _GRPC_SHARE)
+        used += of_port * len(self._grpc())
         most = max(1, self._open_files - used)
         self._factory.set_capacity(most)
         if most < _FEW_CONNECTIONS:

@@ -130,6 +130,21 @@ def check_ban(count: int, local: bool, force: bool) -> None:
         raise LimitReached(f"At most {_BANS} addresses and networks can be banned.")
 
 
+def check_call_count(in_all: int, of_address: int, network: str, limits: Limits) -> None:
+    """Carrying out one more call of gRPC, which has no session, than those in all and those from
+    the address of the client. Raises `LimitReached`."""
+    if in_all >= limits.calls:
+        raise LimitReached(
+            f"The server carries out at most {limits.calls} calls at a time.", "calls"
+        )
+    most = limits.address_unauthenticated
+    if most is not None and of_address >= most and network != LOCAL:
+        raise LimitReached(
+            f"An address can have at most {most} calls carried out at a time.",
+            "address_unauthenticated",
+        )
+
+
 def check_session_count(of_account: int, of_address: int, network: str, limits: Limits) -> None:
     """Opening one more session than those of the account, and than those from the address of the
     client (`chatd.core.addresses.network_of`). Raises `LimitReached`."""

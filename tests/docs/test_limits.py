@@ -80,6 +80,10 @@ class LimitTests(SynchronousTestCase):
                     ops.MOST_COMMANDS,
                 ],
                 "message of gRPC": [LIMITS.text + grpc_server._HEADROOM],
+                "connections to a gRPC port": [LIMITS.grpc_connections, LIMITS.login_time / 60],
+                "calls of gRPC that wait for their request, or watch the health; that are carried "
+                "out": [LIMITS.calls],
+                "request of a call of gRPC": [LIMITS.frame_time],
                 "gRPC streams of an account; notices that wait for a stream": [
                     grpc_service._STREAMS,
                     grpc_notices.MAX_NOTICES,

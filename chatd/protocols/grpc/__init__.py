@@ -3,6 +3,6 @@
 `port` is the port, `server` has its services, `service` the calls, `caller` the client of a call,
 `account` one account with its streams, `stream` one open ReceiveMessages call, `unconfirmed` what
 was written to it and may not have arrived, `notices` the notices of an account, `rates` delays the
-calls over a rate, `refusals` logs those that are refused. The calls run on asyncio, the realm on
-Twisted: `futures` is between them.
+calls over a rate, `calls` counts those under way, `refusals` logs those that are refused. The calls
+run on asyncio, the realm on Twisted: `futures` is between them.
 """

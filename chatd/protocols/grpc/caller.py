@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as NotBase64
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,6 +39,8 @@ class Caller:
         """whether the call was cancelled, or its connection is closed"""
         self.token_bucket: TokenBucket | None = None
         """the rate of its connection; None if there is no limit, or before it was counted"""
+        self.has_session: Callable[[], None] = lambda: None
+        """called when the call has a session of its own"""
         self.invite: str | None = next((value for key, value in metadata if key == INVITE), None)
         """the invite token, None if there is none"""
 

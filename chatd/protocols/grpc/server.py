@@ -17,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
 from chatd.protocols.grpc.caller import Caller
+from chatd.protocols.grpc.calls import Calls, CountingInterceptor, current
 from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.port import GrpcPort
 from chatd.protocols.grpc.service import (
@@ -32,6 +33,8 @@ from chatd.server.tls import Certificate
 T = TypeVar("T")
 
 _HEADROOM = 4_096
+_WINDOW = 16_384
+"""bytes of a stream that are read ahead of its call"""
 _calls: set[asyncio.Task[Any] | None] = set()
 
 
@@ -50,6 +53,9 @@ class GrpcServer:
         self._idle_check.clock = factory.clock
         self._health: Any = None
         self._limits = factory.limits
+        self.connections = factory.limits.grpc_connections
+        """how many the port may have, as it is bound"""
+        self._calls = Calls(factory, self._service.refusals)
         self._port = GrpcPort(self._make)
 
     def bind(self, address: str, certificate: Certificate | None) -> int:
@@ -62,7 +68,11 @@ class GrpcServer:
 
     def _make(self) -> Any:
         """A server with all services."""
-        server = grpc.aio.server(options=self._options(), maximum_concurrent_rpcs=20_000)
+        server = grpc.aio.server(
+            interceptors=(CountingInterceptor(self._calls, self._limits),),
+            options=self._options(),
+            maximum_concurrent_rpcs=20_000,
+        )
         server.add_generic_rpc_handlers((self._handlers(),))
         add_HealthServicer_to_server(self._health, server)
         names = (
@@ -74,11 +84,17 @@ class GrpcServer:
         return server
 
     def _options(self) -> tuple[tuple[str, int], ...]:
+        limits = self._limits
         return (
-            ("grpc.max_receive_message_length", self._limits.text + _HEADROOM),
+            ("grpc.max_receive_message_length", limits.text + _HEADROOM),
             ("grpc.max_concurrent_streams", 1_000),
             ("grpc.so_reuseport", 0),
-            ("grpc.server_handshake_timeout_ms", int(self._limits.handshake_time * 1000)),
+            ("grpc.max_allowed_incoming_connections", self.connections),
+            ("grpc.max_connection_idle_ms", int(limits.login_time * 1000)),
+            ("grpc.server_handshake_timeout_ms", int(limits.handshake_time * 1000)),
+            # What a client may send on a stream before it is read. With probing, it is 4 MiB.
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.http2.lookahead_bytes", _WINDOW),
             ("grpc.keepalive_time_ms", int(KEEPALIVE_INTERVAL * 1000)),
             ("grpc.keepalive_timeout_ms", int(KEEPALIVE_TIMEOUT * 1000)),
             # The former is for the options of TCP; a ping would be awaited for a minute.
@@ -100,6 +116,7 @@ class GrpcServer:
             await self._health.enter_graceful_shutdown()
         self._service.stop()
         await self._port.stop(grace)
+        self._calls.idle.stop()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         service = self._service
@@ -121,7 +138,7 @@ class GrpcServer:
             for name, (kind, field, method) in unary.items()
         }
         handlers["ReceiveMessages"] = grpc.unary_stream_rpc_method_handler(
-            partial(_stream, service),
+            partial(_stream, service, self._calls),
             request_deserializer=pb.ChatClient.FromString,
             response_serializer=_serialized,
         )
@@ -164,9 +181,12 @@ async def _unary(
     )
 
 
-async def _stream(service: ChatService, request: Any, context: Any) -> None:
+async def _stream(service: ChatService, calls: Calls, request: Any, context: Any) -> None:
     """Carry out a call with a stream of answers."""
     caller = Caller(context)
+    call = current.get()
+    if call is not None:
+        caller.has_session = partial(calls.released, call)
 
     async def write(message: Any) -> None:
         try:
@@ -197,7 +217,6 @@ async def _refusing(
     call = asyncio.current_task()
     _calls.add(call)
     try:
-        service.check_address(caller)
         await service.rates.wait_for_connection(caller, account)
         return await call_method()
     except asyncio.CancelledError:

@@ -124,10 +124,6 @@ class ChatService:
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
 
-    def check_address(self, caller: Caller) -> None:
-        """Raise `AddressBanned` if an operator has banned the address of a caller."""
-        self._realm.address_bans.check(caller.address)
-
     # Calls
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
@@ -285,6 +281,7 @@ class ChatService:
             raise
         if stream is None:
             return
+        caller.has_session()
         try:
             while True:
                 await as_future(stream.ready())

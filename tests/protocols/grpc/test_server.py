@@ -142,18 +142,6 @@ class Statuses(ServerCase):
         ):
             self.assertGreater(len(self.assert_aborted(coroutine, status)), 5)
 
-    def test_call_from_a_banned_address_is_refused(self) -> None:
-        """The sentence is the reason. The sessions of the address have ended."""
-        self.run_in_asyncio(self.call("CreateAccount", client_id="mason"))
-        self.server.run(self.server.realm.address_bans.ban("192.0.2.0/24", None, "spam"))
-        self.assertEqual(
-            self.assert_aborted(
-                self.call("LogIn", client_id="mason"), grpc.StatusCode.PERMISSION_DENIED
-            ),
-            "An operator has banned your address: spam",
-        )
-        self.assertFalse(self.server.realm.sessions.online("mason"))
-
     def test_failure_of_the_store_is_unavailable(self) -> None:
         """The client may send the message again."""
         self.run_in_asyncio(self.call("CreateAccount", client_id="mason"))
