@@ -39,6 +39,10 @@ CLOSE_TIMEOUT = 5.0
 aborted"""
 
 NO_TOKEN = "An invite token has 26 letters and digits, and perhaps hyphens. Nothing was sent."
+_TOKEN_IN_PASSWORD = (
+    "A password that ends in ||| and the form of an invite token is taken for a shorter password"
+    " and a token. Nothing was sent."
+)
 # Room for the names of a million accounts.
 _LONGEST_REPLY = 64 * 1024 * 1024
 
@@ -122,6 +126,9 @@ class Connection(protocol.Protocol):
         the operator."""
         if invite is not None and not invite_tokens.has_form(invite):
             return fail(Unsendable(NO_TOKEN))
+        _, separator, end = (password or "").rpartition(classic.SEPARATOR)
+        if invite is None and separator and invite_tokens.has_form(end):
+            return fail(Unsendable(_TOKEN_IN_PASSWORD))
         return self._authenticate(classic.CREATE, name, password, invite)
 
     def list(self, pattern: str) -> Deferred[tuple[str, ...]]:

@@ -140,6 +140,8 @@ class ConnectionTests(SynchronousTestCase):
             self.alice.list("\u00e9"),
             self.alice.login("a|||b"),
             self.alice.login("bob", "\u00e9"),
+            # The server would take the end for an invite token.
+            self.alice.create("carol", "a|||abcdefg-abcdefg-abcdefg-abcde"),
         ):
             self.failureResultOf(refused, Unsendable)
         self.daemon.pump()
