@@ -64,6 +64,12 @@ def switch(value: str) -> bool:
     return value == "yes"
 
 
+def accounts_quota(value: str) -> tuple[int | None, int | None]:
+    """Return how many accounts an address can create: of another machine, and on this machine."""
+    quota = count_or_none(value)
+    return quota, quota
+
+
 LOG_LEVELS = ("debug", "info", "warn", "error", "critical")
 """how important a line of the log is, the least important first"""
 

@@ -39,6 +39,7 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "address-sessions": (str(Limits().address_sessions), values.count_or_none),
     "address-connections": (str(Limits().address_unauthenticated), values.count_or_none),
     "log-level": ("info", values.log_level),
+    "address-accounts": (None, values.accounts_quota),
     "mailbox-size": ("256M", values.size),
     "sender-size": ("64M", values.size),
     "keep-deleted-rooms": ("1d", values.seconds_or_none),
@@ -75,6 +76,7 @@ def _dependent(options: Mapping[str, Any]) -> dict[str, Any]:
         "list-before-login": local,
         "admin": f"{path}.admin" if sort == "sqlite" else None,
         "tls-key": options["tls-cert"],
+        "address-accounts": (Limits().address_accounts, Limits().local_accounts),
     }
 
 
@@ -86,7 +88,8 @@ class Options(usage.Options):
     retain (`Retention`), admin (None: no socket), listen (a tuple of `option_types.Listen`),
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
     and address-connections (None: no limit), log-level, mailbox-size and sender-size (bytes; None:
-    no limit), keep-deleted-rooms (seconds; 0: none).
+    no limit), keep-deleted-rooms (seconds; 0: none), address-accounts (of other machines, and of
+    this one; None: no limit).
     """
 
     synopsis = (
@@ -113,9 +116,9 @@ CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_LIST_BEF
 CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no,
 CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS,
 CHATD_ADDRESS_SESSIONS, CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE,
-CHATD_SENDER_SIZE, CHATD_KEEP_DELETED_ROOMS, CHATD_CONFIG. Or in the configuration file:
-port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line takes precedence over
-the environment, and the environment over the file.
+CHATD_SENDER_SIZE, CHATD_KEEP_DELETED_ROOMS, CHATD_ADDRESS_ACCOUNTS, CHATD_CONFIG. Or in the
+configuration file: port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line
+takes precedence over the environment, and the environment over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -218,6 +221,14 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             None,
             "How long python -m chatd.admin restore-room can restore a deleted room (s m h d w), "
             "or none to remove it at once. Default: 1d.",
+        ],
+        [
+            "address-accounts",
+            None,
+            None,
+            "Accounts that one address can create in an hour without an invite token (IPv6: a /64; "
+            "this machine is one address), or none for no limit. Default: "
+            f"{Limits().address_accounts}, and none on this machine.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

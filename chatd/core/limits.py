@@ -92,6 +92,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     150 more. Over it, messages are refused until entries have been removed."""
     sender_bytes: int | None = 64 * 1024 * 1024
     """what a mailbox stores from one sender, and a room from one member; None: no limit"""
+    address_accounts: int | None = 20
+    """accounts that one address, or one /64 of IPv6, can create in an hour; None: no limit"""
+    local_accounts: int | None = None
+    """the same for all clients on this machine together"""
 
 
 class Retention(msgspec.Struct, frozen=True):

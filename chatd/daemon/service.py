@@ -96,6 +96,8 @@ def makeService(
         mailbox_bytes=options["mailbox-size"],
         sender_bytes=options["sender-size"],
         deleted_room_time=options["keep-deleted-rooms"],
+        address_accounts=options["address-accounts"][0],
+        local_accounts=options["address-accounts"][1],
     )
     quota = Quota(mailbox=limits.mailbox_bytes, sender=limits.sender_bytes)
     kind, _, path = options["store"].partition(":")

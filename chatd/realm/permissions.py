@@ -113,6 +113,23 @@ def check_open_accounts(policy: Policy) -> None:
         raise OpenAccountsForbidden()
 
 
+def created_limit(network: str, limits: Limits) -> int | None:
+    """How many accounts can be created from an address in an hour; None: any number."""
+    return limits.local_accounts if network == LOCAL else limits.address_accounts
+
+
+def check_created_count(count: int, network: str, limits: Limits) -> None:
+    """Creating an account from an address (`chatd.core.addresses.network_of`) that has created so
+    many in the last hour; without an invite token. Raises `LimitReached`."""
+    most = created_limit(network, limits)
+    if most is not None and count >= most:
+        raise LimitReached(
+            f"An address can create at most {most} accounts in an hour; try again later, or ask "
+            "the operator of this server for an invite token.",
+            "address_accounts",
+        )
+
+
 def check_open(account: Account) -> None:
     """Using an account by its name alone, without a password. Raises `PasswordRequired`."""
     if account.password is not None:

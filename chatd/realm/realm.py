@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
+from chatd.core.addresses import network_of
 from chatd.core.entries import LEAVE, TEXT
 from chatd.core.errors import (
     Busy,
     Conflict,
     Exists,
+    LimitReached,
     NameTaken,
     Refused,
     UnknownAccount,
@@ -40,18 +43,21 @@ from chatd.realm.invite_tokens import redeeming
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
+    check_created_count,
     check_open_accounts,
     check_registration,
     check_send_in_scope,
     check_send_to_room,
     check_sender,
     check_text,
+    created_limit,
 )
 from chatd.realm.positions import Positions
 from chatd.realm.presence import Presence
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, UNKNOWN
 from chatd.realm.read_state import Settings
 from chatd.realm.receipts import Receipts
+from chatd.realm.registrations import Registrations
 from chatd.realm.reports import Reports
 from chatd.realm.requester import OPERATOR, Client
 from chatd.realm.restrictions import BanRecord, SilenceRecord
@@ -131,6 +137,7 @@ class Realm:
         self.blocking = Blocking(self)
         self.delivery = Delivery(store, limits, tasks, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
+        self.registrations = Registrations(seconds)
         self.tokens = Tokens(self, tasks, random_bytes)
         self.suspensions = Suspensions(self)
         self.address_bans = AddressBans(self)
@@ -312,8 +319,12 @@ class Realm:
         """Create an account, open without a `password`; where registration takes an `invite`
         token, one use of it is redeemed.
 
+        An account without a token counts for the address of the client, unless that is an operator;
+        where no token is needed, one lifts the limit.
+
         Raises, in this order: `NameTaken`, `IllegalName`, `RegistrationClosed` or
-        `InviteRequired`, `OpenAccountsForbidden`, `InviteInvalid`, `PasswordTooLong`, `Busy`.
+        `InviteRequired`, `OpenAccountsForbidden`, `LimitReached`, `InviteInvalid`,
+        `PasswordTooLong`, `Busy`.
         """
         # Hashing is expensive, so everything else is checked before it.
         if await self.accounts.account(name) is not None:
@@ -323,6 +334,27 @@ class Realm:
         if password is None:
             check_open_accounts(self.policy)
         redeems = invite if self.policy.registration == INVITE_ONLY else None
+        network = network_of(client.address)
+        counts = (
+            redeems is None
+            and client is not OPERATOR
+            and created_limit(network, self.limits) is not None
+        )
+        if counts:
+            try:
+                check_created_count(self.registrations.count(network), network, self.limits)
+            except LimitReached:
+                if invite is None:
+                    raise
+                redeems, counts = invite, False
+        with self.registrations.creating(network) if counts else nullcontext():
+            return await self._register(name, password, redeems, client)
+
+    async def _register(
+        self, name: str, password: str | None, redeems: str | None, client: Client
+    ) -> Account:
+        """Create an account, and redeem one use of an invite token (None: of none). Raises
+        `NameTaken`, `InviteInvalid`, `PasswordTooLong`, `Busy`."""
         if redeems is not None:
             await redeeming(self.documents, redeems, self.now())
         hashed = None if password is None else await self._hash_password(password, client)

@@ -23,6 +23,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     ),
     "admin": (("a.sock", "a.sock"), ("/run/chatd admin", "/run/chatd admin"), ("none", None)),
     "legacy-ports": (("yes", True), ("no", False), ("yes", True)),
+    "address-accounts": (("1", (1, 1)), ("100", (100, 100)), ("none", (None, None))),
     "log-level": (("debug", "debug"), ("warn", "warn"), ("critical", "critical")),
     "tls-cert": (("a.pem", "a.pem"), ("/b c", "/b c"), ("c", "c")),
     "listen": (
@@ -68,6 +69,7 @@ INVALID: Mapping[str, tuple[str, ...]] = {
     "admin": ("",),
     "legacy-ports": ("", "Yes", "1", "maybe"),
     "tls-only": ("", "on"),
+    "address-accounts": ("", "0", "None", "many"),
     "log-level": ("", "Info", "warning", "none"),
     "tls-cert": ("",),
     "listen": (

@@ -26,6 +26,7 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "legacy-ports": option_types.switch,
     "tls-only": option_types.switch,
     "log-level": option_types.log_level,
+    "address-accounts": option_types.accounts_quota,
     "tls-cert": option_types.path,
     "listen": option_types.listen,
     "account-sessions": option_types.count,

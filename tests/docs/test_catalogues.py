@@ -47,6 +47,9 @@ class OptionTests(SynchronousTestCase):
         for name in ("allow-open-accounts", "list-before-login"):
             self.assertIn("`yes` on a loopback", rows[name][2])
             self.assertTrue(options[name])
+        others, local = options["address-accounts"]
+        self.assertEqual(rows["address-accounts"][2].partition(";")[0], str(others))
+        self.assertIsNone(local)
         options = Options({})
         options.parseOptions(["--host", "0.0.0.0"])
         self.assertIn(f"else `{options['registration']}`", rows["registration"][2])

@@ -112,6 +112,7 @@ class LimitTests(SynchronousTestCase):
                 "a mailbox in all; from one sender, and a room from one member": [],
                 "log-ins whose passwords wait to be checked; other passwords that wait to be "
                 "hashed": [LIMITS.hashes, LIMITS.address_hashes],
+                "accounts that an address creates in an hour without an invite token": [],
                 "log-ins that wait after wrong passwords": [LIMITS.attempts],
                 "open files": [service._RESERVED_FILES],
                 "connections to the admin socket": [admin_connection.MAX_CONNECTIONS],
@@ -141,6 +142,8 @@ class LimitTests(SynchronousTestCase):
                 "no login": [LIMITS.login_time / 60],
                 "wrong passwords": [],
                 "resume tokens of an account": [LIMITS.tokens],
+                "accounts that an address of another machine creates in an hour without an invite "
+                "token": [LIMITS.address_accounts or 0],
                 "sessions of an account; sessions from one address": [
                     LIMITS.account_sessions,
                     LIMITS.address_sessions or 0,

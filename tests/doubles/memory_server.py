@@ -148,7 +148,8 @@ class MemoryServer:
     """A realm and the factory of its connections, which are made by `protocol`."""
 
     def __init__(self, protocol: Callable[[ConnectionFactory], AnyConnection], **limits: Any):
-        self.limits = Limits(**limits)
+        # Tests create any number of accounts.
+        self.limits = Limits(**{"address_accounts": None, **limits})
         self.store = RefusingStore(
             Quota(mailbox=self.limits.mailbox_bytes, sender=self.limits.sender_bytes)
         )

@@ -59,6 +59,46 @@ class Refusals(SynchronousTestCase):
         )
 
 
+class Registrations(SynchronousTestCase):
+    """The address has created as many accounts as it can in an hour."""
+
+    SENTENCE = (
+        "An address can create at most 1 accounts in an hour; try again later, or ask the operator "
+        "of this server for an invite token."
+    )
+
+    def setUp(self) -> None:
+        self.server = MainPortServer(address_accounts=1)
+        self.server.log_in("ann")
+        self.token = self.server.invite_token(uses=4)
+
+    def test_version_1(self) -> None:
+        """The refusal has a code; an invite token lifts the limit."""
+        client = self.server.connect()
+        refusal = client.answer_to(c.Register(0, "bob", "x"))
+        self.assertEqual((refusal.code, refusal.sentence), ("limit-reached", self.SENTENCE))
+        client.request(c.Register(0, "bob", "x", self.token))
+        self.assertEqual(self.server.realm.counters.quotas_met, {"address_accounts": 1})
+
+    def test_text_protocols(self) -> None:
+        """Each has the sentence where it has others."""
+        client = TextClient(self.server, "classic")
+        client.send(encode(CREATE, "bob"))
+        self.server.clock.advance(0)
+        self.assertEqual(client.transport.output, encode(RESPONSE, self.SENTENCE))
+        client.request(encode(CREATE, "bob", "", self.token))
+        ops = TextClient(self.server, "ops")
+        self.assertEqual(ops.request("1|mason"), self.SENTENCE + "\n")
+        chat10 = TextClient(self.server, "chat10")
+        self.assertEqual(
+            chat10.request("REGISTER luca CHAT/1.0\n"),
+            f"400 Invalid registration: {self.SENTENCE}\n",
+        )
+        chat10 = TextClient(self.server, "chat10")
+        client.disconnect()
+        self.assertEqual(chat10.request("REGISTER bob CHAT/1.0\n"), "200 Registration successful\n")
+
+
 class Bans(SynchronousTestCase):
     """An operator bans the address of sessions of each protocol."""
 
@@ -78,6 +118,18 @@ class Bans(SynchronousTestCase):
         for transport in (ann.transport, other.transport, *(each.transport for each in texts)):
             self.assertTrue(transport.disconnecting)
         self.assertEqual(server.realm.sessions.all(), [])
+
+
+class GrpcRegistrations(ServiceCase):
+    """Calls from an address that has created as many accounts as it can."""
+
+    def test_call_is_refused(self) -> None:
+        """With the status of other limits."""
+        limits = self.server.realm.limits
+        self.server.realm.limits = msgspec.structs.replace(limits, address_accounts=1)
+        self.create_account("bob")
+        request = pb.LogOutRequest(client_id="mason")
+        self.assert_refused(LimitReached, self.service.create_account, request)
 
 
 class GrpcRefusals(ServiceCase):

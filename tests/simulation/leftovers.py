@@ -36,6 +36,8 @@ _CACHES = {
     "refusals",
     "quotas_met",
     "_lengths",
+    # Accounts that were created in the last hour, by address.
+    "_created",
     # The listeners of the ports.
     "on_banned",
 }
