@@ -485,8 +485,9 @@ class CreateRoom(Message):
     """Create a room, with this account as its owner.
 
     A private room can be joined by invitation only, and only its members and invited accounts
-    find it. `history` as in `SetHistory`; empty: ``joined`` for a private room, ``all`` for a
-    public one. Answer: `RoomState`.
+    find it; its name is taken nevertheless, so the refusal ``room-taken`` may concern a room that
+    the account cannot see. `history` as in `SetHistory`; empty: ``joined`` for a private room,
+    ``all`` for a public one. Answer: `RoomState`.
     """
 
     command: ClassVar[int] = 20
@@ -567,7 +568,10 @@ class ConfigureRoom(Message):
     ``slow``, for the owner and moderators: slow mode, the seconds from 0 (off) to 21600 that a
     member waits between two texts. ``read-only``, for the owner and its deputies: ``on`` or
     ``off``; only the owner and moderators send, edit and react. An entry of kind ``setting``
-    announces it. A setting that the server does not know is refused with ``unknown-setting``.
+    announces it. ``invite``, for the owner and its deputies: ``members`` or ``moderators``, who may
+    invite. ``unlisted``, for the owner and its deputies: ``on`` or ``off``; `FindRooms` has the
+    room only for its members and invited accounts, and every account that knows its name can join
+    it if it is public. A setting that the server does not know is refused with ``unknown-setting``.
     Answer: `Done`.
     """
 
@@ -579,7 +583,8 @@ class ConfigureRoom(Message):
 
 
 class Invite(Message):
-    """Invite an account to a room; for the owner and moderators, in a public room for all members.
+    """Invite an account to a room; for the owner and moderators, in a public room for all members,
+    unless `ConfigureRoom` has set who may invite.
 
     The account gets an entry of kind ``invite`` in its mailbox. Answer: `Done`.
     """
@@ -621,8 +626,8 @@ class SetRole(Message):
 class FindRooms(Message):
     """List rooms whose names match a glob (see `FindAccounts`), after `after`.
 
-    They are public rooms, and rooms of which the account is a member or to which it is invited.
-    Answer: `Rooms`.
+    They are public rooms that are not unlisted, and rooms of which the account is a member or to
+    which it is invited. Answer: `Rooms`.
     """
 
     command: ClassVar[int] = 28

@@ -53,7 +53,9 @@ from chatd.realm.room import (
     DEPUTY,
     JOINED,
     MEMBER,
+    MEMBERS,
     MODERATOR,
+    MODERATORS,
     OWNER,
     RANKS,
     Room,
@@ -447,6 +449,12 @@ def may_see_room(room: RoomFacts, role: str) -> bool:
     return not room.record.private or role != ""
 
 
+def may_list_room(room: RoomFacts, role: str) -> bool:
+    """Whether a listing has a room for an account: every room that it can see, but unlisted ones
+    only if it is a member or invited."""
+    return may_see_room(room, role) and (not room.record.unlisted or role != "")
+
+
 def check_see_room(room: RoomFacts, role: str) -> None:
     """Every request about a room. Raises `UnknownRoom`, as if there were none."""
     if not may_see_room(room, role):
@@ -566,12 +574,14 @@ def check_not_banned(room: RoomFacts, ban: BanRecord | None) -> None:
 
 
 def check_invite(room: RoomFacts, role: str) -> None:
-    """Inviting an account: members to a public room, moderators to a private one.
+    """Inviting an account: members to a public room, moderators to a private one, unless the
+    room's setting says otherwise.
 
     Raises `UnknownRoom`, `NotAMember`, `NotAllowed`.
     """
     check_member(room, role)
-    if room.record.private:
+    default = MODERATORS if room.record.private else MEMBERS
+    if (room.record.inviters or default) == MODERATORS:
         check_moderator(room, role)
 
 

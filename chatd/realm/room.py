@@ -19,6 +19,8 @@ OWNER, DEPUTY, MODERATOR = "owner", "deputy", "moderator"
 MEMBER, INVITED = "member", "invited"
 ROLES = (OWNER, DEPUTY, MODERATOR, MEMBER)
 """the roles that members can have"""
+MEMBERS, MODERATORS = "members", "moderators"
+"""who may invite to a room"""
 ALL, JOINED = "all", "joined"
 """what a new member can read of a room's history: all of it, or what is sent after it joined"""
 RANKS = {INVITED: 0, "": 0, MEMBER: 1, MODERATOR: 2, DEPUTY: 3, OWNER: 4}
@@ -37,7 +39,9 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     ``joined``; empty in rooms of older versions of chatd. `slow` is how many seconds a member waits
     between two texts (0: none), `read_only` whether only moderators send. `banned_until` and
     `silenced_until` are when the last ban or silence of the room ends at the latest (milliseconds
-    since 1970, UTC; 0: there is none).
+    since 1970, UTC; 0: there is none). `inviters` is who may invite: ``members`` or
+    ``moderators``; empty: members to a public room, moderators to a private one. `unlisted` is
+    whether listings have the room for its members and invited accounts only.
     """
 
     document_kind: ClassVar[str] = "room"
@@ -55,6 +59,8 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
     deputies: dict[int, str] = {}
     banned_until: int = 0
     silenced_until: int = 0
+    inviters: str = ""
+    unlisted: bool = False
 
     @property
     def shown_history(self) -> str:

@@ -11,7 +11,7 @@ from chatd.realm.permissions import (
     check_list_members,
     check_not_deleted,
     is_moderator,
-    may_see_room,
+    may_list_room,
 )
 from chatd.realm.requester import OPERATOR, examine
 from chatd.realm.room import INVITED, Room, RoomRecord
@@ -60,15 +60,15 @@ class RoomListings(LoadedRooms):
     async def _visible(
         self, session: Session | None, rooms: Sequence[Room]
     ) -> list[tuple[Room, str]]:
-        """Those of `rooms` that the account of a session may see, with its roles; all for None. The
-        others count against the rate of the session."""
+        """Those of `rooms` that listings have for the account of a session, with its roles; all for
+        None. The others count against the rate of the session."""
         if session is None or not rooms:
             return [(room, "") for room in rooms]
         roles = await self._roles(session, rooms)
         visible = [
             (room, role)
             for room, role in zip(rooms, roles, strict=True)
-            if may_see_room(room, role)
+            if may_list_room(room, role)
         ]
         session.charge((len(rooms) - len(visible)) / _HIDDEN_PER_COMMAND)
         return visible

@@ -13,7 +13,7 @@ import msgspec
 
 from chatd.core.errors import BadRequest
 from chatd.realm.permissions import check_deputy, check_moderator
-from chatd.realm.room import RoomFacts, RoomRecord
+from chatd.realm.room import MEMBERS, MODERATORS, RoomFacts, RoomRecord
 
 SLOWEST = 21_600
 """the greatest number of seconds between two texts of a member in slow mode: six hours"""
@@ -52,6 +52,16 @@ def _read_only(record: RoomRecord, value: str) -> RoomRecord:
     return msgspec.structs.replace(record, read_only=switch("read-only", value))
 
 
+def _inviters(record: RoomRecord, value: str) -> RoomRecord:
+    if value not in (MEMBERS, MODERATORS):
+        raise BadRequest(f"invite is {MEMBERS} or {MODERATORS}, not {value!r}")
+    return msgspec.structs.replace(record, inviters=value)
+
+
+def _unlisted(record: RoomRecord, value: str) -> RoomRecord:
+    return msgspec.structs.replace(record, unlisted=switch("unlisted", value))
+
+
 SETTINGS: Mapping[str, RoomSetting] = {
     "slow": RoomSetting(
         check_moderator, _slow, lambda record: str(record.slow) if record.slow else ""
@@ -59,6 +69,8 @@ SETTINGS: Mapping[str, RoomSetting] = {
     "read-only": RoomSetting(
         check_deputy, _read_only, lambda record: _ON if record.read_only else ""
     ),
+    "invite": RoomSetting(check_deputy, _inviters, lambda record: record.inviters),
+    "unlisted": RoomSetting(check_deputy, _unlisted, lambda record: _ON if record.unlisted else ""),
 }
 """the settings by name"""
 

@@ -62,6 +62,10 @@ from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
+_TAKEN_SECONDS = 1.0
+"""what the attempt to create a room costs if its name is taken: so many seconds of the rate of a
+connection"""
+
 
 class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
     """All rooms. What a method changes has been stored when it returns."""
@@ -105,6 +109,8 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                     ]
                 )
             except Exists:
+                # It may be a private room: names are not to be tried quickly.
+                session.charge((self._limits.rate or 0.0) * _TAKEN_SECONDS)
                 raise RoomTaken() from None
             except Conflict:
                 check_not_deleted(True)

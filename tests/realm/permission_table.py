@@ -192,10 +192,16 @@ async def invite_over_limit(w: World, session: Session) -> None:
 
 async def in_restricted(
     w: World, setting: str, value: str, action: Callable[[], Awaitable[Any]]
-) -> None:
+) -> Any:
     """Do something when a setting of #public has a value."""
     await w.realm.rooms.configure(w.sessions["owner"], "#public", setting, value)
-    await action()
+    return await action()
+
+
+async def listed(w: World, session: Session, room: str) -> str | None:
+    """List a room; the outcome says whether it is in the listing."""
+    rooms, _, _ = await w.realm.rooms.find(session, room, "", 10)
+    return ALLOWED if rooms else NOTHING
 
 
 async def ban_two(w: World, session: Session) -> None:
@@ -567,6 +573,34 @@ TABLE = [
         (p.check_invite,),
         lambda w, s: w.realm.rooms.invite(s, "#public", "outsider"),
         refused("not-a-member", *OUTSIDE_PUBLIC),
+    ),
+    Row(
+        "invite to a public room where moderators invite",
+        (p.check_invite,),
+        lambda w, s: in_restricted(
+            w, "invite", "moderators", lambda: w.realm.rooms.invite(s, "#public", "outsider")
+        ),
+        refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
+    ),
+    Row(
+        "list an unlisted room",
+        (p.may_list_room,),
+        lambda w, s: in_restricted(w, "unlisted", "on", lambda: listed(w, s, "#public")),
+        refused(NOTHING, "outsider", "blocked"),
+    ),
+    Row(
+        "set who may invite",
+        (p.check_deputy,),
+        lambda w, s: w.realm.rooms.configure(s, "#public", "invite", "members"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
+    ),
+    Row(
+        "make a room unlisted",
+        (p.check_deputy,),
+        lambda w, s: w.realm.rooms.configure(s, "#public", "unlisted", "on"),
+        refused("not-a-member", *OUTSIDE_PUBLIC)
+        | refused("not-allowed", "member", "moderator", "successor"),
     ),
     Row(
         "invite to a private room",

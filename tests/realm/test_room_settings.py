@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chatd.core.errors import BadRequest, UnknownSetting
+from chatd.core.errors import BadRequest, NotAllowed, UnknownSetting
 from chatd.realm.room import RoomRecord
 from chatd.realm.room_settings import SETTINGS, shown_settings
 from tests.realm.rooms_case import RoomsCase
@@ -40,6 +40,30 @@ class SettingTests(RoomsCase):
         self.configure("read-only", "off")
         self.assertEqual(self.shown(), [])
 
+    def test_who_may_invite(self) -> None:
+        """The setting holds for public and private rooms."""
+        self.harness.register("cyd")
+        self.configure("invite", "moderators")
+        self.refuse(NotAllowed, self.rooms.invite(self.bob, "#room", "cyd"))
+        self.run_now(self.rooms.set_private(self.ann, "#room", True))
+        self.configure("invite", "members")
+        self.assertEqual(self.shown(), [("invite", "members")])
+        self.run_now(self.rooms.invite(self.bob, "#room", "cyd"))
+
+    def test_unlisted_room_is_found_by_those_who_belong_to_it(self) -> None:
+        """Others can join it if they know its name."""
+        self.harness.register("cyd", "dee")
+        (cyd, _), (dee, _) = self.login("cyd"), self.login("dee")
+        self.run_now(self.rooms.invite(self.ann, "#room", "cyd"))
+        self.configure("unlisted", "on")
+        for session, found in ((self.bob, 1), (cyd, 1), (dee, 0), (None, 1)):
+            rooms, _, _ = self.run_now(self.rooms.find(session, "*", "", 10))
+            self.assertEqual(len(rooms), found)
+        self.run_now(self.rooms.members(dee, "#room", "", 10))
+        self.run_now(self.rooms.join(dee, "#room"))
+        self.configure("unlisted", "off")
+        self.assertEqual(self.shown(), [])
+
     def test_wrong_values_and_unknown_settings_are_refused(self) -> None:
         """The sentence says what is possible."""
         for setting, value in (
@@ -50,6 +74,9 @@ class SettingTests(RoomsCase):
             ("slow", ""),
             ("slow", "9" * 500),
             ("read-only", "yes"),
+            ("invite", "owner"),
+            ("invite", ""),
+            ("unlisted", "1"),
         ):
             self.refuse(BadRequest, self.rooms.configure(self.ann, "#room", setting, value))
         sentence = self.refuse(

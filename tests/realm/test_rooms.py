@@ -17,6 +17,7 @@ from chatd.core.errors import (
     UnknownRole,
     UnknownRoom,
 )
+from chatd.core.limits import Limits
 from chatd.realm import changes
 from chatd.realm.membership import InvitedRecord
 from chatd.realm.room import Room
@@ -163,6 +164,20 @@ class Changing(RoomsCase):
         self.assertEqual(room.record.member_role(self.bob.account), "owner")
         self.assertEqual(room.record.member_role(self.ann.account), "moderator")
         self.assertEqual((room.head, room.members), (4, 2))
+
+    def test_names_of_rooms_are_tried_slowly(self) -> None:
+        """A name that is taken, perhaps by a private room, is charged as a second's requests; the
+        refusal is the same for all rooms."""
+        self.run_now(self.rooms.create(self.ann, "#secret", "", True))
+        before = self.bob_peer.charged
+        sentences = {
+            self.refuse(RoomTaken, self.rooms.create(self.bob, name, "", False))
+            for name in ("#secret", "#room")
+        }
+        self.assertEqual(len(sentences), 1)
+        self.assertEqual(self.bob_peer.charged - before, 2 * (Limits().rate or 0.0))
+        self.run_now(self.rooms.create(self.bob, "#free", "", False))
+        self.assertEqual(self.bob_peer.charged - before, 2 * (Limits().rate or 0.0))
 
     def test_unknown_role_is_refused(self) -> None:
         """An owner cannot leave a room without an owner, either."""

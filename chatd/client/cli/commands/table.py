@@ -135,7 +135,7 @@ COMMANDS = (
     Command(
         "room-settings",
         "[SETTING VALUE]",
-        "show the settings of the room, or set one: slow, read-only",
+        "show or set the settings slow, read-only, invite, unlisted",
         rooms.room_settings,
     ),
     Command(
