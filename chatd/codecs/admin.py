@@ -300,6 +300,15 @@ class CreateInviteTokens(Request, tag="invite-names"):
     note: Annotated[str, Meta(max_length=400)] = ""
 
 
+class EraseAccount(Request, tag="erase"):
+    """Delete an account, and erase the texts that it has written to rooms and mailboxes: a step of
+    that. Answer: `name`, `erased` (the number of texts until now), `more` (whether it is to be
+    asked again, with `resume`). An erasure that was interrupted goes on."""
+
+    name: str
+    resume: bool = False
+
+
 AnyRequest: TypeAlias = (
     ListAccounts
     | ListSessions
@@ -334,6 +343,7 @@ AnyRequest: TypeAlias = (
     | ListDeletedRooms
     | RestoreRoom
     | CreateInviteTokens
+    | EraseAccount
 )
 
 Listing: TypeAlias = (

@@ -1038,7 +1038,8 @@ class Pushed(Message):
     ``silence``: the name or pattern, when it ends (milliseconds since 1970, 0: not) and perhaps the
     reason, with blanks between them; each member that a ban removes has a ``kick``. ``unban``,
     ``unsilence``: the name or pattern. ``restore``: the room was deleted and has been restored.
-    ``invite``, in a mailbox: `sender` invites the account to the room `body`.
+    ``invite``, in a mailbox: `sender` invites the account to the room `body`. ``erased``: an
+    operator has erased the text.
 
     What an operator does in a room has the sender ``server``, a name that no account can have. A
     client must acknowledge entries of unknown kinds, and otherwise ignore them.

@@ -23,6 +23,8 @@ INVITE = "invite"
 """the kind of an entry in a mailbox that invites to a room"""
 REPORT = "report"
 """the kind of a report to the operators"""
+ERASED = "erased"
+"""the kind of an entry whose text an operator has erased"""
 OPERATION = "operation"
 """the kind of an entry about what an operator has done"""
 

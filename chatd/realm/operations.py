@@ -21,6 +21,7 @@ from chatd.core.errors import BackupFailed, BadRequest, NameTaken, Refused
 from chatd.core.names import check_name, is_room, mailbox_log
 from chatd.realm import invite_tokens
 from chatd.realm.accounts import Account, fingerprints
+from chatd.realm.erasure import Erasure
 from chatd.realm.mass_deletion import MassDeletion
 from chatd.realm.page import Page
 from chatd.realm.permissions import is_suspended
@@ -157,6 +158,7 @@ class Operations(RoomOperations):
         self.audit = realm.audit
         self.mass_deletion = MassDeletion(realm, self.accounts)
         self.personal_data = PersonalData(realm)
+        self.erasure = Erasure(realm)
         self.reports = realm.reports
         self.address_bans = realm.address_bans
 

@@ -189,6 +189,17 @@ class RequireLog(msgspec.Struct, frozen=True):
     log: str
 
 
+class Erase(msgspec.Struct, frozen=True):
+    """A change: take the text from an entry, if there is one with this seq.
+
+    Its kind becomes `ERASED` and its body empty; all else of it stays, so seqs have no gap. The
+    store keeps no copy of the text that it could show again.
+    """
+
+    log: str
+    seq: int
+
+
 class Save(msgspec.Struct, frozen=True):
     """A change: merge a position, as `Store.save` does."""
 
@@ -215,6 +226,7 @@ Change: TypeAlias = (
     | DropLog
     | RenameLog
     | RequireLog
+    | Erase
     | Save
     | Forget
 )

@@ -10,7 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 
-from chatd.core.entries import Entry
+from chatd.core.entries import ERASED, Entry
 from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
 from chatd.core.names import is_mailbox, is_room
 from chatd.stores import (
@@ -23,6 +23,7 @@ from chatd.stores import (
     CreateLog,
     Document,
     DropLog,
+    Erase,
     Forget,
     Position,
     Quota,
@@ -84,6 +85,13 @@ class _Log:
         self.size -= _size(self.entries[start:end])
         self.by_author = None
         self.entries[start:end] = [None] * (end - start)
+
+    def replace(self, at: int, entry: Entry) -> None:
+        """Put another entry of the same author in place of one."""
+        former = self.entries[at]
+        assert former is not None
+        self.entries[at] = entry
+        self.grow(entry.author, len(entry.body) - len(former.body))
 
 
 def _size(entries: Sequence[Entry | None]) -> int:
@@ -312,6 +320,8 @@ class MemoryStore(Batches):
             case RequireLog(log):
                 if log not in self._logs:
                     raise Conflict()
+            case Erase(log, seq):
+                self._erase(log, seq, undo)
             case Save(position):
                 self._forget(position.account, position.log, undo)
                 undo[-1]()
@@ -328,6 +338,17 @@ class MemoryStore(Batches):
         for logs in self._positions.values():
             if log in logs:
                 logs[name] = msgspec.structs.replace(logs.pop(log), log=name)
+
+    def _erase(self, log: str, seq: int, undo: Undo) -> None:
+        """Take the text from an entry, and add to `undo` what undoes it."""
+        stored = self._logs.get(log)
+        if stored is None or not stored.trimmed < seq <= stored.head:
+            return
+        at = seq - stored.trimmed - 1
+        entry = stored.entries[at]
+        if entry is not None:
+            stored.replace(at, msgspec.structs.replace(entry, kind=ERASED, body=""))
+            undo.append(lambda: stored.replace(at, entry))
 
     def _save(self, position: Position) -> None:
         if position.log in self._logs:

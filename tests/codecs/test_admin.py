@@ -65,6 +65,7 @@ EXAMPLES: tuple[tuple[bytes, c.Request], ...] = (
         b'{"command":"invite-names","names":["ann","bob"],"seconds":60}',
         c.CreateInviteTokens(["ann", "bob"], 60),
     ),
+    (b'{"command":"erase","name":"ann","resume":true}', c.EraseAccount("ann", True)),
 )
 """a line for each request"""
 

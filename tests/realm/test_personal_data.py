@@ -16,7 +16,7 @@ from tests.realm.case import AckRealmCase
 class Export(AckRealmCase):
     """Ann and bob talk to each other and in #room; a page of a log has three entries."""
 
-    limits = {"page": 3}
+    limits = {"page": 3, "deleted_room_time": 0}
 
     def setUp(self) -> None:
         super().setUp()

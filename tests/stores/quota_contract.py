@@ -6,7 +6,7 @@ from typing import Any
 
 from chatd.core.entries import DELETION, EDIT, INVITE, JOIN, REACTION, TEXT
 from chatd.core.errors import MailboxFull, RoomFull
-from chatd.stores import Append, Quota
+from chatd.stores import Append, Erase, Quota
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import StoreContract
 
@@ -76,6 +76,16 @@ class QuotaContract(StoreContract):
         self.assertIsInstance(refused.refusal, RoomFull)
         await self.expect_stored(new_entry("#1", 7, 0, JOIN), new_entry("#1", 8, 2_000))
         await self.expect_stored(new_entry("reports", 7, 9_000), new_entry("reports", 7))
+
+    async def test_erased_texts_do_not_count(self) -> None:
+        """Neither to the author nor in all; the entries do."""
+        await self.restart(Quota(sender=6_000, mailbox=9_000))
+        for _ in range(3):
+            await self.expect_stored(*[new_entry("@1", 7, 1_850) for _ in range(3)])
+            await self.expect_refused(new_entry("@1", 7))
+            head = await self.store.head("@1")
+            await self.store.write([Erase("@1", head - number) for number in range(3)])
+            await self.expect_stored(new_entry("@1", 7))
 
     async def test_full_mailbox_takes_deletions(self) -> None:
         """Edits, reactions and invitations are refused as texts are."""

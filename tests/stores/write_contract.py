@@ -18,6 +18,7 @@ from chatd.stores import (
     DeleteKey,
     DeleteScope,
     DropLog,
+    Erase,
     RenameLog,
     Require,
     RequireNone,
@@ -70,6 +71,34 @@ class WriteContract(StoreContract):
         names = await self.store.list("account")
         self.assertEqual(names, ["Wayne", "mason", "alice", "Bob"])
         self.assertEqual(await self.store.list("account", limit=2), names[:2])
+
+    async def test_erased_entry_keeps_its_place_and_no_text(self) -> None:
+        """An entry that does not exist is no matter; neither are other logs."""
+        await self.store.write([CreateLog("@1"), CreateLog("@2")])
+        for body in ("one", "two", "three"):
+            await self.append(new_text("@1", body, body), new_text("@2", body))
+        await self.store.trim("@1", 1)
+        await self.store.write([Erase("@1", 2), Erase("@1", 1), Erase("@1", 9), Erase("@3", 1)])
+        for _ in range(2):
+            entries = await self.store.read("@1", 0, 9)
+            self.assertEqual(
+                [(entry.seq, entry.kind, entry.body) for entry in entries],
+                [(2, "erased", ""), (3, "text", "three")],
+            )
+            await self.store.write([Erase("@1", 2)])
+        bodies = [entry.body for entry in await self.store.read("@2", 0, 9)]
+        self.assertEqual(bodies, ["one", "two", "three"])
+        (again,) = await self.append(new_text("@1", "two", "two"))
+        self.assertIsInstance(again.refusal, KeyReused)
+
+    async def test_refused_write_erases_nothing(self) -> None:
+        """The entry has its text again."""
+        await self.store.write([CreateLog("@1")])
+        await self.append(new_text("@1", "one"))
+        with self.assertRaises(Conflict):
+            await self.store.write([Erase("@1", 1), Require("account", "nobody")])
+        (entry,) = await self.store.read("@1", 0, 9)
+        self.assertEqual((entry.kind, entry.body), ("text", "one"))
 
     async def test_no_changes_are_a_write(self) -> None:
         """It does nothing."""

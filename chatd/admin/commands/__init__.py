@@ -38,7 +38,7 @@ from chatd.admin.commands.moderation import (
     UnbanAddress,
     Unsuspend,
 )
-from chatd.admin.commands.personal_data import ExportAccount
+from chatd.admin.commands.personal_data import EraseAccount, ExportAccount
 from chatd.admin.commands.rooms import (
     DeleteRoom,
     ListDeletedRooms,
@@ -81,4 +81,5 @@ COMMANDS: tuple[type[Command], ...] = (
     DeleteAccounts,
     AccessTokens,
     ExportAccount,
+    EraseAccount,
 )

@@ -23,3 +23,25 @@ class ExportAccount(DaemonCommand):
         """See `DaemonCommand.run`."""
         for item in daemon.items(c.ExportAccount(self["name"])):
             output.item(item)
+
+
+class EraseAccount(DaemonCommand):
+    """``erase``: delete an account with what it has written."""
+
+    name = "erase"
+    longdesc = (
+        "Delete an account, and erase the texts that it has written to rooms and to the mailboxes "
+        "of others. If that is interrupted, the same command goes on with it."
+    )
+    synopsis = "NAME [--yes] [--json]"
+    arguments = {"name": None}
+    optFlags = [["yes", "y", "Do not ask for confirmation."]]
+
+    def run(self, daemon: Daemon, output: Output) -> None:
+        """See `DaemonCommand.run`."""
+        name = self["name"]
+        self.confirm(f"Delete the account {name} and erase everything that it has written?")
+        answer = daemon.ask(c.EraseAccount(name))
+        while answer["more"]:
+            answer = daemon.ask(c.EraseAccount(name, resume=True))
+        output.answer(answer, f"Erased: {answer['name']}, and texts: {answer['erased']}")

@@ -27,11 +27,13 @@ _READ_ONLY = (
 
 def is_read_only(request: c.AnyRequest) -> bool:
     """Whether a request changes nothing, so that it is neither logged nor in the audit log. Of an
-    export the first page is in it, since it shows what a person has stored."""
+    export and an erasure the beginning is in it, and not each page."""
     if isinstance(request, c.DeleteAccounts):
         return request.dry
     if isinstance(request, c.ExportAccount):
         return request.after != ""
+    if isinstance(request, c.EraseAccount):
+        return request.resume
     return isinstance(request, _READ_ONLY)
 
 
@@ -141,6 +143,8 @@ async def perform(operations: Operations, request: c.AnyRequest) -> Mapping[str,
             )
             names = " ".join(str(item["name"]) for item in items if "token" in item)
             return {"items": items, "names": names}
+        case c.EraseAccount():
+            return asdict(await operations.erasure.step(request.name, request.resume))
 
 
 def _statistics(statistics: Statistics) -> Mapping[str, object]:

@@ -13,7 +13,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 
-from chatd.core.entries import Entry
+from chatd.core.entries import ERASED, Entry
 from chatd.stores import Quota
 from chatd.stores.sqlite.dedup_keys import DedupKeys
 from chatd.stores.sqlite.place_runs import PlaceRuns
@@ -148,6 +148,29 @@ class RecentEntries:
                 yield Entry(*row)
         for place in places[grouped:]:
             yield Entry(*execute(_ONE, (place,)).fetchone())
+
+    def erase(self, log: int, seq: int) -> None:
+        """Take the text from an entry of a log, in the open transaction; see `Erase`."""
+        first = self.first.get(log, _NO_SEQ)
+        if seq >= first:
+            places = self.places[log][seq - first : seq - first + 1]
+        else:
+            places = [place for _, run in self.runs.places(log, seq - 1, seq) for place in run]
+        execute = self._connection.execute
+        for place in places:
+            row = execute(
+                "SELECT author, length(CAST(body AS BLOB)) FROM entries WHERE place = ?", (place,)
+            ).fetchone()
+            if row is None:
+                continue
+            author, size = row
+            execute(f"UPDATE entries SET kind = '{ERASED}', body = '' WHERE place = ?", (place,))
+            if place <= self._indexed or place <= self.bytes.counted_upto(log):
+                self.bytes.shrink(log, author, size)
+            elif place <= self._upto and log in self._sizes:
+                self._sizes[log][author] -= size
+            else:
+                self.count(log, author, -size)
 
     @property
     def indexing(self) -> bool:

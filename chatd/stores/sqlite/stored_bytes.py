@@ -132,6 +132,23 @@ class StoredBytes:
         if self.full:
             self._update(log, list(sizes))
 
+    def counted_upto(self, log: int) -> int:
+        """The place up to which the entries of a log have been counted, besides those in the
+        index."""
+        row = self._execute(
+            "SELECT upto FROM stored_bytes WHERE log = ? AND author = ?", (log, _ALL)
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def shrink(self, log: int, author: int, size: int) -> None:
+        """Count that an entry, which has been counted, takes so much less."""
+        self._execute(
+            "UPDATE stored_bytes SET bytes = bytes - ? WHERE log = ? AND author IN (?, ?)",
+            (size, log, author, _ALL),
+        )
+        if self.full:
+            self._update(log, [author])
+
     def _sizes_at(self, places: Sequence[int]) -> Iterator[tuple[int, int]]:
         for start in range(0, len(places), _AT_ONCE):
             part = places[start : start + _AT_ONCE]

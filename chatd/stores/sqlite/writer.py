@@ -24,6 +24,7 @@ from chatd.stores import (
     DeleteKey,
     DeleteScope,
     DropLog,
+    Erase,
     Forget,
     Quota,
     RenameLog,
@@ -342,6 +343,8 @@ class Writer:
             case RequireLog(log):
                 if self.logs.find(log) is None:
                     raise Conflict()
+            case Erase(log, seq):
+                self._erase(log, seq)
             case Save(position):
                 self.positions.save((position,))
             case Forget(account, log):
@@ -349,6 +352,19 @@ class Writer:
                 if number is not None:
                     self.positions.forget(account, number)
         return 0
+
+    def _erase(self, name: str, seq: int) -> None:
+        """Take the text from an entry, also from the free parts of the file's pages."""
+        log = self.logs.find(name)
+        if log is None or not log[2] < seq <= log[1]:
+            return
+        execute = self.connection.execute
+        (former,) = execute("PRAGMA secure_delete").fetchone()
+        execute("PRAGMA secure_delete = ON").fetchone()
+        try:
+            self._recent.erase(log[0], seq)
+        finally:
+            execute(f"PRAGMA secure_delete = {('OFF', 'ON', 'FAST')[former]}").fetchone()
 
     def newest(self) -> tuple[int, int]:
         """See `Store.newest`."""

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from chatd.core.entries import Cursor
 from chatd.core.errors import Conflict, StoreUnavailable
-from chatd.stores import Append, Change, Create, CreateLog, DropLog, Position, Quota
+from chatd.stores import Append, Change, Create, CreateLog, DropLog, Erase, Position, Quota
 from chatd.stores.sqlite import maintenance as maintenance_module
 from chatd.stores.sqlite import recent_entries as recent_module
 from chatd.stores.sqlite.store import SQLiteStore
@@ -257,6 +257,29 @@ class Restart(InFile):
             ]
         )
         self.assertEqual(await settings, ["wal", 2])
+
+
+class Erasure(InFile):
+    """What is left of an erased text in the file."""
+
+    async def test_erased_text_is_not_in_the_file(self) -> None:
+        """Neither in the free parts of pages nor in free pages; short or long, and indexed."""
+        self.patch(recent_module, "INDEX_AT", 4)
+        await self.store.write([CreateLog("@1")])
+        texts = [f"secret {number} " * size for number, size in enumerate((1, 1, 9_000, 1, 1, 1))]
+        for text in texts:
+            await self.append(new_text("@1", text))
+        await self.store.write([Erase("@1", seq) for seq in range(1, len(texts) + 1)])
+        await self.append(new_text("@1", "kept"))
+        await self.store.stop()
+        self.check_file()
+
+    def check_file(self) -> None:
+        """The store has been closed, and has all in one file."""
+        stored = Path(self.path).read_bytes()
+        self.assertIn(b"kept", stored)
+        self.assertNotIn(b"secret", stored)
+        self.assertFalse(os.path.exists(self.path + "-wal"))
 
 
 class Faults(InFile):
