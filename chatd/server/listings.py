@@ -1,9 +1,9 @@
-"""Listings of all names: a few are made at a time, and clients that wait for the same share one.
+"""Listings of names: a few are made at a time, and clients that wait for the same share one.
 
-A listing takes memory in proportion to the accounts that there are, while it is made and until its
-client has read it. However many clients ask, `_AT_ONCE` are made at a time; addresses take turns,
-so that the clients of one do not delay those of another. What clients have not read is bounded
-(`UnreadListings`).
+A listing takes time in proportion to the names that there are, and one of all of them takes memory,
+while it is made and until its client has read it. However many clients ask, `_AT_ONCE` are made at
+a time; addresses take turns, so that the clients of one do not delay those of another. What clients
+have not read is bounded (`UnreadListings`).
 """
 
 from __future__ import annotations

@@ -108,6 +108,23 @@ class Left(AttackCase):
         self.failureResultOf(call)
 
 
+class Many(AttackCase):
+    """Many clients that ask at the same moment."""
+
+    def test_few_of_the_searches_of_version_1_are_under_way_at_a_time(self) -> None:
+        """They take turns, so that their steps delay others by a moment, however many they are;
+        those that are the same are made once."""
+        clients = [self.server.log_in(f"u{number}") for number in range(20)]
+        self.listings = 0
+        for number, client in enumerate(clients):
+            client.send(c.FindAccounts(1, f"*{'?' * (number % 10)}b"))
+        self.assertEqual(self.listings, 4)
+        self.settle()
+        for client in clients:
+            self.assertEqual(client.receive_events(c.Names), [c.Names(1, [], False)])
+        self.assertEqual(self.listings, 4 * 14)
+
+
 class Charged(AttackCase):
     """Clients whose listings cost them their rate."""
 

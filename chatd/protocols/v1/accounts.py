@@ -116,7 +116,9 @@ async def find_accounts(
     connection: Requester, session: Session, request: c.FindAccounts
 ) -> c.Message:
     """List the accounts whose names match a pattern, a page at a time."""
-    names, more = await connection.realm.accounts.find_accounts(
-        request.pattern, request.after, max(1, request.limit), connection
+    wanted = request.pattern, request.after, max(1, request.limit)
+    find = connection.realm.accounts.find_accounts
+    names, more = await connection.factory.listings.get(
+        connection, ("v1", *wanted), lambda requester: find(*wanted, requester)
     )
     return c.Names(request.ref, names, more)

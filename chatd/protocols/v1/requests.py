@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
 from chatd.codecs import v1_messages as c
-from chatd.realm import requester
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
+from chatd.server.listings import Client
 
 ITEMS_PER_COMMAND = 10
 """entries, rooms, receipts or people in an answer that count as one command"""
 
 
-class Requester(requester.Requester, Protocol):
+class Requester(Client, Protocol):
     """The connection that a request came by, as its handler sees it."""
 
     realm: Realm

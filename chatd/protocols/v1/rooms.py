@@ -120,8 +120,11 @@ async def set_role(connection: Requester, session: Session, request: c.SetRole) 
 async def find_rooms(connection: Requester, session: Session, request: c.FindRooms) -> c.Message:
     """List the rooms whose names match a pattern, a page at a time."""
     limit = max(1, min(request.limit, _ROOMS_PER_PAGE))
-    rooms, more, last = await connection.realm.rooms.find(
-        session, request.pattern, request.after, limit
+    # What is found depends on the account, so it is shared with no other client.
+    rooms, more, last = await connection.factory.listings.get(
+        connection,
+        object(),
+        lambda _: connection.realm.rooms.find(session, request.pattern, request.after, limit),
     )
     connection.charge(len(rooms) / ITEMS_PER_COMMAND)
     infos = [room_info(room, role) for room, role in rooms]
