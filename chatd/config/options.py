@@ -43,6 +43,7 @@ _VALUES: Mapping[str, tuple[str | None, Callable[[str], Any]]] = {
     "mailbox-size": ("256M", values.size),
     "sender-size": ("64M", values.size),
     "keep-deleted-rooms": ("1d", values.seconds_or_none),
+    "account-rooms": (str(Limits().rooms_made), values.count_or_none),
 }
 
 DEFAULT_ADMIN = "chatd.db.admin"
@@ -89,7 +90,7 @@ class Options(usage.Options):
     tls-cert and tls-key (None: no TLS), tls-only (bool), account-sessions (int), address-sessions
     and address-connections (None: no limit), log-level, mailbox-size and sender-size (bytes; None:
     no limit), keep-deleted-rooms (seconds; 0: none), address-accounts (of other machines, and of
-    this one; None: no limit).
+    this one; None: no limit), account-rooms (None: no limit).
     """
 
     synopsis = (
@@ -116,9 +117,10 @@ CHATD_RATE, CHATD_REGISTRATION, CHATD_ALLOW_OPEN_ACCOUNTS=yes|no, CHATD_LIST_BEF
 CHATD_RETAIN, CHATD_ADMIN, CHATD_LISTEN (several separated by blanks), CHATD_LEGACY_PORTS=yes|no,
 CHATD_TLS_CERT, CHATD_TLS_KEY, CHATD_TLS_ONLY=yes|no, CHATD_ACCOUNT_SESSIONS,
 CHATD_ADDRESS_SESSIONS, CHATD_ADDRESS_CONNECTIONS, CHATD_LOG_LEVEL, CHATD_MAILBOX_SIZE,
-CHATD_SENDER_SIZE, CHATD_KEEP_DELETED_ROOMS, CHATD_ADDRESS_ACCOUNTS, CHATD_CONFIG. Or in the
-configuration file: port = 65432, listen = ["ops=tcp:2023"], tls-only = true, ... The command line
-takes precedence over the environment, and the environment over the file.
+CHATD_SENDER_SIZE, CHATD_KEEP_DELETED_ROOMS, CHATD_ADDRESS_ACCOUNTS, CHATD_ACCOUNT_ROOMS,
+CHATD_CONFIG. Or in the configuration file: port = 65432, listen = ["ops=tcp:2023"],
+tls-only = true, ... The command line takes precedence over the environment, and the environment
+over the file.
 Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
 """
 
@@ -229,6 +231,13 @@ Clients: python -m chatd.client --help. Operators: python -m chatd.admin --help.
             "Accounts that one address can create in an hour without an invite token (IPv6: a /64; "
             "this machine is one address), or none for no limit. Default: "
             f"{Limits().address_accounts}, and none on this machine.",
+        ],
+        [
+            "account-rooms",
+            None,
+            None,
+            "Rooms that an account can create, of those that exist or can be restored, or none. "
+            f"Default: {Limits().rooms_made}.",
         ],
         ["config", "c", None, "Read options from this TOML file."],
     ]

@@ -194,6 +194,12 @@ class NotTheAuthor(Refused):
     code = "not-the-author"
 
 
+class AlreadyDeleted(Refused):
+    """This message has been deleted."""
+
+    code = "already-deleted"
+
+
 class Blocked(Refused):
     """The recipient does not accept messages from you."""
 

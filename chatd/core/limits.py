@@ -96,6 +96,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """accounts that one address, or one /64 of IPv6, can create in an hour; None: no limit"""
     local_accounts: int | None = None
     """the same for all clients on this machine together"""
+    rooms_made: int | None = 50
+    """rooms that an account has created and that exist or can be restored; None: no limit"""
+    reactions: int = 8
+    """how often an account can react to a message; it can remove its reaction as often"""
 
 
 class Retention(msgspec.Struct, frozen=True):

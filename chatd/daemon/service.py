@@ -98,6 +98,7 @@ def makeService(
         deleted_room_time=options["keep-deleted-rooms"],
         address_accounts=options["address-accounts"][0],
         local_accounts=options["address-accounts"][1],
+        rooms_made=options["account-rooms"],
     )
     quota = Quota(mailbox=limits.mailbox_bytes, sender=limits.sender_bytes)
     kind, _, path = options["store"].partition(":")

@@ -31,8 +31,8 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `mass_deletion` of old or idle accounts, `personal_data` lists what is stored of one account;
   `written_entries` finds what it has written, and `erasure` takes the texts from that.
 - Moderation: `moderation` bans and silences, `restrictions` are the rows of that.
-- Entries that are stored: `history` reads them again, `edits` refer to them, `reports` are about
-  them, `retention` trims them.
+- Entries that are stored: `history` reads them again, `edits` refer to them, `message_marks` are
+  what is stored of that, `reports` are about them, `retention` trims them.
 - Storing: `documents` are typed records in the store, `changes` are made together by one write,
   `tasks` is background work. `counters` counts refusals and the bounds that were met.
 """

@@ -37,12 +37,14 @@ from chatd.realm.documents import Stored
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.membership import (
+    CreatedRoomRecord,
     InvitationRecord,
     InvitedRecord,
     MemberRecord,
     Membership,
     MembershipRecord,
 )
+from chatd.realm.message_marks import removing
 from chatd.realm.permissions import check_restored_members
 from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.room import JOINED, OWNER, RANKS, Room, RoomRecord
@@ -305,7 +307,11 @@ async def _catch_up(session: Session) -> None:
 def _rows_deleted(room: int) -> list[Change]:
     """The changes that delete the rows of a room which are kept while it can be restored."""
     kinds = (MemberRecord, BanRecord, SilenceRecord)
-    return [changes.delete_scope(kind, str(room)) for kind in kinds]
+    return [
+        *(changes.delete_scope(kind, str(room)) for kind in kinds),
+        *removing(room_log(room)),
+        changes.delete_key(CreatedRoomRecord, str(room)),
+    ]
 
 
 def _with_roles(

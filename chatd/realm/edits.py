@@ -6,6 +6,7 @@ from chatd.core.entries import DELETION, EDIT, REACTION, Entry
 from chatd.core.errors import UnknownAccount, UnknownEntry
 from chatd.core.names import is_mailbox, mailbox_log, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
+from chatd.realm.message_marks import MessageMarks
 from chatd.realm.permissions import check_delete_message, check_edit, check_text, wrote
 from chatd.realm.session import Session
 from chatd.stores import Append
@@ -20,27 +21,31 @@ class Edits:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._marks = MessageMarks(context)
 
     async def edit(self, session: Session, log: str, seq: int, text: str, key: str | None) -> None:
         """Replace the text of a message.
 
-        Raises `UnknownEntry`, `NotTheAuthor`, `TextTooLong`, `UnknownAccount`, `Blocked`,
-        `ReadOnly`.
+        Raises `UnknownEntry`, `NotTheAuthor`, `AlreadyDeleted`, `TextTooLong`, `UnknownAccount`,
+        `Blocked`, `ReadOnly`.
         """
         check_text(text, self._context.limits.text)
         target, entry = await self._context.history.found(session, log, seq)
         check_edit(session, entry)
+        await self._marks.check_exists(target, seq, session.account, key)
         await self._context.rooms.check_speak(session, log)
         await self._check_reachable(session, log, target)
         self._append(session, target, log, EDIT, text, entry.id, key)
 
     async def delete(self, session: Session, log: str, seq: int, key: str | None) -> None:
-        """Delete a message, also one to an account that blocks its author: no text is sent.
+        """Delete a message, also one to an account that blocks its author: no text is sent. An
+        account that deletes a message twice gets the answer of the first time.
 
-        Raises `UnknownEntry`, `NotTheAuthor`.
+        Raises `UnknownEntry`, `NotTheAuthor`, `AlreadyDeleted` if another account has deleted it.
         """
         target, entry = await self._context.history.found(session, log, seq)
         check_delete_message(session, entry, self._context.rooms.member_role(session, log))
+        key = await self._marks.delete(target, seq, session.account, key)
         self._append(session, target, log, DELETION, "", entry.id, key)
 
     async def react(
@@ -49,15 +54,20 @@ class Edits:
         """React to a message; an empty `reaction` withdraws the former one.
 
         Raises `UnknownEntry`, `UnknownAccount` if the account that wrote the message has been
-        deleted, `Blocked`, `ReadOnly`.
+        deleted, `Blocked`, `ReadOnly`, `AlreadyDeleted`, `LimitReached`.
         """
         target, entry = await self._context.history.found(session, log, seq)
+        marked = target
         if log == session.mailbox.name:
             log = mailbox_name(entry.sender)
             target = await self._author_log(session, entry)
         else:
             await self._context.rooms.check_speak(session, log)
             await self._check_reachable(session, log, target)
+        account = session.account
+        if reaction:
+            await self._marks.check_exists(marked, seq, account, key)
+        await self._marks.react(marked, seq, account, not reaction, key, target)
         self._append(session, target, log, REACTION, reaction, entry.id, key)
 
     async def _author_log(self, session: Session, entry: Entry) -> str:

@@ -67,6 +67,15 @@ class InvitedRecord(msgspec.Struct, frozen=True, array_like=True):
     room: str
 
 
+class CreatedRoomRecord(msgspec.Struct, frozen=True, array_like=True):
+    """A room that an account has created; the scope is the account's id, the key the room's id.
+    `room` is the room's name as first written."""
+
+    document_kind: ClassVar[str] = "created-room"
+
+    room: str
+
+
 class Membership:
     """A room of the account of `mailbox`, as this daemon knows it."""
 

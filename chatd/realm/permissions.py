@@ -18,6 +18,7 @@ import msgspec
 from chatd.core.addresses import LOCAL
 from chatd.core.entries import TEXT, Entry
 from chatd.core.errors import (
+    AlreadyDeleted,
     BadRequest,
     Banned,
     Blocked,
@@ -440,6 +441,21 @@ def check_delete_message(session: Session, entry: Entry, role: str) -> None:
         check_edit(session, entry)
 
 
+def check_message_exists(deleted: bool) -> None:
+    """Editing, deleting and reacting to a message that may be deleted. Raises `AlreadyDeleted`."""
+    if deleted:
+        raise AlreadyDeleted()
+
+
+def check_reaction_count(count: int, limits: Limits) -> None:
+    """Setting a reaction to a message, or removing it, after so many times. Raises
+    `LimitReached`."""
+    if count >= limits.reactions:
+        raise LimitReached(
+            f"You can react to a message at most {limits.reactions} times.", "reactions"
+        )
+
+
 # Rooms; `role` is that of the requester in the room (`chatd.realm.room`), empty for none
 
 
@@ -547,6 +563,17 @@ def check_slow_mode(room: RoomFacts, role: str, wait: float) -> None:
     ends; moderators need not wait. Raises `TooSoon`."""
     if wait > 0 and not is_moderator(role):
         raise TooSoon(f"{room.display_name} is in slow mode: you can send again in {ceil(wait)} s.")
+
+
+def check_rooms_made(count: int, limits: Limits) -> None:
+    """Creating one more room than the `count` that the account has created and that exist, or can
+    be restored.
+
+    Raises `LimitReached`.
+    """
+    most = limits.rooms_made
+    if most is not None and count >= most:
+        raise LimitReached(f"An account can create at most {most} rooms.", "rooms_made")
 
 
 def check_room_count(count: int, limits: Limits) -> None:

@@ -26,7 +26,7 @@ from chatd.core.errors import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
-from chatd.realm import changes
+from chatd.realm import changes, message_marks
 from chatd.realm.access_token import ending_all_access
 from chatd.realm.access_tokens import AccessTokens
 from chatd.realm.accounts import Account, Accounts
@@ -40,6 +40,7 @@ from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
 from chatd.realm.invite_tokens import redeeming
+from chatd.realm.membership import CreatedRoomRecord
 from chatd.realm.permissions import (
     INVITE_ONLY,
     Policy,
@@ -489,6 +490,8 @@ class Realm:
                     ending_all(account),
                     ending_all_access(account),
                     DropLog(log),
+                    *message_marks.removing(log),
+                    changes.delete_scope(CreatedRoomRecord, str(account)),
                 ]
                 self.rooms.written(steps, await self.documents.write(steps))
                 break

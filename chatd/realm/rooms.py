@@ -7,8 +7,8 @@ changed in `chatd.realm.loaded_rooms`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -26,7 +26,9 @@ from chatd.core.errors import (
 from chatd.core.names import SERVER, check_room_name, mailbox_log, room_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
+from chatd.realm.context import Context
 from chatd.realm.membership import (
+    CreatedRoomRecord,
     InvitationRecord,
     InvitedRecord,
     MemberRecord,
@@ -44,6 +46,7 @@ from chatd.realm.permissions import (
     check_not_banned,
     check_not_deleted,
     check_room_count,
+    check_rooms_made,
     is_member,
 )
 from chatd.realm.positions import SOON
@@ -59,7 +62,7 @@ from chatd.realm.room_roles import RoomRoles
 from chatd.realm.room_settings import SETTINGS
 from chatd.realm.room_speech import RoomSpeech
 from chatd.realm.session import Session
-from chatd.realm.tasks import gather
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Change, CreateLog, Position, RequireLog, Save
 
 _TAKEN_SECONDS = 1.0
@@ -69,6 +72,11 @@ connection"""
 
 class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
     """All rooms. What a method changes has been stored when it returns."""
+
+    def __init__(self, context: Context, tasks: Tasks) -> None:
+        super().__init__(context, tasks)
+        # How many rooms each account is creating at this moment, by its id.
+        self._creations: dict[int, int] = {}
 
     async def start(self) -> None:
         """Create the lobby unless there is one."""
@@ -92,6 +100,27 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         _check_history(history or ALL)
         mailbox = session.mailbox
         check_room_count(len(mailbox.memberships), self._limits)
+        with self._creating(session.account):
+            # All that are being created count, so that none of them has to wait for the others.
+            count = await self._documents.count(CreatedRoomRecord, str(session.account))
+            check_rooms_made(count + self._creations[session.account] - 1, self._limits)
+            return await self._create(session, name, topic, private, history)
+
+    @contextmanager
+    def _creating(self, account: int) -> Iterator[None]:
+        """An account is creating a room."""
+        self._creations[account] = self._creations.get(account, 0) + 1
+        try:
+            yield
+        finally:
+            self._creations[account] -= 1
+            if not self._creations[account]:
+                del self._creations[account]
+
+    async def _create(
+        self, session: Session, name: str, topic: str, private: bool, history: str
+    ) -> Room:
+        mailbox = session.mailbox
         created, id = self._context.creation_time(), self._context.new_id()
         history = history or (JOINED if private else ALL)
         record = RoomRecord(
@@ -105,6 +134,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                         RequireLog(mailbox.log),
                         creation,
                         CreateLog(room_log(id)),
+                        changes.create(str(id), CreatedRoomRecord(name), str(session.account)),
                         *self._member_rows(session, name, record, Cursor()),
                     ]
                 )

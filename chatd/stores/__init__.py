@@ -349,6 +349,10 @@ class Store(Protocol):
         exceeded by what it has not counted yet, and what is trimmed may count for a moment longer.
         """
 
+    def has_key(self, log: str, author: int, key: str) -> Awaitable[bool]:
+        """Whether an append with this author and key would be answered as one that was stored
+        before, or refused as `KeyReused`."""
+
     def flush(self) -> None:
         """End a burst of appends: the queue may now be written. Calls flush by themselves."""
 

@@ -250,6 +250,10 @@ class MemoryStore(Batches):
         """See `Store.head`."""
         return self._call(lambda _: self._logs[log].head if log in self._logs else 0)
 
+    def has_key(self, log: str, author: int, key: str) -> Deferred[bool]:
+        """See `Store.has_key`."""
+        return self._call(lambda _: log in self._logs and (author, key) in self._logs[log].keys)
+
     def trim(self, log: str, upto: int) -> Deferred[None]:
         """See `Store.trim`."""
 

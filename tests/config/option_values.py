@@ -38,6 +38,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "address-sessions": (("1", 1), ("1000", 1000), ("none", None)),
     "address-connections": (("1", 1), ("200", 200), ("none", None)),
     "mailbox-size": (("1000", 1000), ("2K", 2048), ("0", None)),
+    "account-rooms": (("1", 1), ("1000", 1000), ("none", None)),
     "sender-size": (("3G", 3 << 30), ("64M", 64 << 20), ("none", None)),
     "keep-deleted-rooms": (("1d", 86_400), ("90s", 90), ("none", 0)),
 }

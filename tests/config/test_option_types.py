@@ -35,6 +35,7 @@ TYPES: Mapping[str, Callable[[str], Any]] = {
     "mailbox-size": option_types.size,
     "sender-size": option_types.size,
     "keep-deleted-rooms": option_types.seconds_or_none,
+    "account-rooms": option_types.count_or_none,
 }
 """the type of each option in the tables of values"""
 

@@ -40,6 +40,7 @@ NAMES = (
     "mailbox-size",
     "sender-size",
     "keep-deleted-rooms",
+    "account-rooms",
     "listen",
 )
 # The flags of the command line that set a switch.
@@ -111,6 +112,7 @@ class Sources(OptionsCase):
                 "mailbox-size": 256 << 20,
                 "sender-size": 64 << 20,
                 "keep-deleted-rooms": 86_400,
+                "account-rooms": 50,
             },
         )
 

@@ -109,6 +109,7 @@ class LimitTests(SynchronousTestCase):
                 "peer that has disappeared": [],
                 "client that does not read": [],
                 "texts that wait for the store": [LIMITS.backlog / MIB],
+                "rooms that an account has created; its reactions to a message": [LIMITS.reactions],
                 "a mailbox in all; from one sender, and a room from one member": [],
                 "log-ins whose passwords wait to be checked; other passwords that wait to be "
                 "hashed": [LIMITS.hashes, LIMITS.address_hashes],

@@ -72,3 +72,21 @@ class Times(RealmCase):
         self.harness.now = 1000
         realm = self.harness.restart().realm
         self.assertGreaterEqual(realm.entry_time(), account.created)
+
+    def test_account_changes_what_it_sends_after_the_clock_was_set_back(self) -> None:
+        """Also after a restart, since when it was created does not matter."""
+        self.harness.now = 20_000_000
+        account = self.run_now(self.realm.register("Cyd"))
+        for now in (1_000, 2_000):
+            self.harness.now = now
+            self.store.newest = (account.id, 0)
+            self.harness.restart()
+            realm = self.harness.realm
+            session, _ = self.harness.login_ack("Cyd")
+            (append,), _ = realm.send(session, [Text("Cyd", "bob", "x")])
+            realm.flush()
+            self.harness.run(realm.edits.edit(session, "@bob", append.seq, "y", None))
+            self.harness.run(realm.edits.delete(session, "@bob", append.seq, None))
+            realm.flush()
+            entries = self.result(self.store.read(append.log, append.seq - 1, 10))
+            self.assertEqual([entry.kind for entry in entries], ["text", "edit", "delete"])

@@ -87,7 +87,7 @@ def problems_in_file(path: str) -> Iterator[tuple[str, str]]:
             "SELECT kind, scope, key FROM deleted_documents"
         ):
             yield "file:garbage", f"{kind} in {scope} with {key}"
-        for table in ("entries", "place_runs", "keys", "key_runs", "positions"):
+        for table in ("entries", "place_runs", "keys", "key_runs", "positions", "stored_bytes"):
             for (log,) in connection.execute(
                 f"SELECT DISTINCT log FROM {table} WHERE log NOT IN (SELECT id FROM logs)"
             ):
@@ -137,6 +137,10 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             yield "file:settings-without-account", key
         elif kind == "member" and int(scope) in deleted:
             continue
+        elif kind in ("deleted", "reactions") and scope not in owned:
+            yield f"file:{kind}-without-log", shown
+        elif kind == "created-room" and not (int(scope) in accounts and int(key) in rooms):
+            yield "file:created-room-without-owner", shown
         elif kind in _OF_ROOMS:
             rows_of_rooms.add((kind, int(scope), body[0]))
             if int(scope) not in rooms or body[0] not in accounts:

@@ -89,6 +89,8 @@ class Model(State):
         acknowledge, and when"""
         self.auto_acknowledged: set[str] = set()
         """accounts that protocols without acknowledgements have used"""
+        self.retracted: set[tuple[str, int]] = set()
+        """messages that an account has asked to delete, by log and seq"""
         self.trimmed = False
         """whether entries may have been trimmed"""
         self.sinces: dict[str, dict[int, int]] = {}

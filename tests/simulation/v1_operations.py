@@ -305,6 +305,7 @@ def _change_entry(device: V1Device, random: Random, kind: str) -> bool:
     if kind == "edit":
         message = c.Edit(0, entry.log, entry.seq, body, key)
     elif kind == "delete":
+        device.model.retracted.add((entry.log, entry.seq))
         message = c.Retract(0, entry.log, entry.seq, key)
     else:
         message = c.React(0, entry.log, entry.seq, body, key)

@@ -76,6 +76,8 @@ def is_justified(
             return isinstance(request, c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":
             return _entry_may_be_unknown(device, request, sent)
+        case "already-deleted":
+            return (request.log, request.seq) in model.retracted
         case "nothing-to-acknowledge":
             return not model.exists[request.log].surely(True, sent, now)
         case "too-many-gaps":

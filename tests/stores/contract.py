@@ -186,6 +186,27 @@ class LogContract(StoreContract):
         self.assertEqual((inside.seq, twice.seq), (4, 4))
         self.assertEqual(await self.store.head("@a"), 4)
 
+    async def test_keys_that_were_used_are_known(self) -> None:
+        """By the log and the author, for as long as the entry exists."""
+        entries = [
+            Append("@a", 1, 2, "ann", "x", NULL_ORIGIN, key=key, author=7) for key in ("k1", "k2")
+        ]
+        await self.append(*entries, Append("@b", 1, 2, "ann", "x", NULL_ORIGIN, key="k3", author=7))
+        known = [
+            await self.store.has_key(log, author, key)
+            for log, author, key in (
+                ("@a", 7, "k1"),
+                ("@a", 8, "k1"),
+                ("@a", 7, "k3"),
+                ("@b", 7, "k3"),
+                ("@c", 7, "k1"),
+            )
+        ]
+        self.assertEqual(known, [True, False, False, True, False])
+        await self.store.trim("@a", 1)
+        known = [await self.store.has_key("@a", 7, key) for key in ("k1", "k2")]
+        self.assertEqual(known, [False, True])
+
     async def test_same_key_with_another_text_is_refused(self) -> None:
         """`KeyReused` refuses that append only."""
         await self.append(new_text("@a", "x", "k"))

@@ -184,6 +184,10 @@ class SQLiteStore(Batches):
         """See `Store.head`."""
         return self._call(lambda writer: writer.head(log))
 
+    def has_key(self, log: str, author: int, key: str) -> Deferred[bool]:
+        """See `Store.has_key`."""
+        return self._call(lambda writer: writer.has_key(log, author, key))
+
     def trim(self, log: str, upto: int) -> Deferred[None]:
         """See `Store.trim`."""
         return self._call(lambda writer: writer.logs.trim(log, upto))

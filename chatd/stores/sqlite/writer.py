@@ -283,6 +283,11 @@ class Writer:
         log = self.logs.find(name)
         return log[1] if log else 0
 
+    def has_key(self, name: str, author: int, key: str) -> bool:
+        """See `Store.has_key`."""
+        log = self.logs.find(name)
+        return log is not None and self._recent.keys.seq(log[0], author, key) > log[2]
+
     def write(self, changes: Sequence[Change]) -> list[int]:
         """See `Store.write`."""
         if len(changes) == 1:

@@ -30,7 +30,7 @@ class NotReading(SynchronousTestCase):
     """A device of Ann does not read, while her other device and Bob are busy."""
 
     def setUp(self) -> None:
-        self.server = MainPortServer(rate=None)
+        self.server = MainPortServer(rate=None, rooms_made=None)
         self.ann = self.server.log_in("ann", "presence", "typing", rooms=("#lobby",))
         self.device = self.server.log_in("ann")
         self.bob = self.server.log_in("Bob", rooms=("#lobby",))
