@@ -135,6 +135,9 @@ def log_out(device: V1Device, random: Random) -> bool:
     if any(isinstance(each.message, _GIVE_TOKENS) for each in device.pending.values()):
         # Which token the session has by then is not known.
         tokens.doubt(device.session_token)
+        for each in device.pending.values():
+            if isinstance(each.message, c.Resume):
+                tokens.doubt(each.message.token)
     elif not keeps:
         change = Change(device.model.now())
         tokens.end(device.session_token, change)
