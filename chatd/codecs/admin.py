@@ -128,7 +128,8 @@ class RevokeInviteToken(Request, tag="revoke"):
 class GetStatistics(Request, tag="stats"):
     """Statistics of the daemon. Answer: `version`, `started`, `accounts`, `rooms`, and objects of
     numbers by name: `counts`; `queues`, the lengths of queues; since the start, `refusals` by their
-    codes and `quotas_met`, how often a bound was met."""
+    codes, `quotas_met`, how often a bound was met, and `store`, the entries, batches and commits.
+    """
 
 
 class Backup(Request, tag="backup"):

@@ -30,7 +30,7 @@ from chatd.realm.realm import Realm
 from chatd.realm.room import RoomRecord
 from chatd.realm.room_operations import RoomOperations
 from chatd.realm.tasks import gather
-from chatd.stores import OnlineBackup, Position
+from chatd.stores import COMMIT_TIMES, OnlineBackup, Position, StoreCounts
 
 _SESSIONS_ENDED = "An operator has ended this session."
 
@@ -105,6 +105,22 @@ class NewAccessToken(msgspec.Struct, frozen=True):
     expires: int | None
 
 
+class StoreStatistics(msgspec.Struct, frozen=True):
+    """What a store has done since the daemon started: entries that it has answered, stored or
+    refused, the characters of their texts, its batches, and how many seconds their commits took.
+
+    `commits` counts them by their times: ``0.002`` those of more than 0.001 and at most 0.002
+    seconds, and ``longer`` those of more than a second.
+    """
+
+    entries: int
+    characters: int
+    batches: int
+    commit_seconds: float
+    longest_commit: float
+    commits: dict[str, int]
+
+
 class Statistics(msgspec.Struct, frozen=True):
     """Counts of a running daemon, and when it started."""
 
@@ -122,6 +138,8 @@ class Statistics(msgspec.Struct, frozen=True):
     """since the start: how often a bound was met, by its name"""
     queues: dict[str, int]
     """the lengths of the daemon's queues, by name"""
+    store: StoreStatistics
+    """what the store has done since the start"""
 
 
 class LogLevel(Protocol):
@@ -372,6 +390,7 @@ class Operations(RoomOperations):
             refusals=dict(counters.refusals),
             quotas_met=dict(counters.quotas_met),
             queues=counters.queues,
+            store=_store_statistics(self._store.counts),
         )
 
     def log_level(self, level: str) -> str:
@@ -397,3 +416,15 @@ class Operations(RoomOperations):
                 "this kind of store has no online backup (a store in memory, for example)"
             )
         await self._store.backup(path)
+
+
+def _store_statistics(counts: StoreCounts) -> StoreStatistics:
+    times = [*map(str, COMMIT_TIMES), "longer"]
+    return StoreStatistics(
+        counts.entries,
+        counts.characters,
+        counts.batches,
+        round(counts.commit_seconds, 6),
+        round(counts.longest_commit, 6),
+        dict(zip(times, counts.commits, strict=True)),
+    )

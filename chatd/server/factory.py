@@ -73,6 +73,8 @@ class ConnectionFactory(Factory):
         self.listings = Listings(self.turns)
         self.unread_listings = UnreadListings(limits.unread_listings, _listing_unread)
         realm.counters.watch_queue("listings", self.listings.__len__)
+        realm.counters.watch_queue("connections before log-in", self.unauthenticated.__len__)
+        realm.counters.watch_queue("connections with more to do", self.turns.__len__)
         self._all_closed: Deferred[None] | None = None
         self._idle_timer: IDelayedCall | None = None
 

@@ -39,6 +39,7 @@ Twisted's Deferreds and their driver.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -294,6 +295,35 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     sender: int | None = None
 
 
+COMMIT_TIMES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""the times of commits, in seconds, between which they are counted"""
+
+
+class StoreCounts:
+    """What a store has done since it was opened; counted once for each batch.
+
+    `entries` have been answered, stored or refused; `characters` is the length of their bodies.
+    `commits` counts the commits by their times: those of at most each of `COMMIT_TIMES` and longer
+    than the one before it, and those that took longer than all of them. A store in memory, whose
+    commits take no time, counts none.
+    """
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.characters = 0
+        self.batches = 0
+        self.commit_seconds = 0.0
+        self.longest_commit = 0.0
+        self.commits = [0] * (len(COMMIT_TIMES) + 1)
+
+    def committed(self, seconds: float) -> None:
+        """A batch was committed in this time, or was refused after it."""
+        self.batches += 1
+        self.commit_seconds += seconds
+        self.longest_commit = max(self.longest_commit, seconds)
+        self.commits[bisect_left(COMMIT_TIMES, seconds)] += 1
+
+
 PAGE_BYTES = 256 * 1024
 """about how much text one `Store.read` returns at most, in characters"""
 SCAN_LIMIT = 1_000
@@ -309,6 +339,8 @@ class Store(Protocol):
     committed: Callable[[Sequence[Append]], None]
     """called on the reactor's thread with answered appends, some at a time, in the order of the
     queue; set by the realm before the first append"""
+
+    counts: StoreCounts
 
     newest: tuple[int, int]
     """after `start`: the greatest id that an entry or a log (`chatd.core.names.log_id`) has ever

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from chatd.core.entries import Entry
 from chatd.core.errors import KeyReused, MailboxFull, Refused, RoomFull
 from chatd.core.names import is_room
-from chatd.stores import Append, Quota
+from chatd.stores import Append, Quota, StoreCounts
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ class Batches:
 
     def __init__(self) -> None:
         self.committed: Callable[[Sequence[Append]], None] = _ignore
+        self.counts = StoreCounts()
         self._open: Batch = []
         self._calls = 0
         # Length of the bodies in the open batch, and in the one being committed.
@@ -89,7 +90,7 @@ class Batches:
     def _answer(self, batch: Batch) -> None:
         """Return the results of a batch in order; appends between two calls together."""
         if not self._calls:
-            self.committed(batch)  # type: ignore[arg-type]  # the batch has appends only
+            self._deliver(batch)  # type: ignore[arg-type]  # the batch has appends only
             return
         appends: list[Append] = []
         for item in batch:
@@ -98,7 +99,7 @@ class Batches:
                 continue
             self._calls -= 1
             if appends:
-                self.committed(appends)
+                self._deliver(appends)
                 appends = []
             outcome = item.outcome
             if isinstance(outcome, Failure):
@@ -106,7 +107,11 @@ class Batches:
             else:
                 item.deferred.callback(outcome)
         if appends:
-            self.committed(appends)
+            self._deliver(appends)
+
+    def _deliver(self, appends: Sequence[Append]) -> None:
+        self.counts.entries += len(appends)
+        self.committed(appends)
 
 
 def resend(append: Append, entry: Entry) -> None:

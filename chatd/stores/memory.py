@@ -154,12 +154,13 @@ class MemoryStore(Batches):
         name = sender = None
         log: _Log | None = None
         met = ""
-        author = size = seq = first = 0
+        author = size = seq = first = characters = 0
         least = self._least
         for item in batch:
             if not isinstance(item, Append):
                 if log is not None:
                     log.grow(author, size + ENTRY_BYTES * (seq - first))
+                    characters += size
                 name = log = None
                 try:
                     item.outcome = item.run(self)
@@ -170,6 +171,7 @@ class MemoryStore(Batches):
             if item.log is not name or item.sender is not sender:
                 if log is not None:
                     log.grow(author, size + ENTRY_BYTES * (seq - first))
+                    characters += size
                 name, sender, author = item.log, item.sender, item.author
                 log = self._logs.get(name)
                 if log is None:
@@ -213,6 +215,9 @@ class MemoryStore(Batches):
             )
         if log is not None:
             log.grow(author, size + ENTRY_BYTES * (seq - first))
+            characters += size
+        self.counts.batches += 1
+        self.counts.characters += characters
 
     def _quota_met(self, name: str, log: _Log, author: int) -> str:
         """The field of `chatd.core.limits.Limits` that an author has met in a log, empty if none. A

@@ -185,6 +185,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "test_every_scope_permits_what_the_document_says",
         "Administration": _CATALOGUES
         + "OptionTests.test_admin_commands_have_their_arguments_and_options",
+        "Monitoring": "protocols.admin.test_connection.Requests."
+        "test_stats_have_the_documented_names",
         "The admin socket": _CATALOGUES
         + "OptionTests.test_defaults_of_admin_requests_are_those_of_the_codec",
         "Limits": _LIMITS,

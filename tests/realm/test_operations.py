@@ -24,9 +24,11 @@ from chatd.realm.operations import (
     Operations,
     SessionInfo,
     Statistics,
+    StoreStatistics,
 )
 from chatd.realm.page import Page
 from chatd.realm.permissions import Policy
+from chatd.stores import COMMIT_TIMES, StoreCounts
 from tests.doubles.realm import RealmHarness
 
 FINGERPRINT = "ab" * 32
@@ -255,6 +257,11 @@ class DaemonOperations(OperationsCase):
         self.harness.login("Ann")
         self.harness.login_ack("Ann", {})
         self.patch(type(self.harness.store), "backlog", 8)
+        store = self.harness.store
+        store.counts = StoreCounts()
+        store.counts.entries, store.counts.characters = 7, 70
+        for seconds in (0.001, 0.0011, 0.002, 3.0):
+            store.counts.committed(seconds)
         counters = self.harness.realm.counters
         counters.refused("limit-reached", "rooms")
         counters.watch_queue("passwords", lambda: 3)
@@ -271,6 +278,16 @@ class DaemonOperations(OperationsCase):
                 refusals={"limit-reached": 1},
                 quotas_met={"rooms": 1},
                 queues={"passwords": 3},
+                store=StoreStatistics(
+                    entries=7,
+                    characters=70,
+                    # Accounts and rooms were counted by two more.
+                    batches=6,
+                    commit_seconds=3.0041,
+                    longest_commit=3.0,
+                    commits=dict.fromkeys(map(str, COMMIT_TIMES), 0)
+                    | {"0.001": 1, "0.002": 2, "longer": 1},
+                ),
             ),
         )
 

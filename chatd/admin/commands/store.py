@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from twisted.python import usage
 
@@ -29,12 +31,25 @@ class ShowStatistics(DaemonCommand):
             "accounts": answer["accounts"],
             "rooms": answer["rooms"],
             **answer["counts"],
+            **_of_store(answer["store"]),
             **{f"waiting: {name}": length for name, length in answer["queues"].items()},
             **{f"refused: {code}": count for code, count in sorted(answer["refusals"].items())},
             **{f"bound met: {name}": count for name, count in sorted(answer["quotas_met"].items())},
         }
         width = max(map(len, values))
         output.answer(answer, *(f"{name.ljust(width)}  {value}" for name, value in values.items()))
+
+
+def _of_store(store: Mapping[str, Any]) -> dict[str, object]:
+    """What the store has done, as it is shown."""
+    mean = 1000 * store["commit_seconds"] / max(1, store["batches"])
+    return {
+        "entries since the start": store["entries"],
+        "characters of these": store["characters"],
+        "commits": store["batches"],
+        "mean time of a commit": f"{mean:.1f} ms",
+        "longest commit": f"{1000 * store['longest_commit']:.1f} ms",
+    }
 
 
 class Backup(DaemonCommand):

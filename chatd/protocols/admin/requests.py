@@ -162,4 +162,5 @@ def _statistics(statistics: Statistics) -> Mapping[str, object]:
         "queues": statistics.queues,
         "refusals": statistics.refusals,
         "quotas_met": statistics.quotas_met,
+        "store": statistics.store,
     }

@@ -65,6 +65,9 @@ class SQLiteStore(Batches):
         self._quota = quota
         self._call_from_thread: Callable[..., Any] = IReactorFromThreads(reactor).callFromThread
         self._call_later = IReactorTime(reactor).callLater
+        self._seconds = IReactorTime(reactor).seconds
+        # When the batch that is being committed was handed over.
+        self._submitted = 0.0
         self._start_worker = start_worker
         self._connect = connect
         self.path = path
@@ -142,11 +145,14 @@ class SQLiteStore(Batches):
         self._flush_due = False
         if self._open and not self._writing:
             self._writing = True
+            self._submitted = self._seconds()
             self._batches.put(self._take_open())
 
     def _batch_written(self, batch: Batch, reason: str | None) -> None:
         """Submit the next batch, then answer this one; `reason` says why it failed, if it did."""
         self._writing = False
+        self.counts.committed(self._seconds() - self._submitted)
+        self.counts.characters += self._committing
         self._committing = 0
         if reason and not self._failing:
             logger.error("The store {path} cannot write: {reason}", path=self.path, reason=reason)

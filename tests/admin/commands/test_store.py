@@ -26,7 +26,10 @@ class Store(CommandCase):
         self.assertIn("waiting: passwords                3", lines)
         self.assertIn("refused: limit-reached            1", lines)
         self.assertIn("bound met: rooms                  1", lines)
+        self.assertIn("longest commit", " ".join(lines))
         (stats,) = self.json("stats")
+        self.assertGreater(stats["store"]["batches"], 0)
+        self.assertEqual(stats["store"]["commits"]["longer"], 0)
         self.assertEqual(stats["refusals"], {"limit-reached": 1})
         self.assertEqual((stats["rooms"], stats["counts"]["sessions"]), (1, 1))
 

@@ -23,6 +23,7 @@ from chatd.protocols.admin.connection import AdminFactory, AdminProtocol
 from chatd.realm.operations import Operations
 from chatd.realm.permissions import Policy
 from chatd.server.owner_socket import OwnerPort
+from tests.docs.pages import table
 from tests.doubles.folders import folder
 from tests.doubles.log_lines import log_lines
 from tests.doubles.realm import RealmHarness
@@ -272,9 +273,18 @@ class Requests(AdminCase):
                 "refusals",
                 "rooms",
                 "started",
+                "store",
                 "version",
             ],
         )
+        documented = {row[0].strip("`") for row in table("docs/operations.md", "Monitoring")}
+        scalars = {"version", "started", "accounts", "rooms"}
+        self.assertEqual(documented | scalars, set(stats))
+        (store,) = (
+            row[1] for row in table("docs/operations.md", "Monitoring") if row[0] == "`store`"
+        )
+        for name in stats["store"]:
+            self.assertIn(f"`{name}`", store)
         self.assertEqual((stats["accounts"], stats["rooms"], stats["started"]), (2, 1, 0))
         self.assertEqual(
             stats["counts"],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.stores import Append
+from chatd.stores import COMMIT_TIMES, Append
 from chatd.stores.sqlite.store import GROUP_COMMIT_DELAY, LOADED_BATCH, SQLiteStore
 from tests.doubles.folders import folder
 from tests.doubles.sqlite_file import PumpedReactor
@@ -42,6 +42,17 @@ class GroupCommit(SynchronousTestCase):
         """Process one batch that the writer has returned."""
         function, arguments = self.reactor.queued.get(timeout=10)
         function(*arguments)
+
+    def test_batches_and_their_times_are_counted(self) -> None:
+        """From when a batch is handed to the writer to when it is back."""
+        self.append(3)
+        self.reactor.advance(0)
+        self.reactor.advance(0.25)
+        self.take_written()
+        counts = self.store.counts
+        self.assertEqual((counts.entries, counts.characters, counts.batches), (3, 3, 1))
+        self.assertEqual((counts.commit_seconds, counts.longest_commit), (0.25, 0.25))
+        self.assertEqual(counts.commits[COMMIT_TIMES.index(0.5)], 1)
 
     def test_small_batch_is_followed_at_once(self) -> None:
         """What was appended while a small batch was written is submitted at once."""
