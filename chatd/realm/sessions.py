@@ -64,18 +64,20 @@ class Sessions:
         with self.reserved(mailbox):
             if options.exclusive:
                 self._make_way(mailbox, peer)
-            self._check_count(mailbox, peer.network)
+            network = peer.network
+            self._check_count(mailbox, network)
             if options.exclusive:
                 mailbox.opening = True
             mailbox.logins += 1
-            self._from_network[peer.network] += 1
+            self._from_network[network] += 1
             session = None
             try:
                 session = await self._open(mailbox, account, peer, proof)
+                session.network = network
                 return session
             finally:
                 if session is None:
-                    self._left_network(peer.network)
+                    self._left_network(network)
                 mailbox.logins -= 1
                 if options.exclusive:
                     mailbox.opening = False

@@ -70,6 +70,7 @@ class ConnectionFactory(Factory):
         self.arrivals = Arrivals(self.clock)
         self.turns = Turns(self.clock)
         realm.address_bans.on_banned.append(self.close_banned)
+        realm.counters.watch_queue("connections before login", lambda: len(self.unauthenticated))
         self.listings = Listings(self.turns)
         self.unread_listings = UnreadListings(limits.unread_listings, _listing_unread)
         realm.counters.watch_queue("listings", self.listings.__len__)
@@ -110,6 +111,8 @@ class ConnectionFactory(Factory):
         A connection is not idle while the store is asked for its account, however many log in at
         the same moment. With a password, it may wait for longer, and can be given up.
         """
+        # Behind a proxy, the address may not have been known when the connection was accepted.
+        self.realm.address_bans.check(credentials.address)
         if isinstance(peer, Connection) and not isinstance(credentials, NamePassword):
             self.unauthenticated.discard(peer)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -22,7 +21,7 @@ class IdentifiedProtocol(Protocol):
         """The peer's address without the port; ``local`` for a unix socket."""
         return _host_and_port(self.transport)[0]
 
-    @cached_property
+    @property
     def network(self) -> str:
         """As what the client is counted (`chatd.core.addresses.network_of`)."""
         return network_of(self.address)

@@ -6,6 +6,7 @@ Most commands run in this process (`tests.doubles.admin.run_command`) over the d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -22,7 +23,8 @@ import pexpect
 
 from chatd.admin.command_line import NO_DAEMON, REFUSED, WRONG_USAGE
 from chatd.codecs import v1_messages
-from chatd.codecs.classic import CREATE, LOGIN
+from chatd.codecs.classic import CREATE, LIST, LOGIN
+from chatd.codecs.classic import encode as encode_classic
 from chatd.codecs.v1 import client_decoder, encode
 from tests.doubles.admin import Completed, run_command
 from tests.doubles.daemon_process import PATIENCE, START_PATIENCE, Daemon, SocketClient
@@ -214,6 +216,45 @@ class Commands(Administered):
         self.assertEqual(texts[first : first + 20], ["waiting"] * 20)
         self.assertEqual(set(texts[first + 20 :]) | {"meanwhile"}, {"meanwhile"})
         self.assertEqual(restored.stop(), 0)
+
+
+class Bans(Administered):
+    """Clients at 127.0.0.2, which is another address of this machine."""
+
+    def connect(self, port: int) -> socket.socket:
+        """A connection from that address."""
+        client = socket.create_connection(("127.0.0.1", port), PATIENCE, ("127.0.0.2", 0))
+        self.addCleanup(client.close)
+        return client
+
+    def is_served(self, port: int) -> bool:
+        """Whether a client from that address gets an answer; else its connection is closed."""
+        with contextlib.suppress(ConnectionError):
+            client = self.connect(port)
+            client.sendall(encode_classic(LIST))
+            return bool(client.recv(1))
+        return False
+
+    def test_banned_address_cannot_connect_until_the_ban_is_ended(self) -> None:
+        """Also not after a restart. Clients at other addresses, and operators, are not affected."""
+        daemon = self.start()
+        client = self.connect(daemon.port)
+        client.sendall(encode_classic(CREATE, "eve"))
+        self.assertTrue(client.recv(1))
+        self.assertIn("--force", self.failed(REFUSED, "ban", "127.0.0.2"))
+        (ban,) = self.json("ban", "127.0.0.2", "--force", "--for", "1h", "--reason", "spam")
+        self.assertEqual((ban["network"], ban["sessions"]), ("127.0.0.2", 1))
+        with contextlib.suppress(ConnectionError):
+            while client.recv(1024):
+                pass
+        self.assertFalse(self.is_served(daemon.port))
+        SocketClient(self, daemon).create("Ann")
+        daemon.stop()
+        daemon = self.start()
+        self.assertFalse(self.is_served(daemon.port))
+        self.assertEqual([each["reason"] for each in self.json("bans")], ["spam"])
+        self.output("unban", "127.0.0.2")
+        self.assertTrue(self.is_served(daemon.port))
 
 
 class Sockets(Administered):

@@ -8,7 +8,7 @@ from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.auth.credentials import NameOnly, NamePassword
-from chatd.codecs.classic import LIST, encode
+from chatd.codecs.classic import LIST, LOGIN, encode
 from chatd.core.errors import PasswordRequired, WrongPassword
 from chatd.realm.peer import Peer
 from chatd.server.factory import PortFactory
@@ -201,3 +201,15 @@ class Banned(SynchronousTestCase):
         self.assertEqual(server.realm.counters.refusals, {"address-banned": 3})
         server.now += 60_000
         self.assertIsNotNone(port.buildProtocol(address))
+
+    def test_log_in_by_a_proxy_is_refused(self) -> None:
+        """The address of the client is known after its connection has been accepted."""
+        server = ClassicServer()
+        server.register("ann").disconnect()
+        server.client_address = "127.0.0.1"
+        client = server.connect()
+        server.run(server.realm.address_bans.ban("192.0.2.7", None, "spam"))
+        self.patch(client.transport, "peerAddr", IPv4Address("TCP", "192.0.2.7", 1))
+        client.send(encode(LOGIN, "ann"))
+        server.clock.advance(0)
+        self.assertEqual(client.receive_texts(), ["An operator has banned your address: spam"])

@@ -71,6 +71,31 @@ class Shares(SynchronousTestCase):
         counting.connect("192.0.2.1")
         self.assertEqual(counting.closed, [(second, "address_unauthenticated")])
 
+    def test_of_too_many_in_all_the_address_with_most_loses_one(self) -> None:
+        """So several addresses together do not push out one that has few."""
+        counting = Counting(Limits(unauthenticated=6, address_unauthenticated=3))
+        honest = counting.connect("192.0.2.1")
+        floods = [[counting.connect(f"192.0.2.{number}") for _ in range(3)] for number in (2, 3, 4)]
+        self.assertEqual(len(counting.closed), 4)
+        self.assertEqual({bound for _, bound in counting.closed}, {"unauthenticated"})
+        self.assertIn(honest, counting.counted)
+        self.assertEqual(
+            [sum(item in counting.counted for item in each) for each in floods], [1, 2, 2]
+        )
+
+    def test_connection_whose_address_changes_is_counted_there(self) -> None:
+        """A proxy sends the address of its client after it has connected."""
+        counting = Counting()
+        other = counting.connect("192.0.2.1")
+        proxied = [counting.connect(LOCAL) for _ in range(2)]
+        for item in proxied:
+            item.network = "192.0.2.1"
+            counting.counted.touch(item)
+        self.assertEqual(counting.closed, [(other, "address_unauthenticated")])
+        for item in proxied:
+            counting.counted.discard(item)
+        self.assertEqual((len(counting.counted), counting.counted._shares), (0, {}))
+
     def test_clients_on_this_machine_may_have_all(self) -> None:
         """Beyond that, the one of all that has been idle longest is closed."""
         counting = Counting()
@@ -101,9 +126,17 @@ class Counts(RuleBasedStateMachine):
         expected = []
         if network != LOCAL and len(own) > 2:
             expected = [(own[0], "address_unauthenticated")]
-        elif len(self.model) > 6:
-            expected = [(next(iter(self.model)), "unauthenticated")]
-        assert self.counting.closed[before:] == expected
+        closed = self.counting.closed[before:]
+        if not expected and len(self.model) > 6:
+            sizes = {each.network: 0 for each in self.model}
+            for each in self.model:
+                sizes[each.network] += 1
+            ((victim, bound),) = closed
+            assert bound == "unauthenticated"
+            assert sizes[victim.network] == max(sizes.values())
+            own = [item for item in self.model if item.network == victim.network]
+            expected = [(own[0], bound)]
+        assert closed == expected
         for item, _ in expected:
             del self.model[item]
 
@@ -142,6 +175,12 @@ class Counts(RuleBasedStateMachine):
         for item in self.model:
             expected.setdefault(item.network, []).append(item)
         assert shares == expected
+        sizes: dict[int, set[str]] = {}
+        for network, items in expected.items():
+            sizes.setdefault(len(items), set()).add(network)
+        assert {size: set(networks) for size, networks in counted._sizes.items()} == sizes
+        assert counted._greatest == max(sizes, default=0)
+        assert len(counted._networks) == len(self.model)
 
 
 CountsTest: Any = Counts.TestCase

@@ -25,7 +25,11 @@ from chatd.client.library.catching_up import CatchingUp
 from chatd.client.library.connection import Connection
 from chatd.client.library.credentials import Credentials
 from chatd.client.library.encoding import encode_request
-from chatd.client.library.errors import TEMPORARY_REFUSALS, ConnectionClosed, RefusedByServer
+from chatd.client.library.errors import (
+    TEMPORARY_LOGIN_REFUSALS,
+    ConnectionClosed,
+    RefusedByServer,
+)
 from chatd.client.library.events import Connected, Disconnected, Event, EventQueue, Retrying
 from chatd.client.library.followed_log import FollowedLog, FollowedLogs
 from chatd.client.library.keys import Keys
@@ -235,7 +239,7 @@ class Client(Requests):
         except Refused as refused:
             if self._closing:
                 return
-            if refused.code in TEMPORARY_REFUSALS:
+            if refused.code in TEMPORARY_LOGIN_REFUSALS:
                 self._reconnect_later(str(refused))
             else:
                 self._end(refused)

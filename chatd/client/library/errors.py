@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from chatd.codecs.v1_messages import Welcome
-from chatd.core.errors import Busy, Fatal, Refused, StoreUnavailable
+from chatd.core.errors import Busy, Fatal, LimitReached, Refused, StoreUnavailable
 
 TEMPORARY_REFUSALS = frozenset({Busy.code, StoreUnavailable.code})
 """the codes of refusals after which the same request may succeed later"""
+TEMPORARY_LOGIN_REFUSALS = TEMPORARY_REFUSALS | {LimitReached.code}
+"""the codes of a refused login after which the client connects again later: the server may still
+count sessions whose connections were lost"""
 
 LOST = "The connection was lost."
 """the reason if nothing else is known"""

@@ -81,6 +81,8 @@ class Calls:
             Call.end,
         )
 
+        factory.realm.counters.watch_queue("gRPC calls that wait", lambda: len(self.idle))
+
     def __len__(self) -> int:
         return len(self._open)
 

@@ -68,6 +68,17 @@ class PasswordTests(ClientCase):
         self.assertEqual(self.passwords(), ["new", "old"])
         self.assertTrue(self.client.connected)
 
+    def test_client_whose_former_sessions_are_still_counted_tries_again(self) -> None:
+        """It keeps its token."""
+        self.client = self.connect(token="t1")
+        self.server.login_refusals = [("limit-reached", "An account can have at most 64 sessions.")]
+        self.server.transport.disconnect()
+        self.reconnect()
+        self.assertFalse(self.client.connected)
+        self.clock.advance(2 * FIRST_DELAY)
+        self.assertTrue(self.client.connected)
+        self.assertEqual([resume.token for resume in self.server.resumes], ["t1"] * 3)
+
     def test_client_gives_up_if_both_passwords_are_refused(self) -> None:
         """With the refusal."""
         self.consume()
