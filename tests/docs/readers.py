@@ -246,6 +246,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 
 _OPTIONS = _COMMANDS + "test_options_exist"
 _LOG = "docs.test_text.MessageTests.test_every_quoted_log_line_is_in_the_source"
+_FAIL2BAN = "docs.test_fail2ban.FilterTests.test_examples_of_the_page_count"
 _COMPILED = "examples.test_bots.DocumentTests.test_examples_compile"
 _TRANSCRIPTS = "docs.test_transcripts.TranscriptTests."
 
@@ -306,6 +307,13 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "Restore drill": _OPTIONS,
         "Restore": "process.test_stores.Stores."
         "test_backup_beside_the_log_of_a_killed_daemon_is_refused",
+    },
+    "docs/recipes/fail2ban.md": {
+        "Banning guessers with fail2ban": _FAIL2BAN,
+        "The filter": _FAIL2BAN,
+        "The jail": _NAMED,
+        "Banning in the daemon": _OPTIONS,
+        "Try it": _NAMED,
     },
     "docs/recipes/lan.md": {
         "1. Choose a certificate": "process.test_tls.Clients."

@@ -31,7 +31,11 @@ class BotTests(SynchronousTestCase):
             connect, reactor=Clock(), endpoint=endpoint, random=random.Random(1)
         )
         names["print"] = lambda *_: None
-        return server, Deferred.fromCoroutine(names["main"](None))
+        running = Deferred.fromCoroutine(names["main"](None))
+        (registration,) = server.requests
+        assert isinstance(registration, c.Register)
+        server.requests.clear()
+        return server, running
 
     def test_refusals_do_not_end_the_bot(self) -> None:
         """Any account can cause them, by blocking the bot or by the length of its message."""

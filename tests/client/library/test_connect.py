@@ -121,18 +121,16 @@ class ConnectTests(SynchronousTestCase):
         )
 
     def test_account_is_registered_only_if_wanted(self) -> None:
-        """If the account does not exist, or the server does not tell whether it does."""
-        for code in ("unknown-account", "wrong-password"):
-            self.server.login_refusals = [(code, "no")]
-            failed = self.connect()
-            self.assertEqual(self.failureResultOf(failed, Refused).value.code, code)
-            self.server.login_refusals = [(code, "no")]
-            self.successResultOf(self.connect("pw", register=True, invite="token"))
-            [register] = self.server.requests
-            self.assertEqual(
-                (register.name, register.password, register.invite), ("ann", "pw", "token")
-            )
-            self.server.requests.clear()
+        """Before the login, which would look like a guess if there is no such account."""
+        self.server.login_refusals = [("unknown-account", "no")]
+        failed = self.connect()
+        self.assertEqual(self.failureResultOf(failed, Refused).value.code, "unknown-account")
+        self.assertEqual(self.server.requests, [])
+        self.successResultOf(self.connect("pw", register=True, invite="token"))
+        [register] = self.server.requests
+        self.assertEqual(
+            (register.name, register.password, register.invite), ("ann", "pw", "token")
+        )
 
     def test_refusal_has_the_description_of_the_server(self) -> None:
         """A caller that asks for a password needs to know the server's policy."""

@@ -41,17 +41,19 @@ class LoginTests(SynchronousTestCase):
         connection = cast("Connection", self.connection)
         return Deferred.fromCoroutine(log_in(connection, LOG_IN, registration))
 
-    def test_existing_account_is_not_registered(self) -> None:
-        """One request is enough."""
-        self.assertEqual(self.successResultOf(self.log_in(REGISTER, LOGGED_IN)), LOGGED_IN)
-        self.assertEqual(self.connection.requests, [LOG_IN])
+    def test_account_is_registered_before_the_log_in(self) -> None:
+        """A log-in to an account that does not exist would count as a wrong password."""
+        answers = (c.Done(0), LOGGED_IN)
+        self.assertEqual(self.successResultOf(self.log_in(REGISTER, *answers)), LOGGED_IN)
+        self.assertEqual(self.connection.requests, [REGISTER, LOG_IN])
 
-    def test_account_that_may_not_exist_is_registered(self) -> None:
-        """A server may say that the password is wrong instead."""
-        for code in ("unknown-account", "wrong-password"):
-            answers = (RefusedByServer(code, "no"), c.Done(0), LOGGED_IN)
-            self.assertEqual(self.successResultOf(self.log_in(REGISTER, *answers)), LOGGED_IN)
-            self.assertEqual(self.connection.requests, [LOG_IN, REGISTER, LOG_IN])
+    def test_taken_name_means_that_the_account_exists(self) -> None:
+        """The answer is that of the login, a refusal as well."""
+        taken = RefusedByServer("name-taken", "no")
+        self.assertEqual(self.successResultOf(self.log_in(REGISTER, taken, LOGGED_IN)), LOGGED_IN)
+        self.assertEqual(self.connection.requests, [REGISTER, LOG_IN])
+        failed = self.log_in(REGISTER, taken, RefusedByServer("wrong-password", "no"))
+        self.assertEqual(self.failureResultOf(failed, Refused).value.code, "wrong-password")
 
     def test_account_is_not_registered_if_that_is_not_wanted(self) -> None:
         """The refusal is raised."""
@@ -60,18 +62,13 @@ class LoginTests(SynchronousTestCase):
         self.assertEqual(self.connection.requests, [LOG_IN])
 
     def test_other_refusals_are_raised(self) -> None:
-        """The account exists, or the server cannot log in now."""
-        failed = self.log_in(REGISTER, RefusedByServer("busy", "later"))
-        self.assertEqual(self.failureResultOf(failed, Refused).value.code, "busy")
-
-    def test_taken_name_means_a_wrong_password(self) -> None:
-        """The refusal of the login is raised; another refusal to register is raised itself."""
-        for code, raised in (("name-taken", "wrong-password"), ("invite-required",) * 2):
-            answers = (RefusedByServer("wrong-password", "no"), RefusedByServer(code, "no"))
-            failed = self.log_in(REGISTER, *answers)
-            self.assertEqual(self.failureResultOf(failed, Refused).value.code, raised)
+        """The account cannot be registered, or not now."""
+        for code in ("invite-required", "busy", "limit-reached"):
+            failed = self.log_in(REGISTER, RefusedByServer(code, "no"))
+            self.assertEqual(self.failureResultOf(failed, Refused).value.code, code)
+            self.assertEqual(self.connection.requests, [REGISTER])
 
     def test_lost_connection_is_raised(self) -> None:
-        """Nothing is registered."""
+        """Nothing else is asked for."""
         self.failureResultOf(self.log_in(REGISTER, ConnectionClosed()), ConnectionClosed)
-        self.assertEqual(self.connection.requests, [LOG_IN])
+        self.assertEqual(self.connection.requests, [REGISTER])
