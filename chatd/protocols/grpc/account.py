@@ -133,9 +133,9 @@ class GrpcAccount(Peer):
             if not self.streams:
                 self._end_session()
 
-    def notice(self, text: str) -> None:
-        """Send a notice, after the mail that waits."""
-        self.notices.add(text)
+    def notice(self, *texts: str) -> None:
+        """Send notices that belong together, after the mail that waits."""
+        self.notices.add(*texts)
         for stream in self.streams:
             stream.fill()
 

@@ -7,7 +7,7 @@ from collections import deque
 MAX_NOTICES = 1_000
 """notices of an account that wait for its streams; older ones are dropped"""
 MAX_CHARACTERS = 256 * 1024
-"""characters that they have together; older ones are dropped, but not the latest"""
+"""characters that they have together; older ones are dropped, but not those added latest"""
 
 
 class Notices:
@@ -25,13 +25,13 @@ class Notices:
         """Whether there are notices that the client has not read."""
         return self._last > self.read and bool(self._texts)
 
-    def add(self, text: str) -> None:
-        """Add a notice."""
-        self._last += 1
-        self._texts.append(text)
-        self._characters += len(text)
-        while len(self._texts) > MAX_NOTICES or (
-            self._characters > MAX_CHARACTERS and len(self._texts) > 1
+    def add(self, *texts: str) -> None:
+        """Add notices that belong together."""
+        self._last += len(texts)
+        self._texts += texts
+        self._characters += sum(map(len, texts))
+        while len(self._texts) > len(texts) and (
+            len(self._texts) > MAX_NOTICES or self._characters > MAX_CHARACTERS
         ):
             self._drop_oldest()
 

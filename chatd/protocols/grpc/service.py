@@ -19,7 +19,7 @@ coroutines (`chatd.protocols.grpc.futures`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -70,6 +70,8 @@ IDLE = 600.0
 """seconds without a call or a stream after which an account is logged out"""
 _MAX_ACCOUNTS = 20_000
 """accounts that the service holds at a time"""
+LIST_PART = 64 * 1024
+"""characters of names that a notice may have; a longer list comes in several"""
 _STREAMS = 16
 """streams that an account may have open"""
 _ATTEMPTS = 3
@@ -182,11 +184,10 @@ class ChatService:
                 )
         except (PatternInvalid, PatternTooLong):
             names = []
-        account.notice(
-            f"Account matched: {','.join(names)}"
-            if names
-            else f"Account matched to: {request.pattern} doesn't exist"
-        )
+        if names:
+            account.notice(*(f"Account matched: {part}" for part in _parts(names)))
+        else:
+            account.notice(f"Account matched to: {request.pattern} doesn't exist")
         return pb.WildCardResponse()
 
     async def send_message(self, request: Any, caller: Caller) -> Any:
@@ -408,6 +409,20 @@ class ChatService:
         self._stopping = True
         for account in self._accounts.values():
             account.log_out()
+
+
+def _parts(names: Sequence[str]) -> Iterator[str]:
+    """Names with commas between them, in parts of at most `LIST_PART` characters: each stream that
+    is not read holds a part in memory several times."""
+    part: list[str] = []
+    size = 0
+    for name in names:
+        if size + len(name) > LIST_PART:
+            yield ",".join(part)
+            part, size = [], 0
+        part.append(name)
+        size += len(name) + 1
+    yield ",".join(part)
 
 
 def _credentials(name: str, caller: Caller) -> NameOnly | NamePassword:

@@ -37,7 +37,7 @@ logger = Logger(namespace="chatd")
 
 MAX_WAITING = 256
 """messages that may wait to be written to a stream before it counts as full"""
-MAX_WAITING_BYTES = 256 * 1024
+MAX_WAITING_BYTES = 64 * 1024
 """bytes that they may have together before it counts as full"""
 KEEPALIVE_INTERVAL = 30.0
 """seconds of silence after which gRPC pings a connection"""

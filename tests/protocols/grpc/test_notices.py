@@ -41,6 +41,17 @@ class NoticeTests(SynchronousTestCase):
         notices.add("x" * (MAX_CHARACTERS + 1))
         self.assertEqual(notices.after(0), (5, "x" * (MAX_CHARACTERS + 1)))
 
+    def test_notices_that_belong_together_are_dropped_together(self) -> None:
+        """Those added latest are all there, however long they are."""
+        notices = Notices()
+        half = "x" * (MAX_CHARACTERS // 2)
+        notices.add("a", half)
+        notices.add(half, half, half)
+        self.assertEqual(notices.after(0), (3, half))
+        self.assertEqual(notices.after(4), (5, half))
+        notices.add("b")
+        self.assertEqual(notices.after(0), (5, half))
+
     def test_notices_wait_until_they_are_read(self) -> None:
         """Those that were discarded do not."""
         notices = Notices()

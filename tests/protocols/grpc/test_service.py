@@ -20,6 +20,7 @@ from chatd.core.errors import (
     UnknownAccount,
     WrongPassword,
 )
+from chatd.protocols.grpc import service
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.service import IDLE, ChatService
 from chatd.protocols.grpc.stream import ACK_DELAY
@@ -63,6 +64,22 @@ class Calls(ServiceCase):
         )
         self.successResultOf(stream.ready())
         self.assertIsNone(stream.next())
+
+    def test_long_list_comes_in_several_notices(self) -> None:
+        """Each is short enough for a stream that is not read; together they have all names."""
+        self.patch(service, "LIST_PART", 9)
+        for name in ("mason", "wayne", "x", "y"):
+            self.create_account(name)
+        self.find("mason", ".*")
+        self.find("mason", "[xy]")
+        self.assertEqual(
+            self.read_texts("mason", self.open("mason"))[1:],
+            [
+                "Account matched: ann,mason",
+                "Account matched: wayne,x,y",
+                "Account matched: x,y",
+            ],
+        )
 
     def test_deleted_account_leaves_nothing_to_the_next_of_its_name(self) -> None:
         """The stream of the deleted account ends with the notice."""
