@@ -72,9 +72,9 @@ class SpeechTests(RoomsCase):
         ):
             sentence = self.refuse(ReadOnly, request)
         self.assertEqual(sentence, "#room is read-only: only its moderators can send to it.")
-        self.run_now(edits.delete(self.bob, "#room", 3, None))
         self.send(self.ann, "#room", "from the owner")
         self.run_now(edits.react(self.ann, "#room", 3, "+", None))
+        self.run_now(edits.delete(self.bob, "#room", 3, None))
         self.assertEqual(self.texts(), ["one", "from the owner"])
 
     def test_silenced_member_sends_nothing_until_the_end(self) -> None:

@@ -57,6 +57,11 @@ class Listings:
             model.violated("listing:topic", shown)
         if model.private[room].surely_not(info.private, sent, model.tick):
             model.violated("listing:private", shown)
+        for setting in ("slow", "read-only"):
+            fact = model.settings[room, setting]
+            values = {found.name: found.value for found in info.settings}
+            if fact.surely_not(values.get(setting, fact.initial), sent, model.tick):
+                model.violated("listing:setting", shown)
         self._check_role(room, device.name, info.role, sent)
         members = [model.member[room, name] for name in model.names]
         least = sum(member.surely(True, sent, model.tick) for member in members)
@@ -88,6 +93,17 @@ class Listings:
         for member in answer.members:
             if member.name.lower() in model.names and member.role != "invited":
                 self._check_role(room, member.name.lower(), member.role, sent)
+
+    def bans(self, room: str, sent: int, answer: Any) -> None:
+        """The accounts that are banned from a room."""
+        model = self._model
+        listed = {ban.name.lower() for ban in answer.restrictions}
+        for name in model.names:
+            banned = model.banned[room, name]
+            if name in listed and banned.surely(False, sent, model.tick):
+                model.violated("listing:not-banned", f"{name} in {room}")
+            if name not in listed and banned.surely(True, sent, model.tick):
+                model.violated("listing:ban-missing", f"{name} in {room}")
 
     def blocked(self, name: str, answer: Any, sent: int) -> None:
         """The accounts that an account blocks."""

@@ -39,6 +39,13 @@ class State:
         """by room and name, the last tick at which an account joined that certainly was no member
         until then"""
         self.invited = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.banned = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.silenced = {(room, name): Fact(False) for room in self.rooms for name in self.names}
+        self.settings = {
+            (room, setting): Fact(value)
+            for room in self.rooms
+            for setting, value in (("slow", "0"), ("read-only", "off"))
+        }
         self.deletions: dict[str, list[Change]] = {log: [] for log in self.exists}
         self.password_changes: dict[str, list[Change]] = {name: [] for name in self.names}
         self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
@@ -119,6 +126,9 @@ class State:
             self.private,
             self.history,
             self.invited,
+            self.banned,
+            self.silenced,
+            self.settings,
         )
         for table in tables:
             for fact in table.values():
@@ -194,6 +204,8 @@ class State:
         for room in self.rooms:
             self._leaves(room, name, change)
             self.may_vanish(room)
+            self.banned[room, name].write(False, change)
+            self.silenced[room, name].write(False, change)
         return change
 
     def set_password(self, name: str, password: str | None, by_operator: bool = False) -> Change:
@@ -267,6 +279,16 @@ class State:
             self.topic[room].write(None, change)
             for name in self.names:
                 self.invited[room, name].write(False, change)
+            self._unrestrict(room, change)
+
+    def _unrestrict(self, room: str, change: Change) -> None:
+        """A room has no bans, silences and settings: it is new, or deleted."""
+        for name in self.names:
+            self.banned[room, name].write(False, change)
+            self.silenced[room, name].write(False, change)
+        for setting in ("slow", "read-only"):
+            fact = self.settings[room, setting]
+            fact.write(fact.initial, change)
 
     def create_room(
         self, name: str, room: str, private: bool, topic: str, history: str = ""
@@ -281,6 +303,7 @@ class State:
         self.moderator[room, name].write(False, change)
         self.deputy[room, name].write(False, change)
         self.member[room, name].write(True, change)
+        self._unrestrict(room, change)
         return change
 
     def delete_room(self, room: str) -> Change:
@@ -297,6 +320,7 @@ class State:
             self.moderator[room, name].write(False, change)
             self.deputy[room, name].write(False, change)
             self.invited[room, name].write(False, change)
+        self._unrestrict(room, change)
         return change
 
     def set_member(self, room: str, name: str, member: bool) -> Change:
@@ -360,6 +384,24 @@ class State:
         """An account is to be invited to a room."""
         change = Change(self.now())
         self.invited[room, name].write(True, change)
+        return change
+
+    def set_banned(self, room: str, name: str, banned: bool) -> Change:
+        """An account is to be banned from a room, which removes it, or no longer."""
+        change = self.set_member(room, name, False) if banned else Change(self.now())
+        self.banned[room, name].write(banned, change)
+        return change
+
+    def set_silenced(self, room: str, name: str, silenced: bool) -> Change:
+        """An account is to be silenced in a room, or no longer."""
+        change = Change(self.now())
+        self.silenced[room, name].write(silenced, change)
+        return change
+
+    def configure_room(self, room: str, setting: str, value: str) -> Change:
+        """A setting of a room is to get a value."""
+        change = Change(self.now())
+        self.settings[room, setting].write(value, change)
         return change
 
     # Who may do what in a room

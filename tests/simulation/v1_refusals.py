@@ -16,7 +16,17 @@ _FOR_OWNERS = (c.DeleteRoom,)
 """requests that only the owner of a room may make"""
 _FOR_DEPUTIES = (c.SetPrivate, c.SetHistory, c.SetRole)
 """requests that only deputies of a room, and its owner, may make"""
-_FOR_MODERATORS = (c.SetTopic, c.Kick)
+_FOR_MODERATORS = (
+    c.SetTopic,
+    c.Kick,
+    c.Ban,
+    c.Unban,
+    c.FindBans,
+    c.Silence,
+    c.Unsilence,
+    c.FindSilenced,
+    c.ConfigureRoom,
+)
 """requests that only moderators of a room, and its owner, may make"""
 
 
@@ -82,6 +92,18 @@ def is_justified(
             return not model.exists[request.log].surely(True, sent, now)
         case "too-many-gaps":
             return True
+        case "banned":
+            name = request.name if isinstance(request, c.Invite) else device.name
+            return not model.banned[room, name].surely(False, sent, now)
+        case "silenced":
+            return not model.silenced[room, device.name].surely(False, sent, now)
+        case "read-only":
+            return not model.settings[room, code].surely("off", sent, now)
+        case "slow-mode":
+            return not model.settings[room, "slow"].surely("0", sent, now)
+        case "unknown-restriction":
+            facts = model.banned if isinstance(request, c.Unban) else model.silenced
+            return not facts[room, request.name].surely(True, sent, now)
         case "not-allowed":
             return not _is_surely_allowed(device, request, room, sent)
         case "unknown-member":
@@ -96,10 +118,10 @@ def _is_surely_allowed(device: V1Connection, request: Any, room: str, sent: int)
     """Whether the account certainly had the role that a request needs."""
     model, name = device.model, device.name
     if model.is_owner(room, name, sent):
-        return not (isinstance(request, c.Kick) and request.name == name)
-    if isinstance(request, c.SetTopic):
+        return not (isinstance(request, c.Kick | c.Ban | c.Silence) and request.name == name)
+    if isinstance(request, c.SetTopic | c.Unban | c.Unsilence | c.FindBans | c.FindSilenced):
         return model.is_moderator(room, name, sent)
-    if isinstance(request, c.SetPrivate | c.SetHistory):
+    if isinstance(request, c.SetPrivate | c.SetHistory | c.ConfigureRoom):
         return model.is_deputy(room, name, sent)
     if isinstance(request, c.Invite):
         public = model.private[room].surely(False, sent, model.tick)
@@ -110,6 +132,8 @@ def _is_surely_allowed(device: V1Connection, request: Any, room: str, sent: int)
 def must_be_refused(device: V1Connection, request: Any, sent: int) -> bool:
     """Whether a request that was carried out certainly lacked the role that it needs."""
     model, name = device.model, device.name
+    if isinstance(request, c.Join):
+        return model.banned[request.room, name].surely(True, sent, model.tick)
     if not isinstance(request, (*_FOR_OWNERS, *_FOR_DEPUTIES, *_FOR_MODERATORS, c.Invite)):
         return False
     room = request.room

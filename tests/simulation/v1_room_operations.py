@@ -103,6 +103,41 @@ def change_room(device: V1Device, random: Random) -> bool:
     return True
 
 
+@operation(8)
+def moderate(device: V1Device, random: Random) -> bool:
+    """Ban or silence an account in a room, or end that; restrict the room; list the bans."""
+    if not in_session(device):
+        return False
+    model = device.model
+    # Most rooms are of others: one that this account moderates is taken, if there is one.
+    rooms = [room for room in model.rooms if model.is_moderator(room, device.name, model.tick)]
+    room = random.choice(rooms) if rooms and random.random() < 0.9 else _room(device, random)
+    others = [name for name in model.names if name != device.name]
+    name = random.choice(others if random.random() < 0.9 else model.names)
+    choice = random.randrange(7)
+    if choice == 0:
+        device.ask(c.Ban(0, room, name), model.set_banned(room, name, True))
+    elif choice == 1:
+        device.ask(c.Unban(0, room, name), model.set_banned(room, name, False))
+    elif choice == 2:
+        device.ask(c.Silence(0, room, name), model.set_silenced(room, name, True))
+    elif choice == 3:
+        device.ask(c.Unsilence(0, room, name), model.set_silenced(room, name, False))
+    elif choice == 4:
+        value = random.choice(("0", "0", "5"))
+        change = model.configure_room(room, "slow", value)
+        device.ask(c.ConfigureRoom(0, room, "slow", value), change)
+    elif choice == 5:
+        value = random.choice(("off", "off", "on"))
+        change = model.configure_room(room, "read-only", value)
+        device.ask(c.ConfigureRoom(0, room, "read-only", value), change)
+    else:
+        sent = model.tick + 1
+        checks = device.world.listings
+        device.ask(c.FindBans(0, room), then=lambda answer: checks.bans(room, sent, answer))
+    return True
+
+
 @operation(3)
 def delete_room(device: V1Device, random: Random) -> bool:
     """Delete a room."""
