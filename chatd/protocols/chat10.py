@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -258,7 +259,7 @@ class Chat10Protocol(Unframed):
         """See `chatd.realm.peer.Peer`. It is a message from the server; a client that does not read
         gets none."""
         if self.writable:
-            for data in chat10.encode_text(NOTICE_SENDER, text, self._lines):
+            for data in _encoded_announcement(text, self._lines):
                 self._write(data)
 
     def joined(self, log: str) -> None:
@@ -361,3 +362,9 @@ def _encoded(run: Run) -> _Encoding:
     if encodings is not None:
         encodings[_encoded] = encoding
     return encoding
+
+
+@lru_cache(maxsize=2)
+def _encoded_announcement(text: str, lines: bool) -> list[bytes]:
+    """An announcement, which goes to many clients one after another."""
+    return chat10.encode_text(NOTICE_SENDER, text, lines)

@@ -42,7 +42,6 @@ from chatd.codecs.classic import (
     encode_send,
     server_decoder,
 )
-from chatd.core.entries import without_controls
 from chatd.core.errors import (
     AlreadyLoggedIn,
     IllegalName,
@@ -249,7 +248,7 @@ class ClassicProtocol(Connection):
         """See `chatd.realm.peer.Peer`. It is a SEND from the server; a client that does not read
         gets none."""
         if self.writable:
-            self._write(encode_send(NOTICE_SENDER, self.spelling, without_controls(text)))
+            self._write(encode_send(NOTICE_SENDER, self.spelling, text))
 
     @property
     def about(self) -> str:

@@ -7,8 +7,8 @@ from chatd.core.printable import in_one_line
 from chatd.realm.context import Context
 from chatd.realm.tasks import Tasks
 
-AT_ONCE = 100
-"""accounts whose sessions are shown an announcement before other work goes on"""
+AT_ONCE = 50
+"""sessions that are shown an announcement before other work goes on"""
 
 
 class Announcements:
@@ -28,9 +28,10 @@ class Announcements:
             raise BadRequest("an announcement has a text")
         sessions = self._context.sessions
         time = self._context.now()
-        shown = 0
-        for number, account in enumerate(sessions.accounts()):
-            if number and number % AT_ONCE == 0:
+        shown = waited = 0
+        for account in sessions.accounts():
+            if shown - waited >= AT_ONCE:
                 await self._tasks.sleep(0)
+                waited = shown
             shown += sum(session.announce(time, text) for session in sessions.of(account))
         return shown

@@ -115,4 +115,4 @@ class Peer:
         reason."""
 
     def announcement(self, time: int, text: str) -> None:
-        """An operator has announced something to all sessions."""
+        """An operator has announced something to all sessions: one line of printable text."""

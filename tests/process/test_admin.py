@@ -501,8 +501,8 @@ class Policies(Administered):
         with closing(sqlite3.connect(f"file:{self.folder}/chatd.db?mode=ro", uri=True)) as store:
             deadline = time.monotonic() + PATIENCE
             trimmed = "SELECT trimmed FROM logs ORDER BY trimmed DESC"
-            # The mailboxes of Ann, of Bob and of Cid, the lobby and the log of reports.
-            while store.execute(trimmed).fetchall() != [(15,), (0,), (0,), (0,), (0,)]:
+            # The mailboxes of Ann, of Bob and of Cid, the lobby, the reports and the audit log.
+            while store.execute(trimmed).fetchall() != [(15,), (0,), (0,), (0,), (0,), (0,)]:
                 self.assertLess(time.monotonic(), deadline)
         self.assertEqual(running.stop(), 0)
         self.assertNotIn("Traceback", running.output)

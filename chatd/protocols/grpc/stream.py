@@ -269,7 +269,7 @@ class Stream(Peer):
     def announcement(self, time: int, text: str) -> None:
         """See `Peer`. Unlike a notice it does not wait for other streams."""
         if self.writable:
-            self._put(Waiting(self._from_server(without_controls(text))))
+            self._put(Waiting(self._from_server(text)))
 
     def failed(self) -> None:
         """See `Peer`."""
