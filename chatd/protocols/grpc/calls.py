@@ -12,6 +12,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import grpc
@@ -23,6 +24,7 @@ from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.refusals import Refusals
 from chatd.protocols.grpc.service import SERVICE, STATUS
 from chatd.realm.permissions import check_call_count
+from chatd.server.deadlines import Deadlines
 from chatd.server.factory import ConnectionFactory
 from chatd.server.unauthenticated import Unauthenticated
 
@@ -40,7 +42,7 @@ class Call:
     from here, `working` whether it is being carried out."""
 
     def __init__(self, caller: Caller) -> None:
-        self.address = caller.address
+        self.caller = caller
         self.network = network_of(caller.address)
         self.ended_by = ""
         self.working = False
@@ -53,8 +55,13 @@ class Call:
             self._task.cancel()
 
 
-current: ContextVar[Call | None] = ContextVar("current", default=None)
-"""the call that a task makes"""
+_current: ContextVar[Call | None] = ContextVar("current", default=None)
+
+
+def caller_of(context: Any) -> Caller:
+    """The client of the call that this task carries out."""
+    call = _current.get()
+    return Caller(context) if call is None else call.caller
 
 
 class Calls:
@@ -80,18 +87,26 @@ class Calls:
             lambda call: call.end("login_time"),
             Call.end,
         )
-
+        self.requests: Deadlines[Call] = Deadlines(
+            factory.clock, factory.limits.frame_time, lambda call: call.end("frame_time")
+        )
         factory.realm.counters.watch_queue("gRPC calls that wait", lambda: len(self.idle))
 
     def __len__(self) -> int:
         return len(self._open)
 
+    def stop(self) -> None:
+        """Cancel all deadlines."""
+        self.idle.stop()
+        self.requests.stop()
+
     async def carry_out(self, context: Any, behavior: Callable[[Call], Awaitable[Any]]) -> Any:
         """Count a call while it is carried out; its answer. A refusal ends it with a status."""
         caller = Caller(context)
         call = Call(caller)
+        caller.has_session = partial(self.released, call)
         self._open[call] = None
-        token = current.set(call)
+        token = _current.set(call)
         try:
             self._bans.check(caller.address)
             self.idle.touch(call)
@@ -105,7 +120,7 @@ class Calls:
             self._counters.quota_met(call.ended_by)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, _ENDED[call.ended_by])
         finally:
-            current.reset(token)
+            _current.reset(token)
             self.released(call)
             del self._open[call]
 
@@ -133,7 +148,7 @@ class Calls:
         ended = [
             call
             for call in self._open
-            if (call.working or call in self.idle) and banned(call.address)
+            if (call.working or call in self.idle) and banned(call.caller.address)
         ]
         for call in ended:
             call.end()
@@ -147,9 +162,8 @@ class CountingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     wait for a request before the address of its client is known here.
     """
 
-    def __init__(self, calls: Calls, limits: Any) -> None:
+    def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._frame_time: float = limits.frame_time
         # By the name of the method; only those that exist.
         self._handlers: dict[str, grpc.RpcMethodHandler] = {}
 
@@ -187,13 +201,11 @@ class CountingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
         async def behavior(requests: AsyncIterator[Any], context: Any) -> Any:
             async def carry_out(call: Call) -> Any:
-                late = asyncio.get_running_loop().call_later(
-                    self._frame_time, call.end, "frame_time"
-                )
+                calls.requests.touch(call)
                 try:
                     request = await anext(requests, None)
                 finally:
-                    late.cancel()
+                    calls.requests.discard(call)
                 if request is None:
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no request")
                 if not idle:

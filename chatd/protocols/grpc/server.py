@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from chatd.codecs import chat_pb2 as pb
 from chatd.core.errors import Refused
 from chatd.protocols.grpc.caller import Caller
-from chatd.protocols.grpc.calls import Calls, CountingInterceptor, current
+from chatd.protocols.grpc.calls import Calls, CountingInterceptor, caller_of
 from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.port import GrpcPort
 from chatd.protocols.grpc.service import (
@@ -69,7 +69,7 @@ class GrpcServer:
     def _make(self) -> Any:
         """A server with all services."""
         server = grpc.aio.server(
-            interceptors=(CountingInterceptor(self._calls, self._limits),),
+            interceptors=(CountingInterceptor(self._calls),),
             options=self._options(),
             maximum_concurrent_rpcs=20_000,
         )
@@ -116,7 +116,7 @@ class GrpcServer:
             await self._health.enter_graceful_shutdown()
         self._service.stop()
         await self._port.stop(grace)
-        self._calls.idle.stop()
+        self._calls.stop()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         service = self._service
@@ -138,7 +138,7 @@ class GrpcServer:
             for name, (kind, field, method) in unary.items()
         }
         handlers["ReceiveMessages"] = grpc.unary_stream_rpc_method_handler(
-            partial(_stream, service, self._calls),
+            partial(_stream, service),
             request_deserializer=pb.ChatClient.FromString,
             response_serializer=_serialized,
         )
@@ -171,7 +171,7 @@ async def _unary(
     context: Any,
 ) -> Any:
     """Carry out a call with one answer."""
-    caller = Caller(context)
+    caller = caller_of(context)
     return await _refusing(
         service,
         context,
@@ -181,12 +181,9 @@ async def _unary(
     )
 
 
-async def _stream(service: ChatService, calls: Calls, request: Any, context: Any) -> None:
+async def _stream(service: ChatService, request: Any, context: Any) -> None:
     """Carry out a call with a stream of answers."""
-    caller = Caller(context)
-    call = current.get()
-    if call is not None:
-        caller.has_session = partial(calls.released, call)
+    caller = caller_of(context)
 
     async def write(message: Any) -> None:
         try:

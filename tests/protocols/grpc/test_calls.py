@@ -86,8 +86,8 @@ class Counting(SynchronousTestCase):
     def assert_nothing_is_left(self) -> None:
         """No call is counted."""
         calls = self.calls
-        counts = (len(calls), len(calls.idle), calls.working, calls._working_in_all)
-        self.assertEqual(counts, (0, 0, {}, 0))
+        counts = (len(calls), len(calls.idle), len(calls.requests), calls._working_in_all)
+        self.assertEqual((counts, calls.working), ((0, 0, 0, 0), {}))
         self.assertEqual(calls.idle._shares, {})
 
     def test_address_loses_its_own_waiting_calls(self) -> None:
@@ -281,9 +281,12 @@ class AtAPort(SynchronousTestCase):
         """With a sentence."""
 
         async def scenario() -> None:
-            async with self.client(frame_time=0.05) as channel:
+            async with self.client() as channel:
+                call = channel.stream_unary("/ChatService/LogIn")()
+                await until(lambda: len(self.calls.requests) == 1)
+                self.memory_server.clock.advance(self.memory_server.limits.frame_time)
                 self.assertEqual(
-                    await self.status(channel.stream_unary("/ChatService/LogIn")()),
+                    await self.status(call),
                     (EXHAUSTED, "the request of the call did not come in time"),
                 )
 
