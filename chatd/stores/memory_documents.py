@@ -190,7 +190,9 @@ class MemoryDocuments:
         """See `Store.page`."""
         found = self.scopes.get((kind, scope), Scope())
         start = bisect_right(found.keys, after.lower())
-        keys = (found.documents[key][1].key for key in islice(found.keys, start, None))
+        # Not by `islice`, which would step over all keys before these.
+        places = range(start, len(found.keys))
+        keys = (found.documents[found.keys[place]][1].key for place in places)
         return list(islice(filter(matcher(pattern), keys), limit))
 
     def list(self, kind: str, scope: str, pattern: str, limit: int | None) -> list[str]:
