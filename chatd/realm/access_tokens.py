@@ -261,6 +261,10 @@ class AccessTokens:
         """End the sessions of tokens that have expired."""
         now = self._context.now()
         for session, expires in list(self._sessions.items()):
+            if not session.proof.access_token:
+                # It has set the first password of its account.
+                del self._sessions[session]
+                continue
             if not session.ended and expires is not None and expires <= now:
                 session.end()
                 session.peer.session_ended(
@@ -274,7 +278,7 @@ class AccessTokens:
         `StoreUnavailable`."""
         now = self._context.now()
         for session in self._sessions:
-            if not session.ended:
+            if not session.ended and session.proof.access_token:
                 self._used[session.proof.access_token, str(session.account)] = now
         for key, scope in list(self._used):
             stored = await self._documents.get(AccessToken, key, scope)

@@ -399,6 +399,9 @@ class Realm:
             check_open_accounts(self.policy)
         hashed = None if password is None else await self._hash_password(password, client)
         regained = await self.accounts.set_password(name, account, hashed, proven)
+        if regained and requester is not None:
+            # It does not end with a certificate or token that is no more.
+            requester.proof = BY_NAME_OR_PASSWORD
         self.sessions.end(
             account.id,
             "password-changed",

@@ -65,6 +65,9 @@ class Reader:
     log_since: dict[str, int] = field(default_factory=dict)
     log_began: dict[str, int] = field(default_factory=dict)
     """for each log, the tick of the request by which the session follows it"""
+    access_token: str = ""
+    """the access token that opened the session, if one did: it ends with that, and a new password
+    may leave it"""
 
 
 class Model(State):
@@ -288,8 +291,12 @@ class Model(State):
                 and change.settled <= message.sent
                 and 0 < reader.login_answered <= change.sent
                 and change.by is not reader
+                and not reader.access_token
             ):
                 self.violated("read:after-password-change", f"{where}: {message.token}")
+        token = reader.access_token
+        if token and self.access_tokens.has_ended(token, reader.name, message.sent, tick):
+            self.violated("read:after-revocation", f"{where}: {message.token}")
         if is_room(log) and self.member[log, reader.name].surely(False, message.sent, tick):
             self.violated("read:not-a-member", f"{where}: {message.token}")
         if not is_room(log) and log != "@" + reader.name:

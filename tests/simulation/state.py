@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from chatd.realm.permissions import CLOSED, INVITE_ONLY, Policy
@@ -55,6 +56,10 @@ class State:
         """for each account, how many log-ins may have had a wrong password"""
         self.resume_tokens = Tokens(self.names)
         """the resume tokens"""
+        self.access_tokens = Tokens(self.names, lifetime=inf)
+        """the access tokens, which permit everything"""
+        self.made_tokens: dict[str, list[tuple[str, str]]] = {name: [] for name in self.names}
+        """by account: what each access token is called, and the token"""
         self.policy = Policy()
         self.invite_tokens: dict[str, int] = {}
         """the uses of each invite token that an operator has got"""
@@ -135,6 +140,7 @@ class State:
                 fact.write(fact.initial, change)
         for name in self.names:
             self.resume_tokens.end_all(name, change)
+            self.access_tokens.end_all(name, change)
         self.doubtful_tokens.update(self.invite_tokens)
         self._lost_everything = change.sent
         change.end(self.now(), True)
@@ -196,6 +202,7 @@ class State:
         self.password[name].write(None, change)
         self.certificates[name].write(frozenset(), change)
         self.resume_tokens.end_all(name, change)
+        self.access_tokens.end_all(name, change)
         self.hidden[name].write(False, change)
         for other in self.names:
             self.blocks[name, other].write(False, change)
@@ -209,14 +216,16 @@ class State:
         return change
 
     def set_password(self, name: str, password: str | None, by_operator: bool = False) -> Change:
-        """An account is to get another password. Its certificates are removed if it is open, or by
-        an operator."""
+        """An account is to get another password. Its certificates are removed, and its access
+        tokens end, if it is open, or by an operator."""
         change = Change(self.now())
         former = self.password[name].possible(self.tick, self.tick)
         if by_operator or former == [None]:
             self.certificates[name].write(frozenset(), change)
+            self.access_tokens.end_all(name, change)
         elif None in former:
             self.certificates[name].write(frozenset(), Change(change.sent))
+            self.access_tokens.end_all(name, Change(change.sent))
         self.password[name].write(password, change)
         self.password_changes[name].append(change)
         self.resume_tokens.end_all(name, change)
@@ -229,6 +238,13 @@ class State:
         self.certificates[name].write(frozenset(fingerprints), change)
         # They end if a certificate is removed.
         self.resume_tokens.doubt_all(name, change)
+        self.credential_changes[name].append(change)
+        return change
+
+    def change_access_tokens(self, name: str) -> Change:
+        """An account is to get an access token, or to lose one; log-ins that are under way may
+        fail."""
+        change = Change(self.now())
         self.credential_changes[name].append(change)
         return change
 

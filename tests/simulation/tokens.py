@@ -1,4 +1,4 @@
-"""Resume tokens as clients know them: which are valid, and which have certainly ended."""
+"""Tokens as clients know them: which are valid, and which have certainly ended."""
 
 from __future__ import annotations
 
@@ -28,10 +28,17 @@ class Token:
 
 
 class Tokens:
-    """All tokens of a history. `wall` is the wall clock."""
+    """All tokens of one sort in a history. `wall` is the wall clock, `lifetime` the seconds without
+    use after which a token ends."""
 
-    def __init__(self, names: Iterable[str], wall: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        wall: Callable[[], float] = lambda: 0.0,
+        lifetime: float = LIFETIME,
+    ) -> None:
         self.wall = wall
+        self._lifetime = lifetime
         self._tokens: dict[str, Token] = {}
         self._ends: dict[str, list[Change]] = {name: [] for name in names}
         self._before_jumps: list[tuple[int, float]] = []
@@ -56,6 +63,9 @@ class Tokens:
         own = [token for token in self._tokens.values() if token.name == name]
         for token in own[:-_MOST]:
             token.doubtful = True
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._tokens
 
     def end_all(self, name: str, change: Change) -> None:
         """A request is sent that ends all tokens of an account."""
@@ -90,7 +100,7 @@ class Tokens:
         if token is None or token.name != name or token.doubtful:
             return False
         unused = self._between(start)[1] - token.used[0]
-        return unused < LIFETIME - _MARGIN and token.valid.surely(True, start, end)
+        return unused < self._lifetime - _MARGIN and token.valid.surely(True, start, end)
 
     def has_ended(self, text: str, name: str, start: int, end: int) -> bool:
         """Whether a token has certainly not been one of the account's between two ticks."""
@@ -98,4 +108,4 @@ class Tokens:
         if token is None or token.name != name:
             return True
         unused = self._between(start)[0] - token.used[1]
-        return unused > LIFETIME + _MARGIN or token.valid.surely(False, start, end)
+        return unused > self._lifetime + _MARGIN or token.valid.surely(False, start, end)

@@ -79,13 +79,21 @@ class V1Device(V1Connection):
         self._session_began(answer, sent, given)
 
     def resumed(self, answer: c.LoggedIn, sent: int, token: str, given: Any) -> None:
-        """The device is logged in by a resume token."""
+        """The device is logged in by a resume token or an access token."""
         model = self.model
-        if model.resume_tokens.has_ended(token, self.name, sent, model.now()):
+        access = token in model.access_tokens
+        tokens = model.access_tokens if access else model.resume_tokens
+        if tokens.has_ended(token, self.name, sent, model.now()):
             model.violated("resume:ended-token", f"{self}")
-        model.resume_tokens.used(token, sent)
-        self.token = self.session_token = self.resumed_by = token
+        tokens.used(token, sent)
+        self.resumed_by = token
+        if access:
+            self.session_token = ""
+        else:
+            self.token = self.session_token = token
         self._session_began(answer, sent, given)
+        if self.reader is not None and access:
+            self.reader.access_token = token
 
     def _token(self, token: str) -> None:
         """The session has got a resume token: after the log-in, or by a request that has ended the

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatd.codecs import v1_messages as c
 from tests.simulation.v1 import V1Device
-from tests.simulation.v1_operations import in_session, operation
+from tests.simulation.v1_operations import in_session, operation, resume_now
 
 
 @operation(6)
@@ -54,7 +54,15 @@ def change_password(device: V1Device, random: Random) -> bool:
     model, name = device.model, device.name
     old = random.choice(model.password[name].possible(model.tick, model.tick))
     new = random.choice((None, "p1", "p2"))
-    device.ask(c.ChangePassword(0, old, new), model.set_password(name, new))
+    reader = device.reader
+    was_open = None in model.password[name].possible(model.tick, model.tick)
+
+    def changed(_: Any) -> None:
+        if reader is not None and was_open:
+            # All access tokens have ended, and this session goes on.
+            reader.access_token = ""
+
+    device.ask(c.ChangePassword(0, old, new), model.set_password(name, new), changed)
     return True
 
 
@@ -67,6 +75,50 @@ def set_certificates(device: V1Device, random: Random) -> bool:
     password = random.choice(model.password[name].possible(model.tick, model.tick))
     digits = device.world.some_certificates(random)
     device.ask(c.SetCertificates(0, digits, password), model.set_certificates(name, digits))
+    return True
+
+
+@operation(12)
+def create_access_token(device: V1Device, random: Random) -> bool:
+    """Make an access token, which permits everything."""
+    if not in_session(device):
+        return False
+    model, name = device.model, device.name
+    password = random.choice(model.password[name].possible(model.tick, model.tick))
+    label, sent = device.world.new_token("bot"), model.tick + 1
+
+    def made(answer: c.NewAccessToken) -> None:
+        model.access_tokens.issued(answer.token, name, sent, None)
+        model.made_tokens[name].append((label, answer.token))
+
+    request = c.CreateAccessToken(0, label, ["all"], 0, password)
+    device.ask(request, model.change_access_tokens(name), made)
+    return True
+
+
+@operation(6)
+def revoke_access_token(device: V1Device, random: Random) -> bool:
+    """Revoke an access token of the account."""
+    model, name = device.model, device.name
+    if not in_session(device) or not model.made_tokens[name]:
+        return False
+    label, token = random.choice(model.made_tokens[name])
+    change = model.change_access_tokens(name)
+    model.access_tokens.end(token, change)
+    device.ask(c.RevokeAccessToken(0, label), change)
+    return True
+
+
+@operation(12)
+def log_in_by_access_token(device: V1Device, random: Random) -> bool:
+    """Log in by an access token, which may be one of another account."""
+    made = device.model.made_tokens
+    own = made[device.name]
+    if random.random() < 0.1:
+        own = [each for tokens in made.values() for each in tokens]
+    if not device.connected or not own:
+        return False
+    resume_now(device, random.choice(own)[1])
     return True
 
 

@@ -16,7 +16,14 @@ from tests.simulation.v1_requests import ANSWERS, APPENDS, LATE_ACK, Request, sh
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_HASHING = (c.Register, c.LogIn, c.ChangePassword, c.SetCertificates, c.DeleteAccount)
+_HASHING = (
+    c.Register,
+    c.LogIn,
+    c.ChangePassword,
+    c.SetCertificates,
+    c.DeleteAccount,
+    c.CreateAccessToken,
+)
 """requests during which a `Ping` is answered at once"""
 
 
@@ -38,7 +45,7 @@ class V1Connection(Device):
         self.log_out_refused = False
         self._wrong_passwords = 0
         self.resumed_by = ""
-        """the resume token with which the session began, if it did"""
+        """the resume token or access token with which the session began, if it did"""
         self.acks_refused = 0
         """how many acknowledgements without an answer were refused"""
         self.answered_sent = 0
@@ -125,6 +132,7 @@ class V1Connection(Device):
             "account-deleted": self.session_may_have_ended(),
             "kicked": self.session_may_have_ended(),
             "wrong-password": self.token_may_have_ended(),
+            "token-ended": self.token_may_have_ended(),
             "": ended or self.half_closed or (self.link is not None and self.link.broken),
         }
         if not justified.get(self._goodbye):
@@ -141,12 +149,11 @@ class V1Connection(Device):
         return model.under_way(changes, self.last_login)
 
     def token_may_have_ended(self) -> bool:
-        """Whether the resume token with which the session began may have ended since."""
+        """Whether the token with which the session began may have ended since."""
         model = self.model
         token = self.resumed_by
-        return token != "" and not model.resume_tokens.is_valid(
-            token, self.name, self.last_login, model.tick
-        )
+        tokens = model.access_tokens if token in model.access_tokens else model.resume_tokens
+        return token != "" and not tokens.is_valid(token, self.name, self.last_login, model.tick)
 
     def lose(self) -> None:
         """The connection is closed: requests without an answer may have been carried out."""

@@ -79,6 +79,9 @@ def come(device: V1Device, random: Random) -> bool:
         device.open([feature for feature in _FEATURES if random.random() < 0.7])
     model, name = device.model, device.name
     tick = model.tick
+    if model.made_tokens[name] and random.random() < 0.5:
+        resume_now(device, random.choice(model.made_tokens[name])[1])
+        return True
     if device.token and random.random() < 0.6:
         resume_now(device, device.token)
         if random.random() < 0.7:

@@ -64,7 +64,12 @@ def is_justified(
         case "room-taken":
             return not model.exists[room].surely(False, sent, now)
         case "wrong-password" if isinstance(request, c.Resume):
-            return not model.resume_tokens.is_valid(request.token, device.name, sent, now)
+            access = request.token in model.access_tokens
+            tokens = model.access_tokens if access else model.resume_tokens
+            return not tokens.is_valid(request.token, device.name, sent, now)
+        case "unknown-token":
+            made = dict(model.made_tokens[device.name])
+            return not model.access_tokens.is_valid(made[request.name], device.name, sent, now)
         case "wrong-password" | "password-required":
             if isinstance(request, c.LogIn) and request.password is None:
                 certificate = device.certificate

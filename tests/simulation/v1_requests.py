@@ -20,6 +20,7 @@ ANSWERS: dict[Any, Any] = {
     c.Ping: c.Pong,
     c.LogIn: c.LoggedIn,
     c.Resume: c.LoggedIn,
+    c.CreateAccessToken: c.NewAccessToken,
     c.Send: c.Accepted,
     c.Edit: c.Accepted,
     c.Retract: c.Accepted,

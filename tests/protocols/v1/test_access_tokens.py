@@ -128,6 +128,20 @@ class Making(AccessTokensCase):
             self.server.connect().refusal_code(c.Resume(0, "bob", token)), "wrong-password"
         )
 
+    def test_session_that_sets_the_first_password_goes_on(self) -> None:
+        """As one by the password, which it knows: also when its token would have expired."""
+        token = self.bob.request(c.CreateAccessToken(0, "bot", ["all"], 60)).token
+        client = self.server.connect()
+        client.request(c.Hello(0, features=["tokens"]))
+        client.request(c.Resume(0, "bob", token))
+        client.request(c.ChangePassword(0, None, "s3cret"))
+        (event,) = client.receive_events(c.Token)
+        self.server.now += 60_000
+        self.server.realm.access_tokens.end_expired()
+        self.server.run(self.server.realm.access_tokens.save_uses())
+        client.request(c.GetBlocked(0))
+        self.server.connect().request(c.Resume(0, "bob", event.token))
+
     def test_session_of_an_access_token_gets_no_resume_token(self) -> None:
         """It would outlast the access token."""
         client, _ = self.resume(self.make("all"))
