@@ -844,6 +844,19 @@ class RevokeAccessToken(Message):
     name: Name
 
 
+class ClearMailbox(Message):
+    """Remove the oldest entries of the account's mailbox for ever, up to seq `upto`.
+
+    Entries stay that are not acknowledged, or that another session has still to be sent, and all
+    after these. Mailboxes of other accounts stay as they are. What is removed makes room in a
+    mailbox that is full (``mailbox-full``) some moments later. Answer: `Done`.
+    """
+
+    command: ClassVar[int] = 51
+    ref: Ref
+    upto: Seq
+
+
 # Answers: from the server
 
 

@@ -1,4 +1,4 @@
-"""Reading a log again: pages of its history, and single entries."""
+"""Reading a log again: pages of its history, and single entries; clearing the own mailbox."""
 
 from __future__ import annotations
 
@@ -98,3 +98,9 @@ class History:
     async def _exists(self, log: str, seq: int) -> bool:
         entries = await self._store.read(log, seq - 1, 1)
         return bool(entries) and entries[0].seq == seq
+
+    async def clear_mailbox(self, session: Session, upto: int) -> None:
+        """Remove the entries of the account's mailbox up to a seq, but none that waits, or that
+        another session has still to be sent. The store makes room for others later."""
+        mailbox = session.mailbox
+        await self._store.trim(mailbox.log, min(upto, mailbox.consumed))

@@ -20,6 +20,7 @@ from chatd.codecs.v1_messages import (
     Ban,
     Block,
     ChangePassword,
+    ClearMailbox,
     ConfigureRoom,
     CreateAccessToken,
     CreateRoom,
@@ -277,6 +278,7 @@ EXAMPLES = [
     ),
     Example(GetAccessTokens(ref=41), "91 29"),
     Example(RevokeAccessToken(ref=42, name="garden-bot"), "92 2a aa'garden-bot'"),
+    Example(ClearMailbox(ref=43, upto=300), "92 2b cd 01 2c"),
     Example(Done(ref=5), "91 05"),
     Example(
         Refusal(

@@ -329,6 +329,11 @@ TABLE = [
         lambda w, s: w.realm.history.page(s, s.mailbox.name, 0, 0, 10),
     ),
     Row(
+        "clear the own mailbox",
+        (),
+        lambda w, s: w.realm.history.clear_mailbox(s, 1),
+    ),
+    Row(
         "read the history of another mailbox",
         (p.check_read_log,),
         lambda w, s: w.realm.history.page(s, "@target", 0, 0, 10),

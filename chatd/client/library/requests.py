@@ -68,6 +68,11 @@ class Requests:
         page: c.Page = await self.request(c.History(0, log, after, before, limit))
         return page
 
+    async def clear_mailbox(self, upto: int) -> None:
+        """Remove the entries of the account's mailbox up to seq `upto` for ever, except for those
+        that are not acknowledged."""
+        await self.request(c.ClearMailbox(0, upto))
+
     async def typing(self, recipient: str, typing: bool = True) -> None:
         """Notify an account or a room that the account is typing, or has stopped."""
         await self.request(c.SayTyping(0, recipient, typing))

@@ -1,4 +1,4 @@
-"""Version 1: reading a log again."""
+"""Version 1: reading a log again, and clearing the own mailbox."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ async def history(connection: Requester, session: Session, request: c.History) -
         ],
         more,
     )
+
+
+@handles(c.ClearMailbox)
+async def clear_mailbox(
+    connection: Requester, session: Session, request: c.ClearMailbox
+) -> c.Message:
+    """Remove the oldest entries of the account's mailbox."""
+    await connection.realm.history.clear_mailbox(session, request.upto)
+    return c.Done(request.ref)

@@ -23,6 +23,7 @@ RIGHTS: dict[type[c.Message], str] = {
     c.CreateAccessToken: ALL,
     c.GetAccessTokens: ALL,
     c.RevokeAccessToken: ALL,
+    c.ClearMailbox: ALL,
     c.Block: ALL,
     c.GetBlocked: ALL,
     c.SetPresence: ALL,

@@ -103,6 +103,7 @@ class RequestTests(SynchronousTestCase):
         self.check(client.leave("#den"), c.Leave(0, "#den"))
         self.check(client.set_topic("#den", "x"), c.SetTopic(0, "#den", "x"))
         self.check(client.set_private("#den", True), c.SetPrivate(0, "#den", True))
+        self.check(client.clear_mailbox(7), c.ClearMailbox(0, 7))
         self.check(client.set_history("#den", "all"), c.SetHistory(0, "#den", "all"))
         self.check(
             client.configure_room("#den", "slow", "30"), c.ConfigureRoom(0, "#den", "slow", "30")

@@ -354,6 +354,7 @@ def _has_right(session: Session, right: str) -> bool:
 
 
 _VALUES: dict[str, Any] = {
+    "upto": 1,
     "log": "#ci",
     "room": "#ci",
     "recipient": "#ci",

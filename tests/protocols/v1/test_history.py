@@ -63,3 +63,41 @@ class History(SynchronousTestCase):
         self.assertEqual(
             ([entry.seq for entry in page.entries], page.more), ([16, 17, 18, 19], True)
         )
+
+
+class Clearing(SynchronousTestCase):
+    """Bob's mailbox is full of Ann's messages."""
+
+    def setUp(self) -> None:
+        self.server = MainPortServer(mailbox_bytes=2_000)
+        self.ann = self.server.log_in("Ann")
+        self.bob = self.server.log_in("bob")
+        for number in range(10):
+            self.ann.request(c.Send(0, "bob", "x" * 50, str(number)))
+        self.assertEqual(self.ann.refusal_code(c.Send(0, "bob", "full", "a")), "mailbox-full")
+
+    def seqs(self) -> list[int]:
+        """The seqs of the entries in the mailbox."""
+        return [entry.seq for entry in self.bob.request(c.History(0, "@bob")).entries]
+
+    def test_owner_makes_room(self) -> None:
+        """Of what is acknowledged, as much as the owner wants."""
+        self.bob.request(c.Ack(1, "@bob", 8))
+        self.bob.request(c.ClearMailbox(0, 3))
+        self.assertEqual(self.seqs(), [4, 5, 6, 7, 8, 9, 10])
+        self.assertEqual(self.ann.request(c.Send(0, "bob", "room", "b")).seq, 11)
+        self.bob.request(c.ClearMailbox(0, 2**53 - 1))
+        self.assertEqual(self.seqs(), [9, 10, 11], "those that wait stay")
+
+    def test_entries_that_wait_are_not_removed(self) -> None:
+        """Nor those that another session has still to be sent."""
+        self.bob.request(c.ClearMailbox(0, 10))
+        self.assertEqual(len(self.seqs()), 10)
+        self.bob.request(c.Ack(1, "@bob", 10))
+        (since,) = {s.created for s in self.server.realm.sessions.all() if s.name == "bob"}
+        slow = self.server.connect()
+        slow.transport.capacity = 0
+        slow.send(c.LogIn(1, "bob", None, [c.Position("@bob", since, 4)]))
+        self.server.clock.advance(0)
+        self.bob.request(c.ClearMailbox(0, 10))
+        self.assertEqual(self.seqs(), [5, 6, 7, 8, 9, 10])

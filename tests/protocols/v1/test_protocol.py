@@ -21,6 +21,7 @@ from chatd.server.arrivals import INTERVAL
 from tests.doubles.v1_clients import MainPortServer, V1Client
 
 REQUIRED = {
+    "upto": 1,
     "log": "@ann",
     "room": "#x",
     "private": True,

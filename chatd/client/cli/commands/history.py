@@ -1,4 +1,5 @@
-"""``/history``: show earlier messages of a room or of a conversation with an account.
+"""``/history``: show earlier messages of a room or of a conversation with an account, and
+``/clear-mailbox``.
 
 The server's mailbox holds the messages that were sent to this account. Those that it sent itself
 are added from the message cache, as far as this client has shown them.
@@ -11,6 +12,7 @@ import re
 from chatd.client.cli.commands.arguments import (
     WrongArguments,
     leading_number,
+    no_arguments,
     single_word,
 )
 from chatd.client.cli.commands.context import CommandContext, HistoryPosition
@@ -25,6 +27,8 @@ _NEGATIVE = re.compile(r"-[0-9]+(\s|$)")
 _MAILBOX_PAGE = 100
 # Entries of a mailbox that are searched for those of one sender.
 _MAX_SEARCHED = 1_000
+_ALL = 2**53 - 1
+"""the greatest seq"""
 
 
 async def history(context: CommandContext, arguments: str) -> None:
@@ -56,6 +60,18 @@ async def history(context: CommandContext, arguments: str) -> None:
     if entries:
         first_time = entries[0].time
     context.history_position = HistoryPosition(conversation, first_seq, first_time)
+
+
+async def clear_mailbox(context: CommandContext, arguments: str) -> None:
+    """Remove all messages of the mailbox that were acknowledged."""
+    no_arguments(arguments)
+    question = "Remove all private messages that you have received, for ever? (y/n): "
+    if await context.confirm(question):
+        await context.request_and_show(
+            c.ClearMailbox(0, _ALL), "Your mailbox is cleared; other mailboxes stay as they are."
+        )
+    else:
+        context.output.note("Nothing is removed.")
 
 
 async def _read_back(

@@ -104,6 +104,12 @@ COMMANDS = (
         history.history,
     ),
     Command(
+        "clear-mailbox",
+        "",
+        "remove the private messages that you have received",
+        history.clear_mailbox,
+    ),
+    Command(
         "receipts", "", "show which of your messages were delivered and read", receipts.receipts
     ),
     Command("join", "#ROOM", "join a room", rooms.join, ("j",)),

@@ -6,7 +6,11 @@ from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
 from tests.doubles.client import SINCE
 
-CASES: list[RequestCase] = [("/history", [])]
+CASES: list[RequestCase] = [
+    ("/history", []),
+    ("/clear-mailbox\ny", [c.ClearMailbox(0, 2**53 - 1)]),
+    ("/clear-mailbox\nn", []),
+]
 
 
 class HistoryCommandTests(CommandTestCase):
@@ -18,7 +22,9 @@ class HistoryCommandTests(CommandTestCase):
 
     def test_wrong_arguments_print_the_usage(self) -> None:
         """Nothing is requested."""
-        self.check_usage("/history a b", "/history 0", "/history -3", "/history -3 bob")
+        self.check_usage(
+            "/history a b", "/history 0", "/history -3", "/history -3 bob", "/clear-mailbox 3"
+        )
 
 
 class HistoryTests(ChatTestCase):
