@@ -323,10 +323,12 @@ class Realm:
         An account without a token counts for the address of the client, unless that is an operator;
         where no token is needed, one lifts the limit.
 
-        Raises, in this order: `NameTaken`, `IllegalName`, `RegistrationClosed` or
+        Raises, in this order: `AddressBanned`, `NameTaken`, `IllegalName`, `RegistrationClosed` or
         `InviteRequired`, `OpenAccountsForbidden`, `LimitReached`, `InviteInvalid`,
         `PasswordTooLong`, `Busy`.
         """
+        # Behind a proxy, the address may not have been known when the connection was accepted.
+        self.address_bans.check(client.address)
         # Hashing is expensive, so everything else is checked before it.
         if await self.accounts.account(name) is not None:
             raise NameTaken()

@@ -70,7 +70,6 @@ class ConnectionFactory(Factory):
         self.arrivals = Arrivals(self.clock)
         self.turns = Turns(self.clock)
         realm.address_bans.on_banned.append(self.close_banned)
-        realm.counters.watch_queue("connections before login", lambda: len(self.unauthenticated))
         self.listings = Listings(self.turns)
         self.unread_listings = UnreadListings(limits.unread_listings, _listing_unread)
         realm.counters.watch_queue("listings", self.listings.__len__)

@@ -8,7 +8,7 @@ from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.auth.credentials import NameOnly, NamePassword
-from chatd.codecs.classic import LIST, LOGIN, encode
+from chatd.codecs.classic import CREATE, LIST, LOGIN, encode
 from chatd.core.errors import PasswordRequired, WrongPassword
 from chatd.realm.peer import Peer
 from chatd.server.factory import PortFactory
@@ -202,7 +202,7 @@ class Banned(SynchronousTestCase):
         server.now += 60_000
         self.assertIsNotNone(port.buildProtocol(address))
 
-    def test_log_in_by_a_proxy_is_refused(self) -> None:
+    def test_client_behind_a_proxy_is_refused(self) -> None:
         """The address of the client is known after its connection has been accepted."""
         server = ClassicServer()
         server.register("ann").disconnect()
@@ -210,6 +210,7 @@ class Banned(SynchronousTestCase):
         client = server.connect()
         server.run(server.realm.address_bans.ban("192.0.2.7", None, "spam"))
         self.patch(client.transport, "peerAddr", IPv4Address("TCP", "192.0.2.7", 1))
-        client.send(encode(LOGIN, "ann"))
+        client.send(encode(LOGIN, "ann"), encode(CREATE, "eve"))
         server.clock.advance(0)
-        self.assertEqual(client.receive_texts(), ["An operator has banned your address: spam"])
+        sentence = "An operator has banned your address: spam"
+        self.assertEqual(client.receive_texts(), [sentence, sentence])
