@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from chatd.auth.throttle import STOPPING
 from chatd.core.addresses import LOCAL, network_of
 from chatd.core.errors import Busy, PasswordTooLong
 from chatd.core.limits import Limits
@@ -152,7 +153,7 @@ class Passwords:
     def stop(self) -> None:
         """Finish the work that has begun, refuse what waits, and stop the threads."""
         for job in (*self._log_ins.remove_all(), *self._others.remove_all()):
-            job.done.errback(Busy("The server is stopping."))
+            job.done.errback(Busy(STOPPING))
         self._pool.stop()
 
     async def hash(self, password: str, client: Client = OPERATOR) -> str:

@@ -14,6 +14,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import NAME_LENGTH
 from chatd.realm.requester import Client, Disconnected
 
+STOPPING = "The server is stopping; try again later."
 FREE_ANSWERS = 3
 """wrong answers after which attempts have to wait"""
 FIRST_GAP = 2.5
@@ -122,6 +123,7 @@ class LoginThrottle:
         self._waiting: list[Attempt] = []
         self._timer: IDelayedCall | None = None
         self._number = 0
+        self._stopping = False
 
     @property
     def waiting(self) -> int:
@@ -131,7 +133,8 @@ class LoginThrottle:
     async def begin(self, name: str, account: int | None, client: Client) -> Attempt:
         """Wait until an attempt may be checked; the caller calls `end` when it was.
 
-        Raises `Busy` if too many wait, `Disconnected` if the client has disconnected.
+        Raises `Busy` if too many wait or the daemon stops, `Disconnected` if the client has
+        disconnected.
         """
         self._number += 1
         attempt = Attempt(name, account, client, self._number)
@@ -139,6 +142,8 @@ class LoginThrottle:
         # Those that wait have been looked at: none of them may begin in its place.
         if self._begin(attempt, now):
             return attempt
+        if self._stopping:
+            raise Busy(STOPPING)
         self._waiting.append(attempt)
         self._look_at(self._slot(attempt, now))
         if len(self._waiting) > self._limits.attempts:
@@ -171,6 +176,16 @@ class LoginThrottle:
                 if (table, key) in attempt.bounds:
                     answers.slot = now + table.gap(answers.wrong)
         self._go_on()
+
+    def stop(self) -> None:
+        """Refuse the attempts that wait, and those to come that would have to."""
+        self._stopping = True
+        waiting, self._waiting = self._waiting, []
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for attempt in waiting:
+            attempt.turn.errback(Busy(STOPPING))
 
     def proven(self, account: int, address: str) -> None:
         """A client at this address has proven that it may use an account."""

@@ -176,7 +176,9 @@ class ConnectionFactory(Factory):
         self.unauthenticated.most = min(self.limits.unauthenticated, max(1, most // 2))
 
     def close_all(self) -> Deferred[None]:
-        """Close every connection (`Connection.close`); fires when the last one is closed."""
+        """Close every connection (`Connection.close`), and refuse log-ins that wait; fires when the
+        last one is closed."""
+        self._checker.throttle.stop()
         if not self.connections:
             return succeed(None)
         self._all_closed = Deferred()

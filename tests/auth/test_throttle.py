@@ -316,6 +316,17 @@ class Waiting(ThrottleCase):
         self.clock.advance(2.5)
         self.successResultOf(third)
 
+    def test_what_waits_is_refused_when_the_daemon_stops(self) -> None:
+        """A connection is not kept open by it; nothing waits any more."""
+        self.guess_in_turn(3, ("ann", ADDRESS))
+        waiting = [self.begin("ann", ADDRESS) for _ in range(2)]
+        self.throttle.stop()
+        waiting.append(self.begin("ann", OTHER_ADDRESS))
+        for attempt in waiting:
+            self.failureResultOf(attempt, Busy)
+        self.successResultOf(self.begin("bob", OTHER_ADDRESS))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_nothing_is_scheduled_while_nothing_waits(self) -> None:
         """A throttle that was used has no timer."""
         self.guess_in_turn(5, ("ann", ADDRESS))

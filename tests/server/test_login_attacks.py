@@ -96,6 +96,15 @@ class Guesses(AttackCase):
         self.assertEqual(self.answers(newcomer), ["wrong-password"])
         self.assertEqual(self.server.realm.counters.queues["attempts to log in"], 0)
 
+    def test_daemon_stops_at_once_while_guesses_wait(self) -> None:
+        """Each is refused, and its connection is closed."""
+        self.register("ann")
+        guesses = [self.log_in("ann", "guess", ELSEWHERE) for _ in range(14)]
+        self.answers(*guesses)
+        self.server.factory.close_all()
+        self.assertEqual(self.answers(*guesses), ["busy"] * 11)
+        self.assertTrue(all(guess.transport.disconnecting for guess in guesses))
+
 
 class Registrations(AttackCase):
     """80 connections that register without end."""
