@@ -139,8 +139,14 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             continue
         elif kind in ("deleted", "reactions") and scope not in owned:
             yield f"file:{kind}-without-log", shown
-        elif kind == "created-room" and not (int(scope) in accounts and int(key) in rooms):
-            yield "file:created-room-without-owner", shown
+        elif kind == "created-room":
+            # A deleted room that can be restored counts as made.
+            if int(scope) not in accounts or int(key) not in rooms | deleted:
+                yield "file:created-room-without-owner", shown
+        elif kind in ("ban", "silence"):
+            # The account of a pattern is 0.
+            if int(scope) not in rooms | deleted or body[0] not in accounts | {0}:
+                yield f"file:{kind}-without-owner", shown
         elif kind in _OF_ROOMS:
             rows_of_rooms.add((kind, int(scope), body[0]))
             if int(scope) not in rooms or body[0] not in accounts:
