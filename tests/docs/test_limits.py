@@ -21,7 +21,7 @@ from chatd.protocols.grpc import stream as grpc_stream
 from chatd.protocols.v1 import notices as v1_notices
 from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
-from chatd.realm import permissions, session
+from chatd.realm import moderation, permissions, session
 from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.server import closing, listings, sniffer, unframed
 from tests.docs.pages import ROOT, table
@@ -158,7 +158,8 @@ class LimitTests(SynchronousTestCase):
         rows = table("docs/protocols/v1.md", "What requests cost")
         found = sorted(next(iter(numbers(row[1]))) for row in rows)
         names = NAMES_PER_COMMAND
-        expected = [items, sessions, sessions, sessions, names, names]
+        removed, restrictions = moderation._REMOVED_PER_COMMAND, moderation._LISTED_PER_COMMAND
+        expected = [items, sessions, sessions, sessions, names, names, removed, restrictions]
         self.assertEqual(found, sorted(map(float, expected)))
         self.assertEqual(reports._COMMANDS, 50)
 

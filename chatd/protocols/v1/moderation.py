@@ -26,7 +26,7 @@ async def unban(connection: Requester, session: Session, request: c.Unban) -> c.
     return c.Done(request.ref)
 
 
-@handles(c.FindBans)
+@handles(c.FindBans, only_reads=True)
 async def find_bans(connection: Requester, session: Session, request: c.FindBans) -> c.Message:
     """List the bans of a room, a page at a time."""
     listed, more = await connection.realm.rooms.bans(
@@ -51,7 +51,7 @@ async def unsilence(connection: Requester, session: Session, request: c.Unsilenc
     return c.Done(request.ref)
 
 
-@handles(c.FindSilenced)
+@handles(c.FindSilenced, only_reads=True)
 async def find_silenced(
     connection: Requester, session: Session, request: c.FindSilenced
 ) -> c.Message:

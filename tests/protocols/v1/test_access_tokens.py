@@ -289,6 +289,21 @@ class Scoped(AccessTokensCase):
         for recipient in ("#ci", "bob"):
             self.assertEqual(reader.refusal_code(c.Send(0, recipient, "x")), "out-of-scope")
 
+    def test_restrictions_of_a_room_hold_for_its_bots(self) -> None:
+        """A token that only sends is no way around a silence, and a ban ends its scope."""
+        self.bob.request(c.CreateRoom(0, "#quiet"))
+        self.ann.request(c.Join(0, "#quiet"))
+        bot = self.bot("send #quiet")
+        bot.request(c.Send(0, "#quiet", "x"))
+        self.bob.request(c.Silence(0, "#quiet", "Ann"))
+        self.assertEqual(bot.refusal_code(c.Send(0, "#quiet", "x")), "silenced")
+        self.bob.request(c.Unsilence(0, "#quiet", "Ann"))
+        self.bob.request(c.ConfigureRoom(0, "#quiet", "slow", "30"))
+        bot.request(c.Send(0, "#quiet", "x"))
+        self.assertEqual(bot.refusal_code(c.Send(0, "#quiet", "x")), "slow-mode")
+        self.bob.request(c.Ban(0, "#quiet", "a*"))
+        self.assertEqual(bot.refusal_code(c.Send(0, "#quiet", "x")), "out-of-scope")
+
     def test_scope_ends_with_the_membership_and_begins_again_with_it(self) -> None:
         """A token permits no more than its account may do."""
         client = self.bot(*BOTH)
