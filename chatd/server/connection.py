@@ -14,7 +14,6 @@ by a few milliseconds, whatever they send. The session of a connection is in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from typing import Protocol as TypingProtocol
 
@@ -249,15 +248,19 @@ class Connection(ClosingConnection):
                     await self._catch_up(session)
                 elif self._queue:
                     message = self._queue.pop(0)
-                    if not self.disconnected or not isinstance(message, self.only_read):
-                        with suppress(Disconnected):
-                            await self.perform(message)
+                    # `Phase.OPEN` is 0, see `answer`.
+                    if self.phase and self.disconnected and isinstance(message, self.only_read):
+                        continue
+                    await self.perform(message)
                 elif self._input:
                     self._take_input()
                 else:
                     break
                 if self._queue or self._input:
                     self._check_turn(began)
+        except Disconnected:
+            # The messages behind that one may change something.
+            self.clock.callLater(0, self._process_queue)
         finally:
             self._working = False
             self.realm.flush()
