@@ -284,8 +284,8 @@ class DeletedRooms(LoadedRooms):
         for position in positions:
             membership.state.merge(position)
         mailbox.add_membership(membership)
-        for session in mailbox.sessions:
-            former = session.subscriptions.get(room.name)
+        for session in mailbox.all_sessions:
+            former = session.following(room.name)
             if former is not None:
                 # It has not been notified yet that the former room of this name is deleted.
                 session.unsubscribe(room.name)

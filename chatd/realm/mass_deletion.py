@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from chatd.core.errors import BadRequest, Busy, UnknownAccount, WrongPassword
+from chatd.realm.accounts import Account
 from chatd.realm.page import Page
 from chatd.realm.realm import Realm
 
@@ -63,7 +64,8 @@ class MassDeletion:
         seconds ago and not seen for `idle` seconds; with `dry_run` only list them.
 
         None stands for any time, but not for both. An account that was never seen counts as seen
-        when it was created, one that is online as seen now. Raises `BadRequest`, `PatternTooLong`.
+        when it was created, one that has a session as seen now, one with access tokens when one of
+        them was used. Raises `BadRequest`, `PatternTooLong`.
         """
         if older is None and idle is None:
             raise BadRequest("say how old, or how long idle, the accounts have to be")
@@ -73,11 +75,23 @@ class MassDeletion:
         for account in listed.items:
             seen = max(account.seen, account.created)
             if (older is None or now - account.created >= older * 1000) and (
-                idle is None or now - seen >= idle * 1000
+                idle is None
+                or (
+                    now - seen >= idle * 1000
+                    and now - await self._tokens_used(account) >= idle * 1000
+                )
             ):
                 refused = "" if dry_run else await self._delete(account, idle is not None)
                 items.append(Deleted(account.name, account.created, account.seen, refused))
         return Page(items, listed.more, listed.last)
+
+    async def _tokens_used(self, account: Listed) -> int:
+        """When an access token of an account was last used, 0 if none was."""
+        stored = await self._realm.documents.get(Account, account.name)
+        if stored is None:
+            return 0
+        tokens = await self._realm.access_tokens.listing(stored.record.id)
+        return max((token.used for token, _ in tokens), default=0)
 
     async def _delete(self, account: Listed, must_be_offline: bool) -> str:
         """Delete an account, if it is the one that was listed. Returns the code of a refusal."""
@@ -85,7 +99,10 @@ class MassDeletion:
             name, record = await self._realm.accounts.existing(account.name)
             if record.created != account.created:
                 raise UnknownAccount()
-            if must_be_offline and self._realm.sessions.online(name):
+            sessions = self._realm.sessions
+            mailbox = sessions.mailbox(record.id)
+            scoped = mailbox is not None and bool(mailbox.scoped)
+            if must_be_offline and (scoped or sessions.online(name)):
                 raise Busy()
             await self._realm.delete_account(name, record)
         except (UnknownAccount, WrongPassword, Busy) as refusal:

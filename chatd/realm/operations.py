@@ -206,7 +206,7 @@ class Operations(RoomOperations):
         self, name: str, account: Account, positions: Sequence[Position]
     ) -> AccountInfo:
         mailbox = self._realm.sessions.mailbox(account.id)
-        sessions = 0 if mailbox is None else len(mailbox.sessions)
+        sessions = 0 if mailbox is None else len(mailbox.all_sessions)
         if sessions:
             seen = self._realm.now()
         elif mailbox is not None and mailbox.loaded:

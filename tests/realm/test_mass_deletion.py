@@ -7,6 +7,7 @@ from typing import Any
 from chatd.core.errors import BadRequest, PatternTooLong
 from chatd.realm.mass_deletion import Deleted
 from chatd.realm.operations import Operations
+from tests.doubles.realm import AckRecorder
 from tests.realm.case import RealmCase
 
 HOUR = 3_600_000
@@ -61,6 +62,29 @@ class MassDeletion(RealmCase):
         self.assertEqual(len(self.names()), 5)
         self.assertEqual([item.name for item in self.delete("*", older=2 * 3600)], ["Ann", "bob"])
         self.assertEqual(sorted(self.names()), ["c1", "c2", "c3"])
+
+    def test_account_of_a_bot_is_idle_when_its_token_is(self) -> None:
+        """A session with a scope is no presence, but the account is in use."""
+        people, _ = self.harness.login_ack("c1", {})
+        self.run_now(self.realm.rooms.create(people, "#ci", "", False))
+        account = self.harness.account("c1")
+        tokens = self.realm.access_tokens
+        token, _ = self.run_now(
+            tokens.create("c1", account, "bot", ["read #ci"], None, proven=True)
+        )
+        people.end()
+        self.harness.save()
+        self.harness.now += 3 * HOUR
+        self.assertEqual([item.name for item in self.delete("c1", idle=3600, dry_run=True)], ["c1"])
+        name, account, proof = self.run_now(tokens.account("c1", token))
+        session = self.run_now(self.realm.sessions.open(name, account, AckRecorder(), proof))
+        self.run_now(tokens.opened(session))
+        self.assertEqual([item.refused for item in self.delete("c1", idle=0)], ["busy"])
+        session.end()
+        self.harness.now += HOUR - 1
+        self.assertEqual(self.delete("c1", idle=3600), [])
+        self.harness.now += 1
+        self.assertEqual([item.name for item in self.delete("c1", idle=3600)], ["c1"])
 
     def test_only_idle_accounts_are_deleted(self) -> None:
         """One that was never online counts from its creation, one that is online is not idle."""

@@ -331,6 +331,16 @@ class Scoped(AccessTokensCase):
         self.assertEqual(client.receive_events(), [])
         self.assertEqual(client.refusal_code(c.Send(0, "#ci", "x")), "out-of-scope")
 
+    def test_restored_room_is_in_the_scope_again(self) -> None:
+        """It is the same room."""
+        client = self.bot(*BOTH)
+        self.ann.request(c.DeleteRoom(0, "#ci"))
+        self.server.run(self.server.realm.rooms.restore("#ci", 0, "", ""))
+        client.receive_events(c.Left)
+        self.bob.request(c.Send(0, "#ci", "again"))
+        self.assertIn("again", [event.body for event in client.receive_events(c.Pushed)])
+        client.request(c.Send(0, "#ci", "still here"))
+
     def test_scoped_session_is_not_the_presence_of_the_account(self) -> None:
         """A bot does not make its account appear online."""
         client = self.bot(*BOTH)
