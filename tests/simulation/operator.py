@@ -108,6 +108,7 @@ def _look(operator: Operator, random: Random) -> bool:
             c.ListReports(),
             c.ListInviteTokens(),
             c.GetStatistics(),
+            c.ListAudit(),
         )
     )
     operator.ask(request)
@@ -162,6 +163,12 @@ def _set_room_topic(operator: Operator, random: Random) -> bool:
     return True
 
 
+def _announce(operator: Operator, random: Random) -> bool:
+    """Show a text to all sessions; it is no message of an account."""
+    operator.ask(c.Announce("We restart at noon."))
+    return True
+
+
 def _backup(operator: Operator, random: Random) -> bool:
     """Make a copy of the store."""
     operator.ask(c.Backup(operator.world.backup_path()))
@@ -209,6 +216,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
     "delete-room": (4, _delete_room),
     "room-role": (4, _set_room_role),
     "room-topic": (2, _set_room_topic),
+    "announce": (3, _announce),
     "backup": (3, _backup),
     "set-certificates": (3, _set_certificates),
     "invite": (4, _invite),
