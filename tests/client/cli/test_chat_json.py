@@ -31,7 +31,14 @@ class JsonTests(ChatTestCase):
         welcome, logged_in = map(json.loads, self.greeting)
         self.assertEqual((welcome["type"], welcome["limits"]["text"]), ("welcome", 65536))
         self.assertEqual(
-            logged_in, {"type": "logged_in", "name": "alice", "logs": ["@alice", "#lobby"]}
+            logged_in,
+            {
+                "type": "logged_in",
+                "name": "alice",
+                "logs": ["@alice", "#lobby"],
+                "changed": 0,
+                "scopes": [],
+            },
         )
 
     def test_answers_repeat_the_ref_of_the_request(self) -> None:
