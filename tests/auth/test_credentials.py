@@ -72,7 +72,7 @@ class LoggingIn(TestCase):
 
     async def token(self, name: str) -> str:
         """A new resume token of an account."""
-        _, session, _ = await self.log_in(NamePassword(name, "right", FakeClient(OTHER_ADDRESS)))
+        _, session, _ = await self.log_in(NamePassword(name, "right", FakeClient("192.0.2.3")))
         token: str = await self.harness.realm.tokens.issue(session)
         session.end()
         return token
@@ -190,7 +190,7 @@ class LoggingIn(TestCase):
             _, session, _ = await self.log_in(log_in)
             session.end()
             for _ in range(8):
-                guess = NamePassword(name, "wrong", FakeClient(OTHER_ADDRESS))
+                guess = NamePassword(name, "wrong", FakeClient(f"198.51.100.{len(name)}"))
                 self.log_in(guess).addErrback(lambda _: None)
             await self.log_in(NamePassword(name, "right", FakeClient(ADDRESS)))
 

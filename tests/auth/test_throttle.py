@@ -270,6 +270,28 @@ class Owners(ThrottleCase):
         self.assertLessEqual(self.wait_of("ann", OTHER_ADDRESS), 10)
         self.assertEqual(self.refused, 0)
 
+    def test_owner_at_a_new_address_goes_before_newer_guesses(self) -> None:
+        """Guessers that never stop take no slot before it."""
+        self.guess_in_turn(4, ("ann", ADDRESS))
+        owner = self.try_password(True, "ann", OTHER_ADDRESS)
+        for _ in range(20):
+            self.try_password(False, "ANN", ADDRESS)
+            self.clock.advance(0.5)
+        self.assertTrue(owner.called)
+
+    def test_guesses_at_known_addresses_do_not_put_off_the_owner_elsewhere(self) -> None:
+        """What is bound by its own address only does not move the slot of the account."""
+        known = [f"198.51.100.{number}" for number in range(5)]
+        for address in known:
+            self.know(ANN, address)
+        self.guess_in_turn(4, ("ann", ADDRESS))
+        for second in range(40):
+            if second == 20:
+                owner = self.try_password(True, "ann", OTHER_ADDRESS)
+            self.try_password(False, "ANN", known[second // 2 % 5])
+            self.clock.advance(1)
+        self.assertTrue(owner.called)
+
     def test_newcomer_at_an_address_of_a_guesser_waits_a_minute_at_most(self) -> None:
         """A user whose address is not known for the account, and whose neighbour guesses."""
         for number in range(14):
