@@ -28,7 +28,7 @@ from chatd.realm.resume_token import ResumeToken
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import gather
 from chatd.realm.written_entries import Place, Writer
-from chatd.stores import Position
+from chatd.stores import PAGE_BYTES, Position
 
 Item: TypeAlias = dict[str, Any]
 
@@ -78,11 +78,12 @@ class PersonalData:
                 raise UnknownAccount(f"The account {name} is another one by now.")
         writer = Writer(name, account.id, account.created)
         items: list[Item] = []
-        reads = 0
-        while progress is not None and len(items) < limit and reads < _READS:
+        reads = size = 0
+        while progress is not None and len(items) < limit and reads < _READS and size < PAGE_BYTES:
             part, following = await self._sections[progress.section](writer, account, progress)
             items += part
             reads += 1
+            size += sum(len(item.get("body", "")) for item in part)
             section = progress.section + 1
             if following is None and section < len(self._sections):
                 following = _Progress(account.id, section)

@@ -10,6 +10,7 @@ from chatd.core.errors import BadRequest, UnknownAccount
 from chatd.realm.operations import Operations
 from chatd.realm.personal_data import PersonalData
 from chatd.realm.tokens import hashed
+from chatd.stores import PAGE_BYTES
 from tests.realm.case import AckRealmCase
 
 
@@ -63,6 +64,14 @@ class Export(AckRealmCase):
         items = self.export("ann")
         for limit in (1, 2, 5):
             self.assertEqual(self.export("ann", limit), items)
+
+    def test_page_has_a_bounded_amount_of_text(self) -> None:
+        """However many entries it might have."""
+        self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", False))
+        self.send(self.bob, "ann", *("x" * 60_000 for _ in range(20)))
+        page = self.run_now(self.data.page("ann", "", 1000))
+        self.assertTrue(page.more)
+        self.assertLess(sum(len(item.get("body", "")) for item in page.items), 2 * PAGE_BYTES)
 
     def test_rooms_that_were_left_are_exported_too(self) -> None:
         """What was written there is still there."""

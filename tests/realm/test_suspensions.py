@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from chatd.core.errors import Busy, NotSuspended, Suspended, UnknownAccount
 from chatd.realm.accounts import Account
 from chatd.realm.operations import Operations, SuspensionInfo
-from tests.doubles.realm import AckRecorder
+from tests.doubles.realm import AckRecorder, RealmHarness
 from tests.realm.case import AckRealmCase
 
 _STEPS = 12
@@ -106,6 +106,14 @@ class Suspensions(AckRealmCase):
         self.assertEqual([account.name for account in page.items], ["Ann"])
         self.harness.now = 60_001
         self.assertEqual(self.run_now(operations.accounts("*", "", 10, suspended=True)).items, [])
+
+    def test_suspension_outlasts_a_restart(self) -> None:
+        """It is in the record of the account."""
+        self.suspend(3600)
+        again = RealmHarness(self.store, now=2)
+        _, account = again.run(again.realm.accounts.existing("ann"))
+        opening = again.realm.sessions.open("Ann", account, AckRecorder())
+        self.assertRaises(Suspended, again.run, opening)
 
     def test_only_what_is_suspended_can_be_unsuspended(self) -> None:
         """An unknown account can be neither."""
