@@ -38,8 +38,9 @@ _CACHES = {
     "_lengths",
     # Accounts that were created in the last hour, by address.
     "_created",
-    # The listeners of the ports.
+    # The listeners of the ports, and what has expired.
     "on_banned",
+    "_bans",
 }
 """tables that are meant to keep something, within a bound"""
 _OF_ROOMS = ("member", "invitation")

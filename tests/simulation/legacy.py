@@ -191,6 +191,7 @@ class LegacyDevice(Device):
             *model.credential_changes[name],
             *model.deletions["@" + name],
             *model.ended_sessions[name],
+            *model.bans[name],
             *model.takeovers[name],
         )
         return model.under_way(changes, self.last_login)

@@ -153,6 +153,11 @@ class Link:
         if self.local:
             address = UNIXAddress("")
         protocol = port.factory.buildProtocol(address)
+        if protocol is None:
+            # The address is banned.
+            self.daemon_start = 0
+            self._client_lost()
+            return
         self.transport = ServerTransport(self, protocol, address)
         protocol.makeConnection(self.transport)
         self._flush_up()

@@ -11,6 +11,7 @@ from chatd.core.names import LOBBY
 from tests.simulation.backup import problems_in_backup
 from tests.simulation.device import Device
 from tests.simulation.facts import Change
+from tests.simulation.faults import CLOCK_FAULT
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -132,6 +133,21 @@ def _end_sessions(operator: Operator, random: Random) -> bool:
     return True
 
 
+def _ban(operator: Operator, random: Random) -> bool:
+    """Ban the address of a device for a second, unless the clock may be set back meanwhile. The
+    calls of gRPC are not refused here, since that is done at its port."""
+    world = operator.world
+    if any(step.operation == CLOCK_FAULT for step in world.history.steps):
+        return False
+    devices = [each for each in world.devices if each.protocol not in ("grpc", "operator")]
+    if not devices:
+        return False
+    device = random.choice(devices)
+    request = c.BanAddress(f"192.0.2.{(device.number + 1) % 250}", 1, "for a moment")
+    operator.ask(request, operator.model.ban(device.name))
+    return True
+
+
 def _delete(operator: Operator, random: Random) -> bool:
     """Delete an account."""
     name = random.choice(operator.model.names)
@@ -212,6 +228,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
     "look": (8, _look),
     "reset-password": (4, _reset_password),
     "end-sessions": (4, _end_sessions),
+    "ban": (2, _ban),
     "delete": (4, _delete),
     "delete-room": (4, _delete_room),
     "room-role": (4, _set_room_role),

@@ -52,6 +52,7 @@ class State:
         self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
         self.takeovers: dict[str, list[Change]] = {name: [] for name in self.names}
         self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.bans: dict[str, list[Change]] = {name: [] for name in self.names}
         self.doubtful_passwords = dict.fromkeys(self.names, 0)
         """for each account, how many log-ins may have had a wrong password"""
         self.resume_tokens = Tokens(self.names)
@@ -253,6 +254,12 @@ class State:
         change = Change(self.now())
         self.ended_sessions[name].append(change)
         self.resume_tokens.end_all(name, change)
+        return change
+
+    def ban(self, name: str) -> Change:
+        """An operator bans the address of a device of an account, for a moment."""
+        change = Change(self.now())
+        self.bans[name].append(change)
         return change
 
     def may_be_unusable(self, name: str) -> bool:

@@ -131,6 +131,7 @@ class V1Connection(Device):
             "certificate-removed": self.session_may_have_ended(),
             "account-deleted": self.session_may_have_ended(),
             "kicked": self.session_may_have_ended(),
+            "address-banned": self.session_may_have_ended(),
             "wrong-password": self.token_may_have_ended(),
             "token-ended": self.token_may_have_ended(),
             "": ended or self.half_closed or (self.link is not None and self.link.broken),
@@ -145,6 +146,7 @@ class V1Connection(Device):
             *model.credential_changes[name],
             *model.deletions["@" + name],
             *model.ended_sessions[name],
+            *model.bans[name],
         )
         return model.under_way(changes, self.last_login)
 
