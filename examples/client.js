@@ -9,8 +9,9 @@ const DEFAULT_PORT = 65432;
 const USAGE = `Usage: node client.js [--help] NAME [ADDRESS]
 
 Logs in as NAME, with the password in the environment variable CHATD_PASSWORD if that is set, and
-joins #lobby; the account is registered if it does not exist. ADDRESS is chat://HOST[:PORT], or
-chats://HOST[:PORT] for TLS [chat://127.0.0.1:${DEFAULT_PORT}].
+joins #lobby; the account is registered if it does not exist. CHATD_TOKEN can have an access token
+with the scope "all" instead. ADDRESS is chat://HOST[:PORT], or chats://HOST[:PORT] for TLS
+[chat://127.0.0.1:${DEFAULT_PORT}].
 
 Prints messages as "SENDER: TEXT" or "#room SENDER: TEXT". Sends the lines of standard input, in
 UTF-8: "@bob hi" to an account, "#room hi" to a room. At the end of input it waits until all
@@ -134,11 +135,12 @@ function parseAddress(address) {
 
 /** The client of an account. Emits "answered" when a message is accepted, or refused for good. */
 class Client extends EventEmitter {
-  constructor({ host, port, secure }, name, password) {
+  constructor({ host, port, secure }, name, password, token = null) {
     super();
     Object.assign(this, { host, port, secure, name, password });
     Object.assign(this, { loggedIn: false, delay: FIRST_DELAY, longest: Infinity });
-    this.token = null; // the resume token, for the next connection
+    this.token = token; // an access token, or the resume token for the next connection
+    this.registered = token !== null;
     this.unaccepted = new Map(); // messages by key: [recipient, text], oldest first
     // By log: { since, seq, printed, acknowledged }; seq is that of the last entry received.
     this.positions = new Map();
@@ -183,7 +185,7 @@ class Client extends EventEmitter {
     await this.logIn(positions).catch((error) => {
       throw (error.final && unregistered) || error;
     });
-    if (this.discarding) await this.request(LOG_IN, this.name, this.password, []);
+    if (this.discarding) await this.logIn([]);
     this.delay = FIRST_DELAY;
     this.loggedIn = true;
     this.acknowledge(); // The server may have lost the last acknowledgements.
@@ -395,7 +397,8 @@ if (require.main === module) {
         process.exit(1);
       });
       const password = process.env.CHATD_PASSWORD || null;
-      const client = new Client(parseAddress(address), name, password);
+      const token = process.env.CHATD_TOKEN || null;
+      const client = new Client(parseAddress(address), name, password, token);
       client.run().catch(fail);
       read(client);
     } catch (error) {

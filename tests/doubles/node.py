@@ -66,11 +66,19 @@ class JsClient:
     """A running examples/client.js, which is killed when the test ends."""
 
     def __init__(
-        self, case: SynchronousTestCase, port: int, name: str, password: str | None = None
+        self,
+        case: SynchronousTestCase,
+        port: int,
+        name: str,
+        password: str | None = None,
+        token: str | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             [node(), str(CLIENT), name, f"chat://127.0.0.1:{port}"],
-            env=environment({"CHATD_PASSWORD": password} if password else {}),
+            env=environment(
+                ({"CHATD_PASSWORD": password} if password else {})
+                | ({"CHATD_TOKEN": token} if token else {})
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,6 +7,7 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs.classic import SEND, encode
+from tests.doubles.admin import run_command
 from tests.doubles.daemon_process import Daemon, SocketClient, sent
 from tests.doubles.folders import folder
 from tests.doubles.node import PATIENCE, JsClient
@@ -102,6 +103,22 @@ class MessageTests(DaemonCase):
             client = JsClient(self, self.daemon.port, "ann", *wrong)
             self.assertEqual(client.exit_status(), 1)
             self.assertIn("password", client.next_error())
+
+    def test_access_token_replaces_the_password(self) -> None:
+        """Over several connections, until it is revoked."""
+        self.end(self.join("Ann", "s3cret"))
+        admin = ("--admin", f"{self.store.removeprefix('sqlite:')}.admin", "token")
+        words = ("create", "ann", "--name", "js", "--scope", "all")
+        token = run_command(*admin, *words, cwd=folder(self)).stdout.strip()
+        bot = JsClient(self, self.daemon.port, "ann", token=token)
+        bot.type("#lobby one")
+        self.assertEqual(bot.next_line(), "#lobby Ann: one")
+        self.daemon.kill()
+        self.restart()
+        bot.type("#lobby two")
+        self.assertEqual(bot.next_line(), "#lobby Ann: two")
+        run_command(*admin, "revoke", "ann", "js", cwd=folder(self))
+        self.assertEqual(bot.exit_status(), 1)
 
 
 class KillTests(DaemonCase):
