@@ -64,7 +64,7 @@ class _Queue:
 
     def _check(self, address: str) -> None:
         if address != LOCAL and len(self._jobs.get(address, ())) >= self._share:
-            self._remove_gone()
+            self._remove_disconnected()
             if len(self._jobs.get(address, ())) >= self._share:
                 raise Busy(
                     f"too many passwords wait to be {self._what}: {self._share} from your address; "
@@ -72,7 +72,7 @@ class _Queue:
                     "address_hashes",
                 )
         if len(self) >= self._places:
-            self._remove_gone()
+            self._remove_disconnected()
             if len(self) >= self._places:
                 raise Busy(
                     f"too many passwords wait to be {self._what}: {self._places} of all clients; "
@@ -98,17 +98,17 @@ class _Queue:
         self._jobs.clear()
         return jobs
 
-    def _remove_gone(self) -> None:
+    def _remove_disconnected(self) -> None:
         """Drop the jobs of clients that have disconnected."""
-        gone = []
+        ended = []
         for address, jobs in list(self._jobs.items()):
-            gone += [job for job in jobs if job.client.disconnected]
+            ended += [job for job in jobs if job.client.disconnected]
             remaining = deque(job for job in jobs if not job.client.disconnected)
             if remaining:
                 self._jobs[address] = remaining
             else:
                 del self._jobs[address]
-        for job in gone:
+        for job in ended:
             job.done.errback(Disconnected())
 
 

@@ -61,7 +61,7 @@ class _Table:
             answers.wrong = answers.since_right = 0
         return answers
 
-    def kept(self, key: str, now: float) -> _Answers:
+    def remembered(self, key: str, now: float) -> _Answers:
         """The answers to `key`, which are remembered from now on."""
         answers = self.answers[key] = self.get(key, now)
         self.answers.move_to_end(key)
@@ -147,7 +147,7 @@ class LoginThrottle:
         self._waiting.append(attempt)
         self._look_at(self._slot(attempt, now))
         if len(self._waiting) > self._limits.attempts:
-            self._remove_gone()
+            self._remove_disconnected()
         if len(self._waiting) > self._limits.attempts:
             self._displace()
         await attempt.turn
@@ -169,7 +169,7 @@ class LoginThrottle:
             pair.since_right = 0
         elif right is not None:
             for table, key in (*self._keys(attempt), (self._pairs, _pair(attempt))):
-                answers = table.kept(key, now)
+                answers = table.remembered(key, now)
                 answers.wrong += 1
                 answers.since_right += 1
                 answers.last = now
@@ -217,14 +217,14 @@ class LoginThrottle:
         bounds = self._bounds(attempt)
         if not all(table.get(key, now).free(now) for table, key in bounds):
             return False
-        attempt.bounds = {(table, key): table.kept(key, now) for table, key in bounds}
+        attempt.bounds = {(table, key): table.remembered(key, now) for table, key in bounds}
         for answers in attempt.bounds.values():
             answers.checking += 1
         return True
 
     def _go_on(self) -> None:
         """Begin the attempts that may begin now."""
-        self._remove_gone()
+        self._remove_disconnected()
         now = self._clock.seconds()
         # In order, since each that begins counts for those after it.
         ranked = sorted(self._waiting, key=lambda each: self._rank(each, now))
@@ -263,11 +263,11 @@ class LoginThrottle:
         # Where there was no guessing, in the order in which they came.
         return wrong, -attempt.number if guessed else attempt.number
 
-    def _remove_gone(self) -> None:
-        gone = [attempt for attempt in self._waiting if attempt.client.disconnected]
-        if gone:
-            self._waiting = [attempt for attempt in self._waiting if attempt not in gone]
-        for attempt in gone:
+    def _remove_disconnected(self) -> None:
+        ended = [attempt for attempt in self._waiting if attempt.client.disconnected]
+        if ended:
+            self._waiting = [attempt for attempt in self._waiting if attempt not in ended]
+        for attempt in ended:
             attempt.turn.errback(Disconnected())
 
     def _displace(self) -> None:
