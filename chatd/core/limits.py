@@ -47,6 +47,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """members of a room; also open invitations to it"""
     restrictions: int = 1_000
     """bans of a room; also accounts that are silenced in it"""
+    ban_patterns: int = 100
+    """those bans of a room that are patterns: each account that joins is compared with them"""
     deleted_room_time: int = 86_400
     """how long operators can restore a deleted room; 0: not at all"""
     tokens: int = 64

@@ -3,11 +3,12 @@
 A restriction is a row of its room (`chatd.realm.restrictions`). It is made by a write that changes
 the room's record as well, so an account that joins or is invited at the same moment is looked at
 again: what it requires of the record does not hold any more. Restrictions end by their date,
-without a timer: one that has ended is ignored, and its row removed when others need the place.
+without a timer: one that has ended is ignored, and its row removed when the next one is made.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeVar
@@ -48,6 +49,8 @@ _REMOVED_PER_COMMAND = 10
 """removed members and invitations that count as one command"""
 _LISTED_PER_COMMAND = 100
 """rows that are looked at that count as one command"""
+_PATTERNS_PER_COMMAND = 2
+"""patterns with which a name is compared that count as one command"""
 
 R = TypeVar("R", BanRecord, SilenceRecord)
 
@@ -222,8 +225,9 @@ class Moderation(RoomDepartures):
         now = self._context.now()
         if room.record.banned_until <= now:
             return None
-        rows = await self._documents.scan(BanRecord, room.scope)
-        session.charge(len(rows) / _LISTED_PER_COMMAND)
+        rows = await self._documents.scan(BanRecord, room.scope, limit=sys.maxsize)
+        patterns = sum(not row.record.account for row in rows)
+        session.charge(len(rows) / _LISTED_PER_COMMAND + patterns / _PATTERNS_PER_COMMAND)
         return ban_of(rows, name, account, now)
 
     async def unban(self, session: Session, name: str, banned: str) -> None:
@@ -313,17 +317,15 @@ class Moderation(RoomDepartures):
     ) -> list[Change]:
         """The changes that restrict an account or a pattern, with the room's record, and remove
         members. Raises `LimitReached`."""
-        record_type, scope = type(record), room.scope
-        former, count = await gather(
-            self._documents.get(record_type, key, scope),
-            self._documents.count(record_type, scope),
-        )
-        steps: list[Change] = []
-        limit = self._limits.restrictions
-        if former is None and count >= limit:
-            ended = await self._ended(room, record_type)
-            check_restriction_count(room, count - len(ended), self._limits)
-            steps += [changes.delete(row) for row in ended]
+        record_type, scope, now = type(record), room.scope, self._context.now()
+        rows = await self._documents.scan(record_type, scope, limit=sys.maxsize)
+        others = [row for row in rows if row.key.lower() != key.lower()]
+        ended = [row for row in others if row.record.until <= now]
+        in_force = [row for row in others if row.record.until > now]
+        patterns = sum(not row.record.account for row in in_force) + (not record.account)
+        check_restriction_count(room, len(in_force), patterns, self._limits)
+        session.charge(len(rows) / _LISTED_PER_COMMAND)
+        steps: list[Change] = [changes.delete(row) for row in ended]
         restricted = room.record.restricting(record)
         for row in removed:
             restricted = restricted.without(row.record.account)
@@ -336,12 +338,6 @@ class Moderation(RoomDepartures):
             changes.delete_any(record_type, key, scope),
             changes.create(key, record, scope),
         ]
-
-    async def _ended(self, room: Room, record_type: type[R]) -> list[Stored[R]]:
-        """The restrictions of a room that have ended."""
-        now = self._context.now()
-        rows = await self._documents.scan(record_type, room.scope)
-        return [row for row in rows if row.record.until <= now]
 
     async def _lift(
         self,

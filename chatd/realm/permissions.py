@@ -674,12 +674,16 @@ def check_lift(room: RoomFacts, role: str, other: str, restricted: bool) -> None
         raise UnknownRestriction(f"{other} is not on that list of {room.display_name}.")
 
 
-def check_restriction_count(room: RoomFacts, count: int, limits: Limits) -> None:
-    """Adding a ban to the `count` bans of a room, or a silenced account to as many. Raises
-    `LimitReached`."""
+def check_restriction_count(room: RoomFacts, count: int, patterns: int, limits: Limits) -> None:
+    """Adding a ban to the `count` bans of a room, of which so many are patterns (with the new one,
+    if it is one), or a silenced account to as many. Raises `LimitReached`."""
     if count >= limits.restrictions:
         raise LimitReached(
             f"{room.display_name} has {limits.restrictions} of these, and cannot have more."
+        )
+    if patterns > limits.ban_patterns:
+        raise LimitReached(
+            f"{room.display_name} has {limits.ban_patterns} patterns, and cannot have more."
         )
 
 

@@ -61,7 +61,10 @@ class LimitTests(SynchronousTestCase):
                 "frame of version 1": [_V1_FRAME, 256 * _V1_FRAME / MIB],
                 "topic of a room": [LIMITS.topic],
                 "rooms of an account; members of a room": [LIMITS.rooms, LIMITS.members],
-                "bans of a room; accounts silenced in a room": [LIMITS.restrictions],
+                "bans of a room, or accounts silenced in it; bans that are patterns": [
+                    LIMITS.restrictions,
+                    LIMITS.ban_patterns,
+                ],
                 "accounts blocked by an account; watched by a session": [
                     LIMITS.blocked,
                     LIMITS.watched,
@@ -158,8 +161,12 @@ class LimitTests(SynchronousTestCase):
         rows = table("docs/protocols/v1.md", "What requests cost")
         found = sorted(next(iter(numbers(row[1]))) for row in rows)
         names = NAMES_PER_COMMAND
-        removed, restrictions = moderation._REMOVED_PER_COMMAND, moderation._LISTED_PER_COMMAND
-        expected = [items, sessions, sessions, sessions, names, names, removed, restrictions]
+        rooms = (
+            moderation._REMOVED_PER_COMMAND,
+            moderation._LISTED_PER_COMMAND,
+            moderation._PATTERNS_PER_COMMAND,
+        )
+        expected = [items, sessions, sessions, sessions, names, names, *rooms]
         self.assertEqual(found, sorted(map(float, expected)))
         self.assertEqual(reports._COMMANDS, 50)
 

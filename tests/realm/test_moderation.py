@@ -17,7 +17,7 @@ from tests.realm.rooms_case import RoomsCase
 class ModerationCase(RoomsCase):
     """Ann owns #room, and bob is a member."""
 
-    limits = {"restrictions": 3}
+    limits = {"restrictions": 3, "ban_patterns": 2}
 
     def setUp(self) -> None:
         super().setUp()
@@ -172,12 +172,27 @@ class BanTests(ModerationCase):
     def test_number_of_bans_is_limited(self) -> None:
         """Another ban of the same name is not one more, and those that have ended do not count."""
         self.harness.now = 1_000_000
-        for pattern in ("x*", "y*", "z*", "X*"):
-            self.ban(pattern, 60)
+        for name in ("Carl", "dan", "eve"):
+            self.open(name)
+            self.ban(name, 60)
+        self.ban("carl", 60)
         self.refuse(LimitReached, self.rooms.ban(self.ann, "#room", "bob", 0, ""))
         self.harness.now += 60_000
         self.ban("bob")
         self.assertEqual(self.stored(BanRecord, self.bob), 1)
+
+    def test_number_of_patterns_is_limited(self) -> None:
+        """An account that joins is compared with each of them, which counts against its rate."""
+        self.ban("x*")
+        self.ban("y*")
+        sentence = self.refuse(LimitReached, self.rooms.ban(self.ann, "#room", "z*", 0, ""))
+        self.assertEqual(sentence, "#room has 2 patterns, and cannot have more.")
+        self.ban("X*", 60)
+        self.ban("bob")
+        self.open("carl")
+        carl, peer = self.login("carl")
+        self.rejoin(carl)
+        self.assertGreaterEqual(peer.charged, 1)
 
     def test_rows_are_deleted_with_the_account_and_the_room(self) -> None:
         """A later account of the name is not banned, and a later room has no bans."""
@@ -211,7 +226,9 @@ class BanTests(ModerationCase):
 
         self.patch(type(self.realm.documents), "scan", counted)
         self.rejoin(self.open("carl"))
+        self.assertEqual(scans, [])
         self.ban("x*", 60)
+        scans.clear()
         self.rejoin(self.open("dan"))
         self.assertEqual(len(scans), 1)
         self.harness.now += 60_000
