@@ -12,7 +12,7 @@ from chatd.realm.accounts import Account
 from chatd.realm.changes import create
 from chatd.realm.resume_token import ResumeToken
 from chatd.realm.tokens import hashed
-from chatd.stores import Append, Change, CreateLog
+from chatd.stores import Append, CreateLog, StateChange
 from chatd.stores.batches import Batch, Call
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations
 from chatd.stores.sqlite.writer import Writer
@@ -64,7 +64,7 @@ def fill_sessions(path: str, accounts: int, entries: int, password: str, now: in
     """Create a store at `path` with accounts that have this password, by its hash, and a resume
     token each, used `now` (milliseconds since 1970, UTC); each has `entries` in its mailbox."""
 
-    def account(id: int) -> list[Change]:
+    def account(id: int) -> list[StateChange]:
         token = create(hashed(token_of(id)), ResumeToken(now), str(id))
         return [create(name_of(id), Account(0, password, id=id)), token]
 
@@ -72,7 +72,7 @@ def fill_sessions(path: str, accounts: int, entries: int, password: str, now: in
         _fill(writer, accounts, accounts * entries, accounts, account)
 
 
-def _open_account(id: int) -> list[Change]:
+def _open_account(id: int) -> list[StateChange]:
     return [create(name_of(id), Account(0, id=id))]
 
 
@@ -81,7 +81,7 @@ def _fill(
     accounts: int,
     entries: int,
     logs: int,
-    account: Callable[[int], list[Change]],
+    account: Callable[[int], list[StateChange]],
 ) -> None:
     for start in range(1, accounts + 1, _BATCH):
         ids = range(start, min(start + _BATCH, accounts + 1))
@@ -101,7 +101,7 @@ def _fill(
             writer.maintenance.run()
 
 
-def _register(id: int, changes: Sequence[Change], writer: Writer) -> None:
+def _register(id: int, changes: Sequence[StateChange], writer: Writer) -> None:
     """Create an account and its mailbox."""
     writer.write([*changes, CreateLog(mailbox_log(id))])
 

@@ -63,6 +63,10 @@ class Context(Protocol):
         does at the end of a burst.
         """
 
+    def new_note(self, log: str, sender: str, author: int, kind: str, body: str) -> Append:
+        """An entry whose sender, with the id `author`, is not answered, to be stored together with
+        changes (`Documents.write`)."""
+
     def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
         """Append an entry whose sender, with the id `author`, is not answered. It is committed as
         those of `append`."""

@@ -206,6 +206,12 @@ class DeletedRooms(LoadedRooms):
             memberships[account] = MembershipRecord(name, record.created, joined)
             steps.append(RequireLog(mailbox_log(account)))
             steps.append(changes.create(scope, memberships[account], str(account)))
+        new_note = self._context.new_note
+        steps.append(new_note(log, SERVER, 0, RESTORE, ""))
+        if appointed is not None:
+            steps.append(new_note(log, appointed.key, appointed.record.account, JOIN, ""))
+        if owner:
+            steps.append(new_note(log, SERVER, 0, ROLE, f"{record.owner_name} {OWNER}"))
         creation = changes.create(name, record)
         mailboxes = self._held_mailboxes(memberships)
         try:
@@ -225,12 +231,6 @@ class DeletedRooms(LoadedRooms):
         room = self._rooms[room_name(name)]
         for mailbox, rows in zip(mailboxes, positions, strict=True):
             self._rejoin(room, mailbox, memberships[mailbox.account], rows)
-        note = self._context.note
-        note(room.log, SERVER, 0, RESTORE, "")
-        if appointed is not None:
-            note(room.log, appointed.key, appointed.record.account, JOIN, "")
-        if owner:
-            note(room.log, SERVER, 0, ROLE, f"{record.owner_name} {OWNER}")
         return room
 
     async def _restorable(

@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from chatd.core.errors import Busy, Conflict, Exists, UnknownRoom
-from chatd.core.names import room_log, room_name
+from chatd.core.names import SERVER, room_log, room_name
 from chatd.realm import changes
 from chatd.realm.context import Context
 from chatd.realm.membership import InvitedRecord, MemberRecord
@@ -171,6 +171,15 @@ class LoadedRooms:
         return "" if room is None else self._own_role(session, room)
 
     # Changing
+
+    def _note(self, session: Session, room: Room, kind: str, body: str) -> Change:
+        """An entry of a room about what the account of a session changes in it, to be stored with
+        the change."""
+        return self._context.new_note(room.log, session.name, session.account, kind, body)
+
+    def _note_of_operator(self, room: Room, kind: str, body: str) -> Change:
+        """An entry of a room about what an operator changes in it, to be stored with the change."""
+        return self._context.new_note(room.log, SERVER, 0, kind, body)
 
     def _still_member(self, room: Room, session: Session) -> Change:
         """The condition that the account of a session is still a member."""

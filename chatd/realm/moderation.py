@@ -110,23 +110,25 @@ class Moderation(RoomDepartures):
                 # The condition that it has not joined meanwhile.
                 steps.append(changes.create(account.key, MemberRecord(id, 0), room.scope))
                 steps.append(changes.delete_any(MemberRecord, account.key, room.scope))
-            return steps, _Ban(account.key, record.until, removed, "")
+            ban = _Ban(account.key, record.until, removed, "")
+            return [*steps, *self._notes_of_ban(session, room, ban, reason)], ban
 
         room, ban = await self._change(name, attempt)
-        self._banned(session, room, ban, reason)
+        self._banned(room, ban.removed, reason)
 
-    def _banned(self, session: Session, room: Room, ban: _Ban, reason: str) -> None:
-        """A ban has been stored: notify its members."""
-        for member in ban.removed:
-            self.left(room, member.record.account, False, "banned", reason)
-        self._note(session, room, BAN, _announced(ban.name, ban.until, reason))
-        self._note_removed(session, room, ban.removed)
-
-    def _note_removed(
-        self, session: Session, room: Room, removed: Iterable[Stored[MemberRecord]]
-    ) -> None:
+    def _banned(self, room: Room, removed: Iterable[Stored[MemberRecord]], reason: str) -> None:
+        """A ban has been stored that has removed these members."""
         for member in removed:
-            self._note(session, room, KICK, member.key)
+            self.left(room, member.record.account, False, "banned", reason)
+
+    def _notes_of_ban(self, session: Session, room: Room, ban: _Ban, reason: str) -> list[Change]:
+        announced = self._note(session, room, BAN, _announced(ban.name, ban.until, reason))
+        return [announced, *self._notes_of_removed(session, room, ban.removed)]
+
+    def _notes_of_removed(
+        self, session: Session, room: Room, removed: Iterable[Stored[MemberRecord]]
+    ) -> list[Change]:
+        return [self._note(session, room, KICK, member.key) for member in removed]
 
     async def _ban_pattern(
         self, session: Session, name: str, pattern: str, seconds: int, reason: str
@@ -140,10 +142,11 @@ class Moderation(RoomDepartures):
             names = await self._documents.page(MemberRecord, glob, "", _AT_ONCE, room.scope)
             removed = await self._of_lower_rank(room, role, names)
             steps = await self._restricting(session, room, pattern, record, removed)
-            return steps, _Ban(pattern, record.until, removed, role)
+            ban = _Ban(pattern, record.until, removed, role)
+            return [*steps, *self._notes_of_ban(session, room, ban, reason)], ban
 
         room, ban = await self._change(name, attempt)
-        self._banned(session, room, ban, reason)
+        self._banned(room, ban.removed, reason)
         session.charge(len(ban.removed) / _REMOVED_PER_COMMAND)
         # From now on, no account joins or is invited whose name matches. Some may have joined just
         # before, and many are not removed together.
@@ -171,17 +174,15 @@ class Moderation(RoomDepartures):
         after, size = "", _AT_ONCE
         while size == _AT_ONCE:
             names = await self._documents.page(MemberRecord, glob, after, _AT_ONCE, room.scope)
-            removed = await self._remove_members(room, role, names)
-            for member in removed:
-                self.left(room, member.record.account, False, "banned", reason)
-            self._note_removed(session, room, removed)
+            removed = await self._remove_members(session, room, role, names)
+            self._banned(room, removed, reason)
             session.charge(len(removed) / _REMOVED_PER_COMMAND)
             after, size = names[-1] if names else "", len(names)
             if size == _AT_ONCE:
                 await self._tasks.sleep(0)
 
     async def _remove_members(
-        self, room: Room, role: str, names: Sequence[str]
+        self, session: Session, room: Room, role: str, names: Sequence[str]
     ) -> list[Stored[MemberRecord]]:
         async def attempt(current: Room) -> tuple[list[Change], list[Stored[MemberRecord]]]:
             if current.id != room.id:
@@ -195,7 +196,7 @@ class Moderation(RoomDepartures):
             steps: list[Change] = [changes.update(current.stored, record)]
             for row in removed:
                 steps += self.removing(current, row)
-            return steps, removed
+            return [*steps, *self._notes_of_removed(session, current, removed)], removed
 
         with suppress(UnknownRoom):
             _, removed = await self._change(room.name, attempt)
@@ -255,15 +256,15 @@ class Moderation(RoomDepartures):
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `LimitReached`.
         """
 
-        async def attempt(room: Room) -> tuple[list[Change], tuple[str, int]]:
+        async def attempt(room: Room) -> tuple[list[Change], None]:
             account, _ = await self._subject(session, room, member)
             record = self._record(SilenceRecord, session, account.record.id, seconds, reason)
             steps = await self._restricting(session, room, account.key, record)
+            announced = _announced(account.key, record.until, reason)
             steps.append(RequireLog(mailbox_log(account.record.id)))
-            return steps, (account.key, record.until)
+            return [*steps, self._note(session, room, SILENCE, announced)], None
 
-        room, (shown, until) = await self._change(name, attempt)
-        self._note(session, room, SILENCE, _announced(shown, until, reason))
+        await self._change(name, attempt)
 
     async def unsilence(self, session: Session, name: str, member: str) -> None:
         """Let a silenced account send again.
@@ -347,7 +348,7 @@ class Moderation(RoomDepartures):
         record_type: type[R],
         kind: str,
     ) -> None:
-        async def attempt(room: Room) -> tuple[list[Change], str]:
+        async def attempt(room: Room) -> tuple[list[Change], None]:
             role = await self.role(session, room)
             row, count = await gather(
                 self._documents.get(record_type, subject, room.scope),
@@ -359,10 +360,10 @@ class Moderation(RoomDepartures):
             steps: list[Change] = [changes.require(room.stored)]
             if count == 1:
                 steps = [changes.update(room.stored, room.record.unrestricted(record_type))]
-            return [*steps, self._still_member(room, session), changes.delete(row)], row.key
+            steps += [self._still_member(room, session), changes.delete(row)]
+            return [*steps, self._note(session, room, kind, row.key)], None
 
-        room, shown = await self._change(name, attempt)
-        self._note(session, room, kind, shown)
+        await self._change(name, attempt)
 
     async def _listed(
         self, session: Session, name: str, record_type: type[R], after: str, limit: int
@@ -378,9 +379,6 @@ class Moderation(RoomDepartures):
             if (ban := row.record).until > now
         ]
         return shown[:limit], len(shown) > limit or len(rows) == SCAN_LIMIT
-
-    def _note(self, session: Session, room: Room, kind: str, body: str) -> None:
-        self._context.note(room.log, session.name, session.account, kind, body)
 
 
 def _announced(name: str, until: int, reason: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Protocol
 
 from chatd.core.addresses import network_of
-from chatd.core.entries import LEAVE, TEXT
+from chatd.core.entries import TEXT
 from chatd.core.errors import (
     Busy,
     Conflict,
@@ -263,20 +263,22 @@ class Realm:
         """Append an entry to a log; its origin is answered. The caller calls `flush`."""
         self.store.append((append,))
 
+    def new_note(self, log: str, sender: str, author: int, kind: str, body: str) -> Append:
+        """See `chatd.realm.context.Context`."""
+        return Append(
+            log,
+            self.new_id(),
+            self.entry_time(),
+            sender,
+            body,
+            self._null_origin,
+            kind=kind,
+            author=author,
+        )
+
     def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
         """See `chatd.realm.context.Context`."""
-        self.append(
-            Append(
-                log,
-                self.new_id(),
-                self.entry_time(),
-                sender,
-                body,
-                self._null_origin,
-                kind=kind,
-                author=author,
-            )
-        )
+        self.append(self.new_note(log, sender, author, kind, body))
 
     def new_id(self) -> int:
         """See `chatd.realm.context.Context`."""
@@ -508,6 +510,4 @@ class Realm:
         self.presence.account_deleted(account, name)
         for room, deleted in rooms:
             self.rooms.left(room, account, deleted, "left")
-            if not deleted:
-                self.note(room.log, name, account, LEAVE, "")
         self.flush()

@@ -56,13 +56,14 @@ class RoomDepartures(DeletedRooms):
         async def attempt(room: Room) -> tuple[list[Change], bool]:
             check_member(room, await self.role(session, room))
             member = await self._member(room, session.account, session.name)
-            return await self.leaving(room, member)
+            steps, deleted = await self.leaving(room, member)
+            if not deleted:
+                steps.append(self._note(session, room, LEAVE, ""))
+            return steps, deleted
 
         with self._context.sessions.reserved(session.mailbox):
             room, deleted = await self._change(name, attempt)
             self.left(room, session.account, deleted, "left")
-        if not deleted:
-            self._context.note(room.log, session.name, session.account, LEAVE, "")
 
     async def _member(self, room: Room, account: int, name: str) -> Stored[MemberRecord]:
         """The row of a member, given by its id and name. Raises `Conflict` if it has none."""
@@ -132,6 +133,9 @@ class RoomDepartures(DeletedRooms):
                     member = await self._member(room, account, name)
                     leaving, deleted = await self.leaving(room, member, gone=True)
                     steps += leaving
+                    if not deleted:
+                        note = self._context.new_note(room.log, name, account, LEAVE, "")
+                        steps.append(note)
                     rooms.append(Leaving(room, deleted))
             after = rows[-1].key
         # A room that is joined meanwhile would have a member without an account.
@@ -217,14 +221,14 @@ class RoomDepartures(DeletedRooms):
                     changes.delete_any(InvitedRecord, room.scope, str(invitation.record.account)),
                 ], None
             steps, deleted = await self.leaving(room, member)
+            if not deleted:
+                steps.append(self._note(session, room, KICK, member.key))
             return [*steps, self._still_member(room, session)], Removal(member, deleted)
 
         room, removal = await self._change(name, attempt)
         if removal is not None:
             member, deleted = removal
             self.left(room, member.record.account, deleted, "kicked")
-            if not deleted:
-                self._context.note(room.log, session.name, session.account, KICK, member.key)
 
     async def delete(self, session: Session, name: str) -> None:
         """Delete a room with its history; operators can restore it for a time.

@@ -6,11 +6,10 @@ and making owners and deputies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from chatd.core.entries import ROLE
 from chatd.core.errors import UnknownRole
-from chatd.core.names import SERVER
 from chatd.realm import changes
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.membership import MemberRecord
@@ -41,13 +40,13 @@ class RoomRoles(LoadedRooms):
                 check_not_deleted(session.mailbox.deleted)
                 check_set_role(room, requester_role, member, member_role, role)
 
-            return await self._role_changes(
-                room, member, role, check, [self._still_member(room, session)]
-            )
+            def more(shown: str) -> list[Change]:
+                note = self._note(session, room, ROLE, f"{shown} {role}")
+                return [self._still_member(room, session), note]
 
-        room, shown = await self._change(name, attempt)
-        if shown:
-            self._context.note(room.log, session.name, session.account, ROLE, f"{shown} {role}")
+            return await self._role_changes(room, member, role, check, more)
+
+        await self._change(name, attempt)
 
     async def set_role_by_operator(self, name: str, member: str, role: str) -> tuple[Room, str]:
         """Set the role of a member of any room. Returns the room, and the member's name as first
@@ -61,12 +60,12 @@ class RoomRoles(LoadedRooms):
             def check(member_role: str) -> None:
                 check_set_role_by_operator(room, room.permanent, member, member_role, role)
 
-            return await self._role_changes(room, member, role, check)
+            def more(shown: str) -> list[Change]:
+                return [self._note_of_operator(room, ROLE, f"{shown} {role}")]
 
-        room, shown = await self._change(name, attempt)
-        if shown:
-            self._context.note(room.log, SERVER, 0, ROLE, f"{shown} {role}")
-        return room, shown or member
+            return await self._role_changes(room, member, role, check, more)
+
+        return await self._change(name, attempt)
 
     async def _role_changes(
         self,
@@ -74,25 +73,26 @@ class RoomRoles(LoadedRooms):
         member: str,
         role: str,
         check: Callable[[str], None],
-        conditions: Sequence[Change] = (),
+        more: Callable[[str], list[Change]],
     ) -> tuple[list[Change], str]:
         """The changes that give a member another role, if `check` permits it for the present one,
-        and the member's name as first written; none if it has that role."""
+        and the member's name as first written; none if it has that role. `more` gives those to be
+        made with them, for that name."""
         row = await self._documents.get(MemberRecord, member, room.scope)
         record = room.record
         member_role = "" if row is None else record.member_role(row.record.account)
         check(member_role)
         assert row is not None
         if member_role == role:
-            return [], ""
+            return [], row.key
         if member_role == OWNER:
             raise UnknownRole(
                 f"{row.key} owns {room.display_name}: make another member the owner first."
             )
         return [
             changes.update(room.stored, record.with_role(row.record.account, row.key, role)),
-            *conditions,
             changes.require(row),
+            *more(row.key),
         ], row.key
 
 

@@ -23,7 +23,7 @@ from chatd.core.errors import (
     UnknownAccount,
     UnknownSetting,
 )
-from chatd.core.names import SERVER, check_room_name, mailbox_log, room_log
+from chatd.core.names import check_room_name, mailbox_log, room_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
@@ -136,6 +136,9 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                         CreateLog(room_log(id)),
                         changes.create(str(id), CreatedRoomRecord(name), str(session.account)),
                         *self._member_rows(session, name, record, Cursor()),
+                        self._context.new_note(
+                            room_log(id), session.name, session.account, JOIN, ""
+                        ),
                     ]
                 )
             except Exists:
@@ -189,6 +192,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                 *self._member_rows(session, room.display_name, room.record, cursor),
                 changes.delete_any(InvitationRecord, session.name, room.scope),
                 changes.delete_any(InvitedRecord, room.scope, str(session.account)),
+                self._note(session, room, JOIN, ""),
             ], cursor
 
         with self._context.sessions.reserved(mailbox):
@@ -196,15 +200,16 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             if cursor is not None:
                 room = self._held(room)
                 room.members += 1
-                if room.head > cursor.upto:
-                    self._tasks.spawn(self._save_joined(room, session.account, session.name))
+                head = room.head
                 self._joined(room, session, cursor)
+                if head > cursor.upto:
+                    self._tasks.spawn(self._save_joined(room, session.account, session.name, head))
         return room
 
-    async def _save_joined(self, room: Room, account: int, name: str) -> None:
+    async def _save_joined(self, room: Room, account: int, name: str, head: int) -> None:
         """Store after which entry an account has joined: some were committed between the attempt
         and its write, and are not for it in a room whose history is ``joined``."""
-        scope, head = str(account), room.head
+        scope = str(account)
         record = MembershipRecord(room.display_name, room.record.created, head)
         # Without the store, the entry of the attempt remains, a moment earlier.
         with suppress(Conflict, StoreUnavailable):
@@ -244,7 +249,6 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             other.subscribe(room)
             if other is not session and room.name in other.subscriptions:
                 other.peer.joined(room.name)
-        self._context.note(room.log, session.name, session.account, JOIN, "")
 
     # The room's record
 
@@ -254,18 +258,21 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         name: str,
         check: Callable[[Room, str], object],
         change: Callable[[RoomRecord], RoomRecord],
-    ) -> Room:
-        """Store another record of a room, if `check` permits it to a role."""
+        kind: str,
+        body: str,
+    ) -> None:
+        """Store another record of a room, if `check` permits it to a role, with an entry of this
+        kind about it."""
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
             check(room, await self.role(session, room))
             return [
                 changes.update(room.stored, change(room.record)),
                 self._still_member(room, session),
+                self._note(session, room, kind, body),
             ], None
 
-        room, _ = await self._change(name, attempt)
-        return room
+        await self._change(name, attempt)
 
     def _check_topic_length(self, topic: str) -> None:
         if len(topic) > self._limits.topic:
@@ -280,10 +287,10 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             check_moderator(room, role)
             self._check_topic_length(topic)
 
-        room = await self._update(
-            session, name, check, lambda record: msgspec.structs.replace(record, topic=topic)
-        )
-        self._context.note(room.log, session.name, session.account, TOPIC, topic)
+        def change(record: RoomRecord) -> RoomRecord:
+            return msgspec.structs.replace(record, topic=topic)
+
+        await self._update(session, name, check, change, TOPIC, topic)
 
     async def set_topic_by_operator(self, name: str, topic: str) -> Room:
         """Set the topic of any room. Raises `UnknownRoom`, `TopicTooLong`."""
@@ -291,11 +298,11 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
             return [
-                changes.update(room.stored, msgspec.structs.replace(room.record, topic=topic))
+                changes.update(room.stored, msgspec.structs.replace(room.record, topic=topic)),
+                self._note_of_operator(room, TOPIC, topic),
             ], None
 
         room, _ = await self._change(name, attempt)
-        self._context.note(room.log, SERVER, 0, TOPIC, topic)
         return room
 
     async def set_private(self, session: Session, name: str, private: bool) -> None:
@@ -307,9 +314,8 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             history = JOINED if becomes_private else record.shown_history
             return msgspec.structs.replace(record, private=private, history=history)
 
-        room = await self._update(session, name, check_deputy, change)
         access = "private" if private else "public"
-        self._context.note(room.log, session.name, session.account, ACCESS, access)
+        await self._update(session, name, check_deputy, change, ACCESS, access)
 
     async def set_history(self, session: Session, name: str, history: str) -> None:
         """Set what members can read from before they joined: ``all`` or ``joined``, nothing of it.
@@ -317,13 +323,11 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `BadRequest`.
         """
         _check_history(history)
-        room = await self._update(
-            session,
-            name,
-            check_deputy,
-            lambda record: msgspec.structs.replace(record, history=history),
-        )
-        self._context.note(room.log, session.name, session.account, HISTORY, history)
+
+        def change(record: RoomRecord) -> RoomRecord:
+            return msgspec.structs.replace(record, history=history)
+
+        await self._update(session, name, check_deputy, change, HISTORY, history)
 
     async def configure(self, session: Session, name: str, setting: str, value: str) -> None:
         """Set a setting of a room (`chatd.realm.room_settings`), given as a text.
@@ -333,10 +337,11 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         known = SETTINGS.get(setting)
         if known is None:
             raise UnknownSetting(f"A setting of a room is one of {', '.join(SETTINGS)}.")
-        room = await self._update(
-            session, name, known.check, lambda record: known.changed(record, value)
-        )
-        self._context.note(room.log, session.name, session.account, SETTING, f"{setting} {value}")
+
+        def change(record: RoomRecord) -> RoomRecord:
+            return known.changed(record, value)
+
+        await self._update(session, name, known.check, change, SETTING, f"{setting} {value}")
 
     async def invite(self, session: Session, name: str, invited: str) -> None:
         """Invite an account to a room and notify it, unless it is a member.
@@ -348,7 +353,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         shown = await self._context.accounts.display_name(invited)
         documents = self._documents
 
-        async def attempt(room: Room) -> tuple[list[Change], bool]:
+        async def attempt(room: Room) -> tuple[list[Change], None]:
             check_invite(room, await self.role(session, room))
             account, member, invitation, count = await gather(
                 documents.get(Account, shown),
@@ -359,13 +364,15 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             if account is None or mailbox_log(account.record.id) != log:
                 raise UnknownAccount(f"There is no account called {invited}.")
             if member is not None:
-                return [], False
+                return [], None
             ban = await self.ban_of(session, room, shown, account.record.id)
             check_invite_unbanned(room, shown, ban)
-            steps = [
+            context, shown_room = self._context, room.display_name
+            steps: list[Change] = [
                 changes.require(room.stored),
                 self._still_member(room, session),
                 RequireLog(log),
+                context.new_note(log, session.name, session.account, INVITE, shown_room),
             ]
             if invitation is None:
                 check_invitation_count(room, count, self._limits)
@@ -374,11 +381,9 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                     changes.create(shown, InvitationRecord(id), room.scope),
                     changes.create(room.scope, InvitedRecord(room.display_name), str(id)),
                 ]
-            return steps, True
+            return steps, None
 
-        room, is_new = await self._change(name, attempt)
-        if is_new:
-            self._context.note(log, session.name, session.account, INVITE, room.display_name)
+        await self._change(name, attempt)
 
 
 def _check_history(history: str) -> None:

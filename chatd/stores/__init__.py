@@ -214,26 +214,6 @@ class Forget(msgspec.Struct, frozen=True):
     log: str
 
 
-Change: TypeAlias = (
-    Create
-    | Update
-    | Delete
-    | DeleteScope
-    | DeleteKey
-    | Require
-    | RequireNone
-    | RequireSome
-    | CreateLog
-    | DropLog
-    | RenameLog
-    | RequireLog
-    | Erase
-    | Save
-    | Forget
-)
-"""what `Store.write` takes: changes, and conditions of the changes beside them"""
-
-
 class Append(msgspec.Struct, gc=False):
     """One entry to be appended to a log and, after the commit, the store's answer.
 
@@ -264,6 +244,28 @@ class Append(msgspec.Struct, gc=False):
     resent: bool = False
     author: int = 0
     log_name: str = ""
+
+
+StateChange: TypeAlias = (
+    Create
+    | Update
+    | Delete
+    | DeleteScope
+    | DeleteKey
+    | Require
+    | RequireNone
+    | RequireSome
+    | CreateLog
+    | DropLog
+    | RenameLog
+    | RequireLog
+    | Erase
+    | Save
+    | Forget
+)
+"""changes of documents, logs and positions, and conditions of the changes beside them"""
+Change: TypeAlias = StateChange | Append
+"""what `Store.write` takes"""
 
 
 class Origin(Protocol):
@@ -411,6 +413,11 @@ class Store(Protocol):
         Returns the new version for each `Create` and `Update`, 0 for the others. Each change, and
         each condition, sees the effect of those before it. Raises the refusal of the first one
         that is refused: `Exists` or `Conflict`.
+
+        Entries among them (`Append`) are appended after all the changes, by the same transaction,
+        and answered as by `append`, after the changes. They are refused with `UnknownLog` if the
+        changes are refused; with `StoreUnavailable` if the transaction fails, although the changes
+        are tried once more. An ephemeral store may append them with the next flush.
         """
 
     def save(self, positions: Sequence[Position]) -> Awaitable[None]:

@@ -11,12 +11,14 @@ from twisted.python.failure import Failure
 from chatd.core.entries import Entry
 from chatd.core.errors import KeyReused, MailboxFull, Refused, RoomFull
 from chatd.core.names import is_room
-from chatd.stores import Append, Quota, StoreCounts
+from chatd.stores import Append, Change, Quota, StateChange, StoreCounts
 
 T = TypeVar("T")
 
 LARGEST_BATCH = 1_000
 """appends and calls that are answered before other work goes on"""
+_NO_LOG = ""
+"""the log of an entry that is to be appended if changes are made"""
 
 
 class Call(Generic[T]):
@@ -72,15 +74,44 @@ class Batches:
         self.flush()
         return call.deferred
 
+    def _call_write(
+        self, changes: Sequence[Change], write: Callable[[Any, Sequence[StateChange]], list[int]]
+    ) -> Deferred[list[int]]:
+        """Queue a call that makes changes by `write`, and after it the entries among them.
+
+        An entry has no log until the changes are made, so it is refused if they are not.
+        """
+        entries = [change for change in changes if isinstance(change, Append)]
+        others = [change for change in changes if not isinstance(change, Append)]
+        logs = [entry.log for entry in entries]
+        for entry in entries:
+            entry.log = _NO_LOG
+
+        def run(target: Any) -> list[int]:
+            versions = iter(write(target, others))
+            for entry, log in zip(entries, logs, strict=True):
+                entry.log = log
+            return [0 if isinstance(change, Append) else next(versions) for change in changes]
+
+        written = self._call(run)
+        # A back end that commits at once has done so: these follow with the next flush, since the
+        # caller learns first that its changes are made.
+        self.append(entries)
+        return written
+
     def _take_open(self) -> Batch:
         """Close the open batch, return it to be committed, and begin the next one.
 
-        It has at most `LARGEST_BATCH` items; the next one begins with the others.
+        It has at most `LARGEST_BATCH` items, and the entries of the last call; the next one begins
+        with the others.
         """
         batch, self._open = self._open, []
         if len(batch) > LARGEST_BATCH:
-            self._open = batch[LARGEST_BATCH:]
-            del batch[LARGEST_BATCH:]
+            end = LARGEST_BATCH
+            while end < len(batch) and getattr(batch[end], "log", None) == _NO_LOG:
+                end += 1
+            self._open = batch[end:]
+            del batch[end:]
             self._committing = sum(len(item.body) for item in batch if isinstance(item, Append))
             self._collected -= self._committing
         else:

@@ -30,6 +30,7 @@ from chatd.stores import (
     RenameLog,
     RequireLog,
     Save,
+    StateChange,
 )
 from chatd.stores.batches import Batch, Batches, full, resend
 from chatd.stores.memory_documents import MemoryDocuments, Undo
@@ -290,9 +291,9 @@ class MemoryStore(Batches):
 
     def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
         """See `Store.write`."""
-        return self._call(lambda _: self._apply(changes))
+        return self._call_write(changes, MemoryStore._apply)
 
-    def _apply(self, changes: Sequence[Change]) -> list[int]:
+    def _apply(self, changes: Sequence[StateChange]) -> list[int]:
         """Make all changes or none; the new versions. Raises `Exists`, `Conflict`."""
         undo: Undo = []
         try:
@@ -302,7 +303,7 @@ class MemoryStore(Batches):
                 function()
             raise
 
-    def _apply_one(self, change: Change, undo: Undo) -> int:
+    def _apply_one(self, change: StateChange, undo: Undo) -> int:
         """Make one change, and add to `undo` what undoes it; the new version, 0 if there is none.
 
         Raises `Exists`, `Conflict`.

@@ -242,6 +242,7 @@ class Races(MembershipCase):
         self.perform(delete_room(), restore(), delete("bob"))
         self.perform(delete_room(), restore(), create("dee", "#Room"))
         self.perform(delete_room(), restore("#other", "dee"), leave("bob"))
+        self.perform(delete_room(), restore("#other", "dee"), join("dee"))
         self.perform(delete_room(), restore(owner="dee"), delete("dee"))
         self.perform(delete_room(), restore(), restore("#other"))
         self.perform(delete_room(), restore(), remove_deleted())

@@ -20,7 +20,7 @@ from chatd.core.errors import (
 from chatd.core.limits import Limits
 from chatd.realm import changes
 from chatd.realm.membership import InvitedRecord
-from chatd.realm.room import Room
+from chatd.realm.room import Room, RoomRecord
 from chatd.realm.session import Session
 from chatd.stores import SCAN_LIMIT
 from chatd.stores.memory import MemoryStore
@@ -164,6 +164,16 @@ class Changing(RoomsCase):
         self.assertEqual(room.record.member_role(self.bob.account), "owner")
         self.assertEqual(room.record.member_role(self.ann.account), "moderator")
         self.assertEqual((room.head, room.members), (4, 2))
+
+    def test_entry_about_a_change_is_stored_with_it(self) -> None:
+        """A kill leaves both, or neither."""
+        self.store.eager = False
+        self.begin(self.rooms.set_topic(self.ann, "#room", "roses"))
+        self.store.release()
+        self.store.crash()
+        self.store.eager = True
+        record = self.result(self.realm.documents.get(RoomRecord, "#room")).record
+        self.assertEqual((record.topic, self.events()[-1]), ("roses", ("Ann", "topic", "roses")))
 
     def test_names_of_rooms_are_tried_slowly(self) -> None:
         """A name that is taken, perhaps by a private room, is charged as a second's requests; the

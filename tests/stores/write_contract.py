@@ -312,6 +312,35 @@ class ExplicitLogContract(StoreContract):
         """It is not refused."""
         await self.store.write([DropLog("@1")])
 
+    async def test_entries_are_appended_with_the_changes(self) -> None:
+        """They are answered after the changes, in order, and stored by the same transaction; those
+        of refused changes are refused."""
+        answered = self.collect_answers()
+        order: list[Any] = []
+        self.store.write([CreateLog("#1")])
+        entries = [new_text("#1", "1"), new_text("#1", "2", "k")]
+        written = self.store.write(
+            [Create("room", "#a", b""), entries[0], entries[1], Create("room", "#b", b"")]
+        )
+        written.addCallback(lambda versions: order.append((versions, list(answered))))
+        refused = [new_text("#1", "3"), new_text("#2", "4")]
+        refusal = self.store.write([*refused, Require("account", "Ann")])
+        await self.assertFailure(refusal, Conflict)
+        self.store.append([new_text("#1", "5")])
+        await self.store.head("#1")
+        self.assertEqual(order, [([1, 0, 0, 1], [])])
+        self.assertEqual(
+            [(a.body, a.seq, type(a.refusal)) for a in answered],
+            [
+                ("1", 1, type(None)),
+                ("2", 2, type(None)),
+                ("3", 0, UnknownLog),
+                ("4", 0, UnknownLog),
+                ("5", 3, type(None)),
+            ],
+        )
+        self.assertEqual([e.body for e in await self.store.read("#1", 0, 9)], ["1", "2", "5"])
+
     async def test_renamed_log_has_its_entries_and_keys(self) -> None:
         """Appends to the former name are refused, also in the same batch; a new log of that name is
         another one, and the renamed one continues its seqs."""

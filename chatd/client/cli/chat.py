@@ -19,7 +19,7 @@ from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.login import Login, NoServer
 from chatd.client.cli.message_cache import MessageCache
 from chatd.client.cli.outbox import KeyedRequest
-from chatd.client.cli.output import jsonlines
+from chatd.client.cli.output import jsonlines, wording
 from chatd.client.cli.output.output import Output
 from chatd.client.cli.receipts import ReadMarkers
 from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
@@ -146,8 +146,9 @@ class Chat:
         """Start to handle events, and join the lobby."""
         client, context = self._client, self._context
         self._cache.add_names(client.name, LOBBY, *(info.room for info in client.rooms.values()))
-        changed, scopes = client.credentials_changed, client.scopes
-        self._output.logged_in(client.welcome, client.name, list(client.logs), changed, scopes)
+        self._output.logged_in(client.welcome, client.name, list(client.logs))
+        if client.credentials_changed:
+            self._output.note(wording.credentials_changed(client.credentials_changed))
         # No event is handled before it is known which accounts are blocked.
         with suppress(Refused, Fatal):  # The request is repeated after a reconnection.
             self._set_blocked(await client.request(c.GetBlocked(0)))

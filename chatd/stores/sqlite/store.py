@@ -222,7 +222,7 @@ class SQLiteStore(Batches):
 
     def write(self, changes: Sequence[Change]) -> Deferred[list[int]]:
         """See `Store.write`."""
-        return self._call(lambda writer: writer.write(changes))
+        return self._call_write(changes, Writer.write)
 
     def get(self, kind: str, key: str, scope: str = "") -> Deferred[Document | None]:
         """See `Store.get`."""

@@ -17,7 +17,6 @@ from chatd.stores import (
     LIMITED_KINDS,
     PAGE_BYTES,
     Append,
-    Change,
     Create,
     CreateLog,
     Delete,
@@ -33,6 +32,7 @@ from chatd.stores import (
     RequireNone,
     RequireSome,
     Save,
+    StateChange,
     Update,
 )
 from chatd.stores.batches import Batch, Call, full, resend
@@ -288,7 +288,7 @@ class Writer:
         log = self.logs.find(name)
         return log is not None and self._recent.keys.seq(log[0], author, key) > log[2]
 
-    def write(self, changes: Sequence[Change]) -> list[int]:
+    def write(self, changes: Sequence[StateChange]) -> list[int]:
         """See `Store.write`."""
         if len(changes) == 1:
             # A change that is refused has changed nothing.
@@ -310,7 +310,7 @@ class Writer:
         execute("RELEASE write")
         return versions
 
-    def _change(self, change: Change) -> int:
+    def _change(self, change: StateChange) -> int:
         """Make one change; the new version, 0 if there is none. Raises `Exists`, `Conflict`."""
         documents = self.documents
         match change:

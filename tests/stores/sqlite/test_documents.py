@@ -5,7 +5,6 @@ from __future__ import annotations
 from chatd.core.entries import Cursor
 from chatd.core.errors import Conflict, Exists
 from chatd.stores import (
-    Change,
     Create,
     CreateLog,
     Delete,
@@ -16,6 +15,7 @@ from chatd.stores import (
     Require,
     RequireNone,
     Save,
+    StateChange,
     Update,
 )
 from chatd.stores.sqlite import documents as documents_module
@@ -23,7 +23,7 @@ from chatd.stores.sqlite import maintenance as maintenance_module
 from tests.doubles.sqlite_writer import WithWriter
 
 ROWS = 40
-DELETION: list[Change] = [
+DELETION: list[StateChange] = [
     DropLog("#7"),
     DeleteScope("member", "7"),
     DeleteKey("membership", "7"),
@@ -47,12 +47,12 @@ class ManyDeleted(WithWriter):
                 Save(Position(100 + number, "#7", Cursor(1))),
             )
 
-    def write(self, *changes: Change) -> list[int]:
+    def write(self, *changes: StateChange) -> list[int]:
         """Write changes; the versions."""
         versions: list[int] = self.call(lambda writer: writer.write(changes))
         return versions
 
-    def refused(self, *changes: Change) -> type[BaseException]:
+    def refused(self, *changes: StateChange) -> type[BaseException]:
         """What refuses changes."""
         refusal: type[BaseException] = self.call(lambda writer: writer.write(changes)).type
         return refusal
@@ -145,7 +145,7 @@ class ManyDeleted(WithWriter):
         self.maintain()
         self.check_deleted()
 
-    def check_count(self, *deletions: Change) -> None:
+    def check_count(self, *deletions: StateChange) -> None:
         """Account 100, with many rooms, is deleted as well as room 7; it joins another room."""
         self.write(*[Create("membership", str(room), b"", "100") for room in range(20, 60)])
         self.write(*deletions)

@@ -117,17 +117,10 @@ class JsonLines:
         fields.pop("ref", None)
         self._write(write({"type": type, **more, **({"ref": ref} if ref else {}), **fields}))
 
-    def logged_in(
-        self,
-        welcome: c.Welcome,
-        name: str,
-        logs: Sequence[str],
-        changed: int = 0,
-        scopes: Sequence[str] = (),
-    ) -> None:
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
         """Print ``welcome`` and ``logged_in``."""
         self._print("welcome", welcome)
-        self._print("logged_in", name=name, logs=list(logs), changed=changed, scopes=list(scopes))
+        self._print("logged_in", name=name, logs=list(logs))
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
         """Print ``pushed`` or ``sent``."""

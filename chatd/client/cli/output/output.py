@@ -18,16 +18,8 @@ class Output(Protocol):
     accepts_requests: bool
     """whether a line of the input may be a request as JSON"""
 
-    def logged_in(
-        self,
-        welcome: c.Welcome,
-        name: str,
-        logs: Sequence[str],
-        changed: int = 0,
-        scopes: Sequence[str] = (),
-    ) -> None:
-        """The client has logged in for the first time; `changed` and `scopes` are those of
-        `LoggedIn`."""
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
+        """The client has logged in for the first time."""
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
         """An entry arrived; it is not yet in the message cache."""

@@ -52,18 +52,9 @@ class PlainOutput:
         self._retrying = False
         self._goodbye = ""
 
-    def logged_in(
-        self,
-        welcome: c.Welcome,
-        name: str,
-        logs: Sequence[str],
-        changed: int = 0,
-        scopes: Sequence[str] = (),
-    ) -> None:
+    def logged_in(self, welcome: c.Welcome, name: str, logs: Sequence[str]) -> None:
         """Print the name of the account."""
         self._screen.note(f"Logged in as {name}. /help lists the commands.")
-        if changed:
-            self._screen.note(wording.credentials_changed(changed))
 
     def entry(self, entry: c.Pushed | c.Sent) -> None:
         """Print an entry."""
