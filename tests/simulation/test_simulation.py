@@ -13,8 +13,8 @@ from tests.simulation.known import KNOWN, REPAIRED, Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
 
-FIXED = range(180)
-NEW = 40
+FIXED = range(60)
+NEW = 20
 
 
 class Histories(SynchronousTestCase):
