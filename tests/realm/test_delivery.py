@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import msgspec
+
 from chatd.core.errors import StoreUnavailable, UnknownAccount, UnknownRoom
 from chatd.core.names import mailbox_log
 from chatd.realm.delivery import refusal_of
@@ -222,6 +224,7 @@ class Charges(AckRealmCase):
 
     def test_entries_are_charged_by_the_sessions_that_follow_the_room(self) -> None:
         """Each 50 sessions count as one command more, for each entry."""
+        self.realm.limits = msgspec.structs.replace(self.realm.limits, account_sessions=200)
         self.create_room(self.ann, self.bob)
         for _ in range(98):
             self.login("Ann")

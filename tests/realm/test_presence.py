@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from chatd.core.errors import LimitReached, NotAMember, NotLoggedIn, UnknownAccount
 from chatd.core.names import mailbox_log
 from chatd.realm import presence
@@ -147,6 +149,7 @@ class Watching(AckRealmCase):
 
     def test_change_is_charged_by_the_sessions_that_watch(self) -> None:
         """Each 50 sessions count as one command more."""
+        self.realm.limits = msgspec.structs.replace(self.realm.limits, account_sessions=200)
         session, peer = self.harness.login_ack("bob", {})
         for _ in range(100):
             watching, _ = self.harness.login_ack("Ann", {})
@@ -341,6 +344,7 @@ class Typing(AckRealmCase):
 
     def test_notice_is_charged_by_the_sessions_that_follow_the_room(self) -> None:
         """Each 50 sessions count as one command more, whether or not they want notices."""
+        self.realm.limits = msgspec.structs.replace(self.realm.limits, account_sessions=200)
         self.create_room(self.bob, self.ann)
         for _ in range(99):
             self.login("Ann")
