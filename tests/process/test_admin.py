@@ -454,6 +454,13 @@ class Users(Administered):
         self.assertIn("roses\\x07", self.output("rooms"))
         self.assertEqual(self.output("delete-room", "garden", "--yes"), "Deleted: #Garden\n")
         self.assertEqual([room["room"] for room in self.json("rooms")], ["#lobby"])
+        self.assertEqual(
+            self.output("restore-room", "garden"), "Restored: #Garden, with 1 member\n"
+        )
+        (room,) = self.json("rooms", "#G*")
+        self.assertEqual((room["owner"], room["members"], room["private"]), ("ann", 1, True))
+        self.output("delete-room", "garden", "--yes", "--now")
+        self.assertEqual(self.json("deleted-rooms"), [])
 
 
 class Policies(Administered):

@@ -295,6 +295,30 @@ class Rooms(SynchronousTestCase):
         logs = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual([state.log for state in logs], ["@bob"])
 
+    def test_restored_room_continues(self) -> None:
+        """It has the same `since`, seqs and positions; members that are online are sent `Joined`,
+        and what they have not acknowledged."""
+        before = self.ann.request(c.CreateRoom(0, "#den")).state
+        self.bob.request(c.Join(0, "#den"))
+        self.bob.disconnect()
+        self.ann.request(c.Send(0, "#den", "one"))
+        self.ann.request(c.Ack(0, "#den", 2))
+        self.ann.request(c.DeleteRoom(0, "#den"))
+        self.ann.receive_events(c.Left)
+        self.server.run(self.server.realm.rooms.restore("#den", 0, "", ""))
+        self.server.realm.flush()
+        events = self.ann.receive_events(c.Joined, c.Pushed)
+        joined = events[0]
+        assert isinstance(joined, c.Joined)
+        self.assertEqual(
+            (joined.state.since, joined.state.head, joined.state.upto), (before.since, 3, 2)
+        )
+        pushed = [(e.seq, e.sender, e.kind) for e in events if isinstance(e, c.Pushed)]
+        self.assertEqual(pushed, [(3, "Ann", "text"), (4, "server", "restore")])
+        self.assertEqual(self.ann.request(c.Send(0, "#den", "two")).seq, 5)
+        _, den = self.server.connect().request(c.LogIn(0, "bob")).logs
+        self.assertEqual((den.since, den.head, den.room.role), (before.since, 5, "member"))
+
     def test_roles_are_changed_by_the_owner(self) -> None:
         """Roles are those of members; an owner cannot take a lower one."""
         self.ann.request(c.CreateRoom(0, "#den"))
