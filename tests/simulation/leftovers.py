@@ -138,7 +138,7 @@ def _owners(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
             yield "file:settings-without-account", key
         elif kind == "member" and int(scope) in deleted:
             continue
-        elif kind in ("deleted", "reactions") and scope not in owned:
+        elif kind in ("deleted", "reactions") and scope not in owned | set(map(room_log, deleted)):
             yield f"file:{kind}-without-log", shown
         elif kind == "created-room":
             # A deleted room that can be restored counts as made.

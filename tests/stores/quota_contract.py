@@ -56,6 +56,13 @@ class QuotaContract(StoreContract):
         self.assertEqual(refused.refusal.quota, "sender_bytes")
         await self.expect_stored(new_entry("@1", 8), new_entry("@2", 7))
 
+    async def test_each_sender_of_a_batch_counts_by_itself(self) -> None:
+        """The entries of two senders take turns in the batch."""
+        await self.restart(Quota(sender=5_000))
+        await self.expect_stored(*[new_entry("@1", int(n), 850) for n in "877878787"])
+        await self.expect_stored(new_entry("@1", 8))
+        await self.expect_refused(new_entry("@1", 7))
+
     async def test_mailbox_takes_no_more_in_all(self) -> None:
         """From no sender; each entry counts for 150 bytes besides its text."""
         await self.restart(Quota(mailbox=3_000))
