@@ -28,6 +28,7 @@ _OWN_SENTENCES = (
     ("before logging in", "not-logged-in"),
     ("valid input", "not-logged-in"),
     ("check your mailbox", "mail-waits"),
+    ("This account is suspended", "suspended"),
     ("have just been ended", "busy"),
     ("has just been changed", "busy"),
     ("too many attempts to log in", "too-many-attempts"),
@@ -105,6 +106,8 @@ def is_justified(device: LegacyDevice, attempt: Attempt, code: str) -> bool:
             return policy.registration == "invite"
         case "busy":
             return account_may_be_changing(device, sent)
+        case "suspended":
+            return name in model.suspended
         case "too-many-attempts":
             return model.doubtful_passwords[name] >= _FREE_ATTEMPTS
         case "mail-waits":

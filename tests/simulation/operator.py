@@ -92,6 +92,11 @@ class Operator(Device):
                 self.world.settle_later(change, self.link)
         super().lose()
 
+    def end_suspensions(self) -> None:
+        """Let all accounts be used at the end of the history, whatever the clock shows."""
+        for name in sorted(self.model.suspended):
+            self.ask(c.Unsuspend(name), self.model.suspend(name))
+
     def check_rest(self) -> None:
         """See `Device`."""
         for request, _, _ in self.pending[:1]:
@@ -185,6 +190,16 @@ def _announce(operator: Operator, random: Random) -> bool:
     return True
 
 
+def _suspend(operator: Operator, random: Random) -> bool:
+    """Suspend an account for a time, or end that."""
+    name = random.choice(operator.model.names)
+    request: Any = c.Suspend(name, random.choice((2, 20)), "rest")
+    if name in operator.model.suspended and random.random() < 0.5:
+        request = c.Unsuspend(name)
+    operator.ask(request, operator.model.suspend(name))
+    return True
+
+
 def _backup(operator: Operator, random: Random) -> bool:
     """Make a copy of the store."""
     operator.ask(c.Backup(operator.world.backup_path()))
@@ -234,6 +249,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Operator, Random], bool]]] = {
     "room-role": (4, _set_room_role),
     "room-topic": (2, _set_room_topic),
     "announce": (3, _announce),
+    "suspend": (3, _suspend),
     "backup": (3, _backup),
     "set-certificates": (3, _set_certificates),
     "invite": (4, _invite),

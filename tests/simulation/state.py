@@ -52,6 +52,8 @@ class State:
         self.credential_changes: dict[str, list[Change]] = {name: [] for name in self.names}
         self.takeovers: dict[str, list[Change]] = {name: [] for name in self.names}
         self.ended_sessions: dict[str, list[Change]] = {name: [] for name in self.names}
+        self.suspended: set[str] = set()
+        """the accounts that were suspended at some time, until the end of the history"""
         self.bans: dict[str, list[Change]] = {name: [] for name in self.names}
         self.doubtful_passwords = dict.fromkeys(self.names, 0)
         """for each account, how many log-ins may have had a wrong password"""
@@ -260,6 +262,13 @@ class State:
         """An operator bans the address of a device of an account, for a moment."""
         change = Change(self.now())
         self.bans[name].append(change)
+        return change
+
+    def suspend(self, name: str) -> Change:
+        """An operator suspends an account, or ends that. Its resume tokens stay."""
+        change = Change(self.now())
+        self.ended_sessions[name].append(change)
+        self.suspended.add(name)
         return change
 
     def may_be_unusable(self, name: str) -> bool:

@@ -25,6 +25,7 @@ _SENT = re.compile(
 )
 _REFUSED = re.compile(
     "store|too many|logged in elsewhere|no account|[Pp]assword|ask the operator|log in again"
+    "|is suspended"
 )
 """what the sentences of refusals have that any command may get"""
 _REPLIES = (chat10.REGISTERED, chat10.TAKEN, chat10.INVALID)
@@ -38,6 +39,7 @@ _INVALID = (
     "password-needed",
     "unknown-room",
     "not-a-member",
+    "suspended",
 )
 """the refusals that have one of the two replies of CHAT/1.0"""
 _SILENCE = 1.0

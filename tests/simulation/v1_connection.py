@@ -131,6 +131,7 @@ class V1Connection(Device):
             "certificate-removed": self.session_may_have_ended(),
             "account-deleted": self.session_may_have_ended(),
             "kicked": self.session_may_have_ended(),
+            "suspended": self.session_may_have_ended(),
             "address-banned": self.session_may_have_ended(),
             "wrong-password": self.token_may_have_ended(),
             "token-ended": self.token_may_have_ended(),

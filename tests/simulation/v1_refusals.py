@@ -91,6 +91,8 @@ def is_justified(
             return isinstance(request, c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":
             return _entry_may_be_unknown(device, request, sent)
+        case "suspended":
+            return device.name in model.suspended
         case "already-deleted":
             return (request.log, request.seq) in model.retracted
         case "nothing-to-acknowledge":

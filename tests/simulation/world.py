@@ -28,6 +28,7 @@ from tests.simulation.model import Model
 from tests.simulation.network import Link
 from tests.simulation.old_file import write_old_file
 from tests.simulation.operations import OPERATIONS
+from tests.simulation.operator import Operator
 from tests.simulation.reactor import Schedule
 from tests.simulation.sizes import sizes
 from tests.simulation.v1 import V1Device
@@ -226,6 +227,9 @@ class World:
         self.schedule.run_for(30.0)
         if not self.machine.running:
             self._start()
+        for device in self.devices:
+            if isinstance(device, Operator):
+                device.end_suspensions()
         self.schedule.run_for(130.0)
         for device in self.devices:
             device.prepare_rest()
