@@ -25,7 +25,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
-from chatd.core.entries import TEXT, described
+from chatd.core.entries import TEXT, described, without_controls
 from chatd.core.errors import (
     AlreadyLoggedIn,
     Banned,
@@ -176,7 +176,9 @@ class Chat10Protocol(Unframed):
         except (AlreadyLoggedIn, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code, account=name)
         except (LimitReached, Banned) as refused:
-            self._refuse(f"{chat10.INVALID}: {refused}", refused.code, refused.quota, name)
+            # A moderator has written the reason of a ban.
+            sentence = " ".join(without_controls(str(refused)).split())
+            self._refuse(f"{chat10.INVALID}: {sentence}", refused.code, refused.quota, name)
         except Refused as refused:
             self._refuse(chat10.INVALID, refused.code, refused.quota, name)
         else:

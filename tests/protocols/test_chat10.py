@@ -362,7 +362,8 @@ class Sending(Chat10Case):
         self.assertEqual(client.request("DISCONNECT luca CHAT/1.0\n"), "DISCONNECT CHAT/1.0\n")
 
     def test_client_that_is_removed_from_the_lobby_is_disconnected(self) -> None:
-        """After a kick it can register again, and after a ban it cannot."""
+        """After a kick it can register again, and after a ban it cannot. The reason of the ban is
+        one line, without control characters."""
         rooms = self.server.realm.rooms
         self.server.run(rooms.set_role_by_operator("#lobby", "ann", "moderator"))
         for register in (self.client_with_lines, self.client_without_framing):
@@ -372,12 +373,12 @@ class Sending(Chat10Case):
             self.assertIn("DISCONNECT CHAT/1.0", client.receive())
             self.assertTrue(client.transport.disconnecting)
         client = self.client_with_lines("luca")
-        self.ann.request(c.Ban(0, "#lobby", "luca"))
+        self.ann.request(c.Ban(0, "#lobby", "luca", 0, "too\nloud\x1b[31m"))
         self.assertEqual(client.receive(), "DISCONNECT CHAT/1.0\n")
         client = self.client_with_lines()
         self.assertEqual(
             client.request("REGISTER luca CHAT/1.0\n"),
-            "400 Invalid registration: You are banned from #lobby.\n",
+            "400 Invalid registration: You are banned from #lobby: too loud?[31m\n",
         )
 
     def test_blanks_at_both_ends_of_a_text_are_kept(self) -> None:
