@@ -24,6 +24,7 @@ from chatd.protocols.v1 import reports, requests
 from chatd.realm import moderation, permissions, session
 from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.server import closing, listings, sniffer, unframed
+from chatd.stores import ENTRY_BYTES
 from tests.docs.pages import ROOT, table
 
 LIMITS = Limits()
@@ -137,6 +138,15 @@ class LimitTests(SynchronousTestCase):
                     LIMITS.rooms,
                     LIMITS.blocked,
                     LIMITS.watched,
+                ],
+                "rooms that an account has created; its reactions to a message": [
+                    LIMITS.rooms_made or 0,
+                    LIMITS.reactions,
+                ],
+                "what a mailbox stores in all; from one sender; a room from one member": [
+                    (LIMITS.mailbox_bytes or 0) / MIB,
+                    (LIMITS.sender_bytes or 0) / MIB,
+                    ENTRY_BYTES,
                 ],
                 "gaps in the acknowledgements of a log": [LIMITS.gaps],
                 "requests": [],
