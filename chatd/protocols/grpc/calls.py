@@ -39,13 +39,14 @@ _ENDED = {
 
 class Call:
     """A call under way, made by a task of asyncio. `ended_by` is the bound for which it is ended
-    from here, `working` whether it is being carried out."""
+    from here, `working` whether it is being carried out, `watches` whether it waits for the health
+    of the service to change, however long that takes."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
         self.network = network_of(caller.address)
         self.ended_by = ""
-        self.working = False
+        self.working = self.watches = False
         self._task = asyncio.current_task()
 
     def end(self, bound: str = "") -> None:
@@ -84,7 +85,7 @@ class Calls:
         self.idle: Unauthenticated[Call] = Unauthenticated(
             factory.clock,
             msgspec.structs.replace(factory.limits, unauthenticated=factory.limits.calls),
-            lambda call: call.end("login_time"),
+            self._expired,
             Call.end,
         )
         self.requests: Deadlines[Call] = Deadlines(
@@ -142,6 +143,13 @@ class Calls:
             self.working[call.network] -= 1
             if not self.working[call.network]:
                 del self.working[call.network]
+
+    def _expired(self, call: Call) -> None:
+        """A call has waited for its client for `Limits.login_time`."""
+        if call.watches:
+            self.idle.touch(call)
+        else:
+            call.end("login_time")
 
     def _end_banned(self, banned: Callable[[str], bool]) -> int:
         """End the calls without a session whose addresses are banned; return their number."""
@@ -208,7 +216,9 @@ class CountingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
                     calls.requests.discard(call)
                 if request is None:
                     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no request")
-                if not idle:
+                if idle:
+                    call.watches = True
+                else:
                     calls.request_arrived(call)
                 return await method(request, context)
 

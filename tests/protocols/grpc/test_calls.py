@@ -238,7 +238,8 @@ class AtAPort(SynchronousTestCase):
         raise self.failureException("the call was not refused")
 
     def test_every_kind_of_call_is_counted(self) -> None:
-        """With one request or several, one answer or several; unknown methods are refused."""
+        """With one request or several, one answer or several; unknown methods are refused. A call
+        that waits for its client has a deadline, unless it watches the health of the service."""
 
         async def scenario() -> None:
             async with self.client() as channel:
@@ -263,6 +264,8 @@ class AtAPort(SynchronousTestCase):
                     response_deserializer=health_pb2.HealthCheckResponse.FromString,
                 )(health_pb2.HealthCheckRequest())
                 await watch.read()
+                clock, limits = self.memory_server.clock, self.memory_server.limits
+                clock.pump([limits.login_time / 2] * 3)
                 held_back = channel.stream_unary("/ChatService/LogIn")()
                 reflect = channel.stream_stream(
                     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -270,7 +273,11 @@ class AtAPort(SynchronousTestCase):
                 await until(lambda: len(self.calls.idle) == 3)
                 unknown = channel.unary_unary("/ChatService/Fly")(b"")
                 self.assertEqual((await self.status(unknown))[0], grpc.StatusCode.UNIMPLEMENTED)
-                for call in (receive, watch, held_back, reflect):
+                clock.pump([limits.login_time / 2] * 3)
+                sentence = "the call has waited for its client for too long"
+                self.assertEqual(await self.status(reflect.read()), (EXHAUSTED, sentence))
+                self.assertFalse(receive.done() or watch.done())
+                for call in (receive, watch, held_back):
                     call.cancel()
                 await until(lambda: len(self.calls) == 0)
                 self.assertEqual(len(self.calls.idle), 0)
