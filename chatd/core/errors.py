@@ -290,7 +290,7 @@ class ReadOnly(Refused):
     code = "read-only"
 
 
-class TooSoon(Refused):
+class SlowMode(Refused):
     """This room is in slow mode; wait before you send again."""
 
     code = "slow-mode"

@@ -36,9 +36,9 @@ from chatd.core.errors import (
     RegistrationClosed,
     ScopeInvalid,
     Silenced,
+    SlowMode,
     Suspended,
     TextTooLong,
-    TooSoon,
     UnknownEntry,
     UnknownLog,
     UnknownMember,
@@ -560,9 +560,11 @@ def _moment(time: int) -> str:
 
 def check_slow_mode(room: RoomFacts, role: str, wait: float) -> None:
     """Sending a text to a room in slow mode, `wait` seconds before the interval of this member
-    ends; moderators need not wait. Raises `TooSoon`."""
+    ends; moderators need not wait. Raises `SlowMode`."""
     if wait > 0 and not is_moderator(role):
-        raise TooSoon(f"{room.display_name} is in slow mode: you can send again in {ceil(wait)} s.")
+        raise SlowMode(
+            f"{room.display_name} is in slow mode: you can send again in {ceil(wait)} s."
+        )
 
 
 def check_rooms_made(count: int, limits: Limits) -> None:

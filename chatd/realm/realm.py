@@ -229,7 +229,7 @@ class Realm:
         """Send one message, after looking its recipient up if needed. The caller calls `flush`.
 
         Raises `NotTheSender`, `TextTooLong`, `UnknownAccount`, `NotAMember`, `Blocked`, `ReadOnly`,
-        `Silenced`, `TooSoon`, `OutOfScope`, `StoreUnavailable`.
+        `Silenced`, `SlowMode`, `OutOfScope`, `StoreUnavailable`.
         """
         appends, refusal = self.send(session, (message,))
         if not appends and refusal is None and is_room(message.recipient) and session.options.rooms:

@@ -37,7 +37,7 @@ class RoomSpeech(LoadedRooms):
 
     def take_turn(self, session: Session, log: str, key: str | None) -> None:
         """Count a text, with the sender's own key, that an account is about to send to a room in
-        slow mode. Raises `TooSoon` if the account has to wait."""
+        slow mode. Raises `SlowMode` if the account has to wait."""
         room = self._restricted(session, log)
         if room is None or not room.record.slow:
             return

@@ -162,4 +162,4 @@ async def test_owner_cannot_become_a_member_without_a_new_owner(join: Join) -> N
     with pytest.raises(Refused) as refusal:
         await ann.set_role("#one", "ann", "member")
     assert refusal.value.code == "unknown-role"
-    assert str(refusal.value) == "You own #one: make another member the owner first."
+    assert str(refusal.value) == "ann owns #one: make another member the owner first."

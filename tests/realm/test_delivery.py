@@ -222,6 +222,8 @@ class Failures(AckRealmCase):
 class Charges(AckRealmCase):
     """What the entries of a room cost their senders."""
 
+    limits = {"account_sessions": 200}
+
     def test_entries_are_charged_by_the_sessions_that_follow_the_room(self) -> None:
         """Each 50 sessions count as one command more, for each entry."""
         self.realm.limits = msgspec.structs.replace(self.realm.limits, account_sessions=200)

@@ -104,7 +104,7 @@ class Finding(RealmCase):
 class Watching(AckRealmCase):
     """Notices of changes: Ann watches bob, who is online."""
 
-    limits = {"watched": 3}
+    limits = {"watched": 3, "account_sessions": 200}
 
     def setUp(self) -> None:
         super().setUp()
@@ -296,6 +296,8 @@ class Watching(AckRealmCase):
 
 class Typing(AckRealmCase):
     """Typing notices."""
+
+    limits = {"account_sessions": 200}
 
     def setUp(self) -> None:
         """Both accounts want typing notices."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import ReadOnly, Silenced, TooSoon
+from chatd.core.errors import ReadOnly, Silenced, SlowMode
 from tests.doubles.realm import Text
 from tests.realm.rooms_case import RoomsCase
 
@@ -37,7 +37,9 @@ class SpeechTests(RoomsCase):
         self.configure("slow", "30")
         self.send(self.bob, "#room", "one")
         self.harness.runner.clock.advance(10.5)
-        sentence = self.refuse(TooSoon, self.realm.deliver(self.bob, Text("bob", "#room", "early")))
+        sentence = self.refuse(
+            SlowMode, self.realm.deliver(self.bob, Text("bob", "#room", "early"))
+        )
         self.assertEqual(sentence, "#room is in slow mode: you can send again in 20 s.")
         self.send(self.ann, "#room", "a", "b")
         self.harness.runner.clock.advance(19.5)

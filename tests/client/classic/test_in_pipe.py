@@ -123,7 +123,7 @@ class PipeTests(ClientCase):
         """The exit status is 0."""
         done = self.script("", "--help")
         self.assertEqual(done.returncode, 0)
-        self.assertIn("python -m chatd.client [USERNAME] [chat[s]://HOST[:PORT]]", done.stdout)
+        self.assertIn("python -m chatd.client [USERNAME] [URL] [options]", done.stdout)
         self.assertTrue(all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
         done = self.script("", "--version")
         self.assertEqual((done.returncode, done.stdout), (0, f"chatd {chatd.__version__}\n"))
