@@ -65,7 +65,8 @@ class Context(Protocol):
 
     def new_note(self, log: str, sender: str, author: int, kind: str, body: str) -> Append:
         """An entry whose sender, with the id `author`, is not answered, to be stored together with
-        changes (`Documents.write`)."""
+        changes (`Documents.write`). To be made just before that: the times of a log never
+        decrease."""
 
     def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
         """Append an entry whose sender, with the id `author`, is not answered. It is committed as

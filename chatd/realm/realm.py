@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import Protocol
 
 from chatd.core.addresses import network_of
-from chatd.core.entries import TEXT
+from chatd.core.entries import LEAVE, TEXT
 from chatd.core.errors import (
     Busy,
     Conflict,
@@ -499,6 +499,12 @@ class Realm:
                     DropLog(log),
                     *message_marks.removing(log),
                     changes.delete_scope(CreatedRoomRecord, str(account)),
+                    # Made last, so that their times are not before those of what is queued.
+                    *(
+                        self.new_note(room.log, name, account, LEAVE, "")
+                        for room, deleted in rooms
+                        if not deleted
+                    ),
                 ]
                 self.rooms.written(steps, await self.documents.write(steps))
                 break

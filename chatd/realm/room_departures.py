@@ -133,9 +133,6 @@ class RoomDepartures(DeletedRooms):
                     member = await self._member(room, account, name)
                     leaving, deleted = await self.leaving(room, member, gone=True)
                     steps += leaving
-                    if not deleted:
-                        note = self._context.new_note(room.log, name, account, LEAVE, "")
-                        steps.append(note)
                     rooms.append(Leaving(room, deleted))
             after = rows[-1].key
         # A room that is joined meanwhile would have a member without an account.

@@ -194,6 +194,20 @@ class DeletionWithRooms(AckRealmCase):
         self.assertEqual(room.members, 1)
         self.assertEqual(self.bob_peer.logs["#room"][-1], (3, "Ann", "leave", ""))
 
+    def test_texts_that_are_sent_meanwhile_have_no_later_times(self) -> None:
+        """The times of a log never decrease."""
+        self.create_room(self.ann, self.bob)
+        self.store.eager = False
+        deleting = self.begin(self.realm.delete(self.bob))
+        while not deleting.called:
+            self.harness.now += 1
+            self.realm.send(self.ann, [Text("Ann", "#room", "x")])
+            self.store.release()
+        self.store.eager = True
+        times = [e.time for e in self.result(self.store.read(self.log("#room"), 0, 100))]
+        self.assertGreater(len(times), 4)
+        self.assertEqual(times, sorted(times))
+
     def test_operator_deletes_an_account_that_is_offline(self) -> None:
         """The name may have any spelling; an unknown account is refused."""
         self.create_room(self.ann)
