@@ -11,7 +11,7 @@ from chatd.core.names import mailbox_log
 from chatd.realm.accounts import Account
 from chatd.realm.changes import create
 from chatd.realm.resume_token import ResumeToken
-from chatd.realm.tokens import hashed
+from chatd.realm.resume_tokens import hashed
 from chatd.stores import Append, CreateLog, StateChange
 from chatd.stores.batches import Batch, Call
 from chatd.stores.sqlite.file import connect, lock, migrate, migrations

@@ -35,7 +35,7 @@ class INameOnly(ICredentials):
 
 
 class IToken(ICredentials):
-    """A name and a resume token or an access token of that account (`chatd.realm.tokens`,
+    """A name and a resume token or an access token of that account (`chatd.realm.resume_tokens`,
     `chatd.realm.access_tokens`)."""
 
     username: str = Attribute("The name of the account.")
@@ -163,8 +163,9 @@ class AccountChecker:
     async def _check_token(self, credentials: NameToken) -> tuple[str, Account, Proof]:
         """No password is hashed, so a right token is accepted and a wrong one refused at once. It
         cannot be guessed, so a wrong one delays nothing: a stranger could delay the owner by it."""
-        tokens = self._realm.access_tokens if has_form(credentials.token) else self._realm.tokens
-        account = await tokens.account(credentials.username, credentials.token)
+        realm, token = self._realm, credentials.token
+        tokens = realm.access_tokens if has_form(token) else realm.resume_tokens
+        account = await tokens.account(credentials.username, token)
         if account is None:
             raise WrongPassword()
         if account[1].password is None:

@@ -51,7 +51,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """those bans of a room that are patterns: each account that joins is compared with them"""
     deleted_room_time: int = 86_400
     """how long operators can restore a deleted room; 0: not at all"""
-    tokens: int = 64
+    resume_tokens: int = 64
     """resume tokens of an account; over it, the one that was last used longest ago ends"""
     access_tokens: int = 64
     """access tokens of an account; over it, no further one can be made"""

@@ -287,7 +287,7 @@ class Daemon(MultiService):
         if self.admin is not None:
             self.admin.accept()
         periodic = [
-            self._realm.tokens.run(),
+            self._realm.resume_tokens.run(),
             self._realm.access_tokens.run(),
             self._realm.rooms.remove_expired(),
         ]

@@ -14,11 +14,11 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   without a session; `requester` is the client that work is charged to, with a session or without.
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
-- Accounts: `accounts` finds and changes them; `tokens` are the resume tokens, `resume_token` what
-  is stored of one; `access_tokens` are those of bots and scripts, `access_token` what is stored of
-  one; `invite_tokens` let an account be registered, `registrations` counts those of an address;
-  `blocking`; `presence`; `suspensions` keep accounts from being used, `address_bans` the clients at
-  an address.
+- Accounts: `accounts` finds and changes them; `resume_tokens` let a client reconnect without a
+  password, `resume_token` is what is stored of one; `access_tokens` are those of bots and scripts,
+  `access_token` is what is stored of one; `invite_tokens` let an account be registered,
+  `registrations` counts those of an address; `blocking`; `presence`; `suspensions` keep accounts
+  from being used, `address_bans` the clients at an address.
 - Mail: `mailbox` is an account as this daemon holds it, `read_state` what it has acknowledged and
   read of a log, `positions` saves that in the background; `receipts` notify the senders.
 - Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has

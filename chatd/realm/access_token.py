@@ -58,6 +58,6 @@ class AccessToken(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
-def ending_all_access(account: int) -> DeleteScope:
+def ending_all_access_tokens(account: int) -> DeleteScope:
     """Return the change that ends all access tokens of an account, given by its id."""
     return changes.delete_scope(AccessToken, str(account))

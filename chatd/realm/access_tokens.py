@@ -5,7 +5,8 @@ sending to or reading one log) and perhaps an expiry date. It ends then, when it
 open account gets its first password, when an operator sets the password, and with the account. The
 sessions that it has opened end with it.
 
-The store has the hash of a token and never the token, as of resume tokens (`chatd.realm.tokens`).
+The store has the hash of a token and never the token, as of resume tokens
+(`chatd.realm.resume_tokens`).
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ from chatd.realm.documents import Stored
 from chatd.realm.membership import MemberRecord
 from chatd.realm.permissions import check_access_token_count, check_grant_count
 from chatd.realm.proof import Proof
+from chatd.realm.resume_tokens import hashed
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks
-from chatd.realm.tokens import hashed
 from chatd.stores import Change
 
 PREFIX = "chatd_"
@@ -51,7 +52,6 @@ SAVE_USE_AFTER = 3600 * 1000
 """milliseconds for which a token may be used before that is saved"""
 INTERVAL_SECONDS = 60.0
 """the pause after uses were saved, and expired tokens looked for"""
-_AT_ONCE = 64
 _ATTEMPTS = 16
 
 

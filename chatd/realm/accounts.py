@@ -23,12 +23,12 @@ from chatd.core.errors import (
 from chatd.core.glob import first_place, is_past, matcher
 from chatd.core.names import check_name, mailbox_log, mailbox_name
 from chatd.realm import changes
-from chatd.realm.access_token import ending_all_access
+from chatd.realm.access_token import ending_all_access_tokens
 from chatd.realm.context import Context
 from chatd.realm.permissions import check_certificate_count, check_not_blocked
 from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.requester import OPERATOR, Requester, check_connected, examine
-from chatd.realm.resume_token import ending_all
+from chatd.realm.resume_token import ending_all_resume_tokens
 from chatd.realm.tasks import Tasks
 from chatd.stores import Change, CreateLog
 
@@ -226,10 +226,10 @@ class Accounts:
             nonlocal regained
             regained = not proven or current.password is None
             record = msgspec.structs.replace(current, password=password)
-            ending: list[Change] = [ending_all(account.id)]
+            ending: list[Change] = [ending_all_resume_tokens(account.id)]
             if regained:
                 record = self._with_certificates(record, ())
-                ending.append(ending_all_access(account.id))
+                ending.append(ending_all_access_tokens(account.id))
             return record, ending
 
         await self._change(name, account, proven, changed)
@@ -253,7 +253,7 @@ class Accounts:
         def changed(current: Account) -> tuple[Account, list[Change]]:
             nonlocal removed
             removed = frozenset(current.certificates).difference(certificates)
-            ending: list[Change] = [ending_all(account.id)] if removed else []
+            ending: list[Change] = [ending_all_resume_tokens(account.id)] if removed else []
             return self._with_certificates(current, certificates), ending
 
         await self._change(name, account, proven, changed)

@@ -27,7 +27,7 @@ from chatd.core.errors import (
 from chatd.core.limits import Limits
 from chatd.core.names import check_name, is_room, mailbox_log, mailbox_name, room_name
 from chatd.realm import changes, message_marks
-from chatd.realm.access_token import ending_all_access
+from chatd.realm.access_token import ending_all_access_tokens
 from chatd.realm.access_tokens import AccessTokens
 from chatd.realm.accounts import Account, Accounts
 from chatd.realm.address_bans import AddressBans
@@ -62,14 +62,14 @@ from chatd.realm.registrations import Registrations
 from chatd.realm.reports import Reports
 from chatd.realm.requester import OPERATOR, Client
 from chatd.realm.restrictions import BanRecord, SilenceRecord
-from chatd.realm.resume_token import ending_all
+from chatd.realm.resume_token import ending_all_resume_tokens
+from chatd.realm.resume_tokens import ResumeTokens
 from chatd.realm.room import Room
 from chatd.realm.rooms import Rooms
 from chatd.realm.session import Session
 from chatd.realm.sessions import Sessions
 from chatd.realm.suspensions import Suspensions
 from chatd.realm.tasks import Tasks
-from chatd.realm.tokens import Tokens
 from chatd.stores import Append, Change, DropLog, Store
 
 _ATTEMPTS = 16
@@ -139,7 +139,7 @@ class Realm:
         self.delivery = Delivery(store, limits, tasks, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
         self.registrations = Registrations(seconds)
-        self.tokens = Tokens(self, tasks, random_bytes)
+        self.resume_tokens = ResumeTokens(self, tasks, random_bytes)
         self.suspensions = Suspensions(self)
         self.address_bans = AddressBans(self)
         self.announcements = Announcements(self, tasks)
@@ -454,7 +454,7 @@ class Realm:
         """
         # First the sessions, so that none of them gets a new token.
         ended = self.sessions.end(account, code, sentence)
-        await self.tokens.revoke_all(account)
+        await self.resume_tokens.revoke_all(account)
         return ended
 
     async def delete(self, session: Session, proven: Account | None = None) -> None:
@@ -494,8 +494,8 @@ class Realm:
                     changes.delete_key(BanRecord, name),
                     changes.delete_key(SilenceRecord, name),
                     changes.delete_any(Settings, log),
-                    ending_all(account),
-                    ending_all_access(account),
+                    ending_all_resume_tokens(account),
+                    ending_all_access_tokens(account),
                     DropLog(log),
                     *message_marks.removing(log),
                     changes.delete_scope(CreatedRoomRecord, str(account)),

@@ -1,4 +1,4 @@
-"""What is stored of a resume token (`chatd.realm.tokens`)."""
+"""What is stored of a resume token (`chatd.realm.resume_tokens`)."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ class ResumeToken(msgspec.Struct, frozen=True, array_like=True):
     certificate: str = UNKNOWN
 
 
-def ending_all(account: int) -> DeleteScope:
+def ending_all_resume_tokens(account: int) -> DeleteScope:
     """Return the change that ends all tokens of an account, given by its id."""
     return changes.delete_scope(ResumeToken, str(account))

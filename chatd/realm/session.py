@@ -95,11 +95,11 @@ class Session:
         "outbox",
         "peer",
         "proof",
+        "resume_token",
         "scope",
         "sendable",
         "since",
         "subscriptions",
-        "token",
         "wants_receipts",
         "wants_typing",
     )
@@ -140,8 +140,8 @@ class Session:
         self.ended = False
         self.closing = False
         """whether the connection is about to close"""
-        self.token = ""
-        """the hash of the session's resume token (`chatd.realm.tokens`); empty: it has none"""
+        self.resume_token = ""
+        """the hash of the session's resume token, empty if it has none"""
         self.wants_receipts = False
         self.wants_typing = False
         self._catching_up = False

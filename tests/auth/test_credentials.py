@@ -73,7 +73,7 @@ class LoggingIn(TestCase):
     async def token(self, name: str) -> str:
         """A new resume token of an account."""
         _, session, _ = await self.log_in(NamePassword(name, "right", FakeClient("192.0.2.3")))
-        token: str = await self.harness.realm.tokens.issue(session)
+        token: str = await self.harness.realm.resume_tokens.issue(session)
         session.end()
         return token
 

@@ -39,7 +39,7 @@ class ByToken(SynchronousTestCase):
         self.harness.run(self.realm.register("Ann", "right"))
         self.harness.register("Bob")
         session, _ = self.harness.login_ack("Ann")
-        self.token: str = self.harness.run(self.realm.tokens.issue(session))
+        self.token: str = self.harness.run(self.realm.resume_tokens.issue(session))
         session.end()
 
     def log_in(self, credentials: Any) -> Deferred[Session]:
@@ -95,7 +95,7 @@ class ByToken(SynchronousTestCase):
     def test_token_of_an_open_account_needs_open_accounts_to_be_allowed(self) -> None:
         """As its name alone does."""
         session, _ = self.harness.login_ack("Bob")
-        token = self.harness.run(self.realm.tokens.issue(session))
+        token = self.harness.run(self.realm.resume_tokens.issue(session))
         self.successResultOf(self.resume(token, "bob"))
         self.realm.policy = Policy(open_accounts=False)
         self.refuse(OpenAccountsForbidden, self.resume(token, "bob"))

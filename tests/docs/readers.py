@@ -62,7 +62,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "then they are removed within ten minutes": "realm.test_deleted_rooms.Removing."
         "test_room_is_removed_after_a_day",
         "by at most 10 s for an account and 60 s for an address": _GUESSES,
-        "saved at most once a day": "realm.test_tokens.Bounds."
+        "saved at most once a day": "realm.test_resume_tokens.Bounds."
         "test_reconnecting_writes_at_most_once_a_day",
         "`--expires never`": "admin.commands.test_invite_tokens.InviteTokens."
         "test_token_expires_after_the_chosen_time",

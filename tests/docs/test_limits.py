@@ -76,7 +76,7 @@ class LimitTests(SynchronousTestCase):
                 "certificates of an account": [permissions._CERTIFICATES],
                 "access tokens of an account": [LIMITS.access_tokens],
                 "scopes of an access token": [permissions._GRANTS],
-                "resume tokens of an account": [LIMITS.tokens],
+                "resume tokens of an account": [LIMITS.resume_tokens],
                 "line of CHAT/1.0": [LIMITS.frame_time],
                 "message of CHAT/1.0; what an ops client sends at once": [chat10.LONGEST],
                 "waiting commands of ops; waiting bare messages of CHAT/1.0": [
@@ -155,7 +155,7 @@ class LimitTests(SynchronousTestCase):
                 "unfinished frame": [LIMITS.frame_time],
                 "no login": [LIMITS.login_time / 60],
                 "wrong passwords": [],
-                "resume tokens of an account": [LIMITS.tokens],
+                "resume tokens of an account": [LIMITS.resume_tokens],
                 "accounts that an address of another machine creates in an hour without an invite "
                 "token": [LIMITS.address_accounts or 0],
                 "sessions of an account; sessions from one address": [

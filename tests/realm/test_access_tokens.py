@@ -19,8 +19,8 @@ from chatd.realm import changes
 from chatd.realm.access_token import AccessToken
 from chatd.realm.access_tokens import INTERVAL_SECONDS, SAVE_USE_AFTER, has_form
 from chatd.realm.operations import Operations
+from chatd.realm.resume_tokens import hashed
 from chatd.realm.session import Session
-from chatd.realm.tokens import hashed
 from tests.doubles.realm import AckRecorder
 from tests.realm.case import AckRealmCase
 

@@ -9,7 +9,7 @@ from typing import Any
 from chatd.core.errors import BadRequest, UnknownAccount
 from chatd.realm.operations import Operations
 from chatd.realm.personal_data import PersonalData
-from chatd.realm.tokens import hashed
+from chatd.realm.resume_tokens import hashed
 from chatd.stores import PAGE_BYTES
 from tests.realm.case import AckRealmCase
 
@@ -81,7 +81,7 @@ class Export(AckRealmCase):
 
     def test_tokens_are_listed_without_their_hashes(self) -> None:
         """They are no data of the person that an operator needs."""
-        token = self.run_now(self.realm.tokens.issue(self.ann))
+        token = self.run_now(self.realm.resume_tokens.issue(self.ann))
         operations = Operations(self.realm)
         new = self.run_now(operations.create_access_token("ann", "bot", ["all"], 60))
         items = [item for item in self.export("ann") if item["type"].endswith("-token")]

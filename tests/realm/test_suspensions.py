@@ -53,12 +53,12 @@ class Suspensions(AckRealmCase):
 
     def test_tokens_are_valid_again_after_the_suspension(self) -> None:
         """Meanwhile a right token opens no session."""
-        token = self.run_now(self.realm.tokens.issue(self.ann))
+        token = self.run_now(self.realm.resume_tokens.issue(self.ann))
         self.suspend()
-        name, account, *_ = self.run_now(self.realm.tokens.account("ann", token))
+        name, account, *_ = self.run_now(self.realm.resume_tokens.account("ann", token))
         self.refuse(Suspended, self.realm.sessions.open(name, account, AckRecorder()))
         self.assertEqual(self.run_now(self.realm.suspensions.unsuspend("ann")), "Ann")
-        name, account, *_ = self.run_now(self.realm.tokens.account("ann", token))
+        name, account, *_ = self.run_now(self.realm.resume_tokens.account("ann", token))
         self.login(name)
 
     def test_mail_is_stored_meanwhile(self) -> None:

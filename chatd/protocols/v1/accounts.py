@@ -30,7 +30,7 @@ async def resume(connection: Requester, request: c.Resume) -> None:
     session = await connection.resume(request.name, request.token)
     _begin(connection, session, request)
     if not session.proof.access_token:
-        await connection.realm.tokens.resumed(session, request.token)
+        await connection.realm.resume_tokens.resumed(session, request.token)
 
 
 def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume) -> None:
@@ -51,7 +51,7 @@ def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume)
 async def _send_token(connection: Requester, session: Session) -> None:
     """Send the session a resume token, if its client wants one."""
     if "tokens" in connection.features:
-        token = await connection.realm.tokens.issue(session)
+        token = await connection.realm.resume_tokens.issue(session)
         if token:
             connection.write(c.Token(token))
 
@@ -61,7 +61,7 @@ async def log_out(connection: Requester, session: Session, request: c.LogOut) ->
     """End the session; answered when the store has what it has acknowledged."""
     await connection.realm.positions.save()
     if not request.keep_token:
-        await connection.realm.tokens.revoke(session)
+        await connection.realm.resume_tokens.revoke(session)
     connection.log_out()
     return c.Done(request.ref)
 

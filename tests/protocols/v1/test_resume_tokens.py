@@ -1,4 +1,4 @@
-"""Version 1: resume tokens. What ends them is tested in `tests.realm.test_tokens`, too."""
+"""Version 1: resume tokens. What ends them is tested in `tests.realm.test_resume_tokens`, too."""
 
 from __future__ import annotations
 
@@ -96,14 +96,14 @@ class Getting(TokensCase):
 
     def test_log_in_succeeds_if_no_token_can_be_stored(self) -> None:
         """The client gets none."""
-        self.patch(self.server.realm.tokens, "issue", self.no_token)
+        self.patch(self.server.realm.resume_tokens, "issue", self.no_token)
         client = self.server.connect()
         client.request(c.Hello(0, features=["tokens"]))
         client.request(c.LogIn(0, "ann", "s3cret"))
         self.assertEqual(client.receive_events(c.Token), [])
 
     async def no_token(self, session: object) -> str:
-        """See `Tokens.issue`."""
+        """See `ResumeTokens.issue`."""
         return ""
 
 
@@ -229,7 +229,7 @@ class Ending(TokensCase):
 
     def test_session_whose_token_ends_meanwhile_is_ended(self) -> None:
         """It gets a `Goodbye` after `LoggedIn`, and is not carried on."""
-        tokens: Any = self.server.realm.tokens
+        tokens: Any = self.server.realm.resume_tokens
         account = tokens.account
 
         async def account_then_revoke(name: str, token: str) -> object:

@@ -24,7 +24,7 @@ from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
 from chatd.realm.proof import Proof
-from chatd.realm.resume_token import ResumeToken, ending_all
+from chatd.realm.resume_token import ResumeToken, ending_all_resume_tokens
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Change
@@ -47,7 +47,7 @@ def hashed(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Tokens:
+class ResumeTokens:
     """The resume tokens of all accounts. `random_bytes` gives so many bytes that cannot be
     guessed."""
 
@@ -81,7 +81,7 @@ class Tokens:
 
         If the token has ended since `account` was asked, so has the session.
         """
-        session.token = hashed(token)
+        session.resume_token = hashed(token)
         with suppress(StoreUnavailable):
             stored = await self._stored(session)
             if stored is not None:
@@ -96,7 +96,7 @@ class Tokens:
         """Return a new token for a session; empty if the session has ended, has been opened by an
         access token, or the store cannot store a token at the moment.
 
-        If the account has `Limits.tokens`, the one that was last used longest ago ends.
+        If the account has `Limits.resume_tokens`, the one that was last used longest ago ends.
         """
         if session.proof.access_token:
             return ""
@@ -109,7 +109,7 @@ class Tokens:
                     self._documents.count(ResumeToken, scope),
                 )
                 steps: list[Change] = []
-                if count >= self._context.limits.tokens:
+                if count >= self._context.limits.resume_tokens:
                     steps += await self._making_room(scope)
                 # What ends all tokens of the account also ends its sessions.
                 if session.ended or account is None or account.record.id != session.account:
@@ -120,7 +120,7 @@ class Tokens:
                     await self._documents.write(steps)
                 except (Conflict, Exists):
                     continue
-                session.token = key
+                session.resume_token = key
                 if not session.ended:
                     return token
                 await self.revoke(session)
@@ -131,7 +131,7 @@ class Tokens:
         """The deletions of the tokens for which there is no room beside a new one."""
         stored = await self._documents.scan(ResumeToken, scope)
         stored.sort(key=lambda each: each.record.used)
-        surplus = max(0, len(stored) + 1 - self._context.limits.tokens)
+        surplus = max(0, len(stored) + 1 - self._context.limits.resume_tokens)
         expired = sum(self._expired(each.record) for each in stored)
         return [
             changes.delete_any(ResumeToken, each.key, scope)
@@ -142,14 +142,14 @@ class Tokens:
 
     async def revoke(self, session: Session) -> None:
         """End the token of a session, if it has one. Raises `StoreUnavailable`."""
-        if session.token:
-            ending = changes.delete_any(ResumeToken, session.token, str(session.account))
+        if session.resume_token:
+            ending = changes.delete_any(ResumeToken, session.resume_token, str(session.account))
             await self._documents.write([ending])
-            session.token = ""
+            session.resume_token = ""
 
     async def revoke_all(self, account: int) -> None:
         """End all tokens of an account, given by its id. Raises `StoreUnavailable`."""
-        await self._documents.write([ending_all(account)])
+        await self._documents.write([ending_all_resume_tokens(account)])
 
     # Use
 
@@ -164,7 +164,7 @@ class Tokens:
 
     async def save_uses(self) -> None:
         """Save that the tokens of all open sessions are in use. Raises `StoreUnavailable`."""
-        sessions = [session for session in self._context.sessions.all() if session.token]
+        sessions = [session for session in self._context.sessions.all() if session.resume_token]
         for start in range(0, len(sessions), _AT_ONCE):
             await self._save_uses(sessions[start : start + _AT_ONCE])
             await self._tasks.sleep(_PAUSE_SECONDS)
@@ -174,7 +174,7 @@ class Tokens:
         await gather(*(self._save_use(token) for token in stored if token is not None))
 
     async def _stored(self, session: Session) -> Stored[ResumeToken] | None:
-        return await self._documents.get(ResumeToken, session.token, str(session.account))
+        return await self._documents.get(ResumeToken, session.resume_token, str(session.account))
 
     async def _save_use(self, stored: Stored[ResumeToken]) -> None:
         now = self._context.now()

@@ -12,8 +12,8 @@ from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.realm.operations import Operations
 from chatd.realm.proof import BY_NAME_OR_PASSWORD
 from chatd.realm.resume_token import ResumeToken
+from chatd.realm.resume_tokens import INTERVAL_SECONDS, LIFETIME, SAVE_USE_AFTER, hashed
 from chatd.realm.session import Session
-from chatd.realm.tokens import INTERVAL_SECONDS, LIFETIME, SAVE_USE_AFTER, hashed
 from chatd.stores import Document
 from tests.doubles.realm import RealmHarness
 from tests.realm.case import AckRealmCase
@@ -27,11 +27,11 @@ CERTIFICATE, OTHER_CERTIFICATE = "ab" * 32, "cd" * 32
 class TokensCase(AckRealmCase):
     """Ann and bob are logged in; an account has at most four tokens."""
 
-    limits = {"tokens": TOKENS}
+    limits = {"resume_tokens": TOKENS}
 
     def setUp(self) -> None:
         super().setUp()
-        self.tokens = self.realm.tokens
+        self.tokens = self.realm.resume_tokens
 
     def issue(self, session: Session) -> str:
         """A new token of a session, which must get one."""
@@ -95,7 +95,7 @@ class Logging(TokensCase):
         self.ann.end()
         self.assertTrue(self.opens(token))
         restarted = self.harness.restart()
-        self.assertIsNotNone(restarted.run(restarted.realm.tokens.account("ann", token)))
+        self.assertIsNotNone(restarted.run(restarted.realm.resume_tokens.account("ann", token)))
 
     def test_unknown_account_costs_the_same_steps_as_a_wrong_token(self) -> None:
         """Neither the answer nor its time tells whether the account exists."""
@@ -333,7 +333,7 @@ class Bounds(TokensCase):
     """The number of tokens, and of writes."""
 
     def test_the_token_unused_for_longest_makes_room(self) -> None:
-        """An account has at most `Limits.tokens`."""
+        """An account has at most `Limits.resume_tokens`."""
         tokens = []
         for _ in range(TOKENS):
             tokens.append(self.issue(self.ann))
@@ -412,5 +412,5 @@ class Restarted(TokensCase):
         restarted: RealmHarness = self.harness.restart()
         for name, token in tokens.items():
             for other in tokens:
-                account = restarted.run(restarted.realm.tokens.account(other, token))
+                account = restarted.run(restarted.realm.resume_tokens.account(other, token))
                 self.assertEqual(account is not None, name == other)
