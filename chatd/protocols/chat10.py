@@ -122,7 +122,7 @@ class Chat10Protocol(Unframed):
                 # The protocol has no reply for it.
                 self.log_refusal(refusal.code)
             else:
-                # The lobby is restricted: `perform` looks closer.
+                # The lobby limits sending: `perform` looks closer.
                 self.realm.flush()
                 return done
         self.realm.flush()
@@ -281,7 +281,7 @@ class Chat10Protocol(Unframed):
     @property
     def about(self) -> str:
         """See `chatd.realm.peer.Peer`."""
-        return f"CHAT/1.0, from {self.peer}"
+        return f"CHAT/1.0, from {self.address_and_port}"
 
     def _write(self, data: bytes) -> None:
         if not self.disconnected:

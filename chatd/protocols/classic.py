@@ -253,7 +253,7 @@ class ClassicProtocol(Connection):
     @property
     def about(self) -> str:
         """See `chatd.realm.peer.Peer`."""
-        return f"classic, from {self.peer}"
+        return f"classic, from {self.address_and_port}"
 
     def frame_timed_out(self) -> None:
         """See `Connection`."""

@@ -302,7 +302,7 @@ class OpsProtocol(Unframed):
     @property
     def about(self) -> str:
         """See `chatd.realm.peer.Peer`."""
-        return f"ops, from {self.peer}"
+        return f"ops, from {self.address_and_port}"
 
     def session_ended(self, code: str, sentence: str) -> None:
         """See `chatd.realm.peer.Peer`. After a log-in elsewhere, this connection stays open and

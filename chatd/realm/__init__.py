@@ -23,10 +23,9 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   read of a log, `positions` saves that in the background; `receipts` notify the senders.
 - Rooms: `room` is a room with its record, `membership` the rows of its members; `loaded_rooms` has
   the rooms in memory and changes them, `room_departures` ends memberships and deletes rooms,
-  `deleted_rooms` keeps these for a time and restores them,
-  `room_listings` finds rooms and members, `room_roles` sets roles, `room_settings` are set one by
-  one, `room_speech` has who may send in a restricted room, `slow_mode` when its members have sent;
-  `rooms` has all else.
+  `deleted_rooms` keeps these for a time and restores them, `room_listings` finds rooms and members,
+  `room_roles` sets roles, `room_settings` are set one by one, `room_speech` has who may send to a
+  room that limits sending, `slow_mode` when its members have sent; `rooms` has all else.
 - For operators: `announcements` to all sessions, the `audit` log of what they have done,
   `mass_deletion` of old or idle accounts, `personal_data` lists what is stored of one account;
   `written_entries` finds what it has written, and `erasure` takes the texts from that.

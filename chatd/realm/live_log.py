@@ -56,9 +56,9 @@ class LiveLog:
     __slots__ = (
         "fan_out_after",
         "head",
+        "limits_sending",
         "log",
         "name",
-        "restricted",
         "separate_writes",
         "store",
         "subscriptions",
@@ -70,7 +70,7 @@ class LiveLog:
         self.log = log
         self.name = name
         self.head = 0
-        self.restricted = False
+        self.limits_sending = False
         """whether some of those who can append to the log may not do so at all times
         (`chatd.realm.room_speech`)"""
         self.subscriptions: Collection[Subscriber] = ()

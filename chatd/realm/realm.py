@@ -174,8 +174,8 @@ class Realm:
         durable. The caller calls `flush` at the end of its burst.
 
         Takes messages from the front until one is refused, or its recipient must be looked up or is
-        a restricted room, and sending to it is not `permitted` yet. Returns the appends of the
-        messages taken, and the refusal of the message after them: None if all were taken or
+        a room that limits sending, and sending to it is not `permitted` yet. Returns the appends of
+        the messages taken, and the refusal of the message after them: None if all were taken or
         `deliver` has to send it.
         """
         name = session.name
@@ -185,7 +185,7 @@ class Realm:
         scope = session.scope
         appends: list[Append] = []
         refusal: Refused | None = None
-        recipient = address = None
+        recipient = target = None
         try:
             for message in messages:
                 text = message.text
@@ -196,12 +196,12 @@ class Realm:
                     check_text(text, self.limits.text)
                 if message.recipient != recipient:
                     recipient = message.recipient
-                    address = direct_logs.get(recipient.lower())
-                    if address is None:
-                        address = self._address(session, recipient, permitted)
-                    if address is None:
+                    target = direct_logs.get(recipient.lower())
+                    if target is None:
+                        target = self._target(session, recipient, permitted)
+                    if target is None:
                         break
-                    log, log_name = address
+                    log, log_name = target
                     if scope is not None:
                         check_send_in_scope(scope, log)
                 id += 1
@@ -248,12 +248,12 @@ class Realm:
             raise UnknownAccount(f"There is no account called {message.recipient}.")
         return appends[0]
 
-    def _address(self, session: Session, recipient: str, permitted: bool) -> tuple[str, str] | None:
+    def _target(self, session: Session, recipient: str, permitted: bool) -> tuple[str, str] | None:
         """The log of a recipient, and the name by which clients know it; None if the recipient must
-        be looked up, or is a restricted room and sending to it is not `permitted` yet."""
+        be looked up, or is a room that limits sending and sending is not `permitted` yet."""
         if is_room(recipient) and session.options.rooms:
             room = check_send_to_room(session, room_name(recipient)).live_log
-            if room.restricted and not permitted:
+            if room.limits_sending and not permitted:
                 return None
             return room.log, room.name
         log = self.accounts.cached_log(recipient, session.account)

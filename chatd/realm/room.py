@@ -68,7 +68,7 @@ class RoomRecord(msgspec.Struct, frozen=True, array_like=True):
         return self.history or (JOINED if self.private else ALL)
 
     @property
-    def restricted(self) -> bool:
+    def limits_sending(self) -> bool:
         """Whether some members may not send at all times (`chatd.realm.room_speech`)."""
         return self.slow > 0 or self.read_only or self.silenced_until > 0
 
@@ -174,7 +174,7 @@ class Room(LiveLog):
     @stored.setter
     def stored(self, stored: Stored[RoomRecord]) -> None:
         self._stored = stored
-        self.restricted = stored.record.restricted
+        self.limits_sending = stored.record.limits_sending
 
     @property
     def record(self) -> RoomRecord:

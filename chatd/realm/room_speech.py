@@ -1,6 +1,6 @@
-"""Sending in restricted rooms: slow mode, silenced members, rooms where only moderators send.
+"""Rooms that limit sending: slow mode, silenced members, rooms where only moderators send.
 
-A room without restrictions has `LiveLog.restricted` false, and nothing here is called for it.
+For other rooms `LiveLog.limits_sending` is false, and nothing here is called.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from chatd.realm.session import Session
 
 
 class RoomSpeech(LoadedRooms):
-    """Who may send in a restricted room."""
+    """Who may send to a room that limits sending."""
 
     async def check_speak(self, session: Session, log: str) -> None:
         """Check that the account may send texts, edits, reactions and typing notices to the log
@@ -22,7 +22,7 @@ class RoomSpeech(LoadedRooms):
 
         Raises `ReadOnly`, `Silenced`.
         """
-        room = self._restricted(session, log)
+        room = self._limiting(session, log)
         if room is None:
             return
         silence, now = None, self._context.now()
@@ -31,14 +31,14 @@ class RoomSpeech(LoadedRooms):
             if row is not None and row.record.until > now:
                 silence = row.record if row.record.account == session.account else None
         elif not room.record.slow and not room.record.read_only:
-            # The last silence has ended: until there is another one, nothing is looked at.
-            room.restricted = False
+            # The last silence has ended: nothing is looked at until there is another one.
+            room.limits_sending = False
         check_speak(room, self._own_role(session, room), silence)
 
     def take_turn(self, session: Session, log: str, key: str | None) -> None:
         """Count a text, with the sender's own key, that an account is about to send to a room in
         slow mode. Raises `SlowMode` if the account has to wait."""
-        room = self._restricted(session, log)
+        room = self._limiting(session, log)
         if room is None or not room.record.slow:
             return
         interval, now = room.record.slow, self._context.seconds()
@@ -46,10 +46,10 @@ class RoomSpeech(LoadedRooms):
         check_slow_mode(room, self._own_role(session, room), wait)
         room.slow_mode.sent(session.account, key, interval, now)
 
-    def _restricted(self, session: Session, log: str) -> Room | None:
-        """The room of this name if the session follows it, and it is restricted."""
+    def _limiting(self, session: Session, log: str) -> Room | None:
+        """The room of this name if the session follows it, and it limits sending."""
         subscription = session.sendable.get(log) if is_room(log) else None
-        if subscription is None or not subscription.live_log.restricted:
+        if subscription is None or not subscription.live_log.limits_sending:
             return None
         room = subscription.live_log
         assert isinstance(room, Room)

@@ -303,7 +303,7 @@ class Connection(ClosingConnection):
 
     def _failed(self, failure: Failure) -> None:
         """Handle a programming error: abort this connection, and no other."""
-        logger.failure("Client {peer} failed", failure, peer=self.peer)
+        logger.failure("Client {client} failed", failure, client=self.address_and_port)
         self.transport.abortConnection()
 
     def _update_read_pause(self) -> None:

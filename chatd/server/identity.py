@@ -27,8 +27,8 @@ class IdentifiedProtocol(Protocol):
         return network_of(self.address)
 
     @property
-    def peer(self) -> str:
-        """Address and port as the log shows them."""
+    def address_and_port(self) -> str:
+        """The peer's address and port, as the log shows them."""
         host, port = _host_and_port(self.transport)
         return f"({host}, {port})"
 

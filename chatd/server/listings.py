@@ -27,7 +27,7 @@ _FEWEST = 8
 """listings that may be unread in any case, however large they are"""
 
 
-class Client(Requester, Protocol):
+class ListingRequester(Requester, Protocol):
     """A client that asks for a listing."""
 
     @property
@@ -41,7 +41,7 @@ class _Listing:
 
     def __init__(self, make: Callable[[Requester], Awaitable[Any]]) -> None:
         self.make = make
-        self.answers: dict[Client, Deferred[Any]] = {}
+        self.answers: dict[ListingRequester, Deferred[Any]] = {}
 
     @property
     def disconnected(self) -> bool:
@@ -65,13 +65,13 @@ class Listings:
         self._queues: OrderedDict[str, deque[Hashable]] = OrderedDict()
         self._waiting: dict[Hashable, _Listing] = {}
         # The listing that a client waits for.
-        self._asked: dict[Client, _Listing] = {}
+        self._asked: dict[ListingRequester, _Listing] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     async def get(
-        self, client: Client, key: Hashable, make: Callable[[Requester], Awaitable[T]]
+        self, client: ListingRequester, key: Hashable, make: Callable[[Requester], Awaitable[T]]
     ) -> T:
         """Return what `make` returns, for this client or for another one that gave the same key.
 
@@ -88,7 +88,7 @@ class Listings:
         self._begin()
         return await answer
 
-    def forget(self, client: Client) -> None:
+    def forget(self, client: ListingRequester) -> None:
         """A client has disconnected: what it waits for raises `Disconnected`."""
         listing = self._asked.pop(client, None)
         if listing is not None:
@@ -126,7 +126,7 @@ class Listings:
                 answer()
         self._begin()
 
-    def _answer(self, listing: _Listing, client: Client, outcome: Any) -> None:
+    def _answer(self, listing: _Listing, client: ListingRequester, outcome: Any) -> None:
         answer = listing.answers.pop(client, None)
         if answer is not None:
             del self._asked[client]
@@ -138,7 +138,7 @@ class Reader(Protocol):
 
     @property
     def network(self) -> str:
-        """See `Client`."""
+        """See `ListingRequester`."""
 
     def bytes_arrived(self) -> int:
         """How much of its output has arrived at its client."""

@@ -16,17 +16,17 @@ LOGGED = 10
 """refusals of a connection that are logged"""
 
 
-def log_refusal(peer: str, reason: str, account: str, number: int) -> None:
+def log_refusal(client: str, reason: str, account: str, number: int) -> None:
     """Log the refusal with this number of a connection, if it is one of the first.
 
-    `peer` is its address and port, `account` the name that the client gave, or that of its session,
-    or empty.
+    `client` is its address and port, `account` the name that it gave, or that of its session, or
+    empty.
     """
     if number <= LOGGED:
         last = " (further refusals of this client are not logged)" if number == LOGGED else ""
         logger.info(
-            "Client {peer} refused: {reason}  [ {account} ]{last}",
-            peer=peer,
+            "Client {client} refused: {reason}  [ {account} ]{last}",
+            client=client,
             reason=reason,
             account=tried_name(account),
             last=last,

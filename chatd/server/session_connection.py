@@ -97,7 +97,11 @@ class SessionConnection(IdentifiedProtocol, Peer):
         session.closing = self.phase is not Phase.OPEN
         account_bucket(session.mailbox, self.factory.limits, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
-        logger.info("Client {peer} connected  [ {account} ]", peer=self.peer, account=session.name)
+        logger.info(
+            "Client {client} connected  [ {account} ]",
+            client=self.address_and_port,
+            account=session.name,
+        )
 
     def end_former_session(self) -> None:
         """Log the account of this connection out, if there is one, before another logs in. Entries
@@ -121,7 +125,11 @@ class SessionConnection(IdentifiedProtocol, Peer):
         """Log that the session has ended."""
         if not self.disconnected:
             self.factory.unauthenticated.touch(self)
-        logger.info("Client {peer} is offline  [ {account} ]", peer=self.peer, account=session.name)
+        logger.info(
+            "Client {client} is offline  [ {account} ]",
+            client=self.address_and_port,
+            account=session.name,
+        )
 
     def log_refusal(self, reason: str, quota: str = "", account: str = "") -> None:
         """Log a refusal, and count it; of each connection only the first few are logged.
@@ -133,4 +141,4 @@ class SessionConnection(IdentifiedProtocol, Peer):
         self._refusals += 1
         if not account and self.session is not None:
             account = self.session.name
-        log_refusal(self.peer, reason, account, self._refusals)
+        log_refusal(self.address_and_port, reason, account, self._refusals)

@@ -74,7 +74,9 @@ class _BeforeProtocol(IdentifiedProtocol):
         """Log that this connection was refused, and count it. `quota` is the bound that was met, if
         any (`chatd.realm.counters`)."""
         self.factory.realm.counters.refused(reason, quota)
-        logger.info("Client {peer} refused: {reason}", peer=self.peer, reason=reason)
+        logger.info(
+            "Client {client} refused: {reason}", client=self.address_and_port, reason=reason
+        )
 
 
 @implementer(IHalfCloseableProtocol)

@@ -190,7 +190,7 @@ async def invite_over_limit(w: World, session: Session) -> None:
     await w.realm.rooms.invite(session, "#public", "other")
 
 
-async def in_restricted(
+async def with_setting(
     w: World, setting: str, value: str, action: Callable[[], Awaitable[Any]]
 ) -> Any:
     """Do something when a setting of #public has a value."""
@@ -556,13 +556,13 @@ TABLE = [
     Row(
         "send to a read-only room",
         (p.check_speak,),
-        lambda w, s: in_restricted(w, "read-only", "on", lambda: w.send(s, "#public")),
+        lambda w, s: with_setting(w, "read-only", "on", lambda: w.send(s, "#public")),
         refused("not-a-member", *OUTSIDE_PUBLIC) | refused("read-only", "member", "successor"),
     ),
     Row(
         "send twice to a room in slow mode",
         (p.check_slow_mode,),
-        lambda w, s: in_restricted(w, "slow", "5", lambda: send_twice(w, s)),
+        lambda w, s: with_setting(w, "slow", "5", lambda: send_twice(w, s)),
         refused("not-a-member", *OUTSIDE_PUBLIC) | refused("slow-mode", "member", "successor"),
     ),
     Row(
@@ -582,7 +582,7 @@ TABLE = [
     Row(
         "invite to a public room where moderators invite",
         (p.check_invite,),
-        lambda w, s: in_restricted(
+        lambda w, s: with_setting(
             w, "invite", "moderators", lambda: w.realm.rooms.invite(s, "#public", "outsider")
         ),
         refused("not-a-member", *OUTSIDE_PUBLIC) | refused("not-allowed", "member", "successor"),
@@ -590,7 +590,7 @@ TABLE = [
     Row(
         "list an unlisted room",
         (p.may_list_room,),
-        lambda w, s: in_restricted(w, "unlisted", "on", lambda: listed(w, s, "#public")),
+        lambda w, s: with_setting(w, "unlisted", "on", lambda: listed(w, s, "#public")),
         refused(NOTHING, "outsider", "blocked"),
     ),
     Row(

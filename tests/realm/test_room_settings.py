@@ -90,4 +90,4 @@ class SettingTests(RoomsCase):
         body = msgspec.msgpack.encode((1, 2, "topic", False, 3, "Ann", {}, "all"))
         record = msgspec.msgpack.decode(body, type=RoomRecord)
         self.assertEqual(shown_settings(record), [])
-        self.assertFalse(record.restricted)
+        self.assertFalse(record.limits_sending)

@@ -1,4 +1,4 @@
-"""Sending in restricted rooms: slow mode and read-only rooms."""
+"""Rooms that limit sending: slow mode and read-only rooms."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ class SpeechTests(RoomsCase):
         self.harness.now += 60_000
         room = self.rooms.loaded("#room")
         assert room is not None
-        self.assertTrue(room.restricted)
+        self.assertTrue(room.limits_sending)
         self.send(self.bob, "#room", "two")
-        self.assertFalse(room.restricted)
+        self.assertFalse(room.limits_sending)
         self.assertEqual(self.texts(), ["one", "owner", "two"])
 
     def test_member_is_silenced_after_it_has_joined_again(self) -> None:

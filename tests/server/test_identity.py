@@ -27,12 +27,14 @@ class Identity(SynchronousTestCase):
             (IPv6Address("TCP", "2001:db8::7", 5000), "2001:db8::7"),
         ):
             protocol = self.identified(address)
-            self.assertEqual((protocol.address, protocol.peer), (host, f"({host}, 5000)"))
+            self.assertEqual(
+                (protocol.address, protocol.address_and_port), (host, f"({host}, 5000)")
+            )
 
     def test_peer_at_a_unix_socket_is_local(self) -> None:
         """It has no port."""
         protocol = self.identified(UNIXAddress(None))
-        self.assertEqual((protocol.address, protocol.peer), ("local", "(local, )"))
+        self.assertEqual((protocol.address, protocol.address_and_port), ("local", "(local, )"))
 
     def test_peer_without_tls_has_no_certificate(self) -> None:
         """Certificates of clients are shown by TLS only; see the tests of `tls`."""

@@ -29,7 +29,7 @@ class Caller:
         host, _, port = unquote(rest).rpartition(":")
         self.address = LOCAL if self.local else host.strip("[]")
         """the address without the port"""
-        self.shown = f"({self.address}, {'' if self.local else port})"
+        self.address_and_port = f"({self.address}, {'' if self.local else port})"
         """address and port as the log shows them"""
         metadata = list(context.invocation_metadata() or ())
         self._authorization: list[str] = [

@@ -18,7 +18,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import NAME_LENGTH
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
-from chatd.server.listings import Client
+from chatd.server.listings import ListingRequester
 from chatd.server.rate_limit import TokenBucket, account_bucket, new_bucket
 
 _MAX_CONNECTIONS = 20_000
@@ -53,7 +53,7 @@ class Rates:
         if wait:
             await asyncio.sleep(wait)
 
-    def client(self, caller: Caller, account: GrpcAccount) -> Client:
+    def client(self, caller: Caller, account: GrpcAccount) -> ListingRequester:
         """The call of a caller who may use an account: its work counts against both rates, and
         delays later calls."""
         return _Call(caller, account, self._limits, self._clock)
@@ -86,7 +86,7 @@ class Rates:
 
 
 class _Call:
-    """A call as a `chatd.server.listings.Client`."""
+    """A call as a `chatd.server.listings.ListingRequester`."""
 
     def __init__(
         self, caller: Caller, account: GrpcAccount, limits: Limits, clock: IReactorTime
@@ -103,7 +103,7 @@ class _Call:
 
     @property
     def network(self) -> str:
-        """See `Client`."""
+        """See `ListingRequester`."""
         return network_of(self._caller.address)
 
     def charge(self, commands: float) -> None:

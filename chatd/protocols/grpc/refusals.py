@@ -41,4 +41,4 @@ class Refusals:
         self._counts[key] = (since, count + 1)
         while len(self._counts) > _MAX_CONNECTIONS:
             self._counts.popitem(last=False)
-        log_refusal(caller.shown, refused.code, account, count + 1)
+        log_refusal(caller.address_and_port, refused.code, account, count + 1)

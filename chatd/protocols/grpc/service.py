@@ -351,7 +351,9 @@ class ChatService:
                     account.name = name
                     account.log_in(session)
                     logger.info(
-                        "Client {peer} connected  [ {account} ]", peer=caller.shown, account=name
+                        "Client {client} connected  [ {account} ]",
+                        client=caller.address_and_port,
+                        account=name,
                     )
                 else:
                     session.end()

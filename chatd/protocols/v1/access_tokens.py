@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.protocols.v1.accounts import prove
-from chatd.protocols.v1.requests import Requester, handles
+from chatd.protocols.v1.requests import V1Connection, handles
 from chatd.realm.session import Session
 
 
 @handles(c.CreateAccessToken)
 async def create_access_token(
-    connection: Requester, session: Session, request: c.CreateAccessToken
+    connection: V1Connection, session: Session, request: c.CreateAccessToken
 ) -> c.Message:
     """Make a token of the account."""
     account = await prove(connection, session, request.password)
@@ -22,7 +22,7 @@ async def create_access_token(
 
 @handles(c.GetAccessTokens)
 async def get_access_tokens(
-    connection: Requester, session: Session, request: c.GetAccessTokens
+    connection: V1Connection, session: Session, request: c.GetAccessTokens
 ) -> c.Message:
     """List the tokens of the account."""
     tokens = await connection.realm.access_tokens.listing(session.account)
@@ -45,7 +45,7 @@ async def get_access_tokens(
 
 @handles(c.RevokeAccessToken)
 async def revoke_access_token(
-    connection: Requester, session: Session, request: c.RevokeAccessToken
+    connection: V1Connection, session: Session, request: c.RevokeAccessToken
 ) -> c.Message | None:
     """End a token of the account, and the sessions that it has opened."""
     key = await connection.realm.access_tokens.revoke(

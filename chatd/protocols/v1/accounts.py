@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import UnknownAccount
-from chatd.protocols.v1.requests import Requester, handles, handles_unauthenticated
+from chatd.protocols.v1.requests import V1Connection, handles, handles_unauthenticated
 from chatd.realm.accounts import Account, fingerprints
 from chatd.realm.session import Session
 
 
 @handles_unauthenticated(c.Register)
-async def register(connection: Requester, request: c.Register) -> c.Message:
+async def register(connection: V1Connection, request: c.Register) -> c.Message:
     """Create an account."""
     await connection.factory.register(request.name, request.password, request.invite, connection)
     return c.Done(request.ref)
 
 
 @handles_unauthenticated(c.LogIn)
-async def log_in(connection: Requester, request: c.LogIn) -> None:
+async def log_in(connection: V1Connection, request: c.LogIn) -> None:
     """Open a session; entries are pushed from the client's positions on."""
     session = await connection.log_in(request.name, request.password)
     _begin(connection, session, request)
@@ -25,7 +25,7 @@ async def log_in(connection: Requester, request: c.LogIn) -> None:
 
 
 @handles_unauthenticated(c.Resume)
-async def resume(connection: Requester, request: c.Resume) -> None:
+async def resume(connection: V1Connection, request: c.Resume) -> None:
     """Open a session by a resume token or an access token, without hashing a password."""
     session = await connection.resume(request.name, request.token)
     _begin(connection, session, request)
@@ -33,7 +33,7 @@ async def resume(connection: Requester, request: c.Resume) -> None:
         await connection.realm.resume_tokens.resumed(session, request.token)
 
 
-def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume) -> None:
+def _begin(connection: V1Connection, session: Session, request: c.LogIn | c.Resume) -> None:
     """Answer the log-in, and push entries from the client's positions on."""
     states = [connection.log_state(session, log) for log in session.subscriptions]
     scopes = [] if session.scope is None else list(session.scope.texts)
@@ -48,7 +48,7 @@ def _begin(connection: Requester, session: Session, request: c.LogIn | c.Resume)
     )
 
 
-async def _send_token(connection: Requester, session: Session) -> None:
+async def _send_token(connection: V1Connection, session: Session) -> None:
     """Send the session a resume token, if its client wants one."""
     if "tokens" in connection.features:
         token = await connection.realm.resume_tokens.issue(session)
@@ -57,7 +57,7 @@ async def _send_token(connection: Requester, session: Session) -> None:
 
 
 @handles(c.LogOut)
-async def log_out(connection: Requester, session: Session, request: c.LogOut) -> c.Message:
+async def log_out(connection: V1Connection, session: Session, request: c.LogOut) -> c.Message:
     """End the session; answered when the store has what it has acknowledged."""
     await connection.realm.positions.save()
     if not request.keep_token:
@@ -66,7 +66,7 @@ async def log_out(connection: Requester, session: Session, request: c.LogOut) ->
     return c.Done(request.ref)
 
 
-async def prove(connection: Requester, session: Session, password: str | None) -> Account:
+async def prove(connection: V1Connection, session: Session, password: str | None) -> Account:
     """The record of the session's account, if this is its password. Raises `WrongPassword`,
     `PasswordRequired`, `Busy`, `UnknownAccount` if the name belongs to another account by now."""
     account = await connection.factory.prove(session.name, password, connection, False)
@@ -77,7 +77,7 @@ async def prove(connection: Requester, session: Session, password: str | None) -
 
 @handles(c.ChangePassword)
 async def change_password(
-    connection: Requester, session: Session, request: c.ChangePassword
+    connection: V1Connection, session: Session, request: c.ChangePassword
 ) -> c.Message:
     """Change the password; other sessions of the account end."""
     account = await prove(connection, session, request.old)
@@ -88,7 +88,7 @@ async def change_password(
 
 @handles(c.SetCertificates)
 async def set_certificates(
-    connection: Requester, session: Session, request: c.SetCertificates
+    connection: V1Connection, session: Session, request: c.SetCertificates
 ) -> c.Message:
     """Replace the certificates that log in to the account."""
     account = await prove(connection, session, request.password)
@@ -100,7 +100,7 @@ async def set_certificates(
 
 @handles(c.DeleteAccount)
 async def delete_account(
-    connection: Requester, session: Session, request: c.DeleteAccount
+    connection: V1Connection, session: Session, request: c.DeleteAccount
 ) -> c.Message:
     """Delete the account with its mailbox."""
     account = await prove(connection, session, request.password)
@@ -113,7 +113,7 @@ async def delete_account(
 
 @handles(c.FindAccounts, only_reads=True)
 async def find_accounts(
-    connection: Requester, session: Session, request: c.FindAccounts
+    connection: V1Connection, session: Session, request: c.FindAccounts
 ) -> c.Message:
     """List the accounts whose names match a pattern, a page at a time."""
     wanted = request.pattern, request.after, max(1, request.limit)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from chatd import __version__
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import Requester, handles_unauthenticated
+from chatd.protocols.v1.requests import V1Connection, handles_unauthenticated
 
 
 @handles_unauthenticated(c.Hello)
-async def hello(connection: Requester, request: c.Hello) -> c.Message:
+async def hello(connection: V1Connection, request: c.Hello) -> c.Message:
     """Note the features that the client wants; answer with the server's version and limits."""
     connection.features = c.FEATURES & frozenset(request.features)
     if connection.session is not None:
@@ -35,11 +35,11 @@ async def hello(connection: Requester, request: c.Hello) -> c.Message:
 
 
 @handles_unauthenticated(c.Ping)
-async def ping(connection: Requester, request: c.Ping) -> c.Message:
+async def ping(connection: V1Connection, request: c.Ping) -> c.Message:
     """Answer, so that the client knows that the server is there."""
     return c.Pong(request.ref)
 
 
 @handles_unauthenticated(c.Pong)
-async def pong(connection: Requester, request: c.Pong) -> None:
+async def pong(connection: V1Connection, request: c.Pong) -> None:
     """That the client has sent anything is all that counts."""

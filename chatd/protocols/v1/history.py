@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, V1Connection, handles
 from chatd.realm.session import Session
 
 
 @handles(c.History, only_reads=True)
-async def history(connection: Requester, session: Session, request: c.History) -> c.Message:
+async def history(connection: V1Connection, session: Session, request: c.History) -> c.Message:
     """A page of a log, after or before a position."""
     entries, more = await connection.realm.history.page(
         session, request.log, request.after, request.before, request.limit
@@ -29,7 +29,7 @@ async def history(connection: Requester, session: Session, request: c.History) -
 
 @handles(c.ClearMailbox)
 async def clear_mailbox(
-    connection: Requester, session: Session, request: c.ClearMailbox
+    connection: V1Connection, session: Session, request: c.ClearMailbox
 ) -> c.Message:
     """Remove the oldest entries of the account's mailbox."""
     await connection.realm.history.clear_mailbox(session, request.upto)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, V1Connection, handles
 from chatd.realm.moderation import Restriction
 from chatd.realm.session import Session
 
 
 @handles(c.Ban)
-async def ban(connection: Requester, session: Session, request: c.Ban) -> c.Message:
+async def ban(connection: V1Connection, session: Session, request: c.Ban) -> c.Message:
     """Ban an account or a pattern of names from a room."""
     await connection.realm.rooms.ban(
         session, request.room, request.name, request.seconds, request.reason
@@ -20,14 +20,14 @@ async def ban(connection: Requester, session: Session, request: c.Ban) -> c.Mess
 
 
 @handles(c.Unban)
-async def unban(connection: Requester, session: Session, request: c.Unban) -> c.Message:
+async def unban(connection: V1Connection, session: Session, request: c.Unban) -> c.Message:
     """End a ban."""
     await connection.realm.rooms.unban(session, request.room, request.name)
     return c.Done(request.ref)
 
 
 @handles(c.FindBans, only_reads=True)
-async def find_bans(connection: Requester, session: Session, request: c.FindBans) -> c.Message:
+async def find_bans(connection: V1Connection, session: Session, request: c.FindBans) -> c.Message:
     """List the bans of a room, a page at a time."""
     listed, more = await connection.realm.rooms.bans(
         session, request.room, request.after, max(1, request.limit)
@@ -36,7 +36,7 @@ async def find_bans(connection: Requester, session: Session, request: c.FindBans
 
 
 @handles(c.Silence)
-async def silence(connection: Requester, session: Session, request: c.Silence) -> c.Message:
+async def silence(connection: V1Connection, session: Session, request: c.Silence) -> c.Message:
     """Silence an account in a room."""
     await connection.realm.rooms.silence(
         session, request.room, request.name, request.seconds, request.reason
@@ -45,7 +45,7 @@ async def silence(connection: Requester, session: Session, request: c.Silence) -
 
 
 @handles(c.Unsilence)
-async def unsilence(connection: Requester, session: Session, request: c.Unsilence) -> c.Message:
+async def unsilence(connection: V1Connection, session: Session, request: c.Unsilence) -> c.Message:
     """Let a silenced account send again."""
     await connection.realm.rooms.unsilence(session, request.room, request.name)
     return c.Done(request.ref)
@@ -53,7 +53,7 @@ async def unsilence(connection: Requester, session: Session, request: c.Unsilenc
 
 @handles(c.FindSilenced, only_reads=True)
 async def find_silenced(
-    connection: Requester, session: Session, request: c.FindSilenced
+    connection: V1Connection, session: Session, request: c.FindSilenced
 ) -> c.Message:
     """List the silenced accounts of a room, a page at a time."""
     listed, more = await connection.realm.rooms.silences(
@@ -63,7 +63,7 @@ async def find_silenced(
 
 
 def _answer(
-    connection: Requester, ref: int, listed: Sequence[Restriction], more: bool
+    connection: V1Connection, ref: int, listed: Sequence[Restriction], more: bool
 ) -> c.Restrictions:
     connection.charge(len(listed) / ITEMS_PER_COMMAND)
     return c.Restrictions(ref, [c.Restriction(*restriction) for restriction in listed], more)

@@ -33,7 +33,7 @@ class NotifiedConnection(Connection):
     _unread_states: UnreadStates | None = None
 
     def write(self, message: c.Message) -> None:
-        """See `chatd.protocols.v1.requests.Requester`."""
+        """See `chatd.protocols.v1.requests.V1Connection`."""
         if not self.disconnected:
             self.transport.write(encode(message))
 
@@ -125,7 +125,7 @@ class NotifiedConnection(Connection):
             self.transport.write(data)
 
     def log_state(self, session: Session, log: str) -> c.LogState:
-        """See `chatd.protocols.v1.requests.Requester`."""
+        """See `chatd.protocols.v1.requests.V1Connection`."""
         mailbox = session.mailbox
         head = session.subscriptions[log].live_log.head
         membership = mailbox.memberships.get(log)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, V1Connection, handles
 from chatd.realm.session import Session
 
 
 @handles(c.SayTyping)
-async def typing(connection: Requester, session: Session, request: c.SayTyping) -> c.Message:
+async def typing(connection: V1Connection, session: Session, request: c.SayTyping) -> c.Message:
     """Notify an account, or the members of a room, that the sender is typing or has stopped."""
     await connection.realm.presence.notify_typing(session, request.recipient, request.typing)
     return c.Done(request.ref)
@@ -16,7 +16,7 @@ async def typing(connection: Requester, session: Session, request: c.SayTyping) 
 
 @handles(c.SetPresence)
 async def set_presence(
-    connection: Requester, session: Session, request: c.SetPresence
+    connection: V1Connection, session: Session, request: c.SetPresence
 ) -> c.Message:
     """Set the presence that others see."""
     await connection.realm.presence.set_presence(
@@ -26,7 +26,7 @@ async def set_presence(
 
 
 @handles(c.Who, only_reads=True)
-async def who(connection: Requester, session: Session, request: c.Who) -> c.Message:
+async def who(connection: V1Connection, session: Session, request: c.Who) -> c.Message:
     """The presence of accounts; with `watch`, changes of it are pushed from now on."""
     states = await connection.realm.presence.find(session, request.names, request.watch)
     connection.charge(len(states) / ITEMS_PER_COMMAND)
@@ -37,7 +37,7 @@ async def who(connection: Requester, session: Session, request: c.Who) -> c.Mess
 
 
 @handles(c.Unwatch)
-async def unwatch(connection: Requester, session: Session, request: c.Unwatch) -> c.Message:
+async def unwatch(connection: V1Connection, session: Session, request: c.Unwatch) -> c.Message:
     """Push changes of the presence of these accounts no more."""
     connection.realm.presence.unwatch(session, request.names)
     return c.Done(request.ref)

@@ -183,7 +183,7 @@ class V1Protocol(NotifiedConnection):
         return self._hashing and not self._input and len(self._queue) <= _WAITING_REQUESTS
 
     async def log_in(self, name: str, password: str | None) -> Session:
-        """See `chatd.protocols.v1.requests.Requester`."""
+        """See `chatd.protocols.v1.requests.V1Connection`."""
         address = self.address
         credentials = (
             NameOnly(name, address, self.certificate)
@@ -193,7 +193,7 @@ class V1Protocol(NotifiedConnection):
         return await self._open_session(credentials)
 
     async def resume(self, name: str, token: str) -> Session:
-        """See `chatd.protocols.v1.requests.Requester`."""
+        """See `chatd.protocols.v1.requests.V1Connection`."""
         return await self._open_session(NameToken(name, token, self.address))
 
     async def _open_session(self, credentials: Credentials) -> Session:
@@ -205,7 +205,7 @@ class V1Protocol(NotifiedConnection):
         return session
 
     def apply_features(self, session: Session) -> None:
-        """See `chatd.protocols.v1.requests.Requester`."""
+        """See `chatd.protocols.v1.requests.V1Connection`."""
         session.wants_receipts = "receipts" in self.features and session.scope is None
         session.wants_typing = "typing" in self.features and session.scope is None
 
@@ -268,7 +268,7 @@ class V1Protocol(NotifiedConnection):
     @property
     def about(self) -> str:
         """See `chatd.realm.peer.Peer`."""
-        return f"version 1, from {self.peer}"
+        return f"version 1, from {self.address_and_port}"
 
     def frame_timed_out(self) -> None:
         """See `Connection`."""

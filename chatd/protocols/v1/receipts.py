@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, Requester, handles
+from chatd.protocols.v1.requests import ITEMS_PER_COMMAND, V1Connection, handles
 from chatd.realm.session import Session
 
 
 @handles(c.Ack)
-async def acknowledge(connection: Requester, session: Session, request: c.Ack) -> c.Message:
+async def acknowledge(connection: V1Connection, session: Session, request: c.Ack) -> c.Message:
     """Acknowledge entries; with a `ref`, answered when the store has recorded it."""
     session.acknowledge(request.log, request.first, request.last, request.since)
     if request.ref:
@@ -17,7 +17,7 @@ async def acknowledge(connection: Requester, session: Session, request: c.Ack) -
 
 
 @handles(c.MarkRead)
-async def mark_read(connection: Requester, session: Session, request: c.MarkRead) -> c.Message:
+async def mark_read(connection: V1Connection, session: Session, request: c.MarkRead) -> c.Message:
     """Set a read marker; with a `ref`, answered when the store has recorded it."""
     await connection.realm.receipts.mark_read(session, request.log, request.seq)
     if request.ref:
@@ -27,7 +27,7 @@ async def mark_read(connection: Requester, session: Session, request: c.MarkRead
 
 @handles(c.GetReceipts, only_reads=True)
 async def get_receipts(
-    connection: Requester, session: Session, request: c.GetReceipts
+    connection: V1Connection, session: Session, request: c.GetReceipts
 ) -> c.Message:
     """Whether entries that the account sent have been delivered and read."""
     states = await connection.realm.receipts.states(session, request.log, request.seqs)

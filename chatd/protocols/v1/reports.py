@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.codecs import v1_messages as c
-from chatd.protocols.v1.requests import Requester, handles
+from chatd.protocols.v1.requests import V1Connection, handles
 from chatd.realm.session import Session
 
 _COMMANDS = 50
@@ -11,7 +11,7 @@ _COMMANDS = 50
 
 
 @handles(c.Report)
-async def report(connection: Requester, session: Session, request: c.Report) -> c.Message:
+async def report(connection: V1Connection, session: Session, request: c.Report) -> c.Message:
     """Report an account, perhaps with an entry that it sent."""
     connection.charge(_COMMANDS)
     await connection.realm.reports.report(

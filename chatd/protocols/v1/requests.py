@@ -13,14 +13,14 @@ from chatd.codecs import v1_messages as c
 from chatd.realm.realm import Realm
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
-from chatd.server.listings import Client
+from chatd.server.listings import ListingRequester
 
 ITEMS_PER_COMMAND = 10
 """entries, rooms, receipts or people in an answer that count as one command"""
 
 
-class Requester(Client, Protocol):
-    """The connection that a request came by, as its handler sees it."""
+class V1Connection(ListingRequester, Protocol):
+    """The connection by which a request was sent, as its handler sees it."""
 
     realm: Realm
     factory: ConnectionFactory
@@ -58,7 +58,7 @@ class Requester(Client, Protocol):
 
 
 Answer: TypeAlias = Awaitable["c.Message | None"]
-"""None: the answer is sent when the store has committed (`Requester.pending`), or there is none"""
+"""None: there is no answer, or it is sent after the commit (`V1Connection.pending`)"""
 
 SESSION_REQUESTS: dict[type[c.Message], Callable[[Any, Any, Any], Answer]] = {}
 """by class of request: the handler, called with the connection, its session and the request"""
