@@ -27,12 +27,14 @@ from chatd.auth.credentials import NameOnly
 from chatd.codecs import chat10
 from chatd.core.entries import TEXT, described, without_controls
 from chatd.core.errors import (
+    AddressBanned,
     AlreadyLoggedIn,
     Banned,
     LimitReached,
     NameTaken,
     PasswordRequired,
     Refused,
+    Suspended,
     TextTooLong,
 )
 from chatd.core.names import LOBBY, NOTICE_SENDER, room_name
@@ -175,8 +177,8 @@ class Chat10Protocol(Unframed):
                 await self.realm.rooms.join(session, LOBBY)
         except (AlreadyLoggedIn, PasswordRequired) as refused:
             self._refuse(chat10.TAKEN, refused.code, account=name)
-        except (LimitReached, Banned) as refused:
-            # A moderator has written the reason of a ban.
+        except (LimitReached, Banned, Suspended, AddressBanned) as refused:
+            # A moderator, or an operator, has written the reason.
             sentence = " ".join(without_controls(str(refused)).split())
             self._refuse(f"{chat10.INVALID}: {sentence}", refused.code, refused.quota, name)
         except Refused as refused:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.core.errors import Suspended
+from chatd.core.errors import AddressBanned, Suspended
 from chatd.server.session_connection import ARRIVAL_POLL, ARRIVAL_TIME, SessionConnection
 from chatd.server.states import PauseReason, Phase
 
@@ -88,8 +88,8 @@ class ClosingConnection(SessionConnection):
 
     def show_reason(self, code: str, sentence: str) -> None:
         """Show the client why its session has ended: as an announcement, where the protocol has
-        nothing better, and only what it could not guess when it logs in again."""
-        if code == Suspended.code:
+        nothing better, and only what it cannot learn, or guess, when it logs in again."""
+        if code in (Suspended.code, AddressBanned.code):
             self.announcement(self.factory.realm.now(), sentence)
 
     def close_after_error(self) -> None:

@@ -11,11 +11,12 @@ from chatd.core.errors import Suspended
 from chatd.server.connection import Connection
 from tests.doubles.classic_clients import ClassicServer
 from tests.doubles.grpc_calls import ServiceCase
-from tests.doubles.memory_server import MemoryServer
+from tests.doubles.memory_server import ADDRESS, MemoryServer
 from tests.doubles.text_clients import TextClient
 
 _TEXT = "We restart at noon, \u4e16"
 _REASON = "This account is suspended: spam"
+_BANNED = "An operator has banned your address: spam"
 
 
 def announce(server: MemoryServer) -> None:
@@ -26,6 +27,11 @@ def announce(server: MemoryServer) -> None:
 def suspend(server: MemoryServer, name: str) -> None:
     """Suspend an account."""
     server.run(server.realm.suspensions.suspend(name, None, "spam"))
+
+
+def ban(server: MemoryServer) -> None:
+    """Ban the address of all clients."""
+    server.run(server.realm.address_bans.ban(ADDRESS, None, "spam", True))
 
 
 class Version1(ServiceCase):
@@ -82,6 +88,14 @@ class Classic(ServiceCase):
         bob.send(encode(LOGIN, "Bob"))
         self.assertEqual(bob.receive_texts(), [_REASON])
 
+    def test_reason_of_a_banned_address_is_a_message_from_the_server(self) -> None:
+        """It is the only one: the client cannot connect again."""
+        server = ClassicServer()
+        bob = server.register("Bob")
+        ban(server)
+        self.assertEqual(bob.receive_texts(), [_BANNED])
+        self.assertTrue(bob.transport.disconnecting)
+
     def test_client_that_does_not_read_gets_no_announcement(self) -> None:
         """Nothing is buffered for it."""
         server = ClassicServer()
@@ -109,7 +123,7 @@ class Texts(ServiceCase):
             self.assertEqual(client.request(command), f"{_REASON}\n")
 
     def test_announcement_and_reason_are_messages_to_a_chat10_client(self) -> None:
-        """The protocol has no refusal with a reason."""
+        """A registration is refused with the reason."""
         client = TextClient(self.server)
         client.request("REGISTER luca CHAT/1.0\n")
         announce(self.server)
@@ -117,7 +131,18 @@ class Texts(ServiceCase):
         suspend(self.server, "luca")
         self.assertEqual(client.receive(), f"@Server: {_REASON}\nDISCONNECT CHAT/1.0\n")
         client = TextClient(self.server)
-        self.assertEqual(client.request("REGISTER luca CHAT/1.0\n"), "400 Invalid registration\n")
+        self.assertEqual(
+            client.request("REGISTER luca CHAT/1.0\n"), f"400 Invalid registration: {_REASON}\n"
+        )
+
+    def test_reason_of_a_banned_address_is_a_message_to_ops_and_chat10_clients(self) -> None:
+        """It precedes what ends the connection."""
+        ops, chat10 = TextClient(self.server, "ops"), TextClient(self.server)
+        ops.request("1|mason")
+        chat10.request("REGISTER luca CHAT/1.0\n")
+        ban(self.server)
+        self.assertEqual(ops.receive(), f"Server: {_BANNED}")
+        self.assertEqual(chat10.receive(), f"@Server: {_BANNED}\nDISCONNECT CHAT/1.0\n")
 
 
 class Grpc(ServiceCase):

@@ -12,12 +12,12 @@ from chatd.client.library.connection import Connection
 from chatd.client.library.errors import TEMPORARY_LOGIN_REFUSALS
 from chatd.client.library.login import log_in
 from chatd.codecs import v1_messages as c
-from chatd.core.errors import Refused, Suspended
+from chatd.core.errors import AddressBanned, Refused, Suspended
 
 # The codes of a login whose password is not the account's; None is the password of an open account.
 _OTHER_PASSWORD = frozenset({"wrong-password", "password-required", "password-needed"})
 # The codes of a refused `Resume` after which the token may be valid again.
-_TOKEN_STAYS = TEMPORARY_LOGIN_REFUSALS | {Suspended.code}
+_TOKEN_STAYS = TEMPORARY_LOGIN_REFUSALS | {Suspended.code, AddressBanned.code}
 
 
 class Credentials:

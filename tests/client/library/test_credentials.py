@@ -131,13 +131,19 @@ class TokenTests(ClientCase):
         self.assertEqual(saved, [])
 
     def test_token_is_kept_when_the_address_is_banned(self) -> None:
-        """The client does not connect again."""
+        """The client does not connect again. Behind a proxy it is the log-in that is refused."""
         saved: list[str | None] = []
         self.client = self.connect(token="t1", save_token=saved.append)
         self.consume()
         self.server.send(c.Goodbye("address-banned", "An operator has banned your address."))
         self.server.transport.disconnect()
         self.failureResultOf(self.ended(), ConnectionClosed)
+        self.client = self.connect(token="t1", save_token=saved.append)
+        self.consume()
+        self.server.login_refusals = [("address-banned", "An operator has banned your address.")]
+        self.server.transport.disconnect()
+        self.reconnect()
+        self.assertEqual(self.failureResultOf(self.ended(), Refused).value.code, "address-banned")
         self.assertEqual(saved, [])
 
     def test_account_that_was_logged_in_to_by_a_token_is_not_registered_later(self) -> None:
