@@ -31,6 +31,8 @@ RESULTS = frozenset(
 """the fields of answers that are in the log; an answer may have secrets"""
 LONGEST = 500
 """characters of a value that are in the log"""
+_LONGEST_NAMES = 4_000
+"""characters of the names of one page, of which all are in the log"""
 
 
 def operation(
@@ -43,18 +45,21 @@ def operation(
         # An operator may have given the token by mistake, and not what it is called.
         secret = SECRET | {"label"}
     given = {
-        name: _value(value)
+        name: _value(name, value)
         for name, value in asdict(request).items()
         if value != defaults[name] and name not in secret
     }
-    result = {name: _value(value) for name, value in (answer or {}).items() if name in RESULTS}
+    result = {
+        name: _value(name, value) for name, value in (answer or {}).items() if name in RESULTS
+    }
     return Operation(c.command(request), given, result, refused)
 
 
-def _value(value: object) -> Value:
+def _value(name: str, value: object) -> Value:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, list | tuple):
         value = " ".join(map(str, value))
     text = printable(str(value))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    longest = _LONGEST_NAMES if name == "names" else LONGEST
+    return text if len(text) <= longest else f"{text[:longest]}..."

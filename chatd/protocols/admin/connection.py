@@ -37,12 +37,15 @@ _CREDENTIALS = struct.Struct("3i")
 """struct ucred of Linux: process, user, group"""
 
 
+_SUBJECT = "network", "room", "name", "pattern", "path", "level", "seq", "names", "note", "text"
+"""the fields that say what a request is about; nothing secret"""
+
+
 def _subject(request: c.Request) -> str:
-    """The account, room, file or note of a request, for the log; nothing secret."""
-    for field in ("name", "room", "path", "note", "level", "network"):
-        if field in request.__struct_fields__:
-            return str(getattr(request, field))
-    return ""
+    """The account, room, file or text that a request is about, for the log."""
+    fields = [field for field in _SUBJECT if field in request.__struct_fields__]
+    values = [getattr(request, field) for field in fields]
+    return " ".join(" ".join(each) if isinstance(each, list) else str(each) for each in values)
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -151,7 +154,7 @@ class AdminProtocol(LineOnlyReceiver):
             logger.info(
                 "Admin: {command} {subject}  [ {user} ]",
                 command=c.command(request),
-                subject=one_line(_subject(request)),
+                subject=one_line(_subject(request).strip()),
                 user=self._user,
             )
         try:

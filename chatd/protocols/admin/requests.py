@@ -34,6 +34,8 @@ def is_read_only(request: c.AnyRequest) -> bool:
         return request.after != ""
     if isinstance(request, c.EraseAccount):
         return request.resume
+    if isinstance(request, c.SetLogLevel):
+        return not request.level
     return isinstance(request, _READ_ONLY)
 
 

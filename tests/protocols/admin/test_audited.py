@@ -55,3 +55,11 @@ class Audited(SynchronousTestCase):
         text = str(found.arguments["fingerprints"])
         self.assertTrue(text.startswith("ab cdcd"))
         self.assertEqual(len(text), LONGEST + 3)
+
+    def test_all_names_of_a_page_are_there(self) -> None:
+        """A page of deleted accounts, or of invited people, has up to a hundred."""
+        names = [f"{number:032}" for number in range(100)]
+        found = operation(c.DeleteAccounts("*", older=1), {"names": " ".join(names)})
+        self.assertEqual(found.result, {"names": " ".join(names)})
+        found = operation(c.CreateInviteTokens(names), {"names": " ".join(names)})
+        self.assertEqual(found.arguments, {"names": " ".join(names)})

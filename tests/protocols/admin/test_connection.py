@@ -316,6 +316,31 @@ class Requests(AdminCase):
         self.assertEqual(lines[0], "Admin: end-sessions x\\x1b[2J\\nAdmin: delete ann  [ unknown ]")
         self.assertIn("invite chör \\x1b]0;title\\x07yyy", lines[1])
 
+    def test_log_shows_what_a_request_is_about(self) -> None:
+        """Also if the field that says it comes after others, or has no name."""
+        lines = log_lines(self)
+        self.refusal_code("restore-room", room="#pond")
+        self.refusal_code("room-role", room="#pond", name="ann", role="member")
+        self.request("delete-accounts", pattern="temp*", older=1)
+        self.request("announce", text="at noon")
+        self.refusal_code("close-report", seq=7, note="done")
+        self.assertEqual(
+            [line.removesuffix("  [ unknown ]") for line in lines],
+            [
+                "Admin: restore-room #pond",
+                "Admin: room-role #pond ann",
+                "Admin: delete-accounts temp*",
+                "Admin: announce at noon",
+                "Admin: close-report 7 done",
+            ],
+        )
+
+    def test_question_for_the_log_level_is_not_logged(self) -> None:
+        """It changes nothing."""
+        lines = log_lines(self)
+        self.request("log-level")
+        self.assertEqual((lines, self.request("audit")["items"]), ([], []))
+
 
 class AuditLog(AdminCase):
     """The audit log of requests."""
