@@ -207,11 +207,12 @@ class DeletedRooms(LoadedRooms):
             steps.append(RequireLog(mailbox_log(account)))
             steps.append(changes.create(scope, memberships[account], str(account)))
         new_note = self._context.new_note
-        steps.append(new_note(log, SERVER, 0, RESTORE, ""))
+        notes = [new_note(log, SERVER, 0, RESTORE, "")]
         if appointed is not None:
-            steps.append(new_note(log, appointed.key, appointed.record.account, JOIN, ""))
+            notes.append(new_note(log, appointed.key, appointed.record.account, JOIN, ""))
         if owner:
-            steps.append(new_note(log, SERVER, 0, ROLE, f"{record.owner_name} {OWNER}"))
+            notes.append(new_note(log, SERVER, 0, ROLE, f"{record.owner_name} {OWNER}"))
+        steps += notes
         creation = changes.create(name, record)
         mailboxes = self._held_mailboxes(memberships)
         try:
@@ -224,6 +225,8 @@ class DeletedRooms(LoadedRooms):
         except Exists:
             raise RoomTaken(f"There is already a room {name}: give it another name.") from None
         self._evict_unused()
+        # No log that is followed yet has got the notes, so the head is counted here.
+        head += len(notes)
         restored = Room(self._store, changes.written(record, creation, versions[1]), head, 0)
         restored.members = len(members)
         if room_name(name) not in self._rooms:

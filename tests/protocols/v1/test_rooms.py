@@ -311,13 +311,29 @@ class Rooms(SynchronousTestCase):
         joined = events[0]
         assert isinstance(joined, c.Joined)
         self.assertEqual(
-            (joined.state.since, joined.state.head, joined.state.upto), (before.since, 3, 2)
+            (joined.state.since, joined.state.head, joined.state.upto), (before.since, 4, 2)
         )
         pushed = [(e.seq, e.sender, e.kind) for e in events if isinstance(e, c.Pushed)]
         self.assertEqual(pushed, [(3, "Ann", "text"), (4, "server", "restore")])
         self.assertEqual(self.ann.request(c.Send(0, "#den", "two")).seq, 5)
         _, den = self.server.connect().request(c.LogIn(0, "bob")).logs
         self.assertEqual((den.since, den.head, den.room.role), (before.since, 5, "member"))
+
+    def test_members_that_have_read_everything_are_shown_that_a_room_was_restored(self) -> None:
+        """The entry about it is pushed to them at once, and is part of the head of the log."""
+        self.ann.request(c.CreateRoom(0, "#den"))
+        self.ann.request(c.Ack(0, "#den", 1))
+        self.ann.request(c.DeleteRoom(0, "#den"))
+        self.ann.receive_events(c.Left, c.Pushed)
+        self.server.run(self.server.realm.rooms.restore("#den", 0, "", ""))
+        self.server.realm.flush()
+        joined, *pushed = self.ann.receive_events(c.Joined, c.Pushed)
+        assert isinstance(joined, c.Joined)
+        self.assertEqual((joined.state.head, joined.state.upto), (2, 1))
+        self.assertEqual(
+            [(e.seq, e.sender, e.kind) for e in pushed if isinstance(e, c.Pushed)],
+            [(2, "server", "restore")],
+        )
 
     def test_roles_are_changed_by_the_owner(self) -> None:
         """Roles are those of members; an owner cannot take a lower one."""
