@@ -69,6 +69,13 @@ class _Table:
             self.answers.popitem(last=False)
         return answers
 
+    def release(self, key: str) -> None:
+        """Forget the answers to `key` if none was wrong, so that attempts which are right, or are
+        not checked, do not take the places of wrong answers."""
+        answers = self.answers.get(key)
+        if answers is not None and not answers.wrong and not answers.checking:
+            del self.answers[key]
+
     def gap(self, wrong: int) -> float:
         """The seconds before the next attempt, after so many wrong answers."""
         if wrong < FREE_ANSWERS:
@@ -175,6 +182,8 @@ class LoginThrottle:
                 answers.last = now
                 if (table, key) in attempt.bounds:
                     answers.slot = now + table.gap(answers.wrong)
+        for table, key in attempt.bounds:
+            table.release(key)
         self._go_on()
 
     def stop(self) -> None:

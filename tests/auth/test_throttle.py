@@ -188,6 +188,19 @@ class Throttling(ThrottleCase):
             self.guess_in_turn(3, (name, OTHER_ADDRESS))
             self.assertEqual(self.wait_of("ann", ADDRESS), 0)
 
+    def test_attempts_that_are_not_checked_forget_no_guesses(self) -> None:
+        """Attempts at any number of accounts that end at once, because the client has left, cost an
+        attacker nothing."""
+        self.patch(throttle, "_CAPACITY", 50)
+        self.guess_in_turn(8, *[("ann", f"192.0.2.{number}") for number in range(8)])
+        for number in range(100):
+            attempt = self.begin(f"user{number}", f"198.51.100.{number}")
+            self.throttle.end(self.successResultOf(attempt), None)
+        late = self.begin("ann", "192.0.2.100")
+        self.assertNoResult(late)
+        self.clock.advance(10)
+        self.successResultOf(late)
+
     def test_memory_is_bounded(self) -> None:
         """Of any number of accounts and addresses only the latest are remembered, and no long
         name."""
