@@ -7,7 +7,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 
 - The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
   the others; `permissions` decides who may do what; `operations` is what operators may ask, with
-  `room_operations` about rooms, and `page` for listings.
+  `account_operations`, `room_operations` and `token_operations`, and `page` for listings.
 - Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
   what it was opened; `scoped_session` is one with an access token that permits some things only;
   `sessions` opens and ends those of this daemon; `mail_fetch` is for mail

@@ -96,7 +96,7 @@ CLAIMS: Mapping[str, Mapping[str, str]] = {
         "| always 0": "codecs.test_classic.Limits.test_other_version_is_refused_by_its_first_byte",
         "never before the RESPONSE to CREATE or LOGIN": "protocols.test_classic.Ordering."
         "test_response_to_a_login_precedes_every_message",
-        "at most 256 characters": "realm.test_operations.AccountOperations."
+        "at most 256 characters": "realm.test_account_operations.AccountOperations."
         "test_a_long_pattern_is_refused",
         "at most 65,536 ASCII characters": _LIMITS,
         "at most 1024 characters": _CLASSIC_REFUSALS,

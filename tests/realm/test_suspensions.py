@@ -5,8 +5,9 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chatd.core.errors import Busy, NotSuspended, Suspended, UnknownAccount
+from chatd.realm.account_operations import SuspensionInfo
 from chatd.realm.accounts import Account
-from chatd.realm.operations import Operations, SuspensionInfo
+from chatd.realm.operations import Operations
 from tests.doubles.realm import AckRecorder, RealmHarness
 from tests.realm.case import AckRealmCase
 
