@@ -78,6 +78,9 @@ class MessageMarks:
                 # It is noted first; the daemon may have been killed before it was appended.
                 appended = await self._store.has_key(log, first.account, first.request)
                 check_message_exists(appended)
+            if await self._is_resent(log, account, key):
+                # The key is that of another entry, so the deletion will be refused.
+                return record.request
             if await self._write(log, _key(seq), stored, record):
                 return record.request
         raise Busy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import AlreadyDeleted, LimitReached, UnknownEntry
+from chatd.core.errors import AlreadyDeleted, KeyReused, LimitReached, UnknownEntry
 from chatd.core.names import mailbox_log
 from chatd.realm.message_marks import DeletedRecord, ReactionsRecord
 from chatd.realm.session import Session
@@ -98,6 +98,15 @@ class Deletions(Marks):
         self.run_now(self.edits.delete(self.ann, "#room", seq, None))
         self.assertEqual(self.kinds("#room").count("delete"), 1)
         self.refuse(AlreadyDeleted, self.edits.delete(self.bob, "#room", seq, "k1"))
+
+    def test_deletion_that_is_refused_deletes_nothing(self) -> None:
+        """Its key belongs to another message: the message can still be edited, and deleted."""
+        self.send(self.bob, "ann", "hello", key="k1")
+        self.delete(self.bob, key="k1")
+        self.assertIsInstance(self.bob_peer.answers[-1].refusal, KeyReused)
+        self.run_now(self.edits.edit(self.bob, "@ann", 1, "hi", None))
+        self.delete(self.bob, key="k2")
+        self.assertEqual(self.kinds("@ann"), ["text", "text", "edit", "delete"])
 
     def test_log_that_is_deleted_meanwhile_gets_no_marks(self) -> None:
         """The message is unknown then."""
