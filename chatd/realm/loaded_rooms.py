@@ -196,10 +196,14 @@ class LoadedRooms:
         room = await self.room(name)
         for remaining in reversed(range(_ATTEMPTS)):
             room.users += 1
+            stored = room.stored
             try:
                 try:
                     steps, result = await attempt(room)
                     if steps:
+                        # The record that `attempt` has decided by may not be the one it changes.
+                        if room.stored is not stored:
+                            raise Conflict()
                         self.written(steps, await self._documents.write(steps))
                     return room, result
                 except (Conflict, Exists):

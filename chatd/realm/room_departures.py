@@ -83,7 +83,9 @@ class RoomDepartures(DeletedRooms):
         joined would let it return to a private room that it was kicked from.
         """
         account = member.record.account
-        steps: list[Change] = [changes.require(room.stored)]
+        # Another change may be stored while this one is considered.
+        stored = room.stored
+        steps: list[Change] = [changes.require(stored)]
         members = await self._documents.count(MemberRecord, room.scope)
         if members == 1 and not room.permanent:
             steps += [changes.delete(member), changes.require_none(MemberRecord, room.scope)]
@@ -95,11 +97,11 @@ class RoomDepartures(DeletedRooms):
         steps += self.removing(room, member)
         if not room.permanent:
             steps.append(changes.require_some(MemberRecord, room.scope))
-        record = room.record
+        record = stored.record
         if record.member_role(account) != MEMBER:
             successor = await self._successor(room, account)
             id, name = (0, "") if successor is None else (successor.record.account, successor.key)
-            steps[0] = changes.update(room.stored, record.without(account, id, name))
+            steps[0] = changes.update(stored, record.without(account, id, name))
             if successor is not None and account == record.owner:
                 steps.append(changes.require(successor))
         return steps, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from chatd.core.errors import Banned, NotAllowed
 from chatd.realm import loaded_rooms
 from chatd.stores import batches
 from tests.realm.rooms_case import RoomsCase
@@ -111,3 +112,56 @@ class Heads(RoomsCase):
         room = self.rooms.loaded("#a")
         if room is not None:
             self.assertEqual(room.head, self.store._logs[log].head, seed)
+
+
+class ChangesTogether(RoomsCase):
+    """A room that is changed while another change of it is considered. Both are carried out."""
+
+    def test_ban_stays_while_the_owner_leaves(self) -> None:
+        """Or is deleted: the next owner is looked for meanwhile."""
+        for leaves in (True, False):
+            for steps in range(12):
+                self.setUp()
+                self.harness.register("cat", "dan")
+                cat, _ = self.login("cat")
+                dan, _ = self.login("dan")
+                self.create_room(self.ann, self.bob)
+                self.run_now(self.rooms.join(cat, "#room"))
+                self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "moderator"))
+                self.store.eager = False
+                left = self.begin(
+                    self.rooms.leave(self.ann, "#room")
+                    if leaves
+                    else self.realm.delete_account("Ann")
+                )
+                for _ in range(steps):
+                    self.store.release()
+                banned = self.begin(self.rooms.ban(self.bob, "#room", "dan", 0, ""))
+                self.harness.settle()
+                with self.subTest(leaves=leaves, steps=steps):
+                    self.successResultOf(left)
+                    self.successResultOf(banned)
+                    self.refuse(Banned, self.rooms.join(dan, "#room"))
+                    self.assertEqual(self.members(self.bob)[0], ("bob", "owner"))
+
+    def test_moderator_that_is_demoted_meanwhile_is_refused(self) -> None:
+        """The role counts that the moderator has when the change is stored."""
+        for steps in range(6):
+            self.setUp()
+            self.harness.register("cat")
+            cat, _ = self.login("cat")
+            self.create_room(self.ann, self.bob)
+            self.run_now(self.rooms.join(cat, "#room"))
+            self.run_now(self.rooms.set_role(self.ann, "#room", "bob", "moderator"))
+            self.store.eager = False
+            banned = self.begin(self.rooms.ban(self.bob, "#room", "c*", 0, ""))
+            for _ in range(steps):
+                self.store.release()
+            demoted = self.begin(self.rooms.set_role(self.ann, "#room", "bob", "member"))
+            self.harness.settle()
+            with self.subTest(steps=steps):
+                self.successResultOf(demoted)
+                banned.addErrback(lambda failure: failure.trap(NotAllowed))
+                self.successResultOf(banned)
+                kinds = [kind for _, kind, _ in self.events() if kind in ("ban", "role")]
+                self.assertIn(kinds, (["role", "ban", "role"], ["role", "role"]))
