@@ -64,13 +64,9 @@ class Context(Protocol):
         """
 
     def new_note(self, log: str, sender: str, author: int, kind: str, body: str) -> Append:
-        """An entry whose sender, with the id `author`, is not answered, to be stored together with
-        changes (`Documents.write`). To be made just before that: the times of a log never
-        decrease."""
-
-    def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
-        """Append an entry whose sender, with the id `author`, is not answered. It is committed as
-        those of `append`."""
+        """An entry whose sender, with the id `author`, is not answered, to be appended alone or
+        together with changes (`Documents.write`). To be made just before that: the times of a log
+        never decrease."""
 
     def when_answered(self, function: Callable[[], None]) -> None:
         """Call a function when the senders of all that has been committed are answered: at once

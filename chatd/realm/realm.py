@@ -124,7 +124,7 @@ class Realm:
         self._short = limits.text // 4
         self._null_origin = NullOrigin()
         self.flush: Callable[[], None] = store.flush
-        """ends a burst of `send`, `deliver`, `append` and `note`: the store may commit it"""
+        """ends a burst of `send`, `deliver` and `append`: the store may commit it"""
         self.counters = Counters()
         self.documents = Documents(store)
         self.positions = Positions(store, tasks, seconds)
@@ -275,10 +275,6 @@ class Realm:
             kind=kind,
             author=author,
         )
-
-    def note(self, log: str, sender: str, author: int, kind: str, body: str) -> None:
-        """See `chatd.realm.context.Context`."""
-        self.append(self.new_note(log, sender, author, kind, body))
 
     def new_id(self) -> int:
         """See `chatd.realm.context.Context`."""

@@ -19,7 +19,7 @@ from chatd.realm.page import Page
 from chatd.realm.permissions import wrote
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
-from chatd.stores import CreateLog
+from chatd.stores import CreateLog, RequireLog
 
 REPORTS = "@server"
 """the log of all reports"""
@@ -104,9 +104,10 @@ class Reports:
             raise ReportClosed(f"Report {seq} is closed already.") from None
 
     async def report(self, session: Session, name: str, reason: str, log: str, seq: int) -> None:
-        """Report an account and, with a `log`, the entry `seq` that it wrote there.
+        """Report an account and, with a `log`, the entry `seq` that it wrote there. The report is
+        durable when this returns.
 
-        Raises `UnknownAccount`, `UnknownEntry`.
+        Raises `UnknownAccount`, `UnknownEntry`, `StoreUnavailable`.
         """
         context = self._context
         account, record = await context.accounts.existing(name)
@@ -116,4 +117,9 @@ class Reports:
             if not wrote(account, record.id, record.created, entry):
                 raise UnknownEntry(f"that entry is not by {account}")
             body += f"\n{log} {seq}: {entry.body[:_EXCERPT]}"
-        context.note(REPORTS, session.name, session.account, REPORT, body)
+        note = context.new_note(REPORTS, session.name, session.account, REPORT, body)
+        context.append(note)
+        # It is committed with what is queued before it.
+        await context.store.write([RequireLog(REPORTS)])
+        if note.refusal is not None:
+            raise note.refusal

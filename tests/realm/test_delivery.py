@@ -157,7 +157,9 @@ class Pushing(AckRealmCase):
 
     def test_entries_of_the_server_are_pushed_and_not_answered(self) -> None:
         """No session waits for their outcome."""
-        self.realm.note(self.log("@ann"), "bob", self.bob.account, "invite", "#room")
+        self.realm.append(
+            self.realm.new_note(self.log("@ann"), "bob", self.bob.account, "invite", "#room")
+        )
         self.realm.flush()
         self.assertEqual(self.ann_peer.logs["@ann"], [(1, "bob", "invite", "#room")])
         self.assertEqual(self.bob_peer.answers, [])
@@ -235,7 +237,9 @@ class Charges(AckRealmCase):
             peer.charged = 0
         for sender in (self.ann, self.bob, self.bob):
             self.realm.send(sender, [Text(sender.name, "#room", "x")])
-        self.realm.note(self.log("#room"), "Ann", self.ann.account, "topic", "x")
+        self.realm.append(
+            self.realm.new_note(self.log("#room"), "Ann", self.ann.account, "topic", "x")
+        )
         self.store.release()
         self.assertEqual((self.ann_peer.charged, self.bob_peer.charged), (2, 4))
 

@@ -118,7 +118,9 @@ class RoomTrimming(AckRealmCase):
         assert room is not None
         for _ in range(0, 6_000, 500):
             for _ in range(500):
-                self.realm.note(self.log("#room"), "Ann", self.ann.account, "text", "x")
+                self.realm.append(
+                    self.realm.new_note(self.log("#room"), "Ann", self.ann.account, "text", "x")
+                )
             self.realm.flush()
         count = len(self.entries("#room"))
         self.assertGreaterEqual(count, 4_096)

@@ -94,7 +94,9 @@ class Heads(RoomsCase):
             for _ in range(12):
                 match random.randrange(5):
                     case 0 | 1:
-                        self.realm.note(log, "Ann", self.ann.account, "text", "x")
+                        self.realm.append(
+                            self.realm.new_note(log, "Ann", self.ann.account, "text", "x")
+                        )
                     case 2:
                         loading.append(self.begin(self.rooms.load(("#a",))))
                     case 3:

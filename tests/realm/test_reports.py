@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import ReportClosed, UnknownAccount, UnknownEntry
+from chatd.core.errors import ReportClosed, StoreUnavailable, UnknownAccount, UnknownEntry
 from chatd.realm.page import Page
 from chatd.realm.reports import REPORTS, Report
 from tests.realm.case import AckRealmCase, RealmCase
@@ -28,6 +28,19 @@ class Reporting(AckRealmCase):
     def test_account_is_reported(self) -> None:
         """The report has the account's name as first written, and the reason."""
         self.assertEqual(self.report("BOB"), ["bob: It is unkind."])
+
+    def test_reporter_is_answered_when_the_report_is_durable(self) -> None:
+        """A kill right after the answer does not lose the report; a store that fails refuses it."""
+        self.store.eager = False
+        reporting = self.begin(self.realm.reports.report(self.ann, "bob", "rude", "", 0))
+        while not reporting.called:
+            self.store.release()
+        self.successResultOf(reporting)
+        self.store.crash()
+        self.store.eager = True
+        self.assertEqual([body for *_, body in self.entries(REPORTS)], ["bob: rude"])
+        self.store.writable = False
+        self.refuse(StoreUnavailable, self.realm.reports.report(self.ann, "bob", "rude", "", 0))
 
     def test_reported_message_is_quoted(self) -> None:
         """The report has the log and the seq, so that operators can find the message."""
@@ -82,7 +95,9 @@ class Operators(RealmCase):
         super().setUp()
         self.run_now(self.realm.reports.start())
         for number in range(3):
-            self.realm.note(REPORTS, "Ann", 0, "report", f"bob: reason {number}")
+            self.realm.append(
+                self.realm.new_note(REPORTS, "Ann", 0, "report", f"bob: reason {number}")
+            )
         self.realm.flush()
         self.harness.settle()
         self.reports = self.realm.reports

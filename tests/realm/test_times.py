@@ -40,7 +40,7 @@ class Times(RealmCase):
         self.run_now(self.realm.edits.edit(self.session, "@bob", 1, "y", None))
         self.harness.now = 10_000_000
         self.run_now(self.realm.edits.edit(self.session, "@bob", 1, "z", None))
-        self.realm.note(latest.log, "Ann", 0, "text", "note")
+        self.realm.append(self.realm.new_note(latest.log, "Ann", 0, "text", "note"))
         self.realm.flush()
         self.harness.settle()
         entries = self.result(self.store.read(latest.log, 0, 10))

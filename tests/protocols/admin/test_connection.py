@@ -224,7 +224,7 @@ class Requests(AdminCase):
         """The page after the last report is empty."""
         realm = self.harness.realm
         for number in range(3):
-            realm.note("@server", "Ann", 0, "report", f"bob: reason {number}")
+            realm.append(realm.new_note("@server", "Ann", 0, "report", f"bob: reason {number}"))
         realm.flush()
         self.harness.settle()
         first = self.request("reports", limit=2)
