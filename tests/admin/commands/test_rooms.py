@@ -93,7 +93,9 @@ class Reports(CommandCase):
         """Each report has a heading and indented lines."""
         self.assertEqual(self.output("reports"), "")
         for body in ("bob: rude\x1b[2J\nagain", "bob: ruder"):
-            self.harness.realm.note("@server", "Ann", 0, "report", body)
+            self.harness.realm.append(
+                self.harness.realm.new_note("@server", "Ann", 0, "report", body)
+            )
         self.harness.realm.flush()
         self.harness.settle()
         self.assertEqual(
@@ -108,7 +110,9 @@ class Reports(CommandCase):
     def test_report_is_closed_with_a_note(self) -> None:
         """Closed reports are shown with --all."""
         for body in ("bob: rude", "bob: ruder"):
-            self.harness.realm.note("@server", "Ann", 0, "report", body)
+            self.harness.realm.append(
+                self.harness.realm.new_note("@server", "Ann", 0, "report", body)
+            )
         self.harness.realm.flush()
         self.harness.settle()
         self.assertEqual(
@@ -129,7 +133,9 @@ class Reports(CommandCase):
     def test_quoted_message_is_explained(self) -> None:
         """One sentence on standard error, for any number of quoted messages."""
         for body in ("bob: rude\n@ann 1: psst", "bob: again\n#garden 12: hey"):
-            self.harness.realm.note("@server", "Ann", 0, "report", body)
+            self.harness.realm.append(
+                self.harness.realm.new_note("@server", "Ann", 0, "report", body)
+            )
         self.harness.realm.flush()
         self.harness.settle()
         self.assertEqual(
