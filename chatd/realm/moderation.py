@@ -355,7 +355,8 @@ class Moderation(RoomDepartures):
                 self._documents.count(record_type, room.scope),
             )
             check_not_deleted(session.mailbox.deleted)
-            check_lift(room, role, subject, row is not None)
+            restriction = "banned from" if kind == UNBAN else "silenced in"
+            check_lift(room, role, subject, row is not None, restriction)
             assert row is not None
             steps: list[Change] = [changes.require(room.stored)]
             if count == 1:

@@ -667,13 +667,14 @@ def check_restrict(room: RoomFacts, role: str, other: str, other_role: str) -> N
         )
 
 
-def check_lift(room: RoomFacts, role: str, other: str, restricted: bool) -> None:
-    """Ending the ban or the silence of `other`, if it is `restricted`; for moderators. Raises
-    `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownRestriction`.
+def check_lift(room: RoomFacts, role: str, other: str, restricted: bool, restriction: str) -> None:
+    """Ending the ban or the silence of `other`, if it is `restricted`; for moderators.
+    `restriction` is ``banned from`` or ``silenced in``. Raises `UnknownRoom`, `NotAMember`,
+    `NotAllowed`, `UnknownRestriction`.
     """
     check_moderator(room, role)
     if not restricted:
-        raise UnknownRestriction(f"{other} is not on that list of {room.display_name}.")
+        raise UnknownRestriction(f"{other} is not {restriction} {room.display_name}.")
 
 
 def check_restriction_count(room: RoomFacts, count: int, patterns: int, limits: Limits) -> None:

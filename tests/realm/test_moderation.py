@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from chatd.core.errors import Banned, LimitReached, NotAllowed, UnknownAccount, UnknownRoom
+from chatd.core.errors import (
+    Banned,
+    LimitReached,
+    NotAllowed,
+    UnknownAccount,
+    UnknownRestriction,
+    UnknownRoom,
+)
 from chatd.realm.membership import InvitationRecord, InvitedRecord, MemberRecord, MembershipRecord
 from chatd.realm.moderation import Restriction
 from chatd.realm.restrictions import BanRecord, SilenceRecord
@@ -83,6 +90,13 @@ class BanTests(ModerationCase):
         self.ban("bob")
         self.run_now(self.rooms.unban(self.ann, "#room", "BOB"))
         self.assertEqual(self.events()[-1], ("Ann", "unban", "bob"))
+        for lift, sentence in (
+            (self.rooms.unban, "bob is not banned from #room."),
+            (self.rooms.unsilence, "bob is not silenced in #room."),
+        ):
+            self.assertEqual(
+                self.refuse(UnknownRestriction, lift(self.ann, "#room", "bob")), sentence
+            )
         self.rejoin(self.bob)
 
     def test_pattern_bans_all_that_match(self) -> None:

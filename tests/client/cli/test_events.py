@@ -66,7 +66,39 @@ class EventTests(ChatTestCase):
             ),
             (
                 pushed("#lobby", "bob", "slow 30", "setting", seq=7),
-                "* bob set slow of #lobby to 30",
+                "* bob set slow mode in #lobby: one message in 30 s",
+            ),
+            (
+                pushed("#lobby", "bob", "slow 0", "setting", seq=7),
+                "* bob ended slow mode in #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "read-only on", "setting", seq=7),
+                "* bob made #lobby read-only",
+            ),
+            (
+                pushed("#lobby", "bob", "read-only off", "setting", seq=7),
+                "* bob lets all members send to #lobby again",
+            ),
+            (
+                pushed("#lobby", "bob", "invite moderators", "setting", seq=7),
+                "* bob lets only moderators invite to #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "invite members", "setting", seq=7),
+                "* bob lets all members invite to #lobby",
+            ),
+            (
+                pushed("#lobby", "bob", "unlisted on", "setting", seq=7),
+                "* bob took #lobby out of the list of rooms",
+            ),
+            (
+                pushed("#lobby", "bob", "unlisted off", "setting", seq=7),
+                "* bob put #lobby into the list of rooms",
+            ),
+            (
+                pushed("#lobby", "bob", "pace 7", "setting", seq=7),
+                "* bob set pace of #lobby to 7",
             ),
             (
                 pushed("#lobby", "bob", "sp* 0 too loud", "ban", seq=7),

@@ -15,8 +15,8 @@ from chatd.codecs import v1_messages as c
 from chatd.core.names import is_room
 
 _MAX_LISTED = 1_000
-_TIME = re.compile(r"(\d{1,6})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_TIME = re.compile(r"(\d{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 async def ban(context: CommandContext, arguments: str) -> None:
@@ -43,7 +43,7 @@ def _restriction(arguments: str) -> tuple[str, int, str]:
         match = _TIME.fullmatch(time)
         if match is not None:
             seconds, reason = int(match[1]) * _SECONDS[match[2]], rest
-        elif time[:1].isdigit():
+        elif not time or time[:1].isdigit():
             raise WrongArguments()
     return name, seconds, reason.strip()
 

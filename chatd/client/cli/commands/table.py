@@ -156,7 +156,7 @@ COMMANDS = (
     Command(
         "ban",
         "NAME|PATTERN [for TIME] [WHY]",
-        "keep accounts out of the room; TIME: 30s 10m 2h 7d",
+        "keep accounts out of the room; TIME: 30s 10m 2h 7d 2w",
         moderation.ban,
     ),
     Command("unban", "NAME|PATTERN [#ROOM]", "end a ban", moderation.unban),

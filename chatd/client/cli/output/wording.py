@@ -41,8 +41,7 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
             shown = "all messages" if body == "all" else "the messages since they joined"
             return notice(entry.sender, f" lets members of {room} read {shown}")
         case "setting":
-            setting, _, value = body.partition(" ")
-            return notice(entry.sender, f" set {setting} of {room} to {value}")
+            return notice(entry.sender, _setting(body, room))
         case "ban" | "silence":
             verbs = ("banned", "from") if entry.kind == "ban" else ("silenced", "in")
             return notice(entry.sender, _restricted(*verbs, body, room, zone))
@@ -71,6 +70,29 @@ def entry(entry: c.Pushed, cache: MessageCache, zone: tzinfo | None = None) -> S
             message = _reference(entry, cache, zone)
             return notice(entry.sender, f" removed a reaction to {message}{in_room}")
     return None
+
+
+def _setting(body: str, room: str) -> str:
+    """What an entry says of a setting of a room: its name and its new value."""
+    match body.split(" ", 1):
+        case "slow", "0":
+            return f" ended slow mode in {room}"
+        case "slow", seconds:
+            return f" set slow mode in {room}: one message in {seconds} s"
+        case "read-only", "on":
+            return f" made {room} read-only"
+        case "read-only", "off":
+            return f" lets all members send to {room} again"
+        case "invite", "moderators":
+            return f" lets only moderators invite to {room}"
+        case "invite", "members":
+            return f" lets all members invite to {room}"
+        case "unlisted", "on":
+            return f" took {room} out of the list of rooms"
+        case "unlisted", "off":
+            return f" put {room} into the list of rooms"
+    setting, _, value = body.partition(" ")
+    return f" set {setting} of {room} to {value}"
 
 
 def _restricted(verb: str, where: str, body: str, room: str, zone: tzinfo | None) -> str:
