@@ -52,6 +52,8 @@ SAVE_USE_AFTER = 3600 * 1000
 """milliseconds for which a token may be used before that is saved"""
 INTERVAL_SECONDS = 60.0
 """the pause after uses were saved, and expired tokens looked for"""
+_ENDED_SESSIONS = 100
+"""sessions that may have ended when they are looked for, or as many as have not"""
 _ATTEMPTS = 16
 
 
@@ -71,9 +73,9 @@ class AccessTokens:
         self._documents = context.documents
         self._tasks = tasks
         self._random_bytes = random_bytes
-        # The sessions that tokens have opened, with the expiry of each; ended ones until `run`
-        # looks at them.
+        # The sessions that tokens have opened, with the expiry of each; some have ended.
         self._sessions: dict[Session, int | None] = {}
+        self._look_at = _ENDED_SESSIONS
         # When tokens were used, by their hashes and the scope of their account, until it is saved.
         self._used: dict[tuple[str, str], int] = {}
 
@@ -112,6 +114,10 @@ class AccessTokens:
             raise WrongPassword()
         if not session.ended:
             self._sessions[session] = stored.record.expires
+            if len(self._sessions) > self._look_at:
+                # A client can open and end many until `run` looks at them.
+                self.end_expired()
+                self._look_at = 2 * len(self._sessions) + _ENDED_SESSIONS
         if self._context.now() - stored.record.used >= SAVE_USE_AFTER:
             self._used[key, scope] = self._context.now()
 

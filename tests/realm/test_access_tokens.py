@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from chatd.core.errors import (
@@ -202,6 +203,16 @@ class Ending(AccessTokensCase):
         self.run_now(self.realm.set_password("ann", "new"))
         self.assertEqual(peer.ended_with, "password-changed")
         self.assertFalse(self.opens(token))
+
+    def test_sessions_that_have_ended_are_released(self) -> None:
+        """A bot may log in again and again."""
+        token = self.make()
+        for _ in range(500):
+            session, _ = self.log_in(token)
+            session.end()
+        del session
+        sessions = [each for each in gc.get_objects() if isinstance(each, Session)]
+        self.assertLess(sum(bool(each.proof.access_token) for each in sessions), 200)
 
     def test_operator_who_ends_sessions_leaves_access_tokens(self) -> None:
         """The bot may log in again."""
