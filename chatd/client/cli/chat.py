@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from chatd.client.cli.chat_context import ChatContext
 from chatd.client.cli.commands import table
 from chatd.client.cli.commands.arguments import UsageProblem
+from chatd.client.cli.commands.sending import send_targets
 from chatd.client.cli.composer import ChatComposer
 from chatd.client.cli.event_pump import EventPump
 from chatd.client.cli.events import EventHandler
@@ -149,12 +150,14 @@ class Chat:
         self._output.logged_in(client.welcome, client.name, list(client.logs))
         if client.credentials_changed:
             self._output.note(wording.credentials_changed(client.credentials_changed))
-        # No event is handled before it is known which accounts are blocked.
-        with suppress(Refused, Fatal):  # The request is repeated after a reconnection.
-            self._set_blocked(await client.request(c.GetBlocked(0)))
+        # No event is handled before it is known which accounts are blocked. A token with a scope
+        # does not permit to ask.
+        if not client.scopes:
+            with suppress(Refused, Fatal):  # The request is repeated after a reconnection.
+                self._set_blocked(await client.request(c.GetBlocked(0)))
         Deferred.fromCoroutine(self._event_pump.run()).addErrback(self._disconnected_for_good)
         if client.scopes:
-            targets = [scope.partition(" ")[2] for scope in client.scopes if scope[:5] == "send "]
+            targets = send_targets(client.scopes)
             context.set_target(targets[0] if len(targets) == 1 else "")
             return
         try:
@@ -253,7 +256,7 @@ class Chat:
     def _handle_event(self, event: Event) -> None:
         self._event_handler.handle(event)
         context = self._context
-        if isinstance(event, Connected):
+        if isinstance(event, Connected) and not self._client.scopes:
             context.request_in_background(c.GetBlocked(0), self._set_blocked)
         elif isinstance(event, c.Left) and context.target.lower() == event.room.lower():
             to_lobby = LOBBY in self._client.logs and event.room.lower() != LOBBY

@@ -66,13 +66,14 @@ class ChatContext(CommandContext):
         return self._target
 
     def set_target(self, target: str) -> None:
-        """See `CommandContext.set_target`. A room's members are requested, to complete names."""
+        """See `CommandContext.set_target`. A room's members are requested, to complete names, if
+        the client may ask for them."""
         self._target = self.cache.display_name(target)
         if not target:
             return
         in_room = is_room(target)
         self.output.note(f"Now talking {'in' if in_room else 'to'} {self._target}.")
-        if in_room and self.screen.interactive:
+        if in_room and self.screen.interactive and not self.client.scopes:
             self.request_in_background(c.FindMembers(0, target), self._add_members)
 
     def _add_members(self, answer: c.Members) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
 from chatd.client.cli.chat import PERSON_TIMEOUT, SCRIPT_TIMEOUT
@@ -47,15 +49,22 @@ class StartTests(ChatTestCase):
         self.assertEqual(self.type("/msg bob hi"), ["-> bob: hi"])
 
     def test_access_token_with_a_scope_joins_no_room(self) -> None:
-        """What it may send to is the target, if that is one."""
-        self.client.scopes = ["send #ci", "read #ci"]
+        """What it may send to is the target, if that is one. Nothing is requested that the token
+        does not permit, which the log of the server would have."""
+        self.client.scopes = ["send #CI", "read #ci"]
         del self.client.logs["#lobby"]
-        self.client.answers[c.GetBlocked] = RefusedByServer("out-of-scope", "Not permitted.")
+        asked: list[Any] = []
+        request = self.client.request
+        self.patch(self.client, "request", lambda each: (asked.append(each), request(each))[1])
         self.begin()
-        self.assertEqual(self.screen.prompt, "#ci> ")
+        self.client.tell(Connected())
+        self.assertEqual(asked, [])
+        self.assertEqual(self.screen.prompt, "#CI> ")
         self.client.scopes.append("send bob")
         self.begin()
         self.assertEqual(self.screen.prompt, "> ")
+        self.type("/to #ci", "hello", "/to bob", "hi")
+        self.assertEqual(self.requests(), [c.Send(0, "#ci", "hello"), c.Send(0, "bob", "hi")])
         self.assertNotIn("#lobby", self.client.logs)
 
     def test_changed_certificates_and_tokens_are_shown(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
@@ -14,10 +16,18 @@ from chatd.core.errors import Refused
 from chatd.core.names import is_room
 
 
+def send_targets(scopes: Iterable[str]) -> list[str]:
+    """The rooms and accounts that an access token with these scopes may send to."""
+    return [scope.partition(" ")[2] for scope in scopes if scope.startswith("send ")]
+
+
 async def to(context: CommandContext, arguments: str) -> None:
     """Send messages to a room or an account from now on."""
     target = single_word(arguments)
-    if is_room(target):
+    permitted = send_targets(context.client.scopes)
+    if target.lower() in map(str.lower, permitted):
+        pass  # It need not be able to read there, or to ask about the account.
+    elif is_room(target):
         if target.lower() not in context.client.logs:
             raise UsageProblem(f"You are not a member of {target}: use /join {target} first.")
     elif not context.cache.has_name(target):
