@@ -55,7 +55,12 @@ class StartTests(ChatTestCase):
         del self.client.logs["#lobby"]
         asked: list[Any] = []
         request = self.client.request
-        self.patch(self.client, "request", lambda each: (asked.append(each), request(each))[1])
+
+        def recorded(message: Any) -> Any:
+            asked.append(message)
+            return request(message)
+
+        self.patch(self.client, "request", recorded)
         self.begin()
         self.client.tell(Connected())
         self.assertEqual(asked, [])
