@@ -29,9 +29,9 @@ What every back end must guarantee:
 Awaitables may be Deferreds, and callers may drop them without awaiting them. `OnlineBackup` is
 optional.
 
-The back ends are `sqlite` and `memory`, with its documents in `memory_documents`; `batches` has the
-queue that they share. To add a back end: a package or module here, with a subclass of
-`batches.Batches`, and a subclass of each class of `tests.stores.contract`,
+The back ends are `sqlite` and `memory`, with its documents in `memory_documents` and its logs in
+`memory_log`; `batches` has the queue that they share. To add a back end: a package or module here,
+with a subclass of `batches.Batches`, and a subclass of each class of `tests.stores.contract`,
 `tests.stores.write_contract`, `tests.stores.position_contract` and `tests.stores.quota_contract`,
 and of `SequenceContract` in `tests.stores.sequences`. Imports `chatd.core`; back ends also
 Twisted's Deferreds and their driver.

@@ -34,69 +34,7 @@ from chatd.stores import (
 )
 from chatd.stores.batches import Batch, Batches, full, resend
 from chatd.stores.memory_documents import MemoryDocuments, Undo
-
-
-class _Log:
-    """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (author or sender, key) to
-    seqs. A discarded entry is None. `size` is what the entries take, as quotas count it, but for
-    a text in characters; `by_author` has the same by author, once it is asked for."""
-
-    __slots__ = ("by_author", "entries", "keys", "size", "trimmed")
-
-    def __init__(self) -> None:
-        self.trimmed = 0
-        self.entries: list[Entry | None] = []
-        self.keys: dict[tuple[int | str, str], int] = {}
-        self.size = 0
-        self.by_author: dict[int, int] | None = None
-
-    @property
-    def head(self) -> int:
-        return self.trimmed + len(self.entries)
-
-    def grow(self, author: int, size: int) -> None:
-        """Count that an author's entries take so much more."""
-        self.size += size
-        if self.by_author is not None:
-            self.by_author[author] = self.by_author.get(author, 0) + size
-
-    def size_of(self, author: int) -> int:
-        """What the entries of an author take."""
-        if self.by_author is None:
-            self.by_author = {}
-            for entry in filter(None, self.entries):
-                size = self.by_author.get(entry.author, 0) + len(entry.body) + ENTRY_BYTES
-                self.by_author[entry.author] = size
-        return self.by_author.get(author, 0)
-
-    def remove(self, count: int) -> None:
-        """Remove the oldest entries."""
-        entries = self.entries
-        # The shorter part is counted, since one of them may be long.
-        if count < len(entries) // 2:
-            self.size -= _size(entries[:count])
-        else:
-            self.size = _size(entries[count:])
-        self.by_author = None
-        del entries[:count]
-        self.trimmed += count
-
-    def discard(self, start: int, end: int) -> None:
-        """Remove the entries at these places and preserve the seqs of the others."""
-        self.size -= _size(self.entries[start:end])
-        self.by_author = None
-        self.entries[start:end] = [None] * (end - start)
-
-    def replace(self, at: int, entry: Entry) -> None:
-        """Put another entry of the same author in place of one."""
-        former = self.entries[at]
-        assert former is not None
-        self.entries[at] = entry
-        self.grow(entry.author, len(entry.body) - len(former.body))
-
-
-def _size(entries: Sequence[Entry | None]) -> int:
-    return sum([len(entry.body) + ENTRY_BYTES for entry in entries if entry is not None])
+from chatd.stores.memory_log import MemoryLog
 
 
 class MemoryStore(Batches):
@@ -111,7 +49,7 @@ class MemoryStore(Batches):
         limits = [limit for limit in (quota.mailbox, quota.sender) if limit is not None]
         # A log that takes less has met no quota.
         self._least = min(limits, default=sys.maxsize)
-        self._logs: dict[str, _Log] = {}
+        self._logs: dict[str, MemoryLog] = {}
         self.documents = MemoryDocuments()
         """the documents"""
         self._positions: dict[int, dict[str, Position]] = {}
@@ -153,7 +91,7 @@ class MemoryStore(Batches):
 
     def _commit(self, batch: Batch) -> None:
         name = sender = None
-        log: _Log | None = None
+        log: MemoryLog | None = None
         met = ""
         author = size = seq = first = characters = 0
         least = self._least
@@ -220,7 +158,7 @@ class MemoryStore(Batches):
         self.counts.batches += 1
         self.counts.characters += characters
 
-    def _quota_met(self, name: str, log: _Log, author: int) -> str:
+    def _quota_met(self, name: str, log: MemoryLog, author: int) -> str:
         """The field of `chatd.core.limits.Limits` that an author has met in a log, empty if none. A
         burst of one sender to one log is stored as a whole."""
         quota = self._quota
@@ -269,7 +207,6 @@ class MemoryStore(Batches):
                 count = max(0, min(upto, stored.head) - stored.trimmed)
                 if count:
                     stored.remove(count)
-                stored.keys = {key: seq for key, seq in stored.keys.items() if seq > stored.trimmed}
 
         return self._call(run)
 
@@ -282,10 +219,7 @@ class MemoryStore(Batches):
                 start = max(first, stored.trimmed + 1)
                 end = min(last, stored.head)
                 if start <= end:
-                    stored.discard(start - stored.trimmed - 1, end - stored.trimmed)
-                    stored.keys = {
-                        key: seq for key, seq in stored.keys.items() if not start <= seq <= end
-                    }
+                    stored.discard(start, end)
 
         self._call(run)
 
@@ -312,7 +246,7 @@ class MemoryStore(Batches):
             case CreateLog(log):
                 if log in self._logs:
                     raise Exists()
-                self._logs[log] = _Log()
+                self._logs[log] = MemoryLog()
                 undo.append(lambda: self._logs.pop(log))
             case DropLog(log):
                 dropped = self._logs.pop(log, None)

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.entries import Entry
 from chatd.stores import Append, Change, Create, CreateLog, Delete, DeleteKey, DeleteScope, Quota
 from chatd.stores.memory import MemoryStore
 from chatd.stores.memory_documents import MemoryDocuments as Documents
@@ -36,6 +37,13 @@ class _NotWalked(dict[tuple[str, str], Scope]):
 
     def __iter__(self) -> Any:
         raise AssertionError("all scopes were walked")
+
+
+class _NotCounted(list[Entry | None]):
+    """Entries of which some can be looked at, and not all one after another."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all entries were counted")
 
 
 class DeleteKeyCosts(SynchronousTestCase):
@@ -90,6 +98,19 @@ class MemoryQuotas(QuotaContract, StoreContract):
         self.store.discard("@1", 2, 5)
         await self.expect_stored(*[new_entry("@1", 1, 850) for _ in range(4)])
         await self.expect_refused(new_entry("@1", 1))
+
+    async def test_full_log_is_not_counted_again(self) -> None:
+        """Only what is removed is looked at, so a client that trims a full log again and again
+        delays no other."""
+        await self.restart(Quota(sender=6_000))
+        await self.expect_stored(*[new_entry("@1", 1 + n % 2, 850) for n in range(12)])
+        await self.expect_refused(new_entry("@1", 1))
+        log = self.store._logs["@1"]
+        log.entries = _NotCounted(log.entries)
+        await self.store.trim("@1", 1)
+        self.store.discard("@1", 4, 4)
+        await self.expect_stored(new_entry("@1", 1, 850), new_entry("@1", 2, 850))
+        await self.expect_refused(new_entry("@1", 1), new_entry("@1", 2))
 
 
 class MemoryDocuments(DocumentContract, _InMemory):
