@@ -2,8 +2,8 @@
 
 Plain Python over the store contract (`chatd.stores`) and `chatd.core`; no Twisted, sockets,
 threads or codecs. Each feature has a module of its own, with the same name as in
-`chatd.protocols.v1` and in the client's commands. To add a feature: its module here, its rules in
-`permissions`, its stored record beside it, then a method that protocols call.
+`chatd.protocols.v1` and in the client's commands. To add a feature: its module here, made by
+`realm`, its rules in `permissions`, its stored record beside it, then a method that protocols call.
 
 - The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
   the others; `permissions` decides who may do what; `operations` is what operators may ask, with

@@ -1,7 +1,8 @@
 """What all connections have in common: reading, pausing, limits, TLS and closing.
 
 Imports `chatd.core`, `chatd.realm`, `chatd.auth` and the contract of `chatd.stores`; knows no codec
-and no protocol. To add a limit: its bound in `chatd.core.limits`, its enforcement here.
+and no protocol. To add a limit of connections: its bound in `chatd.core.limits`, its enforcement
+here; for other limits see ``docs/architecture.md`` ("A quota, or another bound").
 
 - A connection: `connection` is the base class of every protocol on a Twisted transport, and takes
   messages in order. Its own bases are `closing` (how it ends), `session_connection` (its session,

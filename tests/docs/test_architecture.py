@@ -38,6 +38,20 @@ class ArchitectureTests(SynchronousTestCase):
         for path in paths:
             self.assertTrue(any((ROOT / folder / path).exists() for folder in _FOLDERS), path)
 
+    def test_every_named_class_and_function_exists(self) -> None:
+        """Code spans that look like names of the source, such as `Realm.send` or `_dependent`."""
+        source = "".join(
+            path.read_text()
+            for folder in ("chatd", "tests")
+            for path in (ROOT / folder).rglob("*.py")
+        )
+        words = set(re.findall(r"\w+", source.replace(Path(__file__).read_text(), "")))
+        text = re.sub(r"^```.*?^```", "", self.text, flags=re.M | re.S)
+        names = re.findall(r"`@?((?:[A-Z]|\w*_)[\w.]*)(?:\(\))?`", text)
+        self.assertGreater(len(names), 100)
+        for name in names:
+            self.assertEqual([part for part in name.split(".") if part not in words], [], name)
+
 
 class PackageTests(SynchronousTestCase):
     """The docstrings of the packages."""

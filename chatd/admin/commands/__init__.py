@@ -5,9 +5,9 @@ account), `moderation` (suspensions, bans and announcements), `rooms` (with the 
 `invite_tokens` and `class_invitations`, `certificates` (for TLS), `store` (statistics, backup and
 log) and `audit`; `command` is what all commands have in common.
 
-To add a command: a subclass of `command.DaemonCommand` in the module of its subject, its row in
-`COMMANDS`, its request in `chatd.codecs.admin`, its case in `chatd.protocols.admin.requests`, its
-method in `chatd.realm.operations`, and its line in ``docs/operations.md``.
+To add a command: a subclass of `command.DaemonCommand` in the module of its subject, and its row in
+`COMMANDS`. The steps for what it asks of the daemon are in ``docs/architecture.md`` ("An operator's
+command").
 """
 
 from __future__ import annotations
