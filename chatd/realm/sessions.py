@@ -65,7 +65,7 @@ class Sessions:
             if options.exclusive:
                 self._make_way(mailbox, peer)
             network = peer.network
-            self._check_count(mailbox, network)
+            self._check_count(mailbox, network, proof)
             if options.exclusive:
                 mailbox.opening = True
             mailbox.logins += 1
@@ -82,8 +82,12 @@ class Sessions:
                 if options.exclusive:
                     mailbox.opening = False
 
-    def _check_count(self, mailbox: Mailbox, network: str) -> None:
-        """Check that there may be one more session. Raises `LimitReached`."""
+    def _check_count(self, mailbox: Mailbox, network: str, proof: Proof) -> None:
+        """Check that there may be one more session, opened by `proof`. Raises `LimitReached`.
+
+        Of an account that has too many, one that has every right displaces the oldest of those with
+        a scope, so that a token which permits little cannot keep the owner out.
+        """
         limits = self._context.limits
         count = len(mailbox.subscriptions) + len(mailbox.scoped) + mailbox.logins
         if count >= limits.account_sessions:
@@ -92,6 +96,13 @@ class Sessions:
                 if session.closing or session.peer.hung_up():
                     session.end()
             count = len(mailbox.subscriptions) + len(mailbox.scoped) + mailbox.logins
+            if count >= limits.account_sessions and proof.scope is None and mailbox.scoped:
+                oldest = mailbox.scoped[0]
+                oldest.end()
+                oldest.peer.session_ended(
+                    "limit-reached", "The account has too many sessions: this one was displaced."
+                )
+                count -= 1
         check_session_count(count, self._from_network[network], network, limits)
 
     def _left_network(self, network: str) -> None:

@@ -164,6 +164,23 @@ class Scoped(AccessTokensCase):
         """A new request needs a row in `RIGHTS`, which says what it needs."""
         self.assertEqual(set(RIGHTS), {*SESSION_REQUESTS, c.Send})
 
+    def test_sessions_of_a_token_do_not_keep_the_owner_out(self) -> None:
+        """Of too many sessions, one with every right displaces the oldest of those with a scope."""
+        limits = self.server.realm.limits
+        self.server.realm.limits = msgspec.structs.replace(limits, account_sessions=3)
+        token = self.make(*SENDER)
+        bots = [self.resume(token)[0] for _ in range(2)]
+        refused = self.server.connect().refusal_code(c.Resume(0, "ann", token))
+        self.assertEqual(refused, "limit-reached")
+        expected: list[tuple[list[str], list[str]]]
+        expected = [(["limit-reached"], []), ([], ["limit-reached"])]
+        for displaced in expected:
+            client = self.server.connect()
+            client.request(c.LogIn(0, "ann", "s3cret"))
+            self.assertEqual(tuple(self.goodbyes(bot) for bot in bots), displaced)
+        login = c.LogIn(0, "ann", "s3cret")
+        self.assertEqual(self.server.connect().refusal_code(login), "limit-reached")
+
     def test_requests_outside_the_scope_are_refused(self) -> None:
         """Every request, with every kind of scope."""
         rights = {READER: READ, SENDER: SEND}
