@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+import msgspec
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, succeed
@@ -171,9 +172,16 @@ class ConnectionFactory(Factory):
 
     def set_capacity(self, most: int) -> None:
         """Accept so many connections; half of them may be without login, if that is less than
-        `Limits.unauthenticated`."""
+        `Limits.unauthenticated`. So that one address leaves some to others, its sessions may have
+        half of them, and its connections without login a quarter, if its limits are greater."""
         self.admission.most = most
         self.unauthenticated.most = min(self.limits.unauthenticated, max(1, most // 2))
+        limits, share = self.realm.limits, self.unauthenticated.share
+        if share is not None:
+            self.unauthenticated.share = min(share, max(1, most // 4))
+        if limits.address_sessions is not None:
+            sessions = min(limits.address_sessions, max(1, most // 2))
+            self.realm.limits = msgspec.structs.replace(limits, address_sessions=sessions)
 
     def close_all(self) -> Deferred[None]:
         """Close every connection (`Connection.close`), and refuse log-ins that wait; fires when the

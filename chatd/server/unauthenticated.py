@@ -45,7 +45,8 @@ class Unauthenticated(Deadlines[T]):
     ) -> None:
         super().__init__(clock, limits.login_time, expired)
         self.most = limits.unauthenticated
-        self._share = limits.address_unauthenticated
+        self.share = limits.address_unauthenticated
+        """how many of them an address may have; None: any number"""
         self._closed = closed
         self._networks: dict[T, str] = {}
         self._shares: dict[str, OrderedDict[T, None]] = {}
@@ -65,7 +66,7 @@ class Unauthenticated(Deadlines[T]):
         self._leave(item)
         self._join(item, network)
         own = len(self._shares[network])
-        if self._share is not None and own > self._share and network != LOCAL:
+        if self.share is not None and own > self.share and network != LOCAL:
             self._close(network, "address_unauthenticated")
         elif len(self) > self.most:
             self._close(next(iter(self._sizes[self._greatest])), "unauthenticated")

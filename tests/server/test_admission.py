@@ -59,7 +59,7 @@ class Pausing(SynchronousTestCase):
 
     def test_connections_of_a_factory_are_counted(self) -> None:
         """Until they are closed; half of them may be without login."""
-        server = ClassicServer()
+        server = ClassicServer(address_unauthenticated=None)
         server.factory.set_capacity(4)
         admission = server.factory.admission
         clients = [server.register("ann"), server.register("bob"), server.connect()]
@@ -71,3 +71,18 @@ class Pausing(SynchronousTestCase):
         self.assertFalse(admission.paused)
         server.connect()
         self.assertTrue(clients[2].transport.disconnecting)
+
+    def test_one_address_cannot_have_all_connections(self) -> None:
+        """Where few files can be open, its sessions have half of them, and its connections without
+        login a quarter; unless the operator has set no limit."""
+        server = ClassicServer()
+        server.factory.set_capacity(1_000)
+        self.assertEqual(server.realm.limits.address_sessions, 500)
+        self.assertEqual(server.factory.unauthenticated.share, 200)
+        server.factory.set_capacity(100)
+        self.assertEqual(server.realm.limits.address_sessions, 50)
+        self.assertEqual(server.factory.unauthenticated.share, 25)
+        unlimited = ClassicServer(address_sessions=None, address_unauthenticated=None)
+        unlimited.factory.set_capacity(100)
+        self.assertEqual(unlimited.realm.limits.address_sessions, None)
+        self.assertEqual(unlimited.factory.unauthenticated.share, None)
