@@ -90,7 +90,8 @@ def main(arguments: Sequence[str]) -> int:
             with closing(connect(options.socket_path())) as daemon:
                 command.run(daemon, output)
     except usage.UsageError as error:
-        return _fail(f"{error} (see: {python_command()} -m chatd.admin --help)", WRONG_USAGE)
+        words = [python_command(), "-m chatd.admin", options.subCommand or "", "--help"]
+        return _fail(f"{error} (see: {' '.join(filter(None, words))})", WRONG_USAGE)
     except RequestRefused as refusal:
         return _fail(str(refusal), REFUSED)
     except OutputFailed as error:

@@ -89,7 +89,10 @@ def seconds(value: str) -> int:
     """Return the seconds of a time such as ``90s``, ``15m``, ``12h``, ``30d`` or ``4w``."""
     match = _AGE.fullmatch(value)
     if match is None or not int(match[1]):
-        raise ValueError(f"a time is a number and one of s m h d w, such as 30d, not {value!r}")
+        raise ValueError(
+            "a time is a number from 1 to 999999999 and one of s m h d w, such as 30d, not "
+            f"{value!r}"
+        )
     return int(match[1]) * _SECONDS[match[2]]
 
 

@@ -143,10 +143,23 @@ class AddressBans:
         key = network_text(network)
         stored = self._at(network)
         if stored is None or self._expired(stored):
-            raise NotBanned(f"{key} is not banned.")
+            larger = self._banned_around(network)
+            around = f"; it is part of {larger}, which is" if larger else ""
+            raise NotBanned(f"{key} is not banned{around}.")
         await self._context.documents.write([changes.delete_any(AddressBan, key)])
         self._discard(stored)
         return key
+
+    def _banned_around(self, network: Network) -> str:
+        """A larger network that is banned and includes this one, as operators write it; empty if
+        there is none."""
+        bits = int(network.network_address)
+        for (version, length), bans in self._bans.items():
+            if version == network.version and length < network.prefixlen:
+                stored = bans.get(bits >> (network.max_prefixlen - length))
+                if stored is not None and not self._expired(stored):
+                    return stored.key
+        return ""
 
     def _parsed(self, text: str) -> Network:
         network = parse_network(text)

@@ -59,7 +59,7 @@ class WithoutDaemon(SynchronousTestCase):
             self.assertRegex(completed.stdout, r"\Achatd \d")
 
     def test_mistakes_are_wrong_usage(self) -> None:
-        """Each error names the help."""
+        """Each error names the help of its command."""
         for words, text in (
             ([], "a command is missing: users, "),
             (["fly"], "fly"),
@@ -72,6 +72,11 @@ class WithoutDaemon(SynchronousTestCase):
             (["--config", "missing", "stats"], "missing cannot be read"),
             (["backup"], "PATH is missing"),
             (["revoke", ""], "TOKEN is missing"),
+            (["ban"], "ADDRESS is missing"),
+            (["reports", "close"], "SEQ is missing"),
+            (["token"], "create, list or revoke is expected"),
+            (["token", "make"], "create, list or revoke is expected, not 'make'"),
+            (["token", "list"], "NAME is missing"),
             (["invite", "--uses", "many"], "--uses: a number from 1 is expected, not 'many'"),
             (["reports", "--after", "-1"], "--after: a number is expected"),
             (["reports", "--after", "9" * 16], "--after: a number is expected"),
@@ -80,6 +85,9 @@ class WithoutDaemon(SynchronousTestCase):
             sentence = self.failed(WRONG_USAGE, *words)
             self.assertIn(text, sentence)
             self.assertIn("--help", sentence)
+        for words, help_of in ((["fly"], ""), (["ban"], "ban "), (["token", "list"], "token ")):
+            sentence = self.failed(WRONG_USAGE, *words)
+            self.assertTrue(sentence.endswith(f"-m chatd.admin {help_of}--help)\n"), sentence)
 
     def test_argument_that_is_not_text_is_wrong_usage(self) -> None:
         """Bytes that are not UTF-8 arrive as surrogates, which a request cannot have."""

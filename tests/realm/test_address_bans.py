@@ -127,6 +127,21 @@ class Bans(AckRealmCase):
             self.found("127.0.0.1", "192.0.2.1", "local", "::1"), ["127.0.0.1", "192.0.2.1"]
         )
 
+    def test_part_of_a_banned_network_has_no_ban_of_its_own(self) -> None:
+        """The refusal names the network that keeps it out."""
+        self.ban("192.0.2.0/24", 60)
+        self.ban("192.0.0.0/16", 1)
+        self.harness.now += 1_000
+        for part in ("192.0.2.5", "192.0.2.0/25"):
+            self.assertEqual(
+                self.refuse(NotBanned, self.bans.unban(part)),
+                f"{part} is not banned; it is part of 192.0.2.0/24, which is.",
+            )
+        for other in ("192.0.3.5", "192.0.2.0/23", "::c000:205"):
+            self.assertTrue(
+                self.refuse(NotBanned, self.bans.unban(other)).endswith(" is not banned.")
+            )
+
     def test_what_cannot_be_banned(self) -> None:
         """Texts that are no network, and more than a number of networks."""
         for text in ("", "ann", "192.0.2", "192.0.2.0/33", "local", "1"):

@@ -40,15 +40,21 @@ class AccessTokens(DaemonCommand):
         self.scopes: list[str] = []
 
     def opt_scope(self, scope: str) -> None:
-        """What a new token permits: all, "send #ROOM", "send NAME" or "read #ROOM". It can be given
-        several times."""
+        """What it permits: all, "send #ROOM", "send NAME" or "read #ROOM"; several times."""
         self.scopes.append(scope)
+
+    def parseArgs(self, *words: str) -> None:
+        """Store the action, the account and the label."""
+        if words[:1] not in (("create",), ("list",), ("revoke",)):
+            given = f", not {words[0]!r}" if words else ""
+            raise usage.UsageError(f"create, list or revoke is expected{given}")
+        if not all(words[1:2]) or len(words) < 2:
+            raise usage.UsageError("NAME is missing")
+        super().parseArgs(*words)
 
     def postOptions(self) -> None:
         """Check that the options belong to the action."""
         action = self["action"]
-        if action not in ("create", "list", "revoke"):
-            raise usage.UsageError(f"create, list or revoke is expected, not {action!r}")
         if (action == "revoke") != bool(self["label"]):
             raise usage.UsageError(
                 "LABEL is missing: revoke NAME LABEL"

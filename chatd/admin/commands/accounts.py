@@ -140,7 +140,8 @@ class SetPassword(DaemonCommand):
                 with Path(path).open(encoding="utf-8") as file:
                     password = file.readline().rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
-                raise usage.UsageError(f"cannot read the password file {path}: {error}") from None
+                reason = (getattr(error, "strerror", None) or str(error)).lower()
+                raise usage.UsageError(f"cannot read the password file {path}: {reason}") from None
         if not password:
             raise usage.UsageError("the password is empty; for an account without one, give --open")
         return password

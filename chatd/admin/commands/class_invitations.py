@@ -42,7 +42,8 @@ def read_names(path: str) -> list[str]:
             with Path(path).open(encoding="utf-8") as file:
                 text = file.read(_MOST_CHARACTERS + 1)
     except (OSError, UnicodeError) as error:
-        raise usage.UsageError(f"cannot read the names in {path}: {error}") from None
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise usage.UsageError(f"cannot read the names in {path}: {reason}") from None
     names = [line.strip() for line in text.splitlines() if line.strip()]
     if len(text) > _MOST_CHARACTERS or len(names) > MOST_NAMES:
         raise usage.UsageError(f"--names: a file has at most {MOST_NAMES} names")

@@ -83,7 +83,7 @@ class Command(usage.Options):
             raise usage.UsageError(f"--{option}: {error}") from None
 
     def confirm(self, question: str) -> None:
-        """Ask before something that cannot be undone, unless --yes is given.
+        """Ask before something is deleted, unless --yes is given.
 
         Raises `RequestRefused` unless the answer is yes, and `usage.UsageError` where there is no
         terminal to ask at.
@@ -91,7 +91,7 @@ class Command(usage.Options):
         if self["yes"]:
             return
         if not sys.stdin.isatty():
-            raise usage.UsageError("this cannot be undone: give --yes")
+            raise usage.UsageError("there is no terminal to ask at: give --yes")
         question = encodable(printable(question), sys.stdout)
         if input(f"{question} (yes/no) ").strip().lower() not in ("y", "yes"):
             raise RequestRefused("cancelled; nothing was changed")

@@ -77,11 +77,12 @@ class BanAddress(DaemonCommand):
 
     name = "ban"
     longdesc = (
-        "Ban an address or a network: its sessions are ended and shown the reason, its other "
-        "connections are closed, and new ones are refused. The admin socket works from everywhere."
+        "Ban an address, or a network such as 192.0.2.0/24: its sessions are ended and shown the "
+        "reason, its other connections are closed, and new ones are refused. The admin socket "
+        "works from everywhere."
     )
-    synopsis = "ADDRESS|NETWORK [--for TIME] [--reason TEXT] [--force] [--json]"
-    arguments = {"network": None}
+    synopsis = "ADDRESS [--for TIME] [--reason TEXT] [--force] [--json]"
+    arguments = {"address": None}
     optParameters = [
         ["for", None, None, "How long: a number and a unit (s m h d w); else until unban."],
         ["reason", None, "", "The reason, which its sessions are shown."],
@@ -95,7 +96,7 @@ class BanAddress(DaemonCommand):
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
         answer = daemon.ask(
-            c.BanAddress(self["network"], self["seconds"], self["reason"], bool(self["force"]))
+            c.BanAddress(self["address"], self["seconds"], self["reason"], bool(self["force"]))
         )
         until = answer["until"]
         end = "until you end that (unban)" if until is None else f"until {moment(until)}"
@@ -111,12 +112,12 @@ class UnbanAddress(DaemonCommand):
 
     name = "unban"
     longdesc = "End the ban of an address or a network, as `bans` shows it."
-    synopsis = "ADDRESS|NETWORK [--json]"
-    arguments = {"network": None}
+    synopsis = "ADDRESS [--json]"
+    arguments = {"address": None}
 
     def run(self, daemon: Daemon, output: Output) -> None:
         """See `DaemonCommand.run`."""
-        answer = daemon.ask(c.UnbanAddress(self["network"]))
+        answer = daemon.ask(c.UnbanAddress(self["address"]))
         output.answer(answer, f"{answer['network']} is not banned any more")
 
 

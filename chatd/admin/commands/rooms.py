@@ -154,6 +154,10 @@ class SetRoomTopic(DaemonCommand):
     synopsis = "ROOM TEXT|- [--json]"
     arguments = {"room": None, "text": None}
 
+    def parseArgs(self, *words: str) -> None:
+        """The text may be several words without quotes."""
+        super().parseArgs(*words[:1], *filter(None, [" ".join(words[1:])]))
+
     def postOptions(self) -> None:
         """Complete the name of the room."""
         self["room"] = complete_room_name(self["room"])
@@ -188,6 +192,8 @@ class ListReports(DaemonCommand):
         if self["action"] not in ("", "close"):
             raise usage.UsageError(f"unexpected argument: {self['action']!r}")
         if self["action"]:
+            if not self["seq"]:
+                raise usage.UsageError("SEQ is missing")
             if not re.fullmatch("[1-9][0-9]{0,14}", self["seq"]):
                 raise usage.UsageError(f"SEQ is the number of a report, not {self['seq']!r}")
             self["seq"] = int(self["seq"])

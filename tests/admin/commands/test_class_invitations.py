@@ -83,4 +83,6 @@ class ForAClass(CommandCase):
         ):
             self.failed(WRONG_USAGE, *words)
         self.assertEqual(self.invite("\n \n").status, WRONG_USAGE)
+        words = ("invite", "--names", "/nowhere/names", "--server", "chat://h")
+        self.assertIn("/nowhere/names: no such file or dir", self.failed(WRONG_USAGE, *words))
         self.assertEqual(self.json("invites"), [])

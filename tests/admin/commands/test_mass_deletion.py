@@ -35,6 +35,8 @@ class DeleteAccounts(CommandCase):
         completed = self.command(*words, typed="no\n", terminal=True)
         self.assertEqual(completed.status, REFUSED)
         self.assertEqual(completed.stdout, "Delete 150 accounts that match c*? (yes/no) ")
+        completed = self.command("delete-accounts", "c001", "--idle", "1h", terminal=True)
+        self.assertIn("Delete 1 account that matches c001?", completed.stdout)
         self.assertIn("--yes", self.failed(WRONG_USAGE, *words))
         self.assertIn("missing", self.failed(WRONG_USAGE, "delete-accounts", "c*", "--yes"))
         self.assertEqual(len(self.json("users")), 152)

@@ -67,7 +67,7 @@ class Rooms(CommandCase):
         self.assertEqual(error, "chatd.admin: There is no room #garden.\n")
 
     def test_roles_and_topics_are_set(self) -> None:
-        """The topic - removes it; the # of the room may be omitted."""
+        """The topic - removes it, other words need no quotes; nor does a room need its #."""
         session, _ = self.harness.login_ack("bob", {})
         rooms = self.harness.realm.rooms
         self.harness.run(rooms.join(session, "#lobby"))
@@ -79,7 +79,9 @@ class Rooms(CommandCase):
         self.assertEqual(answer, {"room": "#lobby", "name": "bob", "role": "member"})
         error = self.failed(REFUSED, "room-role", "lobby", "bob", "owner")
         self.assertEqual(error, "chatd.admin: #lobby has moderators and members only.\n")
-        self.assertEqual(self.output("room-topic", "garden", "roses and"), "Topic set: #Garden\n")
+        self.assertEqual(
+            self.output("room-topic", "garden", "roses", "and"), "Topic set: #Garden\n"
+        )
         self.assertEqual(self.json("rooms", "#G*")[0]["topic"], "roses and")
         self.assertEqual(self.output("room-topic", "garden", "-"), "Topic removed: #Garden\n")
         self.assertEqual(self.json("rooms", "#G*")[0]["topic"], "")
