@@ -28,7 +28,8 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   room that limits sending, `slow_mode` when its members have sent; `rooms` has all else.
 - For operators: `announcements` to all sessions, the `audit` log of what they have done,
   `mass_deletion` of old or idle accounts, `personal_data` lists what is stored of one account;
-  `written_entries` finds what it has written, and `erasure` takes the texts from that.
+  `written_entries` finds what it has written, and `erasure` takes the texts from that,
+  `erasure_record` is what is stored of one under way.
 - Moderation: `moderation` bans and silences, `restrictions` are the rows of that.
 - Entries that are stored: `history` reads them again, `edits` refer to them, `message_marks` are
   what is stored of that, `reports` are about them, `retention` trims them.

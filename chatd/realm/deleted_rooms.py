@@ -34,6 +34,7 @@ from chatd.core.names import (
 from chatd.realm import changes
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
+from chatd.realm.erasure_record import ErasureRecord, beginning_again
 from chatd.realm.loaded_rooms import LoadedRooms
 from chatd.realm.mailbox import Mailbox
 from chatd.realm.membership import (
@@ -213,6 +214,9 @@ class DeletedRooms(LoadedRooms):
         if owner:
             notes.append(new_note(log, SERVER, 0, ROLE, f"{record.owner_name} {OWNER}"))
         steps += notes
+        # Its log may be in a place that they have read.
+        erasures = await self._documents.scan(ErasureRecord)
+        steps += map(beginning_again, erasures)
         creation = changes.create(name, record)
         mailboxes = self._held_mailboxes(memberships)
         try:

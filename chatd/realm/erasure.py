@@ -2,11 +2,11 @@
 
 It is done in steps, each as durable as what it has erased: an erasure that was interrupted, also by
 a kill of the daemon, goes on where it was. First the account is deleted, so that it writes no more.
+A deleted room that is restored may get a name that has been passed, so all logs are read again then
+(`chatd.realm.deleted_rooms`).
 """
 
 from __future__ import annotations
-
-from typing import ClassVar
 
 import msgspec
 
@@ -14,25 +14,14 @@ from chatd.core.entries import EDIT, REACTION, TEXT
 from chatd.core.errors import Busy, Conflict, Exists, UnknownAccount, WrongPassword
 from chatd.realm import changes, written_entries
 from chatd.realm.documents import Stored
+from chatd.realm.erasure_record import ErasureRecord, Place, Writer
 from chatd.realm.realm import Realm
-from chatd.realm.written_entries import Place, Writer
 from chatd.stores import Change, Erase
 
 _KINDS = frozenset({TEXT, EDIT, REACTION})
 """the kinds of entries with a text of their author"""
 _READS = 16
 """pages of logs that one step reads"""
-
-
-class ErasureRecord(msgspec.Struct, frozen=True, array_like=True):
-    """An erasure that is under way, stored under the account's id: whose texts are erased, how far
-    the logs have been read, and the number of texts."""
-
-    document_kind: ClassVar[str] = "erasure"
-
-    writer: Writer
-    place: Place = Place()
-    erased: int = 0
 
 
 class ErasureStep(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from chatd.realm import written_entries
 from chatd.realm.access_token import AccessToken
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
+from chatd.realm.erasure_record import Place, Writer
 from chatd.realm.membership import InvitedRecord, MembershipRecord
 from chatd.realm.page import Page
 from chatd.realm.permissions import wrote
@@ -27,7 +28,6 @@ from chatd.realm.reports import REPORTS
 from chatd.realm.resume_token import ResumeToken
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import gather
-from chatd.realm.written_entries import Place, Writer
 from chatd.stores import PAGE_BYTES, Position
 
 Item: TypeAlias = dict[str, Any]

@@ -16,12 +16,9 @@ from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.deleted_rooms import DeletedRoomRecord
 from chatd.realm.documents import Record
+from chatd.realm.erasure_record import DELETED_ROOMS, MAILBOXES, ROOMS, Place, Writer
 from chatd.realm.permissions import wrote
 from chatd.realm.room import RoomRecord
-
-ROOMS, DELETED_ROOMS, MAILBOXES = "rooms", "deleted-rooms", "mailboxes"
-"""the kinds of logs, in the order in which they are read"""
-
 
 _OWNERS: tuple[tuple[str, type[Record]], ...] = (
     (ROOMS, RoomRecord),
@@ -29,24 +26,6 @@ _OWNERS: tuple[tuple[str, type[Record]], ...] = (
     (MAILBOXES, Account),
 )
 """the records of what has a log, by the kind of the log"""
-
-
-class Writer(msgspec.Struct, frozen=True, array_like=True):
-    """An account whose entries are looked for: its name as first written, its id, and when it was
-    created."""
-
-    name: str
-    id: int
-    created: int
-
-
-class Place(msgspec.Struct, frozen=True, array_like=True):
-    """How far the logs have been read: the kind of the log, the key of its owner's record, and the
-    last seq that was read of it."""
-
-    kind: str = ROOMS
-    key: str = ""
-    seq: int = 0
 
 
 class Found(msgspec.Struct, frozen=True):

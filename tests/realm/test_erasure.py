@@ -6,7 +6,8 @@ from typing import Any
 
 from chatd.core.errors import StoreUnavailable, UnknownAccount
 from chatd.core.names import deleted_room_log
-from chatd.realm.erasure import Erasure, ErasureRecord, ErasureStep
+from chatd.realm.erasure import Erasure, ErasureStep
+from chatd.realm.erasure_record import ErasureRecord
 from tests.realm.case import AckRealmCase
 
 
@@ -82,6 +83,27 @@ class Erasing(AckRealmCase):
             [entry.kind for entry in entries if entry.sender == "Ann"].count("erased"), 7
         )
         self.assertNotIn("by ann 0", [entry.body for entry in entries])
+
+    def test_texts_in_a_room_that_is_restored_meanwhile_are_erased(self) -> None:
+        """Whatever has been read by then, and under whatever name it is restored."""
+        for name in ("", "#a", "#z"):
+            for steps in range(1, 12):
+                self.setUp()
+                self.run_now(self.realm.rooms.create(self.bob, "#s", "", False))
+                for _ in range(4):
+                    self.send(self.bob, "#s", "by bob")
+                self.run_now(self.realm.rooms.delete_by_operator("#room"))
+                for _ in range(steps):
+                    step = self.run_now(self.erasure.step("ann", False))
+                    if not step.more:
+                        break
+                self.run_now(self.realm.rooms.restore("#room", 0, name, ""))
+                while step.more:
+                    step = self.run_now(self.erasure.step("ann", True))
+                with self.subTest(name=name, steps=steps):
+                    texts = self.texts(name or "#room")
+                    self.assertEqual(texts.count(("Ann", "erased", "")), 7)
+                    self.assertEqual(self.pending(), [])
 
     def test_reports_by_the_account_stay(self) -> None:
         """Operators need them, and they are about others."""
