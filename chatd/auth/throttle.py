@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -184,7 +185,8 @@ class LoginThrottle:
                     answers.slot = now + table.gap(answers.wrong)
         for table, key in attempt.bounds:
             table.release(key)
-        self._go_on()
+        # Others are bound by nothing that has changed.
+        self._go_on(lambda each: attempt.name == each.name or attempt.address == each.address)
 
     def stop(self) -> None:
         """Refuse the attempts that wait, and those to come that would have to."""
@@ -231,17 +233,18 @@ class LoginThrottle:
             answers.checking += 1
         return True
 
-    def _go_on(self) -> None:
-        """Begin the attempts that may begin now."""
+    def _go_on(self, concerned: Callable[[Attempt], bool] | None = None) -> None:
+        """Begin the attempts that may begin now, of those that are `concerned` (None: of all)."""
         self._remove_disconnected()
         now = self._clock.seconds()
         # In order, since each that begins counts for those after it.
-        ranked = sorted(self._waiting, key=lambda each: self._rank(each, now))
+        ranked = sorted(filter(concerned, self._waiting), key=lambda each: self._rank(each, now))
         begun = [attempt for attempt in ranked if self._begin(attempt, now)]
         if begun:
             self._waiting = [attempt for attempt in self._waiting if not attempt.bounds]
-        for attempt in self._waiting:
-            self._look_at(self._slot(attempt, now))
+        for attempt in ranked:
+            if not attempt.bounds:
+                self._look_at(self._slot(attempt, now))
         for attempt in begun:
             attempt.turn.callback(None)
 

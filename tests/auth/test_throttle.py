@@ -351,6 +351,24 @@ class Waiting(ThrottleCase):
         self.clock.advance(2.5)
         self.successResultOf(third)
 
+    def test_log_in_elsewhere_does_not_look_at_what_waits(self) -> None:
+        """So a thousand guesses that wait do not make each log-in of others dearer."""
+        self.guess_in_turn(3, *[("ann", f"192.0.2.{number}") for number in range(3)])
+        waiting = self.try_password(True, "ann", OTHER_ADDRESS)
+        looked: list[str] = []
+        rank = self.throttle._rank
+
+        def counted(attempt: Attempt, now: float) -> tuple[int, int]:
+            looked.append(attempt.name)
+            return rank(attempt, now)
+
+        self.patch(self.throttle, "_rank", counted)
+        self.successResultOf(self.try_password(True, "bob", "198.51.100.1"))
+        self.assertEqual(looked, [])
+        self.assertNoResult(waiting)
+        self.clock.advance(2.5)
+        self.successResultOf(waiting)
+
     def test_what_waits_is_refused_when_the_daemon_stops(self) -> None:
         """A connection is not kept open by it; nothing waits any more."""
         self.guess_in_turn(3, ("ann", ADDRESS))
