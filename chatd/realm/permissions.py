@@ -273,13 +273,13 @@ def check_send_to_room(session: Session, log: str) -> Subscription:
 def check_blocked_count(count: int, limits: Limits) -> None:
     """Blocking one more account than `count`. Raises `LimitReached`."""
     if count >= limits.blocked:
-        raise LimitReached(f"An account can block at most {limits.blocked} others.")
+        raise LimitReached(f"An account can block at most {limits.blocked} others.", "blocked")
 
 
 def check_watched_count(count: int, limits: Limits) -> None:
     """Watching the presence of `count` accounts in a session. Raises `LimitReached`."""
     if count > limits.watched:
-        raise LimitReached(f"A session can watch at most {limits.watched} accounts.")
+        raise LimitReached(f"A session can watch at most {limits.watched} accounts.", "watched")
 
 
 # Access tokens
@@ -326,7 +326,9 @@ def rooms_in_scope(scope: Scope | None, memberships: Mapping[str, Membership]) -
 def check_access_token_count(count: int, limits: Limits) -> None:
     """Making one more access token than `count`. Raises `LimitReached`."""
     if count >= limits.access_tokens:
-        raise LimitReached(f"An account can have at most {limits.access_tokens} access tokens.")
+        raise LimitReached(
+            f"An account can have at most {limits.access_tokens} access tokens.", "access_tokens"
+        )
 
 
 def check_grant_count(count: int) -> None:
@@ -581,7 +583,7 @@ def check_rooms_made(count: int, limits: Limits) -> None:
 def check_room_count(count: int, limits: Limits) -> None:
     """Becoming a member of one more room than `count`. Raises `LimitReached`."""
     if count >= limits.rooms:
-        raise LimitReached(f"An account can be in at most {limits.rooms} rooms.")
+        raise LimitReached(f"An account can be in at most {limits.rooms} rooms.", "rooms")
 
 
 def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None:
@@ -591,7 +593,7 @@ def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None
     check_see_room(room, role)
     if members >= limits.members and not is_member(role):
         raise LimitReached(
-            f"{room.display_name} has {limits.members} members, and cannot have more."
+            f"{room.display_name} has {limits.members} members, and cannot have more.", "members"
         )
 
 
@@ -618,7 +620,8 @@ def check_invitation_count(room: RoomFacts, count: int, limits: Limits) -> None:
     """Adding an invitation to the `count` invitations of a room. Raises `LimitReached`."""
     if count >= limits.members:
         raise LimitReached(
-            f"{room.display_name} has {limits.members} open invitations, and cannot have more."
+            f"{room.display_name} has {limits.members} open invitations, and cannot have more.",
+            "members",
         )
 
 
@@ -682,11 +685,13 @@ def check_restriction_count(room: RoomFacts, count: int, patterns: int, limits: 
     if it is one), or a silenced account to as many. Raises `LimitReached`."""
     if count >= limits.restrictions:
         raise LimitReached(
-            f"{room.display_name} has {limits.restrictions} of these, and cannot have more."
+            f"{room.display_name} has {limits.restrictions} of these, and cannot have more.",
+            "restrictions",
         )
     if patterns > limits.ban_patterns:
         raise LimitReached(
-            f"{room.display_name} has {limits.ban_patterns} patterns, and cannot have more."
+            f"{room.display_name} has {limits.ban_patterns} patterns, and cannot have more.",
+            "ban_patterns",
         )
 
 

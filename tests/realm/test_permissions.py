@@ -100,6 +100,22 @@ class Table(SynchronousTestCase):
                     name = getattr(node.exc.func, "id", "")
                     self.assertNotIn(name, refusals, f"{file}:{node.lineno}")
 
+    def test_refusals_name_the_bound_that_is_met(self) -> None:
+        """A `LimitReached` of a bound in `Limits` has the name of the field, by which it is
+        counted."""
+        for function in ast.parse(Path(p.__file__).read_text()).body:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for node in ast.walk(function):
+                if (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "id", "") == "LimitReached"
+                    and any(each.arg == "limits" for each in function.args.args)
+                ):
+                    names = [each.value for each in node.args[1:] if isinstance(each, ast.Constant)]
+                    self.assertEqual(len(names), 1, function.name)
+                    self.assertIn(names[0], Limits.__struct_fields__)
+
 
 async def _coroutine(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
