@@ -103,7 +103,7 @@ class Bans(SynchronousTestCase):
     """An operator bans the address of sessions of each protocol."""
 
     def test_sessions_are_sent_the_reason_as_their_protocol_can(self) -> None:
-        """Then they are closed. Only version 1 and CHAT/1.0 have a message for the end."""
+        """Then they are closed; `test_announcements` has what the older protocols send."""
         server = MainPortServer()
         ann, other = server.log_in("ann"), server.connect()
         texts = [TextClient(server, port) for port in ("chat10", "ops", "classic")]
@@ -114,7 +114,7 @@ class Bans(SynchronousTestCase):
         server.clock.advance(3)
         sentence = "An operator has banned your address: spam"
         self.assertEqual(ann.receive_events(c.Goodbye), [c.Goodbye("address-banned", sentence)])
-        self.assertEqual(texts[0].receive(), "DISCONNECT CHAT/1.0\n")
+        self.assertEqual(texts[0].receive(), f"@Server: {sentence}\nDISCONNECT CHAT/1.0\n")
         for transport in (ann.transport, other.transport, *(each.transport for each in texts)):
             self.assertTrue(transport.disconnecting)
         self.assertEqual(server.realm.sessions.all(), [])
