@@ -33,6 +33,7 @@ const RESUME = 40;
 const [REFUSAL, PONG, LOGGED_IN, ROOM_STATE] = [65, 67, 68, 72];
 const [PUSHED, JOINED, LEFT, GOODBYE, TOKEN] = [80, 85, 86, 87, 88];
 
+const TOKEN_STAYS = ["suspended", "address-banned"]; // codes after which a token may log in later
 const MAX_PENDING = 64; // messages that may wait to be accepted before more input is read
 const IDLE_TIME = 60_000; // ms without data from the server, after which it is sent a PING
 const [FIRST_DELAY, LONGEST_DELAY] = [500, 30_000]; // ms before connecting again
@@ -206,7 +207,9 @@ class Client extends EventEmitter {
       try {
         return await this.request(RESUME, this.name, this.token, positions);
       } catch (error) {
-        if (!error.final) throw error;
+        // Sessions whose connections were lost may still be counted.
+        if (error.code === "limit-reached") error.final = false;
+        if (!error.final || TOKEN_STAYS.includes(error.code)) throw error;
         this.token = null; // It has ended.
       }
     }

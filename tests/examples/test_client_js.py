@@ -143,19 +143,23 @@ class ScriptedServerTests(SynchronousTestCase):
         server.answer_logout()
         self.assertEqual(client.exit_status(), 0)
 
-    def test_token_is_kept_while_the_server_is_busy(self) -> None:
-        """The client tries again later with the same token."""
-        _, server = self.start()
+    def test_token_is_kept_while_it_cannot_be_used(self) -> None:
+        """The client tries again later with the same token, or ends; it sends no password."""
+        client, server = self.start()
         server.send(Token("t1"))
         server.send(Ping(7))
         server.receive(Pong)
         server.socket.close()
-        for _ in range(2):
+        for code in ("limit-reached", "suspended"):
             server = self.accept()
             server.answer_hello()
             resume = server.receive(Resume)
             self.assertEqual(resume.token, "t1")
-            server.send(Refusal(resume.ref, "busy", "Later.", Resume.command))
+            server.send(Refusal(resume.ref, code, f"It is {code}.", Resume.command))
+        self.assertEqual(client.exit_status(), 1)
+        self.assertEqual(client.next_error(), "the connection was closed; connecting again")
+        self.assertEqual(client.next_error(), "It is limit-reached.; connecting again")
+        self.assertEqual(client.next_error(), "It is suspended.")
 
     def test_lines_are_sent_as_messages(self) -> None:
         """To accounts and rooms, each with its own key; other lines are refused."""
