@@ -33,6 +33,7 @@ from chatd.core.names import (
 )
 from chatd.realm import changes
 from chatd.realm.accounts import Account
+from chatd.realm.context import Context
 from chatd.realm.documents import Stored
 from chatd.realm.erasure_record import ErasureRecord, beginning_again
 from chatd.realm.loaded_rooms import LoadedRooms
@@ -50,7 +51,7 @@ from chatd.realm.permissions import check_restored_members
 from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.room import JOINED, OWNER, RANKS, Room, RoomRecord
 from chatd.realm.session import Session
-from chatd.realm.tasks import gather
+from chatd.realm.tasks import Tasks, gather
 from chatd.stores import Change, DropLog, Forget, Position, RenameLog, RequireLog, Save
 
 INTERVAL_SECONDS = 600.0
@@ -77,6 +78,11 @@ class DeletedRoomRecord(msgspec.Struct, frozen=True, array_like=True):
 
 class DeletedRooms(LoadedRooms):
     """Deleting rooms, restoring them, and removing what is left of them."""
+
+    def __init__(self, context: Context, tasks: Tasks) -> None:
+        super().__init__(context, tasks)
+        self._being_left: set[int] = set()
+        """the ids of the deleted rooms whose members are being notified"""
 
     def _deletion(self, room: Room, by: str, at_once: bool = False) -> list[Change]:
         """The changes by which a room is deleted: nothing of it can be reached by clients then.
@@ -174,6 +180,8 @@ class DeletedRooms(LoadedRooms):
             )
             if row is None:
                 raise UnknownRoom(f"There is no deleted room {name}.")
+            if row.record.record.id in self._being_left:
+                raise Busy("Members are still being notified of the deletion; try again later.")
             if room_name(new_name) == room_name(row.record.name):
                 new_name = row.record.name
             with suppress(Conflict):

@@ -259,8 +259,12 @@ class RoomDepartures(DeletedRooms):
         room, _ = await self._change(name, attempt)
         self._evict(room)
         members = self._context.sessions.members(room)
-        for start in range(0, len(members), _AT_ONCE):
-            if start:
-                await self._tasks.sleep(0)
-            for account in members[start : start + _AT_ONCE]:
-                self.left(room, account, True, "deleted")
+        self._being_left.add(room.id)
+        try:
+            for start in range(0, len(members), _AT_ONCE):
+                if start:
+                    await self._tasks.sleep(0)
+                for account in members[start : start + _AT_ONCE]:
+                    self.left(room, account, True, "deleted")
+        finally:
+            self._being_left.remove(room.id)

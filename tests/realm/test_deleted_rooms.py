@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.core.entries import Cursor
 from chatd.core.errors import (
     Banned,
+    Busy,
     IllegalRoom,
     NotAMember,
     Refused,
@@ -15,7 +16,7 @@ from chatd.core.errors import (
     UnknownRoom,
 )
 from chatd.core.names import deleted_room_log
-from chatd.realm import changes
+from chatd.realm import changes, room_departures
 from chatd.realm.deleted_rooms import INTERVAL_SECONDS
 from chatd.realm.membership import MemberRecord
 from chatd.realm.room import Room
@@ -358,3 +359,22 @@ class NothingKept(DeletedRoomsCase):
         self.result(self.store.write([CreateLog(self.room.log)]))
         self.assertEqual(self.result(self.store.head(self.room.log)), 0)
         self.store._logs.pop(self.room.log)
+
+
+class RestoringEarly(DeletedRoomsCase):
+    """A room that is restored while its members are still being notified of its deletion."""
+
+    def test_request_is_refused_until_all_members_are_notified(self) -> None:
+        """They would be notified that they have left the restored room."""
+        self.patch(room_departures, "_AT_ONCE", 1)
+        deleting = self.begin(self.rooms.delete_by_operator("#room"))
+        self.assertEqual(len(self.ann_peer.rooms_left + self.bob_peer.rooms_left), 1)
+        for new_name in ("", "#other"):
+            self.refuse_restoring(Busy, new_name)
+        self.harness.runner.clock.advance(0)
+        self.successResultOf(deleting)
+        self.restore("#other")
+        self.send(self.ann, "#other", "again")
+        for peer in (self.ann_peer, self.bob_peer):
+            self.assertEqual(peer.rooms_left, [("#room", "deleted")])
+            self.assertEqual(peer.logs["#other"][-1][3], "again")
