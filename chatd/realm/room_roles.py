@@ -20,7 +20,7 @@ from chatd.realm.permissions import (
 )
 from chatd.realm.room import OWNER, ROLES, Room
 from chatd.realm.session import Session
-from chatd.stores import Change
+from chatd.stores import Change, RequireSpace
 
 
 class RoomRoles(LoadedRooms):
@@ -42,7 +42,8 @@ class RoomRoles(LoadedRooms):
 
             def more(shown: str) -> list[Change]:
                 note = self._note(session, room, ROLE, f"{shown} {role}")
-                return [self._still_member(room, session), note]
+                space = RequireSpace(room.log, session.account)
+                return [self._still_member(room, session), space, note]
 
             return await self._role_changes(room, member, role, check, more)
 

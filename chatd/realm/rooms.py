@@ -63,7 +63,7 @@ from chatd.realm.room_settings import SETTINGS
 from chatd.realm.room_speech import RoomSpeech
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks, gather
-from chatd.stores import Change, CreateLog, Position, RequireLog, Save
+from chatd.stores import Change, CreateLog, Position, RequireLog, RequireSpace, Save
 
 _TAKEN_SECONDS = 1.0
 """what the attempt to create a room costs if its name is taken: so many seconds of the rate of a
@@ -172,7 +172,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
     async def join(self, session: Session, name: str) -> Room:
         """Make the account of `session` a member of a room, unless it is one.
 
-        Raises `UnknownRoom`, `Banned`, `LimitReached`, `NotLoggedIn`.
+        Raises `UnknownRoom`, `Banned`, `LimitReached`, `NotLoggedIn`, `RoomFull`.
         """
         mailbox = session.mailbox
 
@@ -187,6 +187,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
             invited = [changes.require_any(InvitationRecord, session.name, room.scope)]
             return [
                 RequireLog(mailbox.log),
+                RequireSpace(room.log, session.account),
                 changes.require(room.stored),
                 *(invited if room.record.private else ()),
                 *self._member_rows(session, room.display_name, room.record, cursor),
@@ -262,13 +263,14 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         body: str,
     ) -> None:
         """Store another record of a room, if `check` permits it to a role, with an entry of this
-        kind about it."""
+        kind about it. Raises `RoomFull`, and what `check` does."""
 
         async def attempt(room: Room) -> tuple[list[Change], None]:
             check(room, await self.role(session, room))
             return [
                 changes.update(room.stored, change(room.record)),
                 self._still_member(room, session),
+                RequireSpace(room.log, session.account),
                 self._note(session, room, kind, body),
             ], None
 
@@ -347,7 +349,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
         """Invite an account to a room and notify it, unless it is a member.
 
         Raises `UnknownRoom`, `NotAMember`, `NotAllowed`, `UnknownAccount`, `Blocked`,
-        `Banned`, `LimitReached`.
+        `Banned`, `LimitReached`, `MailboxFull`.
         """
         log = await self._context.accounts.reachable_log(invited, session.account)
         shown = await self._context.accounts.display_name(invited)
@@ -372,6 +374,7 @@ class Rooms(Moderation, RoomListings, RoomRoles, RoomSpeech):
                 changes.require(room.stored),
                 self._still_member(room, session),
                 RequireLog(log),
+                RequireSpace(log, session.account),
                 context.new_note(log, session.name, session.account, INVITE, shown_room),
             ]
             if invitation is None:

@@ -45,7 +45,18 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from chatd.core.entries import EDIT, INVITE, REACTION, TEXT, Cursor, Entry
+from chatd.core.entries import (
+    BAN,
+    EDIT,
+    INVITE,
+    REACTION,
+    SILENCE,
+    TEXT,
+    UNBAN,
+    UNSILENCE,
+    Cursor,
+    Entry,
+)
 from chatd.core.errors import Refused
 
 
@@ -190,6 +201,14 @@ class RequireLog(msgspec.Struct, frozen=True):
     log: str
 
 
+class RequireSpace(msgspec.Struct, frozen=True):
+    """A condition: unless the log takes more from an author, given by the id of its account, the
+    refusal of an entry (`MailboxFull`, `RoomFull`) refuses the changes."""
+
+    log: str
+    author: int
+
+
 class Erase(msgspec.Struct, frozen=True):
     """A change: take the text from an entry, if there is one with this seq.
 
@@ -259,6 +278,7 @@ StateChange: TypeAlias = (
     | DropLog
     | RenameLog
     | RequireLog
+    | RequireSpace
     | Erase
     | Save
     | Forget
@@ -282,7 +302,7 @@ class Origin(Protocol):
 
 ENTRY_BYTES = 150
 """what an entry takes besides its text, in bytes, as quotas count it"""
-LIMITED_KINDS = frozenset((TEXT, EDIT, REACTION, INVITE))
+LIMITED_KINDS = frozenset((TEXT, EDIT, REACTION, INVITE, BAN, UNBAN, SILENCE, UNSILENCE))
 """the kinds of entries that a full log refuses"""
 
 
@@ -412,7 +432,7 @@ class Store(Protocol):
 
         Returns the new version for each `Create` and `Update`, 0 for the others. Each change, and
         each condition, sees the effect of those before it. Raises the refusal of the first one
-        that is refused: `Exists` or `Conflict`.
+        that is refused: `Exists`, `Conflict` or, of a `RequireSpace`, `MailboxFull` or `RoomFull`.
 
         Entries among them (`Append`) are appended after all the changes, by the same transaction,
         and answered as by `append`, after the changes. They are refused with `UnknownLog` if the

@@ -29,6 +29,7 @@ from chatd.stores import (
     Quota,
     RenameLog,
     RequireLog,
+    RequireSpace,
     Save,
     StateChange,
 )
@@ -264,6 +265,11 @@ class MemoryStore(Batches):
             case RequireLog(log):
                 if log not in self._logs:
                     raise Conflict()
+            case RequireSpace(log, author):
+                stored = self._logs.get(log)
+                met = "" if stored is None else self._quota_met(log, stored, author)
+                if met:
+                    raise full(log, met, self._quota)
             case Erase(log, seq):
                 self._erase(log, seq, undo)
             case Save(position):

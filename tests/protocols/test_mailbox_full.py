@@ -49,6 +49,38 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(self.ann.answer_to(c.Edit(0, "@bob", 1, "y", "e")).code, "mailbox-full")
         self.assertIsInstance(self.ann.answer_to(c.Retract(0, "@bob", 1, "d")), c.Accepted)
 
+    def test_invitation_is_refused(self) -> None:
+        """And makes no invitation."""
+        self.ann.request(c.CreateRoom(0, "#club", private=True))
+        answer = self.ann.answer_to(c.Invite(0, "#club", "bob"))
+        self.assertEqual((answer.code, answer.sentence), ("mailbox-full", SENTENCE))
+        self.assertEqual(self.bob.refusal_code(c.Join(0, "#club")), "unknown-room")
+
+    def test_room_is_not_filled_by_changes_of_it(self) -> None:
+        """A member with its share changes nothing that others are to be told; it can leave. Its
+        bans are made, but the room has no entries of them any more."""
+        self.ann.request(c.CreateRoom(0, "#club"))
+        self.bob.request(c.Join(0, "#club"))
+        self.ann.request(c.SetRole(0, "#club", "bob", "deputy"))
+        self.ann.request(c.Send(0, "#club", "x" * 9_900))
+        for request in (
+            c.SetTopic(0, "#club", "t" * 250),
+            c.SetPrivate(0, "#club", True),
+            c.SetHistory(0, "#club", "joined"),
+            c.ConfigureRoom(0, "#club", "slow", "5"),
+            c.SetRole(0, "#club", "bob", "moderator"),
+        ):
+            self.assertEqual(self.ann.refusal_code(request), "room-full")
+        head = self.bob.request(c.Join(0, "#club")).state.head
+        for number in range(20):
+            self.ann.request(c.Ban(0, "#club", "nobody*", 0, f"{number}" * 250))
+            self.ann.request(c.Silence(0, "#club", "eve", 0, f"{number}" * 250))
+        self.ann.request(c.Unban(0, "#club", "nobody*"))
+        self.ann.request(c.Unsilence(0, "#club", "eve"))
+        self.assertEqual(self.bob.request(c.Join(0, "#club")).state.head, head)
+        self.ann.request(c.Leave(0, "#club"))
+        self.assertEqual(self.ann.refusal_code(c.Join(0, "#club")), "room-full")
+
     def test_classic(self) -> None:
         """The RESPONSE has the sentence, after the echo of what was stored."""
         client = TextClient(self.server, "classic")

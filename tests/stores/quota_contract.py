@@ -6,7 +6,7 @@ from typing import Any
 
 from chatd.core.entries import DELETION, EDIT, INVITE, JOIN, REACTION, TEXT
 from chatd.core.errors import MailboxFull, RoomFull
-from chatd.stores import Append, Erase, Quota
+from chatd.stores import Append, Create, Delete, Erase, Quota, RequireSpace
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import StoreContract
 
@@ -83,6 +83,21 @@ class QuotaContract(StoreContract):
         self.assertIsInstance(refused.refusal, RoomFull)
         await self.expect_stored(new_entry("#1", 7, 0, JOIN), new_entry("#1", 8, 2_000))
         await self.expect_stored(new_entry("reports", 7, 9_000), new_entry("reports", 7))
+
+    async def test_changes_can_require_that_a_log_takes_more(self) -> None:
+        """They are refused as an entry would be, and nothing is changed."""
+        await self.restart(Quota(sender=3_000, mailbox=6_000))
+        changes = [Create("kind", "key", b""), RequireSpace("#1", 7), RequireSpace("@1", 8)]
+        await self.expect_stored(*[new_entry("#1", 7, 850) for _ in range(2)])
+        await self.store.write([*changes, Delete("kind", "key", None)])
+        await self.expect_stored(new_entry("#1", 7, 850))
+        with self.assertRaises(RoomFull):
+            await self.store.write(changes)
+        self.assertIsNone(await self.store.get("kind", "key"))
+        await self.store.write([RequireSpace("#1", 8), RequireSpace("#none", 7)])
+        await self.expect_stored(*[new_entry("@1", n, 850) for n in range(1, 7)])
+        with self.assertRaises(MailboxFull):
+            await self.store.write(changes[2:])
 
     async def test_erased_texts_do_not_count(self) -> None:
         """Neither to the author nor in all; the entries do."""

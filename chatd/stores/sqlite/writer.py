@@ -31,6 +31,7 @@ from chatd.stores import (
     RequireLog,
     RequireNone,
     RequireSome,
+    RequireSpace,
     Save,
     StateChange,
     Update,
@@ -311,7 +312,8 @@ class Writer:
         return versions
 
     def _change(self, change: StateChange) -> int:
-        """Make one change; the new version, 0 if there is none. Raises `Exists`, `Conflict`."""
+        """Make one change; the new version, 0 if there is none. Raises `Exists`, `Conflict`,
+        `MailboxFull`, `RoomFull`."""
         documents = self.documents
         match change:
             case Create(kind, key, body, scope):
@@ -348,6 +350,11 @@ class Writer:
             case RequireLog(log):
                 if self.logs.find(log) is None:
                     raise Conflict()
+            case RequireSpace(log, author):
+                found = self.logs.find(log)
+                met = "" if found is None else self._recent.bytes.quota_met(found[0], author)
+                if met:
+                    raise full(log, met, self._quota)
             case Erase(log, seq):
                 self._erase(log, seq)
             case Save(position):
