@@ -10,13 +10,14 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   `account_operations`, `room_operations` and `token_operations`, and `page` for listings.
 - Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
   what it was opened; `scoped_session` is one with an access token that permits some things only;
-  `sessions` opens and ends those of this daemon; `mail_fetch` is for mail
-  without a session; `requester` is the client that work is charged to, with a session or without.
+  `sessions` opens and ends those of this daemon; `mail_fetch` is for mail without a session;
+  `requester` is the client that work is charged to, with a session or without.
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
-- Accounts: `accounts` finds and changes them; `resume_tokens` let a client reconnect without a
-  password, `resume_token` is what is stored of one; `access_tokens` are those of bots and scripts,
-  `access_token` is what is stored of one; `invite_tokens` let an account be registered,
+- Accounts: `accounts` finds and changes the records, `account_changes` does what concerns other
+  features, too (registration, passwords, deletion); `resume_tokens` let a client reconnect without
+  a password, `resume_token` is what is stored of one; `access_tokens` are those of bots and
+  scripts, `access_token` is what is stored of one; `invite_tokens` let an account be registered,
   `registrations` counts those of an address; `blocking`; `presence`; `suspensions` keep accounts
   from being used, `address_bans` the clients at an address.
 - Mail: `mailbox` is an account as this daemon holds it, `read_state` what it has acknowledged and
