@@ -180,7 +180,9 @@ class Chat10Protocol(Unframed):
         except (LimitReached, Banned, Suspended, AddressBanned) as refused:
             # A moderator, or an operator, has written the reason.
             sentence = " ".join(without_controls(str(refused)).split())
-            self._refuse(f"{chat10.INVALID}: {sentence}", refused.code, refused.quota, name)
+            # Old clients without framing compare the whole reply.
+            reply = f"{chat10.INVALID}: {sentence}" if self._lines else chat10.INVALID
+            self._refuse(reply, refused.code, refused.quota, name)
         except Refused as refused:
             self._refuse(chat10.INVALID, refused.code, refused.quota, name)
         else:

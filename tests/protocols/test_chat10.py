@@ -381,6 +381,14 @@ class Sending(Chat10Case):
             "400 Invalid registration: You are banned from #lobby: too loud?[31m\n",
         )
 
+    def test_refusal_of_a_bare_client_has_no_sentence(self) -> None:
+        """The old client compares all of it."""
+        self.server.run(self.server.realm.suspensions.suspend("ann", None, "spam"))
+        client = TextClient(self.server)
+        client.send("REGISTER ann CHAT/1.0")
+        self.server.clock.advance(0.11)
+        self.assertEqual(client.receive(), "400 Invalid registration")
+
     def test_blanks_at_both_ends_of_a_text_are_kept(self) -> None:
         """Only the blank after the prefix is not part of the text."""
         luca, bo = self.client_with_lines("luca"), self.client_without_framing("bo")
