@@ -94,6 +94,7 @@ class MemoryStore(Batches):
         name = sender = None
         log: MemoryLog | None = None
         met = ""
+        large = False
         author = size = seq = first = characters = 0
         least = self._least
         for item in batch:
@@ -107,8 +108,8 @@ class MemoryStore(Batches):
                 except Refused:
                     item.outcome = Failure()
                 continue
-            # Most bursts go to one log, from one sender.
-            if item.log is not name or item.sender is not sender:
+            # Most bursts go to one log. Its senders are told apart only if it may be full.
+            if item.log is not name or (large and item.sender is not sender):
                 if log is not None:
                     log.grow(author, size + ENTRY_BYTES * (seq - first))
                     characters += size
@@ -121,7 +122,8 @@ class MemoryStore(Batches):
                 entries = log.entries
                 seq = first = log.head
                 size = 0
-                met = self._quota_met(name, log, author) if log.size >= least else ""
+                large = log.size >= least or log.by_author is not None
+                met = self._quota_met(name, log, author) if large else ""
             assert log is not None
             seq += 1
             if item.key is not None:
@@ -161,7 +163,8 @@ class MemoryStore(Batches):
 
     def _quota_met(self, name: str, log: MemoryLog, author: int) -> str:
         """The field of `chatd.core.limits.Limits` that an author has met in a log, empty if none. A
-        burst of one sender to one log is stored as a whole."""
+        burst of one sender to one log is stored as a whole, and so is one of several senders to a
+        log that takes less than the least quota."""
         quota = self._quota
         mailbox = is_mailbox(name)
         if quota.sender is not None and author and (mailbox or is_room(name)):
