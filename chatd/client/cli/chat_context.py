@@ -129,7 +129,9 @@ class ChatContext(CommandContext):
         if answer.log in self.client.logs:
             self._expect(answer.log, answer.seq)
         entry = None
-        if is_mailbox(answer.log) and answer.log != self.cache.mailbox:
+        # A session with scopes may send to a room that it does not read.
+        scoped = bool(self.client.scopes) and answer.log not in self.client.logs
+        if scoped or (is_mailbox(answer.log) and answer.log != self.cache.mailbox):
             if isinstance(request, c.Send) and not self.cache.has_name(request.recipient):
                 self.cache.add_names(request.recipient)
             entry = accepted_here(request, answer, about, self.client.name)

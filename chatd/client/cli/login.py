@@ -78,7 +78,10 @@ class Login:
             return await self._connect(name, None, False, None)
         except Refused as refusal:
             if self._token and refusal.code == "wrong-password":
-                sentence = "The access token is not valid: it was revoked, or has expired."
+                sentence = (
+                    f"The access token is not valid for {name}: it was revoked, has expired, or is "
+                    "of another account."
+                )
                 raise RefusedByServer(refusal.code, sentence) from None
             if self._token:
                 raise

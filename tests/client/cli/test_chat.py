@@ -72,6 +72,13 @@ class StartTests(ChatTestCase):
         self.assertEqual(self.requests(), [c.Send(0, "#ci", "hello"), c.Send(0, "bob", "hi")])
         self.assertNotIn("#lobby", self.client.logs)
 
+    def test_own_message_to_a_room_that_is_not_read_is_shown(self) -> None:
+        """It is not pushed to a session whose access token only sends."""
+        self.client.scopes = ["send #CI"]
+        del self.client.logs["#lobby"]
+        self.begin()
+        self.assertEqual(self.type("hello"), ["#CI <alice> hello"])
+
     def test_changed_certificates_and_tokens_are_shown(self) -> None:
         """To a person who may not have changed them."""
         self.client.credentials_changed = SINCE

@@ -50,6 +50,8 @@ async def history(context: CommandContext, arguments: str) -> None:
     followed = context.client.logs.get(log)
     if followed is None:
         room = context.cache.display_name(log)
+        if context.client.scopes:
+            raise Refused(f"The access token of this session does not permit reading {room}.")
         raise Refused(f"You are not a member of {room}, so you cannot read its history.")
     before = previous.first_seq if previous else followed.head + 1
     entries, first_seq, more = await _read_back(context, log, conversation, before, count)

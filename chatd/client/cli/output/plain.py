@@ -111,7 +111,7 @@ class PlainOutput:
     def accepted(
         self, request: c.Message, answer: c.Accepted, entry: c.Pushed | None, ref: int
     ) -> None:
-        """Print the entry of a private message; entries of rooms are printed when pushed."""
+        """Print the entry if it is not pushed to this session, as a private message."""
         self._retrying = False
         if entry is not None:
             self._show_entry(entry)

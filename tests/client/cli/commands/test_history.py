@@ -93,10 +93,15 @@ class HistoryTests(ChatTestCase):
         self.assertEqual(self.type("/history 1 bob")[1:-1], ["bob: fine"])
 
     def test_history_of_a_room_is_for_its_members(self) -> None:
-        """The refusal names the room."""
+        """The refusal names the room; a member may lack the right by its access token."""
         self.assertEqual(
             self.type("/history #garden"),
             ["! You are not a member of #garden, so you cannot read its history."],
+        )
+        self.client.scopes = ["send #garden"]
+        self.assertEqual(
+            self.type("/history #garden"),
+            ["! The access token of this session does not permit reading #garden."],
         )
 
     def test_room_messages_of_blocked_accounts_are_hidden(self) -> None:
