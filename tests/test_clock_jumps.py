@@ -22,7 +22,7 @@ from tests.client.library import (
 from tests.doubles import realm
 from tests.doubles.jumping_reactor import JumpingReactor
 from tests.protocols import test_chat10, test_ops
-from tests.protocols.grpc import test_account, test_service
+from tests.protocols.grpc import test_account, test_held_accounts
 from tests.realm import test_retention
 from tests.server import test_closing, test_deadlines, test_sniffer, test_unframed
 from tests.server import test_connection as test_server_connection
@@ -95,8 +95,8 @@ class GrpcStreams(_Jumps, test_account.Streams):
     """Acknowledging after a delay."""
 
 
-class GrpcCalls(_Jumps, test_service.Calls):
-    """Rates and idle accounts."""
+class GrpcAccounts(_Jumps, test_held_accounts.Held):
+    """Idle accounts."""
 
 
 class Retention(_Jumps, test_retention.InTheBackground):

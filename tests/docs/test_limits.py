@@ -14,6 +14,7 @@ from chatd.daemon import service
 from chatd.protocols import classic
 from chatd.protocols.admin import connection as admin_connection
 from chatd.protocols.grpc import account as grpc_account
+from chatd.protocols.grpc import held_accounts as grpc_held_accounts
 from chatd.protocols.grpc import notices as grpc_notices
 from chatd.protocols.grpc import server as grpc_server
 from chatd.protocols.grpc import service as grpc_service
@@ -189,7 +190,7 @@ class LimitTests(SynchronousTestCase):
             ("sends after 30 s of silence", {30: grpc_stream.KEEPALIVE_INTERVAL}),
             ("has not answered for 20 s", {20: grpc_stream.KEEPALIVE_TIMEOUT}),
             ("what was written five seconds earlier", {5: grpc_account.LOGOUT_ACK_DELAY}),
-            ("logged out after ten minutes", {600: grpc_service.IDLE}),
+            ("logged out after ten minutes", {600: grpc_held_accounts.IDLE}),
             (f"latest {grpc_notices.MAX_NOTICES:,} notices", {}),
         ):
             self.assertIn(words, text)

@@ -18,8 +18,8 @@ from chatd.config.options import Options
 from chatd.daemon.log_level import LogFilter
 from chatd.daemon.service import makeService
 from chatd.daemon.system import System
+from chatd.protocols.grpc.held_accounts import IDLE
 from chatd.protocols.grpc.server import GrpcServer
-from chatd.protocols.grpc.service import IDLE
 from tests.simulation.disk import Disk
 from tests.simulation.event_loop import SimulatedLoop
 from tests.simulation.network import Client, Conditions, Link, Port

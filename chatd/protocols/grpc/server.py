@@ -19,13 +19,9 @@ from chatd.core.errors import Refused
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.calls import Calls, CountingInterceptor, caller_of
 from chatd.protocols.grpc.futures import in_twisted
+from chatd.protocols.grpc.held_accounts import IDLE
 from chatd.protocols.grpc.port import GrpcPort
-from chatd.protocols.grpc.service import (
-    IDLE,
-    SERVICE,
-    STATUS,
-    ChatService,
-)
+from chatd.protocols.grpc.service import SERVICE, STATUS, ChatService
 from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
 from chatd.server.factory import ConnectionFactory
 from chatd.server.tls import Certificate

@@ -26,9 +26,7 @@ import grpc
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.codecs import chat_pb2 as pb
-from chatd.core.addresses import network_of
 from chatd.core.errors import (
     AddressBanned,
     Busy,
@@ -52,30 +50,20 @@ from chatd.core.simple_regex import matcher
 from chatd.protocols.grpc.account import GrpcAccount
 from chatd.protocols.grpc.caller import Caller
 from chatd.protocols.grpc.futures import as_future
-from chatd.protocols.grpc.rates import Rates
-from chatd.protocols.grpc.refusals import Refusals
+from chatd.protocols.grpc.held_accounts import ATTEMPTS, HeldAccounts, credentials_of
 from chatd.protocols.grpc.stream import Stream
-from chatd.realm.accounts import Account
 from chatd.realm.delivery import refusal_of
 from chatd.realm.requester import Requester
-from chatd.realm.session import Session
-from chatd.server.factory import ConnectionFactory
 from chatd.stores import Append
 
 logger = Logger(namespace="chatd")
 
 T = TypeVar("T")
 
-IDLE = 600.0
-"""seconds without a call or a stream after which an account is logged out"""
-_MAX_ACCOUNTS = 20_000
-"""accounts that the service holds at a time"""
 LIST_PART = 64 * 1024
 """characters of names that a notice may have; a longer list comes in several"""
 _STREAMS = 16
 """streams that an account may have open"""
-_ATTEMPTS = 3
-"""attempts to log in to an account that is logged out each time before the call goes on"""
 SERVICE = pb.DESCRIPTOR.services_by_name["ChatService"].full_name
 STATUS: dict[type[Refused], grpc.StatusCode] = {
     UnknownAccount: grpc.StatusCode.NOT_FOUND,
@@ -106,27 +94,8 @@ class OutgoingText:
         self.text = text
 
 
-class ChatService:
-    """The calls. `factory` is the `chatd.server.factory.ConnectionFactory` that all other
-    connections share.
-
-    `thread_ids` holds the thread ids of the messages that wait to be durable, by the entry's id;
-    all services of a daemon share it.
-    """
-
-    def __init__(
-        self, factory: ConnectionFactory, thread_ids: dict[int, int] | None = None
-    ) -> None:
-        self._realm = factory.realm
-        self._factory = factory
-        self._clock = factory.clock
-        self._accounts: dict[str, GrpcAccount] = {}
-        self.rates = Rates(factory.limits, factory.clock)
-        self.refusals = Refusals(factory.clock, self._realm.counters)
-        self._thread_ids = {} if thread_ids is None else thread_ids
-        self._stopping = False
-
-    # Calls
+class ChatService(HeldAccounts):
+    """The calls. `thread_ids` and `factory` are those of `HeldAccounts`."""
 
     async def create_account(self, request: Any, caller: Caller) -> Any:
         """CreateAccount: register an account, with the password and the invite token of the call
@@ -230,7 +199,7 @@ class ChatService:
         an unknown account, or of one that has nothing here. The caller writes what is `ready`, and
         at the end calls `close_stream`."""
         name = request.recipient_id
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             self._check_running()
             stored = await self._realm.accounts.account(name)
             account = self._accounts.get(name.lower())
@@ -246,7 +215,7 @@ class ChatService:
             reader = account.id
             with account.used():
                 if account.logged_in:
-                    session = await self._factory.log_in(_credentials(name, caller), stream)
+                    session = await self._factory.log_in(credentials_of(name, caller), stream)
                     reader = session.account
                 elif stored is not None and stored[1].password is not None:
                     reader = (await self._prove(name, caller)).id
@@ -301,117 +270,6 @@ class ChatService:
             if stream is not None:
                 self.close_stream(stream)
 
-    # Authentication
-
-    async def _prove(self, name: str, caller: Caller) -> Account:
-        """The record of an account, if the caller may use the account.
-
-        Raises `UnknownAccount`, `PasswordRequired`, `OpenAccountsForbidden`, `WrongPassword`.
-        """
-        password = caller.password(name)
-        await self._realm.accounts.existing(name)
-        return await self._factory.prove(name, password, caller)
-
-    async def _proven(self, name: str, caller: Caller) -> tuple[GrpcAccount, Account]:
-        """The account and its record, if the caller may use the account, after a wait if the
-        account is over its rate. Raises as `_prove`, and `Busy`."""
-        record = await self._prove(name, caller)
-        account = self._account(name, record)
-        if await self.rates.wait_for_account(account):
-            # Meanwhile the account may have changed, and the server may stop.
-            self._check_running()
-            record = await self._prove(name, caller)
-            account = self._account(name, record)
-        return account, record
-
-    async def _logged_in(self, name: str, caller: Caller) -> tuple[GrpcAccount, Session]:
-        """The account, and its session, opened if it has none, after a wait if the account is over
-        its rate. Raises as `_prove`, and `Busy`."""
-        account, session = await self._with_session(name, caller)
-        if await self.rates.wait_for_account(account):
-            # Meanwhile the account may have changed.
-            account, session = await self._with_session(name, caller)
-        return account, session
-
-    async def _with_session(self, name: str, caller: Caller) -> tuple[GrpcAccount, Session]:
-        """The account, and its session, opened if it has none. Raises as `_prove`."""
-        for _ in range(_ATTEMPTS):
-            self._check_running()
-            account = self._accounts.get(name.lower())
-            session = None if account is None else account.session
-            if account is None or session is None or session.ended:
-                _, record = await self._realm.accounts.existing(name)
-                account = self._account(name, record)
-                account.address = caller.address
-                account.network = network_of(caller.address)
-                with account.used():
-                    session = await self._factory.log_in(_credentials(name, caller), account)
-                current = self._holds(account) and account.id == session.account
-                if not self._stopping and current and account.session is None:
-                    account.name = name
-                    account.log_in(session)
-                    logger.info(
-                        "Client {client} connected  [ {account} ]",
-                        client=caller.address_and_port,
-                        account=name,
-                    )
-                else:
-                    session.end()
-            else:
-                await self._prove(name, caller)
-                if account.session is not session:
-                    # It was ended meanwhile, perhaps since the proof is no longer valid.
-                    continue
-            # The daemon, another call or an operator may have ended the session meanwhile.
-            if account.session is not None and self._holds(account):
-                account.last_call = self._clock.seconds()
-                return account, account.session
-        raise Busy()
-
-    def _holds(self, account: GrpcAccount) -> bool:
-        """Whether an account is the one of its name, and none that was deleted."""
-        return self._accounts.get(account.name.lower()) is account
-
-    def _check_running(self) -> None:
-        if self._stopping:
-            raise _stops()
-
-    def _account(self, name: str, record: Account) -> GrpcAccount:
-        """The account as the service holds it, from now on. Raises `UnknownAccount` if its name is
-        known to belong to another one by now, `Busy`."""
-        account = self._accounts.get(name.lower())
-        if account is not None and account.id > record.id:
-            raise UnknownAccount()
-        if account is not None and account.id < record.id:
-            # The notices of a former account of that name are not for this one.
-            del self._accounts[name.lower()]
-            account.log_out()
-            account = None
-        if account is None:
-            if len(self._accounts) >= _MAX_ACCOUNTS:
-                self.remove_idle()
-            if len(self._accounts) >= _MAX_ACCOUNTS:
-                raise Busy("too many accounts have something waiting for them")
-            account = GrpcAccount(name, record.id, self._clock, self._thread_ids)
-            self._accounts[name.lower()] = account
-        account.last_call = self._clock.seconds()
-        return account
-
-    def remove_idle(self) -> None:
-        """Log out and drop the accounts without a stream that made no call for `IDLE` seconds."""
-        until = self._clock.seconds() - IDLE
-        for key, account in list(self._accounts.items()):
-            if account.idle or (not account.in_use and account.last_call < until):
-                account.log_out()
-                del self._accounts[key]
-
-    def stop(self) -> None:
-        """Log all accounts out; streams end after what is waiting for them. Later calls are
-        refused."""
-        self._stopping = True
-        for account in self._accounts.values():
-            account.log_out()
-
 
 def _parts(names: Sequence[str]) -> Iterator[str]:
     """Names with commas between them, in parts of at most `LIST_PART` characters: each stream that
@@ -425,15 +283,3 @@ def _parts(names: Sequence[str]) -> Iterator[str]:
         part.append(name)
         size += len(name) + 1
     yield ",".join(part)
-
-
-def _credentials(name: str, caller: Caller) -> NameOnly | NamePassword:
-    """What a call logs in to an account with. Raises `WrongPassword` if it is malformed."""
-    password = caller.password(name)
-    if password is None:
-        return NameOnly(name, caller.address)
-    return NamePassword(name, password, caller)
-
-
-def _stops() -> StoreUnavailable:
-    return StoreUnavailable("The server is stopping, so nothing was done; try again later.")
