@@ -7,7 +7,13 @@ from chatd.core.errors import UnknownAccount, UnknownEntry
 from chatd.core.names import is_mailbox, mailbox_log, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
 from chatd.realm.message_marks import MessageMarks
-from chatd.realm.permissions import check_delete_message, check_edit, check_text, wrote
+from chatd.realm.permissions import (
+    check_delete_message,
+    check_edit,
+    check_look_up,
+    check_text,
+    wrote,
+)
 from chatd.realm.session import Session
 from chatd.stores import Append
 
@@ -46,6 +52,9 @@ class Edits:
         target, entry = await self._context.history.found(session, log, seq)
         check_delete_message(session, entry, self._context.rooms.member_role(session, log))
         key = await self._marks.delete(target, seq, session.account, key)
+        # The account may have lost its role, or left the room, meanwhile.
+        check_look_up(session, log)
+        check_delete_message(session, entry, self._context.rooms.member_role(session, log))
         self._append(session, target, log, DELETION, "", entry.id, key)
 
     async def react(
@@ -57,7 +66,7 @@ class Edits:
         deleted, `Blocked`, `ReadOnly`, `AlreadyDeleted`, `LimitReached`.
         """
         target, entry = await self._context.history.found(session, log, seq)
-        marked = target
+        found_in, marked = log, target
         if log == session.mailbox.name:
             log = mailbox_name(entry.sender)
             target = await self._author_log(session, entry)
@@ -68,6 +77,8 @@ class Edits:
         if reaction:
             await self._marks.check_exists(marked, seq, account, key)
         await self._marks.react(marked, seq, account, not reaction, key, target)
+        # The account may have left the room meanwhile.
+        check_look_up(session, found_in)
         self._append(session, target, log, REACTION, reaction, entry.id, key)
 
     async def _author_log(self, session: Session, entry: Entry) -> str:

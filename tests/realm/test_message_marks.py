@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatd.core.errors import AlreadyDeleted, KeyReused, LimitReached, UnknownEntry
 from chatd.core.names import mailbox_log
+from chatd.realm.edits import Edits
 from chatd.realm.message_marks import DeletedRecord, ReactionsRecord
 from chatd.realm.session import Session
 from chatd.stores import DropLog
@@ -139,6 +142,37 @@ class Reactions(Marks):
             self.run_now(self.edits.react(self.bob, "@ann", 1, f"r{number}", f"k{number}"))
         self.run_now(self.edits.react(self.bob, "@ann", 1, "r3", "k3"))
         self.assertEqual(self.last_answer(), (5, True))
+
+
+class Races(Marks):
+    """Bob is kicked from the room while a mark is stored."""
+
+    def kick_meanwhile(self) -> int:
+        """Make a room, and have bob kicked; return the seq of his message there."""
+        self.room()
+        write = self.edits._marks._write
+
+        async def kick_and_write(*arguments: Any) -> bool:
+            await self.realm.rooms.kick(self.ann, "#room", "bob")
+            return await write(*arguments)
+
+        self.patch(self.edits._marks, "_write", kick_and_write)
+        return self.kinds("#room").index("text") + 1
+
+    def test_kicked_member_reacts_no_more(self) -> None:
+        """Its reaction would follow the entry about its removal."""
+        seq = self.kick_meanwhile()
+        self.refuse(UnknownEntry, self.edits.react(self.bob, "#room", seq, "+1", None))
+        self.assertNotIn("reaction", self.kinds("#room"))
+
+    def test_kicked_member_deletes_no_message(self) -> None:
+        """A moderator of the room still can."""
+        seq = self.kick_meanwhile()
+        self.refuse(UnknownEntry, self.edits.delete(self.bob, "#room", seq, None))
+        self.assertNotIn("delete", self.kinds("#room"))
+        self.edits = Edits(self.realm)
+        self.run_now(self.edits.delete(self.ann, "#room", seq, None))
+        self.assertIn("delete", self.kinds("#room"))
 
 
 class Removal(Marks):
