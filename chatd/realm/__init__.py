@@ -8,10 +8,11 @@ threads or codecs. Each feature has a module of its own, with the same name as i
 - The whole: `realm` wires the parts and has the send path; `context` is what a feature may use of
   the others; `permissions` decides who may do what; `operations` is what operators may ask, with
   `account_operations`, `room_operations` and `token_operations`, and `page` for listings.
-- Sessions: `session` is one authenticated connection, `peer` the protocol behind it, `proof` by
-  what it was opened; `scoped_session` is one with an access token that permits some things only;
-  `sessions` opens and ends those of this daemon; `mail_fetch` is for mail without a session;
-  `requester` is the client that work is charged to, with a session or without.
+- Sessions: `session` is one authenticated connection, `subscription` its place in one log, `peer`
+  the protocol behind it, `proof` by what it was opened; `scoped_session` is one with an access
+  token that permits some things only; `sessions` opens and ends those of this daemon; `mail_fetch`
+  is for mail without a session; `requester` is the client that work is charged to, with a session
+  or without.
 - Delivery: `live_log` is a log with its subscribers; `delivery` pushes what was committed and
   answers the senders; `fan_out` does so in parts when there are many subscribers.
 - Accounts: `accounts` finds and changes the records, `account_changes` does what concerns other

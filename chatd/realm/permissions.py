@@ -66,7 +66,8 @@ from chatd.realm.room import (
 if TYPE_CHECKING:
     from chatd.realm.accounts import Account
     from chatd.realm.membership import Membership
-    from chatd.realm.session import Session, Subscription
+    from chatd.realm.session import Session
+    from chatd.realm.subscription import Subscription
 
 S = TypeVar("S", bound="Session")
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from chatd.core.entries import Cursor
 from chatd.realm.live_log import LiveLog
 from chatd.realm.permissions import check_read_log, may_read_in_scope, may_send_in_scope
-from chatd.realm.session import Session, Subscription
+from chatd.realm.session import Session
+from chatd.realm.subscription import Subscription
 
 
 class ScopedSession(Session):
