@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from chatd.core.errors import Busy, Conflict, Exists, StoreUnavailable
-from chatd.stores import SCAN_LIMIT, Append, Change, Create, Document, Store, Update
+from chatd.core.errors import Busy, Conflict, Exists
+from chatd.stores import SCAN_LIMIT, Change, Create, Document, Store, Update
 
 _ATTEMPTS = 16
 
@@ -116,28 +116,8 @@ class Documents:
         return self._store.list(record_type.document_kind, pattern, limit, scope)
 
     def write(self, changes: Sequence[Change]) -> Awaitable[builtins.list[int]]:
-        """Make all changes (`chatd.realm.changes`) or none. See `Store.write`.
-
-        Entries among them whose transaction fails, and not that of the changes, are appended again.
-        """
-        written = self._store.write(changes)
-        entries = [change for change in changes if isinstance(change, Append)]
-        if not entries:
-            return written
-
-        async def appended() -> builtins.list[int]:
-            versions = await written
-            again = [
-                msgspec.structs.replace(entry, refusal=None)
-                for entry in entries
-                if isinstance(entry.refusal, StoreUnavailable)
-            ]
-            if again:
-                self._store.append(again)
-                self._store.flush()
-            return versions
-
-        return _OnAwait(appended)
+        """Make all changes (`chatd.realm.changes`) or none. See `Store.write`."""
+        return self._store.write(changes)
 
     def change(
         self,

@@ -435,9 +435,8 @@ class Store(Protocol):
         that is refused: `Exists`, `Conflict` or, of a `RequireSpace`, `MailboxFull` or `RoomFull`.
 
         Entries among them (`Append`) are appended after all the changes, by the same transaction,
-        and answered as by `append`, after the changes. They are refused with `UnknownLog` if the
-        changes are refused; with `StoreUnavailable` if the transaction fails, although the changes
-        are tried once more. An ephemeral store may append them with the next flush.
+        and answered as by `append`, after the changes. They are refused if the changes are. An
+        ephemeral store may append them with the next flush.
         """
 
     def save(self, positions: Sequence[Position]) -> Awaitable[None]:

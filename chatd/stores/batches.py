@@ -25,13 +25,15 @@ class Call(Generic[T]):
     """A query or a change other than an append, queued among the appends.
 
     The back end calls `run` with an object of its own and stores the result, or a Failure, in
-    `outcome`. `run` may raise `Refused`, which refuses this call alone.
+    `outcome`. `run` may raise `Refused`, which refuses this call alone. `entries` are stored with
+    the changes that it makes; they follow it in the queue.
     """
 
-    __slots__ = ("deferred", "outcome", "run")
+    __slots__ = ("deferred", "entries", "outcome", "run")
 
-    def __init__(self, run: Callable[[Any], T]) -> None:
+    def __init__(self, run: Callable[[Any], T], entries: Sequence[Append] = ()) -> None:
         self.run = run
+        self.entries = entries
         self.deferred: Deferred[T] = Deferred()
         self.outcome: T | Failure | None = None
 
@@ -66,9 +68,9 @@ class Batches:
         """See `Store.flush`. Back ends differ in when they commit."""
         raise NotImplementedError
 
-    def _call(self, run: Callable[[Any], T]) -> Deferred[T]:
+    def _call(self, run: Callable[[Any], T], entries: Sequence[Append] = ()) -> Deferred[T]:
         """Queue a call. See `Call`."""
-        call = Call(run)
+        call = Call(run, entries)
         self._open.append(call)
         self._calls += 1
         self.flush()
@@ -93,7 +95,7 @@ class Batches:
                 entry.log = log
             return [0 if isinstance(change, Append) else next(versions) for change in changes]
 
-        written = self._call(run)
+        written = self._call(run, entries)
         # A back end that commits at once has done so: these follow with the next flush, since the
         # caller learns first that its changes are made.
         self.append(entries)

@@ -82,8 +82,8 @@ class Writer:
     def commit(self, batch: Batch) -> str | None:
         """Commit a batch and fill in its answers.
 
-        If the transaction fails, all appends are refused, each call runs in a transaction of its
-        own, and the reason is returned, for the log.
+        If the transaction fails, all appends are refused, but for those of calls; each call runs in
+        a transaction of its own, and the reason is returned, for the log.
         """
         connection = self.connection
         committing = False
@@ -107,12 +107,9 @@ class Writer:
             if committing:
                 self._write_over()
             refusal = StoreUnavailable(f"the store cannot write at the moment: {error}")
+            _refuse([item for item in batch if isinstance(item, Append)], refusal)
             for item in batch:
-                if isinstance(item, Append):
-                    item.seq = 0
-                    item.resent = False
-                    item.refusal = refusal
-                else:
+                if isinstance(item, Call):
                     self._run_alone(item)
             return reason
         self.maintenance.batch_committed()
@@ -149,7 +146,7 @@ class Writer:
                     self.connection.execute("ROLLBACK")
 
     def _run_alone(self, call: Call[Any]) -> None:
-        """Run a call of a failed batch in a transaction of its own.
+        """Run a call of a failed batch, with its entries, in a transaction of its own.
 
         Calls that only read succeed though the disk is full.
         """
@@ -158,10 +155,16 @@ class Writer:
             self._recent.refresh()
             self.connection.execute("BEGIN")
             call.outcome = call.run(self)
+            if call.entries:
+                for entry in call.entries:
+                    entry.refusal = None
+                self._write([*call.entries])
             committing = True
             self.connection.execute("COMMIT")
         except Exception as error:
             self.logs.clear_cache()
+            if call.entries:
+                self._recent.is_stale = True
             if self.connection.in_transaction:
                 with suppress(sqlite3.Error):
                     self.connection.execute("ROLLBACK")
@@ -173,6 +176,7 @@ class Writer:
                 else StoreUnavailable(f"the store fails: {error}")
             )
             call.outcome = Failure(refusal)
+            _refuse(call.entries, refusal)
 
     def _write(self, batch: Batch) -> None:
         logs = self.logs.cache
@@ -381,3 +385,10 @@ class Writer:
     def newest(self) -> tuple[int, int]:
         """See `Store.newest`."""
         return self._recent.newest()
+
+
+def _refuse(appends: Sequence[Append], refusal: Refused) -> None:
+    for append in appends:
+        append.seq = 0
+        append.resent = False
+        append.refusal = refusal

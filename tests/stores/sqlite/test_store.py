@@ -324,6 +324,27 @@ class Faults(InFile):
         self.assertIsInstance(answered[0].refusal, StoreUnavailable)
         self.assertEqual(await self.store.head("@a"), 1)
 
+    async def test_changes_of_a_failed_batch_are_made_with_their_entries(self) -> None:
+        """In a transaction of their own as well, or neither is."""
+        await self.append(new_text("@a", "before"))
+        await self.fill_file()
+        answered = self.collect_answers()
+        entry, large = new_text("@a", "entry", "key"), new_text("@a", "x" * 60_000, "large")
+        self.store.append([new_text("@a", "x" * 60_000)])
+        written = self.store.write([Create("kind", "key", b""), entry])
+        refused = self.assertFailure(
+            self.store.write([Create("kind", "other", b""), large]), StoreUnavailable
+        )
+        await gatherResults([written, refused])
+        self.assertEqual(await self.store.list("kind", "*"), ["key"])
+        self.assertEqual([e.body for e in await self.store.read("@a", 0, 9)], ["before", "entry"])
+        self.assertEqual(
+            [(a.seq, type(a.refusal)) for a in answered],
+            [(0, StoreUnavailable), (2, type(None)), (0, StoreUnavailable)],
+        )
+        (again,) = await self.append(new_text("@a", "entry", "key"))
+        self.assertEqual((again.seq, again.resent), (2, True))
+
     def size_of_wal(self) -> int:
         """The size of the write-ahead log, in bytes."""
         return os.path.getsize(self.path + "-wal")
