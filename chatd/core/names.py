@@ -14,6 +14,13 @@ from chatd.core.errors import IllegalName, IllegalRoom
 LOBBY = "#lobby"
 """the room that always exists and that every account can join"""
 
+REPORTS = "@server"
+"""the log of all reports"""
+AUDIT = "@operators"
+"""the log of what operators have done"""
+OPERATOR_LOGS = frozenset({REPORTS, AUDIT})
+"""the logs for operators, which are no mailboxes of accounts"""
+
 NOTICE_SENDER = "Server"
 """the sender of the daemon's notices in older protocols, a name that no account can have"""
 

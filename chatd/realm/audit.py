@@ -14,13 +14,12 @@ import msgspec
 
 from chatd.core.entries import OPERATION
 from chatd.core.errors import Exists
+from chatd.core.names import AUDIT
 from chatd.realm.context import Context
 from chatd.realm.delivery import NullOrigin
 from chatd.realm.page import Page
 from chatd.stores import Append, CreateLog, RequireLog
 
-AUDIT = "@operators"
-"""the log of what operators have done"""
 TRIM_EVERY = 64
 """entries after which the log is trimmed"""
 

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from chatd.core.entries import Entry
 from chatd.core.errors import BadRequest, UnknownAccount
-from chatd.core.names import mailbox_log, mailbox_name, room_log
+from chatd.core.names import REPORTS, mailbox_log, mailbox_name, room_log
 from chatd.realm import written_entries
 from chatd.realm.access_token import AccessToken
 from chatd.realm.accounts import Account
@@ -24,7 +24,6 @@ from chatd.realm.membership import InvitedRecord, MembershipRecord
 from chatd.realm.page import Page
 from chatd.realm.permissions import wrote
 from chatd.realm.read_state import NO_SETTINGS, Settings
-from chatd.realm.reports import REPORTS
 from chatd.realm.resume_token import ResumeToken
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import gather

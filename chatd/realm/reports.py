@@ -12,6 +12,7 @@ import msgspec
 
 from chatd.core.entries import REPORT
 from chatd.core.errors import Exists, ReportClosed, UnknownEntry
+from chatd.core.names import REPORTS
 from chatd.core.printable import in_one_line
 from chatd.realm import changes
 from chatd.realm.context import Context
@@ -20,9 +21,6 @@ from chatd.realm.permissions import wrote
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import CreateLog, RequireLog
-
-REPORTS = "@server"
-"""the log of all reports"""
 
 _EXCERPT = 500
 """characters of a reported message that are quoted"""

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import ERASED, Entry
 from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
-from chatd.core.names import is_mailbox, is_room
+from chatd.core.names import OPERATOR_LOGS, is_mailbox, is_room
 from chatd.stores import (
     ENTRY_BYTES,
     LIMITED_KINDS,
@@ -172,7 +172,7 @@ class MemoryStore(Batches):
             if stored >= quota.sender:
                 return "sender_bytes"
         if quota.mailbox is not None and mailbox and log.size >= quota.mailbox:
-            return "mailbox_bytes"
+            return "" if name in OPERATOR_LOGS else "mailbox_bytes"
         return ""
 
     def read(self, log: str, after: int, limit: int) -> Deferred[list[Entry]]:

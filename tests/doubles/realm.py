@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.entries import Entry
 from chatd.core.limits import Limits
-from chatd.core.names import is_room, mailbox_log, mailbox_name, room_log
+from chatd.core.names import REPORTS, is_room, mailbox_log, mailbox_name, room_log
 from chatd.realm.accounts import Account
 from chatd.realm.documents import Stored
 from chatd.realm.live_log import Run
@@ -20,7 +20,6 @@ from chatd.realm.mailbox import Mailbox
 from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import VERY_SOON
 from chatd.realm.realm import Realm
-from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 from chatd.realm.session import Session
 from chatd.realm.tasks import Tasks

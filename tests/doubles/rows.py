@@ -6,9 +6,16 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.names import LOBBY, deleted_room_log, mailbox_log, room_log, room_name
+from chatd.core.names import (
+    AUDIT,
+    LOBBY,
+    REPORTS,
+    deleted_room_log,
+    mailbox_log,
+    room_log,
+    room_name,
+)
 from chatd.realm.accounts import Account
-from chatd.realm.audit import AUDIT
 from chatd.realm.deleted_rooms import DeletedRoomRecord
 from chatd.realm.membership import (
     InvitationRecord,
@@ -17,7 +24,6 @@ from chatd.realm.membership import (
     MembershipRecord,
 )
 from chatd.realm.read_state import Settings
-from chatd.realm.reports import REPORTS
 from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.room import RoomRecord
 from chatd.stores.memory import MemoryStore

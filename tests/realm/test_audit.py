@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatd.core.errors import StoreUnavailable
-from chatd.realm.audit import AUDIT, TRIM_EVERY, AuditEntry, Operation
+from chatd.core.names import AUDIT
+from chatd.realm.audit import TRIM_EVERY, AuditEntry, Operation
 from tests.doubles.realm import RealmHarness
 from tests.doubles.stores import FailingDocumentStore
 from tests.realm.case import RealmCase

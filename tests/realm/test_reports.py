@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatd.core.errors import ReportClosed, StoreUnavailable, UnknownAccount, UnknownEntry
+from chatd.core.names import REPORTS
 from chatd.realm.page import Page
-from chatd.realm.reports import REPORTS, Report
+from chatd.realm.reports import Report
 from tests.realm.case import AckRealmCase, RealmCase
 
 

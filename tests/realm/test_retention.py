@@ -12,10 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.entries import Cursor
 from chatd.core.limits import Retention
-from chatd.core.names import is_room, log_id, mailbox_log, room_log
+from chatd.core.names import REPORTS, is_room, log_id, mailbox_log, room_log
 from chatd.realm import changes
 from chatd.realm.accounts import Account
-from chatd.realm.reports import REPORTS
 from chatd.realm.retention import AT_ONCE, INTERVAL_SECONDS, PAUSE_SECONDS, Trimming
 from chatd.realm.room import RoomRecord
 from chatd.realm.tasks import Tasks

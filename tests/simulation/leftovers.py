@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from chatd.core.names import (
+    AUDIT,
     LOBBY,
+    REPORTS,
     deleted_room_log,
     is_mailbox,
     is_room,
@@ -19,8 +21,6 @@ from chatd.core.names import (
     mailbox_log,
     room_log,
 )
-from chatd.realm.audit import AUDIT
-from chatd.realm.reports import REPORTS
 from chatd.realm.room import RoomRecord
 
 _CACHES = {

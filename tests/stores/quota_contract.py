@@ -6,6 +6,7 @@ from typing import Any
 
 from chatd.core.entries import DELETION, EDIT, INVITE, JOIN, REACTION, TEXT
 from chatd.core.errors import MailboxFull, RoomFull
+from chatd.core.names import OPERATOR_LOGS
 from chatd.stores import Append, Create, Delete, Erase, Quota, RequireSpace
 from tests.doubles.stores import NULL_ORIGIN
 from tests.stores.contract import StoreContract
@@ -82,7 +83,16 @@ class QuotaContract(StoreContract):
         await self.expect_refused(refused)
         self.assertIsInstance(refused.refusal, RoomFull)
         await self.expect_stored(new_entry("#1", 7, 0, JOIN), new_entry("#1", 8, 2_000))
-        await self.expect_stored(new_entry("reports", 7, 9_000), new_entry("reports", 7))
+
+    async def test_logs_for_operators_have_no_limit_in_all(self) -> None:
+        """Otherwise a few accounts could keep all others from reporting, and a small limit for
+        mailboxes would end the audit log. What one account reports is bounded."""
+        await self.restart(Quota(sender=3_000, mailbox=3_000))
+        for log in OPERATOR_LOGS:
+            await self.expect_stored(*[new_entry(log, 0, 850) for _ in range(4)])
+            await self.expect_stored(*[new_entry(log, 7, 850) for _ in range(3)])
+            await self.expect_stored(new_entry(log, 0), new_entry(log, 8))
+            await self.expect_refused(new_entry(log, 7))
 
     async def test_changes_can_require_that_a_log_takes_more(self) -> None:
         """They are refused as an entry would be, and nothing is changed."""

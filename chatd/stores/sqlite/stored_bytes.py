@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
-from chatd.core.names import is_mailbox, is_room
+from chatd.core.names import OPERATOR_LOGS, is_mailbox, is_room
 from chatd.stores import ENTRY_BYTES, Quota
 
 COUNT_AT = 8 * 1024 * 1024
@@ -61,9 +61,13 @@ class StoredBytes:
                 (log, quota.sender),
             ):
                 self.full.add((log, author))
-        limit = quota.mailbox if is_mailbox(name) else None
+        limit = self._limit_in_all(name)
         if limit is not None and self._bytes(log, _ALL) >= limit:
             self.full.add((log, _ALL))
+
+    def _limit_in_all(self, name: str) -> int | None:
+        """What a log may take from all authors, given by its name; None: there is no limit."""
+        return self._quota.mailbox if is_mailbox(name) and name not in OPERATOR_LOGS else None
 
     def _bytes(self, log: int, author: int) -> int:
         row = self._execute(
@@ -164,7 +168,7 @@ class StoredBytes:
         name = "" if row is None else row[0]
         by_author = self._quota.sender if is_mailbox(name) or is_room(name) else None
         limits: dict[int, int | None] = {author: by_author for author in authors if author > 0}
-        limits[_ALL] = self._quota.mailbox if is_mailbox(name) else None
+        limits[_ALL] = self._limit_in_all(name)
         for author, limit in limits.items():
             if limit is not None and self._bytes(log, author) >= limit:
                 self.full.add((log, author))
