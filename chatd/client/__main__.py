@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from chatd.client.classic.chat import ClassicChat
 from chatd.client.classic.connection import connect as connect_classic
 from chatd.client.cli.chat import Chat
+from chatd.client.cli.dialogue import Dialogue
 from chatd.client.cli.exit_status import FAILED, INTERRUPT, SUCCESS, WRONG_USAGE
 from chatd.client.cli.login import Login
 from chatd.client.cli.message_cache import MessageCache
@@ -33,16 +34,6 @@ from chatd.client.library.client import Client
 from chatd.client.library.connect import connect as connect_version_1
 from chatd.codecs.v1_messages import FEATURES
 from chatd.core.clocks import now, use_monotonic_clock
-
-
-class Dialogue(Protocol):
-    """The interface of `Chat`, and of `ClassicChat` for the classic protocol."""
-
-    def start(self) -> Deferred[int]:
-        """Start; fires with the exit status at the end."""
-
-    def interrupt(self, status: int, sentence: str) -> None:
-        """End now; print `sentence` and exit with `status`."""
 
 
 class Process:

@@ -31,6 +31,11 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an address, and not the name of a machine."""
+    return parse_address(text) is not None
+
+
 @lru_cache(maxsize=4_096)
 def network_of(text: str) -> str:
     """As what the clients at an address are counted: an IPv4 address by itself, an IPv6 address by

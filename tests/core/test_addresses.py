@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.addresses import (
     LOCAL,
+    is_address,
     network_of,
     network_text,
     parse_address,
@@ -40,6 +41,8 @@ class Addresses(SynchronousTestCase):
         self.assertEqual(parse_address("fe80::1%eth0"), ip_address("fe80::1"))
         for text in ("", "local", "192.0.2.7/32", "1", "a.example"):
             self.assertIsNone(parse_address(text), text)
+            self.assertFalse(is_address(text), text)
+        self.assertTrue(is_address("::1"))
 
     def test_networks_have_one_spelling(self) -> None:
         """An address is a network by itself."""

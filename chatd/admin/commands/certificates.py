@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from ipaddress import ip_address
 
 from chatd.admin.commands.command import LocalCommand
 from chatd.admin.connection import RequestRefused
 from chatd.admin.output import Output
 from chatd.config.python_command import python_command, twistd_command
+from chatd.core.addresses import is_address
 
 
 class MakeCertificate(LocalCommand):
@@ -53,17 +53,9 @@ class MakeCertificate(LocalCommand):
         """The daemon's option for the first host: its address, or all addresses if it is a name."""
         if not self.hosts:
             return ""
-        return f" --host {self.hosts[0] if _is_address(self.hosts[0]) else '0.0.0.0'}"
+        return f" --host {self.hosts[0] if is_address(self.hosts[0]) else '0.0.0.0'}"
 
     def _url(self) -> str:
         """The URL of the first host, or of this machine."""
         host = self.hosts[0] if self.hosts else "localhost"
         return f"chats://[{host}]" if ":" in host else f"chats://{host}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

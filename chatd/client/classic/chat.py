@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from chatd.client.classic import commands
 from chatd.client.classic.commands import Command
 from chatd.client.classic.connection import NO_TOKEN, Connection, ConnectionHandler, Unsendable
+from chatd.client.cli.dialogue import Dialogue
 from chatd.client.cli.exit_status import FAILED, SUCCESS
 from chatd.client.cli.screen import EndOfInput, InvalidLine, Screen
 from chatd.client.library.errors import ConnectionClosed
@@ -36,7 +37,7 @@ Authenticate = Callable[[str, str | None], Awaitable[None]]
 """`Connection.login` or `ClassicChat._create_account`: takes a name and a password"""
 
 
-class ClassicChat:
+class ClassicChat(Dialogue):
     """The dialogue of a user or a script with a daemon, from connecting to the exit status.
 
     `connect` makes the connection, whose handler is this object. With a `name`, the dialogue begins
@@ -52,17 +53,15 @@ class ClassicChat:
         password: str | None = None,
         invite: str | None = None,
     ) -> None:
-        self._screen = screen
+        super().__init__(screen)
         self._connect = connect
         self._name = name
         self._password = password
         self._invite = invite
         self._connection: Connection
-        self._dialogue: Deferred[int]
         self._names: set[str] = set()
         self._ending = False
         self._lost_reason: str | None = None
-        self._interrupted: tuple[int, str] | None = None
         self._error_shown = False
         self._unacknowledged = 0
         self._handlers = {
@@ -77,25 +76,6 @@ class ClassicChat:
             commands.QUIT: self._exit,
             commands.TATA: self._exit,
         }
-
-    def start(self) -> Deferred[int]:
-        """Begin the dialogue; fires at its end with the exit status."""
-        self._dialogue = Deferred.fromCoroutine(self._run())
-        return self._dialogue.addBoth(self._ended)
-
-    def interrupt(self, status: int, sentence: str) -> None:
-        """End the dialogue at once with this exit status, and show `sentence` unless it is
-        empty."""
-        self._interrupted = status, sentence
-        self._dialogue.cancel()
-
-    def _ended(self, result: int | Failure) -> int | Failure:
-        if self._interrupted is None:
-            return result
-        status, sentence = self._interrupted
-        if sentence:
-            self._screen.show_error(sentence)
-        return status
 
     # Called by the connection
 

@@ -1,7 +1,7 @@
 """The command line client, ``python -m chatd.client``, on top of `chatd.client.library`.
 
 - The program: `options` is its command line, `login` asks for names and passwords, `chat` runs the
-  others, `exit_status` is how it ends.
+  others, as a `dialogue`, `exit_status` is how it ends.
 - From the server: `event_pump` takes events from the library, `events` shows them; `message_cache`
   has what was shown, `own_entries` what this account wrote to others; `receipts`, `typing` and
   `blocking` are what the client knows of these.

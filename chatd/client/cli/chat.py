@@ -14,6 +14,7 @@ from chatd.client.cli.commands import table
 from chatd.client.cli.commands.arguments import UsageProblem
 from chatd.client.cli.commands.sending import send_targets
 from chatd.client.cli.composer import ChatComposer
+from chatd.client.cli.dialogue import Dialogue
 from chatd.client.cli.event_pump import EventPump
 from chatd.client.cli.events import EventHandler
 from chatd.client.cli.exit_status import FAILED, SUCCESS
@@ -36,7 +37,7 @@ SCRIPT_TIMEOUT = 60.0
 """seconds that the client waits for outstanding answers at the end of a script"""
 
 
-class Chat:
+class Chat(Dialogue):
     """One run of the client, for a person, a script or a program, with the server at `address`.
 
     `new_password` is what the command ``/passwd`` of a script changes the password to. A line that
@@ -54,7 +55,7 @@ class Chat:
         new_password: str | None = None,
         secrets: Iterable[str | None] = (),
     ) -> None:
-        self._screen = screen
+        super().__init__(screen)
         self._output = output
         self._cache = cache
         self._login = login
@@ -62,8 +63,6 @@ class Chat:
         self._address = address
         self._new_password = new_password
         self._passwords: set[str | None] = set(secrets)
-        self._running: Deferred[int]
-        self._interrupted: tuple[int, str] | None = None
         self._connection_error: BaseException | None = None
         # The following are set after the login.
         self._client: Client
@@ -72,24 +71,6 @@ class Chat:
         self._event_pump: EventPump
         self._event_handler: EventHandler
         self._read_markers: ReadMarkers
-
-    def start(self) -> Deferred[int]:
-        """Start; fires with the exit status at the end."""
-        self._running = Deferred.fromCoroutine(self._run())
-        return self._running.addBoth(self._finished)
-
-    def interrupt(self, status: int, sentence: str) -> None:
-        """End now, whatever the chat waits for; print `sentence` and exit with `status`."""
-        self._interrupted = status, sentence
-        self._running.cancel()
-
-    def _finished(self, result: int | Failure) -> int | Failure:
-        if self._interrupted is None:
-            return result
-        status, sentence = self._interrupted
-        if sentence:
-            self._screen.show_error(sentence)
-        return status
 
     # Life cycle
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
 from OpenSSL import SSL
@@ -13,6 +12,8 @@ from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from chatd.core.addresses import is_address
 
 _SELF_SIGNED = "is self-signed and not trusted (see --tls-ca and --tls-pin)"
 _UNKNOWN_ISSUER = "was issued by an authority that is not trusted (see --tls-ca and --tls-pin)"
@@ -124,7 +125,7 @@ class _TLSConnectionCreator:
     def clientConnectionForTLS(self, protocol: Any) -> SSL.Connection:
         """See IOpenSSLClientConnectionCreator."""
         connection = SSL.Connection(self._context, None)
-        if not _is_address(self._host):
+        if not is_address(self._host):
             connection.set_tlsext_host_name(self._host.encode("idna"))
         return connection
 
@@ -146,7 +147,7 @@ class _TLSConnectionCreator:
         if depth == 0:
             verify = (
                 verify_certificate_ip_address
-                if _is_address(self._host)
+                if is_address(self._host)
                 else verify_certificate_hostname
             )
             try:
@@ -156,11 +157,3 @@ class _TLSConnectionCreator:
                     f"The certificate presented by {self._host} is for another name."
                 ) from None
         return True
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -64,3 +64,14 @@ def room_or_target(text: str, target: str) -> str:
             raise WrongArguments()
         raise UsageProblem("No room is selected: name one, such as #lobby.")
     return word
+
+
+def name_and_room(text: str, target: str) -> tuple[str, str]:
+    """The account that `text` names first, and the room after it; without one, `target`.
+
+    Raises `UsageProblem`.
+    """
+    name, room = split_word(text)
+    if not name or is_room(name):
+        raise WrongArguments()
+    return name, room_or_target(room, target)

@@ -6,6 +6,7 @@ import re
 
 from chatd.client.cli.commands.arguments import (
     WrongArguments,
+    name_and_room,
     room_or_target,
     selected_room,
     split_word,
@@ -50,21 +51,14 @@ def _restriction(arguments: str) -> tuple[str, int, str]:
 
 async def unban(context: CommandContext, arguments: str) -> None:
     """End the ban of an account or a pattern."""
-    name, room = _name_and_room(context, arguments)
+    name, room = name_and_room(arguments, context.target)
     await context.request_and_show(c.Unban(0, room, name))
 
 
 async def unsilence(context: CommandContext, arguments: str) -> None:
     """Let a silenced member send again."""
-    name, room = _name_and_room(context, arguments)
+    name, room = name_and_room(arguments, context.target)
     await context.request_and_show(c.Unsilence(0, room, name))
-
-
-def _name_and_room(context: CommandContext, arguments: str) -> tuple[str, str]:
-    name, room = split_word(arguments)
-    if not name or is_room(name):
-        raise WrongArguments()
-    return name, room_or_target(room, context.target)
 
 
 async def bans(context: CommandContext, arguments: str) -> None:

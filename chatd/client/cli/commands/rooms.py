@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
+    name_and_room,
     room_or_target,
     selected_room,
     single_word,
@@ -162,21 +163,14 @@ async def read_only(context: CommandContext, arguments: str) -> None:
 
 async def invite(context: CommandContext, arguments: str) -> None:
     """Invite an account to a room."""
-    name, room = _name_and_room(context, arguments)
+    name, room = name_and_room(arguments, context.target)
     await context.request_and_show(c.Invite(0, room, name), f"{name} has been invited to {room}.")
 
 
 async def kick(context: CommandContext, arguments: str) -> None:
     """Kick a member from a room, or withdraw an invitation."""
-    name, room = _name_and_room(context, arguments)
+    name, room = name_and_room(arguments, context.target)
     await context.request_and_show(c.Kick(0, room, name))
-
-
-def _name_and_room(context: CommandContext, arguments: str) -> tuple[str, str]:
-    name, room = split_word(arguments)
-    if not name or is_room(name):
-        raise WrongArguments()
-    return name, room_or_target(room, context.target)
 
 
 async def role(context: CommandContext, arguments: str) -> None:

@@ -8,6 +8,7 @@ from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
     leading_number,
+    name_and_room,
     no_arguments,
     room_or_target,
     single_word,
@@ -56,6 +57,13 @@ class ArgumentsTests(SynchronousTestCase):
             self.assertEqual(leading_number(text, 7), parts, text)
         for text in ("0 x", "1001", "9" * 5000):
             self.assertRaises(WrongArguments, leading_number, text, 7)
+
+    def test_name_stands_before_the_room(self) -> None:
+        """A room in its place is an error of usage; without a room, the target is meant."""
+        self.assertEqual(name_and_room("bob #a", "#b"), ("bob", "#a"))
+        self.assertEqual(name_and_room("bob", "#b"), ("bob", "#b"))
+        for text in ("", "#a", "bob ann", "bob #a #b"):
+            self.assertRaises(WrongArguments, name_and_room, text, "#b")
 
     def test_room_is_the_argument_or_the_target(self) -> None:
         """A wrong argument is an error of usage; the error for no target names an example."""
