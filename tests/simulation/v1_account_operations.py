@@ -54,13 +54,13 @@ def change_password(device: V1Device, random: Random) -> bool:
     model, name = device.model, device.name
     old = random.choice(model.password[name].possible(model.tick, model.tick))
     new = random.choice((None, "p1", "p2"))
-    reader = device.reader
     was_open = None in model.password[name].possible(model.tick, model.tick)
 
     def changed(_: Any) -> None:
-        if reader is not None and was_open:
-            # All access tokens have ended, and this session goes on.
-            reader.access_token = ""
+        if device.reader is not None and was_open:
+            # All access tokens have ended, and this session, which may have begun after the
+            # request was sent, goes on.
+            device.reader.access_token = ""
 
     device.ask(c.ChangePassword(0, old, new), model.set_password(name, new), changed)
     return True

@@ -46,6 +46,9 @@ class V1Connection(Device):
         self._wrong_passwords = 0
         self.resumed_by = ""
         """the resume token or access token with which the session began, if it did"""
+        self._resuming: list[tuple[str, int]] = []
+        """the tokens of the log-ins without an answer when the daemon said goodbye, and when they
+        were sent"""
         self.acks_refused = 0
         """how many acknowledgements without an answer were refused"""
         self.answered_sent = 0
@@ -60,7 +63,7 @@ class V1Connection(Device):
         self.connect()
         self.features = features
         self._decoder = client_decoder(1 << 24)
-        self._goodbye = ""
+        self._goodbye, self._resuming = "", []
         self.half_closed = self._issuing = False
         self.ask(c.Hello(0, "simulation", "1", features))
 
@@ -106,6 +109,11 @@ class V1Connection(Device):
             self._answer(message)
         elif isinstance(message, c.Goodbye):
             self._goodbye = message.code
+            self._resuming = [
+                (request.message.token, request.sent)
+                for request in self.pending.values()
+                if isinstance(request.message, c.Resume)
+            ]
             if message.code != "stopping":
                 self.end_session()
         else:
@@ -152,11 +160,13 @@ class V1Connection(Device):
         return model.under_way(changes, self.last_login)
 
     def token_may_have_ended(self) -> bool:
-        """Whether the token with which the session began may have ended since."""
+        """Whether the token with which the session began, or was to begin, may have ended since."""
         model = self.model
-        token = self.resumed_by
-        tokens = model.access_tokens if token in model.access_tokens else model.resume_tokens
-        return token != "" and not tokens.is_valid(token, self.name, self.last_login, model.tick)
+        for token, sent in ((self.resumed_by, self.last_login), *self._resuming):
+            tokens = model.access_tokens if token in model.access_tokens else model.resume_tokens
+            if token and not tokens.is_valid(token, self.name, sent, model.tick):
+                return True
+        return False
 
     def lose(self) -> None:
         """The connection is closed: requests without an answer may have been carried out."""

@@ -87,7 +87,9 @@ def is_justified(
             return not model.is_valid_token(request.invite, sent)
         case "busy":
             if isinstance(request, c.LogIn | c.Resume):
-                return account_may_be_changing(device, sent)
+                link = device.link
+                stops = link is not None and link.daemon_start in device.world.ended_starts
+                return stops or account_may_be_changing(device, sent)
             return isinstance(request, c.ChangePassword | c.DeleteAccount)
         case "not-the-author" | "unknown-entry":
             return _entry_may_be_unknown(device, request, sent)
