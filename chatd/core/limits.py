@@ -102,6 +102,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """rooms that an account has created and that exist or can be restored; None: no limit"""
     reactions: int = 8
     """how often an account can react to a message; it can remove its reaction as often"""
+    reports: int = 100
+    """reports of an account in an hour"""
 
 
 class Retention(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ threads or codecs. Each feature has a module of its own, with the same name as i
   features, too (registration, passwords, deletion); `resume_tokens` let a client reconnect without
   a password, `resume_token` is what is stored of one; `access_tokens` are those of bots and
   scripts, `access_token` is what is stored of one; `invite_tokens` let an account be registered,
-  `registrations` counts those of an address; `blocking`; `presence`; `suspensions` keep accounts
+  `last_hour` counts those of an address; `blocking`; `presence`; `suspensions` keep accounts
   from being used, `address_bans` the clients at an address.
 - Mail: `mailbox` is an account as this daemon holds it, `read_state` what it has acknowledged and
   read of a log, `positions` saves that in the background; `receipts` notify the senders.

@@ -29,6 +29,7 @@ from chatd.realm.accounts import Account, Accounts
 from chatd.realm.address_bans import AddressBans
 from chatd.realm.documents import Documents
 from chatd.realm.invite_tokens import redeeming
+from chatd.realm.last_hour import LastHour
 from chatd.realm.membership import CreatedRoomRecord
 from chatd.realm.permissions import (
     INVITE_ONLY,
@@ -41,7 +42,6 @@ from chatd.realm.permissions import (
 from chatd.realm.presence import Presence
 from chatd.realm.proof import BY_NAME_OR_PASSWORD, UNKNOWN
 from chatd.realm.read_state import Settings
-from chatd.realm.registrations import Registrations
 from chatd.realm.requester import OPERATOR, Client
 from chatd.realm.restrictions import BanRecord, SilenceRecord
 from chatd.realm.resume_token import ending_all_resume_tokens
@@ -63,7 +63,7 @@ class AccountChanges:
     accounts: Accounts
     address_bans: AddressBans
     presence: Presence
-    registrations: Registrations
+    registrations: LastHour
     resume_tokens: ResumeTokens
     rooms: Rooms
     sessions: Sessions
@@ -114,7 +114,7 @@ class AccountChanges:
                 if invite is None:
                     raise
                 redeems, counts = invite, False
-        with self.registrations.creating(network) if counts else nullcontext():
+        with self.registrations.making(network) if counts else nullcontext():
             return await self._register(name, password, redeems, client)
 
     async def _register(

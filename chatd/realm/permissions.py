@@ -459,6 +459,12 @@ def check_reaction_count(count: int, limits: Limits) -> None:
         )
 
 
+def check_report_count(count: int, limits: Limits) -> None:
+    """Reporting an account once more than `count` times in the last hour. Raises `LimitReached`."""
+    if count >= limits.reports:
+        raise LimitReached(f"You can report at most {limits.reports} times in an hour.", "reports")
+
+
 # Rooms; `role` is that of the requester in the room (`chatd.realm.room`), empty for none
 
 

@@ -28,6 +28,7 @@ from chatd.realm.delivery import Delivery, NullOrigin
 from chatd.realm.documents import Documents
 from chatd.realm.edits import Edits
 from chatd.realm.history import History
+from chatd.realm.last_hour import LastHour
 from chatd.realm.permissions import (
     Policy,
     check_send_in_scope,
@@ -38,7 +39,6 @@ from chatd.realm.permissions import (
 from chatd.realm.positions import Positions
 from chatd.realm.presence import Presence
 from chatd.realm.receipts import Receipts
-from chatd.realm.registrations import Registrations
 from chatd.realm.reports import Reports
 from chatd.realm.requester import Client
 from chatd.realm.resume_tokens import ResumeTokens
@@ -115,7 +115,7 @@ class Realm(AccountChanges):
         self.blocking = Blocking(self)
         self.delivery = Delivery(store, limits, tasks, self.positions.committed)
         self.sessions = Sessions(self, self.delivery.live_logs)
-        self.registrations = Registrations(seconds)
+        self.registrations = LastHour(seconds)
         self.resume_tokens = ResumeTokens(self, tasks, random_bytes)
         self.suspensions = Suspensions(self)
         self.address_bans = AddressBans(self)

@@ -16,8 +16,9 @@ from chatd.core.names import REPORTS
 from chatd.core.printable import in_one_line
 from chatd.realm import changes
 from chatd.realm.context import Context
+from chatd.realm.last_hour import LastHour
 from chatd.realm.page import Page
-from chatd.realm.permissions import wrote
+from chatd.realm.permissions import check_report_count, wrote
 from chatd.realm.session import Session
 from chatd.realm.tasks import gather
 from chatd.stores import CreateLog, RequireLog
@@ -54,6 +55,8 @@ class Reports:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        # By the id of the account that reports.
+        self._made = LastHour(context.seconds)
 
     async def start(self) -> None:
         """Create the log of reports unless there is one."""
@@ -105,8 +108,14 @@ class Reports:
         """Report an account and, with a `log`, the entry `seq` that it wrote there. The report is
         durable when this returns.
 
-        Raises `UnknownAccount`, `UnknownEntry`, `StoreUnavailable`.
+        Raises `LimitReached`, `UnknownAccount`, `UnknownEntry`, `StoreUnavailable`.
         """
+        account = str(session.account)
+        check_report_count(self._made.count(account), self._context.limits)
+        with self._made.making(account):
+            await self._report(session, name, reason, log, seq)
+
+    async def _report(self, session: Session, name: str, reason: str, log: str, seq: int) -> None:
         context = self._context
         account, record = await context.accounts.existing(name)
         body = f"{account}: {reason}"

@@ -114,7 +114,8 @@ class LimitTests(SynchronousTestCase):
                 "peer that has disappeared": [],
                 "client that does not read": [],
                 "texts that wait for the store": [LIMITS.backlog / MIB],
-                "rooms that an account has created; its reactions to a message": [LIMITS.reactions],
+                "rooms that an account has created; its reactions to a message; its reports in an "
+                "hour": [LIMITS.reactions, LIMITS.reports],
                 "a mailbox in all; from one sender, and a room from one member": [],
                 "log-ins whose passwords wait to be checked; other passwords that wait to be "
                 "hashed": [LIMITS.hashes, LIMITS.address_hashes],
@@ -140,9 +141,11 @@ class LimitTests(SynchronousTestCase):
                     LIMITS.blocked,
                     LIMITS.watched,
                 ],
-                "rooms that an account has created; its reactions to a message": [
+                "rooms that an account has created; its reactions to a message; its reports in an "
+                "hour": [
                     LIMITS.rooms_made or 0,
                     LIMITS.reactions,
+                    LIMITS.reports,
                 ],
                 "what a mailbox stores in all; from one sender; a room from one member": [
                     (LIMITS.mailbox_bytes or 0) / MIB,

@@ -847,6 +847,8 @@ WITHOUT_SESSION: list[tuple[Callable[..., Any], tuple[Any, ...], Any]] = [
     (p.check_created_count, (1, "local", Limits(local_accounts=1)), "limit-reached"),
     (p.check_message_exists, (False,), ALLOWED),
     (p.check_message_exists, (True,), "already-deleted"),
+    (p.check_report_count, (99, Limits()), ALLOWED),
+    (p.check_report_count, (100, Limits()), "limit-reached"),
     (p.check_reaction_count, (7, Limits()), ALLOWED),
     (p.check_reaction_count, (8, Limits()), "limit-reached"),
     (p.check_rooms_made, (49, Limits()), ALLOWED),

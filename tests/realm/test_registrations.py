@@ -9,9 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.errors import InviteInvalid, LimitReached, NameTaken
 from chatd.core.limits import Limits
-from chatd.realm import registrations
+from chatd.realm import last_hour
+from chatd.realm.last_hour import LastHour
 from chatd.realm.permissions import INVITE_ONLY, Policy
-from chatd.realm.registrations import Registrations
 from tests.doubles.clients import FakeClient
 from tests.doubles.memory_server import ADDRESS
 from tests.doubles.v1_clients import MainPortServer
@@ -122,10 +122,10 @@ class Quotas(SynchronousTestCase):
 
     def test_memory_is_bounded(self) -> None:
         """Of any number of addresses only the latest are remembered."""
-        self.patch(registrations, "_NETWORKS", 50)
-        counted = Registrations(self.server.clock.seconds)
+        self.patch(last_hour, "_MAKERS", 50)
+        counted = LastHour(self.server.clock.seconds)
         for number in range(200):
-            with counted.creating(f"192.0.2.{number}"):
+            with counted.making(f"192.0.2.{number}"):
                 pass
-        self.assertEqual(len(counted._created), 50)
+        self.assertEqual(len(counted._made), 50)
         self.assertEqual(counted.count("192.0.2.199"), 1)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import ReportClosed, StoreUnavailable, UnknownAccount, UnknownEntry
+from chatd.core.errors import (
+    LimitReached,
+    ReportClosed,
+    StoreUnavailable,
+    UnknownAccount,
+    UnknownEntry,
+)
 from chatd.core.names import REPORTS
 from chatd.realm.page import Page
 from chatd.realm.reports import Report
@@ -42,6 +48,33 @@ class Reporting(AckRealmCase):
         self.assertEqual([body for *_, body in self.entries(REPORTS)], ["bob: rude"])
         self.store.writable = False
         self.refuse(StoreUnavailable, self.realm.reports.report(self.ann, "bob", "rude", "", 0))
+
+    def test_account_reports_so_often_in_an_hour(self) -> None:
+        """Also with several requests at the same moment; those that are refused do not count. Other
+        accounts are not affected."""
+        limit = self.realm.limits.reports
+        self.store.eager = False
+        reports = [
+            self.begin(self.realm.reports.report(self.ann, "bob", "rude", "", 0))
+            for _ in range(limit + 5)
+        ]
+        self.store.eager = True
+        self.harness.settle()
+        for report in reports[:limit]:
+            self.successResultOf(report)
+        for report in reports[limit:]:
+            refusal = self.failureResultOf(report, LimitReached).value
+            self.assertEqual(
+                (str(refusal), refusal.quota),
+                (f"You can report at most {limit} times in an hour.", "reports"),
+            )
+        self.run_now(self.realm.reports.report(self.bob, "ann", "rude", "", 0))
+        self.assertEqual(len(self.entries(REPORTS)), limit + 1)
+        self.harness.runner.clock.advance(3_600)
+        self.refuse(UnknownAccount, self.realm.reports.report(self.ann, "nobody", "rude", "", 0))
+        for _ in range(limit):
+            self.run_now(self.realm.reports.report(self.ann, "bob", "rude", "", 0))
+        self.refuse(LimitReached, self.realm.reports.report(self.ann, "bob", "rude", "", 0))
 
     def test_reported_message_is_quoted(self) -> None:
         """The report has the log and the seq, so that operators can find the message."""
