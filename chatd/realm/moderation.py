@@ -28,6 +28,7 @@ from chatd.realm.permissions import (
     check_restriction_count,
     may_restrict,
 )
+from chatd.realm.requester import NAMES_PER_COMMAND
 from chatd.realm.restrictions import (
     FOR_EVER,
     BanRecord,
@@ -138,6 +139,7 @@ class Moderation(RoomDepartures):
         async def attempt(room: Room) -> tuple[list[Change], _Ban]:
             role = await self.role(session, room)
             check_moderator(room, role)
+            session.charge(room.members / NAMES_PER_COMMAND)
             record = self._record(BanRecord, session, 0, seconds, reason)
             names = await self._documents.page(MemberRecord, glob, "", _AT_ONCE, room.scope)
             removed = await self._of_lower_rank(room, role, names)

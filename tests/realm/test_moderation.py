@@ -129,6 +129,14 @@ class BanTests(ModerationCase):
         self.assertEqual(sum(kind == "kick" for _, kind, _ in self.events()), 120)
         self.assertGreaterEqual(self.bob_peer.charged, 12)
 
+    def test_pattern_is_charged_by_the_members(self) -> None:
+        """All their names are compared with it, though none matches."""
+        room = self.rooms.loaded("#room")
+        assert room is not None
+        room.members = 5_000
+        self.ban("x*")
+        self.assertGreaterEqual(self.ann_peer.charged, 50)
+
     def test_ban_withdraws_invitations(self) -> None:
         """By account and by pattern; and the account cannot be invited again."""
         self.run_now(self.rooms.set_private(self.ann, "#room", True))
