@@ -122,7 +122,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 def size(value: str) -> int | None:
     """Return bytes, from a number with or without a unit, such as ``64M``; None for no limit."""
-    if value in ("none", "0"):
+    if value == "none":
         return None
     match = _SIZE.fullmatch(value)
     if match is None or not int(match[1]):

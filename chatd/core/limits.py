@@ -26,7 +26,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """how long a client may be silent before it is asked whether it is alive, and how long it then
     has to answer"""
     unauthenticated: int = 2_000
-    """connections that have not logged in; over it, the one that has been idle longest is closed"""
+    """connections that have not logged in; over it, of the address that has most, the one that has
+    been idle longest is closed"""
     unread_listings: int = 32 * 1024 * 1024
     """bytes of listings of all accounts that clients have not read; over it, a connection that does
     not read its one is closed"""

@@ -37,7 +37,7 @@ VALID: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "account-sessions": (("1", 1), ("64", 64), ("999999999", 999_999_999)),
     "address-sessions": (("1", 1), ("1000", 1000), ("none", None)),
     "address-connections": (("1", 1), ("200", 200), ("none", None)),
-    "mailbox-size": (("1000", 1000), ("2K", 2048), ("0", None)),
+    "mailbox-size": (("1000", 1000), ("2K", 2048), ("none", None)),
     "account-rooms": (("1", 1), ("1000", 1000), ("none", None)),
     "sender-size": (("3G", 3 << 30), ("64M", 64 << 20), ("none", None)),
     "keep-deleted-rooms": (("1d", 86_400), ("90s", 90), ("none", 0)),
@@ -88,5 +88,6 @@ INVALID: Mapping[str, tuple[str, ...]] = {
     "address-sessions": ("", "0", "None", "many"),
     "address-connections": ("", "0", "no", "+1"),
     "keep-deleted-rooms": ("", "0", "0s", "1", "day", "None"),
+    "mailbox-size": ("", "0", "0M", "-1", "1.5G", "1T", "None", "1000000000000000G"),
 }
 """for each option, texts that are refused"""
