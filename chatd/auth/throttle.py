@@ -272,7 +272,7 @@ class LoginThrottle:
         guessed = any(
             table.get(key, now).wrong >= FREE_ANSWERS for table, key in self._bounds(attempt)
         )
-        # Where there was no guessing, in the order in which they came.
+        # Where there was no guessing, in the order in which they arrived.
         return wrong, -attempt.number if guessed else attempt.number
 
     def _remove_disconnected(self) -> None:

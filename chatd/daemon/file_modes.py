@@ -32,7 +32,7 @@ def exposed(paths: Iterable[str]) -> list[tuple[str, int]]:
 
 
 def warning(files: Sequence[tuple[str, int]]) -> str:
-    """What the operator is told of such files, with the command that mends it."""
+    """The warning to the operator about such files, with the command that mends it."""
     shown = ", ".join(f"{path} (mode {mode:04o})" for path, mode in files)
     paths = " ".join(shlex.quote(path) for path, _ in files)
     return (

@@ -12,7 +12,7 @@ from twisted.logger import (
 
 
 class LogFilter:
-    """Drops the events of a log publisher that are below a level, whoever logs them.
+    """Drops the events of a log publisher that are below a level, of all loggers.
 
     twistd chooses where the log is written before the daemon starts, so each of its observers gets
     a filter in front of it.

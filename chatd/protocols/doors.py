@@ -31,7 +31,7 @@ class Door:
     """A protocol and how clients reach it.
 
     `name` is what ``--listen`` calls it; `title` and `description` are for people. On a port of its
-    own a connection is made by `protocol`; on the main port it is recognised by `signature`. A
+    own a connection is made by `protocol`; on the main port it is recognized by `signature`. A
     client that does not begin with TLS on a port that requires it gets `tls_only_reply`, in the
     framing of this protocol. `legacy_port` is where the protocol's own server used to listen.
     """
@@ -130,9 +130,9 @@ def connection_maker(
 
 
 def main_port(certificate: Certificate | None = None, tls_only: bool = False) -> ConnectionMaker:
-    """Return what makes the connections of a port that recognises every protocol.
+    """Return what makes the connections of a port that recognizes every protocol.
 
-    Protocols are recognised in plain text, unless `tls_only`, and inside TLS if there is a
+    Protocols are recognized in plain text, unless `tls_only`, and inside TLS if there is a
     certificate.
     """
     plain = [

@@ -45,7 +45,7 @@ from chatd.realm.tasks import Tasks
 from chatd.stores import Change
 
 PREFIX = "chatd_"
-"""the beginning of every access token, by which people and programs recognise one"""
+"""the beginning of every access token, by which people and programs recognize one"""
 _BYTES = 24
 _LENGTH = len(PREFIX) + _BYTES * 4 // 3
 SAVE_USE_AFTER = 3600 * 1000

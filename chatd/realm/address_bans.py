@@ -41,7 +41,7 @@ class AddressBan(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def sentence(self) -> str:
-        """What clients are told."""
+        """The sentence for clients."""
         return "An operator has banned your address" + (f": {self.reason}" if self.reason else ".")
 
 

@@ -56,7 +56,7 @@ _ID_BITS = 20
 
 class OutgoingMessage(Protocol):
     """A text to be sent: the sender that the client has given (None: none), the recipient (an
-    account or a room), and the sender's own key to recognise a resend (None: none)."""
+    account or a room), and the sender's own key to recognize a resend (None: none)."""
 
     @property
     def sender(self) -> str | None: ...

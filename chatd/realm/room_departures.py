@@ -73,11 +73,11 @@ class RoomDepartures(DeletedRooms):
         return member
 
     async def leaving(
-        self, room: Room, member: Stored[MemberRecord], gone: bool = False
+        self, room: Room, member: Stored[MemberRecord], account_deleted: bool = False
     ) -> tuple[list[Change], bool]:
         """Return the changes that remove a member, and whether they delete the room, because it
-        would have no member. `gone`: its account is deleted, so that it cannot be a member of the
-        room if that is restored.
+        would have no member. With `account_deleted`, the member cannot be one of the room if that
+        is restored.
 
         They withdraw an invitation of the member as well: one that was stored while the account
         joined would let it return to a private room that it was kicked from.
@@ -89,7 +89,7 @@ class RoomDepartures(DeletedRooms):
         members = await self._documents.count(MemberRecord, room.scope)
         if members == 1 and not room.permanent:
             steps += [changes.delete(member), changes.require_none(MemberRecord, room.scope)]
-            if gone:
+            if account_deleted:
                 steps.append(Forget(account, room.log))
             else:
                 steps.append(changes.create(member.key, member.record, room.scope))
@@ -133,7 +133,7 @@ class RoomDepartures(DeletedRooms):
                 # A room that was deleted meanwhile has no member to remove.
                 if room is not None and room.scope == row.key:
                     member = await self._member(room, account, name)
-                    leaving, deleted = await self.leaving(room, member, gone=True)
+                    leaving, deleted = await self.leaving(room, member, account_deleted=True)
                     steps += leaving
                     rooms.append(Leaving(room, deleted))
             after = rows[-1].key

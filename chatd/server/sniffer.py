@@ -30,7 +30,7 @@ _LONGEST_SIGNATURE = 64
 
 @dataclass(frozen=True)
 class Signature:
-    """How a protocol is recognised by the first bytes of a connection.
+    """How a protocol is recognized by the first bytes of a connection.
 
     `matches` gets the bytes received so far and returns whether they begin this protocol, or None
     if more bytes are needed. If no more bytes come, for `PAUSE` seconds or because the input has

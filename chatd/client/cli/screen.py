@@ -44,7 +44,7 @@ class Composer(Protocol):
 class Screen(Protocol):
     """Where a dialogue prints its lines and reads its answers.
 
-    Texts may be passed as they came from the network: the screen replaces control characters.
+    Texts may be passed as they were received: the screen replaces control characters.
     """
 
     interactive: bool

@@ -94,7 +94,7 @@ class Client(Requests):
         """what the access token permits; empty: everything"""
         self.credentials_changed = 0
         """when the certificates or access tokens of the account were last changed, if a user should
-        be told; otherwise 0"""
+        be notified; otherwise 0"""
         self.connected = False
         """whether there is a connection that is logged in"""
         self._endpoint = endpoint

@@ -1,4 +1,4 @@
-"""The client of one call: its address, and the password and invite token that came with it."""
+"""The client of one call: its address, and the password and invite token that were sent with it."""
 
 from __future__ import annotations
 

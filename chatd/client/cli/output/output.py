@@ -10,7 +10,7 @@ from chatd.codecs import v1_messages as c
 
 
 class Output(Protocol):
-    """Prints what happens. Texts may be passed as they came from the network.
+    """Prints what happens. Texts may be passed as they were received.
 
     `ref` is the number that a program gave its request; 0: none.
     """

@@ -17,7 +17,7 @@ _NAME_STYLES = (
 
 
 class Span(NamedTuple):
-    """A part of a line in one style; the text may be as it came from the network."""
+    """A part of a line in one style; the text may be as it was received."""
 
     text: str
     style: str = PLAIN

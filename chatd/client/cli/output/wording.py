@@ -254,7 +254,7 @@ def access_token(token: c.AccessTokenInfo) -> str:
 
 
 def credentials_changed(time: int) -> str:
-    """What a user is told at login who may not have changed them."""
+    """The warning at login to a user that may not have changed them."""
     return (
         f"Certificates or access tokens of this account were changed on {date(time)} at "
         f"{time_of_day(time)}. They log in without the password. To see the tokens: /token list"
