@@ -1144,14 +1144,15 @@ class Joined(Message):
 class Left(Message):
     """The account is no longer a member of the room.
 
-    `reason` is ``left``, ``kicked``, ``banned``, or ``deleted`` (the room was deleted). `note` is
-    the reason that the moderator has given for a ban; empty: none.
+    `reason` is ``left``, ``kicked``, ``banned``, or ``deleted`` (the room was deleted). Of a ban,
+    `note` is the reason that the moderator has given (empty: none), and `until` its end (0: none).
     """
 
     command: ClassVar[int] = 86
     room: str
     reason: str
     note: str = ""
+    until: int = 0
 
 
 class Goodbye(Message):

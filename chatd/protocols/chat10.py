@@ -273,7 +273,7 @@ class Chat10Protocol(Unframed):
         if self.session is not None and log != LOBBY:
             self.session.unsubscribe(log)
 
-    def left(self, room: str, reason: str, note: str = "") -> None:
+    def left(self, room: str, reason: str, note: str = "", until: int = 0) -> None:
         """See `chatd.realm.peer.Peer`. What is still on its way acknowledges nothing after the
         account has joined again. A client that was removed from the lobby has no other room, so its
         session ends."""

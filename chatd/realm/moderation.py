@@ -115,12 +115,15 @@ class Moderation(RoomDepartures):
             return [*steps, *self._notes_of_ban(session, room, ban, reason)], ban
 
         room, ban = await self._change(name, attempt)
-        self._banned(room, ban.removed, reason)
+        self._banned(room, ban, ban.removed, reason)
 
-    def _banned(self, room: Room, removed: Iterable[Stored[MemberRecord]], reason: str) -> None:
+    def _banned(
+        self, room: Room, ban: _Ban, removed: Iterable[Stored[MemberRecord]], reason: str
+    ) -> None:
         """A ban has been stored that has removed these members."""
+        until = _shown_end(ban.until)
         for member in removed:
-            self.left(room, member.record.account, False, "banned", reason)
+            self.left(room, member.record.account, False, "banned", reason, until)
 
     def _notes_of_ban(self, session: Session, room: Room, ban: _Ban, reason: str) -> list[Change]:
         announced = self._note(session, room, BAN, _announced(ban.name, ban.until, reason))
@@ -148,11 +151,11 @@ class Moderation(RoomDepartures):
             return [*steps, *self._notes_of_ban(session, room, ban, reason)], ban
 
         room, ban = await self._change(name, attempt)
-        self._banned(room, ban.removed, reason)
+        self._banned(room, ban, ban.removed, reason)
         session.charge(len(ban.removed) / _REMOVED_PER_COMMAND)
         # From now on, no account joins or is invited whose name matches. Some may have joined just
         # before, and many are not removed together.
-        await self._remove_matching(session, room, glob, ban.role, reason)
+        await self._remove_matching(session, room, glob, ban, reason)
         await self._withdraw_matching(session, room, glob)
 
     async def _of_lower_rank(
@@ -169,15 +172,15 @@ class Moderation(RoomDepartures):
         ]
 
     async def _remove_matching(
-        self, session: Session, room: Room, glob: str, role: str, reason: str
+        self, session: Session, room: Room, glob: str, ban: _Ban, reason: str
     ) -> None:
         """Remove the members whose names match a glob and whom the account that has banned them
-        could remove, some at a time. `role` is that which it had: it may have lost it meanwhile."""
+        could remove, some at a time: by the role that it had, which it may have lost meanwhile."""
         after, size = "", _AT_ONCE
         while size == _AT_ONCE:
             names = await self._documents.page(MemberRecord, glob, after, _AT_ONCE, room.scope)
-            removed = await self._remove_members(session, room, role, names)
-            self._banned(room, removed, reason)
+            removed = await self._remove_members(session, room, ban.role, names)
+            self._banned(room, ban, removed, reason)
             session.charge(len(removed) / _REMOVED_PER_COMMAND)
             after, size = names[-1] if names else "", len(names)
             if size == _AT_ONCE:

@@ -110,9 +110,9 @@ class Peer:
     def joined(self, log: str) -> None:
         """Another session of the account has joined a room."""
 
-    def left(self, room: str, reason: str, note: str = "") -> None:
-        """The account is no longer a member of a room. `note` is what a moderator gives as the
-        reason."""
+    def left(self, room: str, reason: str, note: str = "", until: int = 0) -> None:
+        """The account is no longer a member of a room. Of a ban, `note` is what the moderator gives
+        as the reason, and `until` its end (milliseconds since 1970; 0: none)."""
 
     def announcement(self, time: int, text: str) -> None:
         """An operator has announced something to all sessions: one line of printable text."""

@@ -175,9 +175,17 @@ class RoomDepartures(DeletedRooms):
             candidates = []
         return None
 
-    def left(self, room: Room, account: int, deleted: bool, reason: str, note: str = "") -> None:
-        """An account is no longer a member of a room, which may be deleted with that. `note` is
-        what a moderator gives as the reason."""
+    def left(
+        self,
+        room: Room,
+        account: int,
+        deleted: bool,
+        reason: str,
+        note: str = "",
+        until: int = 0,
+    ) -> None:
+        """An account is no longer a member of a room, which may be deleted with that. `note` and
+        `until` are the reason and the end of a ban (`chatd.realm.peer.Peer.left`)."""
         room = self._held(room)
         room.members -= 1
         mailbox = self._context.sessions.mailbox(account)
@@ -190,7 +198,7 @@ class RoomDepartures(DeletedRooms):
                 subscription = session.following(room.name)
                 if subscription is not None and subscription.live_log.log == room.log:
                     session.unsubscribe(room.name)
-                    session.peer.left(room.display_name, reason, note)
+                    session.peer.left(room.display_name, reason, note, until)
         if deleted:
             self._evict(room)
 

@@ -438,7 +438,8 @@ EXAMPLES = [
     Example(Token(token="q1Uv5xkz"), "91 a8'q1Uv5xkz'"),
     Example(Joined(state=_STATE), f"91 {_STATE_BYTES}"),
     Example(
-        Left(room="#garden", reason="banned", note="slugs"), "93 a7'#garden' a6'banned' a5'slugs'"
+        Left(room="#garden", reason="banned", note="slugs", until=_TIME),
+        f"94 a7'#garden' a6'banned' a5'slugs' {_TIME_BYTES}",
     ),
     Example(
         Goodbye(

@@ -129,7 +129,7 @@ class AckRecorder(Peer):
         """See `Peer`."""
         self.receipts += [(log, what, seq) for seq in seqs]
 
-    def left(self, room: str, reason: str, note: str = "") -> None:
+    def left(self, room: str, reason: str, note: str = "", until: int = 0) -> None:
         """See `Peer`."""
         self.rooms_left.append((room, f"{reason}: {note}" if note else reason))
 

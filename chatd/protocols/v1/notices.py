@@ -80,12 +80,12 @@ class NotifiedConnection(Connection):
         elif self.session is not None:
             self.write(c.Joined(self.log_state(self.session, log)))
 
-    def left(self, room: str, reason: str, note: str = "") -> None:
+    def left(self, room: str, reason: str, note: str = "", until: int = 0) -> None:
         """See `chatd.realm.peer.Peer`."""
         if not self.writable:
-            self._unread.left(room_name(room), c.Left(room, reason, note))
+            self._unread.left(room_name(room), c.Left(room, reason, note, until))
         else:
-            self.write(c.Left(room, reason, note))
+            self.write(c.Left(room, reason, note, until))
 
     def announcement(self, time: int, text: str) -> None:
         """See `chatd.realm.peer.Peer`."""

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from chatd.client.cli.chat import PERSON_TIMEOUT, SCRIPT_TIMEOUT
 from chatd.client.cli.event_pump import DRAIN_TIMEOUT
 from chatd.client.cli.outbox import WINDOW
+from chatd.client.cli.output import wording
 from chatd.client.library.errors import ConnectionClosed, RefusedByServer
 from chatd.client.library.events import Connected, Disconnected
 from chatd.codecs import v1_messages as c
@@ -101,6 +102,9 @@ class StartTests(ChatTestCase):
         self.assertEqual(self.screen.prompt, "#lobby> ")
         self.client.tell(c.Left("#den", "banned", "too loud"))
         self.assertEqual(self.printed()[-1:], ["* you are banned from #den: too loud"])
+        self.client.tell(c.Left("#den", "banned", "", SINCE))
+        ends = f"{wording.date(SINCE)} {wording.time_of_day(SINCE)}"
+        self.assertEqual(self.printed()[-1:], [f"* you are banned from #den until {ends}"])
         self.client.logs.pop("#lobby")
         self.client.tell(c.Left("#lobby", "left"))
         self.assertEqual(self.screen.prompt, "> ")

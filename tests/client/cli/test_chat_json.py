@@ -136,7 +136,7 @@ class JsonTests(ChatTestCase):
             ),
             (
                 c.Left("#lobby", "left"),
-                {"type": "left", "room": "#lobby", "reason": "left", "note": ""},
+                {"type": "left", "room": "#lobby", "reason": "left", "note": "", "until": 0},
             ),
         ):
             self.client.tell(event)

@@ -18,14 +18,15 @@ class Moderation(SynchronousTestCase):
         self.bob, self.cy = (self.server.log_in(name, rooms=("#den",)) for name in ("Bob", "Cy"))
 
     def test_ban_removes_the_member_and_is_announced(self) -> None:
-        """All of its sessions are notified, with the reason; the others get entries."""
+        """All of its sessions are notified, with the reason and the end; the others get entries."""
         device = self.server.log_in("Bob")
         for client in (self.bob, device, self.cy):
             client.receive_events()
         self.ann.request(c.Ban(0, "#den", "bob", 60, "too loud"))
         until = self.server.realm.now() + 60_000
+        left = c.Left("#den", "banned", "too loud", until)
         for client in (self.bob, device):
-            self.assertEqual(client.receive_events(c.Left), [c.Left("#den", "banned", "too loud")])
+            self.assertEqual(client.receive_events(c.Left), [left])
         entries = [(entry.kind, entry.body) for entry in self.cy.receive_events(c.Pushed)]
         self.assertEqual(entries, [("ban", f"Bob {until} too loud"), ("kick", "Bob")])
         refusal = self.bob.answer_to(c.Join(0, "#den"))

@@ -158,7 +158,7 @@ def status_line(sentence: str) -> StyledLine:
 def event(event: Event, cache: MessageCache) -> StyledLine | None:
     """An event other than an entry; None if it is not shown."""
     match event:
-        case c.Left(room, reason, note):
+        case c.Left(room, reason, note, until):
             sentences = {
                 "left": "you left {}",
                 "kicked": "you were kicked from {}",
@@ -166,7 +166,7 @@ def event(event: Event, cache: MessageCache) -> StyledLine | None:
                 "deleted": "{} was deleted",
             }
             sentence = sentences.get(reason, "you are no longer in {}")
-            line = sentence.format(cache.display_name(room))
+            line = sentence.format(cache.display_name(room)) + _ends(until, None)
             return status_line(f"{line}: {note}" if note else line)
         case c.Goodbye(sentence=sentence):
             return status_line(f"message from the server: {sentence}")
