@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.core.entries import DELETION, EDIT, REACTION, Entry
 from chatd.core.errors import UnknownAccount, UnknownEntry
-from chatd.core.names import is_mailbox, mailbox_log, mailbox_name, mailbox_owner
+from chatd.core.names import is_mailbox, is_room, mailbox_log, mailbox_name, mailbox_owner
 from chatd.realm.context import Context
 from chatd.realm.message_marks import MessageMarks
 from chatd.realm.permissions import (
@@ -38,9 +38,12 @@ class Edits:
         check_text(text, self._context.limits.text)
         target, entry = await self._context.history.found(session, log, seq)
         check_edit(session, entry)
-        await self._marks.check_exists(target, seq, session.account, key)
         await self._context.rooms.check_speak(session, log)
         await self._check_reachable(session, log, target)
+        # Last, so that a deletion that is noted meanwhile is appended after the edit.
+        await self._marks.check_exists(target, seq, session.account, key)
+        if is_room(log):
+            self._check_followed(session, log, target)
         self._append(session, target, log, EDIT, text, entry.id, key)
 
     async def delete(self, session: Session, log: str, seq: int, key: str | None) -> None:
@@ -99,15 +102,18 @@ class Edits:
 
         Raises `UnknownAccount`, `Blocked`, `UnknownEntry`.
         """
-        subscription = session.subscriptions.get(name)
-        if subscription is not None:
-            current = subscription.live_log.log
-        elif is_mailbox(name):
+        if is_mailbox(name) and name not in session.subscriptions:
             accounts = self._context.accounts
-            current = await accounts.reachable_log(mailbox_owner(name), session.account)
+            if await accounts.reachable_log(mailbox_owner(name), session.account) != log:
+                raise UnknownEntry()
         else:
-            raise UnknownEntry()
-        if current != log:
+            self._check_followed(session, name, log)
+
+    def _check_followed(self, session: Session, name: str, log: str) -> None:
+        """Check that the log which clients know by `name` is this one, and that the session follows
+        it. Raises `UnknownEntry`."""
+        subscription = session.subscriptions.get(name)
+        if subscription is None or subscription.live_log.log != log:
             raise UnknownEntry()
 
     def _append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.core.entries import Entry
 from chatd.core.errors import (
+    AlreadyDeleted,
     Blocked,
     NotTheAuthor,
     TextTooLong,
@@ -133,6 +134,31 @@ class Deleting(EditsCase):
         self.run_now(self.realm.blocking.set_blocked(self.ann, "bob", True))
         self.run_now(self.edits.delete(self.bob, "@ann", 1, None))
         self.assertEqual(self.about("@ann"), [("bob", "delete", "", 1)])
+
+    def test_deleted_message_is_not_edited(self) -> None:
+        """Whenever the author asks for that: the edit is before the deletion, or refused."""
+        for log in ("@ann", "#room"):
+            for steps in range(10):
+                self.setUp()
+                self.harness.register("cat")
+                self.create_room(self.ann, self.bob)
+                self.run_now(self.realm.rooms.silence(self.ann, "#room", "cat", 60, ""))
+                self.send(self.bob, "#room", "helo")
+                seq = self.bob.subscriptions["#room"].live_log.head if log == "#room" else 1
+                self.store.eager = False
+                deleter = self.ann if log == "#room" else self.bob
+                deleting = self.begin(self.edits.delete(deleter, log, seq, None))
+                for _ in range(steps):
+                    self.store.release()
+                editing = self.begin(self.edits.edit(self.bob, log, seq, "hello", None))
+                self.harness.settle()
+                self.realm.flush()
+                self.harness.settle()
+                with self.subTest(log=log, steps=steps):
+                    self.successResultOf(deleting)
+                    editing.addErrback(lambda failure: failure.trap(AlreadyDeleted))
+                    self.successResultOf(editing)
+                    self.assertEqual([kind for _, kind, _, _ in self.about(log)][-1], "delete")
 
     def test_moderators_delete_messages_of_members(self) -> None:
         """Moderators cannot delete other entries, nor members the messages of moderators."""
