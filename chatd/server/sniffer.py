@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.server.closing import DISCARD_LIMIT, LINGER_TIME
 from chatd.server.connection import Connection
 from chatd.server.identity import IdentifiedProtocol
+from chatd.server.refusals import log_refusal
 from chatd.server.tracked_transport import tracked
 
 if TYPE_CHECKING:
     from chatd.server.factory import ConnectionFactory
-
-logger = Logger(namespace="chatd")
 
 PAUSE = 0.1
 """seconds of silence after which the bytes received so far may be a complete first message"""
@@ -74,9 +72,7 @@ class _BeforeProtocol(IdentifiedProtocol):
         """Log that this connection was refused, and count it. `quota` is the bound that was met, if
         any (`chatd.realm.counters`)."""
         self.factory.realm.counters.refused(reason, quota)
-        logger.info(
-            "Client {client} refused: {reason}", client=self.address_and_port, reason=reason
-        )
+        log_refusal(self.address_and_port, reason, "", 1)
 
 
 @implementer(IHalfCloseableProtocol)

@@ -64,6 +64,12 @@ class RefusalLines(SynchronousTestCase):
             ],
         )
 
+    def test_connection_without_a_known_protocol_has_the_same_form(self) -> None:
+        """There is no name."""
+        TextClient(self.server).send("GET / HTTP/1.1\r\n")
+        (line,) = self.refusals()
+        self.assertTrue(line.endswith("  [  ]"), line)
+
     def test_text_protocols_show_the_name_that_was_tried(self) -> None:
         """Each in its own commands."""
         classic = TextClient(self.server, "classic")
