@@ -66,7 +66,7 @@ class Edits:
         """React to a message; an empty `reaction` withdraws the former one.
 
         Raises `UnknownEntry`, `UnknownAccount` if the account that wrote the message has been
-        deleted, `Blocked`, `ReadOnly`, `AlreadyDeleted`, `LimitReached`.
+        deleted, `Blocked`, `ReadOnly`, `AlreadyDeleted`, `LimitReached`, `MailboxFull`, `RoomFull`.
         """
         target, entry = await self._context.history.found(session, log, seq)
         found_in, marked = log, target

@@ -16,7 +16,7 @@ from chatd.realm import changes
 from chatd.realm.context import Context
 from chatd.realm.documents import R, Record, Stored
 from chatd.realm.permissions import check_message_exists, check_reaction_count
-from chatd.stores import Change, RequireLog
+from chatd.stores import Change, RequireLog, RequireSpace
 
 _ATTEMPTS = 16
 _STALE = 4
@@ -91,7 +91,7 @@ class MessageMarks:
         """Count that an account sets or removes a reaction to a message, unless it is sent again;
         `target` is the log that it is appended to.
 
-        Raises `LimitReached`, `UnknownEntry`, `Busy`.
+        Raises `LimitReached`, `UnknownEntry`, `MailboxFull`, `RoomFull`, `Busy`.
         """
         if await self._is_resent(target, account, key):
             return
@@ -102,14 +102,16 @@ class MessageMarks:
             count = counts.removed if removes else counts.made
             check_reaction_count(count, self._context.limits)
             counts = ReactionsRecord(account, counts.made + (not removes), counts.removed + removes)
-            if await self._write(log, name, stored, counts):
+            if await self._write(log, name, stored, counts, RequireSpace(target, account)):
                 return
         raise Busy()
 
-    async def _write(self, log: str, key: str, stored: Stored[R] | None, record: R) -> bool:
-        """Store a mark; whether nothing has changed meanwhile. Raises `UnknownEntry` if the log has
-        been deleted."""
-        steps: list[Change] = [RequireLog(log)]
+    async def _write(
+        self, log: str, key: str, stored: Stored[R] | None, record: R, *conditions: Change
+    ) -> bool:
+        """Store a mark under `conditions`; whether nothing has changed meanwhile. Raises
+        `UnknownEntry` if the log has been deleted."""
+        steps: list[Change] = [RequireLog(log), *conditions]
         if stored is None:
             steps += [changes.create(key, record, log), *await self._stale(log, type(record))]
         else:

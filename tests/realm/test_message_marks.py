@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatd.core.errors import AlreadyDeleted, KeyReused, LimitReached, UnknownEntry
+from chatd.core.errors import AlreadyDeleted, KeyReused, LimitReached, MailboxFull, UnknownEntry
 from chatd.core.names import mailbox_log
 from chatd.realm.edits import Edits
 from chatd.realm.message_marks import DeletedRecord, ReactionsRecord
 from chatd.realm.session import Session
-from chatd.stores import DropLog
+from chatd.stores import DropLog, Quota
 from tests.realm.test_edits import EditsCase
 
 
@@ -142,6 +142,17 @@ class Reactions(Marks):
             self.run_now(self.edits.react(self.bob, "@ann", 1, f"r{number}", f"k{number}"))
         self.run_now(self.edits.react(self.bob, "@ann", 1, "r3", "k3"))
         self.assertEqual(self.last_answer(), (5, True))
+
+    def test_reaction_to_a_full_mailbox_does_not_count(self) -> None:
+        """The account can react when there is room again."""
+        self.patch(self.store, "_quota", Quota(sender=1))
+        self.patch(self.store, "_least", 1)
+        for number in range(9):
+            self.refuse(MailboxFull, self.edits.react(self.bob, "@ann", 1, f"r{number}", None))
+        self.assertNotIn("reaction", self.kinds("@ann"))
+        self.patch(self.store, "_quota", Quota())
+        self.run_now(self.edits.react(self.bob, "@ann", 1, "+1", None))
+        self.assertIn("reaction", self.kinds("@ann"))
 
 
 class Races(Marks):
