@@ -179,7 +179,8 @@ class DeletedRooms(LoadedRooms):
                 None,
             )
             if row is None:
-                raise UnknownRoom(f"There is no deleted room {name}.")
+                with_id = f" with the id {id}" if id else ""
+                raise UnknownRoom(f"There is no deleted room {name}{with_id}.")
             if row.record.record.id in self._being_left:
                 raise Busy("Members are still being notified of the deletion; try again later.")
             if room_name(new_name) == room_name(row.record.name):

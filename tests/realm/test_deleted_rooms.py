@@ -198,7 +198,10 @@ class Restoring(DeletedRoomsCase):
             if session is self.ann:
                 self.run_now(self.rooms.create(self.cyd, "#room", "", False))
         self.assertEqual(self.deleted(), ["#room", "#room"])
-        self.refuse_restoring(UnknownRoom, "", "", 1)
+        self.assertEqual(
+            self.refuse_restoring(UnknownRoom, id=1),
+            "There is no deleted room #room with the id 1.",
+        )
         self.check_restored(self.restore("#first", id=self.room.id))
         room = self.restore()
         self.assertEqual((room.display_name, room.record.owner_name), ("#room", "cyd"))

@@ -47,6 +47,9 @@ class DeleteAccounts(DaemonCommand):
 
         if not self["dry-run"] and not self["yes"]:
             count = sum(1 for _ in self._items(daemon, dry_run=True))
+            if not count:
+                output.note("No account matches; nothing is deleted.")
+                return
             accounts = "1 account that matches" if count == 1 else f"{count} accounts that match"
             self.confirm(f"Delete {accounts} {self['pattern']}?")
         items = self._items(daemon, bool(self["dry-run"]))
