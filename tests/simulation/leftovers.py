@@ -36,8 +36,8 @@ _CACHES = {
     "refusals",
     "quotas_met",
     "_lengths",
-    # Accounts that were created in the last hour, by address.
-    "_created",
+    # What was made in the last hour, by address or account.
+    "_made",
     # The listeners of the ports, and what has expired.
     "on_banned",
     "_bans",
