@@ -37,7 +37,8 @@ _READS = 16
 
 class _Progress(msgspec.Struct, frozen=True, array_like=True):
     """How far an export is: the account's id, the number of the section, the last seq that was read
-    of its log, and the place of the section that reads many logs."""
+    of its log (of invitations, the id of the room), and the place of the section that reads many
+    logs."""
 
     account: int
     section: int = 0
@@ -57,6 +58,7 @@ class PersonalData:
         self._sections: tuple[Callable[[Writer, Account, _Progress], Awaitable[Part]], ...] = (
             self._account,
             self._memberships,
+            self._invitations,
             self._tokens,
             self._mailbox,
             self._reports,
@@ -119,9 +121,8 @@ class PersonalData:
 
     async def _memberships(self, writer: Writer, account: Account, progress: _Progress) -> Part:
         documents, scope = self._context.documents, str(account.id)
-        rows, invitations, positions = await gather(
+        rows, positions = await gather(
             documents.scan(MembershipRecord, scope),
-            documents.scan(InvitedRecord, scope),
             self._context.store.positions(account.id),
         )
         rooms = await gather(*(documents.get(RoomRecord, row.record.room) for row in rows))
@@ -138,8 +139,16 @@ class PersonalData:
                     "read": 0 if position is None else position.read,
                 }
             )
-        items += [{"type": "invitation", "room": row.record.room} for row in invitations]
         return items, None
+
+    async def _invitations(self, writer: Writer, account: Account, progress: _Progress) -> Part:
+        context, after = self._context, str(progress.seq) if progress.seq else ""
+        rows = await context.documents.scan(
+            InvitedRecord, str(account.id), after, context.limits.page
+        )
+        items = [{"type": "invitation", "room": row.record.room} for row in rows]
+        # Their keys are the ids of the rooms.
+        return items, _Progress(account.id, progress.section, int(rows[-1].key)) if rows else None
 
     async def _tokens(self, writer: Writer, account: Account, progress: _Progress) -> Part:
         documents, scope = self._context.documents, str(account.id)

@@ -7,6 +7,8 @@ from collections import Counter
 from typing import Any
 
 from chatd.core.errors import BadRequest, UnknownAccount
+from chatd.realm import changes
+from chatd.realm.membership import InvitedRecord
 from chatd.realm.operations import Operations
 from chatd.realm.personal_data import PersonalData
 from chatd.realm.resume_tokens import hashed
@@ -72,6 +74,17 @@ class Export(AckRealmCase):
         page = self.run_now(self.data.page("ann", "", 1000))
         self.assertTrue(page.more)
         self.assertLess(sum(len(item.get("body", "")) for item in page.items), 2 * PAGE_BYTES)
+
+    def test_all_invitations_are_exported(self) -> None:
+        """Many accounts can invite one."""
+        rooms = [f"#room{number}" for number in range(1_001)]
+        rows = [
+            changes.create(str(10**6 + number), InvitedRecord(room), str(self.ann.account))
+            for number, room in enumerate(rooms)
+        ]
+        self.result(self.realm.documents.write(rows))
+        items = self.export("ann")
+        self.assertEqual([item["room"] for item in items if item["type"] == "invitation"], rooms)
 
     def test_rooms_that_were_left_are_exported_too(self) -> None:
         """What was written there is still there."""
