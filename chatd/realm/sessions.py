@@ -62,9 +62,9 @@ class Sessions:
         mailbox = self.hold(name, account)
         options = peer.session_options
         with self.reserved(mailbox):
-            if options.exclusive:
-                self._make_way(mailbox, peer)
             network = peer.network
+            if options.exclusive:
+                self._make_way(mailbox, peer, network)
             self._check_count(mailbox, network, proof)
             if options.exclusive:
                 mailbox.opening = True
@@ -98,6 +98,7 @@ class Sessions:
             count = len(mailbox.subscriptions) + len(mailbox.scoped) + mailbox.logins
             if count >= limits.account_sessions and proof.scope is None and mailbox.scoped:
                 oldest = mailbox.scoped[0]
+                self._check_address_without(oldest, network)
                 oldest.end()
                 oldest.peer.session_ended(
                     "limit-reached", "The account has too many sessions: this one was displaced."
@@ -105,17 +106,25 @@ class Sessions:
                 count -= 1
         check_session_count(count, self._from_network[network], network, limits)
 
+    def _check_address_without(self, session: Session, network: str) -> None:
+        """Check that there may be one more session from an address when `session` has ended, so
+        that a log-in which is refused ends none. Raises `LimitReached`."""
+        count = self._from_network[network] - (session.network == network)
+        check_session_count(0, count, network, self._context.limits)
+
     def _left_network(self, network: str) -> None:
         self._from_network[network] -= 1
         if not self._from_network[network]:
             del self._from_network[network]
 
-    def _make_way(self, mailbox: Mailbox, peer: Peer) -> None:
-        """End an exclusive session that is no longer used, or that the peer takes over."""
+    def _make_way(self, mailbox: Mailbox, peer: Peer, network: str) -> None:
+        """End an exclusive session that is no longer used, or that the peer takes over. Raises
+        `AlreadyLoggedIn`, `LimitReached`."""
         former = mailbox.exclusive
         if former is not None and (
             former.closing or former.peer.hung_up() or peer.session_options.takes_over
         ):
+            self._check_address_without(former, network)
             former.end()
             if not former.closing:
                 former.peer.session_ended("logged-in-elsewhere", "You have logged in elsewhere.")

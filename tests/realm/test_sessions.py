@@ -17,6 +17,7 @@ from chatd.core.errors import (
 from chatd.realm import loaded_rooms
 from chatd.realm.peer import Peer, SessionOptions
 from chatd.realm.positions import SOON
+from chatd.realm.proof import Proof, Scope
 from chatd.realm.session import Session
 from tests.doubles.realm import AckRecorder, AutoAckRecorder
 from tests.doubles.stores import flush_unavailable
@@ -345,6 +346,32 @@ class Quotas(RealmCase):
             self.successResultOf(self.open("Ann", FromPeer("local")))
         sessions[0].end()
         self.successResultOf(self.open("Ann", FromPeer()))
+
+    def test_log_in_that_is_refused_ends_no_session(self) -> None:
+        """Neither one that it would take over, nor one of an access token."""
+        self.limit(address_sessions=1, account_sessions=2)
+        self.successResultOf(self.open("bob", FromPeer()))
+        first, second = FromPeer("192.0.2.8"), FromPeer()
+        for peer in (first, second):
+            peer.session_options = TAKES_OVER
+        taken_over = self.successResultOf(self.open("Ann", first))
+        scoped = self.successResultOf(
+            self.begin(
+                self.realm.sessions.open(
+                    "Ann",
+                    self.harness.account("Ann"),
+                    FromPeer("192.0.2.9"),
+                    Proof("", "hash", Scope(frozenset(), frozenset(), ())),
+                )
+            )
+        )
+        for peer in (second, FromPeer()):
+            self.failureResultOf(self.open("Ann", peer), LimitReached)
+            self.assertEqual((taken_over.ended, scoped.ended), (False, False))
+        again = FromPeer("192.0.2.8")
+        again.session_options = TAKES_OVER
+        self.successResultOf(self.open("Ann", again))
+        self.assertEqual((taken_over.ended, scoped.ended), (True, False))
 
     def test_nothing_is_counted_after_sessions_have_ended(self) -> None:
         """However they end, and when a login fails."""
