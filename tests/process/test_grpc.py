@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from base64 import b64encode
+from contextlib import ExitStack
 from typing import Any
 
 import grpc
@@ -182,7 +183,8 @@ class Service(SynchronousTestCase):
         self.assertEqual(self.receive(stream), "You have been successfully logged in!")
 
     def test_path_that_is_not_utf_8_does_not_end_the_port(self) -> None:
-        """A stream that is open gets what is sent within a second afterwards."""
+        """A stream that is open gets what is sent within a second afterwards; a client that
+        repeats it does nothing any more."""
         self.call("CreateAccount", client_id="mason")
         stream = self.stream("mason")
         self.receive(stream)
@@ -193,6 +195,20 @@ class Service(SynchronousTestCase):
             self.daemon.wait_for("gRPC is listening on .* again")
         self.call("SendMessage", sender_id="mason", recipient_id="mason", message="hi")
         self.assertEqual(self.receive(stream), "hi")
+        # The next ones do not end it.
+        with ExitStack() as stack:
+            for _ in range(5):
+                client = stack.enter_context(socket.create_connection((host, int(port))))
+                client.sendall(grpc_request(b"/\xa0hatService/LogIn"))
+            health = health_pb2_grpc.HealthStub(self.channel)
+            request = health_pb2.HealthCheckRequest(service="ChatService")
+            status = health.Check(request, timeout=PATIENCE).status
+            self.assertEqual(status, health_pb2.HealthCheckResponse.SERVING)
+            self.call("SendMessage", sender_id="mason", recipient_id="mason", message="hello")
+            self.assertEqual(self.receive(stream), "Your message has been sent!")
+            self.assertEqual(self.receive(stream), "hello")
+        self.daemon.stop()
+        self.assertEqual(self.daemon.output.count("A request has ended the gRPC server"), 1)
 
     def test_stop_ends_streams_without_an_error(self) -> None:
         """The daemon ends with status 0."""

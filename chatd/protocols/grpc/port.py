@@ -3,7 +3,7 @@
 grpcio decodes the path of a request in the loop that accepts requests, so a path that is not UTF-8
 ends the loop with a `UnicodeDecodeError`, and the server refuses every client from then on. The
 calls that it has accepted are not affected. They go on, while another server accepts further calls
-on the same port.
+on the same port: one that the same request does not end, where grpcio allows that.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ LONGEST_CALL = 86_400.0
 class GrpcPort:
     """One port: its server, and former ones with calls that go on.
 
-    `make` returns a `grpc.aio.Server` with its services, not bound or started.
+    `make` returns a `grpc.aio.Server` with its services, not bound or started. It is given whether
+    a request has ended one before.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
+    def __init__(self, make: Callable[[bool], Any]) -> None:
         self._make = make
+        self._again = False
         self._address = ""
         self._credentials: grpc.ServerCredentials | None = None
         self._server: Any = None
@@ -56,7 +58,7 @@ class GrpcPort:
         return port
 
     def _bound(self, address: str) -> tuple[Any, int]:
-        server = self._make()
+        server = self._make(self._again)
         if self._credentials is None:
             port = server.add_insecure_port(address)
         else:
@@ -85,6 +87,7 @@ class GrpcPort:
         while True:
             started = asyncio.get_running_loop().time()
             failure = await _ended(self._server)
+            self._again = True
             logger.critical(
                 "A request has ended the gRPC server at {address}: it is started again, and its "
                 "calls go on. This is a fault of grpcio: {error}",

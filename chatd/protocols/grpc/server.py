@@ -21,6 +21,7 @@ from chatd.protocols.grpc.calls import Calls, CountingInterceptor, caller_of
 from chatd.protocols.grpc.futures import in_twisted
 from chatd.protocols.grpc.held_accounts import IDLE
 from chatd.protocols.grpc.port import GrpcPort
+from chatd.protocols.grpc.registered import CAN_REGISTER, RegisteredServer
 from chatd.protocols.grpc.service import SERVICE, STATUS, ChatService
 from chatd.protocols.grpc.stream import KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT
 from chatd.server.factory import ConnectionFactory
@@ -62,14 +63,17 @@ class GrpcServer:
         self._health = health_aio.HealthServicer()
         return self._port.bind(address, None if certificate is None else _credentials(certificate))
 
-    def _make(self) -> Any:
-        """A server with all services."""
-        server = grpc.aio.server(
+    def _make(self, again: bool) -> Any:
+        """A server with all services; `again`: a request has ended one before."""
+        make = RegisteredServer if again and CAN_REGISTER else grpc.aio.server
+        server = make(
             interceptors=(CountingInterceptor(self._calls),),
             options=self._options(),
             maximum_concurrent_rpcs=20_000,
         )
         server.add_generic_rpc_handlers((self._handlers(),))
+        if CAN_REGISTER:
+            server.add_registered_method_handlers(SERVICE, self._methods())
         add_HealthServicer_to_server(self._health, server)
         names = (
             SERVICE,
@@ -115,6 +119,9 @@ class GrpcServer:
         self._calls.stop()
 
     def _handlers(self) -> grpc.GenericRpcHandler:
+        return grpc.method_handlers_generic_handler(SERVICE, self._methods())
+
+    def _methods(self) -> dict[str, grpc.RpcMethodHandler]:
         service = self._service
         # The type of the request, its field with the account of the client, and the method.
         unary: dict[str, tuple[Any, str, Callable[[Any, Any], Coroutine[Any, Any, Any]]]] = {
@@ -138,7 +145,7 @@ class GrpcServer:
             request_deserializer=pb.ChatClient.FromString,
             response_serializer=_serialized,
         )
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+        return handlers
 
 
 def _credentials(certificate: Certificate) -> grpc.ServerCredentials:

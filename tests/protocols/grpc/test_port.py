@@ -30,7 +30,7 @@ async def _tick(request: bytes, context: Any) -> None:
         await asyncio.sleep(0.01)
 
 
-def _server() -> Any:
+def _server(again: bool = False) -> Any:
     handler = grpc.unary_stream_rpc_method_handler(_tick)
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("S", {"C": handler}),))
