@@ -1,4 +1,4 @@
-"""How many accounts an address can create in an hour."""
+"""What is counted for an hour: the accounts that an address creates."""
 
 from __future__ import annotations
 
