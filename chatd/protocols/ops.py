@@ -149,7 +149,9 @@ class OpsProtocol(Unframed):
 
     async def _open_account(self, name: str) -> tuple[str, Account] | None:
         """The name as first written and the record of an open account, None if there is no open
-        account of that name. Raises `OpenAccountsForbidden`."""
+        account of that name. Raises `OpenAccountsForbidden`, `AddressBanned`."""
+        # Behind a proxy, the address may not have been known when the connection was accepted.
+        self.realm.address_bans.check(self.address)
         account: tuple[str, Account] | None = await self.realm.accounts.account(name)
         if account is None or account[1].password is not None:
             return None

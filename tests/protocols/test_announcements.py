@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import IPv4Address
+
 from chatd.codecs import chat_pb2 as pb
 from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import LOGIN, Send, encode, encode_send
@@ -134,6 +136,17 @@ class Texts(ServiceCase):
         self.assertEqual(
             client.request("REGISTER luca CHAT/1.0\n"), f"400 Invalid registration: {_REASON}\n"
         )
+
+    def test_ops_client_behind_a_proxy_is_refused_if_its_address_is_banned(self) -> None:
+        """Also fetching mail and deleting an account, for which ops has no log-in."""
+        TextClient(self.server, "ops").request("1|mason")
+        self.server.client_address = "127.0.0.1"
+        client = TextClient(self.server, "ops")
+        client.receive()
+        ban(self.server)
+        self.patch(client.transport, "peerAddr", IPv4Address("TCP", ADDRESS, 1))
+        for command in ("0|mason123", "4|mason123", "5|mason123", "1|eve"):
+            self.assertEqual(client.request(command), f"{_BANNED}\n")
 
     def test_reason_of_a_banned_address_is_a_message_to_ops_and_chat10_clients(self) -> None:
         """It precedes what ends the connection."""
