@@ -147,7 +147,10 @@ class AddressBans:
             around = f"; it is part of {larger}, which is" if larger else ""
             raise NotBanned(f"{key} is not banned{around}.")
         await self._context.documents.write([changes.delete_any(AddressBan, key)])
-        self._discard(stored)
+        # It may have been replaced meanwhile by a ban that is not stored any more either.
+        current = self._at(network)
+        if current is not None:
+            self._discard(current)
         return key
 
     def _banned_around(self, network: Network) -> str:

@@ -43,6 +43,26 @@ class Bans(AckRealmCase):
         """Those of the addresses that are banned."""
         return [address for address in addresses if self.bans.find(address) is not None]
 
+    def test_what_is_in_force_is_what_is_stored(self) -> None:
+        """Also if an address is banned and unbanned at the same moment."""
+        for ban_first in (True, False):
+            for steps in range(4):
+                self.setUp()
+                self.ban("192.0.2.7")
+                self.store.eager = False
+                requests = [self.bans.ban("192.0.2.7", None, "again"), self.bans.unban("192.0.2.7")]
+                answers = []
+                for request in requests if ban_first else reversed(requests):
+                    answers.append(self.begin(request))
+                    for _ in range(steps):
+                        self.store.release()
+                self.harness.settle()
+                with self.subTest(ban_first=ban_first, steps=steps):
+                    for answer in answers:
+                        self.successResultOf(answer)
+                    stored = self.result(self.realm.documents.get(AddressBan, "192.0.2.7"))
+                    self.assertEqual(self.found("192.0.2.7"), ["192.0.2.7"] * (stored is not None))
+
     def test_addresses_in_a_banned_network_are_found(self) -> None:
         """In any spelling; of several networks, one is enough."""
         for network in ("192.0.2.0/24", "192.0.2.7", "2001:db8::/64", "::ffff:198.51.100.1"):
