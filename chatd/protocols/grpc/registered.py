@@ -2,8 +2,8 @@
 
 grpcio matches the paths of registered methods as bytes, and decodes all others. With one that is
 not UTF-8 this ends the server (`chatd.protocols.grpc.port`), as often as a client sends it. So the
-server here never asks for a call of another method. Such a call waits, until grpcio refuses it
-after half a minute or its client gives it up.
+server here never asks for a call of another method. Such a call waits until its client gives it up;
+when some thousands wait, grpcio cancels further ones.
 """
 
 from __future__ import annotations
