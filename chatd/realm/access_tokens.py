@@ -182,7 +182,8 @@ class AccessTokens:
         of their names, each with the number of its sessions. The time of the last use is now while
         there are any."""
         scope = str(account)
-        sessions = [each for each in self._sessions if each.account == account and not each.ended]
+        mailbox = self._context.sessions.mailbox(account)
+        sessions = [] if mailbox is None else mailbox.all_sessions
         items: list[tuple[AccessToken, int]] = []
         for stored in await self._documents.scan(AccessToken, scope):
             record = stored.record

@@ -28,6 +28,13 @@ from tests.realm.case import AckRealmCase
 TOKENS = 3
 
 
+class _NotWalked(dict[Session, int | None]):
+    """Sessions that can only be looked up."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("all sessions were walked")
+
+
 class AccessTokensCase(AckRealmCase):
     """Ann and bob are logged in; ann owns #room. An account has at most three access tokens."""
 
@@ -265,6 +272,12 @@ class Use(AccessTokensCase):
         session.end()
         self.harness.now += 1
         self.assertEqual(self.listed(), [("bot", ["all"], used, 0)])
+
+    def test_listing_does_not_look_at_the_sessions_of_others(self) -> None:
+        """There may be very many, and an operator has the tokens of each account listed."""
+        self.log_in(self.make())
+        self.tokens._sessions = _NotWalked(self.tokens._sessions)
+        self.assertEqual([sessions for *_, sessions in self.listed()], [1])
 
     def test_use_that_cannot_be_saved_is_saved_later(self) -> None:
         """The background work goes on."""
