@@ -55,7 +55,8 @@ class FileModes(SynchronousTestCase):
         self.write("", 0o644)
         self.write(".admin", 0o666)
         options = Options({})
-        options.parseOptions(["--store", f"sqlite:{self.path}", "--admin", f"{self.path}.sock"])
+        store = ["--store", f"sqlite:{self.path}", "--admin", f"{self.path}.sock"]
+        options.parseOptions(["--port", "0", *store])
         daemon = makeService(options, QuietReactor())
         assert isinstance(daemon, Daemon) and daemon.admin is not None
         daemon.admin.path = f"{self.path}.admin"
