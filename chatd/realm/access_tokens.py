@@ -36,6 +36,7 @@ from chatd.realm.access_token import ALL, READ, SEND, AccessToken, Grant
 from chatd.realm.accounts import Account
 from chatd.realm.context import Context
 from chatd.realm.documents import Stored
+from chatd.realm.mail_fetch import ENDED
 from chatd.realm.membership import MemberRecord
 from chatd.realm.permissions import check_access_token_count, check_grant_count
 from chatd.realm.proof import Proof
@@ -100,8 +101,8 @@ class AccessTokens:
     async def opened(self, session: Session) -> None:
         """A session has been opened with a token; nothing has been pushed to it.
 
-        Raises `WrongPassword` if the token has ended since `account` was asked, and
-        `StoreUnavailable`; then the session has ended.
+        Raises `WrongPassword` if the token has ended since `account` was asked, `Busy` if the
+        session has been ended for another reason, and `StoreUnavailable`; then it has ended.
         """
         key, scope = session.proof.access_token, str(session.account)
         try:
@@ -112,12 +113,13 @@ class AccessTokens:
         if stored is None or self._expired(stored.record):
             session.end()
             raise WrongPassword()
-        if not session.ended:
-            self._sessions[session] = stored.record.expires
-            if len(self._sessions) > self._look_at:
-                # A client can open and end many until `run` looks at them.
-                self.end_expired()
-                self._look_at = 2 * len(self._sessions) + _ENDED_SESSIONS
+        if session.ended:
+            raise Busy(ENDED)
+        self._sessions[session] = stored.record.expires
+        if len(self._sessions) > self._look_at:
+            # A client can open and end many until `run` looks at them.
+            self.end_expired()
+            self._look_at = 2 * len(self._sessions) + _ENDED_SESSIONS
         if self._context.now() - stored.record.used >= SAVE_USE_AFTER:
             self._used[key, scope] = self._context.now()
 

@@ -6,6 +6,7 @@ import gc
 from typing import Any
 
 from chatd.core.errors import (
+    Busy,
     IllegalName,
     LimitReached,
     ScopeInvalid,
@@ -190,6 +191,17 @@ class Ending(AccessTokensCase):
         self.result(self.realm.documents.write([deletion]))
         self.refuse(WrongPassword, self.tokens.opened(session))
         self.assertTrue(session.ended)
+
+    def test_session_that_is_ended_while_it_is_opened_is_refused(self) -> None:
+        """Its token is valid all the same, for example when the account is suspended."""
+        token = self.make()
+        name, account, proof = self.run_now(self.tokens.account("ann", token))
+        peer = AckRecorder()
+        session = self.run_now(self.realm.sessions.open(name, account, peer, proof))
+        self.run_now(self.realm.suspensions.suspend("ann", None, ""))
+        self.assertEqual(peer.ended_with, "suspended")
+        self.refuse(Busy, self.tokens.opened(session))
+        self.assertTrue(self.opens(token))
 
     def test_session_is_not_opened_if_the_store_fails(self) -> None:
         """It cannot be seen whether the token has ended."""

@@ -171,7 +171,12 @@ def account_may_be_changing(device: Device, sent: int) -> bool:
     """Whether the password or the certificates of an account may have been changed since a tick, or
     its sessions ended."""
     model, name = device.model, device.name
-    return model.under_way((*model.credential_changes[name], *model.ended_sessions[name]), sent)
+    changes = (
+        *model.credential_changes[name],
+        *model.ended_sessions[name],
+        *model.bans[name],
+    )
+    return model.under_way(changes, sent)
 
 
 def _room_may_be_unknown(device: V1Connection, request: Any, room: str, sent: int) -> bool:
