@@ -14,7 +14,6 @@ from chatd.core.entries import ERASED, Entry
 from chatd.core.errors import Conflict, Exists, Refused, UnknownLog
 from chatd.core.names import OPERATOR_LOGS, is_mailbox, is_room
 from chatd.stores import (
-    ENTRY_BYTES,
     LIMITED_KINDS,
     PAGE_BYTES,
     SCAN_LIMIT,
@@ -37,6 +36,10 @@ from chatd.stores.batches import Batch, Batches, full, resend
 from chatd.stores.memory_documents import MemoryDocuments, Undo
 from chatd.stores.memory_log import MemoryLog
 
+_COUNT_EVERY, _LONG_TEXT = 64, 65_536
+"""entries after which those of a log are counted again, if quotas are greater than they can take;
+and the characters of a long one"""
+
 
 class MemoryStore(Batches):
     """`Store` without a disk, for tests, trials and chats that need not survive a restart."""
@@ -50,6 +53,7 @@ class MemoryStore(Batches):
         limits = [limit for limit in (quota.mailbox, quota.sender) if limit is not None]
         # A log that takes less has met no quota.
         self._least = min(limits, default=sys.maxsize)
+        self._count_every = max(1, min(_COUNT_EVERY, self._least // _LONG_TEXT))
         self._logs: dict[str, MemoryLog] = {}
         self.documents = MemoryDocuments()
         """the documents"""
@@ -92,17 +96,11 @@ class MemoryStore(Batches):
 
     def _commit(self, batch: Batch) -> None:
         name = sender = None
-        log: MemoryLog | None = None
         met = ""
         large = False
-        author = size = seq = first = characters = 0
-        least = self._least
         for item in batch:
             if not isinstance(item, Append):
-                if log is not None:
-                    log.grow(author, size + ENTRY_BYTES * (seq - first))
-                    characters += size
-                name = log = None
+                name = None
                 try:
                     item.outcome = item.run(self)
                 except Refused:
@@ -110,21 +108,17 @@ class MemoryStore(Batches):
                 continue
             # Most bursts go to one log. Its senders are told apart only if it may be full.
             if item.log is not name or (large and item.sender is not sender):
-                if log is not None:
-                    log.grow(author, size + ENTRY_BYTES * (seq - first))
-                    characters += size
-                name, sender, author = item.log, item.sender, item.author
-                log = self._logs.get(name)
-                if log is None:
+                found = self._logs.get(item.log)
+                if found is None:
                     item.refusal = UnknownLog()
                     name = None
                     continue
+                log = found
+                name, sender = item.log, item.sender
                 entries = log.entries
-                seq = first = log.head
-                size = 0
-                large = log.size >= least or log.by_author is not None
-                met = self._quota_met(name, log, author) if large else ""
-            assert log is not None
+                seq = log.trimmed + len(entries)
+                large = len(entries) >= log.count_at and self._may_be_full(log)
+                met = self._quota_met(name, log, item.author) if large else ""
             seq += 1
             if item.key is not None:
                 key = (item.author or item.sender, item.key)
@@ -142,7 +136,6 @@ class MemoryStore(Batches):
                 item.refusal = full(item.log, met, self._quota)
                 continue
             item.seq = seq
-            size += len(item.body)
             entries.append(
                 Entry(
                     seq,
@@ -155,11 +148,19 @@ class MemoryStore(Batches):
                     item.author,
                 )
             )
-        if log is not None:
-            log.grow(author, size + ENTRY_BYTES * (seq - first))
-            characters += size
         self.counts.batches += 1
-        self.counts.characters += characters
+        self.counts.characters += sum(
+            [len(item.body) for item in batch if item.__class__ is Append]
+        )
+
+    def _may_be_full(self, log: MemoryLog) -> bool:
+        """Count the entries of a log; whether they take as much as the least quota."""
+        log.count()
+        if log.size < self._least:
+            log.count_at = len(log.entries) + self._count_every
+            return False
+        log.count_at = 0
+        return True
 
     def _quota_met(self, name: str, log: MemoryLog, author: int) -> str:
         """The field of `chatd.core.limits.Limits` that an author has met in a log, empty if none. A
@@ -270,7 +271,8 @@ class MemoryStore(Batches):
                     raise Conflict()
             case RequireSpace(log, author):
                 stored = self._logs.get(log)
-                met = "" if stored is None else self._quota_met(log, stored, author)
+                full_log = stored is not None and self._may_be_full(stored)
+                met = self._quota_met(log, stored, author) if stored and full_log else ""
                 if met:
                     raise full(log, met, self._quota)
             case Erase(log, seq):

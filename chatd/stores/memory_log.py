@@ -11,39 +11,49 @@ from chatd.stores import ENTRY_BYTES
 
 class MemoryLog:
     """One log; `entries[0]` has the seq `trimmed` + 1, `keys` maps (author or sender, key) to
-    seqs. A discarded entry is None. `size` is what the entries take, as quotas count it, but for
-    a text in characters; `by_author` has the same by author, once it is asked for."""
+    seqs. A discarded entry is None. `size` is what the first entries take that were counted, as
+    quotas count it, but for a text in characters; `by_author` has the same by author, once it is
+    asked for. With `count_at` entries, they are to be counted again."""
 
-    __slots__ = ("by_author", "entries", "keys", "size", "trimmed")
+    __slots__ = ("_counted", "by_author", "count_at", "entries", "keys", "size", "trimmed")
 
     def __init__(self) -> None:
         self.trimmed = 0
         self.entries: list[Entry | None] = []
         self.keys: dict[tuple[int | str, str], int] = {}
         self.size = 0
+        self.count_at = 0
+        self._counted = 0
         self.by_author: dict[int, int] | None = None
 
     @property
     def head(self) -> int:
         return self.trimmed + len(self.entries)
 
-    def grow(self, author: int, size: int) -> None:
-        """Count that an author's entries take so much more."""
-        self.size += size
+    def count(self) -> None:
+        """Count all entries."""
+        new = self.entries[self._counted :]
+        self._counted = len(self.entries)
+        self.size += _size(new)
         if self.by_author is not None:
-            self.by_author[author] = self.by_author.get(author, 0) + size
+            self._add(self.by_author, new)
+
+    def _add(self, by_author: dict[int, int], entries: Sequence[Entry | None]) -> None:
+        for entry in filter(None, entries):
+            size = by_author.get(entry.author, 0) + len(entry.body) + ENTRY_BYTES
+            by_author[entry.author] = size
 
     def size_of(self, author: int) -> int:
         """What the entries of an author take."""
+        self.count()
         if self.by_author is None:
             self.by_author = {}
-            for entry in filter(None, self.entries):
-                size = self.by_author.get(entry.author, 0) + len(entry.body) + ENTRY_BYTES
-                self.by_author[entry.author] = size
+            self._add(self.by_author, self.entries)
         return self.by_author.get(author, 0)
 
     def remove(self, count: int) -> None:
         """Remove the oldest entries, with their keys."""
+        self.count()
         entries = self.entries
         # The shorter part is counted, since one of them may be long.
         if count < len(entries) // 2:
@@ -53,6 +63,8 @@ class MemoryLog:
             self.by_author = None
         del entries[:count]
         self.trimmed += count
+        self._counted = len(entries)
+        self.count_at = 0
         # They are in the order of their seqs.
         removed = list(takewhile(lambda key: self.keys[key] <= self.trimmed, self.keys))
         for key in removed:
@@ -61,6 +73,7 @@ class MemoryLog:
     def discard(self, first: int, last: int) -> None:
         """Remove the entries with these seqs, with their keys, and preserve the seqs of the
         others."""
+        self.count()
         start, end = first - self.trimmed - 1, last - self.trimmed
         self._shrink(self.entries[start:end])
         self.entries[start:end] = [None] * (end - start)
@@ -77,8 +90,12 @@ class MemoryLog:
         """Put another entry of the same author in place of one."""
         former = self.entries[at]
         assert former is not None
+        self.count()
+        self._shrink([former])
         self.entries[at] = entry
-        self.grow(entry.author, len(entry.body) - len(former.body))
+        self.size += _size([entry])
+        if self.by_author is not None:
+            self._add(self.by_author, [entry])
 
 
 def _size(entries: Sequence[Entry | None]) -> int:
