@@ -98,6 +98,7 @@ class MemoryStore(Batches):
         name = sender = None
         met = ""
         large = False
+        characters = 0
         for item in batch:
             if not isinstance(item, Append):
                 name = None
@@ -106,6 +107,7 @@ class MemoryStore(Batches):
                 except Refused:
                     item.outcome = Failure()
                 continue
+            characters += len(item.body)
             # Most bursts go to one log. Its senders are told apart only if it may be full.
             if item.log is not name or (large and item.sender is not sender):
                 found = self._logs.get(item.log)
@@ -148,10 +150,9 @@ class MemoryStore(Batches):
                     item.author,
                 )
             )
-        self.counts.batches += 1
-        self.counts.characters += sum(
-            [len(item.body) for item in batch if item.__class__ is Append]
-        )
+        counts = self.counts
+        counts.batches += 1
+        counts.characters += characters
 
     def _may_be_full(self, log: MemoryLog) -> bool:
         """Count the entries of a log; whether they take as much as the least quota."""

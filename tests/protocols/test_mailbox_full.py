@@ -116,6 +116,7 @@ class GrpcRefusals(ServiceCase):
         """The message is not stored."""
         self.server.realm.store._quota = Quota(sender=1)  # type: ignore[attr-defined]
         self.server.realm.store._least = 1  # type: ignore[attr-defined]
+        self.server.realm.store._count_every = 1  # type: ignore[attr-defined]
         self.create_account("bob")
         self.create_account("eve")
         self.send("eve", "bob", "one")
