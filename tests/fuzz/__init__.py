@@ -5,7 +5,7 @@ inputs that reach new code. `targets` is the table of the targets; `codecs` has 
 `connections` those of whole connections in memory, and `grpc_port` that of a gRPC port. An input
 that a target objects to is written to the current folder, and its path printed.
 
-``corpus/TARGET/`` has the inputs that a run begins with: examples of each protocol, and what
-earlier runs have found. `test_corpus` gives each of them to its target, so that what was repaired
-stays repaired.
+`seeds` has the inputs that a run begins with, and `corpus` what earlier runs have found
+(``--keep``). `test_corpus` gives each of them to its target, so that what was repaired stays
+repaired.
 """

@@ -13,10 +13,9 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.fuzz.seeds import seeds
+from tests.fuzz import corpus
 from tests.fuzz.targets import TARGETS
 
-CORPUS = Path(__file__).parent / "corpus"
 _LONGEST_INPUT = 2_048
 _SLOWEST_INPUT = 20
 """seconds"""
@@ -35,21 +34,20 @@ def _run(name: str, *arguments: str) -> tuple[int, str]:
 
 def fuzz(name: str, seconds: int, keep: bool) -> bool:
     """Fuzz a target for so many seconds, and print the outcome; whether nothing was found."""
-    corpus = CORPUS / name
-    corpus.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as new:
-        for number, data in enumerate(seeds(name)):
-            (Path(new) / f"seed{number}").write_bytes(data)
+    with tempfile.TemporaryDirectory() as new, tempfile.TemporaryDirectory() as least:
+        for number, data in enumerate(corpus.inputs(name)):
+            (Path(new) / f"input{number}").write_bytes(data)
         status, output = _run(
             name,
             f"-max_total_time={seconds}",
             f"-max_len={_LONGEST_INPUT}",
             f"-timeout={_SLOWEST_INPUT}",
             new,
-            str(corpus),
         )
         if status == 0 and keep:
-            _run(name, "-merge=1", str(corpus), new)
+            # The fewest of them that reach as much.
+            _run(name, "-merge=1", least, new)
+            corpus.keep(name, [path.read_bytes() for path in Path(least).iterdir()])
     if status:
         print(f"{name}: FOUND\n{output}", flush=True)
     else:

@@ -70,7 +70,15 @@ class GrpcPort:
     def _check_served(self) -> None:
         """Have the other client make a call."""
         stub = health_pb2_grpc.HealthStub(self._channel)
-        stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE, wait_for_ready=True)
+        until = time.monotonic() + _LONGEST_DOWN
+        while True:
+            try:
+                stub.Check(health_pb2.HealthCheckRequest(), timeout=_PATIENCE, wait_for_ready=True)
+                return
+            except grpc.RpcError as error:
+                # The call was made while the server was started again.
+                if error.code() is not grpc.StatusCode.CANCELLED or time.monotonic() > until:
+                    raise
 
     def _connect(self) -> socket.socket:
         """A new connection, at the latest when the port has been down for a second."""
@@ -93,8 +101,8 @@ class GrpcPort:
             path, _, message = data[1:].partition(b"\n")
             # A path that is not UTF-8 ends the server of grpcio, which is started again: that
             # takes half a second, and has a test of its own.
-            path = path.decode(errors="replace").encode()
-            data = b"\0" + grpc_request(path[:120], message[:100])
+            path = path[:120].decode(errors="ignore").encode()
+            data = b"\0" + grpc_request(path, message[:100])
         with self._connect() as client:
             client.settimeout(0.005)
             with suppress(OSError):

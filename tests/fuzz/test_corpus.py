@@ -5,14 +5,11 @@ The target of the gRPC port is left to ``python -m tests.fuzz``, since it starts
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fuzz.corpus import inputs
 from tests.fuzz.seeds import seeds
 from tests.fuzz.targets import TARGETS
-
-_CORPUS = Path(__file__).parent / "corpus"
 
 
 class CorpusTests(SynchronousTestCase):
@@ -20,9 +17,7 @@ class CorpusTests(SynchronousTestCase):
 
     def check(self, name: str) -> None:
         target = TARGETS[name]()
-        inputs = [*seeds(name), *(path.read_bytes() for path in sorted(_CORPUS.glob(f"{name}/*")))]
-        self.assertTrue(inputs)
-        for data in inputs:
+        for data in inputs(name):
             target(data)
 
     def test_every_target_has_seeds(self) -> None:
