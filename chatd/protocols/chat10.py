@@ -162,14 +162,14 @@ class Chat10Protocol(Unframed):
     async def _register(self, name: str, invite: str | None) -> None:
         sessions = self.realm.sessions
         try:
-            if sessions.appears_online(name):
+            if sessions.is_in_use(name):
                 raise AlreadyLoggedIn()
             with suppress(NameTaken):
                 await self.factory.register(name, None, invite, self)
             session = await self.factory.log_in(
                 NameOnly(name, self.address, self.certificate), self
             )
-            if len(session.mailbox.subscriptions) > 1 and sessions.appears_online(name):
+            if sessions.is_in_use(name, session):
                 session.end()
                 raise AlreadyLoggedIn()
             self.logged_in(session)

@@ -249,6 +249,17 @@ class Sessions:
             return False
         return bool(mailbox.subscriptions or mailbox.logins)
 
+    def is_in_use(self, name: str, besides: Session | None = None) -> bool:
+        """As `appears_online`; but neither `besides` counts, nor a session whose client has hung
+        up and which only waits for the store."""
+        if not self.appears_online(name):
+            return False
+        mailbox = self._by_name[name.lower()]
+        return mailbox.logins > 0 or any(
+            session is not besides and not session.closing and not session.peer.hung_up()
+            for session in mailbox.sessions
+        )
+
     def all(self) -> list[Session]:
         """All sessions, also those with a scope."""
         return [session for mailbox in self._mailboxes.values() for session in mailbox.all_sessions]

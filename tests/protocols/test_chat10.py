@@ -70,6 +70,22 @@ class Registering(Chat10Case):
             ["luca", "ROBERT", "user10", "bo"],
         )
 
+    def test_name_is_free_when_its_client_has_hung_up(self) -> None:
+        """Also while what it has sent waits for the store."""
+        former = self.client_with_lines("luca")
+        self.lobby_messages()
+        self.server.store.eager = False
+        former.send("@luca: the last words\n")
+        former.disconnect()
+        self.assertTrue(self.server.realm.sessions.online("luca"))
+        again = TextClient(self.server)
+        again.send("REGISTER luca CHAT/1.0\n")
+        self.server.store.eager = True
+        self.server.store.release()
+        self.server.clock.advance(0)
+        self.assertEqual(again.receive(), OK + "\n")
+        self.assertEqual(self.lobby_messages(), [("luca", "the last words")])
+
     def test_registration_may_arrive_byte_by_byte(self) -> None:
         """The pauses between bytes are shorter than the pause that ends a message."""
         client = TextClient(self.server)
