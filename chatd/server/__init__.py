@@ -10,7 +10,7 @@ here; for other limits see ``docs/architecture.md`` ("A quota, or another bound"
   and the phases of its end; `unframed` is for protocols without framing.
 - All connections: `factory` makes and counts them, `unauthenticated` has those before login, with a
   share for each address; `admission` pauses the ports before files are short; `sniffer` finds the
-  protocol of one by its first bytes; `refusals` is the line of the log for each refusal;
+  protocol of one by its first bytes; `client_log` has the lines of the log about clients;
   `deadlines` are time limits with one timer for all; `rate_limit` is a token bucket; `turns` has
   those with much to do go on one after another; `listings` bounds what lists of accounts take.
 - Arrival, for clients that cannot acknowledge: `write_tracker` knows where each entry ended in the

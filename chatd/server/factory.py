@@ -22,6 +22,7 @@ from chatd.realm.requester import Client
 from chatd.realm.session import Session
 from chatd.server.admission import Admission
 from chatd.server.arrivals import Arrivals
+from chatd.server.client_log import ClientLog
 from chatd.server.closing import ClosingConnection
 from chatd.server.connection import Connection
 from chatd.server.deadlines import Deadlines
@@ -56,6 +57,7 @@ class ConnectionFactory(Factory):
         self.limits = limits
         self.clock = IReactorTime(clock)
         self.admission = Admission(realm.counters)
+        self.client_log = ClientLog(clock)
         # In the order in which they were made, which a set does not keep.
         self.connections: dict[AnyConnection, None] = {}
         self.unauthenticated: Unauthenticated[SessionConnection | Sniffer | Rejection] = (
@@ -215,6 +217,7 @@ class ConnectionFactory(Factory):
         for deadlines in (self.unauthenticated, self.handshakes, self.unfinished, self.closing):
             deadlines.stop()
         self.arrivals.stop()
+        self.client_log.stop()
         if self._idle_timer is not None and self._idle_timer.active():
             self._idle_timer.cancel()
 

@@ -7,22 +7,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from chatd.core.errors import Refused
 from chatd.realm.peer import Peer
 from chatd.realm.session import Session
 from chatd.server.identity import IdentifiedProtocol
 from chatd.server.rate_limit import account_bucket
-from chatd.server.refusals import log_refusal
 from chatd.server.states import Phase
 from chatd.server.tracked_transport import TrackedTransport
 from chatd.server.write_tracker import WriteTracker
 
 if TYPE_CHECKING:
     from chatd.server.factory import ConnectionFactory
-
-logger = Logger(namespace="chatd")
 
 ARRIVAL_POLL = 0.01
 """seconds between two questions whether the last entries have arrived"""
@@ -97,11 +93,7 @@ class SessionConnection(IdentifiedProtocol, Peer):
         session.closing = self.phase is not Phase.OPEN
         account_bucket(session.mailbox, self.factory.limits, self.clock.seconds())
         self.factory.unauthenticated.discard(self)
-        logger.info(
-            "Client {client} connected  [ {account} ]",
-            client=self.address_and_port,
-            account=session.name,
-        )
+        self.factory.client_log.connected(self.address, self.address_and_port, session.name)
 
     def end_former_session(self) -> None:
         """Log the account of this connection out, if there is one, before another logs in. Entries
@@ -125,11 +117,7 @@ class SessionConnection(IdentifiedProtocol, Peer):
         """Log that the session has ended."""
         if not self.disconnected:
             self.factory.unauthenticated.touch(self)
-        logger.info(
-            "Client {client} is offline  [ {account} ]",
-            client=self.address_and_port,
-            account=session.name,
-        )
+        self.factory.client_log.offline(self.address, self.address_and_port, session.name)
 
     def log_refusal(self, reason: str, quota: str = "", account: str = "") -> None:
         """Log a refusal, and count it; of each connection only the first few are logged.
@@ -141,4 +129,6 @@ class SessionConnection(IdentifiedProtocol, Peer):
         self._refusals += 1
         if not account and self.session is not None:
             account = self.session.name
-        log_refusal(self.address_and_port, reason, account, self._refusals)
+        self.factory.client_log.refused(
+            self.address, self.address_and_port, reason, account, self._refusals
+        )

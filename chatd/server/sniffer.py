@@ -14,7 +14,6 @@ from zope.interface import implementer
 from chatd.server.closing import DISCARD_LIMIT, LINGER_TIME
 from chatd.server.connection import Connection
 from chatd.server.identity import IdentifiedProtocol
-from chatd.server.refusals import log_refusal
 from chatd.server.tracked_transport import tracked
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class _BeforeProtocol(IdentifiedProtocol):
         """Log that this connection was refused, and count it. `quota` is the bound that was met, if
         any (`chatd.realm.counters`)."""
         self.factory.realm.counters.refused(reason, quota)
-        log_refusal(self.address_and_port, reason, "", 1)
+        self.factory.client_log.refused(self.address, self.address_and_port, reason, "", 1)
 
 
 @implementer(IHalfCloseableProtocol)

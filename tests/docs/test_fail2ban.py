@@ -56,6 +56,7 @@ class FilterTests(SynchronousTestCase):
             "Client (203.0.113.5, 51641) refused: name-taken  [ alice ]",
             "Client (local, ) refused: wrong-password  [ alice ]",
             "Client (203.0.113.5, 51641) connected  [ wrong-password ]",
+            "Clients at 203.0.113.5: further wrong passwords are not logged for a minute",
             "Admin: end-sessions Client (203.0.113.5, 1) refused: wrong-password  [ x ]",
         ):
             self.assertIsNone(banned(f"[chatd#info] {line}"), line)

@@ -24,7 +24,7 @@ from chatd.protocols.v1 import protocol as v1_protocol
 from chatd.protocols.v1 import reports, requests
 from chatd.realm import moderation, permissions, session
 from chatd.realm.requester import NAMES_PER_COMMAND
-from chatd.server import closing, listings, sniffer, unframed
+from chatd.server import client_log, closing, listings, sniffer, unframed
 from chatd.stores import ENTRY_BYTES
 from tests.docs.pages import ROOT, table
 
@@ -122,6 +122,10 @@ class LimitTests(SynchronousTestCase):
                 "accounts that an address creates in an hour without an invite token": [],
                 "log-ins that wait after wrong passwords": [LIMITS.attempts],
                 "open files": [service._RESERVED_FILES],
+                "lines of the log about clients of one address, in a minute": [
+                    client_log.LINES,
+                    client_log.LOCAL_LINES,
+                ],
                 "connections to the admin socket": [admin_connection.MAX_CONNECTIONS],
             },
         )

@@ -3,8 +3,6 @@ waiting for them. A call names its account, and proves with each call that it ma
 
 from __future__ import annotations
 
-from twisted.logger import Logger
-
 from chatd.auth.credentials import NameOnly, NamePassword
 from chatd.core.addresses import network_of
 from chatd.core.errors import Busy, StoreUnavailable, UnknownAccount
@@ -15,8 +13,6 @@ from chatd.protocols.grpc.refusals import Refusals
 from chatd.realm.accounts import Account
 from chatd.realm.session import Session
 from chatd.server.factory import ConnectionFactory
-
-logger = Logger(namespace="chatd")
 
 IDLE = 600.0
 """seconds without a call or a stream after which an account is logged out"""
@@ -42,7 +38,7 @@ class HeldAccounts:
         self._clock = factory.clock
         self._accounts: dict[str, GrpcAccount] = {}
         self.rates = Rates(factory.limits, factory.clock)
-        self.refusals = Refusals(factory.clock, self._realm.counters)
+        self.refusals = Refusals(factory.clock, self._realm.counters, factory.client_log)
         self._thread_ids = {} if thread_ids is None else thread_ids
         self._stopping = False
 
@@ -93,10 +89,8 @@ class HeldAccounts:
                 if not self._stopping and current and account.session is None:
                     account.name = name
                     account.log_in(session)
-                    logger.info(
-                        "Client {client} connected  [ {account} ]",
-                        client=caller.address_and_port,
-                        account=name,
+                    self._factory.client_log.connected(
+                        caller.address, caller.address_and_port, name
                     )
                 else:
                     session.end()

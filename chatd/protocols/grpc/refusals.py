@@ -11,7 +11,7 @@ from chatd.core.errors import Refused
 from chatd.core.names import NAME_LENGTH
 from chatd.protocols.grpc.caller import Caller
 from chatd.realm.counters import Counters
-from chatd.server.refusals import log_refusal
+from chatd.server.client_log import ClientLog
 
 _PERIOD = 600.0
 """seconds after which a connection is taken for another one: the end of one is not known here"""
@@ -20,11 +20,12 @@ _MAX_CONNECTIONS = 20_000
 
 
 class Refusals:
-    """Logs refused calls, and counts them in `counters`."""
+    """Logs refused calls in `client_log`, and counts them in `counters`."""
 
-    def __init__(self, clock: Any, counters: Counters) -> None:
+    def __init__(self, clock: Any, counters: Counters, client_log: ClientLog) -> None:
         self._clock = IReactorTime(clock)
         self._counters = counters
+        self._client_log = client_log
         # By connection: when its first refusal was, and how many there have been.
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -41,4 +42,6 @@ class Refusals:
         self._counts[key] = (since, count + 1)
         while len(self._counts) > _MAX_CONNECTIONS:
             self._counts.popitem(last=False)
-        log_refusal(caller.address_and_port, refused.code, account, count + 1)
+        self._client_log.refused(
+            caller.address, caller.address_and_port, refused.code, account, count + 1
+        )

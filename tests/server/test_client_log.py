@@ -1,5 +1,5 @@
-"""The lines of the log about refusals: one form for every protocol, and nothing that a peer has
-written but the name."""
+"""The lines of the log about clients: one form for every protocol, nothing that a peer has written
+but the name, and a bound for each address."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.codecs import chat_pb2 as pb
@@ -14,6 +15,8 @@ from chatd.codecs import v1_messages as c
 from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.protocols.grpc.server import GrpcServer
 from chatd.realm.permissions import Policy
+from chatd.server import client_log
+from chatd.server.client_log import LINES, LOCAL_LINES, PERIOD, ClientLog
 from tests.doubles.grpc_calls import Aborted, CallContext
 from tests.doubles.log_lines import log_lines
 from tests.doubles.text_clients import TextClient
@@ -121,3 +124,100 @@ class RefusalLines(SynchronousTestCase):
             self.refusals(),
             [f"wrong-password  [ {SHOWN} ]", f"wrong-password  [ {'x' * 32} ]"],
         )
+
+
+class Bounds(SynchronousTestCase):
+    """Clients that cause lines without end, on connection after connection."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.log = ClientLog(self.clock)
+        self.lines = log_lines(self)
+
+    def refuse(self, address: str, reason: str = "unknown-account", times: int = 1) -> list[str]:
+        """The lines for refusals, each the first one of a connection."""
+        self.lines.clear()
+        for _ in range(times):
+            self.log.refused(address, f"({address}, 5000)", reason, "ann", 1)
+        return list(self.lines)
+
+    def test_client_that_reconnects_is_not_logged_without_end(self) -> None:
+        """Neither its refusals nor its sessions."""
+        self.patch(client_log, "LINES", 6)
+        server = MainPortServer()
+        server.log_in("bob").disconnect()
+        for _ in range(10):
+            TextClient(server).send("GET / HTTP/1.1\r\n")
+            server.log_in_again("bob").disconnect()
+        server.factory.cancel_timers()
+        refusals = [line for line in self.lines if " refused: " in line]
+        sessions = [line for line in self.lines if "[ bob ]" in line]
+        self.assertEqual((len(refusals), len(sessions)), (6, 6))
+        self.assertEqual(
+            self.lines[-2:],
+            [
+                "Clients at 192.0.2.7: 16 log-ins and log-outs were not logged",
+                "Clients at 192.0.2.7: 4 refusals were not logged",
+            ],
+        )
+
+    def test_lines_are_left_out_for_a_minute_and_counted(self) -> None:
+        """The log has how many, also if the client does not come again."""
+        self.refuse("192.0.2.7", times=LINES - 1)
+        self.clock.advance(PERIOD - 1)
+        self.assertEqual(
+            self.refuse("192.0.2.7", times=4)[1:],
+            ["Clients at 192.0.2.7: further refusals are not logged for a minute"],
+        )
+        self.lines.clear()
+        self.clock.advance(PERIOD - 1)
+        self.assertEqual(self.refuse("192.0.2.7"), [])
+        self.clock.advance(1)
+        self.assertEqual(self.lines, ["Clients at 192.0.2.7: 4 refusals were not logged"])
+        self.assertEqual(len(self.refuse("192.0.2.7", times=LINES)), LINES)
+
+    def test_lines_of_an_address_are_counted_for_a_minute(self) -> None:
+        """A client that is refused now and then is logged each time."""
+        for _ in range(3):
+            self.assertEqual(len(self.refuse("192.0.2.7", times=LINES)), LINES)
+            self.clock.advance(PERIOD)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_addresses_are_counted_by_themselves(self) -> None:
+        """Those of a subscriber of IPv6 together."""
+        self.refuse("2001:db8::1", times=LINES + 1)
+        self.assertEqual(self.refuse("2001:db8::2"), [])
+        self.assertEqual(len(self.refuse("2001:db8:0:1::1")), 1)
+        self.assertEqual(len(self.refuse("192.0.2.8")), 1)
+
+    def test_other_refusals_do_not_hide_guesses(self) -> None:
+        """Nor do sessions: fail2ban would not see them."""
+        self.refuse("192.0.2.7", times=LINES + 1)
+        for _ in range(LINES + 1):
+            self.log.connected("192.0.2.7", "(192.0.2.7, 5000)", "ann")
+        self.assertEqual(len(self.refuse("192.0.2.7", "wrong-password", LINES)), LINES)
+
+    def test_clients_on_this_machine_have_a_greater_bound(self) -> None:
+        """Of TCP and of unix sockets together."""
+        self.assertEqual(len(self.refuse("127.0.0.1", times=LOCAL_LINES - 1)), LOCAL_LINES - 1)
+        self.assertEqual(len(self.refuse("local")), 1)
+        self.assertEqual(
+            self.refuse("::1", times=2),
+            ["Clients at local: further refusals are not logged for a minute"],
+        )
+
+    def test_number_of_addresses_is_bounded(self) -> None:
+        """The one that was first is counted from the start."""
+        self.patch(client_log, "MAX_ADDRESSES", 2)
+        self.refuse("192.0.2.1", times=LINES + 1)
+        self.refuse("192.0.2.2", times=LINES + 1)
+        self.assertEqual(
+            self.refuse("192.0.2.3"),
+            [
+                "Clients at 192.0.2.1: 1 refusals were not logged",
+                "Client (192.0.2.3, 5000) refused: unknown-account  [ ann ]",
+            ],
+        )
+        self.assertEqual(self.refuse("192.0.2.2"), [])
+        self.log.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
