@@ -14,6 +14,8 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 import msgspec
 
@@ -52,7 +54,8 @@ _LENGTH = len(PREFIX) + _BYTES * 4 // 3
 SAVE_USE_AFTER = 3600 * 1000
 """milliseconds for which a token may be used before that is saved"""
 INTERVAL_SECONDS = 60.0
-"""the pause after uses were saved, and expired tokens looked for"""
+"""the pause after uses were saved, and the longest one before expired tokens are looked for: the
+wall clock may jump"""
 _ENDED_SESSIONS = 100
 """sessions that may have ended when they are looked for, or as many as have not"""
 _ATTEMPTS = 16
@@ -74,8 +77,13 @@ class AccessTokens:
         self._documents = context.documents
         self._tasks = tasks
         self._random_bytes = random_bytes
-        # The sessions that tokens have opened, with the expiry of each; some have ended.
-        self._sessions: dict[Session, int | None] = {}
+        # The sessions that tokens have opened; some have ended.
+        self._sessions: dict[Session, None] = {}
+        # A heap of those whose tokens expire, with when that is; a number decides between equals.
+        self._expiries: list[tuple[int, int, Session]] = []
+        self._numbers = count()
+        # When the expired ones are looked for next, by `Context.seconds`.
+        self._look_for_expired: float | None = None
         self._look_at = _ENDED_SESSIONS
         # When tokens were used, by their hashes and the scope of their account, until it is saved.
         self._used: dict[tuple[str, str], int] = {}
@@ -115,10 +123,13 @@ class AccessTokens:
             raise WrongPassword()
         if session.ended:
             raise Busy(ENDED)
-        self._sessions[session] = stored.record.expires
+        self._sessions[session] = None
+        if stored.record.expires is not None:
+            heappush(self._expiries, (stored.record.expires, next(self._numbers), session))
+            self._plan()
         if len(self._sessions) > self._look_at:
             # A client can open and end many until `run` looks at them.
-            self.end_expired()
+            self._release_ended()
             self._look_at = 2 * len(self._sessions) + _ENDED_SESSIONS
         if self._context.now() - stored.record.used >= SAVE_USE_AFTER:
             self._used[key, scope] = self._context.now()
@@ -257,11 +268,11 @@ class AccessTokens:
     # Use and expiry
 
     async def run(self) -> None:
-        """End the sessions of tokens that have expired and save uses, every `INTERVAL_SECONDS`;
-        never returns."""
+        """Save uses, and release sessions that have ended, every `INTERVAL_SECONDS`; never
+        returns."""
         while True:
             await self._tasks.sleep(INTERVAL_SECONDS)
-            self.end_expired()
+            self._release_ended()
             # The store logs its failure, and the next round saves what is left of this one.
             with suppress(StoreUnavailable):
                 await self.save_uses()
@@ -269,18 +280,38 @@ class AccessTokens:
     def end_expired(self) -> None:
         """End the sessions of tokens that have expired."""
         now = self._context.now()
-        for session, expires in list(self._sessions.items()):
-            if not session.proof.access_token:
-                # It has set the first password of its account.
-                del self._sessions[session]
-                continue
-            if not session.ended and expires is not None and expires <= now:
+        while self._expiries and self._expiries[0][0] <= now:
+            _, _, session = heappop(self._expiries)
+            if _is_open(session):
                 session.end()
                 session.peer.session_ended(
                     "token-ended", "The access token of this session has expired."
                 )
-            if session.ended:
-                del self._sessions[session]
+        self._plan()
+
+    def _plan(self) -> None:
+        """Look for expired tokens when the next one expires, or after `INTERVAL_SECONDS`."""
+        if not self._expiries:
+            return
+        pause = max(0.0, (self._expiries[0][0] - self._context.now()) / 1000)
+        pause = min(pause, INTERVAL_SECONDS)
+        at = self._context.seconds() + pause
+        if self._look_for_expired is None or at < self._look_for_expired:
+            self._look_for_expired = at
+            self._tasks.spawn(self._end_expired_at(at, pause))
+
+    async def _end_expired_at(self, at: float, pause: float) -> None:
+        await self._tasks.sleep(pause)
+        # Otherwise an earlier look has been planned meanwhile, which plans the next one.
+        if self._look_for_expired == at:
+            self._look_for_expired = None
+            self.end_expired()
+
+    def _release_ended(self) -> None:
+        """Hold the sessions no longer that have ended, or are not those of a token any more."""
+        self._sessions = {session: None for session in self._sessions if _is_open(session)}
+        self._expiries = [each for each in self._expiries if _is_open(each[2])]
+        heapify(self._expiries)
 
     async def save_uses(self) -> None:
         """Save when tokens were used that are in use, or have been since the last time. Raises
@@ -301,3 +332,9 @@ class AccessTokens:
 
     def _expired(self, token: AccessToken) -> bool:
         return token.expires is not None and token.expires <= self._context.now()
+
+
+def _is_open(session: Session) -> bool:
+    """Whether a session has not ended, and is that of a token: one that has set the first password
+    of its account is not any more."""
+    return not session.ended and bool(session.proof.access_token)

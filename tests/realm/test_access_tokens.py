@@ -29,7 +29,7 @@ from tests.realm.case import AckRealmCase
 TOKENS = 3
 
 
-class _NotWalked(dict[Session, int | None]):
+class _NotWalked(dict[Session, None]):
     """Sessions that can only be looked up."""
 
     def __iter__(self) -> Any:
@@ -250,6 +250,54 @@ class Ending(AccessTokensCase):
         self.run_now(self.realm.positions.save())
         session.end()
         self.assertIsNone(self.harness.mailbox("ann"))
+
+
+class Expiry(AccessTokensCase):
+    """Sessions whose tokens expire."""
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass by both clocks."""
+        self.harness.now += round(seconds * 1000)
+        self.harness.runner.clock.advance(seconds)
+
+    def expiring(self, *seconds: int) -> list[AckRecorder]:
+        """The peers of sessions whose tokens expire after so many seconds."""
+        return [self.log_in(self.make(f"bot{each}", seconds=each))[1] for each in seconds]
+
+    def test_session_ends_when_its_token_expires(self) -> None:
+        """Also if it was opened after one whose token expires later, and long before."""
+        late, early, hour = self.expiring(90, 30, 3_600)
+        for peer, span in ((early, 30), (late, 60), (hour, 3_510)):
+            for _ in range(span - 1):
+                self.advance(1)
+            self.advance(0.5)
+            self.assertEqual(peer.ended_with, "")
+            self.advance(0.5)
+            self.assertEqual(peer.ended_with, "token-ended")
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(self.tokens._expiries, [])
+
+    def test_session_ends_a_minute_after_the_clock_was_set_forward(self) -> None:
+        """At the latest. Set back, the clock of the machine still decides."""
+        hour, two_hours = self.expiring(3_600, 7_200)
+        self.advance(1)
+        self.harness.now += 3_600_000
+        self.advance(INTERVAL_SECONDS - 1)
+        self.assertEqual((hour.ended_with, two_hours.ended_with), ("token-ended", ""))
+        self.harness.now -= 1_000_000
+        for _ in range(75):
+            self.advance(INTERVAL_SECONDS)
+            self.assertEqual(two_hours.ended_with, "")
+        self.advance(INTERVAL_SECONDS)
+        self.advance(INTERVAL_SECONDS)
+        self.assertEqual(two_hours.ended_with, "token-ended")
+
+    def test_expiries_of_sessions_that_have_ended_are_released(self) -> None:
+        """A bot may log in again and again."""
+        token = self.make(seconds=86_400)
+        for _ in range(500):
+            self.log_in(token)[0].end()
+        self.assertLess(len(self.tokens._expiries), 200)
 
 
 class Use(AccessTokensCase):
