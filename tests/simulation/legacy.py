@@ -56,7 +56,7 @@ class LegacyDevice(Device):
         """The device is logged in, by a request that was sent at a tick."""
         model = self.model
         self.model.auto_acknowledged.add(self.name)
-        self.reader = Reader(self.name, sent, model.now())
+        self.reader = Reader(self.name, sent, model.now(), by_number=self.protocol == "ops")
         self.last_login = sent
         if model.exists["@" + self.name].surely(False, sent, model.tick):
             model.violated("login:no-account", f"{self}")
