@@ -13,5 +13,7 @@ if __name__ == "__main__":
     name = sys.argv.pop(1)
     with atheris.instrument_imports(include=["chatd"]):
         target = TARGETS[name]()
+    # To merge, libFuzzer runs itself again.
+    sys.argv[0] = f"{sys.executable} -m tests.fuzz.one_target {name}"
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()
