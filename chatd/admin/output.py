@@ -10,6 +10,7 @@ from typing import Any, TextIO, TypeAlias
 
 import msgspec
 
+from chatd.core.clocks import end_to_the_minute
 from chatd.core.printable import printable
 
 Item: TypeAlias = dict[str, Any]
@@ -112,3 +113,9 @@ def moment(milliseconds: int | None) -> str:
     if not milliseconds:
         return "-"
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def end(milliseconds: int | None) -> str:
+    """The end of a suspension or a ban in milliseconds since 1970 (UTC), as local time, rounded up
+    to the minute; `NEVER` for none."""
+    return NEVER if milliseconds is None else moment(end_to_the_minute(milliseconds))

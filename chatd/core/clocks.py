@@ -18,6 +18,12 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
+def end_to_the_minute(time: int) -> int:
+    """The end of a suspension, a ban or a silence as it is shown: rounded up to the minute, so that
+    it is over by then. `time` and the result are milliseconds since 1970 (UTC)."""
+    return -(-time // 60_000) * 60_000
+
+
 def use_monotonic_clock(reactor: Any, monotonic: Callable[[], float] = time.monotonic) -> None:
     """Let `seconds` of a reactor continue from its present value, and never jump again.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Sequence
-from datetime import UTC, datetime
 from typing import ClassVar
 
 import msgspec
@@ -28,6 +27,7 @@ from chatd.realm.context import Context
 from chatd.realm.permissions import check_certificate_count, check_not_blocked
 from chatd.realm.read_state import NO_SETTINGS, Settings
 from chatd.realm.requester import OPERATOR, Requester, check_connected, examine
+from chatd.realm.restrictions import shown_end
 from chatd.realm.resume_token import ending_all_resume_tokens
 from chatd.realm.tasks import Tasks
 from chatd.stores import Change, CreateLog
@@ -51,12 +51,8 @@ class Suspension(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def sentence(self) -> str:
-        """What the account is shown. The end is rounded up to the minute, so that it is over by
-        then."""
-        end = ""
-        if self.until is not None:
-            minutes = -(-self.until // 60_000)
-            end = f" until {datetime.fromtimestamp(minutes * 60, UTC):%Y-%m-%d %H:%M} UTC"
+        """What the account is shown."""
+        end = "" if self.until is None else f" until {shown_end(self.until)}"
         return f"This account is suspended{end}{f': {self.reason}' if self.reason else '.'}"
 
 

@@ -9,7 +9,6 @@ ask as well. `tests/realm/test_permissions.py` tests every function with every k
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,7 +48,13 @@ from chatd.core.limits import Limits
 from chatd.core.names import is_mailbox, is_room, room_log
 from chatd.realm.access_token import READ, SEND
 from chatd.realm.proof import Scope
-from chatd.realm.restrictions import FOR_EVER, BanRecord, RestrictionRecord, SilenceRecord
+from chatd.realm.restrictions import (
+    FOR_EVER,
+    BanRecord,
+    RestrictionRecord,
+    SilenceRecord,
+    shown_end,
+)
 from chatd.realm.room import (
     DEPUTY,
     JOINED,
@@ -555,16 +560,8 @@ def check_speak(room: RoomFacts, role: str, silence: SilenceRecord | None) -> No
 def _sentence(beginning: str, restriction: RestrictionRecord) -> str:
     """A sentence with the end of a restriction and its reason."""
     if restriction.until < FOR_EVER:
-        beginning += f" until {_moment(restriction.until)}"
+        beginning += f" until {shown_end(restriction.until)}"
     return f"{beginning}: {restriction.reason}" if restriction.reason else f"{beginning}."
-
-
-def _moment(time: int) -> str:
-    """A time in milliseconds since 1970 (UTC) for users."""
-    try:
-        return f"{datetime.fromtimestamp(time / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    except (OverflowError, ValueError):
-        return "a far date"
 
 
 def check_slow_mode(room: RoomFacts, role: str, wait: float) -> None:

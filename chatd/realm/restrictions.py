@@ -4,10 +4,12 @@ patterns of names that are banned."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import ClassVar, TypeAlias
 
 import msgspec
 
+from chatd.core.clocks import end_to_the_minute
 from chatd.core.errors import BadRequest
 from chatd.core.names import NAME_LENGTH, check_word
 from chatd.realm.documents import Stored
@@ -47,6 +49,16 @@ class SilenceRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 RestrictionRecord: TypeAlias = BanRecord | SilenceRecord
+
+
+def shown_end(until: int) -> str:
+    """An end in milliseconds since 1970 (UTC), as refusals have it: rounded up to the minute, with
+    the time zone."""
+    try:
+        date = datetime.fromtimestamp(end_to_the_minute(until) / 1000, UTC)
+    except (OverflowError, ValueError):
+        return "a far date"
+    return f"{date:%Y-%m-%d %H:%M} UTC"
 
 
 def is_pattern(name: str) -> bool:

@@ -8,7 +8,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.admin.output import Output, OutputFailed, moment
+from chatd.admin.output import Output, OutputFailed, end, moment
 from chatd.core.printable import printable
 
 
@@ -102,3 +102,10 @@ class Outputs(SynchronousTestCase):
         """No time is a dash."""
         self.assertRegex(moment(1_700_000_000_000), r"\A2023-11-1[45] \d\d:\d\d\Z")
         self.assertEqual((moment(0), moment(None)), ("-", "-"))
+
+    def test_ends_are_rounded_up_to_the_minute(self) -> None:
+        """A suspension or ban is over at the time that is shown."""
+        minute = 1_700_000_040_000
+        self.assertEqual(end(minute - 59_999), moment(minute))
+        self.assertEqual(end(minute), moment(minute))
+        self.assertEqual(end(None), "never")

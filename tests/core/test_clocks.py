@@ -11,7 +11,7 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.selectreactor import SelectReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.clocks import now, use_monotonic_clock
+from chatd.core.clocks import end_to_the_minute, now, use_monotonic_clock
 from tests.doubles.jumping_reactor import JUMPS, WallClockReactor
 
 
@@ -23,6 +23,15 @@ class WallClock(SynchronousTestCase):
         for seconds in (1_800_000_000.25, 1_700_000_000.0):
             self.patch(time, "time", lambda seconds=seconds: seconds)
             self.assertEqual(now(), int(seconds * 1000))
+
+
+class Ends(SynchronousTestCase):
+    """`end_to_the_minute`."""
+
+    def test_end_is_rounded_up_to_the_minute(self) -> None:
+        """A full minute stays."""
+        for until, shown in ((0, 0), (1, 60_000), (60_000, 60_000), (60_001, 120_000)):
+            self.assertEqual(end_to_the_minute(until), shown)
 
 
 class MonotonicClock(SynchronousTestCase):

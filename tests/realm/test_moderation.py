@@ -80,12 +80,12 @@ class BanTests(ModerationCase):
         self.assertEqual(room.members, 2)
 
     def test_ban_ends_with_its_date_or_when_a_moderator_ends_it(self) -> None:
-        """Then the account can join again."""
+        """Then the account can join again. The refusal has the end, rounded up to the minute."""
         self.harness.now = 1_767_225_600_000
-        self.ban("bob", 60)
+        self.ban("bob", 61)
         sentence = self.refuse(Banned, self.rooms.join(self.bob, "#room"))
-        self.assertEqual(sentence, "You are banned from #room until 2026-01-01 00:01 UTC.")
-        self.harness.now += 60_000
+        self.assertEqual(sentence, "You are banned from #room until 2026-01-01 00:02 UTC.")
+        self.harness.now += 61_000
         self.rejoin(self.bob)
         self.ban("bob")
         self.run_now(self.rooms.unban(self.ann, "#room", "BOB"))

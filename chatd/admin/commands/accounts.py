@@ -11,7 +11,7 @@ from twisted.python import usage
 
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon, RequestRefused
-from chatd.admin.output import NEVER, Item, Output, moment
+from chatd.admin.output import Item, Output, end, moment
 from chatd.codecs import admin as c
 
 
@@ -38,9 +38,8 @@ class ListAccounts(DaemonCommand):
 
         def suspended_row(account: Item) -> Sequence[object]:
             suspension = account["suspended"]
-            until = suspension["until"]
-            end = NEVER if until is None else moment(until)
-            return account["name"], moment(suspension["since"]), end, suspension["reason"]
+            since, until = moment(suspension["since"]), end(suspension["until"])
+            return account["name"], since, until, suspension["reason"]
 
         suspended = bool(self["suspended"])
         request = c.ListAccounts(self["pattern"], limit=1000, suspended=suspended)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chatd.admin.commands.command import DaemonCommand
 from chatd.admin.connection import Daemon
-from chatd.admin.output import Item, Output, moment
+from chatd.admin.output import Item, Output, end, moment
 from chatd.codecs import admin as c
 
 
@@ -33,10 +33,10 @@ class Suspend(DaemonCommand):
         """See `DaemonCommand.run`."""
         answer = daemon.ask(c.Suspend(self["name"], self["seconds"], self["reason"]))
         until = answer["until"]
-        end = "until you end that (unsuspend)" if until is None else f"until {moment(until)}"
+        when = "until you end that (unsuspend)" if until is None else f"until {end(until)}"
         output.answer(
             answer,
-            f"{answer['name']} is suspended {end}; sessions that were ended: {answer['sessions']}",
+            f"{answer['name']} is suspended {when}; sessions that were ended: {answer['sessions']}",
         )
 
 
@@ -99,11 +99,11 @@ class BanAddress(DaemonCommand):
             c.BanAddress(self["address"], self["seconds"], self["reason"], bool(self["force"]))
         )
         until = answer["until"]
-        end = "until you end that (unban)" if until is None else f"until {moment(until)}"
+        when = "until you end that (unban)" if until is None else f"until {end(until)}"
         output.answer(
             answer,
-            f"{answer['network']} is banned {end}; sessions that were ended: {answer['sessions']}, "
-            f"other connections: {answer['connections']}",
+            f"{answer['network']} is banned {when}; sessions that were ended: "
+            f"{answer['sessions']}, other connections: {answer['connections']}",
         )
 
 
@@ -132,8 +132,7 @@ class ListAddressBans(DaemonCommand):
         """See `DaemonCommand.run`."""
 
         def row(ban: Item) -> Sequence[object]:
-            ends = "never" if ban["until"] is None else moment(ban["until"])
-            return ban["network"], moment(ban["since"]), ends, ban["reason"]
+            return ban["network"], moment(ban["since"]), end(ban["until"]), ban["reason"]
 
         bans = daemon.ask(c.ListAddressBans())["items"]
         output.table(bans, ("NETWORK", "SINCE", "ENDS", "REASON"), row)

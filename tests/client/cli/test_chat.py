@@ -102,7 +102,7 @@ class StartTests(ChatTestCase):
         self.assertEqual(self.screen.prompt, "#lobby> ")
         self.client.tell(c.Left("#den", "banned", "too loud"))
         self.assertEqual(self.printed()[-1:], ["* you are banned from #den: too loud"])
-        self.client.tell(c.Left("#den", "banned", "", SINCE))
+        self.client.tell(c.Left("#den", "banned", "", SINCE - 1))
         ends = f"{wording.date(SINCE)} {wording.time_of_day(SINCE)}"
         self.assertEqual(self.printed()[-1:], [f"* you are banned from #den until {ends}"])
         self.client.logs.pop("#lobby")

@@ -105,7 +105,7 @@ class EventTests(ChatTestCase):
                 "* bob banned sp* from #lobby: too loud",
             ),
             (
-                pushed("#lobby", "bob", f"carl {SINCE} 7", "silence", seq=7),
+                pushed("#lobby", "bob", f"carl {SINCE - 59_999} 7", "silence", seq=7),
                 f"* bob silenced carl in #lobby until {ENDS}: 7",
             ),
             (

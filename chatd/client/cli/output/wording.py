@@ -9,6 +9,7 @@ from chatd.client.cli.output.style import DIM, PLAIN, Span, StyledLine, name_spa
 from chatd.client.library.errors import LOST
 from chatd.client.library.events import Connected, Disconnected, Event, Overflow, Retrying
 from chatd.codecs import v1_messages as c
+from chatd.core.clocks import end_to_the_minute
 from chatd.core.names import is_room
 
 _MAX_EXCERPT = 40
@@ -241,8 +242,9 @@ def restriction(restriction: c.Restriction, zone: tzinfo | None = None) -> Style
 
 
 def _ends(until: int, zone: tzinfo | None) -> str:
-    """When a restriction ends; empty if it does not."""
-    return f" until {date(until, zone)} {time_of_day(until, zone)}" if until else ""
+    """When a restriction ends, rounded up to the minute; empty if it does not."""
+    end = end_to_the_minute(until)
+    return f" until {date(end, zone)} {time_of_day(end, zone)}" if until else ""
 
 
 def access_token(token: c.AccessTokenInfo) -> str:

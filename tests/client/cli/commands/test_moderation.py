@@ -45,10 +45,10 @@ class ModerationTests(CommandTestCase):
         )
 
     def test_lists_are_printed_page_by_page(self) -> None:
-        """Each restriction with its end, the moderator and the reason."""
+        """Each restriction with its end, rounded up to the minute, the moderator and the reason."""
         ends = f"{wording.date(SINCE)} {wording.time_of_day(SINCE)}"
         self.client.answers[c.FindBans] = [
-            c.Restrictions(0, [c.Restriction("bob", "Ann", 5, SINCE, "")], True),
+            c.Restrictions(0, [c.Restriction("bob", "Ann", 5, SINCE - 59_999, "")], True),
             c.Restrictions(0, [c.Restriction("spam*", "Ann", 5, 0, "too loud")]),
         ]
         self.assertEqual(
