@@ -66,6 +66,15 @@ def room_or_target(text: str, target: str) -> str:
     return word
 
 
+def leading_room(text: str, target: str) -> tuple[str, str]:
+    """Split off the room that `text` begins with; without one, return `target` and `text`.
+
+    Raises `UsageProblem`.
+    """
+    word, rest = split_word(text)
+    return (word, rest) if is_room(word) else (room_or_target("", target), text)
+
+
 def name_and_room(text: str, target: str) -> tuple[str, str]:
     """The account that `text` names first, and the room after it; without one, `target`.
 

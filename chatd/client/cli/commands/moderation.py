@@ -6,9 +6,9 @@ import re
 
 from chatd.client.cli.commands.arguments import (
     WrongArguments,
+    leading_room,
     name_and_room,
     room_or_target,
-    selected_room,
     split_word,
 )
 from chatd.client.cli.commands.context import CommandContext
@@ -21,14 +21,14 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 async def ban(context: CommandContext, arguments: str) -> None:
-    """Ban an account, or all that match a pattern, from the room."""
-    room = selected_room(context.target)
+    """Ban an account, or all that match a pattern, from a room."""
+    room, arguments = leading_room(arguments, context.target)
     await context.request_and_show(c.Ban(0, room, *_restriction(arguments)))
 
 
 async def silence(context: CommandContext, arguments: str) -> None:
-    """Silence a member of the room."""
-    room = selected_room(context.target)
+    """Silence a member of a room."""
+    room, arguments = leading_room(arguments, context.target)
     await context.request_and_show(c.Silence(0, room, *_restriction(arguments)))
 
 

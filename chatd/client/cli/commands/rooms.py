@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
+    leading_room,
     name_and_room,
     room_or_target,
     selected_room,
@@ -128,8 +129,8 @@ async def visibility(context: CommandContext, arguments: str) -> None:
 
 
 async def room_settings(context: CommandContext, arguments: str) -> None:
-    """Show the settings of the room, or set one of them."""
-    room = selected_room(context.target)
+    """Show the settings of a room, or set one of them."""
+    room, arguments = leading_room(arguments, context.target)
     setting, value = split_word(arguments)
     if setting:
         value = single_word(value)
@@ -174,12 +175,12 @@ async def kick(context: CommandContext, arguments: str) -> None:
 
 
 async def role(context: CommandContext, arguments: str) -> None:
-    """Set the role of a member of the current room."""
+    """Set the role of a member of a room."""
+    room, arguments = leading_room(arguments, context.target)
     name, role = split_word(arguments)
     role = role.strip().lower()
     if not name or role not in _ROLES:
         raise WrongArguments()
-    room = selected_room(context.target)
     await context.request_and_show(c.SetRole(0, room, name, role))
 
 

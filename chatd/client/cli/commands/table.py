@@ -140,7 +140,7 @@ COMMANDS = (
     ),
     Command(
         "room-settings",
-        "[SETTING VALUE]",
+        "[#ROOM] [SETTING VALUE]",
         "show or set the settings slow, read-only, invite, unlisted",
         rooms.room_settings,
     ),
@@ -155,24 +155,24 @@ COMMANDS = (
     Command("kick", "NAME [#ROOM]", "remove NAME from a room", rooms.kick),
     Command(
         "ban",
-        "NAME|PATTERN [for TIME] [WHY]",
-        "keep accounts out of the room; TIME: 30s 10m 2h 7d 2w",
+        "[#ROOM] NAME|PATTERN [for TIME] [WHY]",
+        "keep accounts out of a room; TIME: 30s 10m 2h 7d 2w",
         moderation.ban,
     ),
     Command("unban", "NAME|PATTERN [#ROOM]", "end a ban", moderation.unban),
     Command("bans", "[#ROOM]", "list the bans of a room", moderation.bans),
     Command(
         "silence",
-        "NAME [for TIME] [WHY]",
-        "take no messages from NAME in the room",
+        "[#ROOM] NAME [for TIME] [WHY]",
+        "take no messages from NAME in a room",
         moderation.silence,
     ),
     Command("unsilence", "NAME [#ROOM]", "let NAME send again", moderation.unsilence),
     Command("silenced", "[#ROOM]", "list the silenced members of a room", moderation.silenced),
     Command(
         "role",
-        "NAME member|moderator|deputy|owner",
-        "set the role of NAME in the room",
+        "[#ROOM] NAME member|moderator|deputy|owner",
+        "set the role of NAME in a room",
         rooms.role,
     ),
     Command("destroy", "#ROOM", "delete a room and all its messages", rooms.destroy),
@@ -296,6 +296,8 @@ def _argument_candidates(before: str, names: Iterable[str]) -> list[str]:
         for placeholder in command.arguments.split()
         if placeholder not in ("[N]", "...", "...]")
     ]
+    if placeholders[:1] == ["[#ROOM]"] and arguments and not is_room(arguments[0]):
+        del placeholders[0]
     if placeholders and ("..." in command.arguments or "TEXT" in placeholders[-1]):
         arguments = arguments[: len(placeholders) - 1]
     candidates: list[str] = []

@@ -8,6 +8,7 @@ from chatd.client.cli.commands.arguments import (
     UsageProblem,
     WrongArguments,
     leading_number,
+    leading_room,
     name_and_room,
     no_arguments,
     room_or_target,
@@ -36,6 +37,17 @@ class ArgumentsTests(SynchronousTestCase):
         self.assertEqual(single_word(" bob "), "bob")
         for text in ("", " ", "a b"):
             self.assertRaises(WrongArguments, single_word, text)
+
+    def test_leading_room_is_split_off(self) -> None:
+        """Without one, it is the target, which must be a room then."""
+        for text, target, parts in (
+            ("#den bob  x", "bob", ("#den", "bob  x")),
+            ("#den", "#lobby", ("#den", "")),
+            ("bob #den", "#lobby", ("#lobby", "bob #den")),
+            ("", "#lobby", ("#lobby", "")),
+        ):
+            self.assertEqual(leading_room(text, target), parts, text)
+        self.assertRaises(UsageProblem, leading_room, "bob #den", "bob")
 
     def test_no_arguments_accepts_spaces_only(self) -> None:
         """Anything else is refused."""

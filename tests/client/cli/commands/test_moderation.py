@@ -13,12 +13,14 @@ CASES: list[RequestCase] = [
     ("/ban bob for 7d", [c.Ban(0, "#lobby", "bob", 604_800, "")]),
     ("/ban bob for 2w", [c.Ban(0, "#lobby", "bob", 1_209_600, "")]),
     ("/ban bob for shouting", [c.Ban(0, "#lobby", "bob", 0, "for shouting")]),
+    ("/ban #garden bob for 2h #spam", [c.Ban(0, "#garden", "bob", 7200, "#spam")]),
     ("/unban spam*", [c.Unban(0, "#lobby", "spam*")]),
     ("/unban bob #garden", [c.Unban(0, "#garden", "bob")]),
     ("/bans", [c.FindBans(0, "#lobby")]),
     ("/bans #garden", [c.FindBans(0, "#garden")]),
     ("/silence bob for 90s", [c.Silence(0, "#lobby", "bob", 90, "")]),
     ("/silence bob off topic", [c.Silence(0, "#lobby", "bob", 0, "off topic")]),
+    ("/silence #garden bob for 90s", [c.Silence(0, "#garden", "bob", 90, "")]),
     ("/unsilence bob", [c.Unsilence(0, "#lobby", "bob")]),
     ("/silenced", [c.FindSilenced(0, "#lobby")]),
 ]
@@ -36,11 +38,13 @@ class ModerationTests(CommandTestCase):
         self.check_usage(
             "/ban",
             "/ban #lobby",
+            "/ban #lobby #garden",
             "/ban bob for 10",
             "/ban bob for",
             "/unban",
             "/bans bob",
             "/silence",
+            "/silence #lobby",
             "/unsilence",
         )
 

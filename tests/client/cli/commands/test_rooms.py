@@ -37,6 +37,8 @@ CASES: list[RequestCase] = [
     ("/visibility joined", [c.SetHistory(0, "#Garden", "joined")]),
     ("/visibility all #lobby", [c.SetHistory(0, "#lobby", "all")]),
     ("/room-settings Slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
+    ("/room-settings #lobby slow 30", [c.ConfigureRoom(0, "#lobby", "slow", "30")]),
+    ("/room-settings #lobby", []),
     ("/slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
     ("/slow off #lobby", [c.ConfigureRoom(0, "#lobby", "slow", "0")]),
     ("/readonly on", [c.ConfigureRoom(0, "#Garden", "read-only", "on")]),
@@ -45,6 +47,7 @@ CASES: list[RequestCase] = [
     ("/kick bob #lobby", [c.Kick(0, "#lobby", "bob")]),
     ("/role bob moderator", [c.SetRole(0, "#Garden", "bob", "moderator")]),
     ("/role bob Deputy", [c.SetRole(0, "#Garden", "bob", "deputy")]),
+    ("/role #lobby bob moderator", [c.SetRole(0, "#lobby", "bob", "moderator")]),
     ("/destroy #garden\ny", [c.DeleteRoom(0, "#garden")]),
     ("/destroy #garden\nn", []),
 ]
@@ -74,6 +77,8 @@ class RoomTests(CommandTestCase):
             "/invite #lobby",
             "/kick",
             "/role bob king",
+            "/role #lobby bob king",
+            "/role #lobby",
             "/destroy",
             "/destroy garden",
             "/private bob",
@@ -81,6 +86,7 @@ class RoomTests(CommandTestCase):
             "/visibility some",
             "/visibility all bob",
             "/room-settings slow",
+            "/room-settings #lobby slow",
             "/room-settings slow 30 #lobby",
             "/slow",
             "/slow long",
@@ -115,14 +121,16 @@ class RoomTests(CommandTestCase):
     def test_command_for_a_room_needs_one_as_target(self) -> None:
         """The line may name a room instead."""
         sentence = "! No room is selected: name one, such as #lobby."
-        self.assertEqual(self.type("/to bob", "/leave", "/private")[1:], [sentence] * 2)
+        self.assertEqual(
+            self.type("/to bob", "/leave", "/private", "/role bob member")[1:], [sentence] * 3
+        )
         self.assertEqual(self.requests(), [])
 
-    def test_topic_and_role_need_a_selected_room(self) -> None:
-        """These commands cannot name a room."""
+    def test_topic_needs_a_selected_room(self) -> None:
+        """The command cannot name a room."""
         sentence = "! No room is selected: use /join #ROOM or /to #ROOM first."
-        lines = self.type("/to bob", "/topic", "/topic #garden", "/role bob member")
-        self.assertEqual(lines[1:], [sentence] * 3)
+        lines = self.type("/to bob", "/topic", "/topic #garden")
+        self.assertEqual(lines[1:], [sentence] * 2)
         self.assertEqual(self.requests(), [])
 
     def test_rooms_are_requested_page_by_page(self) -> None:

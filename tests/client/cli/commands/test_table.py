@@ -177,6 +177,10 @@ class CompletionTests(SynchronousTestCase):
             ("/edit 2 so al", ["/edit 2 so Albert ", "/edit 2 so alice "]),
             ("/kick bob #lobby x", []),
             ("/ban b", ["/ban bob "]),
+            ("/ban #lob", ["/ban #lobby "]),
+            ("/ban #lobby b", ["/ban #lobby bob "]),
+            ("/ban bob b", []),
+            ("/role #lobby bob mo", ["/role #lobby bob moderator "]),
             ("/status x", []),
             ("/nonsense a", []),
         ):
