@@ -31,17 +31,21 @@ class PipeTests(ClientCase):
     def test_messages_go_to_the_lobby_or_the_chosen_room(self) -> None:
         """The script uses the commands for rooms."""
         done = self.script(
-            "hello\n/create #garden Seeds\nhi\n/topic\n/who\n/edit ho\n/leave\n", "alice", self.url
+            "hello\n/create #Garden Seeds\nhi\n/topic\n/who\n/edit ho\n/slow 5\n/room-settings\n"
+            "/leave\n",
+            "alice",
+            self.url,
         )
         self.assertEqual((done.stderr, done.returncode), ("", 0))
         lines = done.stdout.splitlines()
         for line in (
             "#lobby <alice> hello",
-            "#garden <alice> hi",
-            "#garden: Seeds",
+            "#Garden <alice> hi",
+            "#Garden: Seeds",
             "alice (owner) online",
-            '* alice edited "hi" in #garden: ho',
-            "* you left #garden",
+            '* alice edited "hi" in #Garden: ho',
+            "#Garden: slow 5, read-only off, invite members, unlisted off",
+            "* you left #Garden",
         ):
             self.assertIn(line, lines)
 

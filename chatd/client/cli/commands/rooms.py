@@ -13,6 +13,7 @@ from chatd.client.cli.commands.arguments import (
     split_word,
 )
 from chatd.client.cli.commands.context import CommandContext
+from chatd.client.cli.output import wording
 from chatd.codecs import v1_messages as c
 from chatd.core.errors import Refused
 from chatd.core.names import LOBBY, complete_room_name, is_room
@@ -139,8 +140,9 @@ async def room_settings(context: CommandContext, arguments: str) -> None:
     info = context.client.rooms.get(room.lower())
     if info is None:
         raise Refused(f"You are not a member of {room}.")
-    settings = ", ".join(f"{setting.name} {setting.value}" for setting in info.settings)
-    context.output.line(f"{info.room}: {settings or 'the settings of a new room'}")
+    # The entry about a change may arrive after the answer to it.
+    answer: c.Rooms = await context.request(c.FindRooms(0, info.room))
+    context.output.line(wording.room_settings(answer.rooms[0] if answer.rooms else info))
 
 
 async def slow(context: CommandContext, arguments: str) -> None:

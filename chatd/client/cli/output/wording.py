@@ -234,6 +234,21 @@ def room(info: c.RoomInfo) -> StyledLine:
     )
 
 
+def room_settings(info: c.RoomInfo) -> str:
+    """All settings of a room with their values; the server sends those that are not as in a new
+    room."""
+    values = {
+        "slow": "off",
+        "read-only": "off",
+        "invite": "moderators" if info.private else "members",
+        "unlisted": "off",
+    }
+    values |= {setting.name: setting.value for setting in info.settings}
+    if values["slow"] == "0":
+        values["slow"] = "off"
+    return f"{info.room}: {', '.join(f'{name} {value}' for name, value in values.items())}"
+
+
 def restriction(restriction: c.Restriction, zone: tzinfo | None = None) -> StyledLine:
     """A ban, or a silenced account, in a list of them."""
     ends = _ends(restriction.until, zone)

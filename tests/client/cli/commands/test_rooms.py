@@ -8,7 +8,7 @@ from chatd.client.library.errors import RefusedByServer
 from chatd.client.library.followed_log import FollowedLog
 from chatd.codecs import v1_messages as c
 from tests.doubles.chat import ChatTestCase, CommandTestCase, RequestCase
-from tests.doubles.client import SINCE, FakeClient, state
+from tests.doubles.client import SINCE, FakeClient, pushed, state
 
 _MEMBERS = c.FindMembers(0, "#Garden")
 
@@ -38,7 +38,7 @@ CASES: list[RequestCase] = [
     ("/visibility all #lobby", [c.SetHistory(0, "#lobby", "all")]),
     ("/room-settings Slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
     ("/room-settings #lobby slow 30", [c.ConfigureRoom(0, "#lobby", "slow", "30")]),
-    ("/room-settings #lobby", []),
+    ("/room-settings #lobby", [c.FindRooms(0, "#lobby")]),
     ("/slow 30", [c.ConfigureRoom(0, "#Garden", "slow", "30")]),
     ("/slow off #lobby", [c.ConfigureRoom(0, "#lobby", "slow", "0")]),
     ("/readonly on", [c.ConfigureRoom(0, "#Garden", "read-only", "on")]),
@@ -117,6 +117,40 @@ class RoomTests(CommandTestCase):
             ["(Now talking in #Garden.)", "(The topic is: Seeds)"],
         )
         self.assertEqual(self.type("/topic"), ["#Garden: Seeds"])
+
+    def test_settings_of_an_unchanged_room_are_printed(self) -> None:
+        """Moderators alone invite to a private room."""
+        self.assertEqual(
+            self.type("/room-settings"),
+            ["#lobby: slow off, read-only off, invite members, unlisted off"],
+        )
+        log = self.client.logs["#lobby"]
+        assert log.room is not None
+        log.room = msgspec.structs.replace(log.room, private=True)
+        self.assertIn("invite moderators", self.type("/room-settings")[0])
+        self.assertEqual(self.type("/room-settings #den"), ["! You are not a member of #den."])
+
+    def test_changed_settings_are_printed(self) -> None:
+        """Also one that the client does not know; slow mode that was ended is off."""
+        log = self.client.logs["#lobby"]
+        for body, settings in (
+            ("slow 30", "slow 30, read-only off, invite members, unlisted off"),
+            ("invite moderators", "slow 30, read-only off, invite moderators, unlisted off"),
+            ("slow 0", "slow off, read-only off, invite moderators, unlisted off"),
+            ("pace 7", "slow off, read-only off, invite moderators, unlisted off, pace 7"),
+        ):
+            log.update_room(
+                pushed("#lobby", "bob", body, "setting", seq=log.described + 1), "alice"
+            )
+            self.assertEqual(self.type("/room-settings"), [f"#lobby: {settings}"])
+
+    def test_settings_are_those_of_the_server(self) -> None:
+        """The entry about a change may arrive after the answer to it."""
+        info = c.RoomInfo(
+            "#lobby", SINCE, "", False, "", 2, "member", "all", [c.Setting("slow", "5")]
+        )
+        self.client.answers[c.FindRooms] = c.Rooms(0, [info])
+        self.assertIn("#lobby: slow 5,", self.type("/room-settings")[0])
 
     def test_command_for_a_room_needs_one_as_target(self) -> None:
         """The line may name a room instead."""
