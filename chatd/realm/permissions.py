@@ -133,8 +133,8 @@ def check_created_count(count: int, network: str, limits: Limits) -> None:
     most = created_limit(network, limits)
     if most is not None and count >= most:
         raise LimitReached(
-            f"An address can create at most {most} accounts in an hour; try again later, or ask "
-            "the operator of this server for an invite token.",
+            f"An address can create at most {_number(most, 'account')} in an hour; try again "
+            "later, or ask the operator of this server for an invite token.",
             "address_accounts",
         )
 
@@ -161,12 +161,12 @@ def check_call_count(in_all: int, of_address: int, network: str, limits: Limits)
     the address of the client. Raises `LimitReached`."""
     if in_all >= limits.calls:
         raise LimitReached(
-            f"The server carries out at most {limits.calls} calls at a time.", "calls"
+            f"The server carries out at most {_number(limits.calls, 'call')} at a time.", "calls"
         )
     most = limits.address_unauthenticated
     if most is not None and of_address >= most and network != LOCAL:
         raise LimitReached(
-            f"An address can have at most {most} calls carried out at a time.",
+            f"An address can have at most {_number(most, 'call')} carried out at a time.",
             "address_unauthenticated",
         )
 
@@ -176,11 +176,14 @@ def check_session_count(of_account: int, of_address: int, network: str, limits: 
     client (`chatd.core.addresses.network_of`). Raises `LimitReached`."""
     if of_account >= limits.account_sessions:
         raise LimitReached(
-            f"An account can have at most {limits.account_sessions} sessions.", "account_sessions"
+            f"An account can have at most {_number(limits.account_sessions, 'session')}.",
+            "account_sessions",
         )
     most = limits.address_sessions
     if most is not None and of_address >= most and network != LOCAL:
-        raise LimitReached(f"An address can have at most {most} sessions.", "address_sessions")
+        raise LimitReached(
+            f"An address can have at most {_number(most, 'session')}.", "address_sessions"
+        )
 
 
 def check_not_suspended(account: Account, now: int) -> None:
@@ -276,16 +279,25 @@ def check_send_to_room(session: Session, log: str) -> Subscription:
     return subscription
 
 
+def _number(count: int, unit: str) -> str:
+    """A number with its unit, a noun whose plural ends in an s."""
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
 def check_blocked_count(count: int, limits: Limits) -> None:
     """Blocking one more account than `count`. Raises `LimitReached`."""
     if count >= limits.blocked:
-        raise LimitReached(f"An account can block at most {limits.blocked} others.", "blocked")
+        raise LimitReached(
+            f"An account can block at most {_number(limits.blocked, 'other')}.", "blocked"
+        )
 
 
 def check_watched_count(count: int, limits: Limits) -> None:
     """Watching the presence of `count` accounts in a session. Raises `LimitReached`."""
     if count > limits.watched:
-        raise LimitReached(f"A session can watch at most {limits.watched} accounts.", "watched")
+        raise LimitReached(
+            f"A session can watch at most {_number(limits.watched, 'account')}.", "watched"
+        )
 
 
 # Access tokens
@@ -333,7 +345,8 @@ def check_access_token_count(count: int, limits: Limits) -> None:
     """Making one more access token than `count`. Raises `LimitReached`."""
     if count >= limits.access_tokens:
         raise LimitReached(
-            f"An account can have at most {limits.access_tokens} access tokens.", "access_tokens"
+            f"An account can have at most {_number(limits.access_tokens, 'access token')}.",
+            "access_tokens",
         )
 
 
@@ -460,14 +473,16 @@ def check_reaction_count(count: int, limits: Limits) -> None:
     `LimitReached`."""
     if count >= limits.reactions:
         raise LimitReached(
-            f"You can react to a message at most {limits.reactions} times.", "reactions"
+            f"You can react to a message at most {_number(limits.reactions, 'time')}.", "reactions"
         )
 
 
 def check_report_count(count: int, limits: Limits) -> None:
     """Reporting an account once more than `count` times in the last hour. Raises `LimitReached`."""
     if count >= limits.reports:
-        raise LimitReached(f"You can report at most {limits.reports} times in an hour.", "reports")
+        raise LimitReached(
+            f"You can report at most {_number(limits.reports, 'time')} in an hour.", "reports"
+        )
 
 
 # Rooms; `role` is that of the requester in the room (`chatd.realm.room`), empty for none
@@ -581,13 +596,15 @@ def check_rooms_made(count: int, limits: Limits) -> None:
     """
     most = limits.rooms_made
     if most is not None and count >= most:
-        raise LimitReached(f"An account can create at most {most} rooms.", "rooms_made")
+        raise LimitReached(f"An account can create at most {_number(most, 'room')}.", "rooms_made")
 
 
 def check_room_count(count: int, limits: Limits) -> None:
     """Becoming a member of one more room than `count`. Raises `LimitReached`."""
     if count >= limits.rooms:
-        raise LimitReached(f"An account can be in at most {limits.rooms} rooms.", "rooms")
+        raise LimitReached(
+            f"An account can be in at most {_number(limits.rooms, 'room')}.", "rooms"
+        )
 
 
 def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None:
@@ -597,7 +614,8 @@ def check_join(room: RoomFacts, role: str, members: int, limits: Limits) -> None
     check_see_room(room, role)
     if members >= limits.members and not is_member(role):
         raise LimitReached(
-            f"{room.display_name} has {limits.members} members, and cannot have more.", "members"
+            f"{room.display_name} has {_number(limits.members, 'member')}, and cannot have more.",
+            "members",
         )
 
 
@@ -624,7 +642,8 @@ def check_invitation_count(room: RoomFacts, count: int, limits: Limits) -> None:
     """Adding an invitation to the `count` invitations of a room. Raises `LimitReached`."""
     if count >= limits.members:
         raise LimitReached(
-            f"{room.display_name} has {limits.members} open invitations, and cannot have more.",
+            f"{room.display_name} has {_number(limits.members, 'open invitation')}, and "
+            "cannot have more.",
             "members",
         )
 
@@ -694,7 +713,8 @@ def check_restriction_count(room: RoomFacts, count: int, patterns: int, limits: 
         )
     if patterns > limits.ban_patterns:
         raise LimitReached(
-            f"{room.display_name} has {limits.ban_patterns} patterns, and cannot have more.",
+            f"{room.display_name} has {_number(limits.ban_patterns, 'pattern')}, and "
+            "cannot have more.",
             "ban_patterns",
         )
 

@@ -16,7 +16,7 @@ from tests.doubles.grpc_calls import CallContext, ServiceCase
 from tests.doubles.text_clients import TextClient
 from tests.doubles.v1_clients import MainPortServer
 
-SENTENCE = "An address can have at most 1 sessions."
+SENTENCE = "An address can have at most 1 session."
 
 
 class Refusals(SynchronousTestCase):
@@ -63,7 +63,7 @@ class Registrations(SynchronousTestCase):
     """The address has created as many accounts as it can in an hour."""
 
     SENTENCE = (
-        "An address can create at most 1 accounts in an hour; try again later, or ask the operator "
+        "An address can create at most 1 account in an hour; try again later, or ask the operator "
         "of this server for an invite token."
     )
 

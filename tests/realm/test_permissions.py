@@ -206,6 +206,48 @@ class Sentences(SynchronousTestCase):
         ):
             self.assertEqual(str(self.assertRaises(Refused, check)), sentence)
 
+    def test_refusals_over_a_limit_of_one_are_in_the_singular(self) -> None:
+        """Such as those that an operator has set."""
+        limits = Limits(
+            **dict.fromkeys(
+                (
+                    "rooms",
+                    "rooms_made",
+                    "members",
+                    "ban_patterns",
+                    "blocked",
+                    "watched",
+                    "access_tokens",
+                    "reactions",
+                    "reports",
+                    "account_sessions",
+                    "address_sessions",
+                    "address_accounts",
+                    "address_unauthenticated",
+                ),
+                1,
+            )
+        )
+        room = self.world.realm.rooms.loaded("#public")
+        assert room is not None
+        for check, words in (
+            (lambda: p.check_room_count(1, limits), "at most 1 room."),
+            (lambda: p.check_rooms_made(1, limits), "at most 1 room."),
+            (lambda: p.check_join(room, "", 1, limits), "has 1 member, and"),
+            (lambda: p.check_invitation_count(room, 1, limits), "has 1 open invitation, and"),
+            (lambda: p.check_blocked_count(1, limits), "at most 1 other."),
+            (lambda: p.check_watched_count(2, limits), "at most 1 account."),
+            (lambda: p.check_access_token_count(1, limits), "at most 1 access token."),
+            (lambda: p.check_reaction_count(1, limits), "at most 1 time."),
+            (lambda: p.check_report_count(1, limits), "at most 1 time in an hour."),
+            (lambda: p.check_session_count(1, 0, "192.0.2.1", limits), "at most 1 session."),
+            (lambda: p.check_session_count(0, 1, "192.0.2.1", limits), "at most 1 session."),
+            (lambda: p.check_created_count(1, "192.0.2.1", limits), "at most 1 account in an"),
+            (lambda: p.check_call_count(0, 1, "192.0.2.1", limits), "at most 1 call carried"),
+            (lambda: p.check_call_count(1, 0, "", Limits(calls=1)), "at most 1 call at a time."),
+        ):
+            self.assertIn(words, str(self.assertRaises(Refused, check)))
+
     def test_limits_are_inclusive(self) -> None:
         """A value that equals the limit is allowed."""
         p.check_text("", 0)
