@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.task import deferLater
 
-from chatd.core.errors import Refused
+from chatd.core.errors import Refused, WrongPassword
 from chatd.realm.peer import Peer
 from chatd.realm.session import Session
 from chatd.server.identity import IdentifiedProtocol
@@ -37,7 +37,7 @@ class SessionConnection(IdentifiedProtocol, Peer):
     phase = Phase.OPEN
     tracked_transport: TrackedTransport
     writes: WriteTracker
-    _refusals = 0
+    _refusals = _guesses = 0
 
     def __init__(self, factory: ConnectionFactory) -> None:
         self.factory: ConnectionFactory = factory
@@ -126,9 +126,11 @@ class SessionConnection(IdentifiedProtocol, Peer):
         the client gave to log in, empty for that of its session.
         """
         self.factory.realm.counters.refused(reason, quota)
-        self._refusals += 1
+        # Other refusals do not hide guesses.
+        if reason == WrongPassword.code:
+            count = self._guesses = self._guesses + 1
+        else:
+            count = self._refusals = self._refusals + 1
         if not account and self.session is not None:
             account = self.session.name
-        self.factory.client_log.refused(
-            self.address, self.address_and_port, reason, account, self._refusals
-        )
+        self.factory.client_log.refused(self.address, self.address_and_port, reason, account, count)

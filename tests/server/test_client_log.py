@@ -16,7 +16,7 @@ from chatd.codecs.classic import CREATE, LOGIN, encode
 from chatd.protocols.grpc.server import GrpcServer
 from chatd.realm.permissions import Policy
 from chatd.server import client_log
-from chatd.server.client_log import LINES, LOCAL_LINES, PERIOD, ClientLog
+from chatd.server.client_log import LINES, LOCAL_LINES, LOGGED, PERIOD, ClientLog
 from tests.doubles.grpc_calls import Aborted, CallContext
 from tests.doubles.log_lines import log_lines
 from tests.doubles.text_clients import TextClient
@@ -66,6 +66,15 @@ class RefusalLines(SynchronousTestCase):
                 "unknown-account  [ bob ]",
             ],
         )
+
+    def test_other_refusals_of_a_connection_do_not_hide_guesses(self) -> None:
+        """Ten of each are logged."""
+        client = self.server.connect()
+        for _ in range(LOGGED + 5):
+            client.answer_to(c.Send(0, "ann", "hi"))
+        self.assertEqual(len(self.refusals()), LOGGED)
+        client.answer_to(c.LogIn(0, "ann", "guess"))
+        self.assertEqual(self.refusals(), ["wrong-password  [ ann ]"])
 
     def test_connection_without_a_known_protocol_has_the_same_form(self) -> None:
         """There is no name."""

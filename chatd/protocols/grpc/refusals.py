@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from chatd.core.errors import Refused
+from chatd.core.errors import Refused, WrongPassword
 from chatd.core.names import NAME_LENGTH
 from chatd.protocols.grpc.caller import Caller
 from chatd.realm.counters import Counters
@@ -34,6 +34,9 @@ class Refusals:
         cannot be told apart: the lines about each account are bounded."""
         self._counters.refused(refused.code, refused.quota)
         key = f"account {account[:NAME_LENGTH].lower()}" if caller.local else caller.peer
+        if refused.code == WrongPassword.code:
+            # Other refusals do not hide guesses.
+            key += " wrong"
         now = self._clock.seconds()
         since, count = self._counts.get(key, (now, 0))
         if now - since > _PERIOD:
