@@ -140,9 +140,15 @@ async def room_settings(context: CommandContext, arguments: str) -> None:
     info = context.client.rooms.get(room.lower())
     if info is None:
         raise Refused(f"You are not a member of {room}.")
-    # The entry about a change may arrive after the answer to it.
-    answer: c.Rooms = await context.request(c.FindRooms(0, info.room))
-    context.output.line(wording.room_settings(answer.rooms[0] if answer.rooms else info))
+    try:
+        # The entry about a change may arrive after the answer to it.
+        answer: c.Rooms = await context.request(c.FindRooms(0, info.room))
+    except Refused as refusal:
+        if refusal.code != "out-of-scope":
+            raise
+    else:
+        info = answer.rooms[0] if answer.rooms else info
+    context.output.line(wording.room_settings(info))
 
 
 async def slow(context: CommandContext, arguments: str) -> None:

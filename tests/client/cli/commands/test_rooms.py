@@ -151,6 +151,13 @@ class RoomTests(CommandTestCase):
         )
         self.client.answers[c.FindRooms] = c.Rooms(0, [info])
         self.assertIn("#lobby: slow 5,", self.type("/room-settings")[0])
+        self.client.answers[c.FindRooms] = RefusedByServer("busy", "Try again later.")
+        self.assertEqual(self.type("/room-settings"), ["! Try again later."])
+
+    def test_settings_are_shown_to_an_access_token_that_cannot_list_rooms(self) -> None:
+        """They are those that the client knows."""
+        self.client.answers[c.FindRooms] = RefusedByServer("out-of-scope", "Not permitted.")
+        self.assertIn("#lobby: slow off,", self.type("/room-settings")[0])
 
     def test_command_for_a_room_needs_one_as_target(self) -> None:
         """The line may name a room instead."""
