@@ -13,8 +13,8 @@ from tests.simulation.known import KNOWN, REPAIRED, Explanations
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Outcome, run
 
-FIXED = range(60)
-NEW = 20
+FIXED = range(30)
+NEW = 10
 
 
 class Histories(SynchronousTestCase):
