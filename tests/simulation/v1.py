@@ -100,8 +100,10 @@ class V1Device(V1Connection):
         one before."""
         request = next(iter(self.pending.values()), None)
         change, sent = None, self.last_login
-        if request is not None and isinstance(
-            request.message, c.ChangePassword | c.SetCertificates
+        if (
+            request is not None
+            and not self._issuing
+            and isinstance(request.message, c.ChangePassword | c.SetCertificates)
         ):
             change, sent = request.change, request.sent
         self.model.resume_tokens.issued(token, self.name, sent, change)
