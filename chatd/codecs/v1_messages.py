@@ -825,7 +825,7 @@ class CreateAccessToken(Message):
     ref: Ref
     name: Name
     scopes: Annotated[list[Short], Meta(max_length=100)]
-    seconds: Annotated[int, Meta(ge=0, le=10**10)] = 0
+    seconds: Seconds = 0
     password: str | None = None
 
 

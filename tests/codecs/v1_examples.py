@@ -261,7 +261,7 @@ EXAMPLES = [
     Example(FindSilenced(ref=48, room="#garden", after="", limit=100), "94 30 a7'#garden' a0 64"),
     Example(SetPresence(ref=29, away=True, text="lunch", hidden=False), "94 1d c3 a5'lunch' c2"),
     Example(
-        Who(ref=30, names=["Bobert", "nobody"], watch=True), "93 1e 92 a6'Bobert' a6'nobody' c3"
+        Who(ref=30, names=["Bobert", "Cecily"], watch=True), "93 1e 92 a6'Bobert' a6'Cecily' c3"
     ),
     Example(Unwatch(ref=31, names=["Bobert"]), "92 1f 91 a6'Bobert'"),
     Example(Block(ref=32, name="Bobert", blocked=True), "93 20 a6'Bobert' c3"),
@@ -373,10 +373,10 @@ EXAMPLES = [
             ref=30,
             people=[
                 Person(name="Bobert", status="away", text="lunch", seen=_TIME),
-                Person(name="nobody", status="unknown", text="", seen=0),
+                Person(name="Cecily", status="unknown", text="", seen=0),
             ],
         ),
-        f"92 1e 92 94 a6'Bobert' a4'away' a5'lunch' {_TIME_BYTES} 94 a6'nobody' a7'unknown' a0 00",
+        f"92 1e 92 94 a6'Bobert' a4'away' a5'lunch' {_TIME_BYTES} 94 a6'Cecily' a7'unknown' a0 00",
     ),
     Example(
         Receipts(ref=12, log="@bobert", states=[ReceiptState(seq=7, delivered=True, read=False)]),

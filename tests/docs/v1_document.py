@@ -54,9 +54,7 @@ def parts() -> str:
         and not issubclass(kind, Message)
         and kind.__module__ == v1_messages.__name__
     ]
-    return "\n".join(
-        f"**{kind.__name__}** {signature(kind)}\n\n{meaning(kind)}\n" for kind in kinds
-    )
+    return "\n".join(f"{_heading(kind.__name__, kind)}\n\n{meaning(kind)}\n" for kind in kinds)
 
 
 def messages(numbers: Iterable[int]) -> str:
@@ -67,15 +65,26 @@ def messages(numbers: Iterable[int]) -> str:
         kind = MESSAGES[number]
         example = example_of[kind]
         blocks.append(
-            f"**{number} {kind.__name__}** {signature(kind)}\n\n{meaning(kind)}\n\n"
+            f"{_heading(f'{number} {kind.__name__}', kind)}\n\n{meaning(kind)}\n\n"
             + _indented(_values(example.message).split(" "))
             + _indented(shown(example.data, example.shown))
         )
     return "\n".join(blocks)
 
 
-def signature(kind: type[msgspec.Struct]) -> str:
-    """The fields with their types and defaults."""
+def _heading(title: str, kind: type[msgspec.Struct]) -> str:
+    """A title with the fields of a structure, in lines."""
+    lines = [f"**{title}**"]
+    for field in signature(kind):
+        if len(lines[-1]) + len(field) >= _WIDTH:
+            lines.append(field)
+        else:
+            lines[-1] += f" {field}"
+    return "\n".join(lines)
+
+
+def signature(kind: type[msgspec.Struct]) -> list[str]:
+    """The fields with their types and defaults, each with a comma but the last."""
     fields = []
     annotations = inspect.get_annotations(kind)
     for field in msgspec.structs.fields(kind):
@@ -90,7 +99,7 @@ def signature(kind: type[msgspec.Struct]) -> str:
         elif field.default_factory is not msgspec.NODEFAULT:
             text += " = []"
         fields.append(f"`{field.name}: {text}`")
-    return ", ".join(fields) or "no fields"
+    return [*(f"{field}," for field in fields[:-1]), *fields[-1:]] or ["no fields"]
 
 
 def _literal(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.core.errors import ReadOnly, Silenced, SlowMode
+from chatd.core.errors import ReadOnly, Refused, Silenced, SlowMode
 from tests.doubles.realm import Text
 from tests.realm.rooms_case import RoomsCase
 
@@ -21,6 +21,21 @@ class SpeechTests(RoomsCase):
     def texts(self) -> list[str]:
         """The texts in #room."""
         return [body for _, kind, body in self.events() if kind == "text"]
+
+    def refuse_all(self, refusal: type[Refused]) -> str:
+        """Bob can send nothing to the room, in no way; returns the sentence, always the same."""
+        edits = self.realm.edits
+        sentences = {
+            self.refuse(refusal, request)
+            for request in (
+                self.realm.deliver(self.bob, Text("bob", "#room", "x")),
+                edits.edit(self.bob, "#room", 3, "x", None),
+                edits.react(self.bob, "#room", 3, "+", None),
+                self.realm.presence.notify_typing(self.bob, "#room", True),
+            )
+        }
+        self.assertEqual(len(sentences), 1)
+        return sentences.pop()
 
     def test_unrestricted_room_takes_texts_without_a_look(self) -> None:
         """Sending needs nothing but the session's subscription."""
@@ -66,13 +81,7 @@ class SpeechTests(RoomsCase):
         self.send(self.bob, "#room", "one")
         self.configure("read-only", "on")
         edits = self.realm.edits
-        for request in (
-            self.realm.deliver(self.bob, Text("bob", "#room", "x")),
-            edits.edit(self.bob, "#room", 3, "x", None),
-            edits.react(self.bob, "#room", 3, "+", None),
-            self.realm.presence.notify_typing(self.bob, "#room", True),
-        ):
-            sentence = self.refuse(ReadOnly, request)
+        sentence = self.refuse_all(ReadOnly)
         self.assertEqual(sentence, "#room is read-only: only its moderators can send to it.")
         self.send(self.ann, "#room", "from the owner")
         self.run_now(edits.react(self.ann, "#room", 3, "+", None))
@@ -84,14 +93,7 @@ class SpeechTests(RoomsCase):
         self.send(self.bob, "#room", "one")
         self.harness.now = 1_767_225_600_000
         self.run_now(self.rooms.silence(self.ann, "#room", "BOB", 60, "too loud"))
-        edits = self.realm.edits
-        for request in (
-            self.realm.deliver(self.bob, Text("bob", "#room", "x")),
-            edits.edit(self.bob, "#room", 3, "x", None),
-            edits.react(self.bob, "#room", 3, "+", None),
-            self.realm.presence.notify_typing(self.bob, "#room", True),
-        ):
-            sentence = self.refuse(Silenced, request)
+        sentence = self.refuse_all(Silenced)
         self.assertEqual(sentence, "You are silenced in #room until 2026-01-01 00:01 UTC: too loud")
         self.send(self.ann, "#room", "owner")
         self.harness.now += 60_000
